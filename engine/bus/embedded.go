@@ -1,0 +1,74 @@
+package bus
+
+import "sync"
+
+// Local is the Sink of an embedded bus: besides taking records it answers, for a record that has yet to get its
+// position, whether it may come in.
+type Local interface {
+	Sink
+	// Admit answers nil when the project can take another record, ErrUnknownProject, or ErrBusy.
+	Admit(project string, size int) error
+	// Known answers with the position of the push with this id, while history has it.
+	Known(project, id string) (Position, bool)
+}
+
+// Embedded is the bus of a single node: an order and nothing else. What it carries lives in the node's history, and
+// a restart begins a new epoch.
+type Embedded struct {
+	sink   Local
+	epoch  uint64
+	topics sync.Map // project to *topic
+
+	// open is held for reading by each Publish, so that Close waits for those under way.
+	open   sync.RWMutex
+	closed bool
+}
+
+type topic struct {
+	mu   sync.Mutex
+	next int64
+}
+
+// NewEmbedded returns a bus that hands records to sink. epoch must differ from that of every earlier run.
+func NewEmbedded(sink Local, epoch uint64) *Embedded {
+	return &Embedded{sink: sink, epoch: epoch}
+}
+
+// Begin is where the bus begins for every project.
+func (b *Embedded) Begin() Position { return Position{Epoch: b.epoch} }
+
+// Publish gives r the next position of its project and delivers it, all on the caller's goroutine. See Bus.
+func (b *Embedded) Publish(r *Record, done func(Position, error)) {
+	done(b.publish(r))
+}
+
+func (b *Embedded) publish(r *Record) (Position, error) {
+	b.open.RLock()
+	defer b.open.RUnlock()
+	if b.closed {
+		return Position{}, ErrClosed
+	}
+	if err := b.sink.Admit(r.Project, len(r.Body)); err != nil {
+		return Position{}, err
+	}
+	found, _ := b.topics.LoadOrStore(r.Project, &topic{})
+	t := found.(*topic)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.ID != "" {
+		if pos, known := b.sink.Known(r.Project, r.ID); known {
+			return pos, nil
+		}
+	}
+	pos := Position{Epoch: b.epoch, Offset: t.next}
+	t.next++
+	b.sink.Deliver(pos, r)
+	return pos, nil
+}
+
+// Close refuses every later Publish and returns when those under way have been delivered.
+func (b *Embedded) Close() {
+	b.open.Lock()
+	defer b.open.Unlock()
+	b.closed = true
+}

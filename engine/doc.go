@@ -1,0 +1,13 @@
+// Package engine joins the shards to the network: gnet's event loops accept and read, each owns one shard, and the
+// Node around them holds what they share. It is the only importer of gnet.
+//
+//	node.go      Node: its life from New to Drain
+//	loop.go      an event loop and its shard, and gnet's callbacks
+//	listen.go    addresses, ports, descriptors
+//	admit.go     who may open a WebSocket
+//	identity.go  who a client is
+//	projects.go  tenants: settings, history, limits; reload
+//	publish.go   pushes in, and from the bus to the shards
+//	query.go     what the HTTP API asks
+//	metrics.go   counters and gauges for Prometheus
+package engine

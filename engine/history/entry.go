@@ -1,0 +1,85 @@
+package history
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"stentor/engine/bus"
+	"stentor/stomp"
+)
+
+// Entry is one push: its encoded MESSAGE and what is needed to find its subscribers. Everything but the counters is
+// written before Append and never after, so any goroutine may read it.
+type Entry struct {
+	Message     stomp.Message
+	Destination string // for a push to a user or session what stands behind /user
+	User        string
+	Session     string
+	ID          string
+	Position    bus.Position
+	Expires     int64 // node clock in ns after which it is no longer delivered; 0 never
+	Time        int64 // node clock in ns at which it was read
+
+	log     *Log
+	seq     uint64
+	size    int
+	pending atomic.Int32
+}
+
+// NewEntry encodes r once for all its subscribers. now is the node's clock and expires is counted on it.
+func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
+	shown := r.Destination
+	if r.User != "" || r.Session != "" {
+		shown = "/user" + r.Destination
+	}
+	fields := make([]stomp.HeaderField, len(r.Headers))
+	for i, h := range r.Headers {
+		fields[i] = stomp.HeaderField(h)
+	}
+	return &Entry{
+		Message:     stomp.NewMessage(shown, pos.String(), r.ContentType, fields, r.Body),
+		Destination: r.Destination,
+		User:        r.User,
+		Session:     r.Session,
+		ID:          r.ID,
+		Position:    pos,
+		Expires:     expires,
+		Time:        now,
+	}
+}
+
+// overhead is what an entry costs beside its encoded bytes: itself, its place in the ring and in its destination's
+// chain, and its push id.
+const overhead = int(unsafe.Sizeof(Entry{})) + 96
+
+// Expired reports whether the push has outlived its time to live. Any goroutine may call it.
+func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expires }
+
+// Evicted reports whether history has let go of e: a cursor that still wants it has fallen out. Any goroutine may
+// call it.
+func (e *Entry) Evicted() bool { return e.seq < e.log.floor.Load() }
+
+// Done says that one shard's rounds need e no longer. Each shard says it once.
+func (e *Entry) Done() {
+	if e.pending.Add(-1) == 0 {
+		e.log.pending.Add(-int64(e.size))
+	}
+}
+
+// Need says that one more log of a shard needs e, before that shard has said Done.
+func (e *Entry) Need() { e.pending.Add(1) }
+
+// key names the chain that e belongs to; a push to one session has none, since it cannot be resumed.
+func (e *Entry) key() string {
+	switch {
+	case e.Session != "":
+		return ""
+	case e.User != "":
+		return UserKey(e.User, e.Destination)
+	default:
+		return e.Destination
+	}
+}
+
+// UserKey names the chain of pushes to user's destination. No destination begins with NUL, so it never meets one.
+func UserKey(user, destination string) string { return "\x00" + user + "\x00" + destination }

@@ -1,0 +1,263 @@
+package history
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/fifo"
+)
+
+// Bounds is how much a Log keeps for clients that come back.
+type Bounds struct {
+	Window time.Duration
+	Bytes  int64
+}
+
+// maxFloors bounds how many quiet destinations a Log remembers the eviction floor of.
+const maxFloors = 100_000
+
+// Log is the history of one project. Append, EvictOlder and SetBounds are for one goroutine at a time (the bus's
+// reader holds the project's turn); everything else may be called from any goroutine.
+type Log struct {
+	floor   atomic.Uint64 // entries with a smaller seq are evicted
+	pending atomic.Int64  // bytes that some shard's rounds still need
+	bytes   atomic.Int64  // bytes of the entries that are kept
+
+	mu     sync.RWMutex
+	bounds Bounds
+	ring   fifo.List[*Entry]
+	next   uint64
+	chains map[string]*fifo.List[*Entry]
+	ids    map[string]bus.Position
+	begins map[int32]bus.Position // where this node began to read each partition
+	floors map[floorKey]int64     // newest evicted offset
+	// lost is, for each partition, the newest evicted offset of destinations that floors has no room for.
+	lost map[int32]int64
+}
+
+type floorKey struct {
+	chain     string
+	partition int32
+}
+
+// NewLog returns an empty history.
+func NewLog(b Bounds) *Log {
+	return &Log{
+		bounds: b,
+		chains: map[string]*fifo.List[*Entry]{},
+		ids:    map[string]bus.Position{},
+		begins: map[int32]bus.Position{},
+		floors: map[floorKey]int64{},
+		lost:   map[int32]int64{},
+	}
+}
+
+// Begin says that this node reads a partition from pos on: what lies before it was never here. A new epoch forgets
+// everything of the one before.
+func (l *Log) Begin(pos bus.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old, ok := l.begins[pos.Partition]; ok && old.Epoch != pos.Epoch {
+		l.clear()
+	}
+	l.begins[pos.Partition] = pos
+}
+
+func (l *Log) clear() {
+	for l.ring.Len() > 0 {
+		l.evictFirst()
+	}
+	clear(l.begins)
+	clear(l.floors)
+	clear(l.lost)
+}
+
+// Append adds e, which shards shards will each be Done with, and evicts what no longer fits. It takes e over.
+func (l *Log) Append(e *Entry, shards int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.log, e.seq = l, l.next
+	e.size = e.Message.Size() + overhead + len(e.ID)
+	e.pending.Store(int32(shards))
+	if shards > 0 {
+		l.pending.Add(int64(e.size))
+	}
+	l.next++
+	l.ring.Push(e)
+	if key := e.key(); key != "" {
+		chain := l.chains[key]
+		if chain == nil {
+			chain = &fifo.List[*Entry]{}
+			l.chains[key] = chain
+		}
+		chain.Push(e)
+	}
+	if e.ID != "" {
+		l.ids[e.ID] = e.Position
+	}
+	l.bytes.Add(int64(e.size))
+	for l.bytes.Load() > l.bounds.Bytes && l.ring.Len() > 1 {
+		l.evictFirst()
+	}
+}
+
+// EvictOlder evicts what is older than the window. now is the node's clock in ns.
+func (l *Log) EvictOlder(now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.ring.Len() > 0 && now-l.ring.At(0).Time > int64(l.bounds.Window) {
+		l.evictFirst()
+	}
+}
+
+// SetBounds changes how much is kept, from the next eviction on.
+func (l *Log) SetBounds(b Bounds) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bounds = b
+}
+
+func (l *Log) evictFirst() {
+	e := l.ring.Pop()
+	l.floor.Store(e.seq + 1)
+	l.bytes.Add(-int64(e.size))
+	if e.ID != "" {
+		delete(l.ids, e.ID)
+	}
+	key := e.key()
+	if key == "" {
+		return
+	}
+	if chain := l.chains[key]; chain.Len() == 1 {
+		delete(l.chains, key)
+	} else {
+		chain.Pop()
+	}
+	p := e.Position
+	if _, known := l.floors[floorKey{key, p.Partition}]; !known && len(l.floors) >= maxFloors {
+		l.lost[p.Partition] = max(l.lost[p.Partition], p.Offset)
+		return
+	}
+	l.floors[floorKey{key, p.Partition}] = p.Offset
+}
+
+// Known answers with the position of the push that carried id, while history has it.
+func (l *Log) Known(id string) (bus.Position, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	p, ok := l.ids[id]
+	return p, ok
+}
+
+// Pending is how many bytes the shards' rounds still need.
+func (l *Log) Pending() int64 { return l.pending.Load() }
+
+// Bytes is how many bytes are kept for clients that come back.
+func (l *Log) Bytes() int64 { return l.bytes.Load() }
+
+// Len is how many pushes are kept.
+func (l *Log) Len() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.ring.Len()
+}
+
+// Wanted selects pushes: those of one chain (a destination, or UserKey), or with Match those of all destinations that
+// it accepts.
+type Wanted struct {
+	Chain string
+	Match func(destination string) bool
+}
+
+// Since returns, in bus order, what lies above the positions that a client names and at or below applied (the newest
+// offset of each partition that the asking shard has taken). complete is false when something that the client has
+// not seen may be gone: another epoch, an evicted push, or a partition that it did not name and that had some.
+func (l *Log) Since(w Wanted, seen []bus.Position, applied map[int32]int64) (missed []*Entry, complete bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	from := make(map[int32]int64, len(seen))
+	for _, p := range seen {
+		begin, ok := l.begins[p.Partition]
+		if !ok || begin.Epoch != p.Epoch {
+			return nil, false
+		}
+		from[p.Partition] = p.Offset
+	}
+	if !l.reaches(w, from) {
+		return nil, false
+	}
+	each := func(e *Entry) bool {
+		seenTo, named := from[e.Position.Partition]
+		if !named {
+			return false
+		}
+		if e.Position.Offset > seenTo && e.Position.Offset <= applied[e.Position.Partition] {
+			missed = append(missed, e)
+		}
+		return true
+	}
+	if w.Match == nil {
+		if chain := l.chains[w.Chain]; chain != nil && !all(chain, each) {
+			return nil, false
+		}
+		return missed, true
+	}
+	ok := all(&l.ring, func(e *Entry) bool {
+		return e.User != "" || e.Session != "" || !w.Match(e.Destination) || each(e)
+	})
+	if !ok {
+		return nil, false
+	}
+	return missed, true
+}
+
+// reaches reports whether everything wanted above from is still here.
+func (l *Log) reaches(w Wanted, from map[int32]int64) bool {
+	for partition, begin := range l.begins {
+		seenTo, named := from[partition]
+		if lost, some := l.lost[partition]; some && (!named || seenTo < lost) {
+			if w.Match != nil || !l.remembers(w.Chain, partition) {
+				return false
+			}
+		}
+		if named && seenTo < begin.Offset-1 {
+			return false
+		}
+	}
+	if w.Match == nil {
+		for partition := range l.begins {
+			floor, evicted := l.floors[floorKey{w.Chain, partition}]
+			if seenTo, named := from[partition]; evicted && (!named || seenTo < floor) {
+				return false
+			}
+		}
+		return true
+	}
+	for k, floor := range l.floors {
+		if strings.HasPrefix(k.chain, "\x00") || !w.Match(k.chain) {
+			continue
+		}
+		if seenTo, named := from[k.partition]; !named || seenTo < floor {
+			return false
+		}
+	}
+	return true
+}
+
+// remembers reports whether the newest evicted offset of a chain is known on its own.
+func (l *Log) remembers(chain string, partition int32) bool {
+	_, ok := l.floors[floorKey{chain, partition}]
+	return ok
+}
+
+func all(entries *fifo.List[*Entry], f func(*Entry) bool) bool {
+	for _, e := range entries.Items() {
+		if !f(e) {
+			return false
+		}
+	}
+	return true
+}

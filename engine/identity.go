@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"strings"
+
+	"stentor/engine/auth"
+	"stentor/engine/destination"
+	"stentor/engine/session"
+	"stentor/engine/shard"
+)
+
+// Authenticate implements shard.Env: what CONNECT carries counts, else what the handshake carried.
+func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *session.Failure)) (shard.Identity, *session.Failure, bool) {
+	n := e.node
+	show := auth.Credentials{EndpointProject: c.Admission.Endpoint, Project: c.Admission.Project, Token: c.Admission.Token}
+	if project, ok := c.Header(n.opts.ProjectHeader); ok && project != "" {
+		if show.Project != "" && show.Project != project {
+			return shard.Identity{}, &session.Failure{
+				Code: session.CodeAuth, Text: "Failed to send message, two different projects were named", Close: session.CloseProtocol,
+			}, true
+		}
+		show.Project = project
+	}
+	if authorization, ok := c.Header("Authorization"); ok {
+		if token, ok := bearer(authorization); ok {
+			show.Token = token
+		}
+	}
+	if token, ok := c.Header(n.opts.TokenHeader); ok && token != "" {
+		show.Token = token
+	}
+	id, err, ok := n.auth.Authenticate(show, func(id auth.Identity, err *auth.Error) {
+		done(n.identity(id, err))
+	})
+	if !ok {
+		return shard.Identity{}, nil, false
+	}
+	identity, failure := n.identity(id, err)
+	return identity, failure, true
+}
+
+func (n *Node) identity(id auth.Identity, err *auth.Error) (shard.Identity, *session.Failure) {
+	if err != nil {
+		n.authFailures.WithLabelValues(err.Code).Inc()
+		if err.Code == auth.CodeUnavailable {
+			return shard.Identity{}, &session.Failure{Code: err.Code, Text: err.Text, Close: session.CloseTryLater, Silent: true}
+		}
+		return shard.Identity{}, &session.Failure{Code: err.Code, Text: err.Text, Close: session.CloseProtocol}
+	}
+	p := n.project(id.Project.Name())
+	if p == nil { // removed by a reload meanwhile
+		return shard.Identity{}, &session.Failure{Code: session.CodeAuth, Text: "the project is no longer served", Close: session.CloseTryLater, Silent: true}
+	}
+	identity := shard.Identity{Project: p.settings.Load(), User: id.User}
+	if id.Grant != nil {
+		identity.Rights = &rights{id.Project, id.Grant}
+	}
+	if id.Project.CloseOnExpiry() {
+		identity.Expires = id.Expires
+	}
+	return identity, nil
+}
+
+// rights are a project's, narrowed by a token's grant if there is one.
+type rights struct {
+	project *auth.Project
+	grant   *auth.Grant
+}
+
+var served = [...]string{"/topic/", "/queue/", "/user/"}
+
+func (r *rights) verdict(dest string, allowed bool) shard.Verdict {
+	if allowed {
+		return shard.Allowed
+	}
+	for _, prefix := range served {
+		if strings.HasPrefix(dest, prefix) {
+			return shard.Forbidden
+		}
+	}
+	return shard.Unserved
+}
+
+func (r *rights) Subscribe(user, dest string) shard.Verdict {
+	return r.verdict(dest, r.project.MaySubscribe(user, r.grant, dest))
+}
+
+func (r *rights) SubscribePattern(user string, p *destination.Pattern) shard.Verdict {
+	return r.verdict(p.String(), r.project.MaySubscribePattern(user, r.grant, p))
+}
+
+func (r *rights) Send(_, dest string) shard.SendAction {
+	switch r.project.SendAction(dest) {
+	case auth.Push:
+		return shard.SendPush
+	case auth.Deny:
+		return shard.SendDeny
+	default:
+		return shard.SendIgnore
+	}
+}

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// listener is an address to listen on. Until gnet listens the port is held by a socket of our own.
+type listener struct {
+	addr netip.AddrPort
+	held *os.File
+}
+
+// reserve checks that an address can be listened on and chooses its port. gnet itself would share the port with
+// another server silently (SO_REUSEPORT), and says "bad file descriptor" when it cannot have it.
+func reserve(address string) (listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return listener{}, fmt.Errorf("listen on %q: %w", address, err)
+	}
+	if host == "" {
+		host = "0.0.0.0"
+	} else if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	addr, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
+	if err != nil {
+		return listener{}, fmt.Errorf("listen on %q: the host must be an IP address: %w", address, err)
+	}
+	if addr.Port() != 0 {
+		probe, err := net.Listen("tcp", addr.String())
+		if err != nil {
+			return listener{}, fmt.Errorf("listen on %s: %w", addr, err)
+		}
+		if err := probe.Close(); err != nil {
+			return listener{}, err
+		}
+	}
+	return hold(addr)
+}
+
+// hold binds a socket that does not listen, so that nobody else is given a port chosen by the kernel.
+func hold(addr netip.AddrPort) (listener, error) {
+	family := unix.AF_INET
+	var sa unix.Sockaddr = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().Unmap().As4()}
+	if addr.Addr().Is6() {
+		family = unix.AF_INET6
+		sa = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return listener{}, os.NewSyscallError("socket", err)
+	}
+	held := os.NewFile(uintptr(fd), "port "+addr.String())
+	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1); err != nil {
+			return listener{}, os.NewSyscallError("setsockopt", err)
+		}
+	}
+	if err := unix.Bind(fd, sa); err != nil {
+		_ = held.Close()
+		return listener{}, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		_ = held.Close()
+		return listener{}, os.NewSyscallError("getsockname", err)
+	}
+	port := addr.Port()
+	switch b := bound.(type) {
+	case *unix.SockaddrInet4:
+		port = uint16(b.Port)
+	case *unix.SockaddrInet6:
+		port = uint16(b.Port)
+	}
+	return listener{addr: netip.AddrPortFrom(addr.Addr(), port), held: held}, nil
+}
+
+// url is the address as gnet wants it. With a bare tcp:// two listeners would turn to IPv6.
+func (l listener) url() string {
+	if l.addr.Addr().Is6() {
+		return "tcp6://" + l.addr.String()
+	}
+	return "tcp4://" + l.addr.String()
+}
+
+// headroom is how many sockets above the limit are still accepted, to be answered with a 503 that the client can
+// read; beyond it they are closed at once.
+const headroom = 256
+
+// capacity is how many clients the process may hold: as many as wanted, unless its descriptors do not suffice. An
+// accept that runs out of descriptors would end the engine and with it every connection.
+func capacity(wanted, reserved int) (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("getrlimit", err)
+	}
+	if limit.Cur < limit.Max {
+		raised := unix.Rlimit{Cur: limit.Max, Max: limit.Max}
+		if unix.Setrlimit(unix.RLIMIT_NOFILE, &raised) == nil {
+			limit = raised
+		}
+	}
+	free := int64(min(limit.Cur, 1<<40)) - int64(reserved) - headroom
+	if free < 1 {
+		return 0, fmt.Errorf("the process may open %d files only; %d are needed beside those of the clients: raise LimitNOFILE (systemd) or ulimit -n",
+			limit.Cur, reserved+headroom)
+	}
+	return int(min(int64(wanted), free)), nil
+}
+
+// notSentLowAt is how much unsent data the kernel takes for a socket. Without it the kernel hides up to 2.8 MB for
+// every client that does not read.
+const notSentLowAt = 16 << 10
+
+func tune(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowAt) }

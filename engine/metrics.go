@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stentor/engine/shard"
+)
+
+// metric is one of a shard's counters or gauges as Prometheus sees it: the sum over the shards.
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*shard.Stats) float64
+}
+
+func counter(name, help string, of func(*shard.Stats) *atomic.Uint64) metric {
+	return metric{
+		prometheus.NewDesc("stentor_"+name+"_total", help, nil, nil), prometheus.CounterValue,
+		func(s *shard.Stats) float64 { return float64(of(s).Load()) },
+	}
+}
+
+func gauge(name, help string, of func(*shard.Stats) *atomic.Int64) metric {
+	return metric{
+		prometheus.NewDesc("stentor_"+name, help, nil, nil), prometheus.GaugeValue,
+		func(s *shard.Stats) float64 { return float64(of(s).Load()) },
+	}
+}
+
+var metrics = []metric{
+	gauge("connections", "Open sockets of clients.", func(s *shard.Stats) *atomic.Int64 { return &s.Connections }),
+	gauge("connections_unauthenticated", "Open sockets whose CONNECT has not been accepted.", func(s *shard.Stats) *atomic.Int64 { return &s.Greeting }),
+	gauge("sessions", "Connected sessions.", func(s *shard.Stats) *atomic.Int64 { return &s.Sessions }),
+	gauge("subscriptions", "Subscriptions.", func(s *shard.Stats) *atomic.Int64 { return &s.Subscriptions }),
+	gauge("subscriptions_detached", "Subscriptions that go at their own pace: slow, resuming or waiting for an ACK.", func(s *shard.Stats) *atomic.Int64 { return &s.Detached }),
+	gauge("logs", "Subscribed destinations and patterns, counted in each loop.", func(s *shard.Stats) *atomic.Int64 { return &s.Logs }),
+
+	counter("accepted", "Connections accepted.", func(s *shard.Stats) *atomic.Uint64 { return &s.Accepted }),
+	counter("handshakes", "WebSockets opened.", func(s *shard.Stats) *atomic.Uint64 { return &s.Handshakes }),
+	counter("handshakes_refused", "Handshakes answered with an HTTP error.", func(s *shard.Stats) *atomic.Uint64 { return &s.Refused }),
+	counter("client_events", "Frames and heart-beats from clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Frames }),
+	counter("received_bytes", "Bytes from clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.BytesIn }),
+	counter("sent_bytes", "Bytes to clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.BytesOut }),
+	counter("deliveries", "MESSAGEs handed to sockets.", func(s *shard.Stats) *atomic.Uint64 { return &s.Deliveries }),
+	counter("delivery_writes", "Writes that carried MESSAGEs.", func(s *shard.Stats) *atomic.Uint64 { return &s.Writes }),
+	counter("rounds", "Rounds over the subscribers of a destination.", func(s *shard.Stats) *atomic.Uint64 { return &s.Rounds }),
+	counter("detaches", "Subscriptions that could not take their write in a round.", func(s *shard.Stats) *atomic.Uint64 { return &s.Detaches }),
+	counter("dropped", "Pushes that slow subscriptions lost to their policy.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
+	counter("expired", "Pushes that outlived their time to live on the way to a subscription.", func(s *shard.Stats) *atomic.Uint64 { return &s.Expired }),
+	counter("slow_closes", "Clients closed for reading too slowly.", func(s *shard.Stats) *atomic.Uint64 { return &s.SlowCloses }),
+	counter("heartbeats", "Heart-beats and pings sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Heartbeats }),
+	counter("heartbeats_lost", "Clients closed for silence.", func(s *shard.Stats) *atomic.Uint64 { return &s.HeartbeatLost }),
+	counter("errors", "ERROR frames sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Errors }),
+	counter("nacks", "NACKs received.", func(s *shard.Stats) *atomic.Uint64 { return &s.Nacks }),
+	counter("sends_ignored", "SENDs that no rule serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.SendIgnored }),
+	counter("subscribes_unserved", "SUBSCRIBEs to a prefix that nobody serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unserved }),
+	counter("subscribes_duplicate", "SUBSCRIBEs with an id in use.", func(s *shard.Stats) *atomic.Uint64 { return &s.Duplicates }),
+	counter("resumed", "Subscriptions resumed without a gap.", func(s *shard.Stats) *atomic.Uint64 { return &s.Resumed }),
+	counter("resume_gaps", "Subscriptions that were told resumed:false.", func(s *shard.Stats) *atomic.Uint64 { return &s.ResumeGaps }),
+	counter("timeouts", "Handshakes and CONNECTs that did not come in time.", func(s *shard.Stats) *atomic.Uint64 { return &s.Timeouts }),
+	counter("rate_limited", "Clients closed for too many frames a second.", func(s *shard.Stats) *atomic.Uint64 { return &s.RateLimited }),
+	counter("reply_overflows", "Clients closed for not reading their answers.", func(s *shard.Stats) *atomic.Uint64 { return &s.ReplyOverflows }),
+	counter("limit_errors", "Frames refused by a limit of the session.", func(s *shard.Stats) *atomic.Uint64 { return &s.LimitRefusals }),
+	counter("panics", "Recovered panics.", func(s *shard.Stats) *atomic.Uint64 { return &s.Panics }),
+}
+
+var (
+	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Sockets of clients that the node takes.", nil, nil)
+	overflowDesc = prometheus.NewDesc("stentor_connections_overflow_total", "Connections closed at once, far above the limit.", nil, nil)
+	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
+
+	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
+	projectPushes   = prometheus.NewDesc("stentor_pushes_total", "Pushes taken from the bus.", []string{"project"}, nil)
+	projectRefused  = prometheus.NewDesc("stentor_pushes_refused_total", "Pushes refused, by reason.", []string{"project", "reason"}, nil)
+	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
+	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
+	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that come back.", []string{"project"}, nil)
+	pendingBytes    = prometheus.NewDesc("stentor_pending_bytes", "Bytes accepted and not yet handed to all subscribers.", []string{"project"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (n *Node) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(n, ch) }
+
+// Collect implements prometheus.Collector.
+func (n *Node) Collect(ch chan<- prometheus.Metric) {
+	for _, m := range metrics {
+		sum := 0.0
+		for _, l := range n.loops {
+			sum += m.value(l.shard.Stats())
+		}
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, sum)
+	}
+	number := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
+	number(overflowDesc, prometheus.CounterValue, float64(n.overflow.Load()))
+	ready := 0.0
+	if n.Ready() == nil {
+		ready = 1
+	}
+	number(readyDesc, prometheus.GaugeValue, ready)
+	for name, p := range *n.tenants.Load() {
+		number(projectSessions, prometheus.GaugeValue, float64(p.sessions.Load()), name)
+		number(projectPushes, prometheus.CounterValue, float64(p.accepted.Load()), name)
+		number(projectRefused, prometheus.CounterValue, float64(p.busy.Load()), name, "busy")
+		number(projectRefused, prometheus.CounterValue, float64(p.limited.Load()), name, "rate")
+		number(projectFull, prometheus.CounterValue, float64(p.full.Load()), name)
+		number(historyBytes, prometheus.GaugeValue, float64(p.history.Bytes()), name)
+		number(historyPushes, prometheus.GaugeValue, float64(p.history.Len()), name)
+		number(pendingBytes, prometheus.GaugeValue, float64(p.history.Pending()), name)
+	}
+	n.authFailures.Collect(ch)
+}

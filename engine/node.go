@@ -1,0 +1,368 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"github.com/panjf2000/gnet/v2/pkg/logging"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"stentor/engine/auth"
+	"stentor/engine/bus"
+	"stentor/engine/session"
+	"stentor/engine/shard"
+)
+
+// Bus is what a Node needs of its bus.
+type Bus interface {
+	bus.Bus
+	// Begin is where the bus begins for a project that this node has not seen yet.
+	Begin() bus.Position
+}
+
+// Node is one server process: its event loops with their shards, and what they share.
+type Node struct {
+	gnet.BuiltinEventEngine
+	opts     Options
+	auth     *auth.Authenticator
+	bus      Bus
+	log      *slog.Logger
+	start    time.Time
+	instance uint32
+	capacity int
+	loops    []*loop
+	listens  []listener
+
+	reload    sync.Mutex
+	tenants   atomic.Pointer[map[string]*project]
+	sockets   atomic.Int64
+	addresses addresses
+	draining  atomic.Bool
+
+	gnet   gnet.Engine
+	booted chan struct{}
+	ended  chan struct{} // closed when gnet has returned
+	err    error         // of gnet, once ended is closed
+	stop   chan struct{} // ends ticker and relays
+	wg     sync.WaitGroup
+
+	overflow     atomic.Uint64 // connections closed at accept
+	expired      atomic.Uint64 // pushes that were too old when they came from the bus
+	panicLog     rate.Sometimes
+	authFailures *prometheus.CounterVec
+}
+
+// New makes a node that does not listen yet. The caller gives it its bus before Start.
+func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
+	n := &Node{
+		opts:     opts,
+		auth:     authenticator,
+		log:      opts.Log,
+		start:    time.Now(),
+		booted:   make(chan struct{}),
+		ended:    make(chan struct{}),
+		stop:     make(chan struct{}),
+		panicLog: rate.Sometimes{First: 10, Interval: time.Second},
+		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "stentor_auth_failures_total", Help: "CONNECTs that were refused, by code.",
+		}, []string{"code"}),
+	}
+	n.tenants.Store(&map[string]*project{})
+	var err error
+	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors); err != nil {
+		return nil, err
+	}
+	if n.capacity < opts.Limits.Connections {
+		n.log.Warn("fewer connections than wanted: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity)
+	}
+	var seed [12]byte
+	_, _ = rand.Read(seed[:])
+	n.instance = binary.BigEndian.Uint32(seed[8:])
+	loops := opts.Loops
+	if loops == 0 {
+		loops = runtime.GOMAXPROCS(0)
+	}
+	for i := range min(loops, 256) {
+		n.loops = append(n.loops, newLoop(n, shard.Config{
+			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
+			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: n.start,
+		}))
+	}
+	return n, nil
+}
+
+// now is the node's clock in ns.
+func (n *Node) now() int64 { return int64(time.Since(n.start)) }
+
+// Start listens, and returns when clients can connect. b carries the pushes; Deliver of this node must be its sink.
+func (n *Node) Start(b Bus) error {
+	n.bus = b
+	n.SetProjects(n.opts.Projects)
+	urls := make([]string, 0, len(n.opts.Listen))
+	for _, address := range n.opts.Listen {
+		l, err := reserve(address)
+		if err != nil {
+			n.release()
+			return err
+		}
+		n.listens = append(n.listens, l)
+		urls = append(urls, l.url())
+	}
+	go func() {
+		defer close(n.ended)
+		n.err = gnet.Rotate(n, urls,
+			gnet.WithNumEventLoop(len(n.loops)), gnet.WithReusePort(true), gnet.WithReuseAddr(true),
+			gnet.WithLoadBalancing(gnet.RoundRobin),
+			gnet.WithTCPKeepAlive(2*time.Minute), gnet.WithLogger(quiet{n.log}), gnet.WithLogLevel(logging.ErrorLevel))
+	}()
+	select {
+	case <-n.booted:
+	case <-n.ended:
+		n.release()
+		return fmt.Errorf("listen on %v: %w", n.opts.Listen, n.err)
+	}
+	n.release()
+	if err := n.bindLoops(); err != nil {
+		return err
+	}
+	n.background()
+	return nil
+}
+
+// release lets go of the sockets that held the ports.
+func (n *Node) release() {
+	for _, l := range n.listens {
+		_ = l.held.Close()
+	}
+}
+
+// bindLoops brings every event loop to its shard: gnet does not list its loops, but hands registered connections to
+// them in turn.
+func (n *Node) bindLoops() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for range n.loops {
+		ours, theirs, err := pair()
+		if err != nil {
+			return err
+		}
+		result, err := n.gnet.Register(gnet.NewNetConnContext(ctx, theirs))
+		if err == nil {
+			select {
+			case r := <-result:
+				err = r.Err
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		_ = ours.Close()
+		if err != nil {
+			return fmt.Errorf("cannot reach an event loop: %w", err)
+		}
+	}
+	for _, l := range n.loops {
+		if l.el.Load() == nil {
+			return errors.New("an event loop has no shard")
+		}
+	}
+	return nil
+}
+
+// tickEvery is how often shards see time pass.
+const tickEvery = 20 * time.Millisecond
+
+func (n *Node) background() {
+	for _, l := range n.loops {
+		n.wg.Go(func() { l.relay(n.stop) })
+	}
+	n.wg.Go(func() {
+		ticker := time.NewTicker(tickEvery)
+		defer ticker.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-ticker.C:
+			case <-n.stop:
+				return
+			}
+			for _, l := range n.loops {
+				l.tick()
+			}
+			if i%50 == 0 {
+				n.evict()
+			}
+		}
+	})
+}
+
+func (n *Node) evict() {
+	now := n.now()
+	for _, p := range *n.tenants.Load() {
+		p.history.EvictOlder(now)
+	}
+}
+
+// Addresses are where the node listens, in the order of Options.Listen.
+func (n *Node) Addresses() []netip.AddrPort {
+	all := make([]netip.AddrPort, len(n.listens))
+	for i, l := range n.listens {
+		all[i] = l.addr
+	}
+	return all
+}
+
+// Ended is closed when the event loops have ended, asked or not; Err says why.
+func (n *Node) Ended() <-chan struct{} { return n.ended }
+
+// ErrEngine means that the event loops ended without being asked: gnet gives up when an accept fails for want of
+// descriptors or memory, and then says nothing.
+var ErrEngine = errors.New("the network engine ended unexpectedly (out of descriptors or memory at accept?)")
+
+// Err is why the event loops ended, after Ended.
+func (n *Node) Err() error {
+	if n.err != nil {
+		return n.err
+	}
+	if !n.draining.Load() {
+		return ErrEngine
+	}
+	return nil
+}
+
+// Drain leaves: no new clients, no new pushes; what was accepted is delivered; then clients are closed with 1012, in
+// chunks, so that they do not all come to the next node at once. It ends when all are gone, or with ctx.
+type Drain struct {
+	Chunk    int           // clients closed at a time, over all loops
+	Interval time.Duration // between chunks
+}
+
+// Stop drains the node and ends its loops. When ctx ends first, what is left is closed at once.
+func (n *Node) Stop(ctx context.Context, d Drain) error {
+	n.draining.Store(true)
+	n.settle(ctx)
+	n.closeClients(ctx, d)
+	for n.sockets.Load() > 0 && pause(ctx, tickEvery) {
+	}
+	left := n.sockets.Load()
+	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := n.gnet.Stop(stopping)
+	close(n.stop)
+	n.wg.Wait()
+	select {
+	case <-n.ended:
+	case <-stopping.Done():
+	}
+	if left > 0 && err == nil {
+		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
+	}
+	return err
+}
+
+// settle waits until everything accepted has been handed to those who can take it.
+func (n *Node) settle(ctx context.Context) {
+	for {
+		busy := false
+		for _, l := range n.loops {
+			b, err := ask(ctx, l, (*shard.Shard).Busy)
+			if err != nil {
+				return
+			}
+			busy = busy || b
+		}
+		if !busy || !pause(ctx, tickEvery) {
+			return
+		}
+	}
+}
+
+func (n *Node) closeClients(ctx context.Context, d Drain) {
+	slots := make([]uint32, len(n.loops))
+	done := make([]bool, len(n.loops))
+	share := max(1, d.Chunk/len(n.loops))
+	for left := len(n.loops); left > 0; {
+		for i, l := range n.loops {
+			if done[i] {
+				continue
+			}
+			next, err := ask(ctx, l, func(s *shard.Shard) uint32 {
+				return s.EndSome(slots[i], share, session.CloseServiceLeaves, "the node is stopping, come back")
+			})
+			if err != nil {
+				return
+			}
+			if slots[i] = next; next == 0 {
+				done[i] = true
+				left--
+			}
+		}
+		if left > 0 && !pause(ctx, d.Interval) {
+			return
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (n *Node) panicked(where string, reason any) {
+	n.panicLog.Do(func() {
+		n.log.Error("recovered from a panic", "where", where, "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	})
+}
+
+// pair returns two connected sockets.
+func pair() (ours, theirs net.Conn, err error) {
+	l, err := net.Listen("unix", fmt.Sprintf("@stentor-%d-%d", time.Now().UnixNano(), binaryRandom()))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = l.Close() }()
+	if ours, err = net.Dial("unix", l.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	if theirs, err = l.Accept(); err != nil {
+		_ = ours.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+func binaryRandom() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// quiet passes gnet's errors on and drops its chatter.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Debugf(string, ...any) {}
+func (q quiet) Infof(string, ...any)  {}
+func (q quiet) Warnf(format string, args ...any) {
+	q.log.Debug("network engine", "text", fmt.Sprintf(format, args...))
+}
+func (q quiet) Errorf(format string, args ...any) {
+	q.log.Warn("network engine", "text", fmt.Sprintf(format, args...))
+}
+func (q quiet) Fatalf(format string, args ...any) {
+	q.log.Error("network engine", "text", fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"stentor/engine/auth"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	"stentor/engine/shard"
+	"stentor/engine/ws"
+)
+
+// Options of a Node. All fields are wanted except where it is said.
+type Options struct {
+	// Listen are the client addresses, host:port with a literal IP address; port 0 takes a free one.
+	Listen         []string
+	Endpoints      []Endpoint
+	TrustedProxies []netip.Prefix // may be empty
+	// TokenHeader and ProjectHeader are the headers of CONNECT, and the parameters of the handshake's query, that
+	// carry a client's credentials.
+	TokenHeader, ProjectHeader string
+
+	Loops    int // event loops; 0: one a core
+	Session  session.Config
+	Shard    shard.Limits
+	History  history.Bounds
+	Limits   Limits
+	Projects []Project
+
+	Log *slog.Logger
+}
+
+// Endpoint is a path that clients connect to.
+type Endpoint struct {
+	Path    string
+	Origins ws.Origins
+	Project string // of all its clients; may be empty
+}
+
+// Limits of the node.
+type Limits struct {
+	Connections     int // sockets; also bounded by the descriptors that the process may open
+	PerAddress      int // of one client address (IPv6: /64); 0 unlimited
+	Unauthenticated int // not yet CONNECTED
+	PendingBytes    int64
+	// ReservedDescriptors are kept for everything that is not a client: the API's connections, files, the bus.
+	ReservedDescriptors int
+}
+
+// Project is a tenant.
+type Project struct {
+	Auth            *auth.Project
+	Name            string
+	Patterns        bool
+	Slow            shard.Policy
+	SlowTimeout     time.Duration
+	AckWindow       int
+	Connections     int     // sessions; 0 unlimited
+	PushesPerSecond float64 // 0 unlimited
+}

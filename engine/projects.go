@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/time/rate"
+
+	"stentor/engine/bus"
+	"stentor/engine/history"
+	"stentor/engine/shard"
+)
+
+// project is a tenant on this node. Its history and counters outlive a reload.
+type project struct {
+	name     string
+	history  *history.Log
+	settings atomic.Pointer[shard.Settings]
+	limit    atomic.Int64 // sessions; 0 unlimited
+	sessions atomic.Int64
+	full     atomic.Uint64 // sessions refused by limit
+	pushes   *rate.Limiter
+
+	accepted atomic.Uint64 // pushes
+	busy     atomic.Uint64 // refused: too much on the way
+	limited  atomic.Uint64 // refused: too many a second
+}
+
+// SetProjects replaces the set of projects: at the start, and at a reload. Connections stand; the sessions of a
+// project that is gone are closed.
+func (n *Node) SetProjects(list []Project) {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	old := n.tenants.Load()
+	now := make(map[string]*project, len(list))
+	for _, conf := range list {
+		p := (*old)[conf.Name]
+		if p == nil {
+			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), pushes: rate.NewLimiter(rate.Inf, 0)}
+			begin := n.bus.Begin()
+			p.history.Begin(begin)
+			begin.Offset--
+			n.everywhere(func(s *shard.Shard) { s.Applied(conf.Name, begin) })
+		}
+		p.configure(conf)
+		settings := p.settings.Load()
+		n.everywhere(func(s *shard.Shard) { s.SetProject(settings) })
+		now[conf.Name] = p
+	}
+	n.tenants.Store(&now)
+	for name := range *old {
+		if now[name] == nil {
+			n.everywhere(func(s *shard.Shard) { s.RemoveProject(name) })
+		}
+	}
+}
+
+func (p *project) configure(conf Project) {
+	p.limit.Store(int64(conf.Connections))
+	if conf.PushesPerSecond > 0 {
+		p.pushes.SetLimit(rate.Limit(conf.PushesPerSecond))
+		p.pushes.SetBurst(max(1, int(conf.PushesPerSecond)))
+	} else {
+		p.pushes.SetLimit(rate.Inf)
+	}
+	p.settings.Store(&shard.Settings{
+		Name:        conf.Name,
+		History:     p.history,
+		Rights:      &rights{project: conf.Auth},
+		Patterns:    conf.Patterns,
+		Slow:        conf.Slow,
+		SlowTimeout: conf.SlowTimeout,
+		AckWindow:   conf.AckWindow,
+	})
+}
+
+func (n *Node) project(name string) *project { return (*n.tenants.Load())[name] }
+
+// everywhere has each shard run f in its loop.
+func (n *Node) everywhere(f func(*shard.Shard)) {
+	for _, l := range n.loops {
+		l.shard.Post(func() { f(l.shard) })
+	}
+}
+
+// Join implements shard.Env.
+func (e *env) Join(s *shard.Settings) bool {
+	p := e.node.project(s.Name)
+	if p == nil {
+		return false
+	}
+	if limit := p.limit.Load(); p.sessions.Add(1) > limit && limit > 0 {
+		p.sessions.Add(-1)
+		p.full.Add(1)
+		return false
+	}
+	return true
+}
+
+// Leave implements shard.Env.
+func (e *env) Leave(s *shard.Settings) {
+	if p := e.node.project(s.Name); p != nil {
+		p.sessions.Add(-1)
+	}
+}
+
+// Publish implements shard.Env.
+func (e *env) Publish(r *bus.Record, done func(bus.Position, error)) { e.node.Publish(r, done) }

@@ -1,0 +1,18 @@
+// Package session is one client's protocol state machine: bytes in, events and replies out.
+//
+// A Session is the state of one client, small and without a socket, clock or goroutine. A Machine has the scratch that
+// the sessions of one event loop share. Each turn of a connection goes
+//
+//	m.Begin(s, bytes)
+//	for {
+//		ev := m.Next(s)
+//		if ev.Kind == session.More {
+//			break
+//		}
+//		... act, answer with m.Receipt, m.Fail, ...
+//	}
+//	m.End(s)
+//	write m.Out
+//
+// Everything in this package belongs to the goroutine of the event loop.
+package session

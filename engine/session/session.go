@@ -1,0 +1,79 @@
+package session
+
+import (
+	"stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// Phase is how far a client has come.
+type Phase uint8
+
+const (
+	// Handshake: the HTTP request that opens the WebSocket is not complete.
+	Handshake Phase = iota
+	// Greeting: the WebSocket is open, CONNECT has not come.
+	Greeting
+	// Authenticating: CONNECT is being verified; what comes behind it waits.
+	Authenticating
+	// Connected: CONNECTED was sent.
+	Connected
+	// Leaving: the client sent DISCONNECT; answers that it still waits for are on their way.
+	Leaving
+	// Closing: the last bytes were written; input is discarded.
+	Closing
+)
+
+// Session is the protocol state of one client. The zero value is a client that has just been accepted.
+type Session struct {
+	reader  ws.Reader
+	partial *partial
+	owed    *owed
+	// Phase is advanced by the Machine, except that the owner sets Connected after authentication.
+	Phase   Phase
+	Version stomp.Version
+}
+
+// partial is input that waits for more. It exists only while there is some.
+type partial struct {
+	raw      []byte // not yet parsed: part of the handshake, of a frame header, or anything while authenticating
+	scanned  int    // how much of raw the handshake search has seen
+	frame    []byte // the beginning of a STOMP frame
+	progress stomp.Progress
+}
+
+// Buffered is how many bytes of input the session holds.
+func (s *Session) Buffered() int {
+	if s.partial == nil {
+		return 0
+	}
+	return len(s.partial.raw) + len(s.partial.frame)
+}
+
+func (s *Session) part() *partial {
+	if s.partial == nil {
+		s.partial = &partial{}
+	}
+	return s.partial
+}
+
+// owed is what the session owes the client, or the client the session. It exists only while there is some.
+type owed struct {
+	answers []answer
+	next    uint32 // token of the next answer
+	txs     map[string]*transaction
+	txBytes int
+}
+
+func (s *Session) owe() *owed {
+	if s.owed == nil {
+		s.owed = &owed{}
+	}
+	return s.owed
+}
+
+// settle frees owed when nothing is left in it.
+func (s *Session) settle() {
+	if o := s.owed; o != nil && len(o.answers) == 0 && len(o.txs) == 0 {
+		s.owed = nil
+	}
+}

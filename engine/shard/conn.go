@@ -1,0 +1,237 @@
+package shard
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"stentor/engine/session"
+)
+
+// Conn is one connection. A million of them fit on a host because of what is not in here: what only some connections
+// need hangs behind a pointer while they need it. The times are milliseconds of the shard's clock and wrap; only
+// their differences are used.
+type Conn struct {
+	socket  Socket
+	sess    session.Session
+	project *project
+	rights  Rights
+	user    string
+	hello   *Admission // until CONNECTED
+	timer   timer
+
+	idx      uint32
+	gen      uint32 // grows each time the slot is used again
+	subs     uint32 // first subscription
+	nsubs    uint32
+	userNext uint32 // next and previous session of the same user
+	userPrev uint32
+
+	since     uint32 // unix seconds
+	expires   uint32 // unix seconds; 0 never
+	opened    uint32
+	lastRead  uint32
+	lastWrite uint32
+	sends     uint32 // heart-beat intervals in ms; 0 none
+	receives  uint32
+	second    uint32 // of the frame count
+	unread    uint32 // bytes of answers behind what the kernel has not taken
+	frames    uint32
+	port      uint16
+	address   [16]byte
+	state     connState
+	counted   bool // Env.Release is owed
+	greeting  bool
+	pings     uint8 // sent since something was read
+	linger    bool  // FIN was sent, its answer is awaited
+}
+
+// connState is the life of the socket, beside the session's Phase.
+type connState uint8
+
+const (
+	stateFree connState = iota
+	stateOpen
+	stateGone // closed; the slot is released when the turn ends
+)
+
+// Ref names a connection for other goroutines: it never names the next one in the same slot.
+type Ref struct{ idx, gen uint32 }
+
+func (c *Conn) ref() Ref { return Ref{c.idx, c.gen} }
+
+// find returns the connection that r names, nil when it is gone.
+func (s *Shard) find(r Ref) *Conn {
+	if r.idx == 0 || r.idx > s.conns.used {
+		return nil
+	}
+	c := s.conns.at(r.idx)
+	if c.state != stateOpen || c.gen != r.gen {
+		return nil
+	}
+	return c
+}
+
+// Open takes over a socket that was just accepted. The caller keeps the Conn for Input and Gone.
+func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
+	idx := s.conns.take()
+	c := s.conns.at(idx)
+	*c = Conn{idx: idx, gen: c.gen + 1, socket: socket, state: stateOpen, greeting: true}
+	c.opened = s.millis()
+	c.lastRead, c.lastWrite = c.opened, c.opened
+	c.address, c.port = peer.Addr().As16(), peer.Port()
+	s.stats.Connections.Add(1)
+	s.stats.Greeting.Add(1)
+	s.stats.Accepted.Add(1)
+	s.scheduleIn(c, s.conf.Limits.HandshakeTimeout)
+	return c
+}
+
+// Gone releases all that c has. The event loop calls it when the socket is closed, which may be inside a Write.
+func (s *Shard) Gone(c *Conn) {
+	if c.state != stateOpen {
+		return
+	}
+	c.state = stateGone
+	s.depart(c)
+	s.unschedule(c)
+	if c.counted {
+		s.env.Release(c.addrPort())
+	}
+	s.stats.Connections.Add(-1)
+	c.socket, c.hello = nil, nil
+	c.sess = session.Session{}
+	if s.turn != c { // else Input still looks at it
+		s.free(c)
+	}
+}
+
+func (s *Shard) free(c *Conn) {
+	c.state = stateFree
+	s.conns.release(c.idx)
+}
+
+// depart takes c out of the fan-out: its subscriptions, its user, its project.
+func (s *Shard) depart(c *Conn) {
+	s.greeted(c)
+	for c.subs != 0 {
+		s.removeSub(c, c.subs)
+	}
+	if p := c.project; p != nil {
+		s.forgetUser(c)
+		c.project, c.rights, c.user = nil, nil, ""
+		p.sessions--
+		s.stats.Sessions.Add(-1)
+		s.env.Leave(p.settings)
+		s.dropProject(p)
+	}
+}
+
+// greeted takes c out of those who have yet to prove who they are.
+func (s *Shard) greeted(c *Conn) {
+	if c.greeting {
+		c.greeting = false
+		s.stats.Greeting.Add(-1)
+	}
+}
+
+func (c *Conn) addrPort() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(c.address).Unmap(), c.port)
+}
+
+// sessionID is opaque to clients; it says which process, shard and slot.
+func (s *Shard) sessionID(c *Conn) string {
+	var b [13]byte
+	binary.BigEndian.PutUint32(b[0:], s.conf.Instance)
+	b[4] = byte(s.conf.Index)
+	binary.BigEndian.PutUint32(b[5:], c.idx)
+	binary.BigEndian.PutUint32(b[9:], c.gen)
+	return idEncoding.EncodeToString(b[:])
+}
+
+var idEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+
+// ParseSessionID tells which shard of this process a session is on, and which connection it is there.
+func ParseSessionID(id string, instance uint32) (shard int, r Ref, ok bool) {
+	var b [13]byte
+	if idEncoding.DecodedLen(len(id)) != len(b) {
+		return 0, Ref{}, false
+	}
+	if _, err := idEncoding.Decode(b[:], []byte(id)); err != nil || binary.BigEndian.Uint32(b[0:]) != instance {
+		return 0, Ref{}, false
+	}
+	return int(b[4]), Ref{binary.BigEndian.Uint32(b[5:]), binary.BigEndian.Uint32(b[9:])}, true
+}
+
+// write hands p to the socket and reports whether the connection still stands.
+func (s *Shard) write(c *Conn, p []byte) bool {
+	c.lastWrite = s.millis()
+	s.stats.BytesOut.Add(uint64(len(p)))
+	_, err := c.socket.Write(p)
+	return err == nil && c.state == stateOpen
+}
+
+// flush writes the answers of this turn and, when they were the last, begins to close.
+func (s *Shard) flush(c *Conn) {
+	out := s.machine.Out
+	s.machine.Out = out[:0]
+	const keep = 256 << 10
+	if cap(out) > keep {
+		s.machine.Out = nil
+	}
+	if len(out) > 0 {
+		if c.socket.OutboundBuffered() == 0 {
+			c.unread = 0
+		} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
+			s.stats.ReplyOverflows.Add(1)
+			s.env.Close(c.socket)
+			return
+		}
+		if !s.write(c, out) {
+			return
+		}
+	}
+	if c.sess.Phase == session.Closing {
+		s.closing(c)
+	}
+}
+
+// lingerTime is how long a client has to read the last bytes and close, before its socket is closed for it. Closing
+// at once with unread input would reset the connection and could destroy the ERROR on its way.
+const lingerTime = 2 * time.Second
+
+// closing is called when the last bytes were written, and by the wheel until the socket is closed.
+func (s *Shard) closing(c *Conn) {
+	s.depart(c)
+	waited := s.millis() - c.lastWrite
+	switch {
+	case c.linger, waited > uint32(lingerTime.Milliseconds()):
+		s.env.Close(c.socket)
+	case c.socket.OutboundBuffered() > 0:
+		s.schedule(c, s.wheel.now+1)
+	default:
+		c.linger = true
+		s.env.CloseWrite(c.socket)
+		if c.state == stateOpen {
+			s.scheduleIn(c, lingerTime)
+		}
+	}
+}
+
+// end closes c with a close frame, without an ERROR.
+func (s *Shard) end(c *Conn, code ws.StatusCode, reason string) {
+	if c.sess.Phase == session.Closing {
+		return
+	}
+	s.depart(c)
+	s.machine.Close(&c.sess, code, reason)
+	s.flush(c)
+}
+
+func (s *Shard) scheduleIn(c *Conn, d time.Duration) {
+	ticks := uint32(d.Milliseconds())/tickMillis + 1
+	s.schedule(c, s.wheel.now+ticks)
+}

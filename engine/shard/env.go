@@ -1,0 +1,136 @@
+package shard
+
+import (
+	"net/netip"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/destination"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	"stentor/engine/ws"
+)
+
+// Socket is a connection as a shard sees it. Both methods are called only in the loop, and never after Gone.
+type Socket interface {
+	// Write takes all of p: what the kernel does not take is buffered. An error means that the connection is closed;
+	// Gone was called inside Write then.
+	Write(p []byte) (int, error)
+	// OutboundBuffered is how many bytes wait for the kernel to take them.
+	OutboundBuffered() int
+}
+
+// Env is what a shard needs of the node around it. All but Wake and the done functions run in the loop and must not
+// block.
+type Env interface {
+	// Admit decides over a complete handshake. peer is the socket's other end.
+	Admit(r *ws.Request, peer netip.AddrPort) (Admission, *ws.Refusal)
+	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
+	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
+	// Publish hands a client's SEND to the bus. See bus.Bus.
+	Publish(r *bus.Record, done func(bus.Position, error))
+	// Join and Leave count the sessions of a project; Join refuses above the limit.
+	Join(p *Settings) bool
+	Leave(p *Settings)
+	// Release gives back what Admit counted against a client's address, when the connection is gone.
+	Release(address netip.AddrPort)
+	// CloseWrite sends FIN, Close closes; Gone is called inside Close.
+	CloseWrite(Socket)
+	Close(Socket)
+	// Wake makes the loop call Run soon. Any goroutine may call it.
+	Wake()
+	// Panicked reports a recovered panic.
+	Panicked(where string, reason any)
+}
+
+// Admission is what the handshake said about a client.
+type Admission struct {
+	Address netip.AddrPort // the client's real address
+	Counted bool           // counted against its address
+	// Endpoint is the project of the endpoint's path; Project and Token come from the handshake's query and headers.
+	Endpoint, Project, Token string
+}
+
+// Credentials are what a client shows: the handshake's, overridden by what CONNECT carries. header looks a header of
+// CONNECT up and is valid during Authenticate only.
+type Credentials struct {
+	Admission *Admission
+	Header    func(name string) (string, bool)
+}
+
+// Identity is who a client turned out to be.
+type Identity struct {
+	Project *Settings
+	User    string
+	Rights  Rights // nil: the project's
+	Expires int64  // unix seconds at which the session is closed; 0 never
+}
+
+// Verdict is what Rights say of a destination.
+type Verdict uint8
+
+const (
+	Allowed Verdict = iota
+	Forbidden
+	// Unserved destinations have a prefix that nobody serves.
+	Unserved
+)
+
+// SendAction is what becomes of a client's SEND.
+type SendAction uint8
+
+const (
+	SendIgnore SendAction = iota
+	SendPush
+	SendDeny
+)
+
+// Rights tell what a session may do. They are shared and immutable.
+type Rights interface {
+	Subscribe(user, dest string) Verdict
+	SubscribePattern(user string, p *destination.Pattern) Verdict
+	Send(user, dest string) SendAction
+}
+
+// Policy is what happens to a subscription that cannot keep up.
+type Policy uint8
+
+const (
+	Disconnect Policy = iota
+	DropOldest
+	KeepLatest
+)
+
+// Settings are a project's, shared by all shards and immutable. History stays the same over a reload.
+type Settings struct {
+	Name        string
+	History     *history.Log
+	Rights      Rights
+	Patterns    bool
+	Slow        Policy
+	SlowTimeout time.Duration
+	AckWindow   int // 0 unlimited
+}
+
+// Limits of one shard.
+type Limits struct {
+	HandshakeTimeout time.Duration // until the WebSocket is open
+	ConnectTimeout   time.Duration // until CONNECTED
+	Ping             time.Duration // for clients without STOMP heart-beats
+	FramesPerSecond  int           // a connection
+	Subscriptions    int           // a session
+	Patterns         int           // a project
+	ReplyBytes       int           // answers that a client has not read
+}
+
+// Config of one Shard.
+type Config struct {
+	Index    int
+	Instance uint32 // of the process, in session ids
+	Seed     uint64 // of the spread of heart-beats
+	Session  session.Config
+	Limits   Limits
+	// Now is the node's clock in ns, Wall its wall clock at Now()==0.
+	Now  func() int64
+	Wall time.Time
+}

@@ -1,0 +1,329 @@
+package shard
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/destination"
+	"stentor/engine/session"
+	"stentor/stomp"
+)
+
+// event does what a client asks for.
+func (s *Shard) event(c *Conn, ev *session.Event) {
+	s.stats.Frames.Add(1)
+	if s.tooFast(c) {
+		s.stats.RateLimited.Add(1)
+		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: "too many frames a second", Close: session.ClosePolicy})
+		return
+	}
+	switch ev.Kind {
+	case session.Upgraded:
+		s.stats.Handshakes.Add(1)
+		s.scheduleIn(c, s.conf.Limits.ConnectTimeout)
+	case session.Refused:
+		s.stats.Refused.Add(1)
+	case session.Connect:
+		s.authenticate(c)
+	case session.Subscribe:
+		s.subscribe(c, ev)
+	case session.Unsubscribe:
+		s.unsubscribe(c, ev)
+	case session.Send:
+		s.send(c, ev)
+	case session.Ack, session.Nack:
+		if ev.Kind == session.Nack {
+			s.stats.Nacks.Add(1)
+		}
+		s.acknowledge(c, ev)
+		s.receipt(c, ev, "")
+	case session.Begin, session.Commit, session.Abort:
+		s.receipt(c, ev, "")
+	case session.Disconnect:
+		s.disconnect(c, ev)
+	case session.Failed:
+		s.fail(c, ev.Failure)
+	}
+}
+
+// tooFast counts a frame against the connection's rate: a bucket that holds two seconds' worth.
+func (s *Shard) tooFast(c *Conn) bool {
+	rate := s.conf.Limits.FramesPerSecond
+	second := uint32(s.now / 1e9)
+	if passed := second - c.second; passed > 0 {
+		c.second = second
+		c.frames = uint32(max(0, int(c.frames)-int(min(passed, 3))*rate))
+	}
+	if int(c.frames) >= 2*rate {
+		return true
+	}
+	c.frames++
+	return false
+}
+
+func (s *Shard) fail(c *Conn, f *session.Failure) {
+	if !f.Silent {
+		s.stats.Errors.Add(1)
+	}
+	if f.Code == session.CodeLimit {
+		s.stats.LimitRefusals.Add(1)
+	}
+	s.depart(c)
+	s.machine.Fail(&c.sess, f)
+}
+
+func (s *Shard) receipt(c *Conn, ev *session.Event, lines string) {
+	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, lines) {
+		s.fail(c, session.TooManyAnswers())
+	}
+}
+
+// authenticate begins the check of a CONNECT. Its answer may come later; what the client sends meanwhile waits.
+func (s *Shard) authenticate(c *Conn) {
+	greets := s.machine.Greet()
+	c.sends, c.receives = greets.Send, greets.Receive
+	frame := &s.machine.Frame
+	credentials := Credentials{Admission: c.hello, Header: func(name string) (string, bool) {
+		v, ok := frame.Get(name)
+		return string(v), ok
+	}}
+	ref := c.ref()
+	id, failure, ok := s.env.Authenticate(credentials, func(id Identity, failure *session.Failure) {
+		s.Post(func() {
+			if c := s.find(ref); c != nil && c.sess.Phase == session.Authenticating {
+				s.authenticated(c, id, failure)
+				s.resumeInput(c)
+			}
+		})
+	})
+	if ok {
+		s.authenticated(c, id, failure)
+	}
+}
+
+// resumeInput handles what waited for the end of the authentication, and writes the answers of both.
+func (s *Shard) resumeInput(c *Conn) {
+	if c.sess.Phase == session.Connected {
+		s.handle(c, nil)
+		return
+	}
+	s.flush(c)
+}
+
+func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
+	if failure != nil {
+		s.fail(c, failure)
+		return
+	}
+	settings := id.Project
+	if !s.env.Join(settings) {
+		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: "the project is full", Close: session.CloseTryLater, Silent: true})
+		return
+	}
+	s.greeted(c)
+	c.hello = nil
+	c.user, c.rights = id.User, id.Rights
+	c.expires = uint32(id.Expires)
+	c.since = uint32(s.unix())
+	c.project = s.project(settings)
+	c.project.sessions++
+	s.stats.Sessions.Add(1)
+	s.rememberUser(c)
+	s.machine.Connected(&c.sess, s.sessionID(c), c.user)
+	c.lastRead = s.millis()
+	s.rearm(c)
+}
+
+func (s *Shard) subscribe(c *Conn, ev *session.Event) {
+	id := ev.ID
+	if len(id) == 0 { // STOMP 1.0 may name a subscription by its destination alone
+		id = append([]byte{0}, ev.Destination...)
+	}
+	if s.findSub(c, id) != 0 {
+		s.stats.Duplicates.Add(1)
+		s.receipt(c, ev, "")
+		return
+	}
+	if int(c.nsubs) >= s.conf.Limits.Subscriptions {
+		s.fail(c, limited("the session has too many subscriptions"))
+		return
+	}
+	dest := string(ev.Destination)
+	l, failure := s.target(c, dest)
+	switch {
+	case failure != nil:
+		s.fail(c, failure)
+	case l == nil:
+		s.stats.Unserved.Add(1)
+		s.receipt(c, ev, "")
+	default:
+		s.addSub(c, l, id, ev)
+	}
+}
+
+func limited(text string) *session.Failure {
+	return &session.Failure{Code: session.CodeLimit, Text: text, Close: session.ClosePolicy}
+}
+
+func forbidden(text string) *session.Failure {
+	return &session.Failure{Code: session.CodeForbidden, Text: "Failed to send message, " + text, Close: session.CloseProtocol}
+}
+
+const userPrefix = "/user"
+
+// target finds the log of what a client wants to subscribe to, if it may. nil without a failure: nobody serves it.
+func (s *Shard) target(c *Conn, dest string) (*log, *session.Failure) {
+	if err := destination.Check(dest); err != nil {
+		return nil, &session.Failure{Code: session.CodeProtocol, Text: err.Error(), Close: session.CloseProtocol}
+	}
+	rights := c.rights
+	if rights == nil {
+		rights = c.project.settings.Rights
+	}
+	user := strings.HasPrefix(dest, userPrefix+"/")
+	if destination.IsPattern(dest) && !user {
+		return s.patternTarget(c, rights, dest)
+	}
+	switch rights.Subscribe(c.user, dest) {
+	case Forbidden:
+		return nil, forbidden("this destination is not yours to subscribe to")
+	case Unserved:
+		return nil, nil
+	}
+	if user {
+		return c.project.userLog(dest[len(userPrefix):]), nil
+	}
+	return s.topicLog(c.project, dest), nil
+}
+
+func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *session.Failure) {
+	p, err := destination.ParsePattern(dest)
+	if err != nil {
+		return nil, &session.Failure{Code: session.CodeProtocol, Text: err.Error(), Close: session.CloseProtocol}
+	}
+	verdict := rights.SubscribePattern(c.user, p)
+	switch {
+	case verdict == Unserved:
+		return nil, nil
+	case !c.project.settings.Patterns:
+		return nil, forbidden("the project does not allow patterns")
+	case verdict == Forbidden:
+		return nil, forbidden("this pattern is not yours to subscribe to")
+	}
+	l := s.patternLog(c.project, dest, p)
+	if l == nil {
+		return nil, limited("the project has too many different patterns")
+	}
+	return l, nil
+}
+
+func (s *Shard) unsubscribe(c *Conn, ev *session.Event) {
+	id := ev.ID
+	if len(id) == 0 {
+		id = append([]byte{0}, ev.Destination...)
+	}
+	if i := s.findSub(c, id); i != 0 {
+		s.removeSub(c, i)
+	}
+	s.receipt(c, ev, "")
+}
+
+// send decides over a client's SEND: ignored, refused, or published; then its receipt waits for the bus.
+func (s *Shard) send(c *Conn, ev *session.Event) {
+	dest := string(ev.Destination)
+	rights := c.rights
+	if rights == nil {
+		rights = c.project.settings.Rights
+	}
+	switch rights.Send(c.user, dest) {
+	case SendIgnore:
+		s.stats.SendIgnored.Add(1)
+		s.receipt(c, ev, "")
+		return
+	case SendDeny:
+		s.fail(c, forbidden("sending to this destination is not allowed"))
+		return
+	}
+	r, failure := s.record(c, dest)
+	if failure != nil {
+		s.fail(c, failure)
+		return
+	}
+	token, ok := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
+	if !ok {
+		s.fail(c, session.TooManyAnswers())
+		return
+	}
+	ref := c.ref()
+	s.env.Publish(r, func(_ bus.Position, err error) {
+		s.Post(func() { s.published(ref, token, err) })
+	})
+}
+
+func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
+	r := &bus.Record{
+		Project:     c.project.settings.Name,
+		Destination: dest,
+		Body:        bytes.Clone(s.machine.Frame.Body),
+		Time:        time.Unix(0, s.conf.Wall.UnixNano()+s.now),
+	}
+	if destination.Check(dest) != nil || destination.IsPattern(dest) {
+		return nil, &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol}
+	}
+	if rest, ok := strings.CutPrefix(dest, userPrefix+"/"); ok {
+		name, path, ok := strings.Cut(rest, "/")
+		if !ok || name == "" || path == "" {
+			return nil, &session.Failure{Code: session.CodeProtocol, Text: "a user's destination is /user/NAME/queue/...", Close: session.CloseProtocol}
+		}
+		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
+	}
+	for _, h := range s.machine.Frame.Headers {
+		switch name := string(h.Name); {
+		case name == "content-type":
+			if r.ContentType == "" {
+				r.ContentType = string(h.Value)
+			}
+		case !stomp.ReservedHeader(name):
+			r.Headers = append(r.Headers, bus.Header{Name: name, Value: string(h.Value)})
+		}
+	}
+	return r, nil
+}
+
+// published answers a SEND when the bus has it. Trouble of the bus is no fault of the client: it is told to come back.
+func (s *Shard) published(ref Ref, token uint32, err error) {
+	c := s.find(ref)
+	if c == nil || c.sess.Phase == session.Closing {
+		return
+	}
+	if err != nil {
+		s.end(c, session.CloseTryLater, "the message could not be taken, try again")
+		return
+	}
+	s.settle(c, token, "")
+}
+
+// settle gives an awaited answer outside a turn of c.
+func (s *Shard) settle(c *Conn, token uint32, lines string) {
+	s.machine.Settle(&c.sess, token, lines)
+	if c.sess.Phase == session.Leaving && !c.sess.Owes() {
+		s.machine.Close(&c.sess, session.CloseNormal, "")
+	}
+	s.flush(c)
+}
+
+// disconnect answers a DISCONNECT once all answers before it are given, then closes.
+func (s *Shard) disconnect(c *Conn, ev *session.Event) {
+	s.depart(c)
+	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, "") {
+		s.fail(c, session.TooManyAnswers())
+		return
+	}
+	if !c.sess.Owes() {
+		s.machine.Close(&c.sess, session.CloseNormal, "")
+		return
+	}
+	s.scheduleIn(c, lingerTime)
+}

@@ -1,0 +1,364 @@
+package shard
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	"stentor/stomp"
+)
+
+// follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for
+// ACKs, or resumes. It is also where one with an ACK window counts. Nobody's slowness reaches beyond it.
+type follow struct {
+	cursor  uint64           // number in its log of the next push; not of a user's subscription
+	from    uint64           // number in the project's unicast queue before which pushes are not for it
+	backlog []*history.Entry // before cursor: what a resuming client has missed; all that waits, of a user's
+
+	buffered int    // of the socket, when last looked at
+	progress uint32 // ms when something last moved
+	wait     uint32 // ticks between attempts
+	next     uint32 // tick of the next
+
+	dropped  uint32 // pushes lost to the policy, to be told with the next MESSAGE
+	lost     uint32 // in all
+	resumed  resumed
+	resuming *resuming
+	unacked  []bus.Position // within the ACK window, in order
+}
+
+// maxWait bounds the ticks between attempts for a socket that does not drain: 640 ms.
+const maxWait = 32
+
+// detach has a subscription go at its own pace. The caller sets its cursor or backlog.
+func (s *Shard) detach(i uint32) {
+	b := s.subs.at(i)
+	if b.follow == nil {
+		b.follow = &follow{}
+	}
+	b.follow.progress = s.millis()
+	b.follow.next, b.follow.wait = s.tick, 0
+	b.loose = true
+	b.place = uint32(len(s.detached))
+	s.detached = append(s.detached, i)
+	b.log.detached++
+	if b.log.kind == userQueue {
+		b.log.users--
+	}
+	s.stats.Detached.Add(1)
+	s.stats.Detaches.Add(1)
+}
+
+// unloose ends that.
+func (s *Shard) unloose(i uint32) {
+	b := s.subs.at(i)
+	last := s.detached[len(s.detached)-1]
+	s.detached[b.place] = last
+	s.subs.at(last).place = b.place
+	s.detached = s.detached[:len(s.detached)-1]
+	b.loose = false
+	b.log.detached--
+	if b.log.kind == userQueue {
+		b.log.users++
+	}
+	s.stats.Detached.Add(-1)
+	b.settle()
+}
+
+// windowed reports whether b's client has to acknowledge before it gets more.
+func (b *sub) windowed() bool { return b.ack != session.AckAuto && b.log.p.settings.AckWindow > 0 }
+
+// settle frees the state of an attached subscription that has nothing to count or to tell.
+func (b *sub) settle() {
+	if f := b.follow; f != nil && !b.loose && !b.windowed() && f.dropped == 0 && f.resumed == notResumed {
+		b.follow = nil
+	}
+}
+
+// followAll tries the detached subscriptions again, from where the last slice stopped.
+func (s *Shard) followAll(deadline int64) (more bool) {
+	for n := 1; s.retry < len(s.detached); n++ {
+		i := s.detached[s.retry]
+		s.followOne(i)
+		if s.retry < len(s.detached) && s.detached[s.retry] == i {
+			s.retry++
+		}
+		if n%16 == 0 && s.clock() >= deadline {
+			return s.retry < len(s.detached)
+		}
+	}
+	return false
+}
+
+// turnWrites is how many writes a detached subscription gets in one attempt.
+const turnWrites = 4
+
+// followOne moves a detached subscription on as far as its client takes it.
+func (s *Shard) followOne(i uint32) {
+	b := s.subs.at(i)
+	f := b.follow
+	if int32(s.tick-f.next) < 0 {
+		return
+	}
+	c := s.conns.at(b.conn)
+	s.doing = doing{conn: c}
+	defer func() { s.doing = doing{} }()
+	if f.resuming != nil && !s.tryResume(c, i) {
+		return
+	}
+	for range turnWrites {
+		if s.fallen(c, i) {
+			return
+		}
+		if buffered := c.socket.OutboundBuffered(); buffered > 0 {
+			s.stuck(c, i, buffered)
+			return
+		}
+		if s.caughtUp(i) {
+			return
+		}
+		if !s.feed(c, i) {
+			return
+		}
+	}
+}
+
+// waiting is how many pushes a detached subscription has yet to be given.
+func (b *sub) waiting() int {
+	n := len(b.follow.backlog)
+	if b.log.kind != userQueue {
+		n += int(b.log.tail() - b.follow.cursor)
+	}
+	return n
+}
+
+// caughtUp attaches a subscription that has reached the head, and reports that there is nothing more to give.
+func (s *Shard) caughtUp(i uint32) bool {
+	b := s.subs.at(i)
+	f, l := b.follow, b.log
+	if len(f.backlog) > 0 {
+		return false
+	}
+	if l.kind == userQueue {
+		if l.p.unicast.base >= f.from {
+			s.unloose(i)
+		}
+		return true
+	}
+	cursor := f.cursor
+	if cursor != l.head && (!l.inRound() || cursor != l.end) {
+		return b.waiting() == 0
+	}
+	s.unloose(i)
+	s.attach(l, i, cursor)
+	l.trim()
+	return true
+}
+
+// fallen applies the policy to a subscription whose next push history has let go of, and reports whether the
+// connection was closed for it.
+func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
+	b := s.subs.at(i)
+	f, l := b.follow, b.log
+	l.trim()
+	var gone int
+	for gone < len(f.backlog) && f.backlog[gone].Evicted() {
+		gone++
+	}
+	missed := 0
+	if l.kind != userQueue && f.cursor < l.base {
+		missed = int(l.base - f.cursor)
+	}
+	policy := l.p.settings.Slow
+	if gone+missed > 0 {
+		if policy == Disconnect {
+			s.tooSlow(c)
+			return true
+		}
+		f.backlog = slices.Delete(f.backlog, 0, gone)
+		f.cursor += uint64(missed)
+	}
+	if policy == KeepLatest {
+		if n := b.waiting() - gone - missed; n > 1 {
+			gone += f.keepLast(b)
+		}
+	}
+	if lost := uint32(gone + missed); lost > 0 {
+		f.dropped += lost
+		f.lost += lost
+		s.stats.Dropped.Add(uint64(lost))
+	}
+	return false
+}
+
+// keepLast skips all that waits but the newest push and returns how many that were.
+func (f *follow) keepLast(b *sub) (skipped int) {
+	skipped = b.waiting() - 1
+	if l := b.log; l.kind != userQueue && l.tail() > f.cursor {
+		f.backlog = nil
+		f.cursor = l.tail() - 1
+	} else {
+		f.backlog = slices.Delete(f.backlog, 0, len(f.backlog)-1)
+	}
+	return skipped
+}
+
+// stuck waits for a socket that has not drained, longer each time, and gives a client up that takes nothing at all
+// for the policy's time.
+func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
+	f := s.subs.at(i).follow
+	if buffered < f.buffered {
+		f.progress = s.millis()
+		f.wait = 0
+	}
+	f.buffered = buffered
+	s.patience(c, i)
+}
+
+func (s *Shard) patience(c *Conn, i uint32) {
+	b := s.subs.at(i)
+	f, settings := b.follow, b.log.p.settings
+	stood := time.Duration(s.millis()-f.progress) * time.Millisecond
+	if settings.Slow == Disconnect && stood > settings.SlowTimeout {
+		s.tooSlow(c)
+		return
+	}
+	f.wait = min(max(1, 2*f.wait), maxWait)
+	f.next = s.tick + f.wait
+}
+
+func (s *Shard) tooSlow(c *Conn) {
+	s.stats.SlowCloses.Add(1)
+	if c.socket.OutboundBuffered() > 0 {
+		s.env.Close(c.socket)
+		return
+	}
+	s.end(c, session.CloseTryLater, "the client reads too slowly")
+}
+
+// feed writes the next pushes of a detached subscription and reports whether it may go on.
+func (s *Shard) feed(c *Conn, i uint32) bool {
+	b := s.subs.at(i)
+	f, l := b.follow, b.log
+	room := s.room(b)
+	if room == 0 {
+		s.patience(c, i)
+		return false
+	}
+	s.frames.begin()
+	note := b.note()
+	noted := note != nil
+	taken := 0
+	for _, e := range f.backlog {
+		if taken == room || taken > 0 && len(s.frames.buf)+e.Message.Len(0, linesGuess) > writeBytes {
+			break
+		}
+		note = s.appendNoted(b, e, note)
+		b.expect(e)
+		taken++
+	}
+	fromBacklog := taken
+	if l.kind != userQueue && taken == len(f.backlog) {
+		for n := f.cursor; n < l.tail(); n++ {
+			e := l.at(n)
+			if taken == room || taken > 0 && len(s.frames.buf)+e.Message.Len(0, linesGuess) > writeBytes {
+				break
+			}
+			note = s.appendNoted(b, e, note)
+			b.expect(e)
+			taken++
+		}
+	}
+	f.backlog = f.backlog[fromBacklog:]
+	if len(f.backlog) == 0 {
+		f.backlog = nil
+	}
+	f.cursor += uint64(taken - fromBacklog)
+	f.progress, f.wait = s.millis(), 0
+	if len(s.frames.buf) == 0 {
+		return true
+	}
+	if noted && note == nil {
+		f.dropped, f.resumed = 0, notResumed
+	}
+	s.sent(l.p)
+	return s.write(c, s.frames.buf)
+}
+
+// room is how many pushes b may get before its client acknowledges some.
+func (s *Shard) room(b *sub) int {
+	if b.follow == nil || !b.windowed() {
+		return math.MaxInt32
+	}
+	return max(0, b.log.p.settings.AckWindow-len(b.follow.unacked))
+}
+
+// expect notes that b's client owes an ACK for e, which it is about to get.
+func (b *sub) expect(e *history.Entry) {
+	if b.follow != nil && b.windowed() {
+		b.follow.unacked = append(b.follow.unacked, e.Position)
+	}
+}
+
+// acknowledge frees room. ACK is flow control only: nothing is delivered again for want of one, and an unknown id is
+// no fault.
+func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
+	position, sub := string(ev.ID), ev.Sub
+	if c.sess.Version == stomp.V12 {
+		var name string
+		position, name, _ = strings.Cut(position, ".")
+		sub = []byte(name)
+	}
+	pos, err := bus.ParsePosition(position)
+	if err != nil {
+		return
+	}
+	for i := c.subs; i != 0; i = s.subs.at(i).next {
+		b := s.subs.at(i)
+		if b.follow == nil || len(sub) > 0 && b.id.key.id != string(sub) {
+			continue
+		}
+		if b.follow.free(pos, b.ack) && b.loose {
+			b.follow.progress = s.millis()
+			b.follow.next, b.follow.wait = s.tick, 0
+			s.followSoon(c)
+		}
+	}
+}
+
+// free takes pos out of what is not acknowledged; in client mode all before it too.
+func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
+	at := slices.Index(f.unacked, pos)
+	if at < 0 {
+		return false
+	}
+	from := at
+	if mode == session.AckClient {
+		from = 0
+	}
+	f.unacked = slices.Delete(f.unacked, from, at+1)
+	return true
+}
+
+// followSoon has c's detached subscriptions tried again right after this turn.
+func (s *Shard) followSoon(c *Conn) {
+	ref := c.ref()
+	s.Post(func() {
+		c := s.find(ref)
+		if c == nil {
+			return
+		}
+		for i := c.subs; i != 0 && c.state == stateOpen; {
+			b := s.subs.at(i)
+			next := b.next
+			if b.loose {
+				s.followOne(i)
+			}
+			i = next
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package shard
+
+import (
+	"strconv"
+
+	"github.com/gobwas/ws"
+
+	"stentor/engine/history"
+	"stentor/engine/session"
+	enginews "stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// writeBytes is the most that one write to a subscription carries, unless one frame alone is larger.
+const writeBytes = 16 << 10
+
+// linesGuess is the length of the subscription line, for the choice of a round's range.
+const linesGuess = 24
+
+// scratch keeps the last built bytes of a round: most subscribers of a destination chose the same id, and get the
+// same bytes.
+type scratch struct {
+	buf      []byte
+	messages int
+	lines    []byte
+
+	log  *log
+	from uint64
+	to   uint64
+	id   *subID
+	ack  bool
+}
+
+// forget is called when what was built may not be used again.
+func (f *scratch) forget() { f.log, f.id = nil, nil }
+
+// roundFrames is what b gets in l's round: the range [head, end) without what has expired. It is valid until the
+// next call.
+func (s *Shard) roundFrames(l *log, b *sub) []byte {
+	f := &s.frames
+	if note := b.note(); note != nil {
+		f.begin()
+		for n := l.head; n < l.end; n++ {
+			note = s.appendNoted(b, l.at(n), note)
+		}
+		return f.buf
+	}
+	ack := b.ack != session.AckAuto
+	if f.log == l && f.from == l.head && f.to == l.end && f.id == b.id && f.ack == ack {
+		return f.buf
+	}
+	f.buf, f.messages = f.buf[:0], 0
+	for n := l.head; n < l.end; n++ {
+		s.appendMessage(b, l.at(n), nil)
+	}
+	f.log, f.from, f.to, f.id, f.ack = l, l.head, l.end, b.id, ack
+	return f.buf
+}
+
+// appendMessage adds e as b gets it to the scratch, unless it has expired. note are further header lines.
+func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) {
+	if e.Expired(s.now) {
+		s.stats.Expired.Add(1)
+		return
+	}
+	f := &s.frames
+	version := b.id.key.version
+	lines := b.id.lines
+	if acked := b.ack != session.AckAuto && version == stomp.V12; acked || len(note) > 0 {
+		f.lines = append(f.lines[:0], lines...)
+		if acked {
+			f.lines = append(f.lines, "ack:"...)
+			f.lines = e.Position.AppendTo(f.lines)
+			f.lines = append(f.lines, '.')
+			f.lines = append(f.lines, b.id.wire...)
+			f.lines = append(f.lines, '\n')
+		}
+		f.lines = append(f.lines, note...)
+		lines = f.lines
+	}
+	op := ws.OpBinary
+	if e.Message.Text() {
+		op = ws.OpText
+	}
+	f.buf = enginews.AppendHeader(f.buf, op, e.Message.Len(version, len(lines)))
+	f.buf = e.Message.AppendTo(f.buf, version, lines)
+	f.messages++
+}
+
+// begin empties the scratch for a write that is not a round's.
+func (f *scratch) begin() {
+	f.forget()
+	f.buf, f.messages = f.buf[:0], 0
+}
+
+// trim lets go of a scratch that one large push has grown.
+func (f *scratch) trim() {
+	const keep = 256 << 10
+	if cap(f.buf) > keep {
+		f.forget()
+		f.buf = nil
+	}
+}
+
+// sent counts a write of the scratch for p.
+func (s *Shard) sent(p *project) {
+	p.deliveries += uint64(s.frames.messages)
+	s.stats.Writes.Add(1)
+	s.stats.Deliveries.Add(uint64(s.frames.messages))
+}
+
+// cost of a write, in units of a small one.
+func cost(n int) int { return 1 + n/4096 }
+
+// appendNoted is appendMessage that returns the note which is still to be told: nil once a message carries it.
+func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
+	before := s.frames.messages
+	s.appendMessage(b, e, note)
+	if s.frames.messages > before {
+		return nil
+	}
+	return note
+}
+
+// note builds the header lines that tell a subscription what happened to it: pushes dropped, the answer to its
+// resume. They go with its next MESSAGE. nil when there is nothing to tell.
+func (b *sub) note() []byte {
+	f := b.follow
+	if f == nil || f.dropped == 0 && f.resumed == notResumed {
+		return nil
+	}
+	lines := make([]byte, 0, 64)
+	if f.dropped > 0 {
+		lines = append(lines, "dropped:"...)
+		lines = strconv.AppendUint(lines, uint64(f.dropped), 10)
+		lines = append(lines, '\n')
+	}
+	return append(lines, f.resumed.line()...)
+}
+
+// told is called when the scratch, which has b's note, is about to be written.
+func (s *Shard) told(b *sub) {
+	if f := b.follow; f != nil {
+		f.dropped, f.resumed = 0, notResumed
+		b.settle()
+	}
+}

@@ -1,0 +1,66 @@
+package shard
+
+import (
+	"sync"
+
+	"stentor/engine/history"
+)
+
+// inbox is what other goroutines hand to the loop: pushes and tasks, in order. Its lock is the only one on the path
+// of a delivery.
+type inbox struct {
+	mu    sync.Mutex
+	items []item
+	spare []item
+}
+
+// item is a push of project, or a task.
+type item struct {
+	project string
+	entry   *history.Entry
+	task    func()
+}
+
+// put appends it and reports whether the loop must be woken.
+func (in *inbox) put(it item) (wake bool) {
+	in.mu.Lock()
+	in.items = append(in.items, it)
+	wake = len(in.items) == 1
+	in.mu.Unlock()
+	return wake
+}
+
+// take empties the inbox. The items are valid until give.
+func (in *inbox) take() []item {
+	in.mu.Lock()
+	items := in.items
+	in.items, in.spare = in.spare, nil
+	in.mu.Unlock()
+	return items
+}
+
+// give returns the array of what take gave, for the next items, unless one burst made it huge.
+func (in *inbox) give(items []item) {
+	const keep = 4096
+	if cap(items) > keep {
+		return
+	}
+	clear(items)
+	in.mu.Lock()
+	in.spare = items[:0]
+	in.mu.Unlock()
+}
+
+// Post has the loop run task. Any goroutine may call it, the loop's own too; task must not block.
+func (s *Shard) Post(task func()) {
+	if s.inbox.put(item{task: task}) {
+		s.env.Wake()
+	}
+}
+
+// Push hands a push of project over. The bus's reader calls it.
+func (s *Shard) Push(project string, e *history.Entry) {
+	if s.inbox.put(item{project: project, entry: e}) {
+		s.env.Wake()
+	}
+}

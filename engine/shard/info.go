@@ -1,0 +1,54 @@
+package shard
+
+import "time"
+
+// SessionInfo describes one session to an operator.
+type SessionInfo struct {
+	ID            string             `json:"id"`
+	User          string             `json:"user,omitempty"`
+	Address       string             `json:"address"`
+	Since         time.Time          `json:"since"`
+	Version       string             `json:"version"`
+	Subscriptions []SubscriptionInfo `json:"subscriptions"`
+	// Buffered is how many bytes wait in the server for the client to read.
+	Buffered int `json:"buffered"`
+}
+
+// SubscriptionInfo describes one subscription of a session.
+type SubscriptionInfo struct {
+	ID          string `json:"id"`
+	Destination string `json:"destination"`
+	Ack         string `json:"ack"`
+	// Behind is how many pushes the session has yet to be given.
+	Behind int `json:"behind"`
+	// Dropped is how many it lost to its project's slow-client policy.
+	Dropped uint32 `json:"dropped,omitempty"`
+}
+
+// SessionQuery selects sessions of one project. Zero fields select all.
+type SessionQuery struct {
+	Project     string
+	User        string
+	Destination string
+	ID          string
+	// After is the cursor of the page before ("" for the first).
+	After string
+	// Limit is the most sessions that are returned.
+	Limit int
+}
+
+// SessionPage is one page of sessions.
+type SessionPage struct {
+	Sessions []SessionInfo `json:"sessions"`
+	// Next is the cursor of the next page, "" on the last.
+	Next string `json:"next,omitempty"`
+}
+
+// DestinationInfo counts the subscriptions of one destination or pattern on this node.
+type DestinationInfo struct {
+	Destination   string `json:"destination"`
+	Pattern       bool   `json:"pattern,omitempty"`
+	Subscriptions int    `json:"subscriptions"`
+	// Detached of them follow at their own pace.
+	Detached int `json:"detached"`
+}

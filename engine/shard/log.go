@@ -1,0 +1,110 @@
+package shard
+
+import (
+	"stentor/engine/destination"
+	"stentor/engine/fifo"
+	"stentor/engine/history"
+)
+
+type logKind uint8
+
+const (
+	topic logKind = iota
+	patterned
+	// userQueue logs are names that users' sessions subscribed to; their pushes go through unicast.go.
+	userQueue
+)
+
+// log is one subscribed destination or pattern: references into history, in bus order, and who gets them.
+//
+// Pushes are numbered from 0. Every attached subscription has those below head; while a round goes on, the first
+// served of them also have those below end. A detached subscription has a number of its own.
+type log struct {
+	p       *project
+	name    string
+	pattern *destination.Pattern
+	kind    logKind
+	queued  bool // in its project's queue
+
+	entries fifo.List[*history.Entry]
+	base    uint64 // number of the oldest of entries
+	head    uint64
+	end     uint64 // of the round under way; head when there is none
+
+	attached []uint32 // subscriptions
+	served   int      // of them in the round under way
+	users    int      // subscriptions of a userQueue
+	detached int      // subscriptions that go at their own pace
+}
+
+func (l *log) tail() uint64                    { return l.base + uint64(l.entries.Len()) }
+func (l *log) at(number uint64) *history.Entry { return l.entries.At(int(number - l.base)) }
+func (l *log) inRound() bool                   { return l.end > l.head }
+func (l *log) subscriptions() int              { return len(l.attached) + l.detached + l.users }
+
+// advance moves head on: every push passed is done with for those who are attached.
+func (l *log) advance(to uint64) {
+	for l.head < to {
+		l.at(l.head).Done()
+		l.head++
+	}
+	l.end = l.head
+	l.served = 0
+	l.trim()
+}
+
+// finish lets go of all pushes, when nobody is subscribed any more.
+func (l *log) finish() {
+	l.advance(l.tail())
+}
+
+// trim forgets pushes that nobody needs: those that the rounds have passed and that no detached subscription can
+// want, or that history has let go of.
+func (l *log) trim() {
+	for l.base < l.head && (l.detached == 0 || l.entries.At(0).Evicted()) {
+		l.entries.Pop()
+		l.base++
+	}
+}
+
+// attach adds a subscription that has everything below number, if the rounds can take it from there.
+func (s *Shard) attach(l *log, i uint32, number uint64) bool {
+	switch {
+	case l.inRound() && number == l.end:
+		// It has what this round brings: its place is among those served.
+		l.attached = append(l.attached, i)
+		last := len(l.attached) - 1
+		l.swap(s, l.served, last)
+		l.served++
+	case number == l.head:
+		l.attached = append(l.attached, i)
+		s.subs.at(i).place = uint32(len(l.attached) - 1)
+	default:
+		return false
+	}
+	return true
+}
+
+func (l *log) swap(s *Shard, a, b int) {
+	l.attached[a], l.attached[b] = l.attached[b], l.attached[a]
+	s.subs.at(l.attached[a]).place = uint32(a)
+	s.subs.at(l.attached[b]).place = uint32(b)
+}
+
+// unattach removes an attached subscription. Removing one that the round has served must not make the round miss
+// the one that takes its place.
+func (l *log) unattach(s *Shard, i uint32) {
+	j := int(s.subs.at(i).place)
+	if j < l.served {
+		l.served--
+		l.swap(s, j, l.served)
+		j = l.served
+	}
+	last := len(l.attached) - 1
+	l.swap(s, j, last)
+	l.attached = l.attached[:last]
+	const slack = 1024
+	if cap(l.attached) > slack && last < cap(l.attached)/4 {
+		l.attached = append(make([]uint32, 0, last*2), l.attached...)
+	}
+}

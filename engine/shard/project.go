@@ -1,0 +1,198 @@
+package shard
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"stentor/engine/bus"
+	"stentor/engine/destination"
+	"stentor/engine/fifo"
+	"stentor/engine/history"
+	"stentor/engine/session"
+)
+
+// tenant is what a shard knows of a project whether or not it has sessions here.
+type tenant struct {
+	settings   *Settings
+	applied    map[int32]bus.Position // by partition
+	deliveries uint64
+}
+
+// project is a tenant with sessions on this shard.
+type project struct {
+	*tenant
+	logs     map[string]*log // topics
+	users    map[string]*log // what stands behind /user; these logs hold no pushes
+	patterns map[string]*log
+	unicast  unicast
+	sessions int
+
+	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue
+	queued  bool            // in Shard.ready
+	deficit int
+}
+
+func (s *Shard) tenant(name string) *tenant {
+	t := s.tenants[name]
+	if t == nil {
+		t = &tenant{applied: map[int32]bus.Position{}}
+		s.tenants[name] = t
+	}
+	return t
+}
+
+// SetProject brings a project's settings, new or changed. Sessions that stand keep their connection.
+func (s *Shard) SetProject(settings *Settings) { s.tenant(settings.Name).settings = settings }
+
+// RemoveProject closes the sessions of a project that is no longer served.
+func (s *Shard) RemoveProject(name string) {
+	delete(s.tenants, name)
+	p := s.projects[name]
+	if p == nil {
+		return
+	}
+	for idx := uint32(1); idx <= s.conns.used; idx++ {
+		if c := s.conns.at(idx); c.state == stateOpen && c.project == p {
+			s.end(c, session.CloseTryLater, "the project is no longer served here")
+		}
+	}
+}
+
+func (s *Shard) project(settings *Settings) *project {
+	p := s.projects[settings.Name]
+	if p == nil {
+		p = &project{
+			tenant:   s.tenant(settings.Name),
+			logs:     map[string]*log{},
+			users:    map[string]*log{},
+			patterns: map[string]*log{},
+		}
+		if p.settings == nil {
+			p.settings = settings
+		}
+		s.projects[settings.Name] = p
+	}
+	return p
+}
+
+// dropProject forgets a project without sessions, and the pushes that it no longer needs.
+func (s *Shard) dropProject(p *project) {
+	if p.sessions > 0 {
+		return
+	}
+	p.unicast.clear()
+	delete(s.projects, p.settings.Name)
+}
+
+// Applied says that this shard has taken a project's partition up to pos.
+func (s *Shard) Applied(project string, pos bus.Position) {
+	s.tenant(project).applied[pos.Partition] = pos
+}
+
+// positionLine is the header line that says what a new subscription begins behind. last-message-id takes its value.
+func (s *Shard) positionLine(p *project) string {
+	partitions := p.applied
+	if len(partitions) == 0 {
+		return ""
+	}
+	line := []byte("position:")
+	for i, n := range slices.Sorted(maps.Keys(partitions)) {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = partitions[n].AppendTo(line)
+	}
+	return string(append(line, '\n'))
+}
+
+// route hands a push to the logs of all who subscribed to it. From here on each of them is this shard's to deliver.
+func (s *Shard) route(name string, e *history.Entry) {
+	s.Applied(name, e.Position)
+	p := s.projects[name]
+	if p == nil {
+		e.Done()
+		return
+	}
+	if e.User != "" || e.Session != "" {
+		if !s.reachable(p, e) {
+			e.Done()
+			return
+		}
+		p.unicast.entries.Push(e)
+		s.enqueue(p, nil)
+		return
+	}
+	var first *log
+	if l := p.logs[e.Destination]; l != nil {
+		first = l
+		s.append(l, e)
+	}
+	for _, l := range p.patterns {
+		if l.pattern.Match(e.Destination) {
+			if first != nil {
+				e.Need()
+			}
+			first = l
+			s.append(l, e)
+		}
+	}
+	if first == nil {
+		e.Done()
+	}
+}
+
+func (s *Shard) append(l *log, e *history.Entry) {
+	l.entries.Push(e)
+	s.enqueue(l.p, l)
+}
+
+func (s *Shard) topicLog(p *project, dest string) *log {
+	l := p.logs[dest]
+	if l == nil {
+		l = &log{p: p, name: strings.Clone(dest), kind: topic}
+		p.logs[l.name] = l
+		s.stats.Logs.Add(1)
+	}
+	return l
+}
+
+func (s *Shard) patternLog(p *project, dest string, pattern *destination.Pattern) *log {
+	l := p.patterns[dest]
+	if l == nil {
+		if len(p.patterns) >= s.conf.Limits.Patterns {
+			return nil
+		}
+		l = &log{p: p, name: strings.Clone(dest), pattern: pattern, kind: patterned}
+		p.patterns[l.name] = l
+		s.stats.Logs.Add(1)
+	}
+	return l
+}
+
+func (p *project) userLog(dest string) *log {
+	l := p.users[dest]
+	if l == nil {
+		l = &log{p: p, name: strings.Clone(dest), kind: userQueue}
+		p.users[l.name] = l
+	}
+	return l
+}
+
+// dropLog forgets a log without subscriptions and gives back the pushes that only it needed.
+func (s *Shard) dropLog(l *log) {
+	if l.subscriptions() > 0 {
+		return
+	}
+	switch l.kind {
+	case topic:
+		delete(l.p.logs, l.name)
+	case patterned:
+		delete(l.p.patterns, l.name)
+	case userQueue:
+		delete(l.p.users, l.name)
+		return
+	}
+	s.stats.Logs.Add(-1)
+	l.finish()
+}

@@ -1,0 +1,164 @@
+package shard
+
+import "stentor/engine/session"
+
+// quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
+const quantum = 32
+
+// doing says what the loop was at, for the recovery of a panic.
+type doing struct {
+	log     *log
+	unicast *project
+	conn    *Conn
+}
+
+// enqueue has l (nil: the unicast queue) of p take its turns.
+func (s *Shard) enqueue(p *project, l *log) {
+	queued := &p.unicast.queued
+	if l != nil {
+		queued = &l.queued
+	}
+	if *queued {
+		return
+	}
+	*queued = true
+	p.queue.Push(l)
+	if !p.queued {
+		p.queued = true
+		s.ready.Push(p)
+	}
+}
+
+// work delivers until the deadline and reports whether something is left. Projects take turns by deficit round-robin,
+// and so do the logs of a project.
+func (s *Shard) work(deadline int64) (more bool) {
+	for s.ready.Len() > 0 {
+		p := s.ready.At(0)
+		p.deficit += quantum
+		for p.deficit > 0 && p.queue.Len() > 0 {
+			p.deficit -= s.serve(p, min(p.deficit, quantum))
+		}
+		s.ready.Pop()
+		if p.queue.Len() > 0 {
+			s.ready.Push(p)
+		} else {
+			p.queued = false
+			p.deficit = 0
+		}
+		if s.clock() >= deadline {
+			break
+		}
+	}
+	s.frames.trim()
+	return s.ready.Len() > 0
+}
+
+// serve gives the first in p's queue up to budget and returns what it used.
+func (s *Shard) serve(p *project, budget int) (used int) {
+	l := p.queue.At(0)
+	var more bool
+	if l == nil {
+		s.doing = doing{unicast: p}
+		used, more = s.unicast(p, budget)
+		p.unicast.queued = more
+	} else {
+		s.doing = doing{log: l}
+		used, more = s.rounds(l, budget)
+		l.queued = more
+	}
+	s.doing = doing{}
+	p.queue.Pop()
+	if more {
+		p.queue.Push(l)
+	}
+	return max(used, 1)
+}
+
+// rounds works on the rounds of l.
+func (s *Shard) rounds(l *log, budget int) (used int, more bool) {
+	for {
+		if !l.inRound() && !s.beginRound(l) {
+			return used, false
+		}
+		for l.served < len(l.attached) {
+			if used >= budget {
+				return used, true
+			}
+			used += s.deliver(l, l.attached[l.served])
+		}
+		if l.inRound() { // else the last subscription left during its write, and the log with it
+			l.advance(l.end)
+		}
+	}
+}
+
+// beginRound chooses the next range: what fits into one write, or one push.
+func (s *Shard) beginRound(l *log) bool {
+	tail := l.tail()
+	if l.head == tail {
+		return false
+	}
+	if len(l.attached) == 0 {
+		l.advance(tail)
+		return false
+	}
+	size := 0
+	end := l.head
+	for end < tail {
+		size += l.at(end).Message.Len(0, linesGuess) + 4
+		if size > writeBytes && end > l.head {
+			break
+		}
+		end++
+	}
+	l.end = end
+	s.frames.forget()
+	s.stats.Rounds.Add(1)
+	return true
+}
+
+// deliver gives the subscription at the round's place its range, in one write. Whoever cannot take it is detached.
+func (s *Shard) deliver(l *log, i uint32) (used int) {
+	b := s.subs.at(i)
+	c := s.conns.at(b.conn)
+	if c.socket.OutboundBuffered() > 0 || s.room(b) < int(l.end-l.head) {
+		from := l.head
+		l.unattach(s, i)
+		s.detach(i)
+		b.follow.cursor = from
+		return 1
+	}
+	out := s.roundFrames(l, b)
+	if len(out) > 0 {
+		s.told(b)
+		for n := l.head; n < l.end && b.follow != nil; n++ {
+			b.expect(l.at(n))
+		}
+		s.sent(l.p)
+		if !s.write(c, out) {
+			return cost(len(out)) // c is gone, and with it the subscription: another has its place
+		}
+	}
+	l.served++
+	return cost(len(out))
+}
+
+// skip gives up what a panic interrupted.
+func (s *Shard) skip() {
+	at := s.doing
+	s.doing = doing{}
+	s.frames = scratch{}
+	switch {
+	case at.log != nil:
+		if at.log.inRound() {
+			at.log.advance(at.log.end)
+		}
+	case at.unicast != nil:
+		if at.unicast.unicast.entries.Len() > 0 {
+			at.unicast.unicast.pop()
+		}
+	case at.conn != nil && at.conn.state == stateOpen:
+		at.conn.sess.Phase = session.Closing
+		s.env.Close(at.conn.socket)
+	}
+}

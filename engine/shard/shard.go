@@ -1,0 +1,179 @@
+package shard
+
+import (
+	"math/rand/v2"
+
+	"stentor/engine/fifo"
+	"stentor/engine/session"
+	"stentor/engine/ws"
+)
+
+// Shard is what one event loop owns: its connections, their subscriptions, and the work of delivering to them.
+type Shard struct {
+	conf    Config
+	env     Env
+	stats   Stats
+	machine *session.Machine
+	random  *rand.Rand
+
+	inbox inbox
+	conns slab[Conn]
+	subs  slab[sub]
+	wheel wheel
+	users userTable
+	ids   map[subKey]*subID
+
+	projects map[string]*project
+	tenants  map[string]*tenant
+	ready    fifo.List[*project] // with work, in turn
+	detached []uint32            // subscriptions that go at their own pace
+	retry    int                 // how far this tick's walk over them has come
+	tick     uint32              // the wheel should be here
+
+	turn   *Conn // whose input is being handled
+	doing  doing
+	frames scratch
+	now    int64
+}
+
+// slice is the longest a loop works on deliveries before it serves its sockets again.
+const slice = 2_000_000 // ns
+
+// New returns a shard without connections. env.Wake may be called from the first Push or Post on.
+func New(conf Config, env Env) *Shard {
+	s := &Shard{
+		conf:     conf,
+		env:      env,
+		random:   rand.New(rand.NewPCG(conf.Seed, uint64(conf.Index))),
+		ids:      map[subKey]*subID{},
+		projects: map[string]*project{},
+		tenants:  map[string]*tenant{},
+	}
+	s.machine = session.NewMachine(conf.Session, s.admit)
+	s.clock()
+	s.tick = uint32(s.now / 1e6 / tickMillis)
+	s.wheel.now = s.tick
+	return s
+}
+
+// Stats may be read by any goroutine.
+func (s *Shard) Stats() *Stats { return &s.stats }
+
+func (s *Shard) clock() int64 {
+	s.now = s.conf.Now()
+	return s.now
+}
+
+// millis is the time of this turn in wrapping milliseconds.
+func (s *Shard) millis() uint32 { return uint32(s.now / 1e6) }
+
+// unix is the wall clock in seconds.
+func (s *Shard) unix() int64 { return s.conf.Wall.Unix() + s.now/1e9 }
+
+func (s *Shard) admit(r *ws.Request) *ws.Refusal {
+	c := s.turn
+	admission, refusal := s.env.Admit(r, c.addrPort())
+	if refusal != nil {
+		return refusal
+	}
+	c.hello = &admission
+	c.counted = admission.Counted
+	c.address, c.port = admission.Address.Addr().As16(), admission.Address.Port()
+	return nil
+}
+
+// Input handles what the socket of c has read. in may be changed and is not kept.
+func (s *Shard) Input(c *Conn, in []byte) {
+	if c.state != stateOpen {
+		return
+	}
+	s.clock()
+	s.stats.BytesIn.Add(uint64(len(in)))
+	c.lastRead = s.millis()
+	c.pings = 0
+	s.handle(c, in)
+}
+
+// handle runs one turn of c over in and what was kept before it.
+func (s *Shard) handle(c *Conn, in []byte) {
+	if c.sess.Phase == session.Closing {
+		return
+	}
+	s.turn = c
+	defer s.endTurn(c)
+	s.machine.Begin(&c.sess, in)
+	for c.state == stateOpen {
+		ev := s.machine.Next(&c.sess)
+		if ev.Kind == session.More {
+			break
+		}
+		s.event(c, &ev)
+	}
+	s.machine.End(&c.sess)
+	if c.state == stateOpen {
+		s.flush(c)
+	}
+}
+
+// endTurn releases a connection that closed during its own turn, and closes one whose turn panicked.
+func (s *Shard) endTurn(c *Conn) {
+	s.turn = nil
+	if reason := recover(); reason != nil {
+		s.stats.Panics.Add(1)
+		s.env.Panicked("session", reason)
+		s.machine.Out = s.machine.Out[:0]
+		if c.state == stateOpen {
+			s.env.Close(c.socket)
+		}
+	}
+	if c.state == stateGone {
+		s.free(c)
+	}
+}
+
+// Tick lets time pass. The node's ticker has the loop call it every 20 ms or so, before Run.
+func (s *Shard) Tick() {
+	s.tick = uint32(s.clock() / 1e6 / tickMillis)
+	if s.retry >= len(s.detached) {
+		s.retry = 0
+	}
+}
+
+// Run does what waits, for one slice at most, and reports whether more is left: then it wants to be called again as
+// soon as the sockets have been served.
+func (s *Shard) Run() (more bool) {
+	start := s.clock()
+	s.drain()
+	timers := s.guarded("timer", func() bool { return s.expire(s.tick, start+slice/4) })
+	retries := s.guarded("retry", func() bool { return s.followAll(start + slice/2) })
+	rounds := s.guarded("round", func() bool { return s.work(start + slice) })
+	return timers || retries || rounds
+}
+
+// guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.
+func (s *Shard) guarded(where string, f func() bool) (more bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.stats.Panics.Add(1)
+			s.env.Panicked(where, reason)
+			s.machine.Out = s.machine.Out[:0]
+			s.skip()
+			more = true
+		}
+	}()
+	return f()
+}
+
+// drain takes the inbox: pushes go to their logs, tasks are carried out.
+func (s *Shard) drain() {
+	items := s.inbox.take()
+	for i := range items {
+		it := &items[i]
+		if it.entry != nil {
+			s.route(it.project, it.entry)
+			continue
+		}
+		s.guarded("task", func() bool { it.task(); return false })
+	}
+	s.inbox.give(items)
+}

@@ -1,0 +1,133 @@
+package shard
+
+import (
+	"stentor/engine/session"
+	"stentor/stomp"
+)
+
+// sub is one subscription. It is attached (served by its log's rounds, or directly when it is a user's), or it goes at
+// its own pace (follow).
+type sub struct {
+	log    *log
+	id     *subID
+	follow *follow // nil while attached and without an ACK window
+	conn   uint32
+	next   uint32 // of the connection
+	place  uint32 // in log.attached, or in Shard.detached
+	ack    session.AckMode
+	loose  bool // detached
+}
+
+// subID is the id that clients gave subscriptions, once for all who gave the same.
+type subID struct {
+	key   subKey
+	lines []byte // its header line, ready for the wire; empty for a 1.0 subscription without id
+	wire  string // its escaped text
+	refs  int
+}
+
+type subKey struct {
+	version stomp.Version
+	id      string
+}
+
+func (s *Shard) internID(v stomp.Version, id []byte) *subID {
+	if known := s.ids[subKey{v, string(id)}]; known != nil {
+		known.refs++
+		return known
+	}
+	n := &subID{key: subKey{v, string(id)}, refs: 1}
+	if len(id) > 0 && id[0] != 0 {
+		n.wire = string(stomp.AppendEscaped(nil, v, id))
+		n.lines = stomp.AppendHeader(nil, v, "subscription", id)
+	}
+	s.ids[n.key] = n
+	return n
+}
+
+func (s *Shard) releaseID(id *subID) {
+	if id.refs--; id.refs == 0 {
+		delete(s.ids, id.key)
+	}
+}
+
+// findSub is the number of c's subscription with this id, 0 for none.
+func (s *Shard) findSub(c *Conn, id []byte) uint32 {
+	for i := c.subs; i != 0; {
+		b := s.subs.at(i)
+		if b.id.key.id == string(id) {
+			return i
+		}
+		i = b.next
+	}
+	return 0
+}
+
+// addSub subscribes c. From the RECEIPT's position on every push is its own.
+func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
+	i := s.subs.take()
+	b := s.subs.at(i)
+	*b = sub{log: l, id: s.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack}
+	c.subs = i
+	c.nsubs++
+	s.stats.Subscriptions.Add(1)
+	if b.ack != session.AckAuto && l.p.settings.AckWindow > 0 {
+		b.follow = &follow{}
+	}
+	if l.kind == userQueue {
+		l.users++
+	}
+	if len(ev.Resume) > 0 {
+		s.resume(c, i, ev)
+		return
+	}
+	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, s.positionLine(l.p)) {
+		s.fail(c, session.TooManyAnswers())
+		return
+	}
+	s.settleIn(i)
+}
+
+// settleIn attaches a new subscription, or has it follow until the rounds can take it.
+func (s *Shard) settleIn(i uint32) {
+	b := s.subs.at(i)
+	l := b.log
+	if l.kind == userQueue {
+		if n := l.p.unicast.next(); l.p.unicast.entries.Len() > 0 {
+			s.detach(i)
+			b.follow.from = n
+		}
+		return
+	}
+	if !s.attach(l, i, l.tail()) {
+		s.detach(i)
+		b.follow.cursor = l.tail()
+	}
+}
+
+// removeSub ends a subscription: nothing is sent for it from now on.
+func (s *Shard) removeSub(c *Conn, i uint32) {
+	b := s.subs.at(i)
+	l := b.log
+	if b.loose {
+		s.unloose(i)
+	} else if l.kind != userQueue {
+		l.unattach(s, i)
+	}
+	if l.kind == userQueue {
+		l.users--
+	}
+	for p := &c.subs; ; p = &s.subs.at(*p).next {
+		if *p == i {
+			*p = b.next
+			break
+		}
+	}
+	c.nsubs--
+	s.releaseID(b.id)
+	*b = sub{}
+	s.subs.release(i)
+	s.stats.Subscriptions.Add(-1)
+	l.trim()
+	s.dropLog(l)
+}

@@ -1,0 +1,92 @@
+package shard
+
+import "stentor/engine/session"
+
+// silences is how many heart-beat intervals a client may be silent: browsers throttle the timers of hidden tabs.
+const silences = 3
+
+// timeout is called when the nearest deadline of c has come.
+func (s *Shard) timeout(c *Conn) {
+	s.doing = doing{conn: c}
+	switch c.sess.Phase {
+	case session.Handshake:
+		s.stats.Timeouts.Add(1)
+		s.env.Close(c.socket)
+	case session.Greeting:
+		s.stats.Timeouts.Add(1)
+		s.end(c, session.CloseProtocol, "no CONNECT came in time")
+	case session.Authenticating:
+		s.stats.Timeouts.Add(1)
+		s.end(c, session.CloseTryLater, "the token could not be verified in time")
+	case session.Leaving:
+		s.end(c, session.CloseNormal, "")
+	case session.Closing:
+		s.closing(c)
+	case session.Connected:
+		s.beat(c)
+	}
+	s.doing = doing{}
+}
+
+// beat keeps the heart-beats of both sides.
+func (s *Shard) beat(c *Conn) {
+	now := s.millis()
+	silent := now - c.lastRead
+	switch {
+	case c.expires != 0 && s.unix() >= int64(c.expires):
+		s.end(c, session.ClosePolicy, "the token has expired")
+		return
+	case c.receives > 0 && silent > silences*c.receives, c.pings > silences:
+		s.stats.HeartbeatLost.Add(1)
+		s.end(c, session.CloseProtocol, "no heart-beat")
+		return
+	}
+	out := []byte(nil)
+	if c.sends > 0 && now-c.lastWrite >= c.sends*6/10 {
+		out = session.HeartbeatFrame
+	} else if s.pinged(c) && silent >= s.pingAfter(c) {
+		out = session.PingFrame
+		c.pings++
+	}
+	if out != nil && c.socket.OutboundBuffered() == 0 {
+		s.stats.Heartbeats.Add(1)
+		if !s.write(c, out) {
+			return
+		}
+	}
+	s.rearm(c)
+}
+
+// pinged reports whether c gets pings: it sends no heart-beats, and would otherwise never be seen to be gone.
+func (s *Shard) pinged(c *Conn) bool { return c.receives == 0 && s.conf.Limits.Ping > 0 }
+
+func (s *Shard) pingAfter(c *Conn) uint32 {
+	return uint32(s.conf.Limits.Ping.Milliseconds()) * (uint32(c.pings) + 1)
+}
+
+// rearm sets the timer of a connected session to the nearest of its deadlines. A heart-beat is due at a random
+// 60-95% of its interval after the last write, so that those of many clients spread.
+func (s *Shard) rearm(c *Conn) {
+	now := s.millis()
+	in := uint32(1 << 30)
+	nearer := func(since, interval uint32) {
+		if passed := now - since; passed < interval {
+			in = min(in, interval-passed)
+		} else {
+			in = 0
+		}
+	}
+	if c.sends > 0 {
+		nearer(c.lastWrite, c.sends*(60+s.random.Uint32N(36))/100)
+	}
+	if c.receives > 0 {
+		nearer(c.lastRead, silences*c.receives+1)
+	} else if s.pinged(c) {
+		nearer(c.lastRead, s.pingAfter(c))
+	}
+	if c.expires != 0 {
+		left := max(0, int64(c.expires)-s.unix())
+		in = min(in, uint32(min(left*1000, 1<<30)))
+	}
+	s.schedule(c, s.wheel.now+in/tickMillis+1)
+}

@@ -1,0 +1,122 @@
+package shard
+
+import (
+	"stentor/engine/fifo"
+	"stentor/engine/history"
+)
+
+// unicast is a project's pushes to users and sessions that wait for their turn, numbered from 0.
+type unicast struct {
+	entries fifo.List[*history.Entry]
+	base    uint64 // number of the oldest
+	begun   bool   // the oldest is being delivered
+	at      uint32 // the next session of its user
+	queued  bool
+}
+
+func (u *unicast) next() uint64 { return u.base + uint64(u.entries.Len()) }
+
+func (u *unicast) pop() {
+	u.entries.Pop().Done()
+	u.base++
+	u.begun, u.at = false, 0
+}
+
+func (u *unicast) clear() {
+	for u.entries.Len() > 0 {
+		u.pop()
+	}
+}
+
+// reachable reports whether someone on this shard may get e.
+func (s *Shard) reachable(p *project, e *history.Entry) bool {
+	if p.users[e.Destination] == nil {
+		return false
+	}
+	if e.Session != "" {
+		return s.addressee(p, e) != nil
+	}
+	return s.sessionsOf(p, e.User) != 0
+}
+
+// addressee is the session that e is for.
+func (s *Shard) addressee(p *project, e *history.Entry) *Conn {
+	index, ref, ok := ParseSessionID(e.Session, s.conf.Instance)
+	if !ok || index != s.conf.Index {
+		return nil
+	}
+	if c := s.find(ref); c != nil && c.project == p {
+		return c
+	}
+	return nil
+}
+
+// unicast delivers pushes to users and sessions.
+func (s *Shard) unicast(p *project, budget int) (used int, more bool) {
+	u := &p.unicast
+	for u.entries.Len() > 0 {
+		e := u.entries.At(0)
+		if e.Session != "" {
+			if c := s.addressee(p, e); c != nil {
+				used += s.deliverTo(c, e, u.base)
+			}
+		} else if !u.begun {
+			u.begun, u.at = true, s.sessionsOf(p, e.User)
+		}
+		for u.at != 0 {
+			if used >= budget {
+				return used, true
+			}
+			c := s.conns.at(u.at)
+			u.at = c.userNext // forgetUser moves it on when that session leaves
+			used += s.deliverTo(c, e, u.base)
+		}
+		if u.entries.Len() > 0 && u.entries.At(0) == e { // else the project's last session left during its write
+			u.pop()
+		}
+		if used >= budget {
+			break
+		}
+	}
+	return used, u.entries.Len() > 0
+}
+
+// deliverTo gives e to the subscriptions of c that want it.
+func (s *Shard) deliverTo(c *Conn, e *history.Entry, number uint64) (used int) {
+	used = 1
+	for i := c.subs; i != 0 && c.state == stateOpen; {
+		b := s.subs.at(i)
+		next := b.next
+		if b.log.kind == userQueue && b.log.name == e.Destination {
+			used += s.give(c, i, e, number)
+		}
+		i = next
+	}
+	return used
+}
+
+// give writes e to a user's subscription at once, or puts it behind what already waits for it.
+func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
+	b := s.subs.at(i)
+	if b.loose {
+		if number >= b.follow.from {
+			b.follow.backlog = append(b.follow.backlog, e)
+		}
+		return 1
+	}
+	if c.socket.OutboundBuffered() > 0 || s.room(b) < 1 {
+		s.detach(i)
+		b.follow.backlog = append(b.follow.backlog, e)
+		return 1
+	}
+	s.frames.begin()
+	s.appendMessage(b, e, b.note())
+	n := len(s.frames.buf)
+	if n > 0 {
+		s.told(b)
+		b.expect(e)
+		s.sent(c.project)
+		s.write(c, s.frames.buf)
+	}
+	return cost(n)
+}

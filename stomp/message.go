@@ -1,0 +1,174 @@
+package stomp
+
+import (
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// HeaderField is one user header of a push.
+type HeaderField struct{ Name, Value string }
+
+// Message is a MESSAGE encoded once for all its receivers: everything but the lines that differ from one to the next.
+// Those are spliced in before the user headers, so that among equal names theirs is the first. It is made by
+// NewMessage, never changes, and may be read from any number of goroutines; copies share the bytes.
+type Message struct {
+	buf     []byte // as 1.0 writes it, and all versions if nothing has to be escaped
+	split   uint32 // where the lines go
+	body    uint32 // where the body begins
+	text    bool
+	escaped *escapedHeads // nil if nothing has to be escaped
+}
+
+// escapedHeads is what 1.1 and 1.2 write up to the body, which is always taken from Message.buf.
+type escapedHeads struct{ v11, v12 messageHead }
+
+type messageHead struct {
+	buf   []byte
+	split uint32
+}
+
+// NewMessage encodes a MESSAGE and copies all that it is given: destination, message-id, content-type unless empty and
+// content-length, the place for the subscriber's lines, and then headers without those that ReservedHeader names or
+// that have no name.
+func NewMessage(destination, messageID, contentType string, headers []HeaderField, body []byte) Message {
+	parts := messageParts{destination, messageID, contentType, headers, len(body)}
+	plain := parts.size(V10)
+	buf, split := parts.appendTo(make([]byte, 0, plain+len(body)+1), V10)
+	buf = append(append(buf, body...), 0)
+	m := Message{buf: buf, split: uint32(split), body: uint32(plain), text: utf8.Valid(buf)}
+
+	if size12 := parts.size(V12); size12 > plain {
+		m.escaped = parts.escape(size12)
+	}
+	return m
+}
+
+// Len returns the length of the frame with so many bytes of lines.
+func (m *Message) Len(v Version, lines int) int {
+	if h := m.head(v); h != nil {
+		return len(h.buf) + lines + len(m.buf) - int(m.body)
+	}
+	return len(m.buf) + lines
+}
+
+// AppendTo appends the frame for a subscriber who speaks v. lines are whole header lines, escaped for v and each with
+// its LF: at least subscription.
+func (m *Message) AppendTo(dst []byte, v Version, lines []byte) []byte {
+	if h := m.head(v); h != nil {
+		dst = slices.Grow(dst, m.Len(v, len(lines)))
+		dst = append(dst, h.buf[:h.split]...)
+		dst = append(dst, lines...)
+		dst = append(dst, h.buf[h.split:]...)
+		return append(dst, m.buf[m.body:]...)
+	}
+	dst = slices.Grow(dst, len(m.buf)+len(lines))
+	dst = append(dst, m.buf[:m.split]...)
+	dst = append(dst, lines...)
+	return append(dst, m.buf[m.split:]...)
+}
+
+// Text tells whether the frame is UTF-8, provided that the lines are.
+func (m *Message) Text() bool { return m.text }
+
+// Body returns the body, which must not be changed.
+func (m *Message) Body() []byte { return m.buf[m.body : len(m.buf)-1] }
+
+// Size returns how many bytes all encodings together hold, the struct itself apart.
+func (m *Message) Size() int {
+	n := len(m.buf)
+	if e := m.escaped; e != nil {
+		n += len(e.v12.buf)
+		if len(e.v11.buf) != len(e.v12.buf) {
+			n += len(e.v11.buf)
+		}
+	}
+	return n
+}
+
+// head returns the head that v needs instead of the plain one, or nil.
+func (m *Message) head(v Version) *messageHead {
+	switch {
+	case m.escaped == nil || v == V10:
+		return nil
+	case v == V11:
+		return &m.escaped.v11
+	}
+	return &m.escaped.v12
+}
+
+// messageParts is what NewMessage writes before the body.
+type messageParts struct {
+	destination, messageID, contentType string
+	headers                             []HeaderField
+	length                              int // of the body
+}
+
+// size returns the length of the head as v writes it, the blank line included.
+func (p *messageParts) size(v Version) int {
+	field := func(name, value string) int {
+		return escapedLen(names[v], name) + escapedLen(values[v], value) + len(":\n")
+	}
+	n := len("MESSAGE\n") + field("destination", p.destination) + field("message-id", p.messageID)
+	if p.contentType != "" {
+		n += field("content-type", p.contentType)
+	}
+	n += len("content-length:\n\n")
+	for rest := p.length; ; rest /= 10 {
+		n++
+		if rest < 10 {
+			break
+		}
+	}
+	for i := range p.headers {
+		if h := &p.headers[i]; passes(h.Name) {
+			n += field(h.Name, h.Value)
+		}
+	}
+	return n
+}
+
+// appendTo appends the head as v writes it to an empty dst and returns where the subscriber's lines go.
+func (p *messageParts) appendTo(dst []byte, v Version) (head []byte, split int) {
+	dst = AppendCommand(dst, MessageCommand)
+	dst = AppendHeader(dst, v, "destination", p.destination)
+	dst = AppendHeader(dst, v, "message-id", p.messageID)
+	if p.contentType != "" {
+		dst = AppendHeader(dst, v, "content-type", p.contentType)
+	}
+	dst = append(dst, "content-length:"...)
+	dst = append(strconv.AppendInt(dst, int64(p.length), 10), '\n')
+	split = len(dst)
+	for i := range p.headers {
+		if h := &p.headers[i]; passes(h.Name) {
+			dst = AppendHeader(dst, v, h.Name, h.Value)
+		}
+	}
+	return append(dst, '\n'), split
+}
+
+// escape makes the heads of 1.1 and 1.2; size12 is the length of the latter. They are one unless there is a CR, which
+// only 1.2 can write.
+func (p *messageParts) escape(size12 int) *escapedHeads {
+	var e escapedHeads
+	buf, split := p.appendTo(make([]byte, 0, size12), V12)
+	e.v12 = messageHead{buf, uint32(split)}
+	e.v11 = e.v12
+	if size11 := p.size(V11); size11 != size12 {
+		buf, split = p.appendTo(make([]byte, 0, size11), V11)
+		e.v11 = messageHead{buf, uint32(split)}
+	}
+	return &e
+}
+
+func passes(name string) bool { return name != "" && !ReservedHeader(name) }
+
+// ReservedHeader tells whether a header belongs to STOMP and so cannot be a user header.
+func ReservedHeader(name string) bool {
+	switch name {
+	case "subscription", "destination", "message-id", "content-type", "content-length", "ack", "receipt",
+		"receipt-id", "transaction", "id", "version", "session", "server", "heart-beat":
+		return true
+	}
+	return false
+}
