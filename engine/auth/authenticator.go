@@ -1,0 +1,209 @@
+package auth
+
+import (
+	"cmp"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Credentials are what a client presents.
+type Credentials struct {
+	Project         string // by header or query
+	EndpointProject string // by the path it connected to
+	Token           string
+}
+
+// Identity is what is known of a client that was let in.
+type Identity struct {
+	Project *Project
+	User    string // "" for nobody
+	Grant   *Grant
+	Expires int64 // of the token, Unix seconds; 0 for never
+}
+
+// Options of an Authenticator. Zero fields take the default.
+type Options struct {
+	Workers        int // goroutines that verify; default one a core
+	Queue          int // tokens that may wait for them; default 10000
+	CacheEntries   int // verified tokens to remember; default 8192
+	DefaultProject string
+	Now            func() time.Time
+}
+
+// Stats counts what an Authenticator did.
+type Stats struct {
+	Verified     uint64 // tokens that were accepted by a worker
+	Refused      uint64 // tokens that were refused by a worker
+	CacheHits    uint64
+	Busy         uint64 // answers "unavailable" because the queue was full
+	Panics       uint64 // of the verification; the token was refused
+	Queued       int    // tokens that wait now
+	CacheEntries int    // slots of the cache in use
+}
+
+// Authenticator verifies tokens on goroutines of its own.
+type Authenticator struct {
+	projects *Projects
+	fallback string
+	now      func() time.Time
+	cache    *cache
+	jobs     chan *job
+	workers  sync.WaitGroup
+
+	closing sync.RWMutex // held for reading while a job is put in
+	closed  bool
+
+	verified, refused, hits, busy, panics atomic.Uint64
+}
+
+type job struct {
+	named, token string
+	key          cacheKey
+	done         func(Identity, *Error)
+}
+
+// NewAuthenticator starts the workers.
+func NewAuthenticator(projects *Projects, o Options) *Authenticator {
+	a := &Authenticator{
+		projects: projects,
+		fallback: o.DefaultProject,
+		now:      o.Now,
+		cache:    newCache(cmp.Or(o.CacheEntries, 8192)),
+		jobs:     make(chan *job, cmp.Or(o.Queue, 10000)),
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	for range cmp.Or(o.Workers, runtime.GOMAXPROCS(0)) {
+		a.workers.Go(a.work)
+	}
+	return a
+}
+
+// Close answers what waits and returns when the workers have ended. Authenticate answers "unavailable" from then on. It
+// must not be called from a done function.
+func (a *Authenticator) Close() {
+	a.closing.Lock()
+	if !a.closed {
+		a.closed = true
+		close(a.jobs)
+	}
+	a.closing.Unlock()
+	a.workers.Wait()
+}
+
+// Authenticate says who a client is. With ok the answer is id, or err when that is not nil, and done is never called.
+// Without ok a worker calls done exactly once, possibly before Authenticate returns; done must not block.
+// Authenticate may be called from any goroutine and does not block.
+//
+// The project is the one that the client names, the endpoint's, the one whose issuer the token has, or the default one,
+// whichever comes first; the first three must not contradict each other. A project that lets anonymous clients in still
+// verifies the token of one that has one.
+func (a *Authenticator) Authenticate(c Credentials, done func(Identity, *Error)) (id Identity, err *Error, ok bool) {
+	set := a.projects.current.Load()
+	named := cmp.Or(c.Project, c.EndpointProject)
+	if c.EndpointProject != "" && named != c.EndpointProject {
+		return Identity{}, errTwoProjects, true
+	}
+	if c.Token == "" {
+		id, err = set.anonymous(cmp.Or(named, a.fallback))
+		return id, err, true
+	}
+	if named != "" {
+		if project, _ := set.get(named); project == nil {
+			return Identity{}, errWhichProject, true
+		}
+	}
+	if len(c.Token) > maxToken {
+		return Identity{}, errTokenLength, true
+	}
+	key := newCacheKey(named, c.Token)
+	if e, ok := a.cache.get(key, set.generation, a.now().Unix()); ok {
+		a.hits.Add(1)
+		return Identity{Project: set.list[e.project], User: e.user, Grant: e.grant, Expires: e.expires}, nil, true
+	}
+	if err := a.enqueue(&job{named: named, token: c.Token, key: key, done: done}); err != nil {
+		return Identity{}, err, true
+	}
+	return Identity{}, nil, false
+}
+
+// anonymous answers a client that has no token.
+func (s *set) anonymous(name string) (Identity, *Error) {
+	project, _ := s.get(name)
+	switch {
+	case name == "":
+		return Identity{}, errNoProject
+	case project == nil:
+		return Identity{}, errWhichProject
+	case !project.anonymous:
+		return Identity{}, errNoToken
+	}
+	return Identity{Project: project}, nil
+}
+
+func (a *Authenticator) enqueue(j *job) *Error {
+	a.closing.RLock()
+	defer a.closing.RUnlock()
+	if a.closed {
+		return errAuthenticator
+	}
+	select {
+	case a.jobs <- j:
+		return nil
+	default:
+		a.busy.Add(1)
+		return errBusy
+	}
+}
+
+func (a *Authenticator) work() {
+	for j := range a.jobs {
+		id, err := a.verify(j)
+		if err != nil {
+			a.refused.Add(1)
+		} else {
+			a.verified.Add(1)
+		}
+		j.done(id, err)
+	}
+}
+
+// verify runs on a worker, under the set of projects of the moment: it may be another than when the job was queued.
+func (a *Authenticator) verify(j *job) (id Identity, err *Error) {
+	defer func() {
+		if recover() != nil {
+			a.panics.Add(1)
+			id, err = Identity{}, errTokenForm
+		}
+	}()
+	set, now := a.projects.current.Load(), a.now().Unix()
+	id, index, err := set.verify(j.named, a.fallback, j.token, now)
+	if err != nil {
+		return Identity{}, err
+	}
+	a.cache.put(entry{
+		key:        j.key,
+		user:       id.User,
+		grant:      id.Grant,
+		expires:    id.Expires,
+		generation: set.generation,
+		project:    index,
+	}, now)
+	return id, nil
+}
+
+// Stats may be called from any goroutine.
+func (a *Authenticator) Stats() Stats {
+	return Stats{
+		Verified:     a.verified.Load(),
+		Refused:      a.refused.Load(),
+		CacheHits:    a.hits.Load(),
+		Busy:         a.busy.Load(),
+		Panics:       a.panics.Load(),
+		Queued:       len(a.jobs),
+		CacheEntries: int(a.cache.used.Load()),
+	}
+}

@@ -1,0 +1,99 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+)
+
+// cacheKey is a digest of a token and the project that was named with it.
+type cacheKey [16]byte
+
+func newCacheKey(project, token string) cacheKey {
+	var buf [2048]byte // most tokens; a longer one is copied to the heap
+	b := append(buf[:0], project...)
+	b = append(b, 0)
+	b = append(b, token...)
+	sum := sha256.Sum256(b)
+	return cacheKey(sum[:])
+}
+
+// entry is what a token was found to say. The project is its index in the set of that generation: so an entry is of no
+// use to any other set, and keeps no project alive.
+type entry struct {
+	key        cacheKey
+	user       string
+	grant      *Grant
+	expires    int64 // Unix seconds, 0 for never
+	generation uint32
+	project    uint32
+}
+
+// usable says whether e still holds at the time now under the set of that generation.
+func (e *entry) usable(generation uint32, now int64) bool {
+	return e.generation == generation && (e.expires == 0 || now < e.expires)
+}
+
+// A token's entry has its place in one of a few neighbouring slots, so that putting one in means looking at those only.
+const (
+	cacheWays    = 8
+	cacheStripes = 16
+)
+
+// cache remembers verified tokens: at most about as many as asked for, each until it expires, the set of projects
+// changes, or its slot is needed. Any goroutine may use it.
+type cache struct {
+	locks [cacheStripes]sync.Mutex // of the sets whose index leaves that remainder
+	sets  []*[cacheWays]entry      // made when first needed
+	used  atomic.Int64             // slots that hold anything, usable or not
+}
+
+func newCache(entries int) *cache {
+	return &cache{sets: make([]*[cacheWays]entry, (entries+cacheWays-1)/cacheWays)}
+}
+
+func (c *cache) place(k cacheKey) (set **[cacheWays]entry, lock *sync.Mutex) {
+	i := binary.LittleEndian.Uint32(k[:4]) % uint32(len(c.sets))
+	return &c.sets[i], &c.locks[i%cacheStripes]
+}
+
+func (c *cache) get(k cacheKey, generation uint32, now int64) (entry, bool) {
+	set, lock := c.place(k)
+	lock.Lock()
+	defer lock.Unlock()
+	if *set == nil {
+		return entry{}, false
+	}
+	for i := range *set {
+		if e := &(*set)[i]; e.key == k && e.usable(generation, now) {
+			return *e, true
+		}
+	}
+	return entry{}, false
+}
+
+// put stores e in its old slot, else in one that is of no use any more, else in any.
+func (c *cache) put(e entry, now int64) {
+	set, lock := c.place(e.key)
+	lock.Lock()
+	defer lock.Unlock()
+	if *set == nil {
+		*set = new([cacheWays]entry)
+	}
+	victim := int(e.key[len(e.key)-1]) % cacheWays
+	for i := range *set {
+		if (*set)[i].key == e.key {
+			victim = i
+			break
+		}
+		if !(*set)[i].usable(e.generation, now) {
+			victim = i
+		}
+	}
+	slot := &(*set)[victim]
+	if slot.generation == 0 {
+		c.used.Add(1)
+	}
+	*slot = e
+}

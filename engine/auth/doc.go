@@ -1,0 +1,29 @@
+// Package auth knows the projects, who a client is, and what it may do.
+//
+// A Project is compiled from its configuration once and never changes. Projects is the set of them that is served at
+// the moment; Swap replaces the set, and with it everything that was remembered about tokens.
+//
+// An Authenticator turns what a client presents into an Identity:
+//
+//	id, err, ok := a.Authenticate(credentials, done)
+//
+// With ok the answer is there already: nothing had to be verified, or the same token was verified before. Otherwise a
+// worker verifies it and calls done. Event loops call Authenticate; it never blocks.
+//
+// # Tokens
+//
+// A token is a JWS in compact form with JSON claims, at most 8 KiB, signed with RS256, ES256, EdDSA or HS256. A key is
+// for one algorithm, named in the configuration; what the token's header says only selects among the project's keys.
+// A header kid selects the key of that name, or else those without a name; with no kid every key of the algorithm is
+// tried, up to four. A header crit is refused, since no extension is known (RFC 7515, 4.1.11).
+//
+//	exp        optional; from that second on the token has expired
+//	nbf        optional; 30 s of leeway
+//	iss, aud   compared when the project names them
+//	user       the first of the project's user claims that is there; a string, or an integer, which becomes its text.
+//	           At most 256 bytes without control characters. A token need not name a user
+//	subscribe  optional; a destination pattern or a list of up to 64, with {project} and {user}. Then only what both
+//	           the project's rules and these allow may be subscribed
+//
+// Tokens and keys appear in no error and nowhere else.
+package auth
