@@ -1,0 +1,115 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed says, for each package of this module, what it may import of the module and which third-party modules.
+// Packages import only downward; "std" alone needs no entry of modules.
+var allowed = map[string]struct{ own, modules []string }{
+	"stomp":              {},
+	"engine/fifo":        {},
+	"engine/bus":         {},
+	"engine/destination": {},
+	"engine/ws":          {modules: []string{"github.com/gobwas/ws"}},
+	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo"}},
+	"engine/session":     {own: []string{"stomp", "engine/ws"}, modules: []string{"github.com/gobwas/ws"}},
+	"engine/shard": {
+		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/session", "engine/ws"},
+		modules: []string{"github.com/gobwas/ws"},
+	},
+	"engine/auth": {own: []string{"engine/destination"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"engine": {
+		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/history", "engine/session", "engine/shard", "engine/ws"},
+		modules: []string{
+			"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "github.com/prometheus/client_golang", "golang.org/x/sys", "golang.org/x/time",
+		},
+	},
+	"engine/admin": {own: []string{"engine/bus", "engine/shard", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
+}
+
+// only names modules that a single part of the tree may import.
+var only = map[string]string{
+	"github.com/panjf2000/gnet/v2":                  "engine",
+	"github.com/confluentinc/confluent-kafka-go/v2": "kafka",
+}
+
+const module = "stentor/"
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportsPointDownward(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		seen[name] = true
+		for _, imported := range p.Imports {
+			if m, owner := restricted(imported); m != "" && name != owner && !strings.HasPrefix(name, "bench") {
+				t.Errorf("%s imports %s, which only %s may", name, m, owner)
+			}
+			rule, ruled := allowed[name]
+			if !ruled {
+				continue
+			}
+			if own, ok := strings.CutPrefix(imported, module); ok {
+				if !slices.Contains(rule.own, own) {
+					t.Errorf("%s may not import %s", name, own)
+				}
+			} else if strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && !inModules(rule.modules, imported) {
+				t.Errorf("%s may not import %s", name, imported)
+			}
+		}
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("the table has a package that is not there: %s", name)
+		}
+	}
+	for name := range seen {
+		if _, ruled := allowed[name]; !ruled && strings.HasPrefix(name, "engine/") && name != "engine/e2e" && name != "engine/conformance" {
+			t.Errorf("%s has no place in the table", name)
+		}
+	}
+}
+
+func restricted(imported string) (module, owner string) {
+	for m, owner := range only {
+		if inModules([]string{m}, imported) {
+			return m, owner
+		}
+	}
+	return "", ""
+}
+
+func inModules(modules []string, imported string) bool {
+	return slices.ContainsFunc(modules, func(m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") })
+}

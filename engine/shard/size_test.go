@@ -1,0 +1,23 @@
+package shard
+
+import (
+	"testing"
+	"unsafe"
+)
+
+// A connection with two subscriptions has some 500 bytes beside what the network engine needs, of which these are
+// the largest part.
+func TestSizes(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		size, most uintptr
+	}{
+		{"Conn", unsafe.Sizeof(Conn{}), 224},
+		{"sub", unsafe.Sizeof(sub{}), 48},
+	} {
+		t.Logf("%s: %d bytes", c.name, c.size)
+		if c.size > c.most {
+			t.Errorf("%s has %d bytes, at most %d are planned", c.name, c.size, c.most)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package ws
+
+import (
+	gobwas "github.com/gobwas/ws"
+)
+
+// Error ends a connection: the peer broke RFC 6455. Code and Text are what the close frame says.
+type Error struct {
+	Code gobwas.StatusCode
+	Text string
+}
+
+// Error returns the text.
+func (e *Error) Error() string { return e.Text }
+
+var (
+	errLengthSign   = &Error{gobwas.StatusProtocolError, "frame length has its most significant bit set"}
+	errLengthForm   = &Error{gobwas.StatusProtocolError, "frame length is not in its shortest form"}
+	errFrameTooBig  = &Error{gobwas.StatusMessageTooBig, "frame is larger than the limit"}
+	errText         = &Error{gobwas.StatusInvalidFramePayloadData, "text message is not valid UTF-8"}
+	errCloseLength  = &Error{gobwas.StatusProtocolError, "close frame has half a status code"}
+	errCloseCode    = &Error{gobwas.StatusProtocolError, "close frame has a status code that must not be sent"}
+	errCloseReason  = &Error{gobwas.StatusInvalidFramePayloadData, "close reason is not valid UTF-8"}
+	errAnswerTooBig = &AnswerError{Text: "the header block of the server's answer is too large"}
+)

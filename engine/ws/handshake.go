@@ -1,0 +1,104 @@
+package ws
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+)
+
+// Handshaker reads opening handshakes (RFC 6455 section 4.2). One serves all connections of an event loop; it keeps
+// nothing of a connection. It is stricter than gobwas.Upgrader, which takes bare LF, folded lines and repeated headers.
+type Handshaker struct {
+	// Check decides about a request in which nothing else is wrong: nil accepts it. Optional.
+	Check func(*Request) *Refusal
+	// Protocols are the subprotocols that are spoken. The first of the client's that is among them is taken.
+	Protocols []string
+	// MaxHeader is how many bytes a header block may have, its empty line included; 0 is 8192.
+	MaxHeader int
+
+	request handshake // here, so that Check's argument does not allocate
+}
+
+const defaultMaxHeader = 8192
+
+// Next looks for a whole request at the start of b, of which an earlier call has seen the first scanned bytes. There
+// are three outcomes:
+//   - n > 0: accepted. n bytes are consumed, frames may follow in b[n:]. resp is dst with the answer (101) behind it,
+//     protocol is the chosen subprotocol, empty when the client offered none or none that is spoken.
+//   - refusal != nil: resp is dst with the whole answer behind it, to be written before closing.
+//   - neither: more bytes are needed, resp is dst. The caller keeps b.
+//
+// What is wrong is said as soon as it is certain: something that is not HTTP within its first bytes, a header block
+// that is too large when it passes MaxHeader. Next does not change b; dst must not overlap it.
+func (h *Handshaker) Next(b []byte, scanned int, dst []byte) (n int, protocol string, resp []byte, refusal *Refusal) {
+	n, refusal = h.read(b, scanned)
+	switch {
+	case refusal != nil:
+		return 0, "", refusal.AppendTo(dst), refusal
+	case n == 0:
+		return 0, "", dst, nil
+	}
+	return n, h.request.protocol, h.appendAnswer(dst), nil
+}
+
+// read returns the length of the header block once it is complete and acceptable.
+func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {
+	limit := h.MaxHeader
+	if limit == 0 {
+		limit = defaultMaxHeader
+	}
+	if scanned <= maxMethod && !plausibleMethod(b) {
+		return 0, malformed("This is not an HTTP request. For wss:// connect to the port that terminates TLS.")
+	}
+	end := blockEnd(b[:min(len(b), limit)], scanned)
+	switch {
+	case end == 0 && len(b) >= limit:
+		return 0, tooLarge
+	case end == 0:
+		return 0, nil
+	}
+	h.request = handshake{}
+	if refusal := h.request.parse(b[:end], h.Protocols); refusal != nil {
+		return 0, refusal
+	}
+	if h.Check != nil {
+		if refusal := h.Check(&h.request.Request); refusal != nil {
+			return 0, refusal
+		}
+	}
+	return end, nil
+}
+
+// maxMethod is longer than any method that is registered.
+const maxMethod = 32
+
+// plausibleMethod reports whether b may be the beginning of an HTTP request: a token and a space.
+func plausibleMethod(b []byte) bool {
+	for i, c := range b[:min(len(b), maxMethod+1)] {
+		if c == ' ' {
+			return i > 0
+		}
+		if lower[c] == 0 {
+			return false
+		}
+	}
+	return len(b) <= maxMethod
+}
+
+func (h *Handshaker) appendAnswer(dst []byte) []byte {
+	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	dst = appendAccept(dst, h.request.key)
+	if p := h.request.protocol; p != "" {
+		dst = append(dst, "\r\nSec-WebSocket-Protocol: "...)
+		dst = append(dst, p...)
+	}
+	return append(dst, "\r\n\r\n"...)
+}
+
+// appendAccept appends the proof that the server has read the key (RFC 6455 section 4.2.2 number 5.4).
+func appendAccept(dst []byte, key string) []byte {
+	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	var proof [keySize + len(guid)]byte
+	copy(proof[copy(proof[:], key):], guid)
+	sum := sha1.Sum(proof[:])
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
+}

@@ -1,0 +1,128 @@
+package ws
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Origins says from which web pages browsers may connect. The zero value allows the server's own origin only. It is
+// immutable, so that any goroutine may use it.
+type Origins struct {
+	list     bool // the rules below hold; else the same origin does
+	any      bool
+	loopback bool
+	exact    []origin
+	under    []origin // the host is a suffix, ".example.com"
+}
+
+// origin is scheme, host and port (RFC 6454), in lower case. Port 443 of https and 80 of http are left out.
+type origin struct{ scheme, host, port string }
+
+// ParseOrigins reads what an endpoint allows: nothing for the same origin, "*" for any, "loopback" for any on this
+// machine, "https://shop.example.com" or "http://192.0.2.1:8080" for just that one, "https://*.example.com" for all
+// hosts below that one. A list replaces the same origin.
+func ParseOrigins(list []string) (Origins, error) {
+	o := Origins{list: len(list) > 0}
+	for _, s := range list {
+		switch s {
+		case "*":
+			o.any = true
+			continue
+		case "loopback":
+			o.loopback = true
+			continue
+		}
+		scheme, rest, _ := strings.Cut(s, "://")
+		suffix, wild := strings.CutPrefix(rest, "*")
+		p, ok := splitOrigin(strings.ToLower(scheme + "://" + suffix))
+		if !ok || wild && (p.host[0] != '.' || p.host == ".") {
+			return Origins{}, fmt.Errorf("origin %q: expected *, loopback, scheme://host, scheme://host:port or scheme://*.host, without a path", s)
+		}
+		if wild {
+			o.under = append(o.under, p)
+		} else {
+			o.exact = append(o.exact, p)
+		}
+	}
+	return o, nil
+}
+
+// Allows decides about a request with the header Origin as given, "" when there is none: then it is not a page that
+// connects, and it is accepted. host and secure are what Request.Target returns.
+func (o *Origins) Allows(header, host string, secure bool) bool {
+	if header == "" || o.any {
+		return true
+	}
+	p, ok := splitOrigin(header)
+	if !ok {
+		return false
+	}
+	if !o.list {
+		self := origin{scheme: "http"}
+		if secure {
+			self.scheme = "https"
+		}
+		self.host, self.port, ok = splitPort(self.scheme, host)
+		return ok && p.equal(self)
+	}
+	if o.loopback && isLoopback(p.host) {
+		return true
+	}
+	for _, q := range o.exact {
+		if p.equal(q) {
+			return true
+		}
+	}
+	for _, q := range o.under {
+		if at := len(p.host) - len(q.host); at > 0 && q.equal(origin{p.scheme, p.host[at:], p.port}) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p origin) equal(q origin) bool {
+	return strings.EqualFold(p.scheme, q.scheme) && strings.EqualFold(p.host, q.host) && p.port == q.port
+}
+
+// splitOrigin reads the text of an origin. Some clients that are no browsers name the WebSocket's own scheme: ws
+// stands for http and wss for https.
+func splitOrigin(s string) (p origin, ok bool) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	switch {
+	case strings.EqualFold(scheme, "ws"):
+		scheme = "http"
+	case strings.EqualFold(scheme, "wss"):
+		scheme = "https"
+	}
+	if !ok || scheme == "" || strings.ContainsAny(rest, `*/\?#@, `) {
+		return origin{}, false
+	}
+	p.scheme = scheme
+	p.host, p.port, ok = splitPort(scheme, rest)
+	return p, ok
+}
+
+// splitPort splits host and port, which it leaves out when it is the scheme's own.
+func splitPort(scheme, s string) (host, port string, ok bool) {
+	host = s
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && i > strings.LastIndexByte(s, ']') {
+		host, port = s[:i], s[i+1:]
+		if port == "" || strings.Trim(port, "0123456789") != "" {
+			return "", "", false
+		}
+	}
+	if port == "80" && strings.EqualFold(scheme, "http") || port == "443" && strings.EqualFold(scheme, "https") {
+		port = ""
+	}
+	return host, port, host != ""
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback()
+}
