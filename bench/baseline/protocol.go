@@ -1,0 +1,30 @@
+package baseline
+
+import "time"
+
+// greeting is the first line that the process prints.
+type greeting struct {
+	Address string `json:"address"`
+}
+
+// command is one line of the process's input. Either Accept is set: take that many connections more; or Frames is:
+// Frames*Size bytes follow, frames of Size bytes each, and every frame is to be written to every connection.
+type command struct {
+	Accept int `json:"accept,omitempty"`
+	Frames int `json:"frames,omitempty"`
+	Size   int `json:"size,omitempty"`
+}
+
+// answer is the line that answers a command.
+type answer struct {
+	Error string `json:"error,omitempty"`
+	Burst
+}
+
+// Burst says what it took to write some frames to all connections.
+type Burst struct {
+	Writes int           `json:"writes"` // frames times connections
+	CPU    time.Duration `json:"cpu_ns"` // user + system, by getrusage(2)
+	Wall   time.Duration `json:"wall_ns"`
+	Stalls int           `json:"stalls"` // how often a socket's buffer was full and had to be waited for
+}

@@ -1,0 +1,207 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stentor/bench/measure"
+	"stentor/engine/ws"
+)
+
+// Kind says how a connection behaves once it is open.
+type Kind uint8
+
+const (
+	Reading Kind = iota
+	// Silent connections never read again, with a small receive buffer, but keep sending their heart-beats.
+	Silent
+	kinds
+)
+
+// Client holds the connections. Its methods are for one goroutine at a time; Counts and Delivered for any.
+type Client struct {
+	options Options
+	wire    wire
+	started time.Time
+	threads []*thread
+	running sync.WaitGroup
+
+	delivered atomic.Int64
+	target    atomic.Int64  // what WaitDelivered waits for
+	reached   chan struct{} // delivered has come to target; one place
+	opened    chan struct{} // a thread has nothing left to open; one place
+}
+
+// New starts the threads. Close ends them.
+func New(o Options) (*Client, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		options: o,
+		wire:    newWire(&o, ws.NewKey()),
+		started: time.Now(),
+		reached: make(chan struct{}, 1),
+		opened:  make(chan struct{}, 1),
+	}
+	for i := range o.Threads {
+		t, err := newThread(c, i)
+		if err != nil {
+			c.Close()
+			return nil, err
+		}
+		c.threads = append(c.threads, t)
+		c.running.Go(t.run)
+	}
+	return c, nil
+}
+
+// Open opens n more connections and returns when all of them are open, subscriptions included, or have failed.
+func (c *Client) Open(ctx context.Context, kind Kind, n int) error {
+	before := c.Counts()
+	for i, t := range c.threads {
+		share := n / len(c.threads)
+		if i < n%len(c.threads) {
+			share++
+		}
+		t.open(kind, share)
+	}
+	for c.opening() > 0 {
+		select {
+		case <-c.opened:
+		case <-ctx.Done():
+			now := c.Counts()
+			return fmt.Errorf("%d of %d connections are open: %w", now.Reading+now.Silent-before.Reading-before.Silent, n, ctx.Err())
+		}
+	}
+	if now := c.Counts(); now.failed() > before.failed() {
+		return fmt.Errorf("%d of %d connections failed: %v", now.failed()-before.failed(), n, now.Failures)
+	}
+	return nil
+}
+
+func (c *Client) opening() (n int) {
+	for _, t := range c.threads {
+		t.mu.Lock()
+		n += t.opening()
+		t.mu.Unlock()
+	}
+	return n
+}
+
+// Drop closes n open connections of a kind, spread evenly over all, as a client does that goes away without a word.
+func (c *Client) Drop(kind Kind, n int) error {
+	now := c.Counts()
+	if have := [kinds]int{now.Reading, now.Silent}[kind]; n > have {
+		return fmt.Errorf("cannot drop %d of %d connections", n, have)
+	}
+	for i, t := range c.threads {
+		left := len(c.threads) - i
+		n -= t.drop(kind, (n+left-1)/left)
+	}
+	if n > 0 {
+		return errors.New("connections were lost while some were dropped")
+	}
+	return nil
+}
+
+// Counts returns what was seen so far.
+func (c *Client) Counts() Counts {
+	all := Counts{Failures: map[string]int{}}
+	for _, t := range c.threads {
+		t.mu.Lock()
+		all.add(&t.counts)
+		t.mu.Unlock()
+	}
+	return all
+}
+
+// Delivered returns how many messages came so far.
+func (c *Client) Delivered() int64 { return c.delivered.Load() }
+
+// WaitDelivered waits until Delivered has come to n.
+func (c *Client) WaitDelivered(ctx context.Context, n int64) error {
+	c.target.Store(n)
+	for c.delivered.Load() < n {
+		select {
+		case <-c.reached:
+		case <-ctx.Done():
+			return fmt.Errorf("%d messages of %d came: %w", c.delivered.Load(), n, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// count is called by the threads.
+func (c *Client) count(n int64) {
+	if c.delivered.Add(n) >= c.target.Load() {
+		select {
+		case c.reached <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Latency sums up how late the messages came since ResetLatency.
+func (c *Client) Latency() measure.Summary {
+	all := measure.NewLatency()
+	for _, t := range c.threads {
+		t.mu.Lock()
+		all.Merge(t.latency)
+		t.mu.Unlock()
+	}
+	return all.Summary()
+}
+
+// ResetLatency forgets all latencies.
+func (c *Client) ResetLatency() {
+	for _, t := range c.threads {
+		t.mu.Lock()
+		t.latency.Reset()
+		t.mu.Unlock()
+	}
+}
+
+// LastMessage returns one of the messages that came last, as it came: a WebSocket frame with a MESSAGE in it. Nil when
+// there is none.
+func (c *Client) LastMessage() []byte {
+	for _, t := range c.threads {
+		t.mu.Lock()
+		frame := slices.Clone(t.known.newest())
+		t.mu.Unlock()
+		if frame != nil {
+			return frame
+		}
+	}
+	return nil
+}
+
+// Addresses returns the local addresses of all open connections of a kind.
+func (c *Client) Addresses(kind Kind) ([]netip.AddrPort, error) {
+	var all []netip.AddrPort
+	for _, t := range c.threads {
+		some, err := t.addresses(kind)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// Close resets all connections, so that none of them holds its port, and ends the threads.
+func (c *Client) Close() {
+	for _, t := range c.threads {
+		t.stop()
+	}
+	c.running.Wait()
+	for _, t := range c.threads {
+		t.close()
+	}
+}

@@ -1,0 +1,59 @@
+package client
+
+import "bytes"
+
+const (
+	knownFrames = 1024 // power of 2
+	// A longer frame is parsed each time it comes: remembering some of them would cost memory, and parsing is then
+	// little beside reading.
+	knownBytes = 4096
+)
+
+// known remembers the messages that one thread has read and checked last, in the order in which it first saw them.
+// A position counts them all from 1; position 0 is none.
+type known struct {
+	ring [knownFrames]message
+	last uint32 // position of the newest
+	// index has the position of a message by subscription and the low bits of its number.
+	index [MaxSubscriptions][knownFrames]uint32
+}
+
+// message is a checked message. frame is the whole WebSocket frame.
+type message struct {
+	frame        []byte
+	due          int64 // Unix nanoseconds
+	seq          uint32
+	subscription uint8
+}
+
+// after returns the message that follows the one at position, if b begins with all of its frame.
+func (k *known) after(position uint32, b []byte) *message {
+	// One that lies ahead of position by a whole ring has been overwritten.
+	if k.last-position-1 >= knownFrames {
+		return nil
+	}
+	m := &k.ring[(position+1)%knownFrames]
+	if !bytes.HasPrefix(b, m.frame) {
+		return nil
+	}
+	return m
+}
+
+// remember returns the position of m, which it adds when it is new. The frame is copied.
+func (k *known) remember(m message) uint32 {
+	slot := &k.index[m.subscription][m.seq%knownFrames]
+	if p := *slot; p != 0 && k.last-p < knownFrames {
+		if old := &k.ring[p%knownFrames]; old.subscription == m.subscription && bytes.Equal(old.frame, m.frame) {
+			return p
+		}
+	}
+	k.last++
+	e := &k.ring[k.last%knownFrames]
+	m.frame = append(e.frame[:0], m.frame...)
+	*e = m
+	*slot = k.last
+	return k.last
+}
+
+// newest returns the frame that was added last, nil when there is none.
+func (k *known) newest() []byte { return k.ring[k.last%knownFrames].frame }

@@ -1,0 +1,326 @@
+package client
+
+import (
+	"fmt"
+	"time"
+
+	gobwas "github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+
+	"stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// dialMore starts as many of the wanted connections as may be under way.
+func (t *thread) dialMore() {
+	o := &t.client.options
+	room := max(o.Opening/o.Threads, 1)
+	for kind := range t.wanted {
+		for ; t.wanted[kind] > 0 && t.pending < room; t.wanted[kind]-- {
+			t.dial(Kind(kind))
+		}
+	}
+	if t.opening() == 0 {
+		select {
+		case t.client.opened <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// dial starts one connection.
+func (t *thread) dial(kind Kind) {
+	c := t.take()
+	c.kind = kind
+	t.pending++
+	fd, err := dial(t.client.options.Address, t.client.options.Sources, t.number(c), kind)
+	c.fd, c.state = int32(fd), dialing
+	if err != nil {
+		t.fail(c, err.Error())
+		return
+	}
+	// Over loopback the connection is there already, and the request can go out without a wait for EPOLLOUT.
+	interest := uint32(unix.EPOLLIN)
+	if t.begin(c); c.state == dialing {
+		interest = unix.EPOLLOUT
+	}
+	if c.state != closed {
+		t.watch(c, unix.EPOLL_CTL_ADD, interest)
+	}
+}
+
+// take returns a connection in a free slot.
+func (t *thread) take() *conn {
+	if n := len(t.free); n > 0 {
+		c := &t.conns[t.free[n-1]]
+		t.free = t.free[:n-1]
+		*c = conn{slot: c.slot, generation: c.generation + 1}
+		return c
+	}
+	t.conns = append(t.conns, conn{slot: int32(len(t.conns))})
+	return &t.conns[len(t.conns)-1]
+}
+
+// number of a connection, among those of all threads.
+func (t *thread) number(c *conn) int { return int(c.slot)*t.client.options.Threads + t.index }
+
+// watch makes epoll report when c can be read or written. A silent connection that is open is not watched.
+func (t *thread) watch(c *conn, op int, interest uint32) {
+	if c.state == open && c.kind == Silent {
+		return
+	}
+	e := unix.EpollEvent{Events: interest, Fd: c.slot, Pad: c.generation}
+	if err := unix.EpollCtl(t.epoll, op, int(c.fd), &e); err != nil {
+		t.fail(c, fmt.Sprintf("epoll_ctl: %v", err))
+	}
+}
+
+// begin sends the handshake. The state stays dialing when there is no connection yet.
+func (t *thread) begin(c *conn) {
+	if t.client.options.Raw {
+		_, err := unix.Getpeername(int(c.fd))
+		switch err {
+		case nil:
+			t.opened(c)
+		case unix.ENOTCONN:
+		default:
+			t.fail(c, fmt.Sprintf("connect: %v", err))
+		}
+		return
+	}
+	_, err := unix.Write(int(c.fd), t.client.wire.request)
+	switch err {
+	case nil:
+		c.state = upgrading
+	case unix.EAGAIN:
+	default:
+		t.fail(c, fmt.Sprintf("connect: %v", err))
+	}
+}
+
+// event is one event of epoll.
+func (t *thread) event(e *unix.EpollEvent) {
+	if e.Fd == wakeSlot {
+		var b [8]byte
+		_, _ = unix.Read(t.wake, b[:]) // empty: somebody else's nudge was read with an earlier one
+		return
+	}
+	c := &t.conns[e.Fd]
+	if c.generation != e.Pad || c.state == closed {
+		return
+	}
+	if c.state != dialing {
+		t.read(c)
+		return
+	}
+	if code, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && code != 0 {
+		t.fail(c, fmt.Sprintf("connect: %v", unix.Errno(code)))
+		return
+	}
+	if t.begin(c); c.state > dialing {
+		t.watch(c, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+	}
+}
+
+func (t *thread) read(c *conn) {
+	n, err := unix.Read(int(c.fd), t.input)
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+	case err != nil:
+		t.fail(c, fmt.Sprintf("read: %v", err))
+	case n == 0:
+		t.fail(c, "the server closed without a close frame")
+	default:
+		now := time.Now()
+		c.heard = t.millis(now)
+		t.handle(c, t.input[:n], now)
+	}
+}
+
+// handle takes b, the bytes that were read at now.
+func (t *thread) handle(c *conn, b []byte, now time.Time) {
+	b = c.takeRaw(b)
+	if c.state == upgrading {
+		n, _, err := ws.ParseAnswer(b, t.client.wire.key)
+		if err != nil {
+			t.fail(c, "handshake: "+err.Error())
+			return
+		}
+		if n == 0 {
+			c.keepRaw(b)
+			return
+		}
+		b = b[n:]
+		t.connect(c)
+	}
+	nanos := now.UnixNano()
+	for len(b) > 0 && c.state != closed {
+		if m := t.known.after(c.at, b); m != nil && !c.reader.MidMessage() {
+			c.at++
+			t.deliver(c, m, nanos)
+			b = b[len(m.frame):]
+			continue
+		}
+		n := t.next(c, b, nanos)
+		if n == 0 && c.state != closed {
+			c.keepRaw(b)
+			return
+		}
+		b = b[n:]
+	}
+}
+
+// next handles the first WebSocket event of b and returns its size, 0 when it is not complete or c is closed.
+func (t *thread) next(c *conn, b []byte, nanos int64) int {
+	begins := !c.reader.MidMessage()
+	ev, n, err := c.reader.Next(b, maxMessage)
+	if err != nil {
+		t.fail(c, "websocket: "+err.Error())
+		return 0
+	}
+	switch ev.Kind {
+	case ws.Data:
+		if whole, ok := c.join(&ev); ok {
+			var frame []byte
+			if begins {
+				frame = b[:n]
+			}
+			t.stomp(c, whole, frame, nanos)
+		}
+	case ws.Ping:
+		t.send(c, gobwas.OpPong, ev.Payload)
+	case ws.Close:
+		t.fail(c, fmt.Sprintf("the server closed: %d %s", ev.Code, ev.Reason))
+	}
+	if c.state == closed {
+		return 0
+	}
+	return n
+}
+
+// maxMessage bounds a message of the server.
+const maxMessage = 16 << 20
+
+var limits = stomp.Limits{BodyBytes: maxMessage}
+
+// stomp handles one WebSocket message, which must hold exactly one STOMP frame or a heart-beat. frame is the
+// WebSocket frame that it came in, nil when it came in several or in several reads.
+func (t *thread) stomp(c *conn, whole, frame []byte, nanos int64) {
+	f := &t.frame
+	var progress stomp.Progress
+	n, err := t.decoder.Decode(whole, version, &limits, &progress, f)
+	if err != nil {
+		t.fail(c, "STOMP: "+err.Error())
+		return
+	}
+	if n != len(whole) || n == 0 {
+		t.fail(c, "STOMP: a WebSocket message is not one whole frame")
+		return
+	}
+	switch f.Command {
+	case stomp.None: // heart-beat
+	case stomp.MessageCommand:
+		t.message(c, f, frame, nanos)
+	case stomp.Connected:
+		t.subscribe(c, f)
+	case stomp.Receipt:
+		if c.state == subscribing {
+			t.opened(c)
+		}
+	case stomp.ErrorCommand:
+		text, _ := f.Get("message")
+		t.fail(c, "ERROR: "+string(text))
+	default:
+		t.fail(c, "STOMP: a server does not send "+f.Command.String())
+	}
+}
+
+// connect sends CONNECT.
+func (t *thread) connect(c *conn) {
+	var headers []stomp.Header
+	if of := t.client.options.Headers; of != nil {
+		var err error
+		if headers, err = of(t.number(c)); err != nil {
+			t.fail(c, "CONNECT headers: "+err.Error())
+			return
+		}
+	}
+	t.scratch = t.client.wire.appendConnect(t.scratch[:0], headers)
+	if t.send(c, gobwas.OpText, t.scratch) {
+		c.state = connecting
+	}
+}
+
+// subscribe answers CONNECTED with the subscriptions, each in a write of its own.
+func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
+	if c.state != connecting {
+		t.fail(c, "STOMP: CONNECTED without CONNECT")
+		return
+	}
+	t.beats.agree(connected, t.client.wire.millis)
+	c.state = subscribing
+	for _, b := range t.client.wire.subscribes {
+		if !t.send(c, gobwas.OpText, b) {
+			return
+		}
+	}
+	if !t.client.options.Receipts {
+		t.opened(c)
+	}
+}
+
+// opened makes c count as open.
+func (t *thread) opened(c *conn) {
+	t.pending--
+	c.state = open
+	if c.kind == Reading {
+		t.counts.Reading++
+		return
+	}
+	t.counts.Silent++
+	if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil); err != nil && err != unix.ENOENT {
+		t.fail(c, fmt.Sprintf("epoll_ctl: %v", err))
+	}
+}
+
+// send writes one WebSocket frame and reports whether it went out. The buffer of a socket has room for all that a
+// client sends, unless the server does not read.
+func (t *thread) send(c *conn, op gobwas.OpCode, payload []byte) bool {
+	t.output = appendFrame(t.output[:0], op, payload)
+	n, err := unix.Write(int(c.fd), t.output)
+	if err == nil && n < len(t.output) {
+		err = unix.EAGAIN
+	}
+	switch err {
+	case nil:
+		return true
+	case unix.EAGAIN:
+		t.fail(c, "write: the server does not read")
+	default:
+		t.fail(c, fmt.Sprintf("write: %v", err))
+	}
+	return false
+}
+
+// fail ends a connection and counts why.
+func (t *thread) fail(c *conn, cause string) {
+	t.counts.Failures[cause]++
+	t.release(c)
+}
+
+// release closes a connection and frees its slot.
+func (t *thread) release(c *conn) {
+	switch {
+	case c.state != open:
+		t.pending--
+	case c.kind == Reading:
+		t.counts.Reading--
+	default:
+		t.counts.Silent--
+	}
+	if c.fd >= 0 {
+		_ = unix.Close(int(c.fd)) // the descriptor is gone whatever it answers
+	}
+	c.state, c.pieces = closed, nil
+	t.free = append(t.free, c.slot)
+}

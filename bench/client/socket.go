@@ -1,0 +1,60 @@
+package client
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// silentBuffer is the receive buffer that a silent connection asks for: the least that the kernel gives. With the
+// usual one the kernel at the client's end would take 100 KB and more off the server before its side fills.
+const silentBuffer = 1
+
+// dial starts to connect. The connection may be on its way still.
+func dial(to netip.AddrPort, from []netip.Addr, number int, kind Kind) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	if err := setUp(fd, from, number, kind); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return -1, fmt.Errorf("connect: %w", err)
+	}
+	return fd, nil
+}
+
+func setUp(fd int, from []netip.Addr, number int, kind Kind) error {
+	// Frames that are written apart shall also travel apart.
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		return fmt.Errorf("TCP_NODELAY: %w", err)
+	}
+	if kind == Silent {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, silentBuffer); err != nil {
+			return fmt.Errorf("SO_RCVBUF: %w", err)
+		}
+	}
+	if len(from) == 0 {
+		return nil
+	}
+	// Let connect(2) choose the port: it needs to be free only towards this server.
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
+		return fmt.Errorf("IP_BIND_ADDRESS_NO_PORT: %w", err)
+	}
+	source := from[number%len(from)]
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: source.As4()}); err != nil {
+		return fmt.Errorf("bind to %v: %w", source, err)
+	}
+	return nil
+}
+
+// reset closes a connection at once on both sides, which frees its port.
+func reset(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // else it is closed gently
+	unix.Close(fd)
+}

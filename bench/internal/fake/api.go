@@ -1,0 +1,64 @@
+package fake
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// push is the part of a push's body that the generator uses.
+type push struct {
+	Topic   string          `json:"topic"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// API is the HTTP API in front of s, for requests with this key.
+func (s *Server) API(key string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "# TYPE stentor_history_bytes gauge\nstentor_history_bytes{project=\"bench\"} 1024\n")
+	})
+	mux.HandleFunc("GET /v1/projects/{project}/destinations", func(w http.ResponseWriter, r *http.Request) {
+		const topic = "/topic/bench/all"
+		fmt.Fprintf(w, `{"destinations":[{"destination":"/topic/other","subscriptions":1},{"destination":%q,"subscriptions":%d}],"total":2}`, topic, s.Subscriptions(topic))
+	})
+	mux.HandleFunc("POST /v1/projects/{project}/push", func(w http.ResponseWriter, r *http.Request) {
+		var p push
+		if !read(w, r, &p) {
+			return
+		}
+		s.Push(p.Topic, p.Payload)
+		fmt.Fprint(w, `{"id":"x","position":"1-0-1"}`)
+	})
+	mux.HandleFunc("POST /v1/projects/{project}/push/batch", func(w http.ResponseWriter, r *http.Request) {
+		var all []push
+		if !read(w, r, &all) {
+			return
+		}
+		for _, p := range all {
+			s.Push(p.Topic, p.Payload)
+		}
+		fmt.Fprintf(w, "[%s]", strings.TrimSuffix(strings.Repeat(`{"id":"x","position":"1-0-1","status":200},`, len(all)), ","))
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && r.Header.Get("Authorization") != "Bearer "+key {
+			http.Error(w, `{"title":"this key is not valid here"}`, http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func read(w http.ResponseWriter, r *http.Request, v any) bool {
+	b, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+	return err == nil
+}

@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stentor/bench/client"
+)
+
+// connectTarget is how many bare writes a connect may cost.
+const connectTarget = 10
+
+// connect takes the CPU time (user + system, garbage collection included) that a fresh server uses for each of many
+// connections: accept, handshake, CONNECT without a token, and two SUBSCRIBEs, each frame written by itself. It counts
+// in bare writes of a loop over as many connections, run just before. Receipts would add a write to each connection,
+// so the clients ask for none: the shared topic is subscribed to last, and when the API counts all subscriptions of it
+// every frame has been dealt with.
+func (b *bench) connect(ctx context.Context) ([]Result, error) {
+	var ratios, costs, bares, rates []float64
+	for i := range b.plan.pairs {
+		b.progress.step(nil, "connect %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
+		bare, err := b.bareCost(ctx, b.plan.bareCPU)
+		if err != nil {
+			return nil, err
+		}
+		noReceipts := func(o *client.Options) { o.Receipts = false }
+		var cost, rate float64
+		err = b.withRig(ctx, noReceipts, func(ctx context.Context, r *rig) (err error) {
+			b.progress.step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare)
+			cost, rate, err = r.connectCost(ctx, b.Connections)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		costs, bares, rates, ratios = append(costs, cost), append(bares, bare), append(rates, rate), append(ratios, cost/bare)
+	}
+	return []Result{
+		result("connect", "server CPU per connection with two subscriptions, in bare writes", "writes", ratios,
+			detail("server CPU per connection", "us", costs...),
+			detail("CPU per bare write", "us", bares...),
+			detail("connections opened", "/s", rates...),
+		).atMost(connectTarget),
+	}, nil
+}
+
+// subscribedTimeout is how long the server may take for its last SUBSCRIBEs.
+const subscribedTimeout = 30 * time.Second
+
+// connectCost opens connections and returns what each costs the server, in us, and how many opened a second.
+func (r *rig) connectCost(ctx context.Context, connections int) (cost, rate float64, err error) {
+	before, err := r.server.cpu()
+	if err != nil {
+		return 0, 0, err
+	}
+	start := time.Now()
+	if err := r.open(ctx, client.Reading, connections); err != nil {
+		return 0, 0, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, subscribedTimeout, fmt.Errorf("after %v the server does not count %d subscriptions", subscribedTimeout, connections))
+	defer cancel()
+	for {
+		n, err := r.server.subscriptions(ctx, topic)
+		if err != nil {
+			return 0, 0, err
+		}
+		if n == connections {
+			break
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return 0, 0, err
+		}
+	}
+	rate = float64(connections) / time.Since(start).Seconds()
+	after, err := r.server.cpu()
+	return micros(after-before) / float64(connections), rate, err
+}

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options says what to measure.
+type Options struct {
+	Stentor string // the server's binary
+	// Baseline makes the command of a process that runs baseline.Serve.
+	Baseline    func() *exec.Cmd
+	Connections int      // of the larger measurements; the targets are for 15,000
+	Only        []string // names of Measurements, none for all
+	Quick       bool     // fewer and shorter samples
+	Progress    io.Writer
+	Terminal    bool // Progress may be drawn over
+}
+
+// Measurements are the names for Options.Only, in the order in which they run.
+var Measurements = []string{"memory", "delivery", "overload", "slow", "connect"}
+
+const (
+	// reserve is how many descriptors a process needs beside its connections.
+	reserve        = 200
+	minConnections = 50
+)
+
+func (o *Options) check() error {
+	for _, name := range o.Only {
+		if !slices.Contains(Measurements, name) {
+			return fmt.Errorf("there is no measurement %q: there are %s", name, strings.Join(Measurements, ", "))
+		}
+	}
+	if o.Connections < minConnections {
+		return fmt.Errorf("%d connections are too few to measure: use %d or more", o.Connections, minConnections)
+	}
+	path, err := exec.LookPath(o.Stentor)
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return fmt.Errorf("the server's binary: %w", err)
+	}
+	o.Stentor = path
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return err
+	}
+	if need := uint64(o.largePoint() + reserve); files.Cur < need {
+		return fmt.Errorf("a process may open %d files and needs %d: raise it with ulimit -n %d, or use fewer --connections", files.Cur, need, need)
+	}
+	return nil
+}
+
+func (o *Options) wants(name string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, name) }
+
+// Memory is measured at a small and a large number of connections, Connections apart.
+func (o *Options) smallPoint() int { return o.Connections / 5 }
+func (o *Options) largePoint() int { return o.Connections + o.smallPoint() }
+
+// silent is how many of Connections never read in the measurement of slow clients.
+func (o *Options) silent() int { return o.Connections * 2 / 15 }
+
+// plan is how long and how often things are done.
+type plan struct {
+	pairs     int           // of server and bare loop
+	cpu       time.Duration // of the server, in one sample of delivery
+	bareCPU   time.Duration // of the bare loop, where it only says what a write costs
+	bursts    int           // in one sample of overload
+	settle    time.Duration // before memory is read
+	work      time.Duration // at workRate before memory is read again
+	slowPairs int
+	slow      time.Duration // of one sample with or without silent clients
+	fill      time.Duration // at slowRate until a silent client's buffers are full, with a reserve
+}
+
+func (o *Options) plan() plan {
+	if o.Quick {
+		return plan{pairs: 3, cpu: time.Second, bareCPU: time.Second / 2, bursts: 3, settle: 2 * time.Second, work: 5 * time.Second, slowPairs: 1, slow: 4 * time.Second, fill: 6 * time.Second}
+	}
+	return plan{pairs: 5, cpu: 5 * time.Second, bareCPU: 2 * time.Second, bursts: 10, settle: 10 * time.Second, work: time.Minute, slowPairs: 3, slow: 15 * time.Second, fill: 10 * time.Second}
+}
+
+// The load, as the targets have it.
+const (
+	payloadBytes = 200
+	workRate     = 100 // pushes a second
+	slowRate     = 20  // pushes a second
+	burst        = 10  // pushes at once
+	churn        = 10  // one in so many connections
+	warmUp       = 3   // rounds before a sample
+)
+
+// How long to wait at most.
+const (
+	startTimeout   = 20 * time.Second
+	stopTimeout    = 10 * time.Second
+	openTimeout    = 3 * time.Minute
+	deliverTimeout = time.Minute
+	requestTimeout = 20 * time.Second
+	wholeTimeout   = 20 * time.Minute // one measurement
+)

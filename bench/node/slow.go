@@ -1,0 +1,132 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"stentor/bench/client"
+	"stentor/bench/measure"
+	"stentor/bench/proc"
+)
+
+const (
+	// slowTarget is how many times their p99 the others may see when there are silent clients.
+	slowTarget = 1.2
+	// silentTarget is what the server may hold for a silent client, in KiB.
+	silentTarget = 20
+)
+
+// slow pushes at a steady rate to clients that read, and takes the 99th percentile of how late the messages come,
+// from the time that each push was due. Then clients are added that never read; when their buffers are full, the same
+// is taken again, of the same clients that read. Then the silent ones go, and all is repeated. The result is the
+// median ratio.
+//
+// What a silent client costs is the growth of the server's RSS by the silent ones, plus the kernel's buffers of the
+// server's end of their connections as sock_diag tells them. Not in it is what the kernel holds for any connection,
+// silent or not, some 3 KB.
+func (b *bench) slow(ctx context.Context) ([]Result, error) {
+	silent := b.silent()
+	var ratios, with, without, kib, user, kernel []float64
+	err := b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
+		b.progress.step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
+		if err := r.open(ctx, client.Reading, b.Connections-silent); err != nil {
+			return err
+		}
+		if _, err := r.p99(ctx, b.plan.fill/2); err != nil {
+			return err
+		}
+		for i := range b.plan.slowPairs {
+			b.progress.step(live(r.clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
+			p99, err := r.p99(ctx, b.plan.slow)
+			if err != nil {
+				return err
+			}
+			before, err := r.server.rss()
+			if err != nil {
+				return err
+			}
+			b.progress.step(live(r.clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, millis(p99))
+			if err := r.open(ctx, client.Silent, silent); err != nil {
+				return err
+			}
+			if _, err := r.p99(ctx, b.plan.fill); err != nil {
+				return err
+			}
+			p99With, err := r.p99(ctx, b.plan.slow)
+			if err != nil {
+				return err
+			}
+			after, err := r.server.rss()
+			if err != nil {
+				return err
+			}
+			buffers, err := r.silentBuffers(silent)
+			if err != nil {
+				return err
+			}
+			each := float64(after-before) / float64(silent)
+			with, without = append(with, millis(p99With)), append(without, millis(p99))
+			ratios = append(ratios, float64(p99With)/float64(p99))
+			user, kernel = append(user, each/1024), append(kernel, buffers/1024)
+			kib = append(kib, (each+buffers)/1024)
+			if err := r.clients.Drop(client.Silent, silent); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []Result{
+		result("slow", "p99 of the others with silent clients, against without", "times", ratios,
+			detail("p99 with silent clients", "ms", with...),
+			detail("p99 without", "ms", without...),
+		).atMost(slowTarget),
+		result("slow", "server's memory for a silent client", "KiB", kib,
+			detail("its RSS", "KiB", user...),
+			detail("kernel buffers of its socket", "KiB", kernel...),
+		).atMost(silentTarget),
+	}, nil
+}
+
+// p99 pushes at slowRate for d, waits until all reading clients have everything, and returns how late it came.
+func (r *rig) p99(ctx context.Context, d time.Duration) (time.Duration, error) {
+	r.clients.ResetLatency()
+	pushed, err := r.back.paced(ctx, slowRate, d)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.expect(ctx, pushed); err != nil {
+		return 0, err
+	}
+	return r.clients.Latency().P99, nil
+}
+
+// silentBuffers returns the kernel's buffers of the server's end of a silent connection, in bytes on average.
+func (r *rig) silentBuffers(want int) (float64, error) {
+	addresses, err := r.clients.Addresses(client.Silent)
+	if err != nil {
+		return 0, err
+	}
+	silent := make(map[netip.AddrPort]bool, len(addresses))
+	for _, a := range addresses {
+		silent[a] = true
+	}
+	sockets, err := proc.Sockets(r.server.client.Port())
+	if err != nil {
+		return 0, err
+	}
+	var buffers []float64
+	for _, s := range sockets {
+		if silent[s.Remote] {
+			buffers = append(buffers, float64(s.Buffers))
+		}
+	}
+	if len(buffers) < want {
+		return 0, fmt.Errorf("the server has closed %d of %d silent clients while they were measured", want-len(buffers), want)
+	}
+	return measure.Mean(buffers), nil
+}

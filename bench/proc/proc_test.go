@@ -1,0 +1,118 @@
+package proc
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestCPU(t *testing.T) {
+	before, err := CPU(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := OwnCPU()
+	sum := 0
+	for start := time.Now(); time.Since(start) < 30*time.Millisecond; {
+		sum++
+	}
+	after, err := CPU(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, byUsage := after-before, OwnCPU()-own
+	if used <= 0 || used > 10*time.Second {
+		t.Errorf("a busy loop of 30 ms used %v", used)
+	}
+	if d := (used - byUsage).Abs(); d > 20*time.Millisecond {
+		t.Errorf("the process clock says %v, getrusage %v", used, byUsage)
+	}
+	if _, err := CPU(1 << 28); err == nil {
+		t.Error("no error for a process that is not there")
+	}
+}
+
+func TestRSS(t *testing.T) {
+	before, err := RSS(os.Getpid())
+	if err != nil {
+		t.Skip(err) // a kernel without smaps_rollup
+	}
+	const size = 32 << 20
+	b := make([]byte, size)
+	for i := 0; i < size; i += 1024 {
+		b[i] = 1
+	}
+	after, err := RSS(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if grown := after - before; grown < size*3/4 || grown > size*2 {
+		t.Errorf("%d bytes touched, %d more resident", size, grown)
+	}
+	b[0] = 2
+}
+
+func TestKilobytes(t *testing.T) {
+	const text = "5581 rw-p\nRss:               12 kB\nPss:   7 kB\nRss: x kB\n"
+	if n, err := kilobytes([]byte(text), "Rss:"); n != 12<<10 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	for _, bad := range []string{"", "Rss: 12\n", "Rss: x kB\n"} {
+		if _, err := kilobytes([]byte(bad), "Rss:"); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
+// A connection whose client does not read must show at its server's end what the server wrote.
+func TestSockets(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if err := client.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	const written = 100_000
+	if _, err := server.Write(make([]byte, written)); err != nil {
+		t.Fatal(err)
+	}
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
+	all, err := Sockets(port)
+	if err != nil {
+		t.Skip(err) // a kernel without sock_diag
+	}
+	if len(all) != 1 {
+		t.Fatalf("%d connections, want 1", len(all))
+	}
+	s := all[0]
+	if s.Remote.String() != client.LocalAddr().String() || s.Local.String() != server.LocalAddr().String() {
+		t.Errorf("connection %v - %v", s.Local, s.Remote)
+	}
+	if s.Unsent == 0 || s.Unsent > written || s.Buffers < int64(s.Unsent) {
+		t.Errorf("%d of %d bytes unsent in %d bytes of buffers", s.Unsent, written, s.Buffers)
+	}
+}
+
+func TestThisMachine(t *testing.T) {
+	m := ThisMachine()
+	if m.Cores < 1 || m.Memory < 1<<20 || m.Kernel == "" {
+		t.Errorf("%+v", m)
+	}
+	if got := processor([]byte("processor\t: 0\nmodel name\t: A: B\n")); got != "A: B" {
+		t.Errorf("processor %q", got)
+	}
+}

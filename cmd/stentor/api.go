@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stentor/cmd/stentor/config"
+)
+
+// apiFlags are the flags of the commands that use the HTTP API.
+type apiFlags struct {
+	base, project, key string
+	timeout            time.Duration
+	asJSON             bool
+}
+
+func (f *apiFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.base, "api", "http://127.0.0.1:8081", "address of the HTTP API")
+	flags.StringVarP(&f.project, "project", "p", "", "the project")
+	flags.StringVar(&f.key, "key", "", "API key of the project, or an admin key (default: $"+config.VariableAPIKey+", which other users of the machine cannot see)")
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 20
+
+// problem is the body of an answer that says no (RFC 9457).
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+	body   []byte
+}
+
+// Error returns title and detail.
+func (p *problem) Error() string {
+	text := fmt.Sprintf("%s (%d)", p.Title, p.Status)
+	if p.Detail != "" {
+		text += ": " + p.Detail
+	}
+	return text
+}
+
+// call sends one request below /v1/projects/{project} and returns the body of the answer. path is escaped already.
+// An answer other than 2xx is a *problem.
+func (f *apiFlags) call(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
+	if f.project == "" {
+		return nil, usagef("--project is missing, as in --project demo")
+	}
+	if f.key == "" {
+		f.key = os.Getenv(config.VariableAPIKey)
+	}
+	if f.key == "" {
+		return nil, usagef("no API key: give --key, or set %s", config.VariableAPIKey)
+	}
+	base, err := url.Parse(f.base)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, usagef("--api: found %q, allowed: http://host:port or https://host", f.base)
+	}
+	target := strings.TrimRight(base.String(), "/") + "/v1/projects/" + url.PathEscape(f.project) + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+f.key)
+	r.Header.Set("Accept", "application/json, application/problem+json")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, f.explain(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, f.explain(err)
+	}
+	if answer.StatusCode/100 != 2 {
+		return nil, readProblem(answer, text)
+	}
+	return text, nil
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// explain says what it means that no answer came.
+func (f *apiFlags) explain(err error) error {
+	var refused *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s did not answer within %s", f.base, f.timeout)
+	case errors.Is(err, context.Canceled):
+		return errInterrupted
+	case errors.As(err, &refused) && refused.Op == "dial":
+		return fmt.Errorf("cannot reach the API at %s (%v); is the node running? --api names another address", f.base, refused.Err)
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("%s: %w", f.base, err)
+}
+
+func readProblem(answer *http.Response, text []byte) error {
+	p := &problem{body: text}
+	media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	if media != "application/problem+json" || json.Unmarshal(text, p) != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		p.Detail = printable(line)
+	}
+	p.Status = answer.StatusCode
+	if p.Title == "" {
+		p.Title = http.StatusText(answer.StatusCode)
+	}
+	return p
+}
+
+// finish prints the problem's JSON as well when JSON was asked for.
+func (f *apiFlags) finish(out io.Writer, err error) error {
+	var p *problem
+	if f.asJSON && errors.As(err, &p) && json.Valid(p.body) {
+		_, _ = out.Write(append(bytes.TrimSpace(p.body), '\n'))
+	}
+	return err
+}
+
+// printable replaces what could change a terminal's state.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stentor/cmd/stentor/config"
+)
+
+const usualFile = "stentor.yaml"
+
+func newConfigCmd() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "config",
+		Short: "Write and check configuration files",
+		Long: `A configuration is one YAML file. Every key can also be set from the environment or with --set:
+
+  file         limits: {client_frame_bytes: 64KiB}
+  environment  STENTOR_LIMITS_CLIENT_FRAME_BYTES=64KiB
+  flag         --set limits.client_frame_bytes=64KiB
+
+The flag wins over the environment, the environment over the file, the file over the default.
+In the file, ${NAME} in a value stands for an environment variable.`,
+	})
+	cmd.AddCommand(newConfigInitCmd(), newConfigCheckCmd())
+	return cmd
+}
+
+func newConfigInitCmd() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init [file]",
+		Short: "Write a complete, commented configuration",
+		Long: `Writes a configuration with every key, its default, and what it means. It works as it is: its project
+"shop" has random keys, which are in no other file.
+
+  stentor config init                      # prints it
+  stentor config init stentor.yaml         # writes a new file, readable by you alone
+  stentor config init --force stentor.yaml # replaces the file`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				_, err := cmd.OutOrStdout().Write(config.Template())
+				return err
+			}
+			if err := writeNew(args[0], config.Template(), force); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; start a node with: stentor serve --config %s\n", args[0], args[0])
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace the file if it is there")
+	return cmd
+}
+
+// writeNew writes a file that only its owner may read. One that is there is replaced only when force says so.
+func writeNew(name string, text []byte, force bool) error {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := os.OpenFile(name, flags, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already; --force replaces it", name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
+// checkResult is what `config check --json` prints.
+type checkResult struct {
+	File     string           `json:"file"`
+	OK       bool             `json:"ok"`
+	Projects []string         `json:"projects"`
+	Problems []config.Problem `json:"problems"`
+}
+
+func newConfigCheckCmd() *cobra.Command {
+	var asJSON bool
+	var settings []string
+	cmd := &cobra.Command{
+		Use:   "check [file]",
+		Short: "Check a configuration, with the keys and secrets that it names",
+		Long: `Reads a configuration as "stentor serve" does, with the environment and the same --set flags, and the
+files that it names. All mistakes are reported, each with its place, its key, what was found and what is allowed:
+
+  stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
+
+Examples:
+
+  stentor config check                     # ` + usualFile + ` of this directory
+  stentor config check /etc/stentor.yaml --set log.level=debug
+  stentor config check --json | jq '.problems[].key'`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r := checkResult{File: usualFile}
+			if len(args) == 1 {
+				r.File = args[0]
+			}
+			cfg, err := checkConfig(r.File, settings)
+			if !asJSON {
+				if err == nil {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is fine; projects: %s\n", r.File, strings.Join(cfg.ProjectNames(), ", "))
+				}
+				return err
+			}
+			r.OK = err == nil
+			r.Projects, r.Problems = []string{}, []config.Problem{}
+			if err == nil {
+				r.Projects = cfg.ProjectNames()
+			}
+			var problems config.Problems
+			if errors.As(err, &problems) {
+				r.Problems = problems
+				err = fmt.Errorf("%d problems in %s", len(problems), r.File)
+			}
+			return errors.Join(json.NewEncoder(cmd.OutOrStdout()).Encode(r), err)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addSetFlag(cmd, &settings)
+	return cmd
+}
+
+// checkConfig loads a configuration and everything that it names.
+func checkConfig(file string, settings []string) (*config.Config, error) {
+	cfg, err := config.Load(file, os.Environ(), settings)
+	if err != nil {
+		return nil, err
+	}
+	_, err1 := cfg.ProjectConfigs()
+	_, err2 := cfg.AllAdminKeys()
+	return cfg, config.Join(err1, err2)
+}
+
+// addSetFlag adds --set.
+func addSetFlag(cmd *cobra.Command, settings *[]string) {
+	cmd.Flags().StringArrayVar(settings, "set", nil, "set a key of the configuration, as in limits.connections=5000 (repeatable)")
+}

@@ -1,0 +1,152 @@
+package config
+
+// Config is the whole configuration. It is not changed after Load, and so may be read from any goroutine.
+//
+// Tags: `key` is the name in the file; `default` is what it is when nobody sets it; `range` (low..high, either end may
+// be left out) and `oneof` say what is allowed; `file:"yes"` marks the name of a file; `secret:"yes"` keeps a value
+// out of error texts; `doc` is the comment that `config init` prints.
+type Config struct {
+	Node           Node                `key:"node" doc:"This process among the nodes of the cluster."`
+	Listen         Listen              `key:"listen" doc:"Where the node listens."`
+	Endpoints      []Endpoint          `key:"endpoints" default:"[{path: /ws}]" doc:"The WebSocket endpoints that clients connect to."`
+	DefaultProject string              `key:"default_project" doc:"Project of clients that name none: neither by the project header, nor by the endpoint, nor by the token's issuer. Empty: such clients are refused."`
+	AdminKeys      []string            `key:"admin_keys" secret:"yes" doc:"Bearer keys that may use the HTTP API for every project."`
+	AdminKeysFile  string              `key:"admin_keys_file" file:"yes" doc:"File with more of them, one a line; lines that begin with # are comments."`
+	Credentials    Credentials         `key:"credentials" doc:"Where clients carry their credentials: headers of CONNECT, or parameters of the handshake's query. Authorization: Bearer works as well."`
+	Auth           Auth                `key:"auth" doc:"How tokens are verified."`
+	Heartbeat      Heartbeat           `key:"heartbeat" doc:"Signs of life between node and clients."`
+	History        History             `key:"history" doc:"The recent pushes that the node keeps in memory for each project, from which clients resume after a break."`
+	Limits         Limits              `key:"limits" doc:"Bounds. A client that breaks one gets an answer that says so, and only that client suffers."`
+	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, hands over what is pending, then closes its clients chunk by chunk, so that they do not all come back at the same moment."`
+	Log            Log                 `key:"log" doc:"What the node writes to its standard error."`
+	GCPercent      int                 `key:"gc_percent" default:"0" range:"0..1000" doc:"Garbage collector target as GOGC has it. 0: the node chooses."`
+	Projects       map[string]*Project `key:"projects" doc:"The projects (tenants) of this node by name. Nothing crosses from one to another. SIGHUP reads this section and the admin keys again; every other change takes a restart."`
+
+	dir     string // of the file, "" without one
+	origins map[string]origin
+}
+
+// Node says which process this is.
+type Node struct {
+	ID string `key:"id" default:"${HOSTNAME}" doc:"Name of this node, different on every node."`
+}
+
+// Listen has the addresses.
+type Listen struct {
+	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several."`
+	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Reach it from your own network only."`
+	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies whose X-Forwarded-* headers are believed."`
+}
+
+// Endpoint is one path that clients connect to.
+type Endpoint struct {
+	Path    string   `key:"path" doc:"Path of the WebSocket handshake."`
+	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page). Empty: only the node's own origin. Clients that send no Origin are always accepted."`
+	Project string   `key:"project" doc:"The only project that connects here. Empty: any."`
+}
+
+// Credentials names the headers.
+type Credentials struct {
+	TokenHeader   string `key:"token_header" default:"token" doc:"Name of the header or query parameter with the token."`
+	ProjectHeader string `key:"project_header" default:"projectId" doc:"Name of the header or query parameter with the project."`
+}
+
+// Auth bounds the verification of tokens.
+type Auth struct {
+	Workers      int `key:"workers" default:"0" range:"0..1024" doc:"Goroutines that verify signatures. 0: one per core."`
+	Queue        int `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. When the queue is full, clients are told to try later."`
+	CacheEntries int `key:"cache_entries" default:"8192" range:"0..10000000" doc:"Verified tokens that are remembered until they expire, so that a reconnect costs no signature."`
+}
+
+// Heartbeat has the node's side of the negotiation. 0 switches one off.
+type Heartbeat struct {
+	Send    Duration `key:"send" default:"10s" range:"0s..10m" doc:"Shortest interval at which the node can send STOMP heart-beats. 0: never."`
+	Receive Duration `key:"receive" default:"10s" range:"0s..10m" doc:"Interval at which the node wants STOMP heart-beats from clients that can send them; a client silent for three intervals is closed. 0: does not want any."`
+	Ping    Duration `key:"ping" default:"30s" range:"0s..10m" doc:"Interval of WebSocket pings to clients without STOMP heart-beats. 0: no pings."`
+}
+
+// History bounds what a node remembers, per project.
+type History struct {
+	Window Duration `key:"window" default:"3m" range:"1s..24h" doc:"How long a push is kept."`
+	Bytes  ByteSize `key:"bytes" default:"64MiB" range:"1MiB..64GiB" doc:"How much is kept."`
+}
+
+// Limits has the bounds of a node.
+type Limits struct {
+	Connections           int      `key:"connections" default:"1000000" range:"1..10000000" doc:"Client connections of the node. More are refused with 503."`
+	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64). 0: no limit."`
+	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet. More are refused with 503."`
+	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake."`
+	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame."`
+	HandshakeBytes        ByteSize `key:"handshake_bytes" default:"8192" range:"512..64KiB" doc:"Size of the handshake's request line and headers. More is answered with 431."`
+	ConnectFrameBytes     ByteSize `key:"connect_frame_bytes" default:"16384" range:"512..1MiB" doc:"Size of the CONNECT frame."`
+	ClientFrameBytes      ByteSize `key:"client_frame_bytes" default:"65536" range:"1KiB..64MiB" doc:"Size of any other frame that a client sends. The size of a push is push_bytes."`
+	Headers               int      `key:"headers" default:"64" range:"8..10000" doc:"Headers of a frame."`
+	HeaderBytes           ByteSize `key:"header_bytes" default:"16384" range:"256..1MiB" doc:"Size of all header lines of a frame."`
+	FramesPerSecond       int      `key:"frames_per_second" default:"200" range:"1..1000000" doc:"Frames a second from one connection, with bursts of twice as many."`
+	Subscriptions         int      `key:"subscriptions" default:"100" range:"1..1000000" doc:"Subscriptions of one session."`
+	Patterns              int      `key:"patterns" default:"1000" range:"0..1000000" doc:"Distinct patterns that the sessions of one project subscribe to."`
+	SubscriptionIDBytes   ByteSize `key:"subscription_id_bytes" default:"128" range:"8..1024" doc:"Length of a subscription's id."`
+	DestinationBytes      ByteSize `key:"destination_bytes" default:"1024" range:"16..1024" doc:"Length of a destination."`
+	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session whose receipts the node still owes."`
+	TransactionBytes      ByteSize `key:"transaction_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"Size of the open transactions of one session."`
+	ReplyBytes            ByteSize `key:"reply_bytes" default:"64KiB" range:"1KiB..16MiB" doc:"Size of the answers (receipts, pongs) that one client has not read. A client that lets more wait is closed."`
+	PushBytes             ByteSize `key:"push_bytes" default:"1MiB" range:"1KiB..256MiB" doc:"Size of a push. More is answered with 413."`
+	BatchBytes            ByteSize `key:"batch_bytes" default:"8MiB" range:"1KiB..1GiB" doc:"Size of a request with several pushes."`
+	PendingBytes          ByteSize `key:"pending_bytes" default:"32MiB" range:"1MiB..64GiB" doc:"Per project: pushes accepted and not yet handed to every subscriber. More are answered with 503 and Retry-After."`
+	APIConnections        int      `key:"api_connections" default:"512" range:"1..100000" doc:"Connections to the HTTP API."`
+}
+
+// Drain paces the end.
+type Drain struct {
+	Timeout  Duration `key:"timeout" default:"30s" range:"0s..1h" doc:"The node has ended after this time, come what may."`
+	Chunk    int      `key:"chunk" default:"500" range:"1..1000000" doc:"Clients closed at a time."`
+	Interval Duration `key:"interval" default:"100ms" range:"1ms..1m" doc:"Time between two chunks."`
+}
+
+// Log says how much is logged, and how.
+type Log struct {
+	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least severe lines that are written."`
+	Format string `key:"format" default:"text" oneof:"text,json" doc:"text for people, json for collectors."`
+}
+
+// Project is one tenant.
+type Project struct {
+	Keys           []Key             `key:"keys" doc:"Keys that verify the tokens of this project's clients. A token's kid chooses; the algorithm is the key's, whatever the token says."`
+	APIKeys        []string          `key:"api_keys" secret:"yes" doc:"Bearer keys with which back ends push to this project."`
+	APIKeysFile    string            `key:"api_keys_file" file:"yes" doc:"File with more of them, one a line; lines that begin with # are comments."`
+	Anonymous      bool              `key:"anonymous" default:"false" doc:"Clients without a token may connect. They have no user name."`
+	Issuer         string            `key:"issuer" doc:"What the iss claim of a token must be. It also finds the project of a token. Empty: not checked."`
+	Audience       string            `key:"audience" doc:"What the aud claim must contain. Empty: not checked."`
+	UserClaims     []string          `key:"user_claims" default:"sub,userName" doc:"Claims that hold the user's name; the first one present counts."`
+	SubscribeClaim string            `key:"subscribe_claim" default:"subscribe" doc:"Claim with a list of destinations that narrows what this token's session may subscribe to."`
+	TokenExpiry    string            `key:"token_expiry" default:"keep" oneof:"keep,close" doc:"What happens to a session when its token expires."`
+	Destinations   string            `key:"destinations" default:"prefixed" oneof:"prefixed,plain" doc:"prefixed: /topic/NAME/... with the project's name. plain: any /topic/... and /queue/..., as Spring applications do. Either has /user/... too."`
+	Patterns       bool              `key:"patterns" default:"false" doc:"Clients may subscribe to patterns with ?, * and **."`
+	Subscribe      []string          `key:"subscribe" doc:"What clients may subscribe to: patterns, in which {project} and {user} stand for the names. Default of a prefixed project: /topic/{project}/** and /user/**; a plain one has none."`
+	Send           map[string]string `key:"send" oneof:"ignore,push,deny" doc:"What a client's SEND does, by pattern: ignore (counted and forgotten), push (goes to the subscribers), deny (an error). What no pattern matches is ignored. Example: {\"/topic/{project}/chat/**\": push}"`
+	Slow           Slow              `key:"slow" doc:"Clients that do not read as fast as messages come."`
+	AckWindow      int               `key:"ack_window" default:"0" range:"0..65535" doc:"Messages that a subscription with ack:client or ack:client-individual gets ahead of its ACKs. 0: any number."`
+	Limits         ProjectLimits     `key:"limits" doc:"Bounds of this project."`
+}
+
+// Key verifies tokens.
+type Key struct {
+	KID        string `key:"kid" doc:"The kid that tokens name. Empty: for tokens without one."`
+	Alg        string `key:"alg" oneof:"RS256,ES256,EdDSA,HS256" doc:"Algorithm of the key."`
+	File       string `key:"file" file:"yes" doc:"PEM file with the public key (RS256, ES256, EdDSA)."`
+	Secret     string `key:"secret" secret:"yes" doc:"HS256: the shared secret, at least 32 bytes."`
+	SecretFile string `key:"secret_file" file:"yes" doc:"HS256: a file whose content, without a newline at its end, is the secret."`
+}
+
+// Slow is the policy for slow clients.
+type Slow struct {
+	Policy  string   `key:"policy" default:"disconnect" oneof:"disconnect,drop-oldest,keep-latest" doc:"What happens to a client that falls out of history, or takes nothing for the timeout: it is closed, or loses the oldest messages, or all but the latest."`
+	Timeout Duration `key:"timeout" default:"30s" range:"1s..1h" doc:"How long a client may take nothing while messages wait for it."`
+}
+
+// ProjectLimits has the bounds of a project.
+type ProjectLimits struct {
+	Connections     int `key:"connections" default:"0" range:"0..10000000" doc:"Connections of this project on this node. 0: no limit of its own."`
+	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project. More are answered with 429. 0: no limit."`
+}

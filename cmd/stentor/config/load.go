@@ -1,0 +1,254 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Load reads the configuration: the defaults, then the file, then the environment (KEY=value, as from os.Environ), then
+// the settings (key.path=value, as given to --set). With the path "" there is no file. The error is a Problems unless
+// the file cannot be read.
+func Load(path string, environ, settings []string) (*Config, error) {
+	if path == "" {
+		return load("", "", nil, environ, settings)
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file (\"stentor config init %s\" writes one)", path, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return load(path, filepath.Dir(path), text, environ, settings)
+}
+
+func load(where, dir string, text []byte, environ, settings []string) (*Config, error) {
+	cfg := &Config{dir: dir}
+	lookup := lookupIn(environ)
+	setDefaults(reflect.ValueOf(cfg).Elem())
+	if id, err := expand(string(protect([]byte(cfg.Node.ID))), lookup); err == nil {
+		cfg.Node.ID = id
+	}
+	cfg.setOrigin("", origin{where: where})
+	d := decoder{cfg: cfg, where: where, file: true, lookup: lookup}
+	d.document(text, reflect.ValueOf(cfg).Elem(), "", nil)
+	problems := d.problems
+	problems = append(problems, cfg.applyEnvironment(environ)...)
+	problems = append(problems, cfg.applySettings(settings)...)
+	cfg.complete()
+	if err := cfg.validate(len(problems) > 0); err != nil {
+		problems = append(problems, err...)
+	}
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// lookupIn finds variables in environ. HOSTNAME is always there: shells set it, but do not hand it on.
+func lookupIn(environ []string) func(string) (string, bool) {
+	vars := make(map[string]string, len(environ))
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		vars[name] = value
+	}
+	return func(name string) (string, bool) {
+		value, ok := vars[name]
+		if !ok && name == "HOSTNAME" {
+			host, err := os.Hostname()
+			return host, err == nil
+		}
+		return value, ok
+	}
+}
+
+// setDefaults sets every key of the struct v to the default of its tag.
+func setDefaults(v reflect.Value) {
+	for _, f := range fieldsOf(v.Type()) {
+		switch value := v.Field(f.index); {
+		case value.Kind() == reflect.Struct:
+			setDefaults(value)
+		case f.def == "":
+		case scalar(f.typ):
+			setText(value, f.def)
+		default:
+			d := decoder{cfg: &Config{}}
+			d.document([]byte(f.def), value, "", f)
+		}
+	}
+}
+
+// complete fills in the defaults that depend on other keys.
+func (c *Config) complete() {
+	for _, p := range c.Projects {
+		if p.Subscribe == nil && p.Destinations == "prefixed" {
+			p.Subscribe = []string{"/topic/{project}/**", "/user/**"}
+		}
+	}
+}
+
+// set gives the key of p the value that text spells: a word, words with commas between them, or YAML for the rest.
+func (c *Config) set(p place, text, where string) Problems {
+	c.setOrigin(p.path, origin{where: where})
+	if !scalar(p.field.typ) {
+		d := decoder{cfg: c, where: where}
+		p.value.SetZero()
+		d.document([]byte(text), p.value, p.path, p.field)
+		return d.problems
+	}
+	before := reflect.ValueOf(p.value.Interface())
+	if setText(p.value, text) {
+		return nil
+	}
+	p.value.Set(before)
+	return Problems{{Where: where, Key: p.path, Text: "found " + p.field.quote(text) + ", allowed: " + p.field.allowed()}}
+}
+
+// quote quotes a value that was found, unless it is secret.
+func (f *field) quote(text string) string {
+	if f != nil && f.secret {
+		return "a value (not shown)"
+	}
+	return strconv.Quote(text)
+}
+
+// settable returns the keys that the environment and --set can name, the projects' among them.
+func (c *Config) settable() []place {
+	var all []place
+	c.walk(func(p place) {
+		if !strings.Contains(p.path, "[") {
+			all = append(all, p)
+		}
+	})
+	return all
+}
+
+// paths returns the path of every key, with NAME for a project's name and [] for an item.
+func paths() []string {
+	sample := Config{Projects: map[string]*Project{"NAME": {Keys: make([]Key, 1)}}, Endpoints: make([]Endpoint, 1)}
+	var all []string
+	sample.walk(func(p place) { all = append(all, strings.ReplaceAll(p.path, "[0]", "[]")) })
+	return all
+}
+
+// Prefix begins the names of the environment variables that set keys.
+const Prefix = "STENTOR_"
+
+var notInNames = regexp.MustCompile(`[^A-Z0-9]+`)
+
+// Variable returns the name of the environment variable for a key.
+func Variable(path string) string {
+	return Prefix + notInNames.ReplaceAllString(strings.ToUpper(path), "_")
+}
+
+// Variables of the client commands; they are no keys.
+const (
+	VariableAPIKey = "STENTOR_API_KEY"
+	VariableToken  = "STENTOR_TOKEN"
+)
+
+// foreign matches what Kubernetes puts into every container when there is a service whose name begins with "stentor".
+var foreign = regexp.MustCompile(`^STENTOR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// applyEnvironment sets what the STENTOR_ variables name, in the order of their names, so that STENTOR_PROJECTS comes
+// before what it is the beginning of.
+func (c *Config) applyEnvironment(environ []string) Problems {
+	var problems Problems
+	for _, kv := range slices.Sorted(slices.Values(environ)) {
+		name, text, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, Prefix) || name == VariableAPIKey || name == VariableToken || foreign.MatchString(name) {
+			continue
+		}
+		var found, all []string
+		var at place
+		for _, p := range c.settable() {
+			all = append(all, Variable(p.path))
+			if Variable(p.path) == name {
+				found, at = append(found, p.path), p
+			}
+		}
+		switch len(found) {
+		case 1:
+			problems = append(problems, c.set(at, text, name)...)
+		case 0:
+			problems = append(problems, Problem{Where: name, Text: c.unknown("environment variable", name, func(path string) string { return Variable(path) + "_" }, all)})
+		default:
+			problems = append(problems, Problem{Where: name, Text: "this could be " + strings.Join(found, " or ") + "; set it in the file, or with --set"})
+		}
+	}
+	return problems
+}
+
+// applySettings sets what key.path=value pairs say.
+func (c *Config) applySettings(settings []string) Problems {
+	var problems Problems
+	for _, kv := range settings {
+		name, text, ok := strings.Cut(kv, "=")
+		if !ok {
+			problems = append(problems, Problem{Where: "--set", Text: "found " + strconv.Quote(kv) + ", allowed: key.path=value, as in limits.connections=5000"})
+			continue
+		}
+		var all []string
+		ok = false
+		for _, p := range c.settable() {
+			all = append(all, p.path)
+			if p.path == name {
+				problems, ok = append(problems, c.set(p, text, "--set")...), true
+				break
+			}
+		}
+		if !ok {
+			problems = append(problems, Problem{Where: "--set", Key: name, Text: c.unknown("key", name, func(path string) string { return path + "." }, all)})
+		}
+	}
+	return problems
+}
+
+// unknown explains a name that is none of all. below returns how the names of all keys below a path begin.
+func (c *Config) unknown(what, name string, below func(path string) string, all []string) string {
+	inProject := func(project string) bool { return strings.HasPrefix(name, below(join("projects", project))) }
+	if strings.HasPrefix(name, below("projects")) && !slices.ContainsFunc(c.ProjectNames(), inProject) {
+		return "unknown " + what + "; it can name projects that are in the file: " + listOr(c.ProjectNames(), "none")
+	}
+	if near := nearest(name, all); near != "" {
+		return "unknown " + what + ", did you mean " + near + "?"
+	}
+	return "unknown " + what + " (\"stentor config init\" prints every key)"
+}
+
+func listOr(words []string, none string) string {
+	if len(words) == 0 {
+		return none
+	}
+	return strings.Join(words, ", ")
+}
+
+// ProjectNames returns the names of the projects in order.
+func (c *Config) ProjectNames() []string {
+	var all []string
+	for name := range c.Projects {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// File returns the path of a file that a key names: relative names begin at the configuration file.
+func (c *Config) File(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.dir, name)
+}
+
+func lineOf(file string, line int) origin {
+	return origin{where: file + ":" + strconv.Itoa(line), line: line}
+}

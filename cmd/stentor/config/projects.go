@@ -1,0 +1,138 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"stentor/engine/auth"
+	"stentor/engine/destination"
+)
+
+// ProjectConfigs returns the projects in the order of their names, with the keys from the files that they name. The
+// error is a Problems: besides files that cannot be read it has whatever auth.NewProject finds wrong.
+func (c *Config) ProjectConfigs() ([]auth.ProjectConfig, error) {
+	v := validator{Config: c}
+	var all []auth.ProjectConfig
+	for _, name := range c.ProjectNames() {
+		known := len(v.problems)
+		p := v.projectConfig(name, c.Projects[name])
+		if len(v.problems) == known {
+			v.compile(p)
+		}
+		all = append(all, p)
+	}
+	return all, v.problems.err()
+}
+
+// AllAdminKeys returns admin_keys with those of admin_keys_file. The error is a Problems.
+func (c *Config) AllAdminKeys() ([]string, error) {
+	v := validator{Config: c}
+	all := v.withFile(c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
+	return all, v.problems.err()
+}
+
+// Join makes one error of several, of which some may be nil.
+func Join(errs ...error) error {
+	var all Problems
+	for _, err := range errs {
+		var problems Problems
+		if err != nil && !errors.As(err, &problems) {
+			return errors.Join(errs...)
+		}
+		all = append(all, problems...)
+	}
+	return all.err()
+}
+
+var (
+	actions = map[string]auth.SendAction{"ignore": auth.Ignore, "push": auth.Push, "deny": auth.Deny}
+	styles  = map[string]destination.Style{"prefixed": destination.Prefixed, "plain": destination.Plain}
+)
+
+func (v *validator) projectConfig(name string, p *Project) auth.ProjectConfig {
+	at := join("projects", name)
+	a := auth.ProjectConfig{
+		Name: name, APIKeys: v.withFile(p.APIKeys, at+".api_keys_file", p.APIKeysFile),
+		Anonymous: p.Anonymous, Issuer: p.Issuer, Audience: p.Audience,
+		UserClaims: p.UserClaims, SubscribeClaim: p.SubscribeClaim, CloseOnExpiry: p.TokenExpiry == "close",
+		Style: styles[p.Destinations], Patterns: p.Patterns, Subscribe: p.Subscribe,
+	}
+	for i := range p.Keys {
+		k, path := &p.Keys[i], item(at+".keys", i)
+		one := auth.Key{ID: k.KID, Alg: k.Alg, Secret: []byte(k.Secret)}
+		if k.File != "" {
+			one.PEM = v.read(path+".file", k.File)
+		}
+		if k.SecretFile != "" {
+			one.Secret = Secret(v.read(path+".secret_file", k.SecretFile))
+			if n := len(one.Secret); n > 0 && n < minSecret {
+				v.bad(path+".secret_file", "found a secret of %d bytes in %q, allowed: at least %d", n, k.SecretFile, minSecret)
+			}
+		}
+		a.Keys = append(a.Keys, one)
+	}
+	for _, pattern := range sortedKeys(p.Send) {
+		a.Send = append(a.Send, auth.SendRule{Pattern: pattern, Action: actions[p.Send[pattern]]})
+	}
+	return a
+}
+
+// compile reports what auth finds wrong with p, keys each at its own place.
+func (v *validator) compile(p auth.ProjectConfig) {
+	at, prefix := join("projects", p.Name), fmt.Sprintf("project %q: ", p.Name)
+	known := len(v.problems)
+	for i, k := range p.Keys {
+		one := auth.ProjectConfig{Name: p.Name, Keys: []auth.Key{k}, Subscribe: []string{}}
+		if _, err := auth.NewProject(one); err != nil {
+			v.bad(item(at+".keys", i), "%s", strings.TrimPrefix(err.Error(), prefix+"keys: "))
+		}
+	}
+	if _, err := auth.NewProject(p); err != nil && len(v.problems) == known {
+		v.bad(at, "%s", strings.TrimPrefix(err.Error(), prefix))
+	}
+}
+
+// read returns the content of a file that a key names. An empty one is a mistake.
+func (v *validator) read(path, name string) []byte {
+	text, err := os.ReadFile(v.File(name))
+	if err != nil {
+		v.bad(path, "found %q, which cannot be read: %v", name, err)
+	} else if len(bytes.TrimSpace(text)) == 0 {
+		v.bad(path, "found %q, which is empty", name)
+	}
+	return text
+}
+
+// withFile returns keys with those that a file lists, one a line.
+func (v *validator) withFile(keys []string, path, name string) []string {
+	all := slices.Clone(keys)
+	if name == "" {
+		return all
+	}
+	for i, line := range strings.Split(string(v.read(path, name)), "\n") {
+		switch line = strings.TrimSpace(line); {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case !visible(line):
+			v.bad(path, "line %d of %q is no key, allowed: %s", i+1, name, keyAllowed)
+		default:
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// Secret returns the secret that a file holds: all but a newline at its end.
+func Secret(text []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+}
+
+const keyAllowed = "a key of visible ASCII characters without spaces"
+
+// visible reports whether s can be a bearer key.
+func visible(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}

@@ -1,0 +1,283 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stentor/engine/destination"
+	"stentor/engine/ws"
+)
+
+// Validate checks every value by itself and against the others. The error is a Problems. Files that keys name are not
+// opened: ProjectConfigs and AllAdminKeys do that.
+func (c *Config) Validate() error { return c.validate(false).err() }
+
+// validator collects problems.
+type validator struct {
+	*Config
+	problems Problems
+	// partial: some of the file could not be decoded, so that what is missing may only have been misspelt.
+	partial bool
+}
+
+func (c *Config) validate(partial bool) Problems {
+	v := validator{Config: c, partial: partial}
+	c.walk(v.single)
+	v.node()
+	v.listen()
+	v.endpoints()
+	v.credentials()
+	v.sizes()
+	if len(c.Projects) == 0 {
+		v.missing("projects", "no project, allowed: at least one (\"stentor config init\" prints an example)")
+	}
+	for _, name := range c.ProjectNames() {
+		v.project(name, c.Projects[name])
+	}
+	return v.problems
+}
+
+func (v *validator) bad(path, format string, args ...any) {
+	o := v.origin(path)
+	v.problems = append(v.problems, Problem{Where: o.where, Key: path, Text: fmt.Sprintf(format, args...), line: o.line})
+}
+
+// missing reports what nobody has set.
+func (v *validator) missing(path, format string, args ...any) {
+	if !v.partial {
+		v.bad(path, format, args...)
+	}
+}
+
+// single checks one value by the tags of its key.
+func (v *validator) single(p place) {
+	switch {
+	case p.field.inRange(p.value):
+	case p.value.Kind() == reflect.String && p.value.Len() == 0:
+		v.missing(p.path, "missing, allowed: %s", p.field.allowed())
+	default:
+		v.bad(p.path, "found %s, allowed: %s", p.field.quote(fmt.Sprint(p.value.Interface())), p.field.allowed())
+	}
+	words, ok := p.value.Interface().([]string)
+	if ok && p.field.secret {
+		for i, word := range words {
+			if !visible(word) {
+				v.bad(v.itemPath(p.path, i), "found %s, allowed: %s", p.field.quote(word), keyAllowed)
+			}
+		}
+	}
+}
+
+// oneOf checks that value is one of values.
+func (v *validator) oneOf(path, value string, values []string) {
+	for _, one := range values {
+		if value == one {
+			return
+		}
+	}
+	v.bad(path, "found %q, allowed: %s", value, listOr(values, "nothing"))
+}
+
+var (
+	nodeID      = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+	projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	headerName  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	urlPath     = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,;=:@/-]*$`)
+)
+
+func (v *validator) node() {
+	if !nodeID.MatchString(v.Node.ID) {
+		v.bad("node.id", "found %q, allowed: 1 to 128 of the characters A-Z a-z 0-9 . _ -", v.Node.ID)
+	}
+}
+
+func (v *validator) listen() {
+	taken := make(map[string]string)
+	address := func(path, addr string) {
+		host, port, err := net.SplitHostPort(addr)
+		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || host == "" {
+			v.bad(path, "found %q, allowed: host:port, as in 0.0.0.0:8080 or [::]:8080", addr)
+		} else if other := taken[addr]; other != "" && n != 0 {
+			v.bad(path, "found %q, which is %s already", addr, other)
+		}
+		taken[addr] = path
+	}
+	if len(v.Listen.Client) == 0 {
+		v.missing("listen.client", "no address, allowed: at least one, as in 0.0.0.0:8080")
+	}
+	for i, addr := range v.Listen.Client {
+		address(v.itemPath("listen.client", i), addr)
+	}
+	address("listen.api", v.Listen.API)
+	for i, s := range v.Listen.TrustedProxies {
+		if _, err := parsePrefix(s); err != nil {
+			v.bad(v.itemPath("listen.trusted_proxies", i), "found %q, allowed: an address or a network, as in 10.0.0.7 or 10.0.0.0/8", s)
+		}
+	}
+}
+
+// itemPath is the path of an item of a list of words; a list of one may have been written without being a list.
+func (c *Config) itemPath(path string, i int) string {
+	if _, ok := c.origins[item(path, i)]; ok {
+		return item(path, i)
+	}
+	return path
+}
+
+// parsePrefix reads a network, or an address as a network of one.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err
+}
+
+// Proxies returns trusted_proxies as networks.
+func (l *Listen) Proxies() []netip.Prefix {
+	var all []netip.Prefix
+	for _, s := range l.TrustedProxies {
+		if p, err := parsePrefix(s); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Loopback returns an error when a listener can be reached from another machine.
+func (c *Config) Loopback() error {
+	v := validator{Config: c}
+	address := func(path, addr string) {
+		host, _, err := net.SplitHostPort(addr)
+		ip, e := netip.ParseAddr(host)
+		if err != nil || host != "localhost" && (e != nil || !ip.IsLoopback()) {
+			v.bad(path, "found %q, allowed with --dev: a loopback address, as in 127.0.0.1:8080", addr)
+		}
+	}
+	for i, addr := range c.Listen.Client {
+		address(v.itemPath("listen.client", i), addr)
+	}
+	address("listen.api", c.Listen.API)
+	return v.problems.err()
+}
+
+func (v *validator) endpoints() {
+	if len(v.Endpoints) == 0 {
+		v.missing("endpoints", "no endpoint, allowed: at least one, as in [{path: /ws}]")
+	}
+	taken := make(map[string]bool)
+	for i, e := range v.Endpoints {
+		at := item("endpoints", i)
+		if !urlPath.MatchString(e.Path) {
+			v.bad(at+".path", "found %q, allowed: a path such as /ws", e.Path)
+		} else if taken[e.Path] {
+			v.bad(at+".path", "found %q twice, allowed: a path of its own for each endpoint", e.Path)
+		}
+		taken[e.Path] = true
+		if _, err := ws.ParseOrigins(e.Origins); err != nil {
+			v.bad(at+".origins", "%v", err)
+		}
+		if e.Project != "" {
+			v.oneOf(at+".project", e.Project, v.ProjectNames())
+		}
+	}
+	if v.DefaultProject != "" {
+		v.oneOf("default_project", v.DefaultProject, v.ProjectNames())
+	}
+}
+
+func (v *validator) credentials() {
+	c := &v.Credentials
+	for path, name := range map[string]string{"credentials.token_header": c.TokenHeader, "credentials.project_header": c.ProjectHeader} {
+		if !headerName.MatchString(name) {
+			v.bad(path, "found %q, allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -", name)
+		}
+	}
+	if strings.EqualFold(c.TokenHeader, c.ProjectHeader) {
+		v.bad("credentials.project_header", "found %q, allowed: another name than token_header", c.ProjectHeader)
+	}
+}
+
+// sizes checks that one push fits into whatever has to hold it.
+func (v *validator) sizes() {
+	push := v.Limits.PushBytes
+	for _, holder := range []struct {
+		path string
+		size ByteSize
+	}{{"limits.batch_bytes", v.Limits.BatchBytes}, {"limits.pending_bytes", v.Limits.PendingBytes}, {"history.bytes", v.History.Bytes}} {
+		if holder.size < push {
+			v.bad(holder.path, "found %q, allowed: at least limits.push_bytes, which is %s", holder.size, push)
+		}
+	}
+}
+
+func (v *validator) project(name string, p *Project) {
+	at := join("projects", name)
+	if !projectName.MatchString(name) {
+		v.bad(at, "found the name %q, allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -, a letter or a digit first", name)
+		return
+	}
+	v.keys(at+".keys", p)
+	if len(p.UserClaims) == 0 {
+		v.missing(at+".user_claims", "no claim, allowed: at least one, as in [sub]")
+	}
+	if slices.Contains(p.UserClaims, "") {
+		v.bad(at+".user_claims", "found %q, allowed: names of claims, as in [sub]", "")
+	}
+	if p.Subscribe == nil {
+		v.missing(at+".subscribe", "missing, allowed: what clients of a plain project may subscribe to, as in [\"/topic/all/**\", \"/user/**\"]")
+	}
+	for i, rule := range p.Subscribe {
+		if _, err := destination.ParseRule(rule, name); err != nil {
+			v.bad(v.itemPath(at+".subscribe", i), "%v", err)
+		}
+	}
+	for _, pattern := range sortedKeys(p.Send) {
+		path := join(at+".send", pattern)
+		if !strings.HasPrefix(pattern, "/") {
+			v.bad(path, "found %q, allowed: a pattern that begins with /", pattern)
+		} else if rule, err := destination.ParseRule(pattern, name); err != nil {
+			v.bad(path, "%v", err)
+		} else if rule.NamesUser() {
+			v.bad(path, "found %q, allowed: {project} alone", pattern)
+		}
+		if action := p.Send[pattern]; action != "ignore" && action != "push" && action != "deny" {
+			v.bad(path, "found %q, allowed: ignore, push, deny", action)
+		}
+	}
+}
+
+func (v *validator) keys(path string, p *Project) {
+	if len(p.Keys) == 0 && !p.Anonymous {
+		v.missing(path, "no key, so that no client could connect, allowed: at least one key, or anonymous: true")
+	}
+	taken := make(map[string]bool)
+	for i := range p.Keys {
+		k, at := &p.Keys[i], item(path, i)
+		if k.KID != "" && taken[k.KID] {
+			v.bad(at+".kid", "found %q twice, allowed: another kid for each key", k.KID)
+		}
+		taken[k.KID] = true
+		switch {
+		case k.Alg == "HS256" && k.File != "":
+			v.bad(at+".file", "found %q, but HS256 has no public key, allowed: secret_file or secret", k.File)
+		case k.Alg == "HS256" && (k.Secret == "") == (k.SecretFile == ""):
+			v.bad(at, "found %s, allowed for HS256: either secret_file or secret", map[bool]string{true: "neither secret_file nor secret", false: "both secret_file and secret"}[k.Secret == ""])
+		case k.Alg == "HS256" && k.Secret != "" && len(k.Secret) < minSecret:
+			v.bad(at+".secret", "found a secret of %d bytes, allowed: at least %d", len(k.Secret), minSecret)
+		case k.Alg != "HS256" && (k.Secret != "" || k.SecretFile != ""):
+			v.bad(at, "found a secret, which only HS256 has, allowed for %s: file", k.Alg)
+		case k.Alg != "HS256" && k.Alg != "" && k.File == "":
+			v.missing(at, "no file, allowed for %s: file, a PEM file with the public key", k.Alg)
+		}
+	}
+}
+
+// minSecret is the length of the shortest HS256 secret (RFC 7518 section 3.2).
+const minSecret = 32

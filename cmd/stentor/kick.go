@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+// kickResult is what `kick --json` prints.
+type kickResult struct {
+	Kicked int `json:"kicked"`
+}
+
+func newKickCmd() *cobra.Command {
+	var f apiFlags
+	var users []string
+	cmd := &cobra.Command{
+		Use:   "kick [session...]",
+		Short: "Close sessions of a project on a node",
+		Long: `Closes sessions by their id, or all sessions of a user. Clients may connect again: what keeps them out is a token
+that is not valid any more.
+
+  stentor kick -p demo --key demo-key SESSION
+  stentor kick -p demo --key demo-key --user ann`,
+		RunE: func(cmd *cobra.Command, sessions []string) error {
+			if len(sessions) == 0 && len(users) == 0 {
+				return usagef("name sessions, or give --user")
+			}
+			var paths []string
+			for _, s := range sessions {
+				paths = append(paths, "/sessions/"+url.PathEscape(s))
+			}
+			for _, u := range users {
+				paths = append(paths, "/users/"+url.PathEscape(u)+"/sessions")
+			}
+			var sum kickResult
+			for _, path := range paths {
+				var one kickResult
+				text, err := f.call(cmd.Context(), "DELETE", path, nil, nil)
+				if err != nil {
+					return f.finish(cmd.OutOrStdout(), err)
+				}
+				if err := json.Unmarshal(text, &one); err != nil {
+					return fmt.Errorf("the API's answer is not JSON: %w", err)
+				}
+				sum.Kicked += one.Kicked
+			}
+			if f.asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(sum)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "sessions closed: %d\n", sum.Kicked)
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringArrayVar(&users, "user", nil, "close all sessions of this user (repeatable)")
+	return cmd
+}

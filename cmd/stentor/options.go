@@ -1,0 +1,105 @@
+package main
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"stentor/cmd/stentor/config"
+	"stentor/engine"
+	"stentor/engine/auth"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	"stentor/engine/shard"
+	"stentor/engine/ws"
+)
+
+// apiReserve is how many descriptors the node keeps beside those of its clients and of the API's connections.
+const apiReserve = 128
+
+// nodeOptions turns a valid configuration into what the engine takes.
+func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (engine.Options, error) {
+	proxies, err := prefixes(c.Listen.TrustedProxies)
+	if err != nil {
+		return engine.Options{}, err
+	}
+	endpoints := make([]engine.Endpoint, len(c.Endpoints))
+	for i, e := range c.Endpoints {
+		origins, err := ws.ParseOrigins(e.Origins)
+		if err != nil {
+			return engine.Options{}, err
+		}
+		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project}
+	}
+	l := &c.Limits
+	return engine.Options{
+		Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: proxies,
+		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader,
+		Session: session.Config{
+			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),
+			Headers: l.Headers, HeaderBytes: int(l.HeaderBytes), IDBytes: int(l.SubscriptionIDBytes),
+			DestinationBytes: int(l.DestinationBytes), Unanswered: l.Unanswered, TransactionBytes: int(l.TransactionBytes),
+			Sends: millis(c.Heartbeat.Send), Receives: millis(c.Heartbeat.Receive),
+		},
+		Shard: shard.Limits{
+			HandshakeTimeout: time.Duration(l.HandshakeTimeout), ConnectTimeout: time.Duration(l.ConnectTimeout),
+			Ping: time.Duration(c.Heartbeat.Ping), FramesPerSecond: l.FramesPerSecond, Subscriptions: l.Subscriptions,
+			Patterns: l.Patterns, ReplyBytes: int(l.ReplyBytes),
+		},
+		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
+		Limits: engine.Limits{
+			Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated,
+			PendingBytes: int64(l.PendingBytes), ReservedDescriptors: l.APIConnections + apiReserve,
+		},
+		Projects: engineProjects(c, projects),
+		Log:      log,
+	}, nil
+}
+
+func millis(d config.Duration) uint32 { return uint32(time.Duration(d).Milliseconds()) }
+
+func prefixes(list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, s := range list {
+		if a, err := netip.ParseAddr(s); err == nil {
+			all = append(all, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+var policies = map[string]shard.Policy{"disconnect": shard.Disconnect, "drop-oldest": shard.DropOldest, "keep-latest": shard.KeepLatest}
+
+func engineProjects(c *config.Config, projects []*auth.Project) []engine.Project {
+	all := make([]engine.Project, len(projects))
+	for i, p := range projects {
+		conf := c.Projects[p.Name()]
+		all[i] = engine.Project{
+			Auth: p, Name: p.Name(), Patterns: conf.Patterns,
+			Slow: policies[conf.Slow.Policy], SlowTimeout: time.Duration(conf.Slow.Timeout), AckWindow: conf.AckWindow,
+			Connections: conf.Limits.Connections, PushesPerSecond: float64(conf.Limits.PushesPerSecond),
+		}
+	}
+	return all
+}
+
+// authProjects compiles the projects of a configuration.
+func authProjects(c *config.Config) ([]*auth.Project, error) {
+	configs, err := c.ProjectConfigs()
+	if err != nil {
+		return nil, err
+	}
+	projects := make([]*auth.Project, len(configs))
+	for i, pc := range configs {
+		if projects[i], err = auth.NewProject(pc); err != nil {
+			return nil, err
+		}
+	}
+	return projects, nil
+}

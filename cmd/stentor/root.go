@@ -1,0 +1,46 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+const (
+	groupNode   = "node"
+	groupClient = "client"
+)
+
+func newRootCmd() *cobra.Command {
+	root := group(&cobra.Command{
+		Use:   "stentor",
+		Short: "Push messages to many WebSocket clients",
+		Long: `Stentor is a push server. Back ends post a message over HTTP, and every client that has
+subscribed to its destination over WebSocket and STOMP gets it.
+
+Try it on one machine, in three terminals:
+
+  stentor serve --dev
+  stentor sub --project demo /topic/demo/all
+  stentor push --project demo --key demo-key --topic all 'hello'
+
+Then write a configuration of your own:
+
+  stentor config init stentor.yaml
+  stentor config check stentor.yaml
+  stentor serve --config stentor.yaml
+
+Exit codes: 0 it worked, 1 it failed, 2 the command line is wrong.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	})
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.AddGroup(&cobra.Group{ID: groupNode, Title: "Commands for the server:"}, &cobra.Group{ID: groupClient, Title: "Commands that talk to a server:"})
+	add := func(id string, cmds ...*cobra.Command) {
+		for _, cmd := range cmds {
+			cmd.GroupID = id
+			root.AddCommand(cmd)
+		}
+	}
+	add(groupNode, newServeCmd(), newConfigCmd(), newTokenCmd(), newVersionCmd())
+	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd())
+	return root
+}

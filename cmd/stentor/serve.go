@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"stentor/cmd/stentor/config"
+	"stentor/engine"
+	"stentor/engine/admin"
+	"stentor/engine/auth"
+	"stentor/engine/bus"
+)
+
+func newServeCmd() *cobra.Command {
+	var (
+		file     string
+		dev      bool
+		settings []string
+	)
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a node",
+		Long: `Runs a node until it is told to stop.
+
+  stentor serve --dev                      # try it: project demo, no tokens, this machine only
+  stentor config init stentor.yaml
+  stentor serve --config stentor.yaml
+  stentor serve --config stentor.yaml --set log.level=debug
+
+SIGHUP reads the projects of the configuration again; connections stand. A file with a mistake changes nothing.
+SIGTERM and Ctrl-C drain: the node is no longer ready, refuses new clients and pushes with 503, hands over what it
+has accepted, closes its clients with 1012 in chunks so that they come back elsewhere, and ends within drain.timeout.
+A second signal ends it at once.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			load := func() (*config.Config, error) { return config.Load(file, os.Environ(), settings) }
+			if dev {
+				if cmd.Flags().Changed("config") {
+					return usagef("--dev has a configuration of its own; take one of --dev and --config")
+				}
+				load = func() (*config.Config, error) { return config.LoadDev(os.Environ(), settings) }
+			}
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, load, dev, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", usualFile, "configuration file")
+	cmd.Flags().BoolVar(&dev, "dev", false, "run with the built-in configuration for trying it out, on loopback")
+	addSetFlag(cmd, &settings)
+	return cmd
+}
+
+// server is a running node with its API.
+type server struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	projects *auth.Projects
+	auth     *auth.Authenticator
+	node     *engine.Node
+	bus      *bus.Embedded
+	api      *admin.Server
+	apiAddr  net.Listener
+}
+
+func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
+	s, err := start(cfg, dev, logTo)
+	if err != nil {
+		return err
+	}
+	apiEnded := make(chan error, 1)
+	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
+	s.announce(out, dev)
+
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			s.reload(load)
+		case <-ctx.Done():
+			return s.stop()
+		case <-s.node.Ended():
+			return s.node.Err()
+		case err := <-apiEnded:
+			return fmt.Errorf("the API ended: %w", err)
+		}
+	}
+}
+
+func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
+	s := &server{cfg: cfg, log: newLogger(cfg, logTo)}
+	chooseGC(cfg.GCPercent)
+	list, err := authProjects(cfg)
+	if err != nil {
+		return nil, err
+	}
+	adminKeys, err := cfg.AllAdminKeys()
+	if err != nil {
+		return nil, err
+	}
+	if s.projects, err = auth.NewProjects(list, adminKeys); err != nil {
+		return nil, err
+	}
+	opts, err := nodeOptions(cfg, list, s.log)
+	if err != nil {
+		return nil, err
+	}
+	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
+		return nil, fmt.Errorf("listen.api: %w", err)
+	}
+	s.auth = auth.NewAuthenticator(s.projects, auth.Options{
+		Workers: cfg.Auth.Workers, Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
+	})
+	if s.node, err = engine.New(opts, s.auth); err != nil {
+		return nil, err
+	}
+	s.bus = bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli()))
+	if err := s.node.Start(s.bus); err != nil {
+		return nil, err
+	}
+	s.api = admin.NewServer(s.apiOptions(dev))
+	return s, nil
+}
+
+// chooseGC sets the collector's pace. Connections are long-lived and small, so a smaller share of garbage than Go's
+// default keeps the resident memory close to what lives, at little cost.
+func chooseGC(percent int) {
+	switch {
+	case percent > 0:
+		debug.SetGCPercent(percent)
+	case os.Getenv("GOGC") == "":
+		debug.SetGCPercent(chosenGCPercent)
+	}
+}
+
+const chosenGCPercent = 30
+
+func (s *server) apiOptions(dev bool) admin.ServerOptions {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(s.node, authMetrics(s.auth), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	console := admin.Console{WS: s.consoleURL(), Project: s.cfg.DefaultProject}
+	if dev {
+		console.APIKey = s.cfg.Projects[s.cfg.DefaultProject].APIKeys[0]
+	}
+	return admin.ServerOptions{
+		Handler: admin.New(admin.Options{
+			Node: apiNode{s.node}, Projects: s.projects, Gatherer: registry, Registerer: registry,
+			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), Console: console, Log: s.log,
+		}),
+		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Log: s.log,
+	}
+}
+
+// consoleURL is the client endpoint as the page reaches it.
+func (s *server) consoleURL() string {
+	a := s.node.Addresses()[0]
+	path := s.cfg.Endpoints[0].Path
+	if a.Addr().IsUnspecified() {
+		return fmt.Sprintf("ws://:%d%s", a.Port(), path)
+	}
+	return "ws://" + a.String() + path
+}
+
+func (s *server) announce(out io.Writer, dev bool) {
+	clients := make([]string, 0, 1)
+	for _, a := range s.node.Addresses() {
+		clients = append(clients, "ws://"+a.String()+s.cfg.Endpoints[0].Path)
+	}
+	page := "http://" + s.apiAddr.Addr().String() + "/"
+	if !dev {
+		s.log.Info("serving", "node", s.cfg.Node.ID, "clients", strings.Join(clients, ","), "api", page, "projects", strings.Join(s.cfg.ProjectNames(), ","))
+		return
+	}
+	fmt.Fprintf(out, `Stentor is running, for trying it out (project demo, nobody but this machine).
+
+  page      %s
+  clients   %s
+  push      curl -H 'Authorization: Bearer demo-key' -H 'Content-Type: application/json' -d '{"topic":"all","payload":"hello"}' %sv1/projects/demo/push
+
+Ctrl-C stops it.
+`, page, strings.Join(clients, " "), page)
+}
+
+// reload reads the projects again. Whatever is wrong with the file, the node goes on as it is.
+func (s *server) reload(load func() (*config.Config, error)) {
+	cfg, err := load()
+	if err == nil {
+		err = s.swap(cfg)
+	}
+	if err != nil {
+		s.log.Error("reload failed, nothing was changed", "error", err)
+		return
+	}
+	s.log.Info("projects reloaded", "projects", strings.Join(cfg.ProjectNames(), ","))
+}
+
+func (s *server) swap(cfg *config.Config) error {
+	list, err := authProjects(cfg)
+	if err != nil {
+		return err
+	}
+	adminKeys, err := cfg.AllAdminKeys()
+	if err != nil {
+		return err
+	}
+	if err := s.projects.Swap(list, adminKeys); err != nil {
+		return err
+	}
+	s.node.SetProjects(engineProjects(cfg, list))
+	return nil
+}
+
+// stop drains the node, within drain.timeout.
+func (s *server) stop() error {
+	s.log.Info("draining", "timeout", s.cfg.Drain.Timeout.String())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.cfg.Drain.Timeout))
+	defer cancel()
+	err := s.node.Stop(ctx, engine.Drain{Chunk: s.cfg.Drain.Chunk, Interval: time.Duration(s.cfg.Drain.Interval)})
+	s.bus.Close()
+	s.auth.Close()
+	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if e := s.api.Shutdown(closing); e != nil && !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, s.api.Close())
+	}
+	s.log.Info("stopped")
+	return err
+}
+
+func newLogger(cfg *config.Config, to io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Log.Level))
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(to, o))
+	}
+	return slog.New(slog.NewTextHandler(to, o))
+}
+
+// apiNode is the node as the API sees it.
+type apiNode struct{ *engine.Node }
+
+// Stats implements admin.Node.
+func (n apiNode) Stats(ctx context.Context, project string) (admin.Stats, error) {
+	counts, pushes, err := n.Counts(ctx, project)
+	return admin.Stats{Sessions: counts.Sessions, Subscriptions: counts.Subscriptions, Pushes: pushes, Deliveries: counts.Deliveries}, err
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stentor/engine/shard"
+)
+
+type sessionsFlags struct {
+	apiFlags
+	user, destination, id, after string
+	limit                        int
+	all                          bool
+}
+
+// pageSize is how many sessions --all asks for at a time: the most that the API gives.
+const pageSize = 1000
+
+func newSessionsCmd() *cobra.Command {
+	var f sessionsFlags
+	cmd := &cobra.Command{
+		Use:   "sessions",
+		Short: "List the sessions of a project on a node",
+		Long: `Lists the sessions of a project on one node: who is connected since when, with how many subscriptions, how many
+messages they have yet to be given (BEHIND) and how many bytes wait for them to read (BUFFERED).
+
+  stentor sessions -p demo --key demo-key
+  stentor sessions -p demo --key demo-key --user ann
+  stentor sessions -p demo --key demo-key --destination /topic/demo/all --limit 20
+
+There may be very many. --limit bounds a page; when more follow, the cursor of the next one is told:
+
+  stentor sessions -p demo --key demo-key --after CURSOR
+
+--json prints one session a line, with its subscriptions; --all goes through all pages:
+
+  stentor sessions -p demo --key demo-key --all --json | jq -r 'select(.buffered > 10000) | .id'`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.finish(cmd.OutOrStdout(), f.list(cmd))
+		},
+	}
+	f.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.user, "user", "", "only sessions of this user")
+	flags.StringVar(&f.destination, "destination", "", "only sessions subscribed to this destination")
+	flags.StringVar(&f.id, "id", "", "only this session")
+	flags.IntVar(&f.limit, "limit", 100, "sessions of a page")
+	flags.StringVar(&f.after, "after", "", "cursor of the page before")
+	flags.BoolVar(&f.all, "all", false, "all pages")
+	return cmd
+}
+
+func (f *sessionsFlags) list(cmd *cobra.Command) error {
+	if f.all {
+		f.limit = pageSize
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+	if !f.asJSON {
+		fmt.Fprintln(table, "SESSION\tUSER\tADDRESS\tSINCE\tSTOMP\tSUBSCRIPTIONS\tBEHIND\tBUFFERED")
+	}
+	for {
+		page, err := f.page(cmd)
+		if err != nil {
+			return err
+		}
+		if f.asJSON {
+			err = writeLines(cmd.OutOrStdout(), page.Sessions)
+		} else {
+			err = writeTable(table, page.Sessions)
+		}
+		if err != nil {
+			return err
+		}
+		f.after = page.Next
+		if !f.all || f.after == "" {
+			break
+		}
+	}
+	if f.after != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "more follow: --after %s\n", f.after)
+	}
+	return nil
+}
+
+// page asks for one page.
+func (f *sessionsFlags) page(cmd *cobra.Command) (shard.SessionPage, error) {
+	query := url.Values{"limit": {strconv.Itoa(f.limit)}}
+	for name, value := range map[string]string{"user": f.user, "destination": f.destination, "id": f.id, "after": f.after} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	var page shard.SessionPage
+	text, err := f.call(cmd.Context(), "GET", "/sessions", query, nil)
+	if err != nil {
+		return page, err
+	}
+	if err := json.Unmarshal(text, &page); err != nil {
+		return page, fmt.Errorf("the API's answer is not JSON: %w", err)
+	}
+	return page, nil
+}
+
+func writeLines(out io.Writer, sessions []shard.SessionInfo) error {
+	e := json.NewEncoder(out)
+	for i := range sessions {
+		if err := e.Encode(&sessions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeTable(table *tabwriter.Writer, sessions []shard.SessionInfo) error {
+	for i := range sessions {
+		s := &sessions[i]
+		behind := 0
+		for _, sub := range s.Subscriptions {
+			behind += sub.Behind
+		}
+		user := printable(s.User)
+		if user == "" {
+			user = "-"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", s.ID, user, s.Address, s.Since.Local().Format(time.DateTime),
+			s.Version, len(s.Subscriptions), behind, s.Buffered)
+	}
+	return table.Flush()
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"stentor/cmd/stentor/client"
+	"stentor/cmd/stentor/config"
+	"stentor/engine/destination"
+)
+
+type subFlags struct {
+	url, project, token string
+	heartbeat           time.Duration
+	count               int
+	asJSON              bool
+}
+
+// subLine is one message as `sub --json` prints it.
+type subLine struct {
+	Destination string            `json:"destination"`
+	ID          string            `json:"id"`
+	ContentType string            `json:"content_type,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Body        *string           `json:"body,omitempty"`        // when it is UTF-8
+	BodyBase64  []byte            `json:"body_base64,omitempty"` // when it is not
+}
+
+func newSubCmd() *cobra.Command {
+	var f subFlags
+	cmd := &cobra.Command{
+		Use:   "sub destination...",
+		Short: "Subscribe to destinations and print what comes",
+		Long: `Subscribes like any client, and prints each message with its time and destination. When the connection breaks it
+connects again, with a growing wait between the attempts, and resumes behind the last message. Ctrl-C disconnects.
+
+  stentor sub -p demo /topic/demo/all
+  stentor sub -p demo '/topic/demo/**'         # a pattern, where the project allows them
+  STENTOR_TOKEN=... stentor sub -p shop --url wss://push.example.com/ws /topic/shop/all /user/queue/orders
+
+For scripts: --json prints one message a line, --count ends after so many.
+
+  stentor sub -p demo --json --count 1 /topic/demo/all | jq -r .body
+
+What happens to the connection is told on standard error.`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.sub(cmd, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.url, "url", "ws://127.0.0.1:8080/ws", "WebSocket endpoint, ws:// or wss://")
+	flags.StringVarP(&f.project, "project", "p", "", "the project (default: what the endpoint, the token or the server says)")
+	flags.StringVar(&f.token, "token", "", "token (default: $"+config.VariableToken+", which other users of the machine cannot see)")
+	flags.DurationVar(&f.heartbeat, "heartbeat", 10*time.Second, "interval of the signs of life both ways, 0 for none")
+	flags.IntVarP(&f.count, "count", "n", 0, "end after so many messages, 0 for never")
+	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
+	for _, d := range destinations {
+		if err := destination.Check(d); err != nil {
+			return usagef("%q: %v", d, err)
+		}
+	}
+	if f.heartbeat < 0 || f.count < 0 {
+		return usagef("--heartbeat and --count cannot be negative")
+	}
+	if f.token == "" {
+		f.token = os.Getenv(config.VariableToken)
+	}
+	var left = f.count
+	var failed error
+	follower := client.Follower{
+		Options:      client.Options{URL: f.url, Project: f.project, Token: f.token, Heartbeat: f.heartbeat},
+		Destinations: destinations,
+		Message: func(m *client.Message) bool {
+			if failed = f.print(cmd.OutOrStdout(), m); failed != nil {
+				return false
+			}
+			left--
+			return left != 0
+		},
+		Notice: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), printable(text)) },
+	}
+	if err := follower.Run(cmd.Context()); err != nil {
+		return f.explain(err)
+	}
+	return failed
+}
+
+// explain adds what to try to an error that ended the command.
+func (f *subFlags) explain(err error) error {
+	if refused, ok := err.(*net.OpError); ok && refused.Op == "dial" {
+		return fmt.Errorf("cannot reach %s (%v); is the node running? --url names another endpoint", f.url, refused.Err)
+	}
+	return err
+}
+
+func (f *subFlags) print(out io.Writer, m *client.Message) error {
+	text := utf8.Valid(m.Body)
+	if !f.asJSON {
+		body := string(m.Body)
+		if !text {
+			body = strconv.Quote(body)
+		}
+		_, err := fmt.Fprintf(out, "%s %s %s\n", time.Now().Format(time.TimeOnly), printable(m.Destination), printable(body))
+		return err
+	}
+	line := subLine{Destination: m.Destination, ID: m.ID, ContentType: m.ContentType}
+	for _, h := range m.Headers {
+		if line.Headers == nil {
+			line.Headers = make(map[string]string)
+		}
+		if _, ok := line.Headers[h.Name]; !ok { // of a repeated header the first one counts
+			line.Headers[h.Name] = h.Value
+		}
+	}
+	if body := string(m.Body); text {
+		line.Body = &body
+	} else {
+		line.BodyBase64 = m.Body
+	}
+	return json.NewEncoder(out).Encode(line)
+}

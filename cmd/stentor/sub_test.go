@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"stentor/cmd/stentor/client/clienttest"
+	"stentor/cmd/stentor/config"
+)
+
+// subscribing runs `stentor sub` while the test plays the server.
+func subscribing(t *testing.T, s *clienttest.Server, args ...string) (<-chan result, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	done := make(chan result, 1)
+	go func() { done <- execute(ctx, "", append([]string{"sub", "--url", s.URL()}, args...)...) }()
+	return done, cancel
+}
+
+func TestSub(t *testing.T) {
+	t.Setenv(config.VariableToken, "from-environment")
+	s := clienttest.NewServer(t)
+	done, cancel := subscribing(t, s, "-p", "demo", "/topic/demo/a", "/user/queue/b")
+	c, connect := s.Connected("10000,10000")
+	if connect["projectId"] != "demo" || connect["token"] != "from-environment" || connect["heart-beat"] != "10000,10000" {
+		t.Errorf("CONNECT %v", connect)
+	}
+	for _, want := range []string{"/topic/demo/a", "/user/queue/b"} {
+		if h := c.Subscribed("position", "1-0-1"); h["destination"] != want {
+			t.Errorf("SUBSCRIBE %v", h)
+		}
+	}
+	c.Message("/topic/demo/a", "1-0-2", "hello\x1b[2J\tthere\nyou")
+	c.Message("/topic/demo/a", "1-0-3", "\xff")
+	cancel() // Ctrl-C
+	c.Disconnected()
+	got := <-done
+	if got.code != exitOK || got.err != "" {
+		t.Fatalf("%+v", got)
+	}
+	lines := strings.Split(got.out, "\n")
+	if len(lines) != 4 || lines[0][9:] != "/topic/demo/a hello\uFFFD[2J\tthere" || lines[1] != "you" || lines[2][9:] != `/topic/demo/a "\xff"` {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestSubJSON(t *testing.T) {
+	t.Setenv(config.VariableToken, "")
+	s := clienttest.NewServer(t)
+	done, _ := subscribing(t, s, "--json", "--count", "2", "--heartbeat", "0", "--token", "given", "/topic/demo/a")
+	c, connect := s.Connected("10000,10000")
+	if _, named := connect["projectId"]; named || connect["token"] != "given" || connect["heart-beat"] != "0,0" {
+		t.Errorf("CONNECT %v", connect)
+	}
+	c.Subscribed()
+	c.Message("/topic/demo/a", "1-0-2", `{"x": 1}`, "content-type", "application/json", "k", "v", "k", "w")
+	c.Close(1012) // and it goes on after a restart
+	c, _ = s.Connected("0,0")
+	if h := c.Subscribed(); h["last-message-id"] != "1-0-2" {
+		t.Errorf("SUBSCRIBE %v", h)
+	}
+	c.Message("/topic/demo/a", "1-0-3", "\xff")
+	c.Disconnected()
+	got := <-done
+	want := `{"destination":"/topic/demo/a","id":"1-0-2","content_type":"application/json","headers":{"k":"v"},"body":"{\"x\": 1}"}
+{"destination":"/topic/demo/a","id":"1-0-3","body_base64":"/w=="}
+`
+	if got.code != exitOK || got.out != want || !strings.Contains(got.err, "connected again\n") {
+		t.Errorf("%+v\nwant\n%s", got, want)
+	}
+}
+
+func TestSubFails(t *testing.T) {
+	t.Setenv(config.VariableToken, "")
+	s := clienttest.NewServer(t)
+	done, _ := subscribing(t, s, "/topic/demo/a")
+	c, _ := s.Connected("0,0")
+	c.Expect("SUBSCRIBE")
+	c.Send("ERROR", "", "message", "Failed to send message: not yours", "code", "forbidden")
+	if got := <-done; got != (result{exitFailure, "", "stentor sub: Failed to send message: not yours (forbidden)\n"}) {
+		t.Errorf("%+v", got)
+	}
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // nobody listens there now
+	url := fmt.Sprintf("ws://%s/ws", l.Addr())
+	want := "stentor sub: cannot reach " + url + " (connect: connection refused); is the node running? --url names another endpoint\n"
+	if got := cli(t, "sub", "--url", url, "/topic/demo/a"); got != (result{exitFailure, "", want}) {
+		t.Errorf("%+v, want %s", got, want)
+	}
+}

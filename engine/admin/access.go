@@ -1,0 +1,54 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+)
+
+// bearer returns the key of the request's Authorization header (RFC 6750 section 2.1), or the problem to answer.
+func bearer(r *http.Request) (string, *problem) {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	key = strings.TrimSpace(key)
+	if !strings.EqualFold(scheme, "Bearer") || key == "" {
+		return "", newProblem(http.StatusUnauthorized, codeAuth,
+			"send the header Authorization: Bearer KEY with an API key of the project or the admin key")
+	}
+	return key, nil
+}
+
+// known lets a request with any valid key pass; which project it may touch is a later question.
+func (a *api) known(r *http.Request) (string, *problem) {
+	key, p := bearer(r)
+	if p == nil && !a.o.Projects.KnownKey(key) {
+		p = newProblem(http.StatusUnauthorized, codeAuth, "this key is not valid here: send a key of the project's api_keys or the admin key")
+	}
+	return key, p
+}
+
+// allowed lets project's own keys and the admin's pass. Whether a project exists is told to the admin alone.
+func (a *api) allowed(key, project string) *problem {
+	switch {
+	case a.o.Projects.APIKey(project, key):
+		return nil
+	case !a.o.Projects.AdminKey(key):
+		return newProblem(http.StatusForbidden, codeForbidden, "this key is of another project: use one of %s", quote(project))
+	case !a.o.Projects.Exists(project):
+		return unknownProject(project)
+	}
+	return nil
+}
+
+// owned wraps the handler of a path below /v1/projects/{project}: it runs only for a key that may touch the project.
+func (a *api) owned(h func(w http.ResponseWriter, r *http.Request, project string) *problem) handler {
+	return func(w http.ResponseWriter, r *http.Request) *problem {
+		key, p := a.known(r)
+		if p != nil {
+			return p
+		}
+		project := r.PathValue("project")
+		if p := a.allowed(key, project); p != nil {
+			return p
+		}
+		return h(w, r, project)
+	}
+}

@@ -1,0 +1,147 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+)
+
+// envelopeBytes is what a push may take around its payload.
+const envelopeBytes = 64 << 10
+
+// A budget bounds the bytes of all bodies that requests hold at one time.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+func (b *budget) give(n int64) { b.left.Add(n) }
+
+// media returns the request's media type when it is one of those, else the problem to answer.
+func media(r *http.Request, those ...string) (string, *problem) {
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return "", newProblem(http.StatusUnsupportedMediaType, codeMediaType, "Content-Encoding %s is not supported: send the body as it is", quote(e))
+	}
+	sent := r.Header.Get("Content-Type")
+	kind, params, err := mime.ParseMediaType(sent)
+	if err != nil || !slices.Contains(those, kind) {
+		return "", newProblem(http.StatusUnsupportedMediaType, codeMediaType, "Content-Type is %s: send %s", quote(sent), strings.Join(those, " or "))
+	}
+	if c := params["charset"]; c != "" && !strings.EqualFold(c, "utf-8") {
+		return "", newProblem(http.StatusUnsupportedMediaType, codeMediaType, "the charset is %s: JSON is UTF-8 (RFC 8259)", quote(c))
+	}
+	return kind, nil
+}
+
+// body reads the request's body of at most limit bytes. What was declared too long is refused unread. The caller
+// calls release when nothing refers to the body any more.
+func (a *api) body(w http.ResponseWriter, r *http.Request, limit int64) (b []byte, release func(), p *problem) {
+	tooLarge := func() *problem {
+		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body may have %d bytes: send less at once, or raise limits.push_bytes or limits.batch_bytes", limit)
+	}
+	if r.ContentLength > limit {
+		return nil, nil, tooLarge()
+	}
+	held := r.ContentLength
+	if held < 0 {
+		held = limit
+	}
+	if !a.bodies.take(held) {
+		return nil, nil, newProblem(http.StatusServiceUnavailable, codeBusy, "other requests hold all the memory for bodies: try again after Retry-After seconds")
+	}
+	release = func() { a.bodies.give(held) }
+	var err error
+	if r.ContentLength >= 0 {
+		b = make([]byte, held)
+		_, err = io.ReadFull(r.Body, b)
+	} else {
+		b, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	}
+	if err != nil {
+		release()
+		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+			return nil, nil, tooLarge()
+		}
+		return nil, nil, newProblem(http.StatusBadRequest, codeJSON, "the body ended early: send as many bytes as Content-Length says, without long pauses")
+	}
+	return b, release, nil
+}
+
+// valid returns b without the space around it when it is one JSON text in UTF-8.
+func valid(b []byte) ([]byte, *problem) {
+	if b = trimSpace(b); len(b) == 0 {
+		return nil, newProblem(http.StatusBadRequest, codeJSON, `the body is empty: send JSON like {"topic":"all","payload":"hello"}`)
+	}
+	if !utf8.Valid(b) {
+		return nil, newProblem(http.StatusBadRequest, codeJSON, "the body is not UTF-8: encode it so, and send binary payloads as payload_base64")
+	}
+	if !json.Valid(b) {
+		return nil, newProblem(http.StatusBadRequest, codeJSON, "the body is not JSON: %s", syntax(b))
+	}
+	return b, nil
+}
+
+// syntax says where b stops being JSON.
+func syntax(b []byte) string {
+	err := json.Unmarshal(b, new(json.RawMessage))
+	if s := (*json.SyntaxError)(nil); errors.As(err, &s) {
+		return fmt.Sprintf("%s at byte %d", s, s.Offset)
+	}
+	return "it breaks off"
+}
+
+// dropNulls takes a null for an absent member, as many serialisers write them. Only a payload may be null itself, when
+// the push has no other.
+func dropNulls(m map[string][]byte) {
+	for name, v := range m {
+		if v[0] == 'n' && name != "payload" && name != "playLoad" {
+			delete(m, name)
+		}
+	}
+	if v := m["payload"]; v != nil && v[0] == 'n' && (m["payload_base64"] != nil || m["playLoad"] != nil) {
+		delete(m, "payload")
+	}
+	if v := m["playLoad"]; v != nil && v[0] == 'n' && m["payload"] != nil {
+		delete(m, "playLoad")
+	}
+}
+
+// members reads the JSON object b: its values as they came, by name. Names that are not in known are refused when
+// strict is set, else left out.
+func members(b []byte, known []string, strict bool) (map[string][]byte, *problem) {
+	if b[0] != '{' {
+		return nil, newProblem(http.StatusBadRequest, codeJSON, "a push is a JSON object, not %s", jsonKind(b))
+	}
+	m := make(map[string][]byte, 4)
+	p := object(b, func(name string, v []byte) *problem {
+		if !slices.Contains(known, name) {
+			if !strict {
+				return nil
+			}
+			hint := ""
+			if s := suggest(name, known); s != "" {
+				hint = "did you mean " + s + "? "
+			}
+			return badField("unknown field %s: %sthe fields are %s", quote(name), hint, strings.Join(known, ", "))
+		}
+		if _, twice := m[name]; twice {
+			return badField("%s is there twice: send it once", name)
+		}
+		m[name] = v
+		return nil
+	})
+	dropNulls(m)
+	return m, p
+}

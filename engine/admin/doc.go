@@ -1,0 +1,16 @@
+// Package admin is the HTTP side of a node: the push API, the view of sessions and destinations, health, metrics,
+// and the page on which a person tries all of it. It runs on net/http and a port of its own.
+//
+//	api := admin.New(admin.Options{Node: node, Projects: projects, Gatherer: registry, Registerer: registry})
+//	server := admin.NewServer(admin.ServerOptions{Handler: api, MaxConns: 512, Registerer: registry})
+//	go server.Serve(listener)
+//
+// A request is one goroutine of net/http. It reaches the node only through Node, whose methods post to the event
+// loops and wait for their answers, each wait with a deadline. What a request may hold is bounded before it is read:
+// connections by Server, bytes of bodies under way by a budget over all requests, listings by a few slots.
+//
+// Files: handler.go has the routes and what surrounds them, access.go the keys, body.go the reading, scan.go walks
+// JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the
+// other two forms of a push, sessions.go the listings and kicks, problem.go every error, server.go and conns.go the
+// bounded server. openapi.yaml describes the API and is tested against it; page/ is the page.
+package admin

@@ -1,0 +1,180 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stentor/engine/bus"
+	"stentor/engine/shard"
+)
+
+// fakeNode keeps what it is given. It answers a push at once, unless publish says otherwise, and an id that it knows
+// with the position of the first.
+type fakeNode struct {
+	mu      sync.Mutex
+	records []*bus.Record
+	ids     map[string]bus.Position
+	publish func(r *bus.Record, done func(bus.Position, error)) bool // true when it took care of r
+	query   shard.SessionQuery
+	err     error // of everything but Publish
+	ready   error
+	panics  bool
+}
+
+func (n *fakeNode) Publish(r *bus.Record, done func(bus.Position, error)) {
+	if n.publish != nil && n.publish(r, done) {
+		return
+	}
+	n.mu.Lock()
+	pos, again := n.ids[r.ID]
+	if !again {
+		n.records = append(n.records, r)
+		pos = bus.Position{Epoch: 1, Offset: int64(len(n.records))}
+		n.ids[r.ID] = pos
+	}
+	n.mu.Unlock()
+	done(pos, nil)
+}
+
+func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery) (shard.SessionPage, error) {
+	n.query = q
+	if n.err != nil {
+		return shard.SessionPage{}, n.err
+	}
+	return shard.SessionPage{Next: "c1", Sessions: []shard.SessionInfo{
+		{ID: "s1", User: "ann", Address: "203.0.113.7", Since: time.Unix(1e9, 0).UTC(), Version: "1.2",
+			Subscriptions: []shard.SubscriptionInfo{{ID: "sub-0", Destination: "/topic/shop/all", Ack: "auto", Behind: 3, Dropped: 1}}, Buffered: 7},
+		{ID: "s2"},
+	}}, nil
+}
+
+func (n *fakeNode) Kick(_ context.Context, _, session string) (bool, error) {
+	return session == "s1", n.err
+}
+
+func (n *fakeNode) KickUser(_ context.Context, _, user string) (int, error) {
+	return map[string]int{"ann": 2, "a/b": 1}[user], n.err
+}
+
+func (n *fakeNode) Destinations(context.Context, string) ([]shard.DestinationInfo, error) {
+	return []shard.DestinationInfo{{Destination: "/topic/shop/b", Subscriptions: 1}, {Destination: "/topic/shop/*", Pattern: true, Subscriptions: 1},
+		{Destination: "/topic/shop/all", Subscriptions: 9, Detached: 2}}, n.err
+}
+
+func (n *fakeNode) Stats(context.Context, string) (Stats, error) {
+	return Stats{Sessions: 3, Subscriptions: 4, Pushes: 5, Deliveries: 6}, n.err
+}
+
+func (n *fakeNode) Ready() error {
+	if n.panics {
+		panic("for the test")
+	}
+	return n.ready
+}
+
+func (n *fakeNode) taken() []*bus.Record {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.records)
+}
+
+// fakeProjects knows shop (shop-key) and chat (chat-key), both prefixed.
+type fakeProjects struct{}
+
+func (fakeProjects) Exists(p string) bool      { return p == "shop" || p == "chat" }
+func (fakeProjects) AdminKey(k string) bool    { return k == "admin-key" }
+func (f fakeProjects) APIKey(p, k string) bool { return f.Exists(p) && k == p+"-key" }
+func (f fakeProjects) KnownKey(k string) bool {
+	return f.AdminKey(k) || f.APIKey("shop", k) || f.APIKey("chat", k)
+}
+func (fakeProjects) Own(p, d string) bool { return strings.HasPrefix(d, "/topic/"+p+"/") }
+
+var testTime = time.Unix(1_700_000_000, 0)
+
+// newTest returns an API over a fake node. change, when there, changes its options.
+func newTest(t *testing.T, change func(*Options)) (http.Handler, *fakeNode, *prometheus.Registry) {
+	t.Helper()
+	node := &fakeNode{ids: map[string]bus.Position{}}
+	registry := prometheus.NewRegistry()
+	o := Options{Node: node, Projects: fakeProjects{}, Gatherer: registry, Registerer: registry, PushBytes: 1000, BatchBytes: 4000,
+		Console: Console{WS: "ws://:8080/ws", Project: "shop", APIKey: "shop-key"},
+		Log:     discard, Now: func() time.Time { return testTime }}
+	if change != nil {
+		change(&o)
+	}
+	return New(o), node, registry
+}
+
+// request makes a request with shop's key and a JSON body. More headers are "Name: value"; an empty value takes the
+// header away.
+func request(method, path, body string, headers ...string) *http.Request {
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, path, reader)
+	r.Header.Set("Authorization", "Bearer shop-key")
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Del(name)
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	return r
+}
+
+func do(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// wantProblem checks an answer that is a problem, and that its detail has part.
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, code, part string) problem {
+	t.Helper()
+	var p problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("%d with %q, which is no problem: %v", w.Code, w.Body, err)
+	}
+	if w.Code != status || p.Status != status || p.Code != code || !strings.Contains(p.Detail, part) {
+		t.Errorf("%d %+v, want %d %s with %q", w.Code, p, status, code, part)
+	}
+	if got := w.Header().Get("Content-Type"); got != problemMedia {
+		t.Errorf("Content-Type %q", got)
+	}
+	if got := w.Header().Get("Retry-After") != ""; got != (status == 429 || status == 503) {
+		t.Errorf("%d: Retry-After is %t", status, got)
+	}
+	if got := w.Header().Get("WWW-Authenticate") != ""; got != (status == 401) {
+		t.Errorf("%d: WWW-Authenticate is %t", status, got)
+	}
+	return p
+}
+
+// wantJSON checks a 200 and reads its body into v.
+func wantJSON(t *testing.T, w *httptest.ResponseRecorder, v any) {
+	t.Helper()
+	if w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), v); err != nil {
+		t.Fatalf("%q: %v", w.Body, err)
+	}
+}
+
+var discard = slog.New(slog.DiscardHandler)

@@ -1,0 +1,212 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const (
+	defaultPushBytes      = 1 << 20
+	defaultBatchBytes     = 8 << 20
+	defaultPublishTimeout = 5 * time.Second
+	// nodeTimeout bounds the wait for the event loops in everything but a push.
+	nodeTimeout = 5 * time.Second
+	// listings is how many answers that grow with the node (sessions, destinations, metrics) are made at a time.
+	listings = 8
+	// bodiesOfBatches is how many of the largest bodies may be held at a time, by all requests together.
+	bodiesOfBatches = 4
+)
+
+// Options say what an API stands in front of. Node and Projects must be there.
+type Options struct {
+	Node     Node
+	Projects Projects
+	// Gatherer is what /metrics shows; nil for the default one.
+	Gatherer prometheus.Gatherer
+	// Registerer takes the API's own metrics; nil for none.
+	Registerer prometheus.Registerer
+	// PushBytes bounds one payload, BatchBytes the body of one batch. 0 stands for 1 MiB and 8 MiB.
+	PushBytes, BatchBytes int64
+	// PublishTimeout is how long a push waits for the bus; 0 stands for 5 s.
+	PublishTimeout time.Duration
+	Console        Console
+	Log            *slog.Logger     // nil for slog's default
+	Now            func() time.Time // nil for time.Now
+}
+
+type api struct {
+	o       Options
+	metrics *metrics
+	bodies  budget
+	slots   chan struct{} // holds one value for each listing under way
+	warned  atomic.Int64  // unix second of the last warning about the node
+}
+
+// handler is a route's own part: it answers, or returns the problem to answer with.
+type handler func(w http.ResponseWriter, r *http.Request) *problem
+
+// New returns the handler of the API port.
+func New(o Options) http.Handler {
+	if o.PushBytes == 0 {
+		o.PushBytes = defaultPushBytes
+	}
+	if o.BatchBytes == 0 {
+		o.BatchBytes = defaultBatchBytes
+	}
+	if o.PublishTimeout == 0 {
+		o.PublishTimeout = defaultPublishTimeout
+	}
+	if o.Gatherer == nil {
+		o.Gatherer = prometheus.DefaultGatherer
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &api{o: o, metrics: newMetrics(o.Registerer), slots: make(chan struct{}, listings)}
+	a.bodies.left.Store(max(bodiesOfBatches*o.BatchBytes, a.pushBody()))
+	mux := http.NewServeMux()
+	for path, methods := range a.routes() {
+		mux.Handle(path, a.serve(path, methods))
+	}
+	mux.Handle("/", a.around("other", notFound))
+	return mux
+}
+
+// routes lists the handlers by ServeMux path and method. Methods are told apart here and not by the mux, whose 405 is
+// plain text.
+func (a *api) routes() map[string]map[string]handler {
+	routes := map[string]map[string]handler{
+		"/v1/push":                                     {"POST": a.envelope},
+		"/v1/projects/{project}/push":                  {"POST": a.owned(a.push)},
+		"/v1/projects/{project}/push/batch":            {"POST": a.owned(a.batch)},
+		"/v1/projects/{project}/sessions":              {"GET": a.owned(a.listing(a.sessions))},
+		"/v1/projects/{project}/sessions/{id}":         {"DELETE": a.owned(a.kick)},
+		"/v1/projects/{project}/users/{user}/sessions": {"DELETE": a.owned(a.kickUser)},
+		"/v1/projects/{project}/destinations":          {"GET": a.owned(a.listing(a.destinations))},
+		"/v1/projects/{project}/stats":                 {"GET": a.owned(a.stats)},
+		"/healthz":                                     {"GET": a.healthz},
+		"/readyz":                                      {"GET": a.readyz},
+		"/metrics":                                     {"GET": a.exposition(promhttp.HandlerFor(a.o.Gatherer, promhttp.HandlerOpts{}))},
+		"/console.json":                                {"GET": a.console},
+	}
+	for path, h := range files() {
+		routes[path] = map[string]handler{"GET": h}
+	}
+	return routes
+}
+
+// serve makes a route of its methods: what it has to do around each of them, and 405 for all others.
+func (a *api) serve(path string, methods map[string]handler) http.Handler {
+	allowed := slices.Sorted(maps.Keys(methods))
+	if methods["GET"] != nil {
+		allowed = append(allowed, "HEAD")
+	}
+	allow := strings.Join(allowed, ", ")
+	return a.around(path, func(w http.ResponseWriter, r *http.Request) *problem {
+		method := r.Method
+		if method == "HEAD" {
+			method = "GET" // net/http leaves the body out
+		}
+		h := methods[method]
+		if h == nil {
+			w.Header().Set("Allow", allow)
+			return newProblem(http.StatusMethodNotAllowed, codeMethod, "%s is not for this path: use %s", quote(r.Method), allow)
+		}
+		return h(w, r)
+	})
+}
+
+// notFound answers every path that no route has.
+func notFound(_ http.ResponseWriter, r *http.Request) *problem {
+	return newProblem(http.StatusNotFound, codeNotFound, "there is nothing at %s: /openapi.yaml describes every path", quote(r.URL.Path))
+}
+
+// around counts and times h under the name of its route, writes its problem, and turns its panic into a 500.
+func (a *api) around(route string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := time.Now()
+		out := &writer{ResponseWriter: w}
+		defer func() {
+			if v := recover(); v != nil {
+				a.metrics.panics.Inc()
+				a.o.Log.Error("panic in an API handler", "route", route, "method", r.Method, "panic", v, "stack", string(debug.Stack()))
+				if out.status != 0 {
+					a.metrics.request(route, r.Method, http.StatusInternalServerError, time.Since(begun))
+					panic(http.ErrAbortHandler) // half an answer is out: only closing says that it is not whole
+				}
+				newProblem(http.StatusInternalServerError, codeInternal, "this is a mistake of the server: its log has the reason").write(out)
+			}
+			a.metrics.request(route, r.Method, out.status, time.Since(begun))
+		}()
+		if p := h(out, r); p != nil {
+			if p.Status == http.StatusUnauthorized {
+				out.Header().Set("WWW-Authenticate", `Bearer realm="stentor"`)
+			}
+			p.write(out)
+		}
+	})
+}
+
+// writer remembers the status of an answer.
+type writer struct {
+	http.ResponseWriter
+	status int // 0 until the header was written
+}
+
+func (w *writer) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// listing lets only a few of these requests work at a time; the others wait their turn, but not for long.
+func (a *api) listing(h func(http.ResponseWriter, *http.Request, string) *problem) func(http.ResponseWriter, *http.Request, string) *problem {
+	return func(w http.ResponseWriter, r *http.Request, project string) *problem {
+		ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
+		defer cancel()
+		select {
+		case a.slots <- struct{}{}:
+			defer func() { <-a.slots }()
+			return h(w, r, project)
+		case <-ctx.Done():
+			return newProblem(http.StatusServiceUnavailable, codeBusy, "too many lists are asked for at a time: try again after Retry-After seconds")
+		}
+	}
+}
+
+// nodeProblem says what an error of the node means, and logs those that this package does not know, at most one a
+// second.
+func (a *api) nodeProblem(err error, project string) *problem {
+	p := nodeProblem(err, project)
+	if p.Code == codeUnavailable {
+		now := time.Now().Unix()
+		if last := a.warned.Load(); now > last && a.warned.CompareAndSwap(last, now) {
+			a.o.Log.Warn("the node refused a request of the API", "project", project, "error", err)
+		}
+	}
+	return p
+}

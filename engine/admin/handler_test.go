@@ -1,0 +1,197 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"stentor/engine/bus"
+	"stentor/engine/shard"
+)
+
+func TestSessions(t *testing.T) {
+	h, node, _ := newTest(t, nil)
+	w := do(h, request("GET", "/v1/projects/shop/sessions?user=a%2Fb&destination=/topic/shop/all&id=s1&after=c0&limit=7", ""))
+	want := `{"sessions":[{"id":"s1","user":"ann","address":"203.0.113.7","since":"2001-09-09T01:46:40Z","version":"1.2",` +
+		`"subscriptions":[{"id":"sub-0","destination":"/topic/shop/all","ack":"auto","behind":3,"dropped":1}],"buffered":7},` +
+		`{"id":"s2","address":"","since":"0001-01-01T00:00:00Z","version":"","subscriptions":[],"buffered":0}],"next":"c1"}` + "\n"
+	if w.Code != 200 || w.Body.String() != want {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if q := (shard.SessionQuery{Project: "shop", User: "a/b", Destination: "/topic/shop/all", ID: "s1", After: "c0", Limit: 7}); node.query != q {
+		t.Errorf("asked for %+v", node.query)
+	}
+	do(h, request("GET", "/v1/projects/shop/sessions", ""))
+	if node.query != (shard.SessionQuery{Project: "shop", Limit: defaultSessions}) {
+		t.Errorf("asked for %+v", node.query)
+	}
+	for query, part := range map[string]string{"limit=0": "from 1 to 1000", "limit=1001": "from 1 to 1000", "limit=x": "from 1 to 1000",
+		"users=ann": "did you mean user?", "user=a&user=b": "twice", "user=%zz": "malformed"} {
+		wantProblem(t, do(h, request("GET", "/v1/projects/shop/sessions?"+query, "")), 400, codeField, part)
+	}
+}
+
+func TestKick(t *testing.T) {
+	h, _, _ := newTest(t, nil)
+	for path, n := range map[string]int{"sessions/s1": 1, "users/ann/sessions": 2, "users/a%2Fb/sessions": 1, "users/nobody/sessions": 0} {
+		got := kicked{-1}
+		if wantJSON(t, do(h, request("DELETE", "/v1/projects/shop/"+path, "")), &got); got.Kicked != n {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	wantProblem(t, do(h, request("DELETE", "/v1/projects/shop/sessions/none", "")), 404, codeNotFound, `no session "none"`)
+}
+
+func TestDestinations(t *testing.T) {
+	h, _, _ := newTest(t, nil)
+	const list = `{"destinations":[{"destination":"/topic/shop/all","subscriptions":9,"detached":2},` +
+		`{"destination":"/topic/shop/*","pattern":true,"subscriptions":1,"detached":0},{"destination":"/topic/shop/b","subscriptions":1,"detached":0}],"total":3}` + "\n"
+	for query, want := range map[string]string{
+		"":                        list,
+		"?limit=1":                `{"destinations":[{"destination":"/topic/shop/all","subscriptions":9,"detached":2}],"total":3}` + "\n",
+		"?prefix=/topic/shop/b":   `{"destinations":[{"destination":"/topic/shop/b","subscriptions":1,"detached":0}],"total":1}` + "\n",
+		"?prefix=x":               `{"destinations":[],"total":0}` + "\n",
+		"?limit=10000&prefix=%2F": list,
+	} {
+		if w := do(h, request("GET", "/v1/projects/shop/destinations"+query, "")); w.Code != 200 || w.Body.String() != want {
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	}
+	wantProblem(t, do(h, request("GET", "/v1/projects/shop/destinations?limit=10001", "")), 400, codeField, "limit")
+	wantProblem(t, do(h, request("GET", "/v1/projects/shop/destinations?prefx=a", "")), 400, codeField, "did you mean prefix?")
+}
+
+func TestStats(t *testing.T) {
+	h, _, _ := newTest(t, nil)
+	var got Stats
+	if wantJSON(t, do(h, request("GET", "/v1/projects/shop/stats", "")), &got); got != (Stats{3, 4, 5, 6}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestNodeErrors lets every call of the node fail in every way.
+func TestNodeErrors(t *testing.T) {
+	tests := []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{context.DeadlineExceeded, 503, codeTimeout},
+		{bus.ErrUnknownProject, 404, codeNotFound},
+		{bus.ErrClosed, 503, codeStopping},
+		{errors.New("a secret of the node"), 503, codeUnavailable},
+	}
+	requests := [][2]string{{"GET", "sessions"}, {"GET", "destinations"}, {"GET", "stats"}, {"DELETE", "sessions/s1"}, {"DELETE", "users/ann/sessions"}}
+	h, node, _ := newTest(t, nil)
+	for _, test := range tests {
+		node.err = test.err
+		for _, r := range requests {
+			if p := wantProblem(t, do(h, request(r[0], "/v1/projects/shop/"+r[1], "")), test.status, test.code, ""); strings.Contains(p.Detail, "secret") {
+				t.Errorf("%s %s: %s", r[0], r[1], p.Detail)
+			}
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	h, node, _ := newTest(t, nil)
+	if w := do(h, request("GET", "/healthz", "", "Authorization: ")); w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := do(h, request("GET", "/readyz", "", "Authorization: ")); w.Code != 200 || w.Body.String() != `{"status":"ready"}`+"\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	node.ready = errors.New("draining")
+	wantProblem(t, do(h, request("GET", "/readyz", "", "Authorization: ")), 503, codeNotReady, "draining")
+	if w := do(h, request("GET", "/healthz", "")); w.Code != 200 {
+		t.Errorf("%d", w.Code)
+	}
+}
+
+func TestUnknownPaths(t *testing.T) {
+	h, _, _ := newTest(t, nil)
+	for _, path := range []string{"/v1/", "/v1/projects/shop", "/v1/projects/shop/push/", "/v2/push", "/x", "/page/", "/page/index.html", "/index.html"} {
+		wantProblem(t, do(h, request("GET", path, "")), 404, codeNotFound, "/openapi.yaml")
+	}
+}
+
+func TestMethods(t *testing.T) {
+	h, _, _ := newTest(t, nil)
+	for path, allow := range map[string]string{"/v1/push": "POST", pushPath: "POST", batchPath: "POST", "/v1/projects/shop/sessions": "GET, HEAD",
+		"/v1/projects/shop/sessions/s1": "DELETE", "/v1/projects/shop/users/ann/sessions": "DELETE", "/": "GET, HEAD", "/healthz": "GET, HEAD"} {
+		w := do(h, request("PATCH", path, ""))
+		wantProblem(t, w, 405, codeMethod, allow)
+		if got := w.Header().Get("Allow"); got != allow {
+			t.Errorf("%s: Allow %q", path, got)
+		}
+	}
+	if w := do(h, request("HEAD", "/healthz", "")); w.Code != 200 {
+		t.Errorf("HEAD: %d", w.Code)
+	}
+}
+
+// TestPanic lets a handler panic before and after it has begun to answer.
+func TestPanic(t *testing.T) {
+	h, node, registry := newTest(t, nil)
+	node.panics = true
+	wantProblem(t, do(h, request("GET", "/readyz", "")), 500, codeInternal, "log")
+	a := &api{o: Options{Log: discard}, metrics: newMetrics(nil)}
+	half := a.around("half", func(w http.ResponseWriter, _ *http.Request) *problem {
+		_, _ = w.Write([]byte("half"))
+		panic("for the test")
+	})
+	func() {
+		defer func() {
+			if v := recover(); v != http.ErrAbortHandler {
+				t.Errorf("panicked with %v", v)
+			}
+		}()
+		do(half, request("GET", "/", ""))
+	}()
+	want := "# HELP stentor_api_panics_total Handlers of the HTTP API that panicked.\n# TYPE stentor_api_panics_total counter\nstentor_api_panics_total 1\n"
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "stentor_api_panics_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	h, _, registry := newTest(t, nil)
+	do(h, request("POST", pushPath, `{"topic":"all","payload":1}`))
+	do(h, request("POST", "/v1/projects/chat/push", `{}`))
+	do(h, request("BREW", "/x/y", ""))
+	want := `# HELP stentor_api_requests_total Requests of the HTTP API by route, method and status.
+# TYPE stentor_api_requests_total counter
+stentor_api_requests_total{method="OTHER",route="other",status="404"} 1
+stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push",status="200"} 1
+stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push",status="403"} 1
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "stentor_api_requests_total"); err != nil {
+		t.Error(err)
+	}
+	if n, err := testutil.GatherAndCount(registry, "stentor_api_request_seconds"); n != 2 || err != nil {
+		t.Errorf("%d histograms, %v", n, err)
+	}
+	w := do(h, request("GET", "/metrics", "", "Authorization: "))
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push",status="200"} 1`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestListingSlots fills every slot: a listing whose client gives up while it waits is answered 503.
+func TestListingSlots(t *testing.T) {
+	a := &api{o: Options{Log: discard}, metrics: newMetrics(nil), slots: make(chan struct{}, 1)}
+	a.slots <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	list := a.around("list", func(w http.ResponseWriter, r *http.Request) *problem {
+		return a.listing(func(http.ResponseWriter, *http.Request, string) *problem {
+			t.Error("it ran")
+			return nil
+		})(w, r, "shop")
+	})
+	wantProblem(t, do(list, request("GET", "/", "").WithContext(ctx)), 503, codeBusy, "lists")
+}

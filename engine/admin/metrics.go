@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the requests. A label never has what a client sent: routes are the server's, unknown methods are OTHER.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	panics   prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_requests_total",
+			Help: "Requests of the HTTP API by route, method and status."}, []string{"route", "method", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "stentor_api_request_seconds",
+			Help:    "Time from the request's header to the end of the answer, by route.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_panics_total",
+			Help: "Handlers of the HTTP API that panicked."}),
+	}
+	register(r, m.requests, m.seconds, m.panics)
+	return m
+}
+
+// register is MustRegister, and nothing when there is no Registerer.
+func register(r prometheus.Registerer, all ...prometheus.Collector) {
+	if r != nil {
+		r.MustRegister(all...)
+	}
+}
+
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+func (m *metrics) request(route, method string, status int, took time.Duration) {
+	if !slices.Contains(methods, method) {
+		method = "OTHER"
+	}
+	if status == 0 {
+		status = 200 // what net/http sends for a handler that wrote nothing
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}

@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"context"
+
+	"stentor/engine/bus"
+	"stentor/engine/shard"
+)
+
+// Node is what the API needs of the node that it stands in front of. Methods are called from many goroutines.
+// Besides the errors of package bus and of the context, any error is answered with 503.
+type Node interface {
+	// Publish is bus.Bus: a record whose ID is still in the history answers the first one's position and
+	// delivers nothing.
+	Publish(r *bus.Record, done func(bus.Position, error))
+	Sessions(ctx context.Context, q shard.SessionQuery) (shard.SessionPage, error)
+	// Kick closes one session and says whether it was there.
+	Kick(ctx context.Context, project, session string) (bool, error)
+	// KickUser closes the sessions of a user and says how many they were.
+	KickUser(ctx context.Context, project, user string) (int, error)
+	Destinations(ctx context.Context, project string) ([]shard.DestinationInfo, error)
+	Stats(ctx context.Context, project string) (Stats, error)
+	// Ready returns nil, or why this node wants no new clients.
+	Ready() error
+}
+
+// Stats counts what one project has and did on this node.
+type Stats struct {
+	// Sessions and Subscriptions are the ones of this moment.
+	Sessions      int `json:"sessions"`
+	Subscriptions int `json:"subscriptions"`
+	// Pushes and Deliveries count since the node started: records taken from the bus, and messages handed to
+	// sessions.
+	Pushes     uint64 `json:"pushes"`
+	Deliveries uint64 `json:"deliveries"`
+}
+
+// Projects answers what the API must know of projects and keys. It may change at any time (a reload); methods are
+// called from many goroutines and compare keys in constant time.
+type Projects interface {
+	Exists(project string) bool
+	// APIKey says whether key is one of project's own.
+	APIKey(project, key string) bool
+	AdminKey(key string) bool
+	// KnownKey says whether key is the admin's or any project's: it tells a wrong key (401) from the key of
+	// another project (403), and lets a body be read before the project that it names is known.
+	KnownKey(key string) bool
+	// Own says whether dest is within project's name space.
+	Own(project, dest string) bool
+}

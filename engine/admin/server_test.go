@@ -1,0 +1,312 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// gate is a handler that holds requests for /wait: each sends to came, and then to leave before it answers.
+type gate struct{ came, leave chan struct{} }
+
+func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
+
+func (g gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/wait" {
+		g.came <- struct{}{}
+		g.leave <- struct{}{}
+	}
+	_, _ = io.WriteString(w, "done")
+}
+
+// serve runs a server with room for n connections on loopback until the test ends.
+func serve(t *testing.T, h http.Handler, n int) (*Server, string) {
+	t.Helper()
+	s := NewServer(ServerOptions{Handler: h, MaxConns: n, Log: discard})
+	return s, start(t, s)
+}
+
+func start(t *testing.T, s *Server) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- s.Serve(l) }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// client is one keep-alive connection.
+type client struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func dial(t *testing.T, addr string) *client {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	t.Cleanup(func() { _ = c.Close() })
+	return &client{c, bufio.NewReader(c)}
+}
+
+func (c *client) ask(t *testing.T, path string) {
+	t.Helper()
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *client) want(t *testing.T, status int) *http.Response {
+	t.Helper()
+	r, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != status {
+		t.Fatalf("%d %s, %v, want %d", r.StatusCode, body, err, status)
+	}
+	return r
+}
+
+func (c *client) wantClosed(t *testing.T) {
+	t.Helper()
+	if b, err := c.r.ReadByte(); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("read %q, %v from what should be closed", b, err)
+	}
+}
+
+// waitFor polls until the server holds that many connections: net/http tells of an idle one after its answer is out.
+func waitFor(t *testing.T, s *Server, open, idle int) {
+	t.Helper()
+	for range 5000 {
+		if o, i := s.conns.counts(); o == open && i == idle {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	o, i := s.conns.counts()
+	t.Fatalf("%d connections, %d idle, want %d and %d", o, i, open, idle)
+}
+
+// TestIdleEviction fills the server with idle connections: the one that has been idle longest makes room.
+func TestIdleEviction(t *testing.T) {
+	s, addr := serve(t, newGate(), 2)
+	first, second := dial(t, addr), dial(t, addr)
+	for _, c := range []*client{second, first} {
+		c.ask(t, "/")
+		c.want(t, 200)
+		waitFor(t, s, 2, 2) // a connection that has sent nothing yet counts as idle too
+	}
+	second.ask(t, "/") // now the first has been idle longest
+	second.want(t, 200)
+	waitFor(t, s, 2, 2)
+	third := dial(t, addr)
+	third.ask(t, "/")
+	third.want(t, 200)
+	first.wantClosed(t)
+	second.ask(t, "/")
+	second.want(t, 200)
+	if n := testutil.ToFloat64(s.conns.evicted); n != 1 {
+		t.Errorf("%v evicted", n)
+	}
+}
+
+// TestBusyConnections fills the server with connections that wait for an answer: a newcomer is told 503.
+func TestBusyConnections(t *testing.T) {
+	g := newGate()
+	s, addr := serve(t, g, 2)
+	first, second := dial(t, addr), dial(t, addr)
+	first.ask(t, "/wait")
+	<-g.came
+	second.ask(t, "/wait")
+	<-g.came
+	waitFor(t, s, 2, 0)
+	third := dial(t, addr)
+	third.ask(t, "/")
+	r := third.want(t, 503)
+	if r.Header.Get("Retry-After") == "" || r.Header.Get("Content-Type") != problemMedia || !r.Close {
+		t.Errorf("%+v", r)
+	}
+	third.wantClosed(t)
+	<-g.leave
+	<-g.leave
+	first.want(t, 200)
+	second.want(t, 200)
+	waitFor(t, s, 2, 2)
+	fourth := dial(t, addr)
+	fourth.ask(t, "/")
+	fourth.want(t, 200)
+	if n := testutil.ToFloat64(s.conns.refused); n != 1 {
+		t.Errorf("%v refused", n)
+	}
+}
+
+// TestSilentConnections fills the server with connections that never send a request: they make room once they have
+// been silent for a while.
+func TestSilentConnections(t *testing.T) {
+	s := NewServer(ServerOptions{Handler: newGate(), MaxConns: 1, Log: discard})
+	late := make(chan time.Duration, 1)
+	late <- 0
+	s.conns.now = func() time.Time { // shifted by what is in late; read in conns' lock only
+		d := <-late
+		late <- d
+		return time.Now().Add(d)
+	}
+	addr := start(t, s)
+	silent := dial(t, addr)
+	waitFor(t, s, 1, 1)
+	early := dial(t, addr)
+	early.ask(t, "/")
+	early.want(t, 503)
+	<-late
+	late <- silentAfter
+	next := dial(t, addr)
+	next.ask(t, "/")
+	next.want(t, 200)
+	silent.wantClosed(t)
+}
+
+// TestManyClients has more clients than connections at it at once, and checks that the count is right afterwards.
+func TestManyClients(t *testing.T) {
+	const room, clients = 4, 32
+	s, addr := serve(t, newGate(), room)
+	answers := make(chan string)
+	for range clients {
+		go func() {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+				answers <- "write: closed"
+				return
+			}
+			status, err := bufio.NewReader(c).ReadString('\n')
+			if err != nil {
+				status = "read: closed"
+			}
+			answers <- strings.TrimSpace(status)
+		}()
+	}
+	counts := map[string]int{}
+	for range clients {
+		counts[<-answers]++
+	}
+	if counts["HTTP/1.1 200 OK"] < room || counts["HTTP/1.1 200 OK"]+counts["HTTP/1.1 503 Service Unavailable"] < clients/2 {
+		t.Errorf("answers %v", counts)
+	}
+	waitFor(t, s, 0, 0)
+}
+
+func TestHeaderLimit(t *testing.T) {
+	_, addr := serve(t, newGate(), 2)
+	c := dial(t, addr)
+	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", maxHeaderBlock+8192)); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t, 431)
+}
+
+func TestSlowHeader(t *testing.T) {
+	s := NewServer(ServerOptions{Handler: newGate(), MaxConns: 2, Log: discard})
+	s.http.ReadHeaderTimeout = 10 * time.Millisecond
+	c := dial(t, start(t, s))
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	c.wantClosed(t)
+	waitFor(t, s, 0, 0)
+}
+
+// TestLargeBody declares a body that is too long and sends a part of it: the 413 arrives whole.
+func TestLargeBody(t *testing.T) {
+	h, _, _ := newTest(t, nil)
+	_, addr := serve(t, h, 2)
+	c := dial(t, addr)
+	const length = 100 << 20
+	if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer shop-key\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		pushPath, length, strings.Repeat("x", 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t, 413)
+}
+
+func TestShutdown(t *testing.T) {
+	before := runtime.NumGoroutine()
+	g := newGate()
+	registry := prometheus.NewRegistry()
+	s := NewServer(ServerOptions{Handler: g, Registerer: registry, Log: discard})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, stopped := make(chan error), make(chan error)
+	go func() { served <- s.Serve(l) }()
+	idle, busy := dial(t, l.Addr().String()), dial(t, l.Addr().String())
+	idle.ask(t, "/")
+	idle.want(t, 200)
+	busy.ask(t, "/wait")
+	<-g.came
+	if n, err := testutil.GatherAndCount(registry); n != 5 || err != nil {
+		t.Errorf("%d metrics, %v", n, err)
+	}
+	go func() { stopped <- s.Shutdown(t.Context()) }()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("Serve returned %v", err)
+	}
+	idle.wantClosed(t)
+	<-g.leave
+	busy.want(t, 200)
+	if err := <-stopped; err != nil {
+		t.Errorf("Shutdown returned %v", err)
+	}
+	waitFor(t, s, 0, 0)
+	for range 5000 { // the last connection's goroutine ends a moment after it is closed
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+}
+
+// TestShutdownTimeout gives up on a request that does not end.
+func TestShutdownTimeout(t *testing.T) {
+	g := newGate()
+	s, addr := serve(t, g, 2)
+	c := dial(t, addr)
+	c.ask(t, "/wait")
+	<-g.came
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown returned %v", err)
+	}
+	<-g.leave
+}
