@@ -73,6 +73,7 @@ var (
 
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
 	projectPushes   = prometheus.NewDesc("stentor_pushes_total", "Pushes taken from the bus.", []string{"project"}, nil)
+	projectSkipped  = prometheus.NewDesc("stentor_pushes_skipped_total", "Pushes taken from the bus and not delivered, by reason.", []string{"project", "reason"}, nil)
 	projectRefused  = prometheus.NewDesc("stentor_pushes_refused_total", "Pushes refused, by reason.", []string{"project", "reason"}, nil)
 	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
 	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
@@ -105,6 +106,8 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	for name, p := range *n.tenants.Load() {
 		number(projectSessions, prometheus.GaugeValue, float64(p.sessions.Load()), name)
 		number(projectPushes, prometheus.CounterValue, float64(p.accepted.Load()), name)
+		number(projectSkipped, prometheus.CounterValue, float64(p.expired.Load()), name, "expired")
+		number(projectSkipped, prometheus.CounterValue, float64(p.repeated.Load()), name, "repeated")
 		number(projectRefused, prometheus.CounterValue, float64(p.busy.Load()), name, "busy")
 		number(projectRefused, prometheus.CounterValue, float64(p.limited.Load()), name, "rate")
 		number(projectFull, prometheus.CounterValue, float64(p.full.Load()), name)

@@ -29,8 +29,11 @@ import (
 // Bus is what a Node needs of its bus.
 type Bus interface {
 	bus.Bus
-	// Begin is where the bus begins for a project that this node has not seen yet.
-	Begin() bus.Position
+	// SetProjects says which projects there are, at the start and at each reload. The bus tells the node where
+	// each partition begins, now or later. It does not block.
+	SetProjects([]bus.Topic)
+	// Ready is nil once the node has what it needs to serve clients, else it says what is missing.
+	Ready() error
 }
 
 // Node is one server process: its event loops with their shards, and what they share.
@@ -60,7 +63,6 @@ type Node struct {
 	wg     sync.WaitGroup
 
 	overflow     atomic.Uint64 // connections closed at accept
-	expired      atomic.Uint64 // pushes that were too old when they came from the bus
 	panicLog     rate.Sometimes
 	authFailures *prometheus.CounterVec
 }

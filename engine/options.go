@@ -45,6 +45,7 @@ type Limits struct {
 	PerAddress      int // of one client address (IPv6: /64); 0 unlimited
 	Unauthenticated int // not yet CONNECTED
 	PendingBytes    int64
+	PushAge         time.Duration // pushes older than this are not delivered; 0 unlimited
 	// ReservedDescriptors are kept for everything that is not a client: the API's connections, files, the bus.
 	ReservedDescriptors int
 }
@@ -53,6 +54,7 @@ type Limits struct {
 type Project struct {
 	Auth            *auth.Project
 	Name            string
+	Topic           string // on the bus
 	Patterns        bool
 	Slow            shard.Policy
 	SlowTimeout     time.Duration

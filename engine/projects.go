@@ -21,6 +21,8 @@ type project struct {
 	pushes   *rate.Limiter
 
 	accepted atomic.Uint64 // pushes
+	expired  atomic.Uint64 // pushes that were too old when they came from the bus
+	repeated atomic.Uint64 // pushes that the bus brought again
 	busy     atomic.Uint64 // refused: too much on the way
 	limited  atomic.Uint64 // refused: too many a second
 }
@@ -36,10 +38,6 @@ func (n *Node) SetProjects(list []Project) {
 		p := (*old)[conf.Name]
 		if p == nil {
 			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), pushes: rate.NewLimiter(rate.Inf, 0)}
-			begin := n.bus.Begin()
-			p.history.Begin(begin)
-			begin.Offset--
-			n.everywhere(func(s *shard.Shard) { s.Applied(conf.Name, begin) })
 		}
 		p.configure(conf)
 		settings := p.settings.Load()
@@ -47,6 +45,11 @@ func (n *Node) SetProjects(list []Project) {
 		now[conf.Name] = p
 	}
 	n.tenants.Store(&now)
+	topics := make([]bus.Topic, len(list))
+	for i, conf := range list {
+		topics[i] = bus.Topic{Project: conf.Name, Name: conf.Topic}
+	}
+	n.bus.SetProjects(topics)
 	for name := range *old {
 		if now[name] == nil {
 			n.everywhere(func(s *shard.Shard) { s.RemoveProject(name) })

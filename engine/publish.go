@@ -5,6 +5,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/shard"
 )
 
 // Publish hands a push to the bus. done gets its position once the bus has it. Any goroutine may call it. See bus.Bus;
@@ -52,26 +53,61 @@ func (n *Node) Known(name, id string) (bus.Position, bool) {
 	return p.history.Known(id)
 }
 
-// Deliver implements bus.Sink: encode once, keep, hand to every shard.
-func (n *Node) Deliver(pos bus.Position, r *bus.Record) {
-	p := n.project(r.Project)
+// Begin implements bus.Sink. Shards hear of it in order with the pushes.
+func (n *Node) Begin(name string, pos bus.Position) {
+	p := n.project(name)
 	if p == nil {
 		return
 	}
+	p.history.Begin(pos)
+	n.everywhere(func(s *shard.Shard) { s.Begin(name, pos) })
+}
+
+// Deliver implements bus.Sink: encode once, keep, hand to every shard.
+func (n *Node) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
+	p := n.project(r.Project)
+	if p == nil {
+		return nil
+	}
 	now := n.now()
 	var expires int64
-	if r.TTL > 0 {
-		age := time.Since(r.Time)
-		if age >= r.TTL {
-			n.expired.Add(1)
-			return
+	if ttl := n.timeToLive(r); ttl > 0 {
+		age := max(0, time.Since(r.Time)) // clocks differ: what comes from the future is new
+		if age >= ttl {
+			p.expired.Add(1)
+			return nil
 		}
-		expires = now + int64(r.TTL-age)
+		expires = now + int64(ttl-age)
 	}
 	e := history.NewEntry(pos, r, now, expires)
+	if !p.history.Append(e, len(n.loops)) {
+		p.repeated.Add(1)
+		return nil
+	}
 	p.accepted.Add(1)
-	p.history.Append(e, len(n.loops))
 	for _, l := range n.loops {
 		l.shard.Push(r.Project, e)
 	}
+	return e
+}
+
+// timeToLive is the shorter of the record's own and the node's limit for all; 0 for none.
+func (n *Node) timeToLive(r *bus.Record) time.Duration {
+	if most := n.opts.Limits.PushAge; most > 0 && (r.TTL == 0 || r.TTL > most) {
+		return most
+	}
+	return r.TTL
+}
+
+// Advance implements bus.Sink.
+func (n *Node) Advance(name string, pos bus.Position) {
+	if n.project(name) != nil {
+		n.everywhere(func(s *shard.Shard) { s.Applied(name, pos) })
+	}
+}
+
+// Full implements bus.Sink.
+func (n *Node) Full(name string) bool {
+	p := n.project(name)
+	return p != nil && p.history.Pending() >= n.opts.Limits.PendingBytes
 }

@@ -143,7 +143,7 @@ func (n *Node) Ready() error {
 	if n.draining.Load() {
 		return ErrDraining
 	}
-	return nil
+	return n.bus.Ready()
 }
 
 // Counts tells what a project has and did on this node, and how many pushes it took from the bus.

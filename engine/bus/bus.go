@@ -37,6 +37,11 @@ var (
 	ErrUnknownProject = errors.New("no such project")
 	// ErrClosed means that the node is stopping.
 	ErrClosed = errors.New("the bus is closed")
+	// ErrUnavailable means that the bus did not take the record in time. It may be on the bus all the same: the same
+	// id makes a second attempt harmless.
+	ErrUnavailable = errors.New("the bus is out of reach")
+	// ErrTooLarge means that the bus refuses records of this size.
+	ErrTooLarge = errors.New("the bus does not take records of this size")
 )
 
 // Bus is the ordered log that carries pushes to every node.
@@ -47,8 +52,31 @@ type Bus interface {
 	Publish(r *Record, done func(Position, error))
 }
 
-// Sink takes what the bus carries, for each partition in order. Only the bus's reader calls it.
+// Topic is where the bus keeps a project's pushes.
+type Topic struct {
+	Project string
+	Name    string // on the bus; the embedded bus has no use for it
+}
+
+// Sink takes what the bus carries. One goroutine at a time calls it for a partition, so that all of its calls are in
+// order; none of them blocks. Calls for a project that the node does not serve are ignored.
 type Sink interface {
-	// Deliver hands on the record at pos.
-	Deliver(pos Position, r *Record)
+	// Begin says that the node reads a partition from pos on: what lies before it was never here. It comes before
+	// the partition's first record, again at a gap, and with a new epoch when the partition is another than it was:
+	// then everything of the epoch before is forgotten.
+	Begin(project string, pos Position)
+	// Deliver hands on the record at pos. The answer says when the node's shards have taken it; it is nil when
+	// there is nothing to wait for, since the record was dropped: its id is in the history, its time is over.
+	Deliver(pos Position, r *Record) Taken
+	// Advance says that the partition has nothing for the node up to pos that was not delivered.
+	Advance(project string, pos Position)
+	// Full reports whether a project has as much on the way to its subscribers as it may. The reader then leaves the
+	// project's partitions alone until Full says otherwise.
+	Full(project string) bool
+}
+
+// Taken is a record on its way through the shards.
+type Taken interface {
+	// Taken reports whether all shards have handed it to those who subscribed. Any goroutine may call it.
+	Taken() bool
 }

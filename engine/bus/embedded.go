@@ -27,6 +27,8 @@ type Embedded struct {
 type topic struct {
 	mu   sync.Mutex
 	next int64
+	// served says that the node serves the project: its place is kept when it goes, so that no position comes twice.
+	served bool
 }
 
 // NewEmbedded returns a bus that hands records to sink. epoch must differ from that of every earlier run.
@@ -34,8 +36,39 @@ func NewEmbedded(sink Local, epoch uint64) *Embedded {
 	return &Embedded{sink: sink, epoch: epoch}
 }
 
-// Begin is where the bus begins for every project.
-func (b *Embedded) Begin() Position { return Position{Epoch: b.epoch} }
+// SetProjects says which projects there are. It calls Begin of the sink for those that are new, before it returns.
+func (b *Embedded) SetProjects(list []Topic) {
+	served := make(map[string]bool, len(list))
+	for _, one := range list {
+		served[one.Project] = true
+		t := b.topic(one.Project)
+		t.mu.Lock()
+		if !t.served {
+			b.sink.Begin(one.Project, Position{Epoch: b.epoch, Offset: t.next})
+			t.served = true
+		}
+		t.mu.Unlock()
+	}
+	b.topics.Range(func(project, found any) bool {
+		if t := found.(*topic); !served[project.(string)] {
+			t.mu.Lock()
+			t.served = false
+			t.mu.Unlock()
+		}
+		return true
+	})
+}
+
+// Ready is nil: the embedded bus is always there.
+func (b *Embedded) Ready() error { return nil }
+
+func (b *Embedded) topic(project string) *topic {
+	found, ok := b.topics.Load(project)
+	if !ok {
+		found, _ = b.topics.LoadOrStore(project, &topic{})
+	}
+	return found.(*topic)
+}
 
 // Publish gives r the next position of its project and delivers it, all on the caller's goroutine. See Bus.
 func (b *Embedded) Publish(r *Record, done func(Position, error)) {
@@ -51,10 +84,12 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	if err := b.sink.Admit(r.Project, len(r.Body)); err != nil {
 		return Position{}, err
 	}
-	found, _ := b.topics.LoadOrStore(r.Project, &topic{})
-	t := found.(*topic)
+	t := b.topic(r.Project)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.served {
+		return Position{}, ErrUnknownProject
+	}
 	if r.ID != "" {
 		if pos, known := b.sink.Known(r.Project, r.ID); known {
 			return pos, nil

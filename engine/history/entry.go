@@ -66,6 +66,9 @@ func (e *Entry) Done() {
 	}
 }
 
+// Taken implements bus.Taken: no shard's rounds need e any more. Any goroutine may call it.
+func (e *Entry) Taken() bool { return e.pending.Load() == 0 }
+
 // Need says that one more log of a shard needs e, before that shard has said Done.
 func (e *Entry) Need() { e.pending.Add(1) }
 

@@ -33,6 +33,7 @@ type Log struct {
 	chains map[string]*fifo.List[*Entry]
 	ids    map[string]bus.Position
 	begins map[int32]bus.Position // where this node began to read each partition
+	newest map[int32]int64        // the last offset of each partition that came
 	floors map[floorKey]int64     // newest evicted offset
 	// lost is, for each partition, the newest evicted offset of destinations that floors has no room for.
 	lost map[int32]int64
@@ -50,35 +51,61 @@ func NewLog(b Bounds) *Log {
 		chains: map[string]*fifo.List[*Entry]{},
 		ids:    map[string]bus.Position{},
 		begins: map[int32]bus.Position{},
+		newest: map[int32]int64{},
 		floors: map[floorKey]int64{},
 		lost:   map[int32]int64{},
 	}
 }
 
-// Begin says that this node reads a partition from pos on: what lies before it was never here. A new epoch forgets
-// everything of the one before.
+// Begin says that this node reads a partition from pos on: what lies before it was never here, or there is a gap
+// before it. A new epoch forgets everything of the one before, and a step back (the bus lost what it had) everything
+// that is kept.
 func (l *Log) Begin(pos bus.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old, ok := l.begins[pos.Partition]; ok && old.Epoch != pos.Epoch {
-		l.clear()
+	if l.changed(pos.Epoch) {
+		l.evictAll()
+		clear(l.begins)
+		clear(l.newest)
+		clear(l.floors)
+		clear(l.lost)
+	}
+	if newest, ok := l.newest[pos.Partition]; ok && pos.Offset <= newest {
+		l.evictAll()
 	}
 	l.begins[pos.Partition] = pos
+	l.newest[pos.Partition] = pos.Offset - 1
 }
 
-func (l *Log) clear() {
+// changed reports whether what is here is of another epoch.
+func (l *Log) changed(epoch uint64) bool {
+	for _, begin := range l.begins {
+		return begin.Epoch != epoch
+	}
+	return false
+}
+
+func (l *Log) evictAll() {
 	for l.ring.Len() > 0 {
 		l.evictFirst()
 	}
-	clear(l.begins)
-	clear(l.floors)
-	clear(l.lost)
 }
 
-// Append adds e, which shards shards will each be Done with, and evicts what no longer fits. It takes e over.
-func (l *Log) Append(e *Entry, shards int) {
+// Append adds e, which shards shards will each be Done with, and evicts what no longer fits. It takes e over, unless
+// it reports false: e is of a partition that has not begun, or not above what came of it, or its id is here already.
+func (l *Log) Append(e *Entry, shards int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	p := e.Position
+	if begin, ok := l.begins[p.Partition]; !ok || begin.Epoch != p.Epoch || p.Offset <= l.newest[p.Partition] {
+		return false
+	}
+	l.newest[p.Partition] = p.Offset
+	if e.ID != "" {
+		if _, known := l.ids[e.ID]; known {
+			return false
+		}
+	}
 	e.log, e.seq = l, l.next
 	e.size = e.Message.Size() + overhead + len(e.ID)
 	e.pending.Store(int32(shards))
@@ -102,6 +129,7 @@ func (l *Log) Append(e *Entry, shards int) {
 	for l.bytes.Load() > l.bounds.Bytes && l.ring.Len() > 1 {
 		l.evictFirst()
 	}
+	return true
 }
 
 // EvictOlder evicts what is older than the window. now is the node's clock in ns.

@@ -85,6 +85,14 @@ func (s *Shard) dropProject(p *project) {
 	delete(s.projects, p.settings.Name)
 }
 
+// Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before.
+func (s *Shard) Begin(project string, pos bus.Position) {
+	applied := s.tenant(project).applied
+	maps.DeleteFunc(applied, func(_ int32, old bus.Position) bool { return old.Epoch != pos.Epoch })
+	pos.Offset--
+	applied[pos.Partition] = pos
+}
+
 // Applied says that this shard has taken a project's partition up to pos.
 func (s *Shard) Applied(project string, pos bus.Position) {
 	s.tenant(project).applied[pos.Partition] = pos
