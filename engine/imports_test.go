@@ -31,6 +31,10 @@ var allowed = map[string]struct{ own, modules []string }{
 			"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "github.com/prometheus/client_golang", "golang.org/x/sys", "golang.org/x/time",
 		},
 	},
+	"kafka": {
+		own:     []string{"engine/bus", "engine/fifo", "stomp"},
+		modules: []string{"github.com/confluentinc/confluent-kafka-go/v2", "github.com/prometheus/client_golang", "golang.org/x/time"},
+	},
 	"engine/admin": {own: []string{"engine/bus", "engine/shard", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
 }
 

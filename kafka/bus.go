@@ -1,0 +1,186 @@
+package kafka
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/bus"
+)
+
+// Bus is a node's side of Kafka. It implements bus.Bus.
+type Bus struct {
+	opts     Options
+	logs     chan ck.LogEvent
+	logging  sync.WaitGroup
+	client   *ck.Producer // of the watcher and the presence
+	admin    *ck.AdminClient
+	reader   *reader
+	watcher  *watcher
+	producer *producer
+	presence *presence
+
+	places  atomic.Pointer[map[string]place] // by project
+	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
+	looked  atomic.Bool                      // one did not
+	caught  atomic.Bool                      // the node has been ready once
+
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	reporting sync.WaitGroup
+	closed    sync.Once
+	ended     chan struct{}
+	err       error // once ended is closed
+}
+
+// New starts a bus. Brokers that are out of reach are no error: the bus goes on trying, and is not ready. Errors are
+// properties that librdkafka does not know.
+func New(o Options) (*Bus, error) {
+	if err := CheckProperties(o.Properties); err != nil {
+		return nil, err
+	}
+	b := &Bus{opts: o, logs: make(chan ck.LogEvent, 64), ended: make(chan struct{})}
+	b.logging.Go(func() { forward(b.logs, o.Log) })
+	if err := b.open(); err != nil {
+		b.discard()
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	b.wg.Go(func() { b.watcher.run(ctx) })
+	b.wg.Go(func() { b.reader.run(ctx) })
+	b.wg.Go(func() {
+		if err := b.presence.run(ctx); err != nil {
+			b.err = err
+			close(b.ended)
+		}
+	})
+	return b, nil
+}
+
+// open makes the clients.
+func (b *Bus) open() (err error) {
+	o := &b.opts
+	if b.client, err = ck.NewProducer(o.config(b.logs, nil, ck.ConfigMap{
+		"message.timeout.ms": 3000, "go.events.channel.size": 16, "go.produce.channel.size": 1,
+	})); err != nil {
+		return err
+	}
+	if b.admin, err = ck.NewAdminClientFromProducer(b.client); err != nil {
+		return err
+	}
+	if b.producer, err = newProducer(o, b.logs); err != nil {
+		return err
+	}
+	if b.reader, err = newReader(o, b.logs); err != nil {
+		return err
+	}
+	b.watcher = newWatcher(o, b.admin, b.reader, b.told)
+	b.reader.ask = b.watcher.lookNow
+	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text())
+	b.reporting.Go(b.presence.reports)
+	return nil
+}
+
+// discard ends what open made.
+func (b *Bus) discard() {
+	if b.reader != nil {
+		closeConsumer(b.reader.consumer)
+	}
+	if b.producer != nil && b.producer.client != nil {
+		b.producer.close(0)
+	}
+	if b.client != nil {
+		b.client.Close()
+	}
+	close(b.logs)
+	b.logging.Wait()
+}
+
+// told hears how a look at the topics went.
+func (b *Bus) told(places map[string]place, err error) {
+	if places != nil {
+		b.places.Store(&places)
+	}
+	if err == nil {
+		b.trouble.Store(nil)
+		b.looked.Store(true)
+		return
+	}
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if before := b.trouble.Swap(&text); before == nil || *before != text {
+		b.opts.Log.Warn("Kafka", "error", text)
+	}
+}
+
+// SetProjects implements engine.Bus.
+func (b *Bus) SetProjects(list []bus.Topic) { b.watcher.setProjects(list) }
+
+// Publish implements bus.Bus. It answers when all in-sync replicas have the record.
+func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
+	var at place
+	if places := b.places.Load(); places != nil {
+		at = (*places)[r.Project]
+	}
+	if at.topic == "" {
+		done(bus.Position{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
+		return
+	}
+	b.producer.produce(at.topic, Encode(r), func(partition int32, offset int64, err error) {
+		if err != nil {
+			done(bus.Position{}, err)
+			return
+		}
+		done(bus.Position{Epoch: at.epoch, Partition: partition, Offset: offset}, nil)
+	})
+}
+
+func (b *Bus) why() error {
+	if t := b.trouble.Load(); t != nil {
+		return errors.New(*t)
+	}
+	return errors.New("the topic has not been found yet")
+}
+
+// Ready is nil from when the node had read everything there was at its start. Trouble that comes later strikes all nodes
+// alike, and so is no reason to send clients elsewhere.
+func (b *Bus) Ready() error {
+	switch {
+	case b.caught.Load():
+		return nil
+	case !b.looked.Load():
+		return fmt.Errorf("Kafka: %w", b.why())
+	case !b.presence.clear.Load():
+		return fmt.Errorf("Kafka: %s", *b.presence.trouble.Load())
+	case b.reader.behind.Load() > 0:
+		return fmt.Errorf("Kafka: %d partitions are still being read", b.reader.behind.Load())
+	}
+	b.caught.Store(true)
+	return nil
+}
+
+// Ended is closed when the node must not go on: Err says why.
+func (b *Bus) Ended() <-chan struct{} { return b.ended }
+
+// Err is why, after Ended.
+func (b *Bus) Err() error { return b.err }
+
+// Close refuses later records, waits for those under way for a while, stores the offsets and takes its leave.
+func (b *Bus) Close() {
+	b.closed.Do(func() {
+		b.producer.close(b.opts.PushTimeout)
+		b.cancel()
+		b.wg.Wait()
+		b.client.Close()
+		b.reporting.Wait()
+		closeConsumer(b.reader.consumer)
+		close(b.logs)
+		b.logging.Wait()
+	})
+}

@@ -1,0 +1,410 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/bus"
+)
+
+// sink keeps what it gets.
+type sink struct {
+	mu      sync.Mutex
+	begins  []bus.Position
+	records []*bus.Record
+	at      []bus.Position
+	applied map[int32]bus.Position
+	full    bool
+	held    []*taken // when hold is set
+	hold    bool
+}
+
+type taken struct {
+	mu   sync.Mutex
+	done bool
+}
+
+func (t *taken) Taken() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done
+}
+
+func (s *sink) Begin(_ string, pos bus.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begins = append(s.begins, pos)
+}
+
+func (s *sink) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records, s.at = append(s.records, r), append(s.at, pos)
+	t := &taken{done: !s.hold}
+	if s.hold {
+		s.held = append(s.held, t)
+	}
+	return t
+}
+
+func (s *sink) Advance(_ string, pos bus.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.applied[pos.Partition] = pos
+}
+
+func (s *sink) Full(string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
+func (s *sink) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+func (s *sink) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.records)
+}
+
+const (
+	testProject = "shop"
+	testTopic   = "stentor.push.shop"
+	waitTime    = 20 * time.Second
+)
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(waitTime); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %s", what, waitTime)
+		}
+	}
+}
+
+func mock(t *testing.T, partitions int) *ck.MockCluster {
+	t.Helper()
+	mc, err := ck.NewMockCluster(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(mc.Close)
+	for topic, n := range map[string]int{testTopic: partitions, "stentor.nodes": 1} {
+		if err := mc.CreateTopic(topic, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return mc
+}
+
+func testOptions(bootstrap string, s *sink) Options {
+	s.applied = map[int32]bus.Position{}
+	return Options{
+		Node: "n1", Properties: map[string]string{"bootstrap.servers": bootstrap}, Partitions: 1, NodesTopic: "stentor.nodes",
+		Window: time.Minute, PushTimeout: 3 * time.Second, PushBytes: 1 << 20, Sink: s, Own: ownTest, MockEpoch: 7, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func open(t *testing.T, o Options) *Bus {
+	t.Helper()
+	b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	b.SetProjects([]bus.Topic{{Project: testProject, Name: testTopic}})
+	return b
+}
+
+func ready(t *testing.T, b *Bus) {
+	t.Helper()
+	until(t, "ready", func() bool { return b.Ready() == nil })
+}
+
+func push(b *Bus, destination, id string) (bus.Position, error) {
+	type result struct {
+		pos bus.Position
+		err error
+	}
+	got := make(chan result, 1)
+	r := &bus.Record{Project: testProject, Destination: destination, ID: id, Body: []byte(id), Time: time.Now()}
+	b.Publish(r, func(pos bus.Position, err error) { got <- result{pos, err} })
+	g := <-got
+	return g.pos, g.err
+}
+
+// raw puts a record into the topic as another producer would.
+func raw(t *testing.T, bootstrap string, partition int32, key, value string, headers ...ck.Header) {
+	t.Helper()
+	p, err := ck.NewProducer(&ck.ConfigMap{"bootstrap.servers": bootstrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	done := make(chan ck.Event, 1)
+	topic := testTopic
+	if err := p.Produce(&ck.Message{TopicPartition: ck.TopicPartition{Topic: &topic, Partition: partition}, Key: []byte(key), Value: []byte(value), Headers: headers}, done); err != nil {
+		t.Fatal(err)
+	}
+	if m := (<-done).(*ck.Message); m.TopicPartition.Error != nil {
+		t.Fatal(m.TopicPartition.Error)
+	}
+}
+
+func TestPushesComeInOrder(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	const n = 500
+	for i := range n {
+		pos, err := push(b, "/topic/shop/a", fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (bus.Position{Epoch: 7, Offset: int64(i)}); pos != want {
+			t.Fatalf("position %s, want %s", pos, want)
+		}
+	}
+	until(t, "delivered", func() bool { return s.count() == n })
+	for i, r := range s.records {
+		if r.ID != fmt.Sprint(i) || s.at[i].Offset != int64(i) {
+			t.Fatalf("record %d is %s at %s", i, r.ID, s.at[i])
+		}
+	}
+	if len(s.begins) != 1 || s.begins[0] != (bus.Position{Epoch: 7}) {
+		t.Errorf("begins %v", s.begins)
+	}
+}
+
+func TestEveryPartitionIsRead(t *testing.T) {
+	mc := mock(t, 4)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	partitions := map[int32]bool{}
+	for i := range 50 {
+		pos, err := push(b, fmt.Sprintf("/topic/shop/%d", i), fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		partitions[pos.Partition] = true
+	}
+	until(t, "delivered", func() bool { return s.count() == 50 })
+	if len(s.begins) != 4 || len(partitions) != 4 {
+		t.Errorf("begins %v, pushes in %v", s.begins, partitions)
+	}
+}
+
+// Two nodes read the same, under the same positions.
+func TestTwoNodes(t *testing.T) {
+	mc := mock(t, 1)
+	s1, s2 := &sink{}, &sink{}
+	b1 := open(t, testOptions(mc.BootstrapServers(), s1))
+	o := testOptions(mc.BootstrapServers(), s2)
+	o.Node = "n2"
+	b2 := open(t, o)
+	ready(t, b1)
+	ready(t, b2)
+	for i := range 100 {
+		from := b1
+		if i%2 == 1 {
+			from = b2
+		}
+		if _, err := push(from, "/topic/shop/a", fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "delivered", func() bool { return s1.count() == 100 && s2.count() == 100 })
+	for i := range s1.at {
+		if s1.at[i] != s2.at[i] || s1.records[i].ID != s2.records[i].ID {
+			t.Fatalf("push %d: %s and %s", i, s1.at[i], s2.at[i])
+		}
+	}
+}
+
+func TestPoisonIsSkipped(t *testing.T) {
+	mc := mock(t, 2)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	for _, value := range []string{"", "no JSON", `{"projectId":"bank","topic":"a","payload":1}`} {
+		raw(t, mc.BootstrapServers(), 0, "k", value)
+	}
+	raw(t, mc.BootstrapServers(), 0, "/topic/shop/a", `{"projectId":"shop","topic":"a","payload":"x"}`)
+	raw(t, mc.BootstrapServers(), 1, "other", "y", ck.Header{Key: "destination", Value: []byte("/topic/shop/a")}, ck.Header{Key: "x", Value: []byte("\xff")})
+	raw(t, mc.BootstrapServers(), 1, "k", "")
+	until(t, "delivered", func() bool { return s.count() == 2 })
+	c := b.reader.count(testProject)
+	until(t, "skipped", func() bool { return c.poison.Load() == 4 })
+	if c.keys.Load() != 1 || c.scattered.Load() != 1 || c.headers.Load() != 1 {
+		t.Errorf("%d keys, %d scattered, %d headers", c.keys.Load(), c.scattered.Load(), c.headers.Load())
+	}
+	until(t, "the position behind the last", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.applied[1].Offset == 1
+	})
+}
+
+func TestFullProjectIsPaused(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{full: true}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	const n = 200
+	for i := range n {
+		if _, err := push(b, "/topic/shop/a", fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := b.reader.count(testProject)
+	until(t, "paused", func() bool { return c.paused.Load() == 1 })
+	time.Sleep(200 * time.Millisecond)
+	if got := s.count(); got >= n {
+		t.Errorf("%d came through", got)
+	}
+	s.set(func() { s.full = false })
+	until(t, "delivered", func() bool { return s.count() == n })
+	for i, r := range s.records {
+		if r.ID != fmt.Sprint(i) {
+			t.Fatalf("record %d is %s", i, r.ID)
+		}
+	}
+}
+
+// Only what the shards have taken is stored.
+func TestStoredOffsets(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{hold: true}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	for i := range 10 {
+		if _, err := push(b, "/topic/shop/a", fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "delivered", func() bool { return s.count() == 10 })
+	for i := range 4 {
+		s.held[i].mu.Lock()
+		s.held[i].done = true
+		s.held[i].mu.Unlock()
+	}
+	b.Close()
+	c, err := ck.NewConsumer(&ck.ConfigMap{"bootstrap.servers": mc.BootstrapServers(), "group.id": Group("n1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	topic := testTopic
+	got, err := c.Committed([]ck.TopicPartition{{Topic: &topic}}, 5000)
+	if err != nil || got[0].Offset != 4 {
+		t.Errorf("committed %v %v, want 4", got, err)
+	}
+}
+
+func TestBrokerAway(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{}
+	if err := mc.SetBrokerDown(1); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	if _, err := push(b, "/topic/shop/a", "0"); !errors.Is(err, bus.ErrUnavailable) {
+		t.Errorf("push without a broker: %v", err)
+	}
+	if b.Ready() == nil {
+		t.Error("ready without a broker")
+	}
+	if err := mc.SetBrokerUp(1); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, b)
+	if _, err := push(b, "/topic/shop/a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := mc.SetBrokerDown(1); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := push(b, "/topic/shop/a", "2"); !errors.Is(err, bus.ErrUnavailable) {
+		t.Errorf("push without a broker: %v", err)
+	} else if took := time.Since(start); took > 2*b.opts.PushTimeout {
+		t.Errorf("the answer took %s", took)
+	}
+	if err := b.Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	if err := mc.SetBrokerUp(1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a push", func() bool { _, err := push(b, "/topic/shop/a", "3"); return err == nil })
+	until(t, "delivered", func() bool {
+		n := s.count()
+		return n > 1 && s.records[n-1].ID == "3"
+	})
+}
+
+func TestTwinIsRefused(t *testing.T) {
+	mc := mock(t, 1)
+	first := open(t, testOptions(mc.BootstrapServers(), &sink{}))
+	ready(t, first)
+	second := open(t, testOptions(mc.BootstrapServers(), &sink{}))
+	select {
+	case <-second.Ended():
+		if !errors.Is(second.Err(), ErrTwin) {
+			t.Error(second.Err())
+		}
+	case <-time.After(waitTime):
+		t.Fatal("two nodes with one id")
+	}
+	if second.Ready() == nil {
+		t.Error("the second is ready")
+	}
+	second.Close()
+	first.Close()
+	began := time.Now()
+	third := open(t, testOptions(mc.BootstrapServers(), &sink{}))
+	ready(t, third)
+	if took := time.Since(began); took > silence {
+		t.Errorf("after an orderly end the next waits %s", took)
+	}
+}
+
+func TestProperties(t *testing.T) {
+	for _, name := range []string{"group.id", "acks", "go.events.channel.size"} {
+		if CheckProperties(map[string]string{name: "x"}) == nil {
+			t.Errorf("%s may be set", name)
+		}
+	}
+	if err := CheckProperties(map[string]string{"security.protocol": "SASL_SSL"}); err != nil {
+		t.Error(err)
+	}
+	o := testOptions("127.0.0.1:1", &sink{})
+	o.Properties["no.such.property"] = "1"
+	if _, err := New(o); err == nil {
+		t.Error("an unknown property was taken")
+	}
+}
+
+func TestPushTooLarge(t *testing.T) {
+	mc := mock(t, 1)
+	o := testOptions(mc.BootstrapServers(), &sink{})
+	b := open(t, o)
+	ready(t, b)
+	got := make(chan error, 1)
+	b.Publish(&bus.Record{Project: testProject, Destination: "/topic/shop/a", Body: make([]byte, 4<<20), Time: time.Now()}, func(_ bus.Position, err error) { got <- err })
+	if err := <-got; !errors.Is(err, bus.ErrTooLarge) {
+		t.Error(err)
+	}
+}

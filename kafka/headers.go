@@ -1,0 +1,90 @@
+package kafka
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"stentor/engine/bus"
+	"stentor/stomp"
+)
+
+// Headers of a record that mean something to Stentor. Of a repeated one the first counts.
+const (
+	headerDestination = "destination"
+	headerUser        = "user"
+	headerSession     = "session"
+	headerContentType = "content-type"
+	headerTTL         = "ttl-ms"
+	headerID          = "push-id"
+	// headerPlain begins the name of a header that goes to clients without it, whatever the rest means here: so a
+	// push through the API can have a header with any name.
+	headerPlain = "stentor-header-"
+)
+
+// Bounds of the headers that one record hands on, as the API has them.
+const (
+	maxHeaders     = 64
+	maxHeaderBytes = 16 << 10
+)
+
+// dropped reports whether a header belongs to the tools between producer and broker, and is nothing for clients.
+func dropped(name string) bool {
+	for _, prefix := range [...]string{"__", "spring_", "kafka_", "ce_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return name == "traceparent" || name == "tracestate" || name == "b3" || strings.HasPrefix(name, "X-B3-")
+}
+
+// own reports whether the codec gives name a meaning.
+func own(name string) bool {
+	switch name {
+	case headerDestination, headerUser, headerSession, headerContentType, headerTTL, headerID:
+		return true
+	}
+	return false
+}
+
+// plainName is the name under which a header of a push travels.
+func plainName(name string) string {
+	if own(name) || dropped(name) || strings.HasPrefix(name, headerPlain) {
+		return headerPlain + name
+	}
+	return name
+}
+
+// passOn reads the headers that go to clients. lost counts those that cannot: not UTF-8, no name that STOMP could
+// carry, too many or too long. Those of the drop list and those that STOMP has a meaning for are left out silently.
+func passOn(all []Header) (list []bus.Header, lost int) {
+	size := 0
+	for _, h := range all {
+		name, plain := strings.CutPrefix(h.Name, headerPlain)
+		if !plain && (own(name) || dropped(name)) || stomp.ReservedHeader(name) {
+			continue
+		}
+		size += len(name) + len(h.Value)
+		if !carries(name, h.Value) || len(list) == maxHeaders || size > maxHeaderBytes {
+			lost++
+			continue
+		}
+		if !has(list, name) {
+			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
+		}
+	}
+	return list, lost
+}
+
+func carries(name string, value []byte) bool {
+	return name != "" && utf8.ValidString(name) && utf8.Valid(value) &&
+		!strings.ContainsAny(name, ":\r\n\x00") && !strings.ContainsRune(string(value), 0)
+}
+
+func has(list []bus.Header, name string) bool {
+	for _, h := range list {
+		if h.Name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,123 @@
+package kafka
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/bus"
+)
+
+// Options of a Bus. All fields are wanted except where it is said.
+type Options struct {
+	Node string // this node's id
+	// Properties go to librdkafka as they are: bootstrap.servers, SASL, TLS and whatever else.
+	Properties map[string]string
+	Create     bool // missing topics are made
+	Partitions int  // of a topic that is made
+	// Replicas of a topic that is made; 0 leaves it to the broker.
+	Replicas    int
+	NodesTopic  string        // where the nodes say that they live
+	Window      time.Duration // how far before the end the reader begins
+	PushTimeout time.Duration // for Kafka to take a push
+	PushBytes   int           // of the largest push
+	Sink        bus.Sink
+	// Own says whether a destination is a project's.
+	Own func(project, destination string) bool
+	// MockEpoch, when it is not 0, says that the broker is librdkafka's own: it has no topic ids, and this stands
+	// for all of them; nor can it make topics.
+	MockEpoch uint64
+	Log       *slog.Logger
+}
+
+// headerRoom is how much longer than its body a record may be.
+const headerRoom = 64 << 10
+
+// fixed are properties that the bus depends on, with where else to set them.
+var fixed = map[string]string{
+	"group.id":                 "it is stentor- and node.id",
+	"auto.offset.reset":        "a jump has to be noticed",
+	"enable.auto.offset.store": "offsets are stored when the shards have taken a record",
+	"enable.auto.commit":       "offsets are stored when the shards have taken a record",
+	"enable.partition.eof":     "it tells when the node has caught up",
+	"enable.idempotence":       "a retry must not repeat a push",
+	"acks":                     "an answered push is on all in-sync replicas",
+	"request.required.acks":    "an answered push is on all in-sync replicas",
+	"partitioner":              "it puts keys where Java's clients do",
+	"message.timeout.ms":       "set push.timeout",
+	"delivery.timeout.ms":      "set push.timeout",
+	"transactional.id":         "the bus has no transactions",
+}
+
+// CheckProperties says what is wrong with properties, as far as that can be known without a broker.
+func CheckProperties(properties map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if why, ok := fixed[name]; ok {
+			return fmt.Errorf("%s cannot be set: %s", name, why)
+		}
+		if strings.HasPrefix(name, "go.") {
+			return fmt.Errorf("%s is no property of librdkafka", name)
+		}
+	}
+	return nil
+}
+
+// config is the configuration of one client: what all of them have, then the user's, then more.
+func (o *Options) config(logs chan ck.LogEvent, usual, more ck.ConfigMap) *ck.ConfigMap {
+	m := ck.ConfigMap{
+		"client.id":                          "stentor-" + o.Node,
+		"reconnect.backoff.max.ms":           2000,
+		"topic.metadata.refresh.interval.ms": 30_000,
+		"log.connection.close":               false,
+		"allow.auto.create.topics":           false,
+	}
+	maps.Copy(m, usual)
+	for name, value := range o.Properties {
+		m[name] = value
+	}
+	maps.Copy(m, more)
+	m["go.logs.channel.enable"] = true
+	m["go.logs.channel"] = logs
+	return &m
+}
+
+func (o *Options) consumerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
+	return o.config(logs, ck.ConfigMap{
+		// A node holds its history in memory: the queue between broker and reader only has to cover a moment.
+		"queued.max.messages.kbytes": 16 << 10,
+		"fetch.queue.backoff.ms":     10,
+		"fetch.wait.max.ms":          100,
+		"auto.commit.interval.ms":    1000,
+		"message.max.bytes":          max(1<<20, 2*(o.PushBytes+headerRoom)),
+	}, ck.ConfigMap{
+		"group.id":                 Group(o.Node),
+		"enable.auto.commit":       true,
+		"enable.auto.offset.store": false,
+		"auto.offset.reset":        "error",
+		"enable.partition.eof":     true,
+	})
+}
+
+func (o *Options) producerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
+	return o.config(logs, ck.ConfigMap{
+		"linger.ms":                    1,
+		"queue.buffering.max.kbytes":   64 << 10,
+		"queue.buffering.max.messages": 100_000,
+		"message.max.bytes":            max(1<<20, o.PushBytes+headerRoom),
+	}, ck.ConfigMap{
+		"enable.idempotence":      true,
+		"acks":                    "all",
+		"partitioner":             "murmur2_random",
+		"message.timeout.ms":      int(o.PushTimeout.Milliseconds()),
+		"go.events.channel.size":  256,
+		"go.produce.channel.size": 1,
+	})
+}
+
+// Group is the consumer group of a node, in which Kafka's tools show its lag.
+func Group(node string) string { return "stentor-" + node }

@@ -1,0 +1,211 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// ErrTwin means that another live node has the same id. They would share a consumer group and a place in the list of
+// nodes.
+var ErrTwin = errors.New("another node with this id is alive")
+
+const (
+	beatEvery = time.Second
+	// silence is how long the node that had the id before must have said nothing, if it did not take its leave.
+	silence = 3500 * time.Millisecond
+	// recent is how far before the end of the topic its reading begins: nodes that live have said so within that.
+	recent = 5000
+)
+
+// beat is what a node says of itself, every second, in a compacted topic, with its id as the key.
+type beat struct {
+	Instance string `json:"instance"` // of the process
+	State    string `json:"state"`    // up, left
+	// First is the offset of this instance's first beat, -1 in that one. The one that came first stays.
+	First int64 `json:"first"`
+}
+
+const (
+	stateUp   = "up"
+	stateLeft = "left"
+)
+
+// presence says that this node lives and finds out whether another one has its id. The topic's order decides, no
+// clock: of two the one whose first beat came later has to go.
+type presence struct {
+	opts     *Options
+	client   *ck.Producer
+	admin    *ck.AdminClient
+	logs     chan ck.LogEvent
+	instance string
+
+	first   atomic.Int64 // -1 until the first beat is in the topic
+	clear   atomic.Bool  // nobody else has the id
+	trouble atomic.Pointer[string]
+}
+
+func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string) *presence {
+	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance}
+	p.first.Store(-1)
+	p.say(errors.New("the id of this node has not been checked yet"))
+	return p
+}
+
+func (p *presence) say(err error) {
+	text := err.Error()
+	p.trouble.Store(&text)
+}
+
+// run returns nil when ctx ends, or ErrTwin.
+func (p *presence) run(ctx context.Context) error {
+	for {
+		err := p.live(ctx)
+		switch {
+		case ctx.Err() != nil:
+			p.beat(stateLeft)
+			p.client.Flush(1000)
+			return nil
+		case errors.Is(err, ErrTwin):
+			return err
+		}
+		p.say(err)
+		p.opts.Log.Warn("the list of nodes is out of reach", "topic", p.opts.NodesTopic, "error", err)
+		pause(ctx, time.Second)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// live reads the topic from shortly before its end on, and beats once it is clear that nobody else does so with this id.
+func (p *presence) live(ctx context.Context) error {
+	start, end, err := p.bounds(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := ck.NewConsumer(p.opts.config(p.logs, ck.ConfigMap{"queued.max.messages.kbytes": 1024}, ck.ConfigMap{
+		"group.id": Group(p.opts.Node), "enable.auto.commit": false, "auto.offset.reset": "earliest",
+	}))
+	if err != nil {
+		return err
+	}
+	defer closeConsumer(c)
+	if err := c.Assign([]ck.TopicPartition{{Topic: &p.opts.NodesTopic, Offset: ck.Offset(start)}}); err != nil {
+		return err
+	}
+	var (
+		next   = start
+		other  bool      // the last beat with this id was another instance's, which has not left
+		since  time.Time // when the end was reached, or another one beat
+		beaten time.Time
+	)
+	for ctx.Err() == nil {
+		switch e := c.Poll(100).(type) {
+		case *ck.Message:
+			next = int64(e.TopicPartition.Offset) + 1
+			b, mine := p.read(e)
+			if !mine {
+				break
+			}
+			if err := p.compare(b, int64(e.TopicPartition.Offset), !since.IsZero()); err != nil {
+				return err
+			}
+			other = b.State == stateUp
+		case ck.Error:
+			if e.IsFatal() {
+				return e
+			}
+		}
+		now := time.Now()
+		if since.IsZero() && next >= end {
+			since = now
+		}
+		if since.IsZero() || other && !p.clear.Load() && now.Sub(since) < silence {
+			continue
+		}
+		p.clear.Store(true)
+		if now.Sub(beaten) >= beatEvery {
+			beaten = now
+			p.beat(stateUp)
+		}
+	}
+	return nil
+}
+
+// read is what a record says of this id, if it is another instance's.
+func (p *presence) read(m *ck.Message) (beat, bool) {
+	var b beat
+	if string(m.Key) != p.opts.Node || json.Unmarshal(m.Value, &b) != nil || b.Instance == p.instance {
+		return b, false
+	}
+	return b, true
+}
+
+// compare decides between this node and another with its id, whose beat stands at offset. live: it beat while this node
+// was watching.
+func (p *presence) compare(b beat, offset int64, live bool) error {
+	if b.State != stateUp || !live {
+		return nil
+	}
+	first := b.First
+	if first < 0 {
+		first = offset
+	}
+	if mine := p.first.Load(); mine >= 0 && mine < first {
+		p.opts.Log.Error("another node has this node's id and has to go", "node", p.opts.Node)
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrTwin, p.opts.Node)
+}
+
+// beat puts one into the topic. The first one's place comes back with its report.
+func (p *presence) beat(state string) {
+	if state == stateLeft && p.first.Load() < 0 {
+		return
+	}
+	value, _ := json.Marshal(beat{Instance: p.instance, State: state, First: p.first.Load()})
+	_ = p.client.Produce(&ck.Message{
+		TopicPartition: ck.TopicPartition{Topic: &p.opts.NodesTopic, Partition: 0},
+		Key:            []byte(p.opts.Node), Value: value,
+	}, nil) // a beat that cannot be sent is followed by another
+}
+
+// reports takes the reports of the beats until the client is closed.
+func (p *presence) reports() {
+	for e := range p.client.Events() {
+		if m, ok := e.(*ck.Message); ok && m.TopicPartition.Error == nil {
+			p.first.CompareAndSwap(-1, int64(m.TopicPartition.Offset))
+		}
+	}
+}
+
+// bounds are the offsets between which the reading begins and has caught up. A missing topic is made.
+func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
+	w := &watcher{opts: p.opts, admin: p.admin}
+	begins, err := w.offsets(ctx, p.opts.NodesTopic, []int32{0}, ck.EarliestOffsetSpec)
+	if err != nil {
+		if p.opts.Create && p.opts.MockEpoch == 0 {
+			one := *p.opts
+			err = errors.Join(err, createTopic(ctx, p.admin, &one, p.opts.NodesTopic, 1, map[string]string{
+				"cleanup.policy": "compact", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1",
+			}))
+		}
+		return 0, 0, err
+	}
+	ends, err := w.offsets(ctx, p.opts.NodesTopic, []int32{0}, ck.LatestOffsetSpec)
+	if err != nil {
+		return 0, 0, err
+	}
+	// Compaction leaves holes at the end too: what lies there cannot be waited for, but the last record never goes.
+	return max(begins[0], ends[0]-recent), ends[0], nil
+}

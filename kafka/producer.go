@@ -1,0 +1,161 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"golang.org/x/time/rate"
+
+	"stentor/engine/bus"
+)
+
+// producer puts records into Kafka. It may be used from any goroutine.
+type producer struct {
+	opts *Options
+	logs chan ck.LogEvent
+
+	mu      sync.RWMutex // held for reading by each produce
+	client  *ck.Producer
+	closed  bool
+	reports sync.WaitGroup
+
+	produced, failed, busy atomic.Uint64
+	rebuilds               atomic.Uint64
+	errorLog               rate.Sometimes
+}
+
+// answer is called once with where a record lies, or why it does not. It must not block.
+type answer func(partition int32, offset int64, err error)
+
+func newProducer(o *Options, logs chan ck.LogEvent) (*producer, error) {
+	p := &producer{opts: o, logs: logs, errorLog: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
+	return p, p.open()
+}
+
+// open makes a client. The caller holds mu, or is alone.
+func (p *producer) open() error {
+	client, err := ck.NewProducer(p.opts.producerConfig(p.logs))
+	if err != nil {
+		return err
+	}
+	p.client = client
+	p.reports.Go(func() { p.report(client) })
+	return nil
+}
+
+// produce does not block. done may be called before it returns.
+func (p *producer) produce(topic string, r Record, done answer) {
+	m := &ck.Message{
+		TopicPartition: ck.TopicPartition{Topic: &topic, Partition: ck.PartitionAny},
+		Key:            r.Key, Value: r.Value, Timestamp: r.Time, Opaque: done,
+		Headers: make([]ck.Header, len(r.Headers)),
+	}
+	for i, h := range r.Headers {
+		m.Headers[i] = ck.Header{Key: h.Name, Value: h.Value}
+	}
+	p.mu.RLock()
+	err := error(bus.ErrClosed)
+	if !p.closed {
+		err = p.client.Produce(m, nil)
+	}
+	p.mu.RUnlock()
+	if err != nil {
+		done(0, 0, p.refused(err))
+	}
+}
+
+// refused counts a failure and says what it means to who waits.
+func (p *producer) refused(err error) error {
+	var e ck.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case ck.ErrQueueFull:
+		p.busy.Add(1)
+		return bus.ErrBusy
+	case ck.ErrMsgSizeTooLarge:
+		p.failed.Add(1)
+		return bus.ErrTooLarge
+	}
+	p.failed.Add(1)
+	return fmt.Errorf("%w: Kafka: %w", bus.ErrUnavailable, err)
+}
+
+// report takes the delivery reports of one client until that is closed.
+func (p *producer) report(client *ck.Producer) {
+	for e := range client.Events() {
+		switch e := e.(type) {
+		case *ck.Message:
+			done := e.Opaque.(answer)
+			if err := e.TopicPartition.Error; err != nil {
+				done(0, 0, p.refused(err))
+				continue
+			}
+			p.produced.Add(1)
+			done(e.TopicPartition.Partition, int64(e.TopicPartition.Offset), nil)
+		case ck.Error:
+			if e.IsFatal() {
+				go p.replace(client, e)
+				continue
+			}
+			p.errorLog.Do(func() { p.opts.Log.Warn("Kafka producer", "error", e.Error(), "code", e.Code().String()) })
+		}
+	}
+}
+
+// replace takes a new client for one that has failed for good. What the old one still had is answered with its error.
+func (p *producer) replace(old *ck.Producer, why error) {
+	p.mu.Lock()
+	if p.closed || p.client != old {
+		p.mu.Unlock()
+		return
+	}
+	err := p.open()
+	p.mu.Unlock()
+	p.rebuilds.Add(1)
+	p.opts.Log.Error("the Kafka producer failed and is made anew", "error", why)
+	if err != nil {
+		p.opts.Log.Error("no Kafka producer", "error", err)
+		return
+	}
+	end(old, 0)
+}
+
+// close refuses every later record, waits for those under way, and ends.
+func (p *producer) close(wait time.Duration) {
+	p.mu.Lock()
+	closed := p.closed
+	p.closed = true
+	p.mu.Unlock()
+	if closed {
+		return
+	}
+	end(p.client, wait)
+	p.reports.Wait()
+}
+
+// end closes a client. What it could not send within wait is answered with an error.
+func end(client *ck.Producer, wait time.Duration) {
+	client.Flush(int(wait.Milliseconds()))
+	_ = client.Purge(ck.PurgeQueue | ck.PurgeInFlight)
+	client.Flush(1000)
+	client.Close()
+}
+
+// forward passes librdkafka's log lines on until logs is closed.
+func forward(logs <-chan ck.LogEvent, log *slog.Logger) {
+	for line := range logs {
+		level := slog.LevelDebug
+		if line.Level <= 3 { // syslog: error and worse
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, "librdkafka", "client", line.Name, "tag", line.Tag, "text", line.Message)
+	}
+}

@@ -1,0 +1,432 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"golang.org/x/time/rate"
+
+	"stentor/engine/bus"
+)
+
+// reader reads every partition of every project. Its goroutine (run) owns all that is not guarded.
+type reader struct {
+	opts *Options
+	logs chan ck.LogEvent
+	sink bus.Sink
+	log  *slog.Logger
+	ask  func() // has the watcher look now
+
+	consumer *ck.Consumer
+	parts    map[partitionKey]*partition
+	paused   map[string]bool // projects at their bound
+	kept     time.Time       // when keep last ran
+	measured time.Time
+	places   map[string]map[uint64]int32 // by project: where destinations were seen, by hash
+	seed     maphash.Seed
+
+	mu    sync.Mutex
+	tasks []func()
+
+	lost     atomic.Bool  // a fetch failed: the watcher has to look at the offsets
+	behind   atomic.Int64 // partitions that have not caught up, and tasks that wait
+	gaps     atomic.Uint64
+	rebuilds atomic.Uint64
+	counts   sync.Map // project to *counts
+
+	poisonLog, placeLog, errorLog rate.Sometimes
+}
+
+// counts are a project's numbers, for the metrics.
+type counts struct {
+	records   atomic.Uint64
+	poison    atomic.Uint64
+	headers   atomic.Uint64 // that were left out
+	keys      atomic.Uint64 // records whose key is not their destination
+	scattered atomic.Uint64 // records of a destination that is in two partitions
+	pauses    atomic.Uint64
+	paused    atomic.Int64
+	lag       atomic.Int64
+}
+
+func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
+	r := &reader{
+		opts: o, logs: logs, sink: o.Sink, log: o.Log,
+		parts: map[partitionKey]*partition{}, paused: map[string]bool{},
+		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(),
+		poisonLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
+		placeLog:  rate.Sometimes{First: 5, Interval: time.Minute},
+		errorLog:  rate.Sometimes{First: 5, Interval: 10 * time.Second},
+	}
+	var err error
+	r.consumer, err = ck.NewConsumer(o.consumerConfig(logs))
+	return r, err
+}
+
+func (r *reader) count(project string) *counts {
+	found, ok := r.counts.Load(project)
+	if !ok {
+		found, _ = r.counts.LoadOrStore(project, &counts{})
+	}
+	return found.(*counts)
+}
+
+// join has the reader read more partitions, leave fewer. Any goroutine may call them; they do not wait.
+func (r *reader) join(list []*partition) {
+	r.behind.Add(int64(len(list)))
+	r.post(func() { r.add(list) })
+}
+
+func (r *reader) leave(list []*partition) {
+	r.post(func() { r.remove(list) })
+}
+
+func (r *reader) post(task func()) {
+	r.mu.Lock()
+	r.tasks = append(r.tasks, task)
+	r.mu.Unlock()
+}
+
+// takeLost reports whether a fetch has failed since the last call. loseAgain brings it back.
+func (r *reader) takeLost() bool { return r.lost.Swap(false) }
+func (r *reader) loseAgain()     { r.lost.Store(true) }
+
+const (
+	pollTime   = 50 * time.Millisecond
+	pausedTime = 5 * time.Millisecond // a project at its bound may be below it at any moment
+	keepEvery  = 50 * time.Millisecond
+)
+
+// run reads until ctx ends. It is the only caller of the sink.
+func (r *reader) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		r.carryOut()
+		wait := pollTime
+		if len(r.paused) > 0 {
+			wait = pausedTime
+		}
+		switch e := r.consumer.Poll(int(wait.Milliseconds())).(type) {
+		case *ck.Message:
+			r.message(e)
+		case ck.PartitionEOF:
+			r.end(e)
+		case ck.Error:
+			r.trouble(ctx, e)
+		}
+		if now := time.Now(); now.Sub(r.kept) >= keepEvery {
+			r.kept = now
+			r.keep(now)
+		}
+	}
+	r.keep(time.Now())
+}
+
+func (r *reader) carryOut() {
+	r.mu.Lock()
+	tasks := r.tasks
+	r.tasks = nil
+	r.mu.Unlock()
+	for _, task := range tasks {
+		task()
+	}
+}
+
+func (p *partition) from(offset int64) ck.TopicPartition {
+	return ck.TopicPartition{Topic: &p.topic, Partition: p.number, Offset: ck.Offset(offset)}
+}
+
+func (r *reader) add(list []*partition) {
+	var assign []ck.TopicPartition
+	for _, p := range list {
+		r.parts[p.key()] = p
+		assign = append(assign, p.from(p.begin))
+		if !p.resumes {
+			r.sink.Begin(p.project, p.at(p.begin))
+		}
+		if p.begin >= p.end {
+			r.caughtUp(p)
+		}
+	}
+	if err := r.consumer.IncrementalAssign(assign); err != nil {
+		r.log.Error("partitions cannot be read", "error", err)
+	}
+	for _, p := range list {
+		if r.paused[p.project] {
+			_ = r.consumer.Pause([]ck.TopicPartition{p.from(p.begin)})
+		}
+	}
+}
+
+func (r *reader) remove(list []*partition) {
+	var gone []ck.TopicPartition
+	for _, p := range list {
+		if r.parts[p.key()] != p {
+			continue
+		}
+		delete(r.parts, p.key())
+		r.caughtUp(p)
+		gone = append(gone, p.from(0))
+	}
+	if len(gone) == 0 {
+		return
+	}
+	if err := r.consumer.IncrementalUnassign(gone); err != nil {
+		r.log.Error("partitions cannot be left", "error", err)
+	}
+	for project := range r.paused {
+		if !r.has(project) {
+			delete(r.paused, project)
+			r.count(project).paused.Store(0)
+		}
+	}
+}
+
+func (r *reader) has(project string) bool {
+	for _, p := range r.parts {
+		if p.project == project {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) caughtUp(p *partition) {
+	if !p.caught {
+		p.caught = true
+		r.behind.Add(-1)
+	}
+}
+
+// message hands one record on.
+func (r *reader) message(m *ck.Message) {
+	p := r.parts[partitionKey{*m.TopicPartition.Topic, m.TopicPartition.Partition}]
+	offset := int64(m.TopicPartition.Offset)
+	if p == nil || offset < p.position.Load() {
+		return // of a partition that the reader has left meanwhile
+	}
+	if m.TopicPartition.Error != nil {
+		r.lost.Store(true)
+		r.ask()
+		return
+	}
+	c := r.count(p.project)
+	c.records.Add(1)
+	p.passed(offset+1, r.deliver(p, c, m))
+	if offset+1 >= p.end {
+		r.caughtUp(p)
+	}
+	if !r.paused[p.project] && r.sink.Full(p.project) {
+		r.pause(p.project, c)
+	}
+}
+
+// deliver decodes a record and gives it to the sink. What cannot be read is counted and skipped, whatever it is.
+func (r *reader) deliver(p *partition, c *counts, m *ck.Message) (taken bus.Taken) {
+	offset := int64(m.TopicPartition.Offset)
+	skip := func(err any) {
+		c.poison.Add(1)
+		r.poisonLog.Do(func() {
+			r.log.Warn("a record cannot be delivered and is skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", offset, "error", err)
+		})
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			skip(fmt.Sprint("panic: ", reason))
+			taken = nil
+		}
+	}()
+	in := Record{Key: m.Key, Value: m.Value, Time: m.Timestamp}
+	if m.TimestampType == ck.TimestampNotAvailable {
+		in.Time = time.Now()
+	}
+	if len(m.Headers) > 0 {
+		in.Headers = make([]Header, len(m.Headers))
+		for i, h := range m.Headers {
+			in.Headers[i] = Header{h.Key, h.Value}
+		}
+	}
+	push, lost, err := Decode(p.project, &in, r.opts.Own)
+	if err != nil {
+		skip(err)
+		return nil
+	}
+	c.headers.Add(uint64(lost))
+	r.look(p, c, push, m.Key)
+	return r.sink.Deliver(p.at(offset), push)
+}
+
+// maxPlaces bounds how many destinations of a project the reader remembers the partition of.
+const maxPlaces = 100_000
+
+// look finds producers whose keys break the order of a destination: it needs one key, and so one partition.
+func (r *reader) look(p *partition, c *counts, push *bus.Record, key []byte) {
+	want := Key(push)
+	if string(key) != want {
+		c.keys.Add(1)
+	}
+	places := r.places[p.project]
+	if places == nil {
+		places = map[uint64]int32{}
+		r.places[p.project] = places
+	}
+	h := maphash.String(r.seed, want)
+	before, ok := places[h]
+	switch {
+	case !ok && len(places) < maxPlaces:
+		places[h] = p.number
+	case ok && before != p.number:
+		places[h] = p.number
+		c.scattered.Add(1)
+		r.placeLog.Do(func() {
+			r.log.Warn("a destination is in two partitions, so that its pushes have no order: producers need its name as the key, and partitioner murmur2",
+				"project", p.project, "topic", p.topic, "key", short(want), "partitions", []int32{before, p.number}, "record.key", short(string(key)))
+		})
+	}
+}
+
+// end notes that the end of a partition was reached: what a record before it was, if there was one, is of no concern
+// to clients (the broker's own records have offsets too).
+func (r *reader) end(e ck.PartitionEOF) {
+	p := r.parts[partitionKey{*e.Topic, e.Partition}]
+	if p == nil {
+		return
+	}
+	if offset := int64(e.Offset); offset > p.position.Load() {
+		p.position.Store(offset)
+	}
+	r.caughtUp(p)
+}
+
+// trouble is what librdkafka reports. It goes on by itself but for what is handled here.
+func (r *reader) trouble(ctx context.Context, e ck.Error) {
+	switch {
+	case e.IsFatal():
+		r.rebuild(ctx, e)
+	case e.Code() == ck.ErrAutoOffsetReset || e.Code() == ck.ErrOffsetOutOfRange || e.Code() == ck.ErrLogTruncation:
+		r.lost.Store(true)
+		r.ask()
+	case e.Code() == ck.ErrUnknownTopicOrPart || e.Code() == ck.ErrUnknownTopicID || e.Code() == ck.ErrInconsistentTopicID:
+		r.ask()
+	default:
+		r.errorLog.Do(func() { r.log.Warn("Kafka consumer", "error", e.Error(), "code", e.Code().String()) })
+	}
+}
+
+// rebuild replaces a consumer that has failed for good, and goes on where it was.
+func (r *reader) rebuild(ctx context.Context, why error) {
+	r.log.Error("the Kafka consumer failed and is made anew", "error", why)
+	r.rebuilds.Add(1)
+	closeConsumer(r.consumer)
+	for {
+		fresh, err := ck.NewConsumer(r.opts.consumerConfig(r.logs))
+		if err == nil {
+			r.consumer = fresh
+			break
+		}
+		r.log.Error("no Kafka consumer", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+	var assign []ck.TopicPartition
+	for _, p := range r.parts {
+		assign = append(assign, p.from(p.position.Load()))
+	}
+	clear(r.paused)
+	if err := r.consumer.IncrementalAssign(assign); err != nil {
+		r.log.Error("partitions cannot be read", "error", err)
+	}
+}
+
+// closeTime bounds the end of a consumer, which can hang.
+const closeTime = 5 * time.Second
+
+func closeConsumer(c *ck.Consumer) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = c.Close()
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTime):
+	}
+}
+
+// pause stops the partitions of a project that has reached its bound.
+func (r *reader) pause(project string, c *counts) {
+	if err := r.consumer.Pause(r.of(project)); err != nil {
+		r.log.Error("a project cannot be paused", "project", project, "error", err)
+		return
+	}
+	r.paused[project] = true
+	c.pauses.Add(1)
+	c.paused.Store(1)
+}
+
+// of are the partitions of a project, where the reader is in them.
+func (r *reader) of(project string) []ck.TopicPartition {
+	var all []ck.TopicPartition
+	for _, p := range r.parts {
+		if p.project == project {
+			all = append(all, p.from(p.position.Load()))
+		}
+	}
+	return all
+}
+
+// keep does what has to be done now and then: shards hear how far they are, offsets are stored, projects go on.
+func (r *reader) keep(now time.Time) {
+	var stored []ck.TopicPartition
+	for _, p := range r.parts {
+		if next := p.position.Load(); next > p.told {
+			p.told = next
+			r.sink.Advance(p.project, p.at(next-1))
+		}
+		if done := p.storable(); done > p.stored {
+			p.stored = done
+			stored = append(stored, p.from(done))
+		}
+	}
+	if len(stored) > 0 {
+		_, _ = r.consumer.StoreOffsets(stored) // of a partition that is just being taken away: it is told the next time
+	}
+	for project := range r.paused {
+		if r.sink.Full(project) {
+			continue
+		}
+		if err := r.consumer.Resume(r.of(project)); err != nil {
+			r.log.Error("a project cannot go on", "project", project, "error", err)
+			continue
+		}
+		delete(r.paused, project)
+		r.count(project).paused.Store(0)
+	}
+	if now.Sub(r.measured) >= time.Second {
+		r.measured = now
+		r.measure()
+	}
+}
+
+// measure counts what lies in Kafka before this node, as far as the last fetches said.
+func (r *reader) measure() {
+	lag := map[string]int64{}
+	for _, p := range r.parts {
+		_, high, err := r.consumer.GetWatermarkOffsets(p.topic, p.number)
+		if err == nil {
+			lag[p.project] += max(0, high-p.position.Load())
+		}
+	}
+	r.counts.Range(func(project, c any) bool {
+		c.(*counts).lag.Store(lag[project.(string)])
+		return true
+	})
+}

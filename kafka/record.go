@@ -1,0 +1,172 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"stentor/engine/bus"
+)
+
+// Header is one header of a record in Kafka.
+type Header struct {
+	Name  string
+	Value []byte
+}
+
+// Record is a push as it lies in Kafka.
+type Record struct {
+	Key     []byte
+	Value   []byte
+	Headers []Header
+	Time    time.Time
+}
+
+// Key is the key of a push: pushes with the same one are in one partition, and so in order.
+func Key(r *bus.Record) string {
+	switch {
+	case r.Session != "":
+		return "session/" + r.Session
+	case r.User != "":
+		return "user/" + r.User
+	default:
+		return r.Destination
+	}
+}
+
+// Encode makes the record of a push. It shares r's body.
+func Encode(r *bus.Record) Record {
+	out := Record{Key: []byte(Key(r)), Value: r.Body, Time: r.Time, Headers: make([]Header, 0, 6+len(r.Headers))}
+	add := func(name, value string) {
+		if value != "" {
+			out.Headers = append(out.Headers, Header{name, []byte(value)})
+		}
+	}
+	add(headerDestination, r.Destination)
+	add(headerUser, r.User)
+	add(headerSession, r.Session)
+	add(headerContentType, r.ContentType)
+	add(headerID, r.ID)
+	if r.TTL > 0 {
+		add(headerTTL, strconv.FormatInt(max(1, r.TTL.Milliseconds()), 10))
+	}
+	for _, h := range r.Headers {
+		out.Headers = append(out.Headers, Header{plainName(h.Name), []byte(h.Value)})
+	}
+	return out
+}
+
+// What is wrong with a record that cannot be delivered.
+var (
+	errForeign = errors.New("it is for another project")
+	errOutside = errors.New("its destination is outside the project")
+)
+
+// Bounds of what names a push, as the API has them.
+const (
+	maxDestination = 1024
+	maxName        = 1024
+	maxID          = 1024
+	maxContentType = 255
+	maxTTL         = 366 * 24 * time.Hour
+)
+
+// Decode reads a record of project's topic. own says whether a destination is the project's. lost counts headers that
+// were left out because no client could get them. The push shares the record's value.
+func Decode(project string, in *Record, own func(project, destination string) bool) (r *bus.Record, lost int, err error) {
+	r = &bus.Record{Project: project, Time: in.Time, Body: in.Value}
+	found := map[string]bool{}
+	for _, h := range in.Headers {
+		if found[h.Name] {
+			continue
+		}
+		var set *string
+		switch h.Name {
+		case headerDestination:
+			set = &r.Destination
+		case headerUser:
+			set = &r.User
+		case headerSession:
+			set = &r.Session
+		case headerContentType:
+			set = &r.ContentType
+		case headerID:
+			set = &r.ID
+		case headerTTL:
+			if r.TTL, err = parseTTL(string(h.Value)); err != nil {
+				return nil, 0, err
+			}
+			found[h.Name] = true
+			continue
+		default:
+			continue
+		}
+		*set = string(h.Value)
+		found[h.Name] = true
+	}
+	if r.Destination == "" {
+		if err := openEnvelope(r); err != nil {
+			return nil, 0, err
+		}
+	}
+	r.Headers, lost = passOn(in.Headers)
+	return r, lost, check(r, own)
+}
+
+func parseTTL(s string) (time.Duration, error) {
+	ms, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || ms < 1 || ms > maxTTL.Milliseconds() {
+		return 0, fmt.Errorf("its %s is %s, not a number of milliseconds from 1 to %d", headerTTL, short(s), maxTTL.Milliseconds())
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
+// check completes a destination and refuses what no client could subscribe to.
+func check(r *bus.Record, own func(project, destination string) bool) error {
+	for _, part := range []struct {
+		name, value string
+		most        int
+	}{
+		{headerDestination, r.Destination, maxDestination}, {headerUser, r.User, maxName}, {headerSession, r.Session, maxName},
+		{headerContentType, r.ContentType, maxContentType}, {headerID, r.ID, maxID},
+	} {
+		if len(part.value) > part.most || !utf8.ValidString(part.value) || strings.ContainsFunc(part.value, unicode.IsControl) {
+			return fmt.Errorf("its %s is %s: at most %d bytes of UTF-8 without control characters are allowed", part.name, short(part.value), part.most)
+		}
+	}
+	if strings.ContainsAny(r.Destination, "*?") {
+		return fmt.Errorf("its destination %s has * or ?: a push names one destination", short(r.Destination))
+	}
+	if r.User != "" || r.Session != "" {
+		if behind, ok := strings.CutPrefix(r.Destination, "/user/"); ok {
+			r.Destination = "/" + behind
+		}
+		if len(r.Destination) < 2 || r.Destination[0] != '/' {
+			return fmt.Errorf("its destination is %s: for a user it begins with /, as in /queue/orders", short(r.Destination))
+		}
+		return nil
+	}
+	if r.Destination[0] != '/' {
+		r.Destination = "/topic/" + r.Project + "/" + r.Destination
+	}
+	if strings.HasPrefix(r.Destination, "/user/") {
+		return fmt.Errorf("its destination %s is a user's own, and there is no header %s", short(r.Destination), headerUser)
+	}
+	if len(r.Destination) > maxDestination || !own(r.Project, r.Destination) {
+		return errOutside
+	}
+	return nil
+}
+
+// short shows what a record held, cut to a length for a log line.
+func short(s string) string {
+	const most = 80
+	if len(s) > most {
+		s = s[:most] + "..."
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,365 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/bus"
+)
+
+const (
+	lookEvery = 5 * time.Second        // at the topics, when all is well
+	lookAgain = 500 * time.Millisecond // when something is missing
+	askTime   = 5 * time.Second        // for an answer of the broker
+)
+
+// watcher looks at the topics and says where the reader has to begin. run owns all but wanted.
+type watcher struct {
+	opts   *Options
+	admin  *ck.AdminClient
+	reader *reader
+	told   func(topics map[string]place, trouble error) // the outcome of each look
+
+	mu     sync.Mutex
+	wanted []bus.Topic
+	asked  bool // wanted was set
+
+	wake chan struct{}
+
+	topics map[string]*topic // by name, those that the reader has
+}
+
+// topic is what the watcher knows of one.
+type topic struct {
+	project string
+	epoch   uint64
+	parts   []*partition
+}
+
+// place is where a project's pushes go.
+type place struct {
+	topic string
+	epoch uint64
+}
+
+// found is a topic as the broker has it.
+type found struct {
+	epoch      uint64
+	partitions []int32
+}
+
+func newWatcher(o *Options, admin *ck.AdminClient, r *reader, told func(map[string]place, error)) *watcher {
+	return &watcher{opts: o, admin: admin, reader: r, told: told, wake: make(chan struct{}, 1), topics: map[string]*topic{}}
+}
+
+// setProjects may be called from any goroutine.
+func (w *watcher) setProjects(list []bus.Topic) {
+	w.mu.Lock()
+	w.wanted, w.asked = slices.Clone(list), true
+	w.mu.Unlock()
+	w.lookNow()
+}
+
+func (w *watcher) lookNow() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watcher) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait := lookEvery
+		places, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			wait = lookAgain
+		}
+		w.told(places, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		case <-w.wake:
+		}
+	}
+}
+
+// look brings the reader to what the projects want and the broker has.
+func (w *watcher) look(ctx context.Context) (map[string]place, error) {
+	w.mu.Lock()
+	wanted, asked := w.wanted, w.asked
+	w.mu.Unlock()
+	if !asked {
+		return nil, errors.New("the projects are not known yet")
+	}
+	w.leave(wanted)
+	there, err := w.describe(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	places := map[string]place{}
+	var troubles []error
+	for _, t := range wanted {
+		f, ok := there[t.Name]
+		if !ok {
+			troubles = append(troubles, w.missing(ctx, t))
+			continue
+		}
+		if err := w.begin(ctx, t, f); err != nil {
+			troubles = append(troubles, fmt.Errorf("topic %s: %w", t.Name, err))
+			continue
+		}
+		places[t.Project] = place{t.Name, f.epoch}
+	}
+	if w.reader.takeLost() {
+		troubles = append(troubles, w.recheck(ctx))
+	}
+	return places, errors.Join(troubles...)
+}
+
+// leave drops the topics that no project has any more.
+func (w *watcher) leave(wanted []bus.Topic) {
+	for name, t := range w.topics {
+		if !slices.Contains(wanted, bus.Topic{Project: t.project, Name: name}) {
+			w.reader.leave(t.parts)
+			delete(w.topics, name)
+		}
+	}
+}
+
+// begin has the reader read all partitions of a topic. Those of a topic that is new here begin the window before the
+// end; those that came while the node runs, and those of a topic that was made again, at their first record.
+func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
+	known := w.topics[t.Name]
+	fresh := known == nil
+	if !fresh && known.epoch != f.epoch {
+		w.opts.Log.Warn("the topic is another than before: clients cannot resume over this", "topic", t.Name, "project", t.Project)
+	}
+	var have []*partition
+	if !fresh && known.epoch == f.epoch {
+		have = known.parts
+	}
+	var missing []int32
+	for _, n := range f.partitions {
+		if !slices.ContainsFunc(have, func(p *partition) bool { return p.number == n }) {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	ends, err := w.offsets(ctx, t.Name, missing, ck.LatestOffsetSpec)
+	if err != nil {
+		return err
+	}
+	from := ck.EarliestOffsetSpec
+	if fresh {
+		from = ck.NewOffsetSpecForTimestamp(time.Now().Add(-w.opts.Window).UnixMilli())
+	}
+	begins, err := w.offsets(ctx, t.Name, missing, from)
+	if err != nil {
+		return err
+	}
+	var parts []*partition
+	for _, n := range missing {
+		begin, end := begins[n], ends[n]
+		if begin < 0 { // nothing within the window
+			begin = end
+		}
+		parts = append(parts, newPartition(t, n, f.epoch, begin, end))
+	}
+	if !fresh && known.epoch != f.epoch {
+		w.reader.leave(known.parts)
+	}
+	w.reader.join(parts)
+	w.topics[t.Name] = &topic{project: t.Project, epoch: f.epoch, parts: append(slices.Clone(have), parts...)}
+	return nil
+}
+
+// recheck follows a fetch from an offset that is not there: the reader goes on where there is something, and what lies
+// between is a gap.
+func (w *watcher) recheck(ctx context.Context) error {
+	for name, t := range w.topics {
+		var numbers []int32
+		for _, p := range t.parts {
+			numbers = append(numbers, p.number)
+		}
+		begins, err := w.offsets(ctx, name, numbers, ck.EarliestOffsetSpec)
+		if err != nil {
+			w.reader.loseAgain()
+			return err
+		}
+		ends, err := w.offsets(ctx, name, numbers, ck.LatestOffsetSpec)
+		if err != nil {
+			w.reader.loseAgain()
+			return err
+		}
+		for i, p := range t.parts {
+			next := p.position.Load()
+			begin := min(max(next, begins[p.number]), ends[p.number])
+			again := newPartition(bus.Topic{Project: t.project, Name: name}, p.number, t.epoch, begin, ends[p.number])
+			again.resumes = begin == next
+			if !again.resumes {
+				w.opts.Log.Warn("a gap: records are gone from the topic", "topic", name, "partition", p.number, "wanted", next, "next", begin)
+				w.reader.gaps.Add(1)
+			}
+			w.reader.leave([]*partition{p})
+			w.reader.join([]*partition{again})
+			t.parts[i] = again
+		}
+	}
+	return nil
+}
+
+// offsets asks for one offset of each partition. -1 stands for none.
+func (w *watcher) offsets(ctx context.Context, topic string, numbers []int32, spec ck.OffsetSpec) (map[int32]int64, error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	ask := map[ck.TopicPartition]ck.OffsetSpec{}
+	for _, n := range numbers {
+		ask[ck.TopicPartition{Topic: &topic, Partition: n}] = spec
+	}
+	got, err := w.admin.ListOffsets(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	all := map[int32]int64{}
+	for tp, info := range got.ResultInfos {
+		if info.Error.Code() != ck.ErrNoError {
+			return nil, info.Error
+		}
+		all[tp.Partition] = max(-1, int64(info.Offset))
+	}
+	if len(all) != len(numbers) {
+		return nil, errors.New("the broker did not tell all offsets")
+	}
+	return all, nil
+}
+
+// describe asks for the topics that are there.
+func (w *watcher) describe(ctx context.Context, wanted []bus.Topic) (map[string]found, error) {
+	if w.opts.MockEpoch != 0 {
+		return w.describeMock(wanted)
+	}
+	names := make([]string, len(wanted))
+	for i, t := range wanted {
+		names[i] = t.Name
+	}
+	all := map[string]found{}
+	if len(names) == 0 {
+		return all, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	got, err := w.admin.DescribeTopics(ctx, ck.NewTopicCollectionOfTopicNames(names))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range got.TopicDescriptions {
+		switch d.Error.Code() {
+		case ck.ErrNoError:
+			f := found{epoch: epochOf(d.TopicID, d.Name)}
+			for _, p := range d.Partitions {
+				f.partitions = append(f.partitions, int32(p.Partition))
+			}
+			slices.Sort(f.partitions)
+			all[d.Name] = f
+		case ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic:
+		default:
+			return nil, fmt.Errorf("topic %s: %w", d.Name, d.Error)
+		}
+	}
+	return all, nil
+}
+
+func (w *watcher) describeMock(wanted []bus.Topic) (map[string]found, error) {
+	got, err := w.admin.GetMetadata(nil, true, int(askTime.Milliseconds()))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]found{}
+	for _, t := range wanted {
+		if m, ok := got.Topics[t.Name]; ok && m.Error.Code() == ck.ErrNoError {
+			f := found{epoch: w.opts.MockEpoch}
+			for _, p := range m.Partitions {
+				f.partitions = append(f.partitions, p.ID)
+			}
+			slices.Sort(f.partitions)
+			all[t.Name] = f
+		}
+	}
+	return all, nil
+}
+
+// epochOf makes an epoch of a topic's id. A broker without topic ids gives one of the name: then a topic that was made
+// again is not told from the one before.
+func epochOf(id ck.UUID, name string) uint64 {
+	h := fnv.New64a()
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(id.GetMostSignificantBits()))
+	binary.BigEndian.PutUint64(b[8:], uint64(id.GetLeastSignificantBits()))
+	if b == [16]byte{} {
+		_, _ = h.Write([]byte(name))
+	}
+	_, _ = h.Write(b[:])
+	return h.Sum64()
+}
+
+// missing makes a topic that is not there, or says that somebody has to.
+func (w *watcher) missing(ctx context.Context, t bus.Topic) error {
+	if !w.opts.Create || w.opts.MockEpoch != 0 {
+		return fmt.Errorf("topic %s of project %s is not there: make it, or set kafka.create_topics", t.Name, t.Project)
+	}
+	config := map[string]string{}
+	if w.opts.PushBytes+headerRoom > 1<<20 {
+		config["max.message.bytes"] = strconv.Itoa(w.opts.PushBytes + headerRoom)
+	}
+	if err := createTopic(ctx, w.admin, w.opts, t.Name, w.opts.Partitions, config); err != nil {
+		return err
+	}
+	w.lookNow()
+	return fmt.Errorf("topic %s of project %s was just made", t.Name, t.Project)
+}
+
+// safeReplicas is from where on an acknowledgement has to mean two copies.
+const safeReplicas = 3
+
+func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name string, partitions int, config map[string]string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	replicas := o.Replicas
+	if replicas == 0 {
+		replicas = -1
+	}
+	if replicas >= safeReplicas {
+		config["min.insync.replicas"] = "2"
+	}
+	got, err := admin.CreateTopics(ctx, []ck.TopicSpecification{{
+		Topic: name, NumPartitions: partitions, ReplicationFactor: replicas, Config: config,
+	}})
+	if err != nil {
+		return fmt.Errorf("topic %s cannot be made: %w", name, err)
+	}
+	for _, r := range got {
+		if code := r.Error.Code(); code != ck.ErrNoError && code != ck.ErrTopicAlreadyExists {
+			return fmt.Errorf("topic %s cannot be made: %w", name, r.Error)
+		}
+	}
+	o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", strings.Trim(fmt.Sprint(config), "map[]"))
+	return nil
+}
