@@ -155,11 +155,11 @@ func (b *Bus) Ready() error {
 	case b.caught.Load():
 		return nil
 	case !b.looked.Load():
-		return fmt.Errorf("Kafka: %w", b.why())
+		return fmt.Errorf("kafka: %w", b.why())
 	case !b.presence.clear.Load():
-		return fmt.Errorf("Kafka: %s", *b.presence.trouble.Load())
+		return fmt.Errorf("kafka: %s", *b.presence.trouble.Load())
 	case b.reader.behind.Load() > 0:
-		return fmt.Errorf("Kafka: %d partitions are still being read", b.reader.behind.Load())
+		return fmt.Errorf("kafka: %d partitions are still being read", b.reader.behind.Load())
 	}
 	b.caught.Store(true)
 	return nil
