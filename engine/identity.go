@@ -93,6 +93,8 @@ func (r *rights) Send(_, dest string) shard.SendAction {
 	switch r.project.SendAction(dest) {
 	case auth.Push:
 		return shard.SendPush
+	case auth.Forward:
+		return shard.SendForward
 	case auth.Deny:
 		return shard.SendDeny
 	default:

@@ -55,6 +55,7 @@ var metrics = []metric{
 	counter("errors", "ERROR frames sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Errors }),
 	counter("nacks", "NACKs received.", func(s *shard.Stats) *atomic.Uint64 { return &s.Nacks }),
 	counter("sends_ignored", "SENDs that no rule serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.SendIgnored }),
+	counter("forwards", "SENDs handed to the back ends.", func(s *shard.Stats) *atomic.Uint64 { return &s.Forwards }),
 	counter("subscribes_unserved", "SUBSCRIBEs to a prefix that nobody serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unserved }),
 	counter("subscribes_duplicate", "SUBSCRIBEs with an id in use.", func(s *shard.Stats) *atomic.Uint64 { return &s.Duplicates }),
 	counter("resumed", "Subscriptions resumed without a gap.", func(s *shard.Stats) *atomic.Uint64 { return &s.Resumed }),

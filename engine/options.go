@@ -55,6 +55,7 @@ type Project struct {
 	Auth            *auth.Project
 	Name            string
 	Topic           string // on the bus
+	InTopic         string // see bus.Topic
 	Patterns        bool
 	Slow            shard.Policy
 	SlowTimeout     time.Duration

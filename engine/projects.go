@@ -47,7 +47,7 @@ func (n *Node) SetProjects(list []Project) {
 	n.tenants.Store(&now)
 	topics := make([]bus.Topic, len(list))
 	for i, conf := range list {
-		topics[i] = bus.Topic{Project: conf.Name, Name: conf.Topic}
+		topics[i] = bus.Topic{Project: conf.Name, Name: conf.Topic, In: conf.InTopic}
 	}
 	n.bus.SetProjects(topics)
 	for name := range *old {
@@ -103,6 +103,22 @@ func (e *env) Join(s *shard.Settings) bool {
 func (e *env) Leave(s *shard.Settings) {
 	if p := e.node.project(s.Name); p != nil {
 		p.sessions.Add(-1)
+	}
+}
+
+// Forward implements shard.Env. What a project's clients send counts against its pushes a second.
+func (e *env) Forward(m *bus.Inbound, done func(error)) {
+	p := e.node.project(m.Project)
+	switch {
+	case p == nil:
+		done(bus.ErrUnknownProject)
+	case e.node.draining.Load():
+		done(bus.ErrClosed)
+	case !p.pushes.Allow():
+		p.limited.Add(1)
+		done(bus.ErrRateLimited)
+	default:
+		e.node.bus.Forward(m, done)
 	}
 }
 

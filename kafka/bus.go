@@ -141,6 +141,19 @@ func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 	})
 }
 
+// Forward implements engine.Bus.
+func (b *Bus) Forward(m *bus.Inbound, done func(error)) {
+	var at place
+	if places := b.places.Load(); places != nil {
+		at = (*places)[m.Project]
+	}
+	if at.in == "" {
+		done(fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
+		return
+	}
+	b.producer.produce(at.in, EncodeInbound(m), func(_ int32, _ int64, err error) { done(err) })
+}
+
 func (b *Bus) why() error {
 	if t := b.trouble.Load(); t != nil {
 		return errors.New(*t)

@@ -60,6 +60,15 @@ func Encode(r *bus.Record) Record {
 	return out
 }
 
+// EncodeInbound makes the record of what a client sent to the back ends. A session's are in order.
+func EncodeInbound(m *bus.Inbound) Record {
+	out := Encode(&bus.Record{
+		Destination: m.Destination, User: m.User, Session: m.Session, ContentType: m.ContentType, Headers: m.Headers, Body: m.Body, Time: m.Time,
+	})
+	out.Key = []byte(m.Session)
+	return out
+}
+
 // What is wrong with a record that cannot be delivered.
 var (
 	errForeign = errors.New("it is for another project")

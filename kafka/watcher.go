@@ -49,6 +49,7 @@ type topic struct {
 // place is where a project's pushes go.
 type place struct {
 	topic string
+	in    string
 	epoch uint64
 }
 
@@ -112,16 +113,19 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	places := map[string]place{}
 	var troubles []error
 	for _, t := range wanted {
+		if _, ok := there[t.In]; t.In != "" && !ok {
+			troubles = append(troubles, w.missing(ctx, t.Project, t.In))
+		}
 		f, ok := there[t.Name]
 		if !ok {
-			troubles = append(troubles, w.missing(ctx, t))
+			troubles = append(troubles, w.missing(ctx, t.Project, t.Name))
 			continue
 		}
 		if err := w.begin(ctx, t, f); err != nil {
 			troubles = append(troubles, fmt.Errorf("topic %s: %w", t.Name, err))
 			continue
 		}
-		places[t.Project] = place{t.Name, f.epoch}
+		places[t.Project] = place{t.Name, t.In, f.epoch}
 	}
 	if w.reader.takeLost() {
 		troubles = append(troubles, w.recheck(ctx))
@@ -132,7 +136,7 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 // leave drops the topics that no project has any more.
 func (w *watcher) leave(wanted []bus.Topic) {
 	for name, t := range w.topics {
-		if !slices.Contains(wanted, bus.Topic{Project: t.project, Name: name}) {
+		if !slices.ContainsFunc(wanted, func(b bus.Topic) bool { return b.Project == t.project && b.Name == name }) {
 			w.reader.leave(t.parts)
 			delete(w.topics, name)
 		}
@@ -253,12 +257,14 @@ func (w *watcher) offsets(ctx context.Context, topic string, numbers []int32, sp
 
 // describe asks for the topics that are there.
 func (w *watcher) describe(ctx context.Context, wanted []bus.Topic) (map[string]found, error) {
-	if w.opts.MockEpoch != 0 {
-		return w.describeMock(wanted)
+	var names []string
+	for _, t := range wanted {
+		if names = append(names, t.Name); t.In != "" {
+			names = append(names, t.In)
+		}
 	}
-	names := make([]string, len(wanted))
-	for i, t := range wanted {
-		names[i] = t.Name
+	if w.opts.MockEpoch != 0 {
+		return w.describeMock(names)
 	}
 	all := map[string]found{}
 	if len(names) == 0 {
@@ -287,20 +293,20 @@ func (w *watcher) describe(ctx context.Context, wanted []bus.Topic) (map[string]
 	return all, nil
 }
 
-func (w *watcher) describeMock(wanted []bus.Topic) (map[string]found, error) {
+func (w *watcher) describeMock(names []string) (map[string]found, error) {
 	got, err := w.admin.GetMetadata(nil, true, int(askTime.Milliseconds()))
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]found{}
-	for _, t := range wanted {
-		if m, ok := got.Topics[t.Name]; ok && m.Error.Code() == ck.ErrNoError {
+	for _, name := range names {
+		if m, ok := got.Topics[name]; ok && m.Error.Code() == ck.ErrNoError {
 			f := found{epoch: w.opts.MockEpoch}
 			for _, p := range m.Partitions {
 				f.partitions = append(f.partitions, p.ID)
 			}
 			slices.Sort(f.partitions)
-			all[t.Name] = f
+			all[name] = f
 		}
 	}
 	return all, nil
@@ -321,19 +327,19 @@ func epochOf(id ck.UUID, name string) uint64 {
 }
 
 // missing makes a topic that is not there, or says that somebody has to.
-func (w *watcher) missing(ctx context.Context, t bus.Topic) error {
+func (w *watcher) missing(ctx context.Context, project, name string) error {
 	if !w.opts.Create || w.opts.MockEpoch != 0 {
-		return fmt.Errorf("topic %s of project %s is not there: make it, or set kafka.create_topics", t.Name, t.Project)
+		return fmt.Errorf("topic %s of project %s is not there: make it, or set kafka.create_topics", name, project)
 	}
 	config := map[string]string{}
 	if w.opts.PushBytes+headerRoom > 1<<20 {
 		config["max.message.bytes"] = strconv.Itoa(w.opts.PushBytes + headerRoom)
 	}
-	if err := createTopic(ctx, w.admin, w.opts, t.Name, w.opts.Partitions, config); err != nil {
+	if err := createTopic(ctx, w.admin, w.opts, name, w.opts.Partitions, config); err != nil {
 		return err
 	}
 	w.lookNow()
-	return fmt.Errorf("topic %s of project %s was just made", t.Name, t.Project)
+	return fmt.Errorf("topic %s of project %s was just made", name, project)
 }
 
 // safeReplicas is from where on an acknowledgement has to mean two copies.

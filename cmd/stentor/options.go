@@ -2,16 +2,20 @@ package main
 
 import (
 	"log/slog"
+	"maps"
 	"net/netip"
+	"strings"
 	"time"
 
 	"stentor/cmd/stentor/config"
 	"stentor/engine"
 	"stentor/engine/auth"
+	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/engine/shard"
 	"stentor/engine/ws"
+	"stentor/kafka"
 )
 
 // apiReserve is how many descriptors the node keeps beside those of its clients and of the API's connections.
@@ -49,7 +53,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
 		Limits: engine.Limits{
 			Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated,
-			PendingBytes: int64(l.PendingBytes), ReservedDescriptors: l.APIConnections + apiReserve,
+			PendingBytes: int64(l.PendingBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
 		},
 		Projects: engineProjects(c, projects),
 		Log:      log,
@@ -81,12 +85,36 @@ func engineProjects(c *config.Config, projects []*auth.Project) []engine.Project
 	for i, p := range projects {
 		conf := c.Projects[p.Name()]
 		all[i] = engine.Project{
-			Auth: p, Name: p.Name(), Patterns: conf.Patterns,
+			Auth: p, Name: p.Name(), Topic: c.PushTopic(p.Name()), InTopic: inTopic(c, p.Name()), Patterns: conf.Patterns,
 			Slow: policies[conf.Slow.Policy], SlowTimeout: time.Duration(conf.Slow.Timeout), AckWindow: conf.AckWindow,
 			Connections: conf.Limits.Connections, PushesPerSecond: float64(conf.Limits.PushesPerSecond),
 		}
 	}
 	return all
+}
+
+// inTopic is where what a project's clients send goes, if some of it does.
+func inTopic(c *config.Config, project string) string {
+	for _, action := range c.Projects[project].Send {
+		if action == "forward" {
+			return c.InTopic(project)
+		}
+	}
+	return ""
+}
+
+// kafkaOptions turns a valid configuration into what the Kafka bus takes.
+func kafkaOptions(c *config.Config, sink bus.Sink, own func(project, destination string) bool, log *slog.Logger) kafka.Options {
+	properties := maps.Clone(c.Kafka.Properties)
+	if properties == nil {
+		properties = map[string]string{}
+	}
+	properties["bootstrap.servers"] = strings.Join(c.Kafka.Brokers, ",")
+	return kafka.Options{
+		Node: c.Node.ID, Properties: properties, Create: c.Kafka.CreateTopics, Partitions: c.Kafka.Partitions, Replicas: c.Kafka.Replication,
+		NodesTopic: c.Kafka.NodesTopic, Window: time.Duration(c.History.Window), PushTimeout: time.Duration(c.Push.Timeout),
+		PushBytes: int(c.Limits.PushBytes), Sink: sink, Own: own, Log: log,
+	}
 }
 
 // authProjects compiles the projects of a configuration.

@@ -24,6 +24,7 @@ import (
 	"stentor/engine/admin"
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/kafka"
 )
 
 func newServeCmd() *cobra.Command {
@@ -75,9 +76,21 @@ type server struct {
 	projects *auth.Projects
 	auth     *auth.Authenticator
 	node     *engine.Node
-	bus      *bus.Embedded
+	bus      nodeBus
 	api      *admin.Server
 	apiAddr  net.Listener
+}
+
+// nodeBus is what the node gets its pushes from.
+type nodeBus interface {
+	engine.Bus
+	Close()
+}
+
+// ender is a bus that can say that the node must not go on.
+type ender interface {
+	Ended() <-chan struct{}
+	Err() error
 }
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
@@ -89,6 +102,10 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
 	s.announce(out, dev)
 
+	var busEnded <-chan struct{}
+	if b, ok := s.bus.(ender); ok {
+		busEnded = b.Ended()
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -100,6 +117,8 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 			return s.stop()
 		case <-s.node.Ended():
 			return s.node.Err()
+		case <-busEnded:
+			return errors.Join(s.bus.(ender).Err(), s.stop())
 		case err := <-apiEnded:
 			return fmt.Errorf("the API ended: %w", err)
 		}
@@ -133,12 +152,21 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	if s.node, err = engine.New(opts, s.auth); err != nil {
 		return nil, err
 	}
-	s.bus = bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli()))
+	if s.bus, err = s.openBus(); err != nil {
+		return nil, err
+	}
 	if err := s.node.Start(s.bus); err != nil {
 		return nil, err
 	}
 	s.api = admin.NewServer(s.apiOptions(dev))
 	return s, nil
+}
+
+func (s *server) openBus() (nodeBus, error) {
+	if s.cfg.Bus == "kafka" {
+		return kafka.New(kafkaOptions(s.cfg, s.node, s.projects.Own, s.log))
+	}
+	return bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli())), nil
 }
 
 // chooseGC sets the collector's pace. Connections are long-lived and small, so a smaller share of garbage than Go's
@@ -157,6 +185,9 @@ const chosenGCPercent = 30
 func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.node, authMetrics(s.auth), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if c, ok := s.bus.(prometheus.Collector); ok {
+		registry.MustRegister(c)
+	}
 	console := admin.Console{WS: s.consoleURL(), Project: s.cfg.DefaultProject}
 	if dev {
 		console.APIKey = s.cfg.Projects[s.cfg.DefaultProject].APIKeys[0]
@@ -165,6 +196,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node}, Projects: s.projects, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), Console: console, Log: s.log,
+			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
 		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Log: s.log,
 	}

@@ -18,6 +18,8 @@ const (
 	Ignore SendAction = iota
 	// Push makes it a push of the project.
 	Push
+	// Forward hands it to the back ends.
+	Forward
 	// Deny answers with an ERROR.
 	Deny
 )
@@ -224,7 +226,7 @@ func compileSend(list []SendRule, project string) ([]sendRule, error) {
 			return nil, fmt.Errorf("rule %q: only {project} can stand here", s.Pattern)
 		}
 		if s.Action > Deny {
-			return nil, fmt.Errorf("rule %q: found action %d, allowed are ignore, push and deny", s.Pattern, s.Action)
+			return nil, fmt.Errorf("rule %q: found action %d, allowed are ignore, push, forward and deny", s.Pattern, s.Action)
 		}
 		text := strings.ReplaceAll(s.Pattern, "{project}", project)
 		literal := strings.IndexAny(text, "*?")

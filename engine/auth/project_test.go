@@ -176,7 +176,7 @@ func TestNewProjectErrors(t *testing.T) {
 		{`subscribe: rule "/x/{usr}"`, func(c *ProjectConfig) { c.Subscribe = []string{"/x/{usr}"} }},
 		{`send: rule "x"`, func(c *ProjectConfig) { c.Send = []SendRule{{"x", Push}} }},
 		{"send: rule \"/{user}\": only {project}", func(c *ProjectConfig) { c.Send = []SendRule{{"/{user}", Push}} }},
-		{"found action 3", func(c *ProjectConfig) { c.Send = []SendRule{{"/x", 3}} }},
+		{"found action 4", func(c *ProjectConfig) { c.Send = []SendRule{{"/x", Deny + 1}} }},
 		{"found twice", func(c *ProjectConfig) { c.Send = []SendRule{{"/shop", Push}, {"/{project}", Deny}} }},
 	} {
 		config := ProjectConfig{Name: "shop", Keys: []Key{key}}

@@ -52,10 +52,23 @@ type Bus interface {
 	Publish(r *Record, done func(Position, error))
 }
 
+// Inbound is what a client sent to the back ends. Like a Record it is given away.
+type Inbound struct {
+	Project     string
+	Destination string
+	User        string // empty for a client without a name
+	Session     string
+	ContentType string
+	Headers     []Header
+	Body        []byte
+	Time        time.Time
+}
+
 // Topic is where the bus keeps a project's pushes.
 type Topic struct {
 	Project string
 	Name    string // on the bus; the embedded bus has no use for it
+	In      string // where what clients send to the back ends goes; empty when none of it does
 }
 
 // Sink takes what the bus carries. One goroutine at a time calls it for a partition, so that all of its calls are in

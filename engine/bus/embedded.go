@@ -59,6 +59,9 @@ func (b *Embedded) SetProjects(list []Topic) {
 	})
 }
 
+// Forward refuses: there is nothing between this node and the back ends.
+func (b *Embedded) Forward(_ *Inbound, done func(error)) { done(ErrUnavailable) }
+
 // Ready is nil: the embedded bus is always there.
 func (b *Embedded) Ready() error { return nil }
 

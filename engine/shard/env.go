@@ -29,6 +29,8 @@ type Env interface {
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
 	// Publish hands a client's SEND to the bus. See bus.Bus.
 	Publish(r *bus.Record, done func(bus.Position, error))
+	// Forward hands a client's SEND to the back ends. done gets nil when they have it.
+	Forward(m *bus.Inbound, done func(error))
 	// Join and Leave count the sessions of a project; Join refuses above the limit.
 	Join(p *Settings) bool
 	Leave(p *Settings)
@@ -82,6 +84,7 @@ type SendAction uint8
 const (
 	SendIgnore SendAction = iota
 	SendPush
+	SendForward
 	SendDeny
 )
 

@@ -245,6 +245,9 @@ func (s *Shard) send(c *Conn, ev *session.Event) {
 	case SendDeny:
 		s.fail(c, forbidden("sending to this destination is not allowed"))
 		return
+	case SendForward:
+		s.forward(c, dest, ev)
+		return
 	}
 	r, failure := s.record(c, dest)
 	if failure != nil {
@@ -258,6 +261,34 @@ func (s *Shard) send(c *Conn, ev *session.Event) {
 	}
 	ref := c.ref()
 	s.env.Publish(r, func(_ bus.Position, err error) {
+		s.Post(func() { s.published(ref, token, err) })
+	})
+}
+
+// forward hands a SEND to the back ends. Each one that has no answer yet counts as one that the session is owed, so that
+// their number is bounded whether or not the client asks for receipts.
+func (s *Shard) forward(c *Conn, dest string, ev *session.Event) {
+	if destination.Check(dest) != nil {
+		s.fail(c, &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol})
+		return
+	}
+	m := &bus.Inbound{
+		Project:     c.project.settings.Name,
+		Destination: dest,
+		User:        c.user,
+		Session:     s.sessionID(c),
+		Body:        bytes.Clone(s.machine.Frame.Body),
+		Time:        time.Unix(0, s.conf.Wall.UnixNano()+s.now),
+	}
+	m.ContentType, m.Headers = s.userHeaders()
+	token, ok := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
+	if !ok {
+		s.fail(c, session.TooManyAnswers())
+		return
+	}
+	s.stats.Forwards.Add(1)
+	ref := c.ref()
+	s.env.Forward(m, func(err error) {
 		s.Post(func() { s.published(ref, token, err) })
 	})
 }
@@ -279,17 +310,23 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 		}
 		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
 	}
+	r.ContentType, r.Headers = s.userHeaders()
+	return r, nil
+}
+
+// userHeaders are those of the client's frame that are not STOMP's own.
+func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 	for _, h := range s.machine.Frame.Headers {
 		switch name := string(h.Name); {
 		case name == "content-type":
-			if r.ContentType == "" {
-				r.ContentType = string(h.Value)
+			if contentType == "" {
+				contentType = string(h.Value)
 			}
 		case !stomp.ReservedHeader(name):
-			r.Headers = append(r.Headers, bus.Header{Name: name, Value: string(h.Value)})
+			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
 		}
 	}
-	return r, nil
+	return contentType, list
 }
 
 // published answers a SEND when the bus has it. Trouble of the bus is no fault of the client: it is told to come back.

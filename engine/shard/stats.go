@@ -31,6 +31,7 @@ type Stats struct {
 	Errors         atomic.Uint64 // ERROR frames
 	Nacks          atomic.Uint64
 	SendIgnored    atomic.Uint64
+	Forwards       atomic.Uint64 // SENDs handed to the back ends
 	Unserved       atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
 	Duplicates     atomic.Uint64 // SUBSCRIBEs with an id that is in use
 	Resumed        atomic.Uint64

@@ -16,6 +16,9 @@ type Config struct {
 	Auth           Auth                `key:"auth" doc:"How tokens are verified."`
 	Heartbeat      Heartbeat           `key:"heartbeat" doc:"Signs of life between node and clients."`
 	History        History             `key:"history" doc:"The recent pushes that the node keeps in memory for each project, from which clients resume after a break."`
+	Bus            string              `key:"bus" default:"embedded" oneof:"embedded,kafka" doc:"What carries pushes to the nodes. embedded: there is only this node, and a restart forgets. kafka: any number of nodes, see kafka."`
+	Kafka          Kafka               `key:"kafka" doc:"The Kafka cluster, with bus: kafka. A project's pushes are in a topic of its own, which back ends may write to as well."`
+	Push           Push                `key:"push" doc:"What holds for every push."`
 	Limits         Limits              `key:"limits" doc:"Bounds. A client that breaks one gets an answer that says so, and only that client suffers."`
 	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, hands over what is pending, then closes its clients chunk by chunk, so that they do not all come back at the same moment."`
 	Log            Log                 `key:"log" doc:"What the node writes to its standard error."`
@@ -71,6 +74,24 @@ type History struct {
 	Bytes  ByteSize `key:"bytes" default:"64MiB" range:"1MiB..64GiB" doc:"How much is kept."`
 }
 
+// Kafka says where Kafka is, and how its topics are named and made.
+type Kafka struct {
+	Brokers      []string          `key:"brokers" doc:"Addresses of some of the brokers, as in [kafka-1:9092, kafka-2:9092]."`
+	Properties   map[string]string `key:"properties" secret:"yes" doc:"Any properties of librdkafka, for the login and TLS as an example: {security.protocol: SASL_SSL, sasl.mechanism: SCRAM-SHA-512, sasl.username: stentor, sasl.password: \"${KAFKA_PASSWORD}\"}"`
+	TopicPrefix  string            `key:"topic_prefix" default:"stentor.push." doc:"A project's topic is this and its name, unless the project has a topic."`
+	InPrefix     string            `key:"in_prefix" default:"stentor.in." doc:"The topic for what clients send with the action forward is this and the project's name."`
+	NodesTopic   string            `key:"nodes_topic" default:"stentor.nodes" doc:"Compacted topic in which every node says each second that it lives. A second live node with the same id ends."`
+	CreateTopics bool              `key:"create_topics" default:"true" doc:"Topics that are missing are made."`
+	Partitions   int               `key:"partitions" default:"1" range:"1..256" doc:"Partitions of a topic that is made. With one there is an order over all pushes of the project, with more only for each destination."`
+	Replication  int               `key:"replication" default:"0" range:"0..100" doc:"Copies of a topic that is made, and from 3 on min.insync.replicas=2. 0: what the brokers do."`
+}
+
+// Push bounds every push.
+type Push struct {
+	Timeout Duration `key:"timeout" default:"5s" range:"100ms..5m" doc:"Time for the bus to take a push. Then it is answered with 503 and Retry-After."`
+	MaxAge  Duration `key:"max_age" default:"0s" range:"0s..8784h" doc:"Pushes older than this are not delivered, whatever their ttl_ms. 0: no limit."`
+}
+
 // Limits has the bounds of a node.
 type Limits struct {
 	Connections           int      `key:"connections" default:"1000000" range:"1..10000000" doc:"Client connections of the node. More are refused with 503."`
@@ -123,8 +144,9 @@ type Project struct {
 	TokenExpiry    string            `key:"token_expiry" default:"keep" oneof:"keep,close" doc:"What happens to a session when its token expires."`
 	Destinations   string            `key:"destinations" default:"prefixed" oneof:"prefixed,plain" doc:"prefixed: /topic/NAME/... with the project's name. plain: any /topic/... and /queue/..., as Spring applications do. Either has /user/... too."`
 	Patterns       bool              `key:"patterns" default:"false" doc:"Clients may subscribe to patterns with ?, * and **."`
+	Topic          string            `key:"topic" doc:"Kafka topic with this project's pushes. Empty: kafka.topic_prefix and the project's name."`
 	Subscribe      []string          `key:"subscribe" doc:"What clients may subscribe to: patterns, in which {project} and {user} stand for the names. Default of a prefixed project: /topic/{project}/** and /user/**; a plain one has none."`
-	Send           map[string]string `key:"send" oneof:"ignore,push,deny" doc:"What a client's SEND does, by pattern: ignore (counted and forgotten), push (goes to the subscribers), deny (an error). What no pattern matches is ignored. Example: {\"/topic/{project}/chat/**\": push}"`
+	Send           map[string]string `key:"send" oneof:"ignore,push,forward,deny" doc:"What a client's SEND does, by pattern: ignore (counted and forgotten), push (goes to the subscribers), forward (goes to the back ends, in the topic kafka.in_prefix and the project's name), deny (an error). What no pattern matches is ignored. Example: {\"/topic/{project}/chat/**\": push}"`
 	Slow           Slow              `key:"slow" doc:"Clients that do not read as fast as messages come."`
 	AckWindow      int               `key:"ack_window" default:"0" range:"0..65535" doc:"Messages that a subscription with ack:client or ack:client-individual gets ahead of its ACKs. 0: any number."`
 	Limits         ProjectLimits     `key:"limits" doc:"Bounds of this project."`

@@ -143,6 +143,9 @@ func (f *field) allowed() string {
 	case string:
 		return "a word"
 	case map[string]string:
+		if f.oneof == nil {
+			return "a mapping of names to words"
+		}
 		return "a mapping of patterns to " + strings.Join(f.oneof, ", ")
 	default:
 		names := make([]string, 0, 16)

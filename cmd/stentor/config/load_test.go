@@ -96,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{name: "empty file", want: `f: projects: no project, allowed: at least one ("stentor config init" prints an example)`},
 		{name: "not YAML", file: "limits: [1,\nprojects: {}\n", want: `f:1: this is not YAML: sequence end token ']' not found`},
 		{name: "two documents", file: base + "---\nnode: {}\n", want: "f:3: a second document, allowed: one"},
-		{name: "a list", file: "- a\n", want: "f:1: found a list, allowed: a mapping with node, listen, endpoints, default_project, admin_keys, admin_keys_file, credentials, auth, heartbeat, history, limits, drain, log, gc_percent, projects"},
+		{name: "a list", file: "- a\n", want: "f:1: found a list, allowed: a mapping with node, listen, endpoints, default_project, admin_keys, admin_keys_file, credentials, auth, heartbeat, history, bus, kafka, push, limits, drain, log, gc_percent, projects"},
 		{name: "twice", file: base + "log: {}\nlog: {}\n", want: `f:3: this is not YAML: mapping key "log" already defined at [2:1]`},
 
 		{name: "misspelt", file: base + "limits:\n  conections: 5\n", want: "f:3: limits.conections: unknown key, did you mean connections?"},
@@ -119,7 +119,7 @@ func TestMistakes(t *testing.T) {
 		{name: "mapping for a list", file: base + "listen: {client: {a: b}}\n", want: "f:2: listen.client: found a mapping, allowed: a word"},
 		{name: "word for a section", file: base + "log: info\n", want: `f:2: log: found "info", allowed: a mapping with level, format`},
 		{name: "word for a list of mappings", file: base + "endpoints: /ws\n", want: `f:2: endpoints: found "/ws", allowed: a list of mappings with path, origins, project`},
-		{name: "word for a mapping", file: "projects: {shop: {anonymous: true, send: push}}\n", want: `f:1: projects.shop.send: found "push", allowed: a mapping of patterns to ignore, push, deny`},
+		{name: "word for a mapping", file: "projects: {shop: {anonymous: true, send: push}}\n", want: `f:1: projects.shop.send: found "push", allowed: a mapping of patterns to ignore, push, forward, deny`},
 
 		{name: "no variable", file: base + "node: {id: \"a-${NOWHERE}\"}\n", want: "f:2: node.id: found ${NOWHERE}, but the environment has no NOWHERE (write $${ for a plain ${)"},
 		{name: "shell form", file: base + "node: {id: ${A:-b}}\n", want: "f:2: node.id: found ${A:-b}, allowed: ${NAME} with the name of an environment variable (write $${ for a plain ${)"},
@@ -166,8 +166,13 @@ func TestMistakes(t *testing.T) {
 		{name: "public key with HS256", file: "projects: {shop: {keys: [{alg: HS256, file: a.pem}]}}\n", want: `f:1: projects.shop.keys[0].file: found "a.pem", but HS256 has no public key, allowed: secret_file or secret`},
 		{name: "kid twice", file: "projects:\n  shop:\n    keys:\n      - {kid: a, alg: RS256, file: a}\n      - {kid: a, alg: RS256, file: b}\n", want: `f:5: projects.shop.keys[1].kid: found "a" twice, allowed: another kid for each key`},
 		{name: "plain without subscribe", file: "projects:\n  shop: {anonymous: true, destinations: plain}\n", want: `f:2: projects.shop.subscribe: missing, allowed: what clients of a plain project may subscribe to, as in ["/topic/all/**", "/user/**"]`},
-		{name: "send action", file: "projects:\n  shop:\n    anonymous: true\n    send:\n      /topic/shop/**: publish\n", want: `f:5: projects.shop.send./topic/shop/**: found "publish", allowed: ignore, push, deny`},
+		{name: "send action", file: "projects:\n  shop:\n    anonymous: true\n    send:\n      /topic/shop/**: publish\n", want: `f:5: projects.shop.send./topic/shop/**: found "publish", allowed: ignore, push, forward, deny`},
 		{name: "send pattern", file: "projects:\n  shop:\n    anonymous: true\n    send:\n      topic: push\n", want: `f:5: projects.shop.send.topic: found "topic", allowed: a pattern that begins with /`},
+		{name: "forward without Kafka", file: "projects:\n  shop:\n    anonymous: true\n    send:\n      /app/**: forward\n", want: `f:5: projects.shop.send./app/**: found "forward", which only bus: kafka has, allowed: ignore, push, deny`},
+		{name: "Kafka without brokers", file: base + "bus: kafka\n", want: `f: kafka.brokers: no broker, allowed: at least one, as in [kafka-1:9092]`},
+		{name: "broker", file: base + "bus: kafka\nkafka: {brokers: kafka-1}\n", want: `f:3: kafka.brokers: found "kafka-1", allowed: host:port, as in kafka-1:9092`},
+		{name: "Kafka's property", file: base + "kafka:\n  properties: {acks: 1}\n", want: `f:3: kafka.properties: acks cannot be set: an answered push is on all in-sync replicas`},
+		{name: "topic twice", file: "bus: kafka\nkafka: {brokers: k:1}\nprojects:\n  a: {anonymous: true, topic: t}\n  b: {anonymous: true, topic: t}\n", want: `f:5: projects.b: its topic is "t", which is projects.a already, allowed: a topic of its own`},
 		{name: "no claim", file: "projects: {shop: {anonymous: true, user_claims: []}}\n", want: `f:1: projects.shop.user_claims: no claim, allowed: at least one, as in [sub]`},
 
 		{name: "all at once, in the order of the file",

@@ -49,7 +49,7 @@ func Join(errs ...error) error {
 }
 
 var (
-	actions = map[string]auth.SendAction{"ignore": auth.Ignore, "push": auth.Push, "deny": auth.Deny}
+	actions = map[string]auth.SendAction{"ignore": auth.Ignore, "push": auth.Push, "forward": auth.Forward, "deny": auth.Deny}
 	styles  = map[string]destination.Style{"prefixed": destination.Prefixed, "plain": destination.Plain}
 )
 

@@ -12,6 +12,7 @@ import (
 
 	"stentor/engine/destination"
 	"stentor/engine/ws"
+	"stentor/kafka"
 )
 
 // Validate checks every value by itself and against the others. The error is a Problems. Files that keys name are not
@@ -34,6 +35,7 @@ func (c *Config) validate(partial bool) Problems {
 	v.endpoints()
 	v.credentials()
 	v.sizes()
+	v.kafka()
 	if len(c.Projects) == 0 {
 		v.missing("projects", "no project, allowed: at least one (\"stentor config init\" prints an example)")
 	}
@@ -217,6 +219,58 @@ func (v *validator) sizes() {
 	}
 }
 
+var (
+	topicName   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+	hostAndPort = regexp.MustCompile(`^[^\s,]+:[0-9]{1,5}$`)
+)
+
+func (v *validator) kafka() {
+	k := &v.Kafka
+	if v.Bus == "kafka" && len(k.Brokers) == 0 {
+		v.missing("kafka.brokers", "no broker, allowed: at least one, as in [kafka-1:9092]")
+	}
+	for i, broker := range k.Brokers {
+		if !hostAndPort.MatchString(broker) {
+			v.bad(v.itemPath("kafka.brokers", i), "found %q, allowed: host:port, as in kafka-1:9092", broker)
+		}
+	}
+	if err := kafka.CheckProperties(k.Properties); err != nil {
+		v.bad("kafka.properties", "%v", err)
+	}
+	if _, ok := k.Properties["bootstrap.servers"]; ok {
+		v.bad("kafka.properties", "found bootstrap.servers, which is kafka.brokers here")
+	}
+	if v.Bus != "kafka" {
+		return
+	}
+	taken := map[string]string{k.NodesTopic: "kafka.nodes_topic"}
+	for _, name := range v.ProjectNames() {
+		if !projectName.MatchString(name) {
+			continue
+		}
+		for _, topic := range []string{v.PushTopic(name), v.InTopic(name)} {
+			at := join("projects", name)
+			if !topicName.MatchString(topic) {
+				v.bad(at, "its topic would be %q, allowed: 1 to 249 of the characters A-Z a-z 0-9 . _ -", topic)
+			} else if other := taken[topic]; other != "" {
+				v.bad(at, "its topic is %q, which is %s already, allowed: a topic of its own", topic, other)
+			}
+			taken[topic] = at
+		}
+	}
+}
+
+// PushTopic is the Kafka topic with a project's pushes.
+func (c *Config) PushTopic(project string) string {
+	if p := c.Projects[project]; p != nil && p.Topic != "" {
+		return p.Topic
+	}
+	return c.Kafka.TopicPrefix + project
+}
+
+// InTopic is the Kafka topic for what a project's clients send to the back ends.
+func (c *Config) InTopic(project string) string { return c.Kafka.InPrefix + project }
+
 func (v *validator) project(name string, p *Project) {
 	at := join("projects", name)
 	if !projectName.MatchString(name) {
@@ -247,8 +301,11 @@ func (v *validator) project(name string, p *Project) {
 		} else if rule.NamesUser() {
 			v.bad(path, "found %q, allowed: {project} alone", pattern)
 		}
-		if action := p.Send[pattern]; action != "ignore" && action != "push" && action != "deny" {
-			v.bad(path, "found %q, allowed: ignore, push, deny", action)
+		switch action := p.Send[pattern]; {
+		case !slices.Contains([]string{"ignore", "push", "forward", "deny"}, action):
+			v.bad(path, "found %q, allowed: ignore, push, forward, deny", action)
+		case action == "forward" && v.Bus != "kafka":
+			v.bad(path, "found %q, which only bus: kafka has, allowed: ignore, push, deny", action)
 		}
 	}
 }

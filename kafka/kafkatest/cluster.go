@@ -1,0 +1,175 @@
+package kafkatest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// Cluster is a running Kafka. Brokers are counted from 0, and that number is their node id in Kafka's metadata too.
+// Its methods may be called from any goroutine, but only one at a time for one broker.
+type Cluster struct {
+	classPath string
+	jvm       []string
+	dir       string
+	brokers   []*broker
+}
+
+// Start runs a cluster of n brokers until the test ends, and fails the test when it cannot. Where the test has failed,
+// the end of each broker's log is printed.
+func Start(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c, err := New(n, Quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, b := range c.brokers {
+				t.Logf("broker %d:\n%s", b.ID, b.tail())
+			}
+		}
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// Bootstrap returns the address of some Kafka: KAFKA_BOOTSTRAP, or a broker of the test's own.
+func Bootstrap(t testing.TB) string {
+	t.Helper()
+	if address := os.Getenv("KAFKA_BOOTSTRAP"); address != "" {
+		return address
+	}
+	return Start(t, 1).Bootstrap()
+}
+
+// Quick is an option of the Java machine: a broker starts for half of the work (4 s of CPU) and is slower ever after.
+const Quick = "-XX:TieredStopAtLevel=1"
+
+// New starts a cluster of n brokers, with options of the Java machine besides its heap; the caller stops it. Topics have
+// as many replicas as there are brokers, three at most.
+func New(n int, jvm ...string) (*Cluster, error) {
+	classPath, err := classPath()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "stentor-kafka-")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{classPath: classPath, jvm: jvm, dir: dir}
+	if err := c.start(n); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(n int) error {
+	ports, err := freePorts(3 * n)
+	if err != nil {
+		return err
+	}
+	var voters []string
+	replicas := min(n, 3)
+	for i := range n {
+		b := &broker{
+			ID: i, Dir: filepath.Join(c.dir, strconv.Itoa(i)),
+			Plain: ports[3*i], SASL: ports[3*i+1], Controller: ports[3*i+2],
+			Replicas: replicas, InSync: max(1, replicas-1),
+		}
+		c.brokers = append(c.brokers, b)
+		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", i, b.Controller))
+	}
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails
+	cluster := base64.RawURLEncoding.EncodeToString(id)
+	// All at once: a controller is ready only when most of them are there.
+	return c.each(func(b *broker) error {
+		b.Voters = strings.Join(voters, ",")
+		if err := b.format(c.classPath, cluster); err != nil {
+			return err
+		}
+		return b.start(c.classPath, c.jvm)
+	})
+}
+
+func (c *Cluster) each(do func(*broker) error) error {
+	errs := make([]error, len(c.brokers))
+	var wg sync.WaitGroup
+	for i, b := range c.brokers {
+		wg.Go(func() { errs[i] = do(b) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Bootstrap returns the addresses where everything is allowed without credentials.
+func (c *Cluster) Bootstrap() string { return c.addresses(func(b *broker) int { return b.Plain }) }
+
+// SASL returns the addresses of the listener for SASL_PLAINTEXT with PLAIN. The users node and backend, each with its
+// name as password, may do what ACLs grant them.
+func (c *Cluster) SASL() string { return c.addresses(func(b *broker) int { return b.SASL }) }
+
+func (c *Cluster) addresses(port func(*broker) int) string {
+	var all []string
+	for _, b := range c.brokers {
+		all = append(all, "127.0.0.1:"+strconv.Itoa(port(b)))
+	}
+	return strings.Join(all, ",")
+}
+
+// KillBroker ends broker i with SIGKILL. Its data stays for RestartBroker.
+func (c *Cluster) KillBroker(i int) { c.brokers[i].end(syscall.SIGKILL) }
+
+// RestartBroker starts broker i, which was killed, on its old data and ports and returns once it serves clients.
+func (c *Cluster) RestartBroker(i int) error { return c.brokers[i].start(c.classPath, c.jvm) }
+
+// RunTool runs one of Kafka's tools, such as Topics or Groups, and returns what it printed.
+func (c *Cluster) RunTool(class string, args ...string) (string, error) {
+	return RunTool(c.Bootstrap(), class, args...)
+}
+
+// Exited is closed when broker i is gone.
+func (c *Cluster) Exited(i int) <-chan struct{} { return c.brokers[i].exited }
+
+// Stop ends all brokers and removes their data.
+func (c *Cluster) Stop() error {
+	sig := syscall.SIGTERM
+	if len(c.brokers) > 1 {
+		sig = syscall.SIGKILL // in order they would take 6 s: the last ones miss the majority that lets them go
+	}
+	err := c.each(func(b *broker) error {
+		b.end(sig)
+		return nil
+	})
+	return errors.Join(err, os.RemoveAll(c.dir))
+}
+
+// freePorts returns ports below those that the kernel hands to outgoing connections: a broker that was killed must
+// find its own free again.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range 100 * n {
+		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(20_000+mathrand.IntN(12_000)))
+		if err != nil {
+			continue
+		}
+		defer l.Close() // all stay taken until the last is found, so that none comes twice
+		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
+			return ports, nil
+		}
+	}
+	return nil, errors.New("no free ports on 127.0.0.1")
+}

@@ -1,0 +1,11 @@
+// Package kafkatest runs a real Apache Kafka (KRaft, one broker or several) for tests and development.
+//
+//	c := kafkatest.Start(t, 3)
+//	c.KillBroker(1)                                        // SIGKILL; its data stays
+//	err := c.RestartBroker(1)
+//	out, err := c.RunTool(kafkatest.Groups, "--describe", "--group", "stentor-a")
+//
+// A test that only needs some Kafka asks for Bootstrap, which takes KAFKA_BOOTSTRAP when it is set. Needs Java 17, and
+// Maven the first time: the jars of kafka/dev/pom.xml are kept in .cache/kafka of the repository. Each broker is a
+// process of its own with a heap of 512 MB; it cannot outlive the process that started it.
+package kafkatest
