@@ -94,21 +94,28 @@ type ender interface {
 }
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
-	s, err := start(cfg, dev, logTo)
+	s, err := start(cfg, startOptions{dev: dev}, logTo)
 	if err != nil {
 		return err
 	}
+	s.announce(out, dev)
+	return s.serve(ctx, load)
+}
+
+// serve runs until ctx ends, or something of the node does. load reads the configuration again; nil: there is none to
+// read.
+func (s *server) serve(ctx context.Context, load func() (*config.Config, error)) error {
 	apiEnded := make(chan error, 1)
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
-	s.announce(out, dev)
-
 	var busEnded <-chan struct{}
 	if b, ok := s.bus.(ender); ok {
 		busEnded = b.Ended()
 	}
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	if load != nil {
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+	}
 	for {
 		select {
 		case <-hup:
@@ -125,7 +132,13 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	}
 }
 
-func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
+// startOptions are what a node's configuration does not say.
+type startOptions struct {
+	dev       bool
+	mockEpoch uint64 // see kafka.Options
+}
+
+func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
 	s := &server{cfg: cfg, log: newLogger(cfg, logTo)}
 	chooseGC(cfg.GCPercent)
 	list, err := authProjects(cfg)
@@ -152,19 +165,22 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	if s.node, err = engine.New(opts, s.auth); err != nil {
 		return nil, err
 	}
-	if s.bus, err = s.openBus(); err != nil {
+	if s.bus, err = s.openBus(how.mockEpoch); err != nil {
 		return nil, err
 	}
 	if err := s.node.Start(s.bus); err != nil {
+		s.bus.Close()
 		return nil, err
 	}
-	s.api = admin.NewServer(s.apiOptions(dev))
+	s.api = admin.NewServer(s.apiOptions(how.dev))
 	return s, nil
 }
 
-func (s *server) openBus() (nodeBus, error) {
+func (s *server) openBus(mockEpoch uint64) (nodeBus, error) {
 	if s.cfg.Bus == "kafka" {
-		return kafka.New(kafkaOptions(s.cfg, s.node, s.projects.Own, s.log))
+		o := kafkaOptions(s.cfg, s.node, s.projects.Own, s.log)
+		o.MockEpoch = mockEpoch
+		return kafka.New(o)
 	}
 	return bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli())), nil
 }

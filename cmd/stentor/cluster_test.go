@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"stentor/cmd/stentor/client"
+)
+
+// output collects what a command prints, for who waits for it.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(what)
+		}
+	}
+}
+
+var nodeLine = regexp.MustCompile(`dev-\d+ +clients (\S+) +page (\S+)`)
+
+func httpOK(url string) bool {
+	r, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	_ = r.Body.Close()
+	return r.StatusCode == http.StatusOK
+}
+
+// runCluster starts n nodes and returns their client and API addresses.
+func runCluster(t *testing.T, n int) [][]string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, logs, ended := &output{}, &output{}, make(chan error, 1)
+	go func() {
+		ended <- cluster(ctx, n, []string{"listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0"}, out, logs)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(logs.String())
+		}
+	})
+	eventually(t, "the nodes did not start", func() bool { return strings.Contains(out.String(), "Ctrl-C") })
+	nodes := nodeLine.FindAllStringSubmatch(out.String(), -1)
+	if len(nodes) != n {
+		t.Fatalf("nodes %v in %q", nodes, out.String())
+	}
+	for _, node := range nodes {
+		eventually(t, "a node is not ready", func() bool { return httpOK(node[2] + "readyz") })
+	}
+	return nodes
+}
+
+func postPush(t *testing.T, api, body string) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, api+"v1/projects/demo/push", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer demo-key")
+	r.Header.Set("Content-Type", "application/json")
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = got.Body.Close() }()
+	text, _ := io.ReadAll(got.Body)
+	if got.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", got.StatusCode, text)
+	}
+	return string(text)
+}
+
+// Every subscriber of every node gets every push once, whichever node took it; a retry through another node is no
+// second push; who loses its node resumes on another.
+func TestCluster(t *testing.T) {
+	nodes := runCluster(t, 3)
+	dial := func(i int, after string) *client.Conn {
+		c, err := client.Dial(t.Context(), client.Options{URL: nodes[i][1], Project: "demo"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		if err := c.Subscribe("1", "/topic/demo/all", after); err != nil {
+			t.Fatal(err)
+		}
+		if _, receipt, err := c.Next(); err != nil || receipt == nil {
+			t.Fatal("no receipt", err)
+		}
+		return c
+	}
+	conns := []*client.Conn{dial(0, ""), dial(1, ""), dial(2, "")}
+	const n = 60
+	for i := range n {
+		body := fmt.Sprintf(`{"topic":"all","payload":"%d","id":"id-%d"}`, i, i)
+		postPush(t, nodes[i%3][2], body)
+		if i%10 == 0 {
+			postPush(t, nodes[(i+1)%3][2], body)
+		}
+	}
+	var last string
+	for k, c := range conns {
+		for i := range n {
+			m, _, err := c.Next()
+			if err != nil || string(m.Body) != fmt.Sprint(i) {
+				t.Fatalf("client %d, push %d: %+v %v", k, i, m, err)
+			}
+			if i == n/2 {
+				last = m.ID
+			}
+		}
+	}
+	again := dial(2, last)
+	for i := n/2 + 1; i < n; i++ {
+		m, _, err := again.Next()
+		if err != nil || string(m.Body) != fmt.Sprint(i) {
+			t.Fatalf("resumed, push %d: %+v %v", i, m, err)
+		}
+	}
+}
+
+// A client's SEND gets its receipt once Kafka has it.
+func TestForward(t *testing.T) {
+	nodes := runCluster(t, 1)
+	conn, _, _, err := ws.Dial(t.Context(), nodes[0][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for _, frame := range []string{
+		"CONNECT\naccept-version:1.2\nprojectId:demo\n\n\x00",
+		"SEND\ndestination:/app/order\ncolor:red\nreceipt:r1\n\nhello\x00",
+	} {
+		if err := wsutil.WriteClientText(conn, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := wsutil.ReadServerText(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]string{true: "CONNECTED\n", false: "RECEIPT\nreceipt-id:r1\n"}[strings.HasPrefix(frame, "CONN")]; !strings.HasPrefix(string(got), want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
