@@ -25,3 +25,19 @@ lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l cmd engine stomp bench)" || { gofmt -l cmd engine stomp bench; echo 'run make fmt'; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
+KAFKA_TESTS ?= ./kafka/...
+WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)
+
+.PHONY: kafka
+kafka: bin/kafka-dev ## a Kafka to develop with, until Ctrl-C
+	@exec bin/kafka-dev
+
+.PHONY: test-kafka
+test-kafka: bin/kafka-dev ## the tests that need a Kafka
+	$(WITH_KAFKA) $(GO) test -tags kafka -count 1 -p 1 $(KAFKA_TESTS)
+
+.PHONY: bin/kafka-dev
+bin/kafka-dev:
+	@$(GO) build -o $@ ./kafka/dev

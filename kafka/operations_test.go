@@ -72,8 +72,13 @@ func TestOperations(t *testing.T) {
 	}
 	await(t, got, "2")
 	nodes := newProducer(t, as(c, "node"))
-	if err := produce(t, nodes, "stentor.in.shop"); err != nil {
-		t.Errorf("the node may not forward: %v", err)
+	for _, topic := range []string{"stentor.in.shop", "stentor.nodes"} {
+		if err := produce(t, nodes, topic); err != nil {
+			t.Errorf("the node may not write to %s: %v", topic, err)
+		}
+	}
+	if v := readOne(t, as(c, "node"), "stentor-b", "stentor.nodes"); !strings.HasPrefix(v, "{") {
+		t.Errorf("the node read no sign of life: %s", v)
 	}
 	for _, topic := range []string{"stentor.in.shop", "stentor.nodes", "stentor.push.other"} {
 		var e ck.Error
@@ -183,7 +188,7 @@ func readOne(t *testing.T, properties map[string]string, group, topic string) st
 		return err.Error()
 	}
 	if _, err := r.CommitMessage(m); err != nil {
-		t.Errorf("the back end may not commit: %v", err)
+		t.Errorf("%s may not commit: %v", group, err)
 	}
 	return string(m.Value)
 }

@@ -39,7 +39,7 @@ const pom = "kafka/dev/pom.xml"
 // at once.
 func classPath() (string, error) {
 	if _, err := exec.LookPath("java"); err != nil {
-		return "", fmt.Errorf("Kafka needs Java 17 (kafka/dev/deps.sh installs it): %w", err)
+		return "", fmt.Errorf("a broker needs Java 17 (kafka/dev/deps.sh installs it): %w", err)
 	}
 	root, err := repository()
 	if err != nil {
