@@ -275,8 +275,14 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	return err
 }
 
-// settle waits until everything accepted has been handed to those who can take it.
+// settle waits until everything accepted has been handed to those who can take it, for half of the time that there is:
+// other nodes may go on pushing.
 func (n *Node) settle(ctx context.Context) {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
 	for {
 		busy := false
 		for _, l := range n.loops {

@@ -19,6 +19,7 @@ type project struct {
 	sessions atomic.Int64
 	full     atomic.Uint64 // sessions refused by limit
 	pushes   *rate.Limiter
+	reports  reports
 
 	accepted atomic.Uint64 // pushes
 	expired  atomic.Uint64 // pushes that were too old when they came from the bus

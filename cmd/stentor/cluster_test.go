@@ -83,6 +83,22 @@ func runCluster(t *testing.T, n int) [][]string {
 	return nodes
 }
 
+func get(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer demo-key")
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = got.Body.Close() }()
+	text, _ := io.ReadAll(got.Body)
+	return string(text)
+}
+
 func postPush(t *testing.T, api, body string) string {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, api+"v1/projects/demo/push", strings.NewReader(body))
@@ -141,6 +157,11 @@ func TestCluster(t *testing.T) {
 				last = m.ID
 			}
 		}
+	}
+	for _, node := range nodes {
+		eventually(t, "the report of a push", func() bool {
+			return strings.Contains(get(t, node[2]+"v1/projects/demo/pushes/id-5"), `"matched":1,"written":1,"dropped":0,"failed":0,"first_write"`)
+		})
 	}
 	again := dial(2, last)
 	for i := n/2 + 1; i < n; i++ {

@@ -210,7 +210,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	}
 	return admin.ServerOptions{
 		Handler: admin.New(admin.Options{
-			Node: apiNode{s.node}, Projects: s.projects, Gatherer: registry, Registerer: registry,
+			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: s.projects, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), Console: console, Log: s.log,
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
@@ -305,7 +305,23 @@ func newLogger(cfg *config.Config, to io.Writer) *slog.Logger {
 }
 
 // apiNode is the node as the API sees it.
-type apiNode struct{ *engine.Node }
+type apiNode struct {
+	*engine.Node
+	id string
+}
+
+// Delivery implements admin.Node.
+func (n apiNode) Delivery(project, id string) (admin.Delivery, bool) {
+	d, ok := n.Node.Delivery(project, id)
+	if !ok {
+		return admin.Delivery{}, false
+	}
+	here := admin.NodeDelivery{Node: n.id, Matched: d.Matched, Written: d.Written, Dropped: d.Dropped, Failed: d.Failed}
+	if !d.FirstWrite.IsZero() {
+		here.FirstWrite, here.LastWrite = &d.FirstWrite, &d.LastWrite
+	}
+	return admin.Delivery{ID: id, Position: d.Position.String(), Nodes: []admin.NodeDelivery{here}}, true
+}
 
 // Stats implements admin.Node.
 func (n apiNode) Stats(ctx context.Context, project string) (admin.Stats, error) {

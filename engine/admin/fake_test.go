@@ -76,6 +76,11 @@ func (n *fakeNode) Stats(context.Context, string) (Stats, error) {
 	return Stats{Sessions: 3, Subscriptions: 4, Pushes: 5, Deliveries: 6}, n.err
 }
 
+func (n *fakeNode) Delivery(_, id string) (Delivery, bool) {
+	first := time.Unix(1e9, 0).UTC()
+	return Delivery{ID: id, Position: "1-0-7", Nodes: []NodeDelivery{{Node: "n1", Matched: 5, Written: 3, Dropped: 1, Failed: 1, FirstWrite: &first, LastWrite: &first}}}, id == "order-17"
+}
+
 func (n *fakeNode) Ready() error {
 	if n.panics {
 		panic("for the test")

@@ -92,6 +92,7 @@ func (a *api) routes() map[string]map[string]handler {
 		"/v1/push":                                     {"POST": a.envelope},
 		"/v1/projects/{project}/push":                  {"POST": a.owned(a.push)},
 		"/v1/projects/{project}/push/batch":            {"POST": a.owned(a.batch)},
+		"/v1/projects/{project}/pushes/{id}":           {"GET": a.owned(a.delivery)},
 		"/v1/projects/{project}/sessions":              {"GET": a.owned(a.listing(a.sessions))},
 		"/v1/projects/{project}/sessions/{id}":         {"DELETE": a.owned(a.kick)},
 		"/v1/projects/{project}/users/{user}/sessions": {"DELETE": a.owned(a.kickUser)},

@@ -20,6 +20,8 @@ type Node interface {
 	KickUser(ctx context.Context, project, user string) (int, error)
 	Destinations(ctx context.Context, project string) ([]shard.DestinationInfo, error)
 	Stats(ctx context.Context, project string) (Stats, error)
+	// Delivery tells what became of a push, while its report is kept.
+	Delivery(project, id string) (Delivery, bool)
 	// Ready returns nil, or why this node wants no new clients.
 	Ready() error
 }

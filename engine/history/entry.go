@@ -17,8 +17,9 @@ type Entry struct {
 	Session     string
 	ID          string
 	Position    bus.Position
-	Expires     int64 // node clock in ns after which it is no longer delivered; 0 never
-	Time        int64 // node clock in ns at which it was read
+	Expires     int64   // node clock in ns after which it is no longer delivered; 0 never
+	Time        int64   // node clock in ns at which it was read
+	Report      *Report // nil when nobody can ask for one
 
 	log     *Log
 	seq     uint64

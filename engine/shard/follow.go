@@ -179,6 +179,9 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 			s.tooSlow(c)
 			return true
 		}
+		for _, e := range f.backlog[:gone] {
+			e.AddDropped()
+		}
 		f.backlog = slices.Delete(f.backlog, 0, gone)
 		f.cursor += uint64(missed)
 	}
@@ -198,6 +201,9 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 // keepLast skips all that waits but the newest push and returns how many that were.
 func (f *follow) keepLast(b *sub) (skipped int) {
 	skipped = b.waiting() - 1
+	for _, e := range f.waitingEntries(b)[:skipped] {
+		e.AddDropped()
+	}
 	if l := b.log; l.kind != userQueue && l.tail() > f.cursor {
 		f.backlog = nil
 		f.cursor = l.tail() - 1
@@ -273,6 +279,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 			taken++
 		}
 	}
+	s.given = append(s.given[:0], f.waitingEntries(b)[:taken]...) // the write may end the connection, and with it the log
 	f.backlog = f.backlog[fromBacklog:]
 	if len(f.backlog) == 0 {
 		f.backlog = nil
@@ -286,7 +293,29 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		f.dropped, f.resumed = 0, notResumed
 	}
 	s.sent(l.p)
-	return s.write(c, s.frames.buf)
+	written := s.write(c, s.frames.buf)
+	for _, e := range s.given {
+		if written {
+			e.AddWritten(1, s.now)
+		} else {
+			e.AddFailed()
+		}
+	}
+	clear(s.given)
+	return written
+}
+
+// waitingEntries are the pushes that a detached subscription has yet to be given.
+func (f *follow) waitingEntries(b *sub) []*history.Entry {
+	l := b.log
+	if l.kind == userQueue || f.cursor >= l.tail() {
+		return f.backlog
+	}
+	behind := l.entries.Items()[f.cursor-l.base:]
+	if len(f.backlog) == 0 {
+		return behind
+	}
+	return append(slices.Clip(f.backlog), behind...)
 }
 
 // room is how many pushes b may get before its client acknowledges some.

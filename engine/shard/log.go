@@ -33,6 +33,7 @@ type log struct {
 
 	attached []uint32 // subscriptions
 	served   int      // of them in the round under way
+	wrote    int      // of those, given something since the reports were last told
 	users    int      // subscriptions of a userQueue
 	detached int      // subscriptions that go at their own pace
 }

@@ -152,6 +152,7 @@ func (s *Shard) route(name string, e *history.Entry) {
 
 func (s *Shard) append(l *log, e *history.Entry) {
 	l.entries.Push(e)
+	e.AddMatched(l.subscriptions())
 	s.enqueue(l.p, l)
 }
 

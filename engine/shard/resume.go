@@ -89,6 +89,9 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 		if missed, complete := l.p.settings.History.Since(wanted, r.seen, upTo); complete {
 			f.resumed = resumedAll
 			f.backlog = missed
+			for _, e := range missed {
+				e.AddMatched(1)
+			}
 			if l.kind == userQueue {
 				f.from = l.p.unicast.next()
 			} else {

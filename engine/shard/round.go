@@ -82,10 +82,12 @@ func (s *Shard) rounds(l *log, budget int) (used int, more bool) {
 		}
 		for l.served < len(l.attached) {
 			if used >= budget {
+				s.report(l)
 				return used, true
 			}
 			used += s.deliver(l, l.attached[l.served])
 		}
+		s.report(l)
 		if l.inRound() { // else the last subscription left during its write, and the log with it
 			l.advance(l.end)
 		}
@@ -129,6 +131,7 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		return 1
 	}
 	out := s.roundFrames(l, b)
+	from, to := l.head, l.end
 	if len(out) > 0 {
 		s.told(b)
 		for n := l.head; n < l.end && b.follow != nil; n++ {
@@ -136,11 +139,29 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		}
 		s.sent(l.p)
 		if !s.write(c, out) {
+			if l.head == from && l.end == to { // else the log went with its last subscription
+				for n := from; n < to; n++ {
+					l.at(n).AddFailed()
+				}
+			}
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
 		}
 	}
+	if len(out) > 0 {
+		l.wrote++
+	}
 	l.served++
 	return cost(len(out))
+}
+
+// report tells the pushes of the round under way to how many they were given since the last time.
+func (s *Shard) report(l *log) {
+	if l.wrote > 0 {
+		for n := l.head; n < l.end; n++ {
+			l.at(n).AddWritten(l.wrote, s.now)
+		}
+		l.wrote = 0
+	}
 }
 
 // skip gives up what a panic interrupted.
@@ -150,6 +171,7 @@ func (s *Shard) skip() {
 	s.frames = scratch{}
 	switch {
 	case at.log != nil:
+		at.log.wrote = 0
 		if at.log.inRound() {
 			at.log.advance(at.log.end)
 		}

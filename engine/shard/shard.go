@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"stentor/engine/fifo"
+	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 )
@@ -33,6 +34,7 @@ type Shard struct {
 	turn   *Conn // whose input is being handled
 	doing  doing
 	frames scratch
+	given  []*history.Entry // that a detached subscription is being given
 	now    int64
 }
 

@@ -98,6 +98,9 @@ func (s *Shard) deliverTo(c *Conn, e *history.Entry, number uint64) (used int) {
 // give writes e to a user's subscription at once, or puts it behind what already waits for it.
 func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 	b := s.subs.at(i)
+	if !b.loose || number >= b.follow.from {
+		e.AddMatched(1)
+	}
 	if b.loose {
 		if number >= b.follow.from {
 			b.follow.backlog = append(b.follow.backlog, e)
@@ -116,7 +119,11 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		s.told(b)
 		b.expect(e)
 		s.sent(c.project)
-		s.write(c, s.frames.buf)
+		if s.write(c, s.frames.buf) {
+			e.AddWritten(1, s.now)
+		} else {
+			e.AddFailed()
+		}
 	}
 	return cost(n)
 }

@@ -1,0 +1,45 @@
+package history
+
+import "sync/atomic"
+
+// Report counts what became of one push on this node. Shards add to it, any goroutine may read it. Times are the
+// node's clock in ns, 0 for none.
+type Report struct {
+	// Matched are the subscriptions that it was for, Written those whose socket took it. Dropped lost it to the policy
+	// for slow clients, Failed to a write that broke the connection. What is in none of them waits, or its client left.
+	Matched, Written, Dropped, Failed atomic.Int64
+	First, Last                       atomic.Int64 // write
+}
+
+// AddMatched counts subscriptions that a push is for.
+func (e *Entry) AddMatched(n int) {
+	if e.Report != nil && n > 0 {
+		e.Report.Matched.Add(int64(n))
+	}
+}
+
+// AddWritten counts subscriptions that were given a push at now.
+func (e *Entry) AddWritten(n int, now int64) {
+	r := e.Report
+	if r == nil || n == 0 || e.Expired(now) {
+		return
+	}
+	r.Written.Add(int64(n))
+	r.First.CompareAndSwap(0, now)
+	for last := r.Last.Load(); last < now && !r.Last.CompareAndSwap(last, now); last = r.Last.Load() {
+	}
+}
+
+// AddDropped counts a subscription that lost a push to its project's policy.
+func (e *Entry) AddDropped() {
+	if e.Report != nil {
+		e.Report.Dropped.Add(1)
+	}
+}
+
+// AddFailed counts a subscription whose connection broke in the write of a push.
+func (e *Entry) AddFailed() {
+	if e.Report != nil {
+		e.Report.Failed.Add(1)
+	}
+}
