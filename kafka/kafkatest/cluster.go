@@ -8,6 +8,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,9 +27,12 @@ type Cluster struct {
 }
 
 // Start runs a cluster of n brokers until the test ends, and fails the test when it cannot. Where the test has failed,
-// the end of each broker's log is printed.
+// the end of each broker's log is printed. A test is skipped for whoever has a Kafka of his own, and no Java.
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
+	if _, err := exec.LookPath("java"); err != nil && os.Getenv("KAFKA_BOOTSTRAP") != "" {
+		t.Skip("this test wants brokers of its own, and there is no Java to run them")
+	}
 	c, err := New(n, Quick)
 	if err != nil {
 		t.Fatal(err)
