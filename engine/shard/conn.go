@@ -32,7 +32,6 @@ type Conn struct {
 
 	since     uint32 // unix seconds
 	expires   uint32 // unix seconds; 0 never
-	opened    uint32
 	lastRead  uint32
 	lastWrite uint32
 	sends     uint32 // heart-beat intervals in ms; 0 none
@@ -80,8 +79,8 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	idx := s.conns.take()
 	c := s.conns.at(idx)
 	*c = Conn{idx: idx, gen: c.gen + 1, socket: socket, state: stateOpen, greeting: true}
-	c.opened = s.millis()
-	c.lastRead, c.lastWrite = c.opened, c.opened
+	s.clock()
+	c.lastRead, c.lastWrite = s.millis(), s.millis()
 	c.address, c.port = peer.Addr().As16(), peer.Port()
 	s.stats.Connections.Add(1)
 	s.stats.Greeting.Add(1)
@@ -166,12 +165,32 @@ func ParseSessionID(id string, instance uint32) (shard int, r Ref, ok bool) {
 	return int(b[4]), Ref{binary.BigEndian.Uint32(b[5:]), binary.BigEndian.Uint32(b[9:])}, true
 }
 
-// write hands p to the socket and reports whether the connection still stands.
-func (s *Shard) write(c *Conn, p []byte) bool {
+// write hands p to the socket and reports whether the connection still stands. A panic of the socket costs this
+// connection and nobody else.
+func (s *Shard) write(c *Conn, p []byte) (stands bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.recovered("write", reason)
+			s.drop(c)
+			stands = false
+		}
+	}()
 	c.lastWrite = s.millis()
 	s.stats.BytesOut.Add(uint64(len(p)))
 	_, err := c.socket.Write(p)
 	return err == nil && c.state == stateOpen
+}
+
+// drop closes c after a panic, without a word: who knows what was written.
+func (s *Shard) drop(c *Conn) {
+	if c.state == stateOpen {
+		s.env.Close(c.socket)
+	}
+}
+
+func (s *Shard) recovered(where string, reason any) {
+	s.stats.Panics.Add(1)
+	s.env.Panicked(where, reason)
 }
 
 // flush writes the answers of this turn and, when they were the last, begins to close.
@@ -186,7 +205,7 @@ func (s *Shard) flush(c *Conn) {
 		if c.socket.OutboundBuffered() == 0 {
 			c.unread = 0
 		} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
-			s.stats.ReplyOverflows.Add(1)
+			s.stats.Limits[session.LimitReplyBytes].Add(1)
 			s.env.Close(c.socket)
 			return
 		}
@@ -232,6 +251,5 @@ func (s *Shard) end(c *Conn, code ws.StatusCode, reason string) {
 }
 
 func (s *Shard) scheduleIn(c *Conn, d time.Duration) {
-	ticks := uint32(d.Milliseconds())/tickMillis + 1
-	s.schedule(c, s.wheel.now+ticks)
+	s.scheduleAfter(c, uint32(d.Milliseconds()))
 }

@@ -90,9 +90,8 @@ func (s *Shard) Applied(project string, pos bus.Position) {
 	s.tenant(project).applied[pos.Partition] = pos
 }
 
-// positionLine is the header line that says what a new subscription begins behind. last-message-id takes its value.
-func (s *Shard) positionLine(p *project) string {
-	partitions := p.applied
+// positionLine is the header line that says what a subscription has behind it. last-message-id takes its value.
+func positionLine(partitions map[int32]bus.Position) string {
 	if len(partitions) == 0 {
 		return ""
 	}

@@ -39,7 +39,7 @@ func (s *Shard) Sessions(q *SessionQuery, slot uint32, page []SessionInfo) ([]Se
 // userSessions goes along the user's chain; slot names the session to begin with.
 func (s *Shard) userSessions(p *project, q *SessionQuery, slot uint32, page []SessionInfo) ([]SessionInfo, uint32) {
 	at := s.sessionsOf(p, q.User)
-	for skip := slot > 1; at != 0; at = s.conns.at(at).userNext {
+	for skip := slot != 0; at != 0; at = s.conns.at(at).userNext {
 		if skip && at != slot {
 			continue
 		}

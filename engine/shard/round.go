@@ -1,7 +1,5 @@
 package shard
 
-import "stentor/engine/session"
-
 // quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
 const quantum = 32
 
@@ -131,9 +129,6 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	out := s.roundFrames(l, b)
 	if len(out) > 0 {
 		s.told(b)
-		for n := l.head; n < l.end && b.follow != nil; n++ {
-			b.expect(l.at(n))
-		}
 		s.sent(l.p)
 		if !s.write(c, out) {
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
@@ -157,8 +152,7 @@ func (s *Shard) skip() {
 		if at.unicast.unicast.entries.Len() > 0 {
 			at.unicast.unicast.pop()
 		}
-	case at.conn != nil && at.conn.state == stateOpen:
-		at.conn.sess.Phase = session.Closing
-		s.env.Close(at.conn.socket)
+	case at.conn != nil:
+		s.drop(at.conn)
 	}
 }

@@ -110,11 +110,10 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		return 1
 	}
 	s.frames.begin()
-	s.appendMessage(b, e, b.note())
+	s.appendNoted(b, e, b.note())
 	n := len(s.frames.buf)
 	if n > 0 {
 		s.told(b)
-		b.expect(e)
 		s.sent(c.project)
 		s.write(c, s.frames.buf)
 	}
