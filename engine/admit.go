@@ -102,10 +102,11 @@ func (n *Node) credentials(r *ws.Request, a *shard.Admission) {
 	if err != nil {
 		return
 	}
+	// What has nothing to unescape is still a part of the read buffer.
 	if token := query.Get(n.opts.TokenHeader); token != "" {
-		a.Token = token
+		a.Token = strings.Clone(token)
 	}
-	a.Project = query.Get(n.opts.ProjectHeader)
+	a.Project = strings.Clone(query.Get(n.opts.ProjectHeader))
 }
 
 func bearer(authorization string) (token string, ok bool) {

@@ -91,7 +91,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	for i := range min(loops, 256) {
 		n.loops = append(n.loops, newLoop(n, shard.Config{
 			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
-			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: n.start,
+			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: n.start, Write: write, Unsent: unsent,
 		}))
 	}
 	return n, nil

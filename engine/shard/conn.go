@@ -37,6 +37,7 @@ type Conn struct {
 	sends     uint32 // heart-beat intervals in ms; 0 none
 	receives  uint32
 	second    uint32 // of the frame count
+	unchecked uint32 // bytes written since the kernel was asked what it has sent
 	unread    uint32 // bytes of answers behind what the kernel has not taken
 	frames    uint32
 	port      uint16
@@ -165,6 +166,23 @@ func ParseSessionID(id string, instance uint32) (shard int, r Ref, ok bool) {
 	return int(b[4]), Ref{binary.BigEndian.Uint32(b[5:]), binary.BigEndian.Uint32(b[9:])}, true
 }
 
+// unsentBytes is how much the kernel may hold unsent for a client before it counts as blocked, and also how much is
+// written to it between two questions to the kernel. TCP_NOTSENT_LOWAT does not bound it: the kernel goes on filling
+// its last segment, up to 64 KiB or half of the client's window.
+const unsentBytes = 4 << 10
+
+// blocked is how many bytes wait for the client to read on, 0 when it can be given more.
+func (s *Shard) blocked(c *Conn) int {
+	if n := c.socket.OutboundBuffered(); n > 0 || c.unchecked < unsentBytes {
+		return n
+	}
+	if n := s.conf.Unsent(c.socket); n >= unsentBytes {
+		return n
+	}
+	c.unchecked = 0
+	return 0
+}
+
 // write hands p to the socket and reports whether the connection still stands. A panic of the socket costs this
 // connection and nobody else.
 func (s *Shard) write(c *Conn, p []byte) (stands bool) {
@@ -176,8 +194,9 @@ func (s *Shard) write(c *Conn, p []byte) (stands bool) {
 		}
 	}()
 	c.lastWrite = s.millis()
+	c.unchecked += uint32(len(p))
 	s.stats.BytesOut.Add(uint64(len(p)))
-	_, err := c.socket.Write(p)
+	_, err := s.conf.Write(c.socket, p)
 	return err == nil && c.state == stateOpen
 }
 

@@ -119,7 +119,7 @@ func (s *Shard) move(c *Conn, i uint32) {
 		if s.fallen(c, i) {
 			return
 		}
-		if buffered := c.socket.OutboundBuffered(); buffered > 0 {
+		if buffered := s.blocked(c); buffered > 0 {
 			s.stuck(c, i, buffered)
 			return
 		}

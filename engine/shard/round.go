@@ -119,7 +119,7 @@ func (s *Shard) beginRound(l *log) bool {
 func (s *Shard) deliver(l *log, i uint32) (used int) {
 	b := s.subs.at(i)
 	c := s.conns.at(b.conn)
-	if c.socket.OutboundBuffered() > 0 || s.room(b) < int(l.end-l.head) {
+	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) {
 		from := l.head
 		l.unattach(s, i)
 		s.detach(i)

@@ -41,6 +41,12 @@ const slice = 2_000_000 // ns
 
 // New returns a shard without connections. env.Wake may be called from the first Push or Post on.
 func New(conf Config, env Env) *Shard {
+	if conf.Unsent == nil {
+		conf.Unsent = func(Socket) int { return 0 }
+	}
+	if conf.Write == nil {
+		conf.Write = Socket.Write
+	}
 	s := &Shard{
 		conf:     conf,
 		env:      env,

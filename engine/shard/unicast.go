@@ -104,7 +104,7 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		}
 		return 1
 	}
-	if c.socket.OutboundBuffered() > 0 || s.room(b) < 1 {
+	if s.blocked(c) > 0 || s.room(b) < 1 {
 		s.detach(i)
 		b.follow.backlog = append(b.follow.backlog, e)
 		return 1
