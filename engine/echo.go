@@ -204,7 +204,7 @@ func (e *Echo) flush(c *echoConn) {
 			_ = c.socket.EventLoop().Close(c.socket)
 			return
 		}
-		if _, err := c.socket.Write(out); err != nil || c.gone {
+		if _, err := write(c.socket, out); err != nil || c.gone {
 			return
 		}
 	}

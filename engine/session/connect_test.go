@@ -213,7 +213,7 @@ func TestWaitingInputIsBounded(t *testing.T) {
 		if most > testConfig.ConnectFrameBytes {
 			t.Errorf("by %d: %d bytes were kept", size, most)
 		}
-		p.expect([]string{"Connect", "Failed too-large: " + tooMuch}, []string{failure("too-large", tooMuch), "close 1009 " + tooMuch})
+		p.expect([]string{"Connect", "Failed too-large: " + tooMuch + " (connect_frame_bytes)"}, []string{failure("too-large", tooMuch), "close 1009 " + tooMuch})
 		if p.s.partial != nil || p.s.Phase != Closing {
 			t.Errorf("by %d: phase %d, kept %v", size, p.s.Phase, p.s.partial)
 		}
@@ -224,7 +224,7 @@ func TestWaitingInputIsBounded(t *testing.T) {
 	p.s.Phase = Greeting
 	p.own = later
 	p.feed(text("CONNECT\n\n\x00" + strings.Repeat("\n", testConfig.ConnectFrameBytes+1)))
-	p.expect([]string{"Connect", "Failed too-large: " + tooMuch}, []string{failure("too-large", tooMuch), "close 1009 " + tooMuch})
+	p.expect([]string{"Connect", "Failed too-large: " + tooMuch + " (connect_frame_bytes)"}, []string{failure("too-large", tooMuch), "close 1009 " + tooMuch})
 }
 
 func TestAuthenticationFails(t *testing.T) {

@@ -53,21 +53,22 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		name, frame, code, text string
 		session                 Session
+		limit                   Limit
 	}{
-		{"CONNECT", connect(conf.ConnectFrameBytes + 1), CodeTooLarge, longHeaders, greeting},
-		{"header of CONNECT", connect(conf.ConnectFrameBytes + 2), CodeTooLarge, longHeader, greeting},
-		{"headers of CONNECT", "CONNECT\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, greeting},
-		{"never ending CONNECT", "CONNECT\ntoken:" + strings.Repeat("a", conf.ConnectFrameBytes), CodeTooLarge, longHeader, greeting},
-		{"header bytes", send(conf.HeaderBytes + 1), CodeTooLarge, longHeaders, session},
-		{"header line", "SEND\n" + fill("x:", conf.HeaderBytes+1, "") + "\n\n\x00", CodeTooLarge, longHeader, session},
-		{"headers", "SEND\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, session},
-		{"body", body(conf.FrameBytes + 1), CodeTooLarge, longBody, session},
-		{"declared body", declared(conf.FrameBytes + 1), CodeTooLarge, longBody, session},
-		{"only declared", "SEND\ndestination:/a\ncontent-length:99999999999999999999\n\n", CodeTooLarge, longBody, session},
-		{"never ending body", body(conf.FrameBytes + 1)[:conf.FrameBytes+22], CodeTooLarge, longBody, session},
-		{"id", "SUBSCRIBE\nid:" + strings.Repeat("i", conf.IDBytes+1) + "\ndestination:/a\n\n\x00", CodeLimit, "the subscription's id is too long", session},
-		{"destination of SUBSCRIBE", "SUBSCRIBE\nid:1\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session},
-		{"destination of SEND", "SEND\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session},
+		{"CONNECT", connect(conf.ConnectFrameBytes + 1), CodeTooLarge, longHeaders, greeting, LimitConnectBytes},
+		{"header of CONNECT", connect(conf.ConnectFrameBytes + 2), CodeTooLarge, longHeader, greeting, LimitConnectBytes},
+		{"headers of CONNECT", "CONNECT\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, greeting, LimitConnectBytes},
+		{"never ending CONNECT", "CONNECT\ntoken:" + strings.Repeat("a", conf.ConnectFrameBytes), CodeTooLarge, longHeader, greeting, LimitConnectBytes},
+		{"header bytes", send(conf.HeaderBytes + 1), CodeTooLarge, longHeaders, session, LimitFrameBytes},
+		{"header line", "SEND\n" + fill("x:", conf.HeaderBytes+1, "") + "\n\n\x00", CodeTooLarge, longHeader, session, LimitFrameBytes},
+		{"headers", "SEND\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, session, LimitFrameBytes},
+		{"body", body(conf.FrameBytes + 1), CodeTooLarge, longBody, session, LimitFrameBytes},
+		{"declared body", declared(conf.FrameBytes + 1), CodeTooLarge, longBody, session, LimitFrameBytes},
+		{"only declared", "SEND\ndestination:/a\ncontent-length:99999999999999999999\n\n", CodeTooLarge, longBody, session, LimitFrameBytes},
+		{"never ending body", body(conf.FrameBytes + 1)[:conf.FrameBytes+22], CodeTooLarge, longBody, session, LimitFrameBytes},
+		{"id", "SUBSCRIBE\nid:" + strings.Repeat("i", conf.IDBytes+1) + "\ndestination:/a\n\n\x00", CodeLimit, "the subscription's id is too long", session, LimitIDBytes},
+		{"destination of SUBSCRIBE", "SUBSCRIBE\nid:1\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session, LimitDestinationBytes},
+		{"destination of SEND", "SEND\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session, LimitDestinationBytes},
 	} {
 		closing := "close 1009 "
 		if c.code == CodeLimit {
@@ -75,7 +76,7 @@ func TestLimits(t *testing.T) {
 		}
 		scripts = append(scripts, script{
 			name: c.name + ", too large", session: c.session, send: text(c.frame, "SEND\n"),
-			events: []string{"Failed " + c.code + ": " + c.text}, replies: []string{failure(c.code, c.text), closing + c.text}, phase: Closing,
+			events: []string{"Failed " + c.code + ": " + c.text + " (" + c.limit.String() + ")"}, replies: []string{failure(c.code, c.text), closing + c.text}, phase: Closing,
 		})
 	}
 	const largeFrame = "frame is larger than the limit"
@@ -83,7 +84,7 @@ func TestLimits(t *testing.T) {
 	for name, s := range map[string]Session{"before CONNECT": greeting, "connected": session} {
 		scripts = append(scripts, script{
 			name: "WebSocket frame " + name, session: s, send: huge,
-			events: []string{"Failed too-large: " + largeFrame}, replies: []string{failure("too-large", largeFrame), "close 1009 " + largeFrame}, phase: Closing,
+			events: []string{"Failed too-large: " + largeFrame + " (client_frame_bytes)"}, replies: []string{failure("too-large", largeFrame), "close 1009 " + largeFrame}, phase: Closing,
 		})
 	}
 	runAll(t, scripts)
@@ -182,5 +183,19 @@ func TestLargeInputIsLetGo(t *testing.T) {
 	}
 	if !bytes.Equal(p.m.Frame.Body, nil) || p.s.partial != nil {
 		t.Error("the frame is kept")
+	}
+}
+
+// TestLimitKeys: an operator finds each limit below limits in the configuration.
+func TestLimitKeys(t *testing.T) {
+	seen := map[string]bool{}
+	for l := NoLimit + 1; l < Limits; l++ {
+		if key := l.String(); key == "" || seen[key] {
+			t.Errorf("limit %d has the key %q", l, key)
+		}
+		seen[l.String()] = true
+	}
+	if TooManyAnswers().Limit != LimitUnanswered {
+		t.Error("too many answers meet another limit")
 	}
 }

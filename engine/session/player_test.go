@@ -138,6 +138,9 @@ func describe(ev *Event, f *stomp.Frame) string {
 	}
 	if ev.Failure != nil {
 		b = fmt.Appendf(b, " %s: %s", ev.Failure.Code, ev.Failure.Text)
+		if ev.Failure.Limit != NoLimit {
+			b = fmt.Appendf(b, " (%s)", ev.Failure.Limit)
+		}
 	}
 	return string(b)
 }

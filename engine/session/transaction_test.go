@@ -89,7 +89,7 @@ func TestTransaction(t *testing.T) {
 		},
 		{
 			name: "long name", session: session(stomp.V12), send: text("BEGIN\ntransaction:" + strings.Repeat("t", testConfig.IDBytes+1) + "\n\n\x00"),
-			events:  []string{"Failed limit: the transaction's name is too long"},
+			events:  []string{"Failed limit: the transaction's name is too long (subscription_id_bytes)"},
 			replies: []string{failure("limit", "the transaction's name is too long"), "close 1008 the transaction's name is too long"}, phase: Closing,
 		},
 	})
