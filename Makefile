@@ -26,6 +26,33 @@ lint: ## formatting, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
+.PHONY: test
+test: lint e2e-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
+	$(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -timeout 9m ./engine/e2e
+
+.PHONY: e2e-deps
+e2e-deps: # the clients that the end-to-end tests drive: Node packages, Chromium
+	engine/e2e/deps.sh
+
+SEED ?=
+.PHONY: sim
+sim: ## the fan-out over simulated sockets and time: make sim SEED=7, or minutes of new seeds with SEED unset
+	$(GO) test ./engine/shard -run Sim -count=1 -timeout 60m $(if $(SEED),-sim.seed=$(SEED) -v,-sim.time=5m)
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for a minute
+	@set -e; for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s $$p; done; done
+
+.PHONY: bench
+bench: ## Go benchmarks of the delivery path
+	$(GO) test -run '^$$' -bench . -benchmem ./stomp ./engine/ws ./engine/session ./engine/shard
+
+.PHONY: bench-node
+bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what the README shows
+	bin/stentor-bench node --stentor bin/stentor
+
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
 KAFKA_TESTS ?= ./kafka/...
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"stentor/engine/shard"
 	"stentor/engine/ws"
@@ -17,6 +18,9 @@ var (
 	crowded = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
 	greedy  = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
+
+// refusals counts handshakes that met a bound of the node.
+type refusals struct{ full, greedy, crowded atomic.Uint64 }
 
 // admit decides over a handshake: is the node open, does it serve the path, may the page's origin connect, are there
 // too many. Any loop calls it.
@@ -34,9 +38,11 @@ func (n *Node) admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.R
 		return shard.Admission{}, ws.Forbidden
 	}
 	if n.sockets.Load() > int64(n.capacity) {
+		n.refusals.full.Add(1)
 		return shard.Admission{}, ws.Unavailable
 	}
 	if n.greeting() > int64(n.opts.Limits.Unauthenticated) {
+		n.refusals.greedy.Add(1)
 		return shard.Admission{}, greedy
 	}
 	a := shard.Admission{Address: peer, Endpoint: endpoint.Project}
@@ -47,6 +53,7 @@ func (n *Node) admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.R
 	}
 	if n.opts.Limits.PerAddress > 0 {
 		if !n.addresses.enter(a.Address.Addr(), n.opts.Limits.PerAddress) {
+			n.refusals.crowded.Add(1)
 			return shard.Admission{}, crowded
 		}
 		a.Counted = true
@@ -95,10 +102,11 @@ func (n *Node) credentials(r *ws.Request, a *shard.Admission) {
 	if err != nil {
 		return
 	}
+	// What has nothing to unescape is still a part of the read buffer.
 	if token := query.Get(n.opts.TokenHeader); token != "" {
-		a.Token = token
+		a.Token = strings.Clone(token)
 	}
-	a.Project = query.Get(n.opts.ProjectHeader)
+	a.Project = strings.Clone(query.Get(n.opts.ProjectHeader))
 }
 
 func bearer(authorization string) (token string, ok bool) {

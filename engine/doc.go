@@ -3,6 +3,7 @@
 //
 //	node.go      Node: its life from New to Drain
 //	loop.go      an event loop and its shard, and gnet's callbacks
+//	network.go   gnet below a Node or an Echo
 //	listen.go    addresses, ports, descriptors
 //	admit.go     who may open a WebSocket
 //	identity.go  who a client is
@@ -10,4 +11,5 @@
 //	publish.go   pushes in, and from the bus to the shards
 //	query.go     what the HTTP API asks
 //	metrics.go   counters and gauges for Prometheus
+//	echo.go      Echo: the same network and WebSocket without the rest, for conformance suites
 package engine

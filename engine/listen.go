@@ -112,9 +112,3 @@ func capacity(wanted, reserved int) (int, error) {
 	}
 	return int(min(int64(wanted), free)), nil
 }
-
-// notSentLowAt is how much unsent data the kernel takes for a socket. Without it the kernel hides up to 2.8 MB for
-// every client that does not read.
-const notSentLowAt = 16 << 10
-
-func tune(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowAt) }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
-	"golang.org/x/sys/unix"
 
 	"stentor/engine/shard"
 	"stentor/engine/ws"
@@ -117,13 +116,6 @@ func (n *Node) loopOf(el gnet.EventLoop) *loop {
 // marker is the context of a connection that only brings an event loop to its shard.
 type marker struct{}
 
-// OnBoot implements gnet.EventHandler.
-func (n *Node) OnBoot(eng gnet.Engine) gnet.Action {
-	n.gnet = eng
-	close(n.booted)
-	return gnet.None
-}
-
 // OnOpen implements gnet.EventHandler.
 func (n *Node) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	l := n.loopOf(c.EventLoop())
@@ -137,7 +129,7 @@ func (n *Node) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 		n.overflow.Add(1)
 		return unavailable, gnet.Close
 	}
-	tune(c.Fd())
+	tune(c)
 	c.SetContext(l.shard.Open(c, tcp.AddrPort()))
 	return nil, gnet.None
 }
@@ -181,9 +173,7 @@ type env struct {
 func (e *env) Wake() { e.loop.wake() }
 
 // CloseWrite sends FIN.
-func (e *env) CloseWrite(s shard.Socket) {
-	_ = unix.Shutdown(s.(gnet.Conn).Fd(), unix.SHUT_WR)
-}
+func (e *env) CloseWrite(s shard.Socket) { closeWrite(s.(gnet.Conn)) }
 
 // Close closes within the loop: OnClose runs inside.
 func (e *env) Close(s shard.Socket) {

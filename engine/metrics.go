@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"stentor/engine/session"
 	"stentor/engine/shard"
 )
 
@@ -60,22 +61,18 @@ var metrics = []metric{
 	counter("subscribes_duplicate", "SUBSCRIBEs with an id in use.", func(s *shard.Stats) *atomic.Uint64 { return &s.Duplicates }),
 	counter("resumed", "Subscriptions resumed without a gap.", func(s *shard.Stats) *atomic.Uint64 { return &s.Resumed }),
 	counter("resume_gaps", "Subscriptions that were told resumed:false.", func(s *shard.Stats) *atomic.Uint64 { return &s.ResumeGaps }),
-	counter("timeouts", "Handshakes and CONNECTs that did not come in time.", func(s *shard.Stats) *atomic.Uint64 { return &s.Timeouts }),
-	counter("rate_limited", "Clients closed for too many frames a second.", func(s *shard.Stats) *atomic.Uint64 { return &s.RateLimited }),
-	counter("reply_overflows", "Clients closed for not reading their answers.", func(s *shard.Stats) *atomic.Uint64 { return &s.ReplyOverflows }),
-	counter("limit_errors", "Frames refused by a limit of the session.", func(s *shard.Stats) *atomic.Uint64 { return &s.LimitRefusals }),
 	counter("panics", "Recovered panics.", func(s *shard.Stats) *atomic.Uint64 { return &s.Panics }),
 }
 
 var (
 	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Sockets of clients that the node takes.", nil, nil)
-	overflowDesc = prometheus.NewDesc("stentor_connections_overflow_total", "Connections closed at once, far above the limit.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
 	projectPushes   = prometheus.NewDesc("stentor_pushes_total", "Pushes taken from the bus.", []string{"project"}, nil)
 	projectSkipped  = prometheus.NewDesc("stentor_pushes_skipped_total", "Pushes taken from the bus and not delivered, by reason.", []string{"project", "reason"}, nil)
 	projectRefused  = prometheus.NewDesc("stentor_pushes_refused_total", "Pushes refused, by reason.", []string{"project", "reason"}, nil)
+	limitsMet       = prometheus.NewDesc("stentor_limit_met_total", "Clients refused or closed by a bound; limit is its key below limits: in the configuration.", []string{"limit"}, nil)
 	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
 	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
 	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that come back.", []string{"project"}, nil)
@@ -97,8 +94,17 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
+	for limit := session.NoLimit + 1; limit < session.Limits; limit++ {
+		sum := uint64(0)
+		for _, l := range n.loops {
+			sum += l.shard.Stats().Limits[limit].Load()
+		}
+		number(limitsMet, prometheus.CounterValue, float64(sum), limit.String())
+	}
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.full.Load()+n.overflow.Load()), "connections")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.crowded.Load()), "connections_per_address")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.greedy.Load()), "unauthenticated")
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
-	number(overflowDesc, prometheus.CounterValue, float64(n.overflow.Load()))
 	ready := 0.0
 	if n.Ready() == nil {
 		ready = 1

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
-	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
@@ -40,7 +38,7 @@ type Bus interface {
 
 // Node is one server process: its event loops with their shards, and what they share.
 type Node struct {
-	gnet.BuiltinEventEngine
+	network
 	opts     Options
 	auth     *auth.Authenticator
 	bus      Bus
@@ -49,20 +47,16 @@ type Node struct {
 	instance uint32
 	capacity int
 	loops    []*loop
-	listens  []listener
 
 	reload    sync.Mutex
 	tenants   atomic.Pointer[map[string]*project]
 	sockets   atomic.Int64
 	addresses addresses
 	draining  atomic.Bool
+	refusals  refusals
 
-	gnet   gnet.Engine
-	booted chan struct{}
-	ended  chan struct{} // closed when gnet has returned
-	err    error         // of gnet, once ended is closed
-	stop   chan struct{} // ends ticker and relays
-	wg     sync.WaitGroup
+	stop chan struct{} // ends ticker and relays
+	wg   sync.WaitGroup
 
 	overflow     atomic.Uint64 // connections closed at accept
 	panicLog     rate.Sometimes
@@ -72,12 +66,11 @@ type Node struct {
 // New makes a node that does not listen yet. The caller gives it its bus before Start.
 func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n := &Node{
+		network:  newNetwork(),
 		opts:     opts,
 		auth:     authenticator,
 		log:      opts.Log,
 		start:    time.Now(),
-		booted:   make(chan struct{}),
-		ended:    make(chan struct{}),
 		stop:     make(chan struct{}),
 		panicLog: rate.Sometimes{First: 10, Interval: time.Second},
 		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -102,7 +95,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	for i := range min(loops, 256) {
 		n.loops = append(n.loops, newLoop(n, shard.Config{
 			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
-			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: n.start,
+			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: n.start, Write: write, Unsent: unsent,
 		}))
 	}
 	return n, nil
@@ -115,42 +108,14 @@ func (n *Node) now() int64 { return int64(time.Since(n.start)) }
 func (n *Node) Start(b Bus) error {
 	n.bus = b
 	n.SetProjects(n.opts.Projects)
-	urls := make([]string, 0, len(n.opts.Listen))
-	for _, address := range n.opts.Listen {
-		l, err := reserve(address)
-		if err != nil {
-			n.release()
-			return err
-		}
-		n.listens = append(n.listens, l)
-		urls = append(urls, l.url())
+	if err := n.listen(n, n.opts.Listen, len(n.loops), n.log); err != nil {
+		return err
 	}
-	go func() {
-		defer close(n.ended)
-		n.err = gnet.Rotate(n, urls,
-			gnet.WithNumEventLoop(len(n.loops)), gnet.WithReusePort(true), gnet.WithReuseAddr(true),
-			gnet.WithLoadBalancing(gnet.RoundRobin),
-			gnet.WithTCPKeepAlive(2*time.Minute), gnet.WithLogger(quiet{n.log}), gnet.WithLogLevel(logging.ErrorLevel))
-	}()
-	select {
-	case <-n.booted:
-	case <-n.ended:
-		n.release()
-		return fmt.Errorf("listen on %v: %w", n.opts.Listen, n.err)
-	}
-	n.release()
 	if err := n.bindLoops(); err != nil {
 		return err
 	}
 	n.background()
 	return nil
-}
-
-// release lets go of the sockets that held the ports.
-func (n *Node) release() {
-	for _, l := range n.listens {
-		_ = l.held.Close()
-	}
 }
 
 // bindLoops brings every event loop to its shard: gnet does not list its loops, but hands registered connections to
@@ -217,18 +182,6 @@ func (n *Node) evict() {
 		p.history.EvictOlder(now)
 	}
 }
-
-// Addresses are where the node listens, in the order of Options.Listen.
-func (n *Node) Addresses() []netip.AddrPort {
-	all := make([]netip.AddrPort, len(n.listens))
-	for i, l := range n.listens {
-		all[i] = l.addr
-	}
-	return all
-}
-
-// Ended is closed when the event loops have ended, asked or not; Err says why.
-func (n *Node) Ended() <-chan struct{} { return n.ended }
 
 // ErrEngine means that the event loops ended without being asked: gnet gives up when an accept fails for want of
 // descriptors or memory, and then says nothing.
@@ -360,19 +313,4 @@ func binaryRandom() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:])
 	return binary.BigEndian.Uint64(b[:])
-}
-
-// quiet passes gnet's errors on and drops its chatter.
-type quiet struct{ log *slog.Logger }
-
-func (q quiet) Debugf(string, ...any) {}
-func (q quiet) Infof(string, ...any)  {}
-func (q quiet) Warnf(format string, args ...any) {
-	q.log.Debug("network engine", "text", fmt.Sprintf(format, args...))
-}
-func (q quiet) Errorf(format string, args ...any) {
-	q.log.Warn("network engine", "text", fmt.Sprintf(format, args...))
-}
-func (q quiet) Fatalf(format string, args ...any) {
-	q.log.Error("network engine", "text", fmt.Sprintf(format, args...))
 }

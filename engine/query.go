@@ -10,9 +10,6 @@ import (
 	"stentor/engine/shard"
 )
 
-// ErrCursor is the answer to a cursor that no page gave.
-var ErrCursor = errors.New("the cursor is not one that a page gave")
-
 // ask has a shard run f in its loop and waits for it.
 func ask[T any](ctx context.Context, l *loop, f func(*shard.Shard) T) (T, error) {
 	answer := make(chan T, 1)
@@ -31,7 +28,7 @@ func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery) (shard.Sessio
 	index, slot := 0, uint32(0)
 	if q.After != "" {
 		if _, err := fmt.Sscanf(q.After, "%d.%d", &index, &slot); err != nil || index < 0 || index >= len(n.loops) {
-			return shard.SessionPage{}, ErrCursor
+			return shard.SessionPage{}, shard.ErrCursor
 		}
 	}
 	if q.ID != "" {

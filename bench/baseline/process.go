@@ -63,8 +63,8 @@ func (p *Process) Accept(n int, connect func() error) error {
 
 // Write makes it write frames, each size bytes long, to every connection, and returns when the last write has
 // returned: what it wrote may still be unread.
-func (p *Process) Write(frames []byte, size int) (Burst, error) {
-	if err := p.send(command{Frames: len(frames) / size, Size: size}, frames); err != nil {
+func (p *Process) Write(frames []byte, size int, call Call) (Burst, error) {
+	if err := p.send(command{Frames: len(frames) / size, Size: size, Call: call}, frames); err != nil {
 		return Burst{}, err
 	}
 	return p.answer()

@@ -94,7 +94,7 @@ func (s *server) obey(c command, frames []byte) answer {
 	if c.Frames == 0 {
 		return answer{}
 	}
-	b, err := s.burst(frames, c.Size)
+	b, err := s.burst(frames, c.Size, c.Call)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
@@ -120,14 +120,18 @@ func (s *server) accept(n int) error {
 	return nil
 }
 
-func (s *server) burst(frames []byte, size int) (Burst, error) {
+func (s *server) burst(frames []byte, size int, call Call) (Burst, error) {
+	write := wrapped
+	if call == Raw {
+		write = raw
+	}
 	cpu, start := proc.OwnCPU(), time.Now()
 	var all sync.WaitGroup
 	for i := range s.writers {
 		all.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			s.writers[i].burst(frames, size)
+			s.writers[i].burst(frames, size, write)
 		})
 	}
 	all.Wait()

@@ -14,45 +14,49 @@ type writer struct {
 }
 
 // burst writes each frame to every connection of w, frame by frame.
-func (w *writer) burst(frames []byte, size int) {
+func (w *writer) burst(frames []byte, size int, write writeFunc) {
 	w.writes, w.stalls, w.err = 0, 0, nil
 	for ; len(frames) > 0; frames = frames[size:] {
 		for _, fd := range w.fds {
-			if n, errno := write(fd, frames[:size]); n == size {
+			if n, err := write(fd, frames[:size]); n == size {
 				w.writes++
-			} else if w.err = w.finish(fd, frames[n:size], errno); w.err != nil {
+			} else if w.err = w.finish(fd, frames[max(n, 0):size], err); w.err != nil {
 				return
 			}
 		}
 	}
 }
 
-// finish does what a write that was cut short left over: b, the last error being errno.
-func (w *writer) finish(fd int, b []byte, errno unix.Errno) error {
+// finish does what a write that was cut short left over: b, the last error being err.
+func (w *writer) finish(fd int, b []byte, err error) error {
 	w.stalls++
 	for len(b) > 0 {
-		switch errno {
-		case 0, unix.EINTR:
+		switch err {
+		case nil, unix.EINTR:
 		case unix.EAGAIN:
 			if err := await(fd, unix.POLLOUT); err != nil {
 				return err
 			}
 		default:
-			return errno
+			return err
 		}
 		var n int
-		n, errno = write(fd, b)
-		b = b[n:]
+		n, err = wrapped(fd, b)
+		b = b[max(n, 0):]
 	}
 	w.writes++
 	return nil
 }
 
-// write is write(2) with nothing around it: the sockets do not block, so the Go scheduler need not be told.
-func write(fd int, b []byte) (int, unix.Errno) {
+// writeFunc is one write(2) to a socket that does not block.
+type writeFunc func(fd int, b []byte) (int, error)
+
+func wrapped(fd int, b []byte) (int, error) { return unix.Write(fd, b) }
+
+func raw(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {
 		return 0, errno
 	}
-	return int(n), 0
+	return int(n), nil
 }

@@ -19,7 +19,7 @@ type Kind uint8
 
 const (
 	Reading Kind = iota
-	// Silent connections never read again, with a small receive buffer, but keep sending their heart-beats.
+	// Silent connections never read again, with a smaller receive buffer than usual, but keep sending their heart-beats.
 	Silent
 	kinds
 )

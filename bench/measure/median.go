@@ -17,12 +17,3 @@ func Median(v []float64) float64 {
 	}
 	return (s[m-1] + s[m]) / 2
 }
-
-// Mean of v, NaN of none.
-func Mean(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(len(v))
-}

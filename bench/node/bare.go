@@ -68,7 +68,7 @@ func (b *bench) withBare(ctx context.Context, connections int, f func(context.Co
 }
 
 // round writes n messages to every connection and waits until all of them have come.
-func (w *bareLoop) round(ctx context.Context, n int) (baseline.Burst, error) {
+func (w *bareLoop) round(ctx context.Context, n int, call baseline.Call) (baseline.Burst, error) {
 	var frames []byte
 	for range n {
 		w.seq++
@@ -76,7 +76,7 @@ func (w *bareLoop) round(ctx context.Context, n int) (baseline.Burst, error) {
 		frames = measure.AppendPayload(frames, w.seq, time.Now().UnixNano(), payloadBytes)
 		frames = append(frames, 0)
 	}
-	burst, err := w.process.Write(frames, len(w.frame))
+	burst, err := w.process.Write(frames, len(w.frame), call)
 	if err != nil {
 		return burst, err
 	}
@@ -87,15 +87,15 @@ func (w *bareLoop) round(ctx context.Context, n int) (baseline.Burst, error) {
 }
 
 // cost runs rounds until they have used so much CPU time, and returns what one write costs, in us.
-func (w *bareLoop) cost(ctx context.Context, cpu time.Duration) (float64, error) {
+func (w *bareLoop) cost(ctx context.Context, cpu time.Duration, call baseline.Call) (float64, error) {
 	for range warmUp {
-		if _, err := w.round(ctx, 1); err != nil {
+		if _, err := w.round(ctx, 1, call); err != nil {
 			return 0, err
 		}
 	}
 	var sum baseline.Burst
 	for sum.CPU < cpu {
-		burst, err := w.round(ctx, 1)
+		burst, err := w.round(ctx, 1, call)
 		if err != nil {
 			return 0, err
 		}
@@ -105,11 +105,17 @@ func (w *bareLoop) cost(ctx context.Context, cpu time.Duration) (float64, error)
 	return micros(sum.CPU) / float64(sum.Writes), nil
 }
 
-// bareCost opens connections to a bare loop and returns what one write to them costs, in us.
-func (b *bench) bareCost(ctx context.Context, cpu time.Duration) (cost float64, err error) {
+// bareCosts is what one write costs, in us, by both ways to call it.
+type bareCosts struct{ wrapped, raw float64 }
+
+// bareCosts opens connections to a bare loop and takes what a write to them costs.
+func (b *bench) bareCosts(ctx context.Context, cpu time.Duration) (c bareCosts, err error) {
 	err = b.withBare(ctx, b.Connections, func(ctx context.Context, w *bareLoop) (err error) {
-		cost, err = w.cost(ctx, cpu)
+		if c.wrapped, err = w.cost(ctx, cpu, baseline.Wrapped); err != nil {
+			return err
+		}
+		c.raw, err = w.cost(ctx, cpu/2, baseline.Raw)
 		return err
 	})
-	return cost, err
+	return c, err
 }

@@ -20,21 +20,21 @@ func (b *bench) connect(ctx context.Context) ([]Result, error) {
 	var ratios, costs, bares, rates []float64
 	for i := range b.plan.pairs {
 		b.progress.step(nil, "connect %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
-		bare, err := b.bareCost(ctx, b.plan.bareCPU)
+		bare, err := b.bareCosts(ctx, b.plan.bareCPU)
 		if err != nil {
 			return nil, err
 		}
 		noReceipts := func(o *client.Options) { o.Receipts = false }
 		var cost, rate float64
 		err = b.withRig(ctx, noReceipts, func(ctx context.Context, r *rig) (err error) {
-			b.progress.step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare)
+			b.progress.step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
 			cost, rate, err = r.connectCost(ctx, b.Connections)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		costs, bares, rates, ratios = append(costs, cost), append(bares, bare), append(rates, rate), append(ratios, cost/bare)
+		costs, bares, rates, ratios = append(costs, cost), append(bares, bare.wrapped), append(rates, rate), append(ratios, cost/bare.wrapped)
 	}
 	return []Result{
 		result("connect", "server CPU per connection with two subscriptions, in bare writes", "writes", ratios,

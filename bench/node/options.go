@@ -17,7 +17,7 @@ type Options struct {
 	Stentor string // the server's binary
 	// Baseline makes the command of a process that runs baseline.Serve.
 	Baseline    func() *exec.Cmd
-	Connections int      // of the larger measurements; the targets are for 15,000
+	Connections int      // of the larger measurements; the targets are for 15,000
 	Only        []string // names of Measurements, none for all
 	Quick       bool     // fewer and shorter samples
 	Progress    io.Writer
@@ -81,9 +81,9 @@ type plan struct {
 
 func (o *Options) plan() plan {
 	if o.Quick {
-		return plan{pairs: 3, cpu: time.Second, bareCPU: time.Second / 2, bursts: 3, settle: 2 * time.Second, work: 5 * time.Second, slowPairs: 1, slow: 4 * time.Second, fill: 6 * time.Second}
+		return plan{pairs: 3, cpu: time.Second, bareCPU: time.Second / 2, bursts: 3, settle: 2 * time.Second, work: 5 * time.Second, slowPairs: 1, slow: 4 * time.Second, fill: 13 * time.Second}
 	}
-	return plan{pairs: 5, cpu: 5 * time.Second, bareCPU: 2 * time.Second, bursts: 10, settle: 10 * time.Second, work: time.Minute, slowPairs: 3, slow: 15 * time.Second, fill: 10 * time.Second}
+	return plan{pairs: 5, cpu: 5 * time.Second, bareCPU: 2 * time.Second, bursts: 10, settle: 10 * time.Second, work: time.Minute, slowPairs: 5, slow: 15 * time.Second, fill: 13 * time.Second}
 }
 
 // The load, as the targets have it.

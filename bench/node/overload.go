@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"stentor/bench/baseline"
 	"stentor/bench/client"
 	"stentor/bench/measure"
 )
@@ -21,7 +22,7 @@ func (b *bench) overload(ctx context.Context) ([]Result, error) {
 		var bare, batch, parallel float64
 		b.progress.step(nil, "overload %d/%d: bare write loop", i+1, b.plan.pairs)
 		err := b.withBare(ctx, b.Connections, func(ctx context.Context, w *bareLoop) (err error) {
-			bare, err = b.speeds(func() error { _, err := w.round(ctx, burst); return err })
+			bare, err = b.speeds(func() error { _, err := w.round(ctx, burst, baseline.Wrapped); return err })
 			return err
 		})
 		if err != nil {

@@ -150,8 +150,9 @@ func (s *server) tail() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-func (s *server) cpu() (time.Duration, error) { return proc.CPU(s.cmd.Process.Pid) }
-func (s *server) rss() (int64, error)         { return proc.RSS(s.cmd.Process.Pid) }
+func (s *server) cpu() (time.Duration, error)     { return proc.CPU(s.cmd.Process.Pid) }
+func (s *server) userCPU() (time.Duration, error) { return proc.UserCPU(s.cmd.Process.Pid) }
+func (s *server) rss() (int64, error)             { return proc.RSS(s.cmd.Process.Pid) }
 
 // request sends one request and returns the body of a 200 answer.
 func (s *server) request(ctx context.Context, method, path string, body []byte) ([]byte, error) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"stentor/bench/client"
-	"stentor/bench/measure"
 	"stentor/bench/proc"
 )
 
@@ -28,13 +27,13 @@ const (
 // silent or not, some 3 KB.
 func (b *bench) slow(ctx context.Context) ([]Result, error) {
 	silent := b.silent()
-	var ratios, with, without, kib, user, kernel []float64
+	var ratios, with, without, kib, user, kernel, queued []float64
 	err := b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
 		b.progress.step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
 		if err := r.open(ctx, client.Reading, b.Connections-silent); err != nil {
 			return err
 		}
-		if _, err := r.p99(ctx, b.plan.fill/2); err != nil {
+		if _, err := r.p99(ctx, b.plan.slow/2); err != nil {
 			return err
 		}
 		for i := range b.plan.slowPairs {
@@ -62,14 +61,14 @@ func (b *bench) slow(ctx context.Context) ([]Result, error) {
 			if err != nil {
 				return err
 			}
-			buffers, err := r.silentBuffers(silent)
+			buffers, unsent, err := r.silentBuffers(silent)
 			if err != nil {
 				return err
 			}
 			each := float64(after-before) / float64(silent)
 			with, without = append(with, millis(p99With)), append(without, millis(p99))
 			ratios = append(ratios, float64(p99With)/float64(p99))
-			user, kernel = append(user, each/1024), append(kernel, buffers/1024)
+			user, kernel, queued = append(user, each/1024), append(kernel, buffers/1024), append(queued, unsent/1024)
 			kib = append(kib, (each+buffers)/1024)
 			if err := r.clients.Drop(client.Silent, silent); err != nil {
 				return err
@@ -88,6 +87,7 @@ func (b *bench) slow(ctx context.Context) ([]Result, error) {
 		result("slow", "server's memory for a silent client", "KiB", kib,
 			detail("its RSS", "KiB", user...),
 			detail("kernel buffers of its socket", "KiB", kernel...),
+			detail("data that these hold", "KiB", queued...),
 		).atMost(silentTarget),
 	}, nil
 }
@@ -105,11 +105,12 @@ func (r *rig) p99(ctx context.Context, d time.Duration) (time.Duration, error) {
 	return r.clients.Latency().P99, nil
 }
 
-// silentBuffers returns the kernel's buffers of the server's end of a silent connection, in bytes on average.
-func (r *rig) silentBuffers(want int) (float64, error) {
+// silentBuffers returns the kernel's buffers of the server's end of a silent connection, and the data that is unsent in
+// them, in bytes on average.
+func (r *rig) silentBuffers(want int) (buffers, unsent float64, err error) {
 	addresses, err := r.clients.Addresses(client.Silent)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	silent := make(map[netip.AddrPort]bool, len(addresses))
 	for _, a := range addresses {
@@ -117,16 +118,18 @@ func (r *rig) silentBuffers(want int) (float64, error) {
 	}
 	sockets, err := proc.Sockets(r.server.client.Port())
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var buffers []float64
+	found := 0
 	for _, s := range sockets {
 		if silent[s.Remote] {
-			buffers = append(buffers, float64(s.Buffers))
+			found++
+			buffers += float64(s.Buffers)
+			unsent += float64(s.Unsent)
 		}
 	}
-	if len(buffers) < want {
-		return 0, fmt.Errorf("the server has closed %d of %d silent clients while they were measured", want-len(buffers), want)
+	if found < want {
+		return 0, 0, fmt.Errorf("the server has closed %d of %d silent clients while they were measured", want-found, want)
 	}
-	return measure.Mean(buffers), nil
+	return buffers / float64(found), unsent / float64(found), nil
 }

@@ -1,7 +1,10 @@
 package proc
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +20,26 @@ func CPU(pid int) (time.Duration, error) {
 		return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
 	}
 	return time.Duration(t.Nano()), nil
+}
+
+// UserCPU returns the part of CPU that was spent in user mode, to the clock tick of 10 ms.
+func UserCPU(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	return userTime(b)
+}
+
+// userTime reads field 14 of /proc/PID/stat. Field 2 is the name in parentheses, and may have any character.
+func userTime(stat []byte) (time.Duration, error) {
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every architecture that Go runs on
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 12 {
+		return 0, fmt.Errorf("/proc/PID/stat is too short: %q", stat)
+	}
+	n, err := strconv.ParseInt(string(fields[11]), 10, 64)
+	return time.Duration(n) * tick, err
 }
 
 // OwnCPU returns the user and system time of this process by getrusage(2).

@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"maps"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -23,10 +22,6 @@ const apiReserve = 128
 
 // nodeOptions turns a valid configuration into what the engine takes.
 func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (engine.Options, error) {
-	proxies, err := prefixes(c.Listen.TrustedProxies)
-	if err != nil {
-		return engine.Options{}, err
-	}
 	endpoints := make([]engine.Endpoint, len(c.Endpoints))
 	for i, e := range c.Endpoints {
 		origins, err := ws.ParseOrigins(e.Origins)
@@ -37,7 +32,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 	}
 	l := &c.Limits
 	return engine.Options{
-		Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: proxies,
+		Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(),
 		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader,
 		Session: session.Config{
 			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),
@@ -61,22 +56,6 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 }
 
 func millis(d config.Duration) uint32 { return uint32(time.Duration(d).Milliseconds()) }
-
-func prefixes(list []string) ([]netip.Prefix, error) {
-	var all []netip.Prefix
-	for _, s := range list {
-		if a, err := netip.ParseAddr(s); err == nil {
-			all = append(all, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
-			continue
-		}
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p.Masked())
-	}
-	return all, nil
-}
 
 var policies = map[string]shard.Policy{"disconnect": shard.Disconnect, "drop-oldest": shard.DropOldest, "keep-latest": shard.KeepLatest}
 

@@ -258,6 +258,9 @@ func (s *server) reload(load func() (*config.Config, error)) {
 		s.log.Error("reload failed, nothing was changed", "error", err)
 		return
 	}
+	if changed := s.cfg.FixedChanges(cfg); len(changed) > 0 {
+		s.log.Warn("these keys changed too, and take effect at the next start only", "keys", strings.Join(changed, ","))
+	}
 	s.log.Info("projects reloaded", "projects", strings.Join(cfg.ProjectNames(), ","))
 }
 

@@ -33,6 +33,8 @@ func TestSessions(t *testing.T) {
 		"users=ann": "did you mean user?", "user=a&user=b": "twice", "user=%zz": "malformed"} {
 		wantProblem(t, do(h, request("GET", "/v1/projects/shop/sessions?"+query, "")), 400, codeField, part)
 	}
+	node.err = shard.ErrCursor
+	wantProblem(t, do(h, request("GET", "/v1/projects/shop/sessions?after=x", "")), 400, codeField, `after is "x"`)
 }
 
 func TestKick(t *testing.T) {

@@ -13,6 +13,7 @@ type Node interface {
 	// Publish is bus.Bus: a record whose ID is still in the history answers the first one's position and
 	// delivers nothing.
 	Publish(r *bus.Record, done func(bus.Position, error))
+	// Sessions answers shard.ErrCursor when the query's After is no cursor that it gave.
 	Sessions(ctx context.Context, q shard.SessionQuery) (shard.SessionPage, error)
 	// Kick closes one session and says whether it was there.
 	Kick(ctx context.Context, project, session string) (bool, error)

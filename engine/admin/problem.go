@@ -29,7 +29,10 @@ const (
 	codeTimeout     = "timeout"     // 503 no answer in time: the push may be on its way
 	codeUnavailable = "unavailable" // 503 something that the node needs does not work
 	codeNotReady    = "not-ready"   // 503 from /readyz
-	problemType     = "about:blank" // RFC 9457 section 4.2.1: the title is the status and code has the rest
+)
+
+const (
+	problemType     = "about:blank" // RFC 9457 section 4.2.1: the title is the status, and code has the rest
 	problemMedia    = "application/problem+json"
 	jsonMedia       = "application/json"
 	retrySeconds    = 1 // Retry-After of everything that passes

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"stentor/engine/bus"
+	"stentor/stomp"
 )
 
 // Bounds of one push besides its payload.
@@ -37,10 +38,6 @@ const (
 // pushFields are the names of a push, in the order in which an error lists them.
 var pushFields = []string{"topic", "topics", "user", "users", "session", "destination", "payload", "payload_base64",
 	"content_type", "ttl_ms", "headers", "id"}
-
-// reservedHeaders are the names that STOMP itself gives a meaning in frames of the server or of clients.
-var reservedHeaders = []string{"subscription", "destination", "message-id", "content-type", "content-length", "ack",
-	"receipt", "receipt-id", "transaction", "id", "version", "session", "server", "heart-beat"}
 
 // A push is a request that has been read: one record for each target.
 type push struct {
@@ -205,7 +202,7 @@ func userHeaders(v []byte) ([]bus.Header, *problem) {
 			return badField("header %s %s: send its value as a string", quote(name), err)
 		case name == "" || strings.ContainsAny(name, ":\r\n\x00"):
 			return badField("header %s: a name has at least one character and no ':', CR, LF or NUL", quote(name))
-		case slices.Contains(reservedHeaders, name):
+		case stomp.ReservedHeader(name):
 			return badField("header %s is STOMP's own: choose another name (content_type, id and destination are fields of the push)", quote(name))
 		case strings.ContainsRune(value, 0):
 			return badField("header %s: a value must not hold NUL", quote(name))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 )
 
 // The functions of this file walk JSON in place: what they hand out are parts of the bytes that they were given, as
@@ -22,7 +23,7 @@ func object(o []byte, each func(name string, value []byte) *problem) *problem {
 		raw, behind := value(rest)
 		name, err := text(raw)
 		if err != nil {
-			return newProblem(400, codeJSON, "the name %s %s", quote(string(raw)), err)
+			return newProblem(http.StatusBadRequest, codeJSON, "the name %s %s", quote(string(raw)), err)
 		}
 		raw, rest = value(trimSpace(trimSpace(behind)[1:])) // behind the colon
 		if p := each(name, raw); p != nil {

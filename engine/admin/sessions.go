@@ -34,6 +34,9 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 	defer cancel()
 	page, err := a.o.Node.Sessions(ctx, shard.SessionQuery{Project: project, User: q.Get("user"), Destination: q.Get("destination"),
 		ID: q.Get("id"), After: q.Get("after"), Limit: limit})
+	if errors.Is(err, shard.ErrCursor) {
+		return badField("after is %s, which no page gave: send the next of a page before, or leave it out for the first", quote(q.Get("after")))
+	}
 	if err != nil {
 		return a.waitProblem(err, project)
 	}

@@ -54,7 +54,7 @@ func TestAppendTakesEachOnce(t *testing.T) {
 // A gap, a partition that went back and a new epoch: whoever may have missed something is told.
 func TestBeginAgain(t *testing.T) {
 	since := func(l *Log, pos bus.Position) (int, bool) {
-		missed, complete := l.Since(Wanted{Chain: "/topic/a"}, []bus.Position{pos}, map[int32]int64{pos.Partition: 1 << 40})
+		missed, complete := l.Since(Wanted{Chain: "/topic/a"}, []bus.Position{pos}, map[int32]bus.Position{pos.Partition: {Epoch: pos.Epoch, Partition: pos.Partition, Offset: 1 << 40}})
 		return len(missed), complete
 	}
 	fill := func() *Log {
@@ -97,7 +97,7 @@ func TestBeginAgain(t *testing.T) {
 		l.Append(push(at(2, 0, 0), ""), 0)
 		l.Append(push(at(2, 1, 0), ""), 0)
 		check(t, l, at(1, 0, 9), 0, false)
-		if m, c := l.Since(Wanted{Chain: "/topic/a"}, []bus.Position{at(2, 0, -1), at(2, 1, -1)}, map[int32]int64{0: 9, 1: 9}); len(m) != 2 || !c {
+		if m, c := l.Since(Wanted{Chain: "/topic/a"}, []bus.Position{at(2, 0, -1), at(2, 1, -1)}, map[int32]bus.Position{0: at(2, 0, 9), 1: at(2, 1, 9)}); len(m) != 2 || !c {
 			t.Errorf("the new epoch: %d %t", len(m), c)
 		}
 	})

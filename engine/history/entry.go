@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"sync/atomic"
 	"unsafe"
 
@@ -59,6 +60,9 @@ func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expi
 // Evicted reports whether history has let go of e: a cursor that still wants it has fallen out. Any goroutine may
 // call it.
 func (e *Entry) Evicted() bool { return e.seq < e.log.floor.Load() }
+
+// Compare orders two entries of one Log as they were appended.
+func Compare(a, b *Entry) int { return cmp.Compare(a.seq, b.seq) }
 
 // Done says that one shard's rounds need e no longer. Each shard says it once.
 func (e *Entry) Done() {

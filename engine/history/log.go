@@ -200,16 +200,17 @@ type Wanted struct {
 	Match func(destination string) bool
 }
 
-// Since returns, in bus order, what lies above the positions that a client names and at or below applied (the newest
-// offset of each partition that the asking shard has taken). complete is false when something that the client has
-// not seen may be gone: another epoch, an evicted push, or a partition that it did not name and that had some.
-func (l *Log) Since(w Wanted, seen []bus.Position, applied map[int32]int64) (missed []*Entry, complete bool) {
+// Since returns, in bus order, what lies above the positions that a client names and at or below applied (what the
+// asking shard has taken of each partition). complete is false when something that the client has not seen may be
+// gone: another epoch, an evicted push, or a partition that it did not name and that had some.
+func (l *Log) Since(w Wanted, seen []bus.Position, applied map[int32]bus.Position) (missed []*Entry, complete bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	from := make(map[int32]int64, len(seen))
 	for _, p := range seen {
-		begin, ok := l.begins[p.Partition]
-		if !ok || begin.Epoch != p.Epoch {
+		begin, read := l.begins[p.Partition]
+		taken, ok := applied[p.Partition]
+		if !read || !ok || begin.Epoch != p.Epoch || taken.Epoch != p.Epoch {
 			return nil, false
 		}
 		from[p.Partition] = p.Offset
@@ -222,7 +223,7 @@ func (l *Log) Since(w Wanted, seen []bus.Position, applied map[int32]int64) (mis
 		if !named {
 			return false
 		}
-		if e.Position.Offset > seenTo && e.Position.Offset <= applied[e.Position.Partition] {
+		if e.Position.Offset > seenTo && e.Position.Offset <= applied[e.Position.Partition].Offset {
 			missed = append(missed, e)
 		}
 		return true

@@ -3,7 +3,6 @@ package session
 import (
 	"strconv"
 
-	"stentor/engine/ws"
 	"stentor/stomp"
 )
 
@@ -21,10 +20,14 @@ func (m *Machine) Connected(s *Session, id, user string) {
 	s.Phase = Connected
 	t := stomp.AppendCommand(m.text[:0], stomp.Connected)
 	t = stomp.AppendHeader(t, stomp.V10, "version", s.Version.String())
+	sends, receives := m.conf.Sends, m.conf.Receives
+	if s.Version == stomp.V10 {
+		sends, receives = 0, 0 // see Greet
+	}
 	t = append(t, "heart-beat:"...)
-	t = strconv.AppendUint(t, uint64(m.conf.Sends), 10)
+	t = strconv.AppendUint(t, uint64(sends), 10)
 	t = append(t, ',')
-	t = strconv.AppendUint(t, uint64(m.conf.Receives), 10)
+	t = strconv.AppendUint(t, uint64(receives), 10)
 	t = append(t, '\n')
 	t = stomp.AppendHeader(t, stomp.V10, "session", id)
 	if user != "" {
@@ -113,7 +116,7 @@ func (m *Machine) fail(s *Session, f *Failure) {
 	if f.Text == versionsText {
 		t = stomp.AppendHeader(t, s.Version, "version", stomp.Versions)
 	}
-	if id, ok := m.Frame.Get("receipt"); ok && s.Phase == Connected {
+	if id, ok := m.asked(); ok && (s.Phase == Connected || s.Phase == Leaving) {
 		t = stomp.AppendHeader(t, s.Version, "receipt-id", id)
 	}
 	t = stomp.AppendHeader(t, s.Version, "content-type", "text/plain")
@@ -124,14 +127,17 @@ func (m *Machine) fail(s *Session, f *Failure) {
 	m.put()
 }
 
-// Close appends a close frame (when the WebSocket is open) and discards what comes in from now on.
+// asked is the receipt that the frame of the last event wants; when a transaction is carried out, its COMMIT.
+func (m *Machine) asked() (id []byte, ok bool) {
+	if m.commit != nil {
+		return m.commit.Receipt, m.commit.HasReceipt
+	}
+	return m.Frame.Get("receipt")
+}
+
+// Close appends a close frame (when the WebSocket is open), forgets what the session owes, and discards what comes in
+// from now on.
 func (m *Machine) Close(s *Session, code closeCode, reason string) {
-	if s.Phase == Closing {
-		return
-	}
-	if s.Phase != Handshake {
-		m.Out = ws.AppendClose(m.Out, code, reason)
-	}
-	s.Phase = Closing
+	m.Wire.Close(s, code, reason)
 	s.owed = nil
 }

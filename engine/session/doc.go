@@ -1,7 +1,8 @@
 // Package session is one client's protocol state machine: bytes in, events and replies out.
 //
 // A Session is the state of one client, small and without a socket, clock or goroutine. A Machine has the scratch that
-// the sessions of one event loop share. Each turn of a connection goes
+// the sessions of one event loop share: a Wire, which is the WebSocket and could be used alone, and STOMP on top of it.
+// Each turn of a connection goes
 //
 //	m.Begin(s, bytes)
 //	for {

@@ -34,6 +34,8 @@ const (
 	Closed
 	// Failed: the client broke a rule: answer with Machine.Fail(ev.Failure).
 	Failed
+	// Data: a piece of a message. Only a Wire has it.
+	Data
 )
 
 // AckMode is a subscription's acknowledgement mode.
@@ -64,6 +66,7 @@ type Failure struct {
 	Text   string
 	Close  ws.StatusCode
 	Silent bool
+	Limit  Limit // that was met, if it was one
 }
 
 // Error codes of the ERROR frame's code header.
@@ -91,15 +94,16 @@ func protocolFailure(text string) *Failure {
 	return &Failure{Code: CodeProtocol, Text: text, Close: CloseProtocol}
 }
 
-func limitFailure(text string) *Failure {
-	return &Failure{Code: CodeLimit, Text: text, Close: ClosePolicy}
+func limitFailure(l Limit, text string) *Failure {
+	return &Failure{Code: CodeLimit, Text: text, Close: ClosePolicy, Limit: l}
 }
 
-func decodeFailure(err error) *Failure {
+// decodeFailure is of a frame that cannot be read; too large is one that meets limit.
+func decodeFailure(err error, limit Limit) *Failure {
 	e := err.(*stomp.Error)
 	f := &Failure{Code: e.Code, Text: e.Text, Close: CloseProtocol}
 	if e.Code == CodeTooLarge {
-		f.Close = CloseTooLarge
+		f.Close, f.Limit = CloseTooLarge, limit
 	}
 	return f
 }

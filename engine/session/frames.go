@@ -53,6 +53,7 @@ func (m *Machine) check(s *Session) Event {
 	case stomp.Disconnect:
 		ev.Kind = Disconnect
 		s.Phase = Leaving
+		s.abort()
 	default:
 		return failed(protocolFailure("only a server sends this command"))
 	}
@@ -71,7 +72,7 @@ func (m *Machine) destination(f *stomp.Frame, ev *Event) *Failure {
 	case !ok || len(d) == 0:
 		return protocolFailure("the header destination is missing")
 	case len(d) > m.conf.DestinationBytes:
-		return limitFailure("the destination is too long")
+		return limitFailure(LimitDestinationBytes, "the destination is too long")
 	case !utf8.Valid(d):
 		return protocolFailure("the destination is not UTF-8")
 	}
@@ -84,12 +85,12 @@ func (m *Machine) subscribe(s *Session, f *stomp.Frame, ev *Event) *Failure {
 	if failure := m.destination(f, ev); failure != nil {
 		return failure
 	}
-	id, named := f.Get("id")
+	id, _ := f.Get("id")
 	switch {
-	case !named && s.Version != stomp.V10:
+	case len(id) == 0 && s.Version != stomp.V10:
 		return protocolFailure("SUBSCRIBE needs the header id")
 	case len(id) > m.conf.IDBytes:
-		return limitFailure("the subscription's id is too long")
+		return limitFailure(LimitIDBytes, "the subscription's id is too long")
 	case !utf8.Valid(id):
 		return protocolFailure("the subscription's id is not UTF-8")
 	}
@@ -131,7 +132,7 @@ func (m *Machine) connect(s *Session) Event {
 	accept, present := m.Frame.Get("accept-version")
 	version, ok := stomp.Negotiate(accept, present)
 	if !ok {
-		return failed(&Failure{CodeProtocol, versionsText, CloseProtocol, false})
+		return failed(protocolFailure(versionsText))
 	}
 	hb, present := m.Frame.Get("heart-beat")
 	if _, _, err := stomp.ParseHeartbeat(hb, present); err != nil {
@@ -144,8 +145,13 @@ func (m *Machine) connect(s *Session) Event {
 
 const versionsText = "the versions supported are 1.0, 1.1 and 1.2"
 
-// Greet is the heart-beat agreement of the CONNECT that m.Frame holds.
+// Greet is the heart-beat agreement of the CONNECT that m.Frame holds. STOMP 1.0 has no heart-beats: clients that speak
+// it send none, even those that offer them before they know the version.
 func (m *Machine) Greet() Greets {
+	accept, present := m.Frame.Get("accept-version")
+	if version, _ := stomp.Negotiate(accept, present); version == stomp.V10 {
+		return Greets{}
+	}
 	hb, present := m.Frame.Get("heart-beat")
 	cx, cy, _ := stomp.ParseHeartbeat(hb, present)
 	send, receive := stomp.NegotiateHeartbeat(m.conf.Sends, m.conf.Receives, cx, cy)

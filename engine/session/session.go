@@ -11,7 +11,7 @@ type Phase uint8
 const (
 	// Handshake: the HTTP request that opens the WebSocket is not complete.
 	Handshake Phase = iota
-	// Greeting: the WebSocket is open, CONNECT has not come.
+	// Greeting: the WebSocket is open, CONNECT has not come. Without STOMP: the WebSocket is open.
 	Greeting
 	// Authenticating: CONNECT is being verified; what comes behind it waits.
 	Authenticating
@@ -75,5 +75,13 @@ func (s *Session) owe() *owed {
 func (s *Session) settle() {
 	if o := s.owed; o != nil && len(o.answers) == 0 && len(o.txs) == 0 {
 		s.owed = nil
+	}
+}
+
+// abort forgets the transactions that are open.
+func (s *Session) abort() {
+	if o := s.owed; o != nil {
+		o.txs, o.txBytes = nil, 0
+		s.settle()
 	}
 }

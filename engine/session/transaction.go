@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/gobwas/ws"
 
@@ -13,8 +14,11 @@ type closeCode = ws.StatusCode
 // maxTransactions bounds how many transactions a session has open.
 const maxTransactions = 16
 
-// frameCost is what a kept frame costs beside its bytes.
-const frameCost = 128
+// What a kept frame costs beside its bytes: itself with its place among the others, and each of its headers.
+const (
+	frameCost  = 128
+	headerCost = int(unsafe.Sizeof(stomp.Header{}))
+)
 
 // transaction keeps the frames that COMMIT carries out.
 type transaction struct {
@@ -50,7 +54,7 @@ func (m *Machine) transact(s *Session, f *stomp.Frame, ev Event) Event {
 		return ev
 	}
 	ev.Receipt = bytes.Clone(ev.Receipt)
-	m.commit, m.replay = ev, open.frames
+	m.commit, m.replay = &ev, open.frames
 	first, _ := m.replayed(s)
 	return first
 }
@@ -61,11 +65,11 @@ func (m *Machine) begin(s *Session, name []byte, open *transaction, ev Event) Ev
 	case open != nil:
 		return failed(protocolFailure("this transaction is open already"))
 	case len(name) > m.conf.IDBytes:
-		return failed(limitFailure("the transaction's name is too long"))
+		return failed(limitFailure(LimitIDBytes, "the transaction's name is too long"))
 	}
 	o := s.owe()
 	if len(o.txs) >= maxTransactions {
-		return failed(limitFailure("too many transactions are open"))
+		return failed(limitFailure(LimitTransactionBytes, "too many transactions are open"))
 	}
 	if o.txs == nil {
 		o.txs = map[string]*transaction{}
@@ -87,10 +91,10 @@ func (m *Machine) postpone(s *Session, name []byte, f *stomp.Frame, ev Event) Ev
 	}
 	size := frameCost + len(f.Body)
 	for _, h := range f.Headers {
-		size += len(h.Name) + len(h.Value)
+		size += headerCost + len(h.Name) + len(h.Value)
 	}
 	if s.owed.txBytes+size > m.conf.TransactionBytes {
-		return failed(limitFailure("the open transactions are too large"))
+		return failed(limitFailure(LimitTransactionBytes, "the open transactions are too large"))
 	}
 	open.frames = append(open.frames, clone(f))
 	open.bytes += size
@@ -101,32 +105,51 @@ func (m *Machine) postpone(s *Session, name []byte, f *stomp.Frame, ev Event) Ev
 	return Event{Kind: Alive}
 }
 
-var tooManyAnswers = limitFailure("too many frames are waiting for their answer")
+var tooManyAnswers = limitFailure(LimitUnanswered, "too many frames are waiting for their answer")
 
 // TooManyAnswers is the failure of a session whose Receipt or Await was refused.
 func TooManyAnswers() *Failure { return tooManyAnswers }
 
 // replayed returns the next frame of a transaction that is being committed, and the COMMIT itself behind the last.
 func (m *Machine) replayed(s *Session) (ev Event, ok bool) {
-	if m.replay == nil {
+	switch {
+	case m.commit == nil:
 		return Event{}, false
-	}
-	if len(m.replay) == 0 {
+	case len(m.replay) > 0:
+		m.Frame = *m.replay[0]
+		m.replay = m.replay[1:]
+		return m.check(s), true
+	case m.replay != nil:
+		m.forget()
 		m.replay = nil
-		return m.commit, true
+		return *m.commit, true
 	}
-	m.Frame = *m.replay[0]
-	m.replay = m.replay[1:]
-	return m.check(s), true
+	m.commit = nil
+	return Event{}, false
 }
 
-// clone copies a frame, without the headers that were dealt with when it was postponed.
+// clone copies a frame, without the headers that were dealt with when it was postponed. All its bytes are one piece.
 func clone(f *stomp.Frame) *stomp.Frame {
-	c := &stomp.Frame{Command: f.Command, Body: bytes.Clone(f.Body)}
-	for _, h := range f.Headers {
-		if name := string(h.Name); name != "receipt" && name != "transaction" {
-			c.Headers = append(c.Headers, stomp.Header{Name: []byte(name), Value: bytes.Clone(h.Value)})
+	done := func(h *stomp.Header) bool { return string(h.Name) == "receipt" || string(h.Name) == "transaction" }
+	size, left := len(f.Body), 0
+	for i := range f.Headers {
+		if h := &f.Headers[i]; !done(h) {
+			size += len(h.Name) + len(h.Value)
+			left++
 		}
 	}
+	buf := make([]byte, 0, size)
+	copied := func(b []byte) []byte {
+		start := len(buf)
+		buf = append(buf, b...)
+		return buf[start:len(buf):len(buf)]
+	}
+	c := &stomp.Frame{Command: f.Command, Headers: make([]stomp.Header, 0, left)}
+	for i := range f.Headers {
+		if h := &f.Headers[i]; !done(h) {
+			c.Headers = append(c.Headers, stomp.Header{Name: copied(h.Name), Value: copied(h.Value)})
+		}
+	}
+	c.Body = copied(f.Body)
 	return c
 }

@@ -32,12 +32,12 @@ type Conn struct {
 
 	since     uint32 // unix seconds
 	expires   uint32 // unix seconds; 0 never
-	opened    uint32
 	lastRead  uint32
 	lastWrite uint32
 	sends     uint32 // heart-beat intervals in ms; 0 none
 	receives  uint32
 	second    uint32 // of the frame count
+	unchecked uint32 // bytes written since the kernel was asked what it has sent
 	unread    uint32 // bytes of answers behind what the kernel has not taken
 	frames    uint32
 	port      uint16
@@ -80,8 +80,8 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	idx := s.conns.take()
 	c := s.conns.at(idx)
 	*c = Conn{idx: idx, gen: c.gen + 1, socket: socket, state: stateOpen, greeting: true}
-	c.opened = s.millis()
-	c.lastRead, c.lastWrite = c.opened, c.opened
+	s.clock()
+	c.lastRead, c.lastWrite = s.millis(), s.millis()
 	c.address, c.port = peer.Addr().As16(), peer.Port()
 	s.stats.Connections.Add(1)
 	s.stats.Greeting.Add(1)
@@ -166,12 +166,50 @@ func ParseSessionID(id string, instance uint32) (shard int, r Ref, ok bool) {
 	return int(b[4]), Ref{binary.BigEndian.Uint32(b[5:]), binary.BigEndian.Uint32(b[9:])}, true
 }
 
-// write hands p to the socket and reports whether the connection still stands.
-func (s *Shard) write(c *Conn, p []byte) bool {
+// unsentBytes is how much the kernel may hold unsent for a client before it counts as blocked, and also how much is
+// written to it between two questions to the kernel. TCP_NOTSENT_LOWAT does not bound it: the kernel goes on filling
+// its last segment, up to 64 KiB or half of the client's window.
+const unsentBytes = 4 << 10
+
+// blocked is how many bytes wait for the client to read on, 0 when it can be given more.
+func (s *Shard) blocked(c *Conn) int {
+	if n := c.socket.OutboundBuffered(); n > 0 || c.unchecked < unsentBytes {
+		return n
+	}
+	if n := s.conf.Unsent(c.socket); n >= unsentBytes {
+		return n
+	}
+	c.unchecked = 0
+	return 0
+}
+
+// write hands p to the socket and reports whether the connection still stands. A panic of the socket costs this
+// connection and nobody else.
+func (s *Shard) write(c *Conn, p []byte) (stands bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.recovered("write", reason)
+			s.drop(c)
+			stands = false
+		}
+	}()
 	c.lastWrite = s.millis()
+	c.unchecked += uint32(len(p))
 	s.stats.BytesOut.Add(uint64(len(p)))
-	_, err := c.socket.Write(p)
+	_, err := s.conf.Write(c.socket, p)
 	return err == nil && c.state == stateOpen
+}
+
+// drop closes c after a panic, without a word: who knows what was written.
+func (s *Shard) drop(c *Conn) {
+	if c.state == stateOpen {
+		s.env.Close(c.socket)
+	}
+}
+
+func (s *Shard) recovered(where string, reason any) {
+	s.stats.Panics.Add(1)
+	s.env.Panicked(where, reason)
 }
 
 // flush writes the answers of this turn and, when they were the last, begins to close.
@@ -186,7 +224,7 @@ func (s *Shard) flush(c *Conn) {
 		if c.socket.OutboundBuffered() == 0 {
 			c.unread = 0
 		} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
-			s.stats.ReplyOverflows.Add(1)
+			s.stats.Limits[session.LimitReplyBytes].Add(1)
 			s.env.Close(c.socket)
 			return
 		}
@@ -232,6 +270,5 @@ func (s *Shard) end(c *Conn, code ws.StatusCode, reason string) {
 }
 
 func (s *Shard) scheduleIn(c *Conn, d time.Duration) {
-	ticks := uint32(d.Milliseconds())/tickMillis + 1
-	s.schedule(c, s.wheel.now+ticks)
+	s.scheduleAfter(c, uint32(d.Milliseconds()))
 }

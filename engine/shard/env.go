@@ -136,4 +136,8 @@ type Config struct {
 	// Now is the node's clock in ns, Wall its wall clock at Now()==0.
 	Now  func() int64
 	Wall time.Time
+	// Unsent is how many bytes the kernel has of a socket that it has not sent yet; nil when nobody can tell.
+	Unsent func(Socket) int
+	// Write is used in place of Socket.Write, with its contract; nil for Socket.Write itself.
+	Write func(Socket, []byte) (int, error)
 }

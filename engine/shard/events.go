@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bytes"
+	"net/http"
 	"strings"
 	"time"
 
@@ -15,8 +16,7 @@ import (
 func (s *Shard) event(c *Conn, ev *session.Event) {
 	s.stats.Frames.Add(1)
 	if s.tooFast(c) {
-		s.stats.RateLimited.Add(1)
-		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: "too many frames a second", Close: session.ClosePolicy})
+		s.fail(c, limited(session.LimitFrameRate, "too many frames a second"))
 		return
 	}
 	switch ev.Kind {
@@ -25,6 +25,9 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 		s.scheduleIn(c, s.conf.Limits.ConnectTimeout)
 	case session.Refused:
 		s.stats.Refused.Add(1)
+		if s.machine.Refused == http.StatusRequestHeaderFieldsTooLarge {
+			s.stats.Limits[session.LimitHandshakeBytes].Add(1)
+		}
 	case session.Connect:
 		s.authenticate(c)
 	case session.Subscribe:
@@ -67,8 +70,8 @@ func (s *Shard) fail(c *Conn, f *session.Failure) {
 	if !f.Silent {
 		s.stats.Errors.Add(1)
 	}
-	if f.Code == session.CodeLimit {
-		s.stats.LimitRefusals.Add(1)
+	if f.Limit != session.NoLimit {
+		s.stats.Limits[f.Limit].Add(1)
 	}
 	s.depart(c)
 	s.machine.Fail(&c.sess, f)
@@ -91,8 +94,8 @@ func (s *Shard) authenticate(c *Conn) {
 	}}
 	ref := c.ref()
 	id, failure, ok := s.env.Authenticate(credentials, func(id Identity, failure *session.Failure) {
-		s.Post(func() {
-			if c := s.find(ref); c != nil && c.sess.Phase == session.Authenticating {
+		s.postTo(ref, func(c *Conn) {
+			if c.sess.Phase == session.Authenticating {
 				s.authenticated(c, id, failure)
 				s.resumeInput(c)
 			}
@@ -147,7 +150,7 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		return
 	}
 	if int(c.nsubs) >= s.conf.Limits.Subscriptions {
-		s.fail(c, limited("the session has too many subscriptions"))
+		s.fail(c, limited(session.LimitSubscriptions, "the session has too many subscriptions"))
 		return
 	}
 	dest := string(ev.Destination)
@@ -163,8 +166,8 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 	}
 }
 
-func limited(text string) *session.Failure {
-	return &session.Failure{Code: session.CodeLimit, Text: text, Close: session.ClosePolicy}
+func limited(l session.Limit, text string) *session.Failure {
+	return &session.Failure{Code: session.CodeLimit, Text: text, Close: session.ClosePolicy, Limit: l}
 }
 
 func forbidden(text string) *session.Failure {
@@ -214,7 +217,7 @@ func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *sessi
 	}
 	l := s.patternLog(c.project, dest, p)
 	if l == nil {
-		return nil, limited("the project has too many different patterns")
+		return nil, limited(session.LimitPatterns, "the project has too many different patterns")
 	}
 	return l, nil
 }
@@ -225,6 +228,7 @@ func (s *Shard) unsubscribe(c *Conn, ev *session.Event) {
 		id = append([]byte{0}, ev.Destination...)
 	}
 	if i := s.findSub(c, id); i != 0 {
+		s.abandon(c, i)
 		s.removeSub(c, i)
 	}
 	s.receipt(c, ev, "")
@@ -261,7 +265,7 @@ func (s *Shard) send(c *Conn, ev *session.Event) {
 	}
 	ref := c.ref()
 	s.env.Publish(r, func(_ bus.Position, err error) {
-		s.Post(func() { s.published(ref, token, err) })
+		s.postTo(ref, func(c *Conn) { s.published(c, token, err) })
 	})
 }
 
@@ -289,7 +293,7 @@ func (s *Shard) forward(c *Conn, dest string, ev *session.Event) {
 	s.stats.Forwards.Add(1)
 	ref := c.ref()
 	s.env.Forward(m, func(err error) {
-		s.Post(func() { s.published(ref, token, err) })
+		s.postTo(ref, func(c *Conn) { s.published(c, token, err) })
 	})
 }
 
@@ -330,9 +334,8 @@ func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 }
 
 // published answers a SEND when the bus has it. Trouble of the bus is no fault of the client: it is told to come back.
-func (s *Shard) published(ref Ref, token uint32, err error) {
-	c := s.find(ref)
-	if c == nil || c.sess.Phase == session.Closing {
+func (s *Shard) published(c *Conn, token uint32, err error) {
+	if c.sess.Phase == session.Closing {
 		return
 	}
 	if err != nil {
@@ -353,6 +356,9 @@ func (s *Shard) settle(c *Conn, token uint32, lines string) {
 
 // disconnect answers a DISCONNECT once all answers before it are given, then closes.
 func (s *Shard) disconnect(c *Conn, ev *session.Event) {
+	for i := c.subs; i != 0; i = s.subs.at(i).next {
+		s.abandon(c, i)
+	}
 	s.depart(c)
 	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, "") {
 		s.fail(c, session.TooManyAnswers())

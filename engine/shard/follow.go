@@ -106,7 +106,12 @@ func (s *Shard) followOne(i uint32) {
 	}
 	c := s.conns.at(b.conn)
 	s.doing = doing{conn: c}
-	defer func() { s.doing = doing{} }()
+	s.move(c, i)
+	s.doing = doing{} // not deferred: a panic is to find it
+}
+
+func (s *Shard) move(c *Conn, i uint32) {
+	f := s.subs.at(i).follow
 	if f.resuming != nil && !s.tryResume(c, i) {
 		return
 	}
@@ -114,7 +119,7 @@ func (s *Shard) followOne(i uint32) {
 		if s.fallen(c, i) {
 			return
 		}
-		if buffered := c.socket.OutboundBuffered(); buffered > 0 {
+		if buffered := s.blocked(c); buffered > 0 {
 			s.stuck(c, i, buffered)
 			return
 		}
@@ -165,43 +170,46 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
 	l.trim()
-	var gone int
+	gone, missed := 0, 0
 	for gone < len(f.backlog) && f.backlog[gone].Evicted() {
 		gone++
 	}
-	missed := 0
 	if l.kind != userQueue && f.cursor < l.base {
 		missed = int(l.base - f.cursor)
 	}
-	policy := l.p.settings.Slow
-	if gone+missed > 0 {
-		if policy == Disconnect {
-			s.tooSlow(c)
-			return true
-		}
-		for _, e := range f.backlog[:gone] {
-			e.AddDropped()
-		}
-		f.backlog = slices.Delete(f.backlog, 0, gone)
-		f.cursor += uint64(missed)
+	if gone+missed == 0 {
+		return false
 	}
-	if policy == KeepLatest {
-		if n := b.waiting() - gone - missed; n > 1 {
-			gone += f.keepLast(b)
-		}
+	if l.p.settings.Slow == Disconnect {
+		s.tooSlow(c)
+		return true
 	}
-	if lost := uint32(gone + missed); lost > 0 {
-		f.dropped += lost
-		f.lost += lost
-		s.stats.Dropped.Add(uint64(lost))
+	for _, e := range f.backlog[:gone] {
+		e.AddDropped()
+	}
+	f.backlog = slices.Delete(f.backlog, 0, gone)
+	f.cursor += uint64(missed)
+	s.lose(f, gone+missed)
+	if l.p.settings.Slow == KeepLatest {
+		s.keepLast(b)
 	}
 	return false
 }
 
-// keepLast skips all that waits but the newest push and returns how many that were.
-func (f *follow) keepLast(b *sub) (skipped int) {
-	skipped = b.waiting() - 1
-	for _, e := range f.waitingEntries(b)[:skipped] {
+// lose counts n pushes that a subscription will not get.
+func (s *Shard) lose(f *follow, n int) {
+	f.dropped += uint32(n)
+	f.lost += uint32(n)
+	s.stats.Dropped.Add(uint64(n))
+}
+
+// keepLast skips all that waits for b but the newest push.
+func (s *Shard) keepLast(b *sub) {
+	f, n := b.follow, b.waiting()
+	if n < 2 {
+		return
+	}
+	for _, e := range f.waitingEntries(b)[:n-1] {
 		e.AddDropped()
 	}
 	if l := b.log; l.kind != userQueue && l.tail() > f.cursor {
@@ -210,11 +218,10 @@ func (f *follow) keepLast(b *sub) (skipped int) {
 	} else {
 		f.backlog = slices.Delete(f.backlog, 0, len(f.backlog)-1)
 	}
-	return skipped
+	s.lose(f, n-1)
 }
 
-// stuck waits for a socket that has not drained, longer each time, and gives a client up that takes nothing at all
-// for the policy's time.
+// stuck waits for a socket that has not drained, longer each time.
 func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
 	f := s.subs.at(i).follow
 	if buffered < f.buffered {
@@ -225,13 +232,19 @@ func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
 	s.patience(c, i)
 }
 
+// patience applies the policy to a client that has taken nothing at all for too long, and else waits. What
+// drop-oldest drops is for history to say.
 func (s *Shard) patience(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	f, settings := b.follow, b.log.p.settings
-	stood := time.Duration(s.millis()-f.progress) * time.Millisecond
-	if settings.Slow == Disconnect && stood > settings.SlowTimeout {
-		s.tooSlow(c)
-		return
+	if stood := time.Duration(s.millis()-f.progress) * time.Millisecond; stood > settings.SlowTimeout {
+		switch settings.Slow {
+		case Disconnect:
+			s.tooSlow(c)
+			return
+		case KeepLatest:
+			s.keepLast(b)
+		}
 	}
 	f.wait = min(max(1, 2*f.wait), maxWait)
 	f.next = s.tick + f.wait
@@ -264,7 +277,6 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 			break
 		}
 		note = s.appendNoted(b, e, note)
-		b.expect(e)
 		taken++
 	}
 	fromBacklog := taken
@@ -275,7 +287,6 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 				break
 			}
 			note = s.appendNoted(b, e, note)
-			b.expect(e)
 			taken++
 		}
 	}
@@ -375,12 +386,7 @@ func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
 
 // followSoon has c's detached subscriptions tried again right after this turn.
 func (s *Shard) followSoon(c *Conn) {
-	ref := c.ref()
-	s.Post(func() {
-		c := s.find(ref)
-		if c == nil {
-			return
-		}
+	s.postTo(c.ref(), func(c *Conn) {
 		for i := c.subs; i != 0 && c.state == stateOpen; {
 			b := s.subs.at(i)
 			next := b.next

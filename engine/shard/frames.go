@@ -38,8 +38,9 @@ func (f *scratch) forget() { f.log, f.id = nil, nil }
 // next call.
 func (s *Shard) roundFrames(l *log, b *sub) []byte {
 	f := &s.frames
-	if note := b.note(); note != nil {
+	if b.follow != nil {
 		f.begin()
+		note := b.note()
 		for n := l.head; n < l.end; n++ {
 			note = s.appendNoted(b, l.at(n), note)
 		}
@@ -58,10 +59,10 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 }
 
 // appendMessage adds e as b gets it to the scratch, unless it has expired. note are further header lines.
-func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) {
+func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
-		return
+		return false
 	}
 	f := &s.frames
 	version := b.id.key.version
@@ -85,6 +86,7 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) {
 	f.buf = enginews.AppendHeader(f.buf, op, e.Message.Len(version, len(lines)))
 	f.buf = e.Message.AppendTo(f.buf, version, lines)
 	f.messages++
+	return true
 }
 
 // begin empties the scratch for a write that is not a round's.
@@ -112,14 +114,14 @@ func (s *Shard) sent(p *project) {
 // cost of a write, in units of a small one.
 func cost(n int) int { return 1 + n/4096 }
 
-// appendNoted is appendMessage that returns the note which is still to be told: nil once a message carries it.
+// appendNoted is appendMessage for a subscription with a state of its own: its ACK is expected, and the note which is
+// still to be told is returned, nil once a message carries it.
 func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
-	before := s.frames.messages
-	s.appendMessage(b, e, note)
-	if s.frames.messages > before {
-		return nil
+	if !s.appendMessage(b, e, note) {
+		return note
 	}
-	return note
+	b.expect(e)
+	return nil
 }
 
 // note builds the header lines that tell a subscription what happened to it: pushes dropped, the answer to its

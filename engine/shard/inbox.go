@@ -64,3 +64,14 @@ func (s *Shard) Push(project string, e *history.Entry) {
 		s.env.Wake()
 	}
 }
+
+// postTo is Post for a task about one connection, which is not run when that is gone by then. A panic closes it.
+func (s *Shard) postTo(r Ref, task func(*Conn)) {
+	s.Post(func() {
+		if c := s.find(r); c != nil {
+			s.doing = doing{conn: c}
+			task(c)
+			s.doing = doing{}
+		}
+	})
+}

@@ -1,6 +1,12 @@
 package shard
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrCursor is the answer to a cursor that no page gave.
+var ErrCursor = errors.New("no page gave this cursor")
 
 // SessionInfo describes one session to an operator.
 type SessionInfo struct {

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ type project struct {
 	*tenant
 	logs     map[string]*log // topics
 	users    map[string]*log // what stands behind /user; these logs hold no pushes
-	patterns map[string]*log
+	patterns []*log          // in order of their names, so that each push takes the same way
 	unicast  unicast
 	sessions int
 
@@ -63,10 +64,9 @@ func (s *Shard) project(settings *Settings) *project {
 	p := s.projects[settings.Name]
 	if p == nil {
 		p = &project{
-			tenant:   s.tenant(settings.Name),
-			logs:     map[string]*log{},
-			users:    map[string]*log{},
-			patterns: map[string]*log{},
+			tenant: s.tenant(settings.Name),
+			logs:   map[string]*log{},
+			users:  map[string]*log{},
 		}
 		if p.settings == nil {
 			p.settings = settings
@@ -74,6 +74,24 @@ func (s *Shard) project(settings *Settings) *project {
 		s.projects[settings.Name] = p
 	}
 	return p
+}
+
+// all are the logs of p.
+func (p *project) all() iter.Seq[*log] {
+	return func(yield func(*log) bool) {
+		for _, logs := range []map[string]*log{p.logs, p.users} {
+			for _, l := range logs {
+				if !yield(l) {
+					return
+				}
+			}
+		}
+		for _, l := range p.patterns {
+			if !yield(l) {
+				return
+			}
+		}
+	}
 }
 
 // dropProject forgets a project without sessions, and the pushes that it no longer needs.
@@ -98,9 +116,8 @@ func (s *Shard) Applied(project string, pos bus.Position) {
 	s.tenant(project).applied[pos.Partition] = pos
 }
 
-// positionLine is the header line that says what a new subscription begins behind. last-message-id takes its value.
-func (s *Shard) positionLine(p *project) string {
-	partitions := p.applied
+// positionLine is the header line that says what a subscription has behind it. last-message-id takes its value.
+func positionLine(partitions map[int32]bus.Position) string {
 	if len(partitions) == 0 {
 		return ""
 	}
@@ -167,16 +184,21 @@ func (s *Shard) topicLog(p *project, dest string) *log {
 }
 
 func (s *Shard) patternLog(p *project, dest string, pattern *destination.Pattern) *log {
-	l := p.patterns[dest]
-	if l == nil {
-		if len(p.patterns) >= s.conf.Limits.Patterns {
-			return nil
-		}
-		l = &log{p: p, name: strings.Clone(dest), pattern: pattern, kind: patterned}
-		p.patterns[l.name] = l
-		s.stats.Logs.Add(1)
+	at, known := p.findPattern(dest)
+	switch {
+	case known:
+		return p.patterns[at]
+	case len(p.patterns) >= s.conf.Limits.Patterns:
+		return nil
 	}
+	l := &log{p: p, name: strings.Clone(dest), pattern: pattern, kind: patterned}
+	p.patterns = slices.Insert(p.patterns, at, l)
+	s.stats.Logs.Add(1)
 	return l
+}
+
+func (p *project) findPattern(name string) (at int, known bool) {
+	return slices.BinarySearchFunc(p.patterns, name, func(l *log, name string) int { return strings.Compare(l.name, name) })
 }
 
 func (p *project) userLog(dest string) *log {
@@ -197,7 +219,8 @@ func (s *Shard) dropLog(l *log) {
 	case topic:
 		delete(l.p.logs, l.name)
 	case patterned:
-		delete(l.p.patterns, l.name)
+		at, _ := l.p.findPattern(l.name)
+		l.p.patterns = slices.Delete(l.p.patterns, at, at+1)
 	case userQueue:
 		delete(l.p.users, l.name)
 		return

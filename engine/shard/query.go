@@ -39,7 +39,7 @@ func (s *Shard) Sessions(q *SessionQuery, slot uint32, page []SessionInfo) ([]Se
 // userSessions goes along the user's chain; slot names the session to begin with.
 func (s *Shard) userSessions(p *project, q *SessionQuery, slot uint32, page []SessionInfo) ([]SessionInfo, uint32) {
 	at := s.sessionsOf(p, q.User)
-	for skip := slot > 1; at != 0; at = s.conns.at(at).userNext {
+	for skip := slot != 0; at != 0; at = s.conns.at(at).userNext {
 		if skip && at != slot {
 			continue
 		}
@@ -120,15 +120,13 @@ func (s *Shard) Destinations(project string) []DestinationInfo {
 		return nil
 	}
 	var all []DestinationInfo
-	for _, logs := range []map[string]*log{p.logs, p.patterns, p.users} {
-		for _, l := range logs {
-			all = append(all, DestinationInfo{
-				Destination:   l.shown(),
-				Pattern:       l.kind == patterned,
-				Subscriptions: l.subscriptions(),
-				Detached:      l.detached,
-			})
-		}
+	for l := range p.all() {
+		all = append(all, DestinationInfo{
+			Destination:   l.shown(),
+			Pattern:       l.kind == patterned,
+			Subscriptions: l.subscriptions(),
+			Detached:      l.detached,
+		})
 	}
 	return all
 }
@@ -168,7 +166,7 @@ func (s *Shard) Busy() bool {
 	}
 	for _, i := range s.detached {
 		b := s.subs.at(i)
-		if b.waiting() > 0 && s.conns.at(b.conn).socket.OutboundBuffered() == 0 && s.room(b) > 0 {
+		if b.waiting() > 0 && s.blocked(s.conns.at(b.conn)) == 0 && s.room(b) > 0 {
 			return true
 		}
 	}
@@ -208,10 +206,8 @@ func (s *Shard) Counts(project string) (n ProjectCounts) {
 	}
 	if p := s.projects[project]; p != nil {
 		n.Sessions = p.sessions
-		for _, logs := range []map[string]*log{p.logs, p.patterns, p.users} {
-			for _, l := range logs {
-				n.Subscriptions += l.subscriptions()
-			}
+		for l := range p.all() {
+			n.Subscriptions += l.subscriptions()
 		}
 	}
 	return n

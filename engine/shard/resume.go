@@ -1,6 +1,9 @@
 package shard
 
 import (
+	"maps"
+	"slices"
+
 	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/session"
@@ -74,28 +77,14 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	}
 	f.resuming = nil
 	f.resumed = resumedGap
-	wanted := history.Wanted{Chain: l.name}
-	switch l.kind {
-	case patterned:
-		wanted = history.Wanted{Match: l.pattern.Match}
-	case userQueue:
-		wanted.Chain = history.UserKey(c.user, l.name)
-	}
-	upTo := make(map[int32]int64, len(applied))
-	for n, p := range applied {
-		upTo[n] = p.Offset
-	}
+	var missed []*history.Entry
 	if len(r.seen) > 0 && !behind(r.seen, applied) {
-		if missed, complete := l.p.settings.History.Since(wanted, r.seen, upTo); complete {
+		found, complete := l.p.settings.History.Since(wanted(c, l), r.seen, applied)
+		if complete {
 			f.resumed = resumedAll
-			f.backlog = missed
+			missed = found
 			for _, e := range missed {
 				e.AddMatched(1)
-			}
-			if l.kind == userQueue {
-				f.from = l.p.unicast.next()
-			} else {
-				f.cursor = l.tail()
 			}
 		}
 	}
@@ -104,11 +93,72 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	} else {
 		s.stats.ResumeGaps.Add(1)
 	}
+	line := f.resumed.line() + positionLine(passed(applied, r.seen, missed))
+	// It begins here: what came since SUBSCRIBE was missed too, or lies before the position that is answered.
+	if l.kind == userQueue {
+		missed = append(missed, s.own(c, b)...)
+		slices.SortFunc(missed, history.Compare)
+		f.from = l.p.unicast.next()
+	} else {
+		f.cursor = l.tail()
+	}
+	f.backlog = missed
 	f.progress = s.millis()
 	if r.answer {
-		s.settle(c, r.token, f.resumed.line()+s.positionLine(l.p))
+		s.settle(c, r.token, line)
 	}
 	return c.state == stateOpen && c.sess.Phase == session.Connected
+}
+
+// abandon answers a SUBSCRIBE whose client ends it before its resume has come out: other answers wait behind it.
+func (s *Shard) abandon(c *Conn, i uint32) {
+	if f := s.subs.at(i).follow; f != nil && f.resuming != nil && f.resuming.answer {
+		s.machine.Settle(&c.sess, f.resuming.token, resumedGap.line())
+	}
+}
+
+// wanted is what c's subscription to l gets of the history.
+func wanted(c *Conn, l *log) history.Wanted {
+	switch l.kind {
+	case patterned:
+		return history.Wanted{Match: l.pattern.Match}
+	case userQueue:
+		return history.Wanted{Chain: history.UserKey(c.user, l.name)}
+	default:
+		return history.Wanted{Chain: l.name}
+	}
+}
+
+// passed is the position that a resumed subscription has behind it: what the shard has applied, but where pushes are
+// yet to be given only what the client had.
+func passed(applied map[int32]bus.Position, seen []bus.Position, missed []*history.Entry) map[int32]bus.Position {
+	if len(missed) == 0 {
+		return applied
+	}
+	all := maps.Clone(applied)
+	for _, pos := range seen {
+		if slices.ContainsFunc(missed, func(e *history.Entry) bool { return e.Position.Partition == pos.Partition }) {
+			all[pos.Partition] = pos
+		}
+	}
+	return all
+}
+
+// own are the pushes to c's very session that came since SUBSCRIBE. History has no chain of them.
+func (s *Shard) own(c *Conn, b *sub) (own []*history.Entry) {
+	for _, e := range b.follow.backlog {
+		if e.Session != "" {
+			own = append(own, e)
+		}
+	}
+	u := &b.log.p.unicast
+	for n := max(b.follow.from, u.base); n < u.next(); n++ {
+		e := u.entries.At(int(n - u.base))
+		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c {
+			own = append(own, e)
+		}
+	}
+	return own
 }
 
 // behind reports whether a client has seen what the shard has not taken yet.

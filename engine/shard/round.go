@@ -1,7 +1,5 @@
 package shard
 
-import "stentor/engine/session"
-
 // quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
 const quantum = 32
 
@@ -123,7 +121,7 @@ func (s *Shard) beginRound(l *log) bool {
 func (s *Shard) deliver(l *log, i uint32) (used int) {
 	b := s.subs.at(i)
 	c := s.conns.at(b.conn)
-	if c.socket.OutboundBuffered() > 0 || s.room(b) < int(l.end-l.head) {
+	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) {
 		from := l.head
 		l.unattach(s, i)
 		s.detach(i)
@@ -134,9 +132,6 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	from, to := l.head, l.end
 	if len(out) > 0 {
 		s.told(b)
-		for n := l.head; n < l.end && b.follow != nil; n++ {
-			b.expect(l.at(n))
-		}
 		s.sent(l.p)
 		if !s.write(c, out) {
 			if l.head == from && l.end == to { // else the log went with its last subscription
@@ -179,8 +174,7 @@ func (s *Shard) skip() {
 		if at.unicast.unicast.entries.Len() > 0 {
 			at.unicast.unicast.pop()
 		}
-	case at.conn != nil && at.conn.state == stateOpen:
-		at.conn.sess.Phase = session.Closing
-		s.env.Close(at.conn.socket)
+	case at.conn != nil:
+		s.drop(at.conn)
 	}
 }

@@ -43,6 +43,12 @@ const slice = 2_000_000 // ns
 
 // New returns a shard without connections. env.Wake may be called from the first Push or Post on.
 func New(conf Config, env Env) *Shard {
+	if conf.Unsent == nil {
+		conf.Unsent = func(Socket) int { return 0 }
+	}
+	if conf.Write == nil {
+		conf.Write = Socket.Write
+	}
 	s := &Shard{
 		conf:     conf,
 		env:      env,
@@ -121,12 +127,9 @@ func (s *Shard) handle(c *Conn, in []byte) {
 func (s *Shard) endTurn(c *Conn) {
 	s.turn = nil
 	if reason := recover(); reason != nil {
-		s.stats.Panics.Add(1)
-		s.env.Panicked("session", reason)
+		s.recovered("session", reason)
 		s.machine.Out = s.machine.Out[:0]
-		if c.state == stateOpen {
-			s.env.Close(c.socket)
-		}
+		s.drop(c)
 	}
 	if c.state == stateGone {
 		s.free(c)
@@ -156,8 +159,7 @@ func (s *Shard) Run() (more bool) {
 func (s *Shard) guarded(where string, f func() bool) (more bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			s.stats.Panics.Add(1)
-			s.env.Panicked(where, reason)
+			s.recovered(where, reason)
 			s.machine.Out = s.machine.Out[:0]
 			s.skip()
 			more = true

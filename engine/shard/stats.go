@@ -1,6 +1,10 @@
 package shard
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"stentor/engine/session"
+)
 
 // Stats are a shard's counters and gauges. The loop writes them; any goroutine may read them.
 type Stats struct {
@@ -13,32 +17,29 @@ type Stats struct {
 	Logs          atomic.Int64 // subscribed destinations and patterns
 
 	// Counters.
-	Accepted       atomic.Uint64
-	Handshakes     atomic.Uint64
-	Refused        atomic.Uint64 // handshakes answered with an error
-	Frames         atomic.Uint64 // events from clients
-	BytesIn        atomic.Uint64
-	BytesOut       atomic.Uint64
-	Deliveries     atomic.Uint64 // MESSAGEs handed to the kernel or the socket's buffer
-	Writes         atomic.Uint64 // writes that carried them
-	Rounds         atomic.Uint64
-	Detaches       atomic.Uint64
-	Dropped        atomic.Uint64 // pushes that a slow subscription lost to its policy
-	Expired        atomic.Uint64 // pushes that outlived their time to live on the way to a subscription
-	SlowCloses     atomic.Uint64
-	Heartbeats     atomic.Uint64
-	HeartbeatLost  atomic.Uint64 // clients closed for silence
-	Errors         atomic.Uint64 // ERROR frames
-	Nacks          atomic.Uint64
-	SendIgnored    atomic.Uint64
-	Forwards       atomic.Uint64 // SENDs handed to the back ends
-	Unserved       atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
-	Duplicates     atomic.Uint64 // SUBSCRIBEs with an id that is in use
-	Resumed        atomic.Uint64
-	ResumeGaps     atomic.Uint64 // resumes answered with resumed:false
-	Timeouts       atomic.Uint64 // handshakes and CONNECTs that did not come in time
-	RateLimited    atomic.Uint64 // clients closed for too many frames a second
-	ReplyOverflows atomic.Uint64 // clients closed for not reading their answers
-	LimitRefusals  atomic.Uint64 // subscriptions and frames refused by a limit of the session
-	Panics         atomic.Uint64
+	Accepted      atomic.Uint64
+	Handshakes    atomic.Uint64
+	Refused       atomic.Uint64 // handshakes answered with an error
+	Frames        atomic.Uint64 // events from clients
+	BytesIn       atomic.Uint64
+	BytesOut      atomic.Uint64
+	Deliveries    atomic.Uint64 // MESSAGEs handed to the kernel or the socket's buffer
+	Writes        atomic.Uint64 // writes that carried them
+	Rounds        atomic.Uint64
+	Detaches      atomic.Uint64
+	Dropped       atomic.Uint64 // pushes that a slow subscription lost to its policy
+	Expired       atomic.Uint64 // pushes that outlived their time to live on the way to a subscription
+	SlowCloses    atomic.Uint64
+	Heartbeats    atomic.Uint64
+	HeartbeatLost atomic.Uint64 // clients closed for silence
+	Errors        atomic.Uint64 // ERROR frames
+	Nacks         atomic.Uint64
+	SendIgnored   atomic.Uint64
+	Forwards      atomic.Uint64 // SENDs handed to the back ends
+	Unserved      atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
+	Duplicates    atomic.Uint64 // SUBSCRIBEs with an id that is in use
+	Resumed       atomic.Uint64
+	ResumeGaps    atomic.Uint64                 // resumes answered with resumed:false
+	Limits        [session.Limits]atomic.Uint64 // clients that met a bound, by which
+	Panics        atomic.Uint64
 }

@@ -81,7 +81,7 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 		s.resume(c, i, ev)
 		return
 	}
-	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, s.positionLine(l.p)) {
+	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, positionLine(l.p.applied)) {
 		s.fail(c, session.TooManyAnswers())
 		return
 	}

@@ -10,13 +10,13 @@ func (s *Shard) timeout(c *Conn) {
 	s.doing = doing{conn: c}
 	switch c.sess.Phase {
 	case session.Handshake:
-		s.stats.Timeouts.Add(1)
+		s.stats.Limits[session.LimitHandshakeTime].Add(1)
 		s.env.Close(c.socket)
 	case session.Greeting:
-		s.stats.Timeouts.Add(1)
+		s.stats.Limits[session.LimitConnectTime].Add(1)
 		s.end(c, session.CloseProtocol, "no CONNECT came in time")
 	case session.Authenticating:
-		s.stats.Timeouts.Add(1)
+		s.stats.Limits[session.LimitConnectTime].Add(1)
 		s.end(c, session.CloseTryLater, "the token could not be verified in time")
 	case session.Leaving:
 		s.end(c, session.CloseNormal, "")
@@ -88,5 +88,5 @@ func (s *Shard) rearm(c *Conn) {
 		left := max(0, int64(c.expires)-s.unix())
 		in = min(in, uint32(min(left*1000, 1<<30)))
 	}
-	s.schedule(c, s.wheel.now+in/tickMillis+1)
+	s.scheduleAfter(c, in)
 }

@@ -107,17 +107,16 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		}
 		return 1
 	}
-	if c.socket.OutboundBuffered() > 0 || s.room(b) < 1 {
+	if s.blocked(c) > 0 || s.room(b) < 1 {
 		s.detach(i)
 		b.follow.backlog = append(b.follow.backlog, e)
 		return 1
 	}
 	s.frames.begin()
-	s.appendMessage(b, e, b.note())
+	s.appendNoted(b, e, b.note())
 	n := len(s.frames.buf)
 	if n > 0 {
 		s.told(b)
-		b.expect(e)
 		s.sent(c.project)
 		if s.write(c, s.frames.buf) {
 			e.AddWritten(1, s.now)

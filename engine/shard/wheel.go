@@ -26,6 +26,11 @@ func (s *Shard) schedule(c *Conn, tick uint32) {
 	s.link(c, &s.wheel.slots[tick%wheelSlots])
 }
 
+// scheduleAfter counts from the time of this turn: after a loop that stood still the wheel is behind it.
+func (s *Shard) scheduleAfter(c *Conn, millis uint32) {
+	s.schedule(c, uint32(s.now/1e6/tickMillis)+millis/tickMillis+1)
+}
+
 func (s *Shard) link(c *Conn, head *uint32) {
 	c.timer.prev, c.timer.next = 0, *head
 	if *head != 0 {

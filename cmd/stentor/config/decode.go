@@ -18,11 +18,12 @@ type decoder struct {
 	file     bool   // where is a file: lines count, and ${VAR} is expanded
 	lookup   func(string) (string, bool)
 	anchors  map[string]ast.Node
+	merging  map[ast.Node]bool // mappings whose keys are being collected
 	problems Problems
 }
 
-// maxNesting ends an alias that leads to itself.
-const maxNesting = 32
+// maxAliases is how many aliases may lead to one another.
+const maxAliases = 32
 
 // document decodes text into v, which stands at path.
 func (d *decoder) document(text []byte, v reflect.Value, path string, f *field) {
@@ -48,7 +49,7 @@ func (d *decoder) document(text []byte, v reflect.Value, path string, f *field) 
 	if body == nil {
 		return
 	}
-	d.anchors = make(map[string]ast.Node)
+	d.anchors, d.merging = make(map[string]ast.Node), make(map[ast.Node]bool)
 	ast.Walk(d, body)
 	d.value(body, v, path, f)
 }
@@ -109,7 +110,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, f *field) {
 
 // resolve looks through anchors, aliases and tags.
 func (d *decoder) resolve(n ast.Node, path string) (ast.Node, bool) {
-	for range maxNesting {
+	for range maxAliases {
 		switch node := n.(type) {
 		case *ast.AnchorNode:
 			n = node.Value
@@ -127,9 +128,11 @@ func (d *decoder) resolve(n ast.Node, path string) (ast.Node, bool) {
 			return n, n != nil
 		}
 	}
-	d.problem(n, path, "an alias that leads to itself")
+	d.problem(n, path, selfAlias)
 	return nil, false
 }
+
+const selfAlias = "an alias that leads to itself"
 
 // pair is one key of a YAML mapping.
 type pair struct {
@@ -139,7 +142,7 @@ type pair struct {
 }
 
 // pairs returns the keys of a mapping, those that << brings in before its own.
-func (d *decoder) pairs(n ast.Node, path string, depth int) ([]pair, bool) {
+func (d *decoder) pairs(n ast.Node, path string) ([]pair, bool) {
 	var values []*ast.MappingValueNode
 	switch m := n.(type) {
 	case *ast.MappingNode:
@@ -149,15 +152,17 @@ func (d *decoder) pairs(n ast.Node, path string, depth int) ([]pair, bool) {
 	default:
 		return nil, false
 	}
-	if depth > maxNesting {
-		d.problem(n, path, "an alias that leads to itself")
+	if d.merging[n] {
+		d.problem(n, path, selfAlias)
 		return nil, true
 	}
+	d.merging[n] = true
+	defer delete(d.merging, n)
 	var merged, own []pair
 	seen := make(map[string]bool)
 	for _, kv := range values {
 		if kv.Key.IsMergeKey() {
-			merged = append(merged, d.merge(kv.Value, path, depth+1)...)
+			merged = append(merged, d.merge(kv.Value, path)...)
 			continue
 		}
 		p := pair{key: kv.Key, name: restore(kv.Key.GetToken().Value), value: kv.Value}
@@ -175,19 +180,21 @@ func (d *decoder) pairs(n ast.Node, path string, depth int) ([]pair, bool) {
 }
 
 // merge returns the keys that << refers to: a mapping, or a list of them.
-func (d *decoder) merge(n ast.Node, path string, depth int) []pair {
+func (d *decoder) merge(n ast.Node, path string) []pair {
 	n, ok := d.resolve(n, path)
 	if !ok {
 		return nil
 	}
-	if list, ok := n.(*ast.SequenceNode); ok && depth <= maxNesting {
+	if list, ok := n.(*ast.SequenceNode); ok && !d.merging[n] {
+		d.merging[n] = true
+		defer delete(d.merging, n)
 		var all []pair
 		for _, v := range list.Values {
-			all = append(all, d.merge(v, path, depth+1)...)
+			all = append(all, d.merge(v, path)...)
 		}
 		return all
 	}
-	all, ok := d.pairs(n, path, depth)
+	all, ok := d.pairs(n, path)
 	if !ok {
 		d.problem(n, path, "found "+kindOf(n)+" behind <<, allowed: a mapping")
 	}
@@ -195,7 +202,7 @@ func (d *decoder) merge(n ast.Node, path string, depth int) []pair {
 }
 
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
-	pairs, ok := d.pairs(n, path, 0)
+	pairs, ok := d.pairs(n, path)
 	if !ok {
 		d.problem(n, path, "found "+d.found(n, nil)+", allowed: a mapping with "+strings.Join(names(v.Type()), ", "))
 		return
@@ -236,7 +243,7 @@ func unknownKey(name string, t reflect.Type) string {
 }
 
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string, f *field) {
-	pairs, ok := d.pairs(n, path, 0)
+	pairs, ok := d.pairs(n, path)
 	if !ok {
 		d.problem(n, path, "found "+d.found(n, f)+", allowed: "+f.allowed())
 		return

@@ -6,6 +6,7 @@ node: {id: dev}
 listen: {client: "127.0.0.1:8080", api: "127.0.0.1:8081"}
 endpoints: [{path: /ws, origins: [loopback]}]
 default_project: demo
+limits: {connections: 10000}
 admin_keys: [admin-key]
 projects:
   demo:

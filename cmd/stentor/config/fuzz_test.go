@@ -7,7 +7,7 @@ import (
 
 // FuzzLoad checks that no file makes Load panic, and that each mistake names its place and keeps to one line.
 func FuzzLoad(f *testing.F) {
-	for _, seed := range []string{full, base, devText, "a: &a [*a]\n<<: *a", "limits: {<<: [*a, {headers: &a 5}]}", "projects: {a: &b {keys: *b}}", "? a\n", "- - -", "!!str", "&a", "*a"} {
+	for _, seed := range []string{full, base, devText, "a: &a [*a]\n<<: *a", "log: &a {<<: [*a, *a]}", "log: {<<: &a [*a, *a]}", "limits: {<<: [*a, {headers: &a 5}]}", "projects: {a: &b {keys: *b}}", "? a\n", "- - -", "!!str", "&a", "*a"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

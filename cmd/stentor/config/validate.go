@@ -196,11 +196,13 @@ func (v *validator) endpoints() {
 
 func (v *validator) credentials() {
 	c := &v.Credentials
-	for path, name := range map[string]string{"credentials.token_header": c.TokenHeader, "credentials.project_header": c.ProjectHeader} {
+	header := func(path, name string) {
 		if !headerName.MatchString(name) {
 			v.bad(path, "found %q, allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -", name)
 		}
 	}
+	header("credentials.token_header", c.TokenHeader)
+	header("credentials.project_header", c.ProjectHeader)
 	if strings.EqualFold(c.TokenHeader, c.ProjectHeader) {
 		v.bad("credentials.project_header", "found %q, allowed: another name than token_header", c.ProjectHeader)
 	}

@@ -1,0 +1,316 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gobwas "github.com/gobwas/ws"
+
+	"stentor/engine"
+	"stentor/engine/ws"
+)
+
+const maxMessage = 16 << 20
+
+// patience is how long a test waits for something that is sure to come.
+const patience = time.Minute
+
+var shared struct {
+	once sync.Once
+	echo *engine.Echo
+	err  error
+}
+
+// server returns the address of an Echo that the tests share.
+func server(t testing.TB) string {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.echo, shared.err = newEcho(maxMessage); shared.err == nil {
+			shared.err = shared.echo.Start()
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.echo.Addresses()[0].String()
+}
+
+func newEcho(maxMessage int) (*engine.Echo, error) {
+	return engine.NewEcho(engine.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler)})
+}
+
+// start returns an Echo of the test's own.
+func start(t *testing.T, maxMessage int) *engine.Echo {
+	t.Helper()
+	e, err := newEcho(maxMessage)
+	if err == nil {
+		err = e.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func stop(t *testing.T, e *engine.Echo) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := e.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMain ends the shared Echo: whoever is left over by then was lost by it.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.echo != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := shared.echo.Stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// client is one WebSocket client that can send anything.
+type client struct {
+	t    testing.TB
+	conn *net.TCPConn
+	in   []byte // read and not yet parsed
+	r    ws.ClientReader
+	room []byte
+}
+
+func tcp(t testing.TB, address string) *client {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return &client{t: t, conn: conn.(*net.TCPConn), room: make([]byte, 64<<10)}
+}
+
+// dial returns a client whose WebSocket is open.
+func dial(t testing.TB, address string) *client {
+	t.Helper()
+	c := tcp(t, address)
+	key := ws.NewKey()
+	c.send(ws.AppendRequest(nil, address, "/", key))
+	for {
+		n, _, err := ws.ParseAnswer(c.in, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			c.in = c.in[n:]
+			return c
+		}
+		if err := c.fill(); err != nil {
+			t.Fatalf("%v behind %q", err, c.in)
+		}
+	}
+}
+
+func (c *client) send(pieces ...[]byte) {
+	c.t.Helper()
+	for _, p := range pieces {
+		if _, err := c.conn.Write(p); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func (c *client) fill() error {
+	n, err := c.conn.Read(c.room)
+	c.in = append(c.in, c.room[:n]...)
+	return err
+}
+
+// receive returns what the server sends next: "text ...", "binary ...", "pong ...", "close CODE", "FIN" or "RST".
+func (c *client) receive() string {
+	c.t.Helper()
+	var message []byte
+	for {
+		ev, n, err := c.r.Next(c.in, maxMessage+1)
+		if err != nil {
+			c.t.Fatalf("the server breaks RFC 6455: %v", err)
+		}
+		if n == 0 {
+			if err := c.fill(); err == nil {
+				continue
+			} else if len(c.in) == 0 && errors.Is(err, io.EOF) {
+				return "FIN"
+			} else if strings.Contains(err.Error(), "reset") {
+				return "RST"
+			} else {
+				c.t.Fatalf("%v behind %.100q", err, c.in)
+			}
+		}
+		c.in = c.in[n:]
+		switch ev.Kind {
+		case ws.Data:
+			message = append(message, ev.Payload...)
+			if ev.Final {
+				return shown(ev.Op, message)
+			}
+		case ws.Ping:
+			return "ping " + string(ev.Payload)
+		case ws.Pong:
+			return "pong " + string(ev.Payload)
+		case ws.Close:
+			return fmt.Sprintf("close %d", ev.Code)
+		}
+	}
+}
+
+// expect receives what is wanted, in order.
+func (c *client) expect(want ...string) {
+	c.t.Helper()
+	for i, w := range want {
+		if got := c.receive(); got != w {
+			c.t.Fatalf("answer %d is %.200q, want %.200q", i, got, w)
+		}
+	}
+}
+
+// bye closes as a client should and looks how the server does: it answers and ends the TCP connection first.
+func (c *client) bye() {
+	c.t.Helper()
+	c.send(closing(1000, ""))
+	c.expect("close 1000", "FIN")
+}
+
+// shown is a message in a test's expectations; a long one is abridged.
+func shown(op gobwas.OpCode, payload []byte) string {
+	name := "text "
+	if op == gobwas.OpBinary {
+		name = "binary "
+	}
+	if len(payload) > 200 {
+		return fmt.Sprintf("%s%d bytes, %08x", name, len(payload), crc32.ChecksumIEEE(payload))
+	}
+	return name + string(payload)
+}
+
+func text(s string) string { return shown(gobwas.OpText, []byte(s)) }
+func blob(s string) string { return shown(gobwas.OpBinary, []byte(s)) }
+
+// frame is any frame of a client, right or wrong. first is its first byte.
+func frame(first byte, payload string) []byte {
+	b := ws.AppendMasked(nil, gobwas.OpText, [4]byte{0xC3, 0x5A, 0x01, 0x7E}, []byte(payload))
+	b[0] = first
+	return b
+}
+
+// First bytes of frames.
+const (
+	fin        = 0x80
+	opText     = 0x1
+	opBinary   = 0x2
+	opContinue = 0x0
+	opClose    = 0x8
+	opPing     = 0x9
+	opPong     = 0xA
+)
+
+func message(s string) []byte { return frame(fin|opText, s) }
+func ping(s string) []byte    { return frame(fin|opPing, s) }
+
+func closing(code uint16, reason string) []byte {
+	return frame(fin|opClose, string(binary.BigEndian.AppendUint16(nil, code))+reason)
+}
+
+// fragments is one message in frames of their own.
+func fragments(op byte, parts ...string) (all [][]byte) {
+	for i, part := range parts {
+		first := byte(opContinue)
+		if i == 0 {
+			first = op
+		}
+		if i == len(parts)-1 {
+			first |= fin
+		}
+		all = append(all, frame(first, part))
+	}
+	return all
+}
+
+func pieces(s string, n int) (all []string) {
+	for len(s) > n {
+		all, s = append(all, s[:n]), s[n:]
+	}
+	return append(all, s)
+}
+
+func chop(b []byte, n int) (all [][]byte) {
+	for len(b) > n {
+		all, b = append(all, b[:n]), b[n:]
+	}
+	return append(all, b)
+}
+
+// conversation is what a client sends, each element with a write of its own, and what it gets. One that does not say
+// how it closes goes on after it.
+type conversation struct {
+	id   string
+	send [][]byte
+	want []string
+}
+
+func (c *conversation) closes() bool {
+	return len(c.want) > 0 && strings.HasPrefix(c.want[len(c.want)-1], "close ")
+}
+
+// converse runs the conversations: as they are, and in one write.
+func converse(t *testing.T, all []conversation) {
+	address := server(t)
+	for _, c := range all {
+		for name, send := range map[string][][]byte{"": c.send, "/one write": {bytes.Join(c.send, nil)}} {
+			t.Run(c.id+name, func(t *testing.T) {
+				t.Parallel()
+				client := dial(t, address)
+				client.send(send...)
+				client.expect(c.want...)
+				if c.closes() {
+					client.expect("FIN")
+					return
+				}
+				client.send(message("still there?"))
+				client.expect(text("still there?"))
+				client.bye()
+			})
+		}
+	}
+}
+
+// each is a conversation of whole messages that come back.
+func each(id string, messages ...string) conversation {
+	c := conversation{id: id}
+	for _, m := range messages {
+		c.send, c.want = append(c.send, message(m)), append(c.want, text(m))
+	}
+	return c
+}
+
+// failing is a conversation that a mistake ends with a code.
+func failing(id string, code int, want []string, send ...[]byte) conversation {
+	return conversation{id, send, append(slices.Clone(want), fmt.Sprintf("close %d", code))}
+}

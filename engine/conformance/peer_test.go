@@ -1,0 +1,83 @@
+package conformance
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestNode has Node's own WebSocket client as the peer.
+func TestNode(t *testing.T) {
+	const flag = "--experimental-websocket"
+	if exec.Command("node", flag, "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)").Run() != nil {
+		t.Skip("needs Node 20.10 or later")
+	}
+	run(t, exec.Command("node", flag, "testdata/peer.mjs", "ws://"+server(t)+"/"))
+}
+
+// TestPython has the Python package websockets as the peer.
+func TestPython(t *testing.T) {
+	if exec.Command("python3", "-c", "import websockets.asyncio.client").Run() != nil {
+		t.Skip("needs Python 3 with the package websockets 13 or later")
+	}
+	run(t, exec.Command("python3", "testdata/peer.py", "ws://"+server(t)+"/"))
+}
+
+func run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// TestAutobahnSuite runs the Autobahn test suite itself, which takes about a minute. It is asked for by the environment
+// variable WSTEST, the path of the command wstest. That is in the Python package autobahntestsuite 0.8.2, which needs
+// Python 2.7. Compression (sections 12 and 13) is not offered and so not judged.
+func TestAutobahnSuite(t *testing.T) {
+	wstest := os.Getenv("WSTEST")
+	if wstest == "" {
+		t.Skip("WSTEST does not name the command wstest")
+	}
+	dir := t.TempDir()
+	spec, err := json.Marshal(map[string]any{
+		"outdir":  dir,
+		"servers": []map[string]string{{"agent": "stentor", "url": "ws://" + server(t)}},
+		"cases":   []string{"*"}, "exclude-cases": []string{"12.*", "13.*"}, "exclude-agent-cases": map[string]any{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "spec.json")
+	if err := os.WriteFile(file, spec, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(wstest, "--mode", "fuzzingclient", "--spec", file).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	index, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report map[string]map[string]struct{ Behavior, BehaviorClose string }
+	if err := json.Unmarshal(index, &report); err != nil {
+		t.Fatal(err)
+	}
+	passed := map[string]int{}
+	for id, c := range report["stentor"] {
+		for _, b := range []string{c.Behavior, c.BehaviorClose} {
+			// Of a case that is informational the suite only notes what was done.
+			if b != "OK" && b != "INFORMATIONAL" {
+				t.Errorf("%s: %s, close %s", id, c.Behavior, c.BehaviorClose)
+			}
+		}
+		passed[c.Behavior]++
+	}
+	t.Log(passed)
+	if len(report["stentor"]) < 300 {
+		t.Errorf("the suite ran %d cases", len(report["stentor"]))
+	}
+}

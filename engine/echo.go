@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	gobwas "github.com/gobwas/ws"
+	"github.com/panjf2000/gnet/v2"
+
+	"stentor/engine/session"
+	"stentor/engine/ws"
+)
+
+// Echo is a WebSocket server that sends every message back as it came, in one frame. It accepts, shakes hands, reads,
+// frames, writes and closes as a Node does, so that what a conformance suite says of it holds for a Node. A single
+// event loop runs it.
+type Echo struct {
+	network
+	opts     EchoOptions
+	capacity int
+	wire     *session.Wire
+	leaving  atomic.Bool
+
+	mu    sync.Mutex // for conns alone
+	conns map[*echoConn]struct{}
+}
+
+// EchoOptions of an Echo. All fields are wanted.
+type EchoOptions struct {
+	Listen     string // host:port with a literal IP address; port 0 takes a free one
+	MaxMessage int    // bytes of a message; a larger one is answered with 1009
+	Log        *slog.Logger
+}
+
+const (
+	echoConnections = 10_000
+	echoHandshake   = 8 << 10 // bytes
+	echoLinger      = 2 * time.Second
+	echoRetry       = 10 * time.Millisecond // between two looks at a socket that is still to take its last bytes
+	echoScratch     = 256 << 10             // what the wire and a connection keep for their next message
+)
+
+// unread is how many bytes wait for a client that does not read before it is closed: two messages and some answers.
+func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
+
+// NewEcho makes an Echo that does not listen yet.
+func NewEcho(o EchoOptions) (*Echo, error) {
+	e := &Echo{network: newNetwork(), opts: o, conns: map[*echoConn]struct{}{}}
+	e.wire = session.NewWire(ws.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
+	var err error
+	e.capacity, err = capacity(echoConnections, 32)
+	return e, err
+}
+
+// Start listens, and returns when clients can connect.
+func (e *Echo) Start() error {
+	return e.listen(e, []string{e.opts.Listen}, 1, e.opts.Log)
+}
+
+// Err is why the event loop ended, after Ended.
+func (e *Echo) Err() error {
+	if e.err != nil || e.leaving.Load() {
+		return e.err
+	}
+	return ErrEngine
+}
+
+// Stop closes all clients with 1001 and ends. When ctx ends first, what is left is cut.
+func (e *Echo) Stop(ctx context.Context) error {
+	e.leaving.Store(true)
+	e.mu.Lock()
+	for c := range e.conns {
+		_ = c.socket.Wake(nil)
+	}
+	e.mu.Unlock()
+	for e.open() > 0 && pause(ctx, echoRetry) {
+	}
+	left := e.open()
+	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := e.gnet.Stop(stopping)
+	select {
+	case <-e.ended:
+	case <-stopping.Done():
+	}
+	if left > 0 && err == nil {
+		err = fmt.Errorf("%d connections were cut at the end", left)
+	}
+	return err
+}
+
+func (e *Echo) open() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.conns)
+}
+
+// echoConn is one client. It belongs to the event loop.
+type echoConn struct {
+	socket  gnet.Conn
+	sess    session.Session
+	message []byte // the beginning of the message under way
+
+	gone     bool
+	fin      bool        // FIN was sent
+	deadline time.Time   // of a client that is being closed
+	timer    *time.Timer // looks again at such a client
+}
+
+// OnOpen implements gnet.EventHandler.
+func (e *Echo) OnOpen(socket gnet.Conn) ([]byte, gnet.Action) {
+	c := &echoConn{socket: socket}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.conns) >= e.capacity || e.leaving.Load() {
+		return unavailable, gnet.Close
+	}
+	e.conns[c] = struct{}{}
+	tune(socket)
+	socket.SetContext(c)
+	return nil, gnet.None
+}
+
+// OnClose implements gnet.EventHandler. It may run inside a Write.
+func (e *Echo) OnClose(socket gnet.Conn, _ error) gnet.Action {
+	c, ok := socket.Context().(*echoConn)
+	if !ok {
+		return gnet.None
+	}
+	c.gone, c.message, c.sess = true, nil, session.Session{Phase: session.Closing}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.conns, c)
+	return gnet.None
+}
+
+// OnTraffic implements gnet.EventHandler. It is also called when the timer of c, or Stop, wakes it.
+func (e *Echo) OnTraffic(socket gnet.Conn) gnet.Action {
+	c, ok := socket.Context().(*echoConn)
+	in, err := socket.Next(-1)
+	if !ok || err != nil {
+		return gnet.None
+	}
+	if e.leaving.Load() {
+		e.wire.Close(&c.sess, gobwas.StatusGoingAway, "")
+	}
+	e.wire.Begin(&c.sess, in)
+	for more := true; more; {
+		more = e.next(c)
+	}
+	e.wire.End(&c.sess)
+	e.flush(c)
+	return gnet.None
+}
+
+// next handles one event, and reports whether there may be another.
+func (e *Echo) next(c *echoConn) bool {
+	kind, failure := e.wire.Next(&c.sess)
+	switch kind {
+	case session.More:
+		return false
+	case session.Data:
+		e.echo(c)
+	case session.Failed:
+		e.wire.Close(&c.sess, failure.Close, failure.Text)
+	}
+	return true
+}
+
+// echo takes a piece of a message, and sends the message back when it is the last.
+func (e *Echo) echo(c *echoConn) {
+	p := &e.wire.Piece
+	if len(c.message)+len(p.Payload) > e.opts.MaxMessage {
+		c.message = nil
+		e.wire.Close(&c.sess, session.CloseTooLarge, "message is larger than the limit")
+		return
+	}
+	if !p.Final {
+		c.message = append(c.message, p.Payload...)
+		return
+	}
+	e.wire.Out = ws.AppendHeader(e.wire.Out, p.Op, len(c.message)+len(p.Payload))
+	e.wire.Out = append(append(e.wire.Out, c.message...), p.Payload...)
+	if c.message = c.message[:0]; cap(c.message) > echoScratch {
+		c.message = nil
+	}
+}
+
+// flush writes the answers of this turn and, when they were the last, begins to close.
+func (e *Echo) flush(c *echoConn) {
+	out := e.wire.Out
+	if e.wire.Out = out[:0]; cap(out) > echoScratch {
+		e.wire.Out = nil
+	}
+	if len(out) > 0 {
+		if c.socket.OutboundBuffered()+len(out) > e.opts.unread() {
+			_ = c.socket.EventLoop().Close(c.socket)
+			return
+		}
+		if _, err := write(c.socket, out); err != nil || c.gone {
+			return
+		}
+	}
+	if c.sess.Phase == session.Closing {
+		c.closing()
+	}
+}
+
+// closing ends c: what is left to write, FIN, and some time for the client to read it and to send its own. Closing at
+// once with unread input would reset the connection, and could destroy the last bytes on their way.
+func (c *echoConn) closing() {
+	now := time.Now()
+	if c.deadline.IsZero() {
+		c.message = nil
+		c.deadline = now.Add(echoLinger)
+		c.timer = time.AfterFunc(echoRetry, func() { _ = c.socket.Wake(nil) })
+	}
+	switch {
+	case !now.Before(c.deadline):
+		_ = c.socket.EventLoop().Close(c.socket)
+	case c.socket.OutboundBuffered() > 0:
+		c.timer.Reset(echoRetry)
+	case !c.fin:
+		c.fin = true
+		closeWrite(c.socket)
+		c.deadline = now.Add(echoLinger)
+		c.timer.Reset(echoLinger)
+	}
+}

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"bytes"
+
+	gobwas "github.com/gobwas/ws"
+
+	"stentor/engine/ws"
+)
+
+// Wire is the WebSocket below the sessions of one event loop: the opening handshake, frames, the answers to pings and
+// close frames, the keeping of input that is not complete. A Machine speaks STOMP on top of it. On its own it carries
+// messages of any kind, through the same turn of Begin, Next and End; a session then stays in phase Greeting until it
+// is Closing.
+type Wire struct {
+	// Out collects the answers of a turn, ready for the socket; the owner writes and resets it.
+	Out []byte
+	// Refused is the HTTP status of the last refusal.
+	Refused int
+	// Piece is the piece of a message that the last Data was about. Its bytes are valid until End.
+	Piece ws.Event
+
+	handshaker ws.Handshaker
+	maxFrame   uint64
+
+	in     []byte // what this turn has not parsed yet
+	joined []byte // scratch: kept input and new input in one piece
+}
+
+// NewWire returns a Wire. maxFrame is how many bytes one WebSocket frame may declare.
+func NewWire(h ws.Handshaker, maxFrame uint64) *Wire {
+	return &Wire{handshaker: h, maxFrame: maxFrame}
+}
+
+// Begin starts a turn of s with new input, which the Wire may change and which must stay until End.
+func (w *Wire) Begin(s *Session, in []byte) {
+	w.in = in
+	if p := s.partial; p != nil && len(p.raw) > 0 {
+		w.joined = append(append(w.joined[:0], p.raw...), in...)
+		w.in = w.joined
+		p.raw = nil
+	}
+}
+
+// Next returns what comes next: More, Upgraded, Refused, Alive, Data, Closed, or Failed with the failure.
+func (w *Wire) Next(s *Session) (Kind, *Failure) {
+	switch s.Phase {
+	case Closing, Leaving:
+		w.in = nil
+		return More, nil
+	case Handshake:
+		return w.handshake(s), nil
+	}
+	if len(w.in) == 0 {
+		return More, nil
+	}
+	var (
+		n   int
+		err error
+	)
+	if w.Piece, n, err = s.reader.Next(w.in, w.maxFrame); err != nil {
+		return Failed, wireFailure(err)
+	}
+	if n == 0 {
+		return More, nil
+	}
+	w.in = w.in[n:]
+	switch w.Piece.Kind {
+	case ws.Data:
+		return Data, nil
+	case ws.Ping:
+		w.Out = ws.AppendFrame(w.Out, gobwas.OpPong, w.Piece.Payload)
+	case ws.Close:
+		w.Close(s, answerTo(w.Piece.Code), "")
+		return Closed, nil
+	}
+	return Alive, nil
+}
+
+func (w *Wire) handshake(s *Session) Kind {
+	if len(w.in) == 0 {
+		return More
+	}
+	scanned := 0
+	if s.partial != nil {
+		scanned = s.partial.scanned
+	}
+	n, _, out, refusal := w.handshaker.Next(w.in, scanned, w.Out)
+	w.Out = out
+	switch {
+	case refusal != nil:
+		w.Refused = refusal.Status
+		s.Phase = Closing
+		return Refused
+	case n == 0:
+		s.part().scanned = len(w.in)
+		return More
+	}
+	w.in = w.in[n:]
+	s.Phase = Greeting
+	return Upgraded
+}
+
+// End finishes the turn: what is left of the input is kept in s.
+func (w *Wire) End(s *Session) {
+	if s.Phase >= Leaving {
+		s.partial = nil
+	} else if len(w.in) > 0 {
+		s.part().raw = bytes.Clone(w.in)
+	}
+	if p := s.partial; p != nil && len(p.raw) == 0 && len(p.frame) == 0 {
+		s.partial = nil
+	}
+	w.in, w.Piece = nil, ws.Event{}
+	const keep = 256 << 10
+	if cap(w.joined) > keep {
+		w.joined = nil
+	}
+}
+
+// Close appends a close frame (when the WebSocket is open) and discards what comes in from now on.
+func (w *Wire) Close(s *Session, code closeCode, reason string) {
+	if s.Phase == Closing {
+		return
+	}
+	if s.Phase != Handshake {
+		w.Out = ws.AppendClose(w.Out, code, reason)
+	}
+	s.Phase = Closing
+}
+
+// answerTo echoes a close code; a close frame without one is answered with 1000.
+func answerTo(code gobwas.StatusCode) gobwas.StatusCode {
+	if code == gobwas.StatusNoStatusRcvd {
+		return CloseNormal
+	}
+	return code
+}
+
+// wireFailure is silent unless STOMP has words for it: whoever breaks RFC 6455 gets its close code.
+func wireFailure(err error) *Failure {
+	e := err.(*ws.Error)
+	if e.Code == CloseTooLarge {
+		return &Failure{Code: CodeTooLarge, Text: e.Text, Close: CloseTooLarge, Limit: LimitFrameBytes}
+	}
+	return &Failure{Code: CodeProtocol, Text: e.Text, Close: e.Code, Silent: true}
+}
+
+// HeartbeatFrame is a heart-beat, a text message of one EOL, and PingFrame an empty ping, both ready for the wire.
+var (
+	HeartbeatFrame = ws.AppendFrame(nil, gobwas.OpText, []byte("\n"))
+	PingFrame      = ws.AppendFrame(nil, gobwas.OpPing, nil)
+)

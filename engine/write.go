@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"unsafe"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"stentor/engine/shard"
+)
+
+// write hands p to the kernel; whatever is not simple is gnet's: bytes that the kernel does not take, and errors.
+//
+// The call is raw: a write to a non-blocking socket takes some microseconds and never waits, so telling Go's scheduler
+// of it, as gnet's own write does, would cost a tenth of it and more, and under load the loop its processor.
+func write(s shard.Socket, p []byte) (int, error) {
+	c := s.(gnet.Conn)
+	if len(p) == 0 || c.OutboundBuffered() > 0 {
+		return c.Write(p)
+	}
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.Fd()), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	if errno != 0 {
+		return c.Write(p)
+	}
+	if int(n) < len(p) {
+		if _, err := c.Write(p[n:]); err != nil {
+			return int(n), err
+		}
+	}
+	return len(p), nil
+}
+
+// unsent asks the kernel how much of what it was given it has not sent. A raw call, for the same reason.
+func unsent(s shard.Socket) int {
+	var n int32
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(s.(gnet.Conn).Fd()), unix.SIOCOUTQNSD, uintptr(unsafe.Pointer(&n)))
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
