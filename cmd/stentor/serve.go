@@ -81,6 +81,9 @@ type server struct {
 }
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that the node is there: unasked for, SIGHUP ends a process
+	defer signal.Stop(hup)
 	s, err := start(cfg, dev, logTo)
 	if err != nil {
 		return err
@@ -89,9 +92,6 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
 	s.announce(out, dev)
 
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
@@ -229,6 +229,11 @@ func (s *server) swap(cfg *config.Config) error {
 		return err
 	}
 	s.node.SetProjects(engineProjects(cfg, list))
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if s.node.Applied(ctx) != nil {
+		s.log.Warn("the event loops are busy: the reload will be in force a little later")
+	}
 	return nil
 }
 
@@ -237,8 +242,8 @@ func (s *server) stop() error {
 	s.log.Info("draining", "timeout", s.cfg.Drain.Timeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.cfg.Drain.Timeout))
 	defer cancel()
+	s.bus.Close() // first: a push on its way is in the node before the drain looks for what is pending
 	err := s.node.Stop(ctx, engine.Drain{Chunk: s.cfg.Drain.Chunk, Interval: time.Duration(s.cfg.Drain.Interval)})
-	s.bus.Close()
 	s.auth.Close()
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
