@@ -3,23 +3,10 @@ package engine
 import (
 	"context"
 	"io"
-	"log/slog"
-	"net"
 	"os"
 	"runtime"
 	"testing"
 	"time"
-
-	gobwas "github.com/gobwas/ws"
-
-	"stentor/engine/auth"
-	"stentor/engine/bus"
-	"stentor/engine/destination"
-	"stentor/engine/history"
-	"stentor/engine/session"
-	"stentor/engine/shard"
-	"stentor/engine/ws"
-	"stentor/stomp"
 )
 
 // TestNodeLeavesNothing starts and stops a node again and again, with clients that are there at the end: goroutines and
@@ -54,77 +41,27 @@ func openFiles(t *testing.T) int {
 // cycle is the life of one node.
 func cycle(t *testing.T) {
 	t.Helper()
-	project, err := auth.NewProject(auth.ProjectConfig{Name: "shop", Anonymous: true, Style: destination.Prefixed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	projects, err := auth.NewProjects([]*auth.Project{project}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authenticator := auth.NewAuthenticator(projects, auth.Options{Workers: 2, Queue: 10, CacheEntries: 10, DefaultProject: "shop"})
-	defer authenticator.Close()
-	origins, err := ws.ParseOrigins(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := New(Options{
-		Listen:    []string{"127.0.0.1:0"},
-		Endpoints: []Endpoint{{Path: "/ws", Origins: origins}},
-		Loops:     3,
-		Session: session.Config{
-			HandshakeBytes: 8192, ConnectFrameBytes: 8192, FrameBytes: 8192, Headers: 64, HeaderBytes: 8192, IDBytes: 128,
-			DestinationBytes: 1024, Unanswered: 64, TransactionBytes: 8192,
-		},
-		Shard: shard.Limits{
-			HandshakeTimeout: time.Minute, ConnectTimeout: time.Minute, FramesPerSecond: 100, Subscriptions: 10, Patterns: 10,
-			ReplyBytes: 1 << 16,
-		},
-		History:  history.Bounds{Window: time.Minute, Bytes: 1 << 20},
-		Limits:   Limits{Connections: 1000, Unauthenticated: 1000, PendingBytes: 1 << 20, ReservedDescriptors: 100},
-		Projects: []Project{{Auth: project, Name: "shop", SlowTimeout: time.Minute}},
-		Log:      slog.New(slog.DiscardHandler),
-	}, authenticator)
-	if err != nil {
-		t.Fatal(err)
-	}
-	embedded := bus.NewEmbedded(node, 1)
-	if err := node.Start(embedded); err != nil {
-		t.Fatal(err)
-	}
-	defer embedded.Close()
-	var clients []net.Conn
+	node, stop := startNode(t, nil)
 	for i := range 12 {
-		c, err := net.DialTimeout("tcp", node.Addresses()[0].String(), 5*time.Second)
-		if err != nil {
-			t.Fatal(err)
+		c := node.dial(t)
+		switch {
+		case i%4 == 1:
+			c.upgrade(t)
+		case i%4 > 1:
+			c.connect(t)
+		} // else it never says anything
+		if i == 11 {
+			_ = c.conn.Close()
+			continue
 		}
-		defer c.Close()
-		clients = append(clients, c)
-		if i%4 == 0 {
-			continue // one that never says anything
-		}
-		hello := ws.AppendRequest(nil, "h", "/ws", ws.NewKey())
-		if i%4 > 1 {
-			connect := stomp.Frame{Command: stomp.Connect}
-			hello = ws.AppendMasked(hello, gobwas.OpText, [4]byte{1, 2, 3, 4}, stomp.AppendFrame(nil, stomp.V10, &connect))
-		}
-		if _, err := c.Write(hello); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_ = clients[11].Close()
-	for _, c := range clients[:11] {
 		go func() { // answers the end with an end
-			_, _ = io.Copy(io.Discard, c)
-			_ = c.Close()
+			_, _ = io.Copy(io.Discard, c.conn)
+			_ = c.conn.Close()
 		}()
 	}
+	stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := node.Stop(ctx, Drain{Chunk: 100, Interval: time.Millisecond}); err != nil {
-		t.Error(err)
-	}
 	select {
 	case <-node.Ended():
 	case <-ctx.Done():

@@ -31,6 +31,7 @@ func reserve(address string) (listener, error) {
 	if err != nil {
 		return listener{}, fmt.Errorf("listen on %q: the host must be an IP address: %w", address, err)
 	}
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	if addr.Port() != 0 {
 		probe, err := net.Listen("tcp", addr.String())
 		if err != nil {
@@ -45,11 +46,11 @@ func reserve(address string) (listener, error) {
 
 // hold binds a socket that does not listen, so that nobody else is given a port chosen by the kernel.
 func hold(addr netip.AddrPort) (listener, error) {
-	family := unix.AF_INET
-	var sa unix.Sockaddr = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().Unmap().As4()}
-	if addr.Addr().Is6() {
-		family = unix.AF_INET6
-		sa = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	family := unix.AF_INET6
+	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	if addr.Addr().Is4() {
+		family = unix.AF_INET
+		sa = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -150,8 +150,12 @@ func (n *Node) bindLoops() error {
 	return nil
 }
 
-// tickEvery is how often shards see time pass.
-const tickEvery = 20 * time.Millisecond
+// tickEvery is how often shards see time pass that have subscriptions to try again; for the deadlines and heart-beats of
+// the others every restTicks-th tick will do, and an idle node sleeps.
+const (
+	tickEvery = 20 * time.Millisecond
+	restTicks = 5
+)
 
 func (n *Node) background() {
 	for _, l := range n.loops {
@@ -167,7 +171,9 @@ func (n *Node) background() {
 				return
 			}
 			for _, l := range n.loops {
-				l.tick()
+				if i%restTicks == 0 || l.shard.Stats().Detached.Load() > 0 {
+					l.tick()
+				}
 			}
 			if i%50 == 0 {
 				n.evict()
@@ -228,24 +234,34 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	return err
 }
 
-// settle waits until everything accepted has been handed to those who can take it, for half of the time that there is:
-// other nodes may go on pushing.
+// stalled is how long nothing may reach those who are behind before a drain gives them up. Rounds and retries of
+// subscriptions at their own pace come much more often.
+const stalled = 2 * time.Second
+
+// settle waits until everything accepted has been handed to those who take it, at once or at their own pace: for half
+// of the time that there is, since other nodes may go on pushing.
 func (n *Node) settle(ctx context.Context) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
 	}
+	seen, moved := uint64(0), time.Now()
 	for {
-		busy := false
+		busy, behind, delivered := false, false, uint64(0)
 		for _, l := range n.loops {
 			b, err := ask(ctx, l, (*shard.Shard).Busy)
 			if err != nil {
 				return
 			}
 			busy = busy || b
+			behind = behind || l.shard.Stats().Detached.Load() > 0
+			delivered += l.shard.Stats().Deliveries.Load()
 		}
-		if !busy || !pause(ctx, tickEvery) {
+		if delivered != seen {
+			seen, moved = delivered, time.Now()
+		}
+		if !busy && (!behind || time.Since(moved) > stalled) || !pause(ctx, tickEvery) {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -84,6 +85,16 @@ func (n *Node) everywhere(f func(*shard.Shard)) {
 	for _, l := range n.loops {
 		l.shard.Post(func() { f(l.shard) })
 	}
+}
+
+// Applied waits until every loop goes by what SetProjects brought before.
+func (n *Node) Applied(ctx context.Context) error {
+	for _, l := range n.loops {
+		if _, err := ask(ctx, l, func(*shard.Shard) bool { return true }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Join implements shard.Env.

@@ -103,7 +103,7 @@ func cluster(ctx context.Context, n int, settings []string, out, logTo io.Writer
 		}
 		wg.Go(func() {
 			defer cancel() // one node that ends ends all
-			errs[i] = s.serve(ctx, nil)
+			errs[i] = s.serve(ctx, nil, nil)
 		})
 		fmt.Fprintf(out, "%s   clients ws://%s%s   page http://%s/\n", cfg.Node.ID, s.node.Addresses()[0], cfg.Endpoints[0].Path, s.apiAddr.Addr())
 	}

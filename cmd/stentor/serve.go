@@ -94,27 +94,25 @@ type ender interface {
 }
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that the node is there: unasked for, SIGHUP ends a process
+	defer signal.Stop(hup)
 	s, err := start(cfg, startOptions{dev: dev}, logTo)
 	if err != nil {
 		return err
 	}
 	s.announce(out, dev)
-	return s.serve(ctx, load)
+	return s.serve(ctx, load, hup)
 }
 
-// serve runs until ctx ends, or something of the node does. load reads the configuration again; nil: there is none to
-// read.
-func (s *server) serve(ctx context.Context, load func() (*config.Config, error)) error {
+// serve runs until ctx ends, or something of the node does. load reads the configuration again, at each signal of hup;
+// both are nil where there is none to read.
+func (s *server) serve(ctx context.Context, load func() (*config.Config, error), hup <-chan os.Signal) error {
 	apiEnded := make(chan error, 1)
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
 	var busEnded <-chan struct{}
 	if b, ok := s.bus.(ender); ok {
 		busEnded = b.Ended()
-	}
-	hup := make(chan os.Signal, 1)
-	if load != nil {
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
 	}
 	for {
 		select {
@@ -277,6 +275,11 @@ func (s *server) swap(cfg *config.Config) error {
 		return err
 	}
 	s.node.SetProjects(engineProjects(cfg, list))
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if s.node.Applied(ctx) != nil {
+		s.log.Warn("the event loops are busy: the reload will be in force a little later")
+	}
 	return nil
 }
 
@@ -285,8 +288,8 @@ func (s *server) stop() error {
 	s.log.Info("draining", "timeout", s.cfg.Drain.Timeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.cfg.Drain.Timeout))
 	defer cancel()
+	s.bus.Close() // first: a push on its way is in the node before the drain looks for what is pending
 	err := s.node.Stop(ctx, engine.Drain{Chunk: s.cfg.Drain.Chunk, Interval: time.Duration(s.cfg.Drain.Interval)})
-	s.bus.Close()
 	s.auth.Close()
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

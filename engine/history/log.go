@@ -255,6 +255,9 @@ func (l *Log) reaches(w Wanted, from map[int32]int64) bool {
 		if named && seenTo < begin.Offset-1 {
 			return false
 		}
+		if !named && w.Match != nil && begin.Offset > 0 {
+			return false // a chain lives in the partition that it named, what a pattern matches in any
+		}
 	}
 	if w.Match == nil {
 		for partition := range l.begins {

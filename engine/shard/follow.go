@@ -87,7 +87,7 @@ func (s *Shard) followAll(deadline int64) (more bool) {
 		if s.retry < len(s.detached) && s.detached[s.retry] == i {
 			s.retry++
 		}
-		if n%16 == 0 && s.clock() >= deadline {
+		if n%4 == 0 && s.clock() >= deadline {
 			return s.retry < len(s.detached)
 		}
 	}
@@ -387,11 +387,13 @@ func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
 // followSoon has c's detached subscriptions tried again right after this turn.
 func (s *Shard) followSoon(c *Conn) {
 	s.postTo(c.ref(), func(c *Conn) {
-		for i := c.subs; i != 0 && c.state == stateOpen; {
+		tries := 8 // the others have their turn with the next tick: this task is not to outgrow a slice
+		for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen; {
 			b := s.subs.at(i)
 			next := b.next
 			if b.loose {
 				s.followOne(i)
+				tries--
 			}
 			i = next
 		}

@@ -133,8 +133,12 @@ func positionLine(partitions map[int32]bus.Position) string {
 
 // route hands a push to the logs of all who subscribed to it. From here on each of them is this shard's to deliver.
 func (s *Shard) route(name string, e *history.Entry) {
-	s.Applied(name, e.Position)
-	p := s.projects[name]
+	t, p := s.tenants[name], s.projects[name]
+	if t == nil { // a project that was removed
+		e.Done()
+		return
+	}
+	t.applied[e.Position.Partition] = e.Position
 	if p == nil {
 		e.Done()
 		return

@@ -18,6 +18,8 @@ type Shard struct {
 	random  *rand.Rand
 
 	inbox inbox
+	batch []item // taken from it
+	items []item // of them those that are left
 	conns slab[Conn]
 	subs  slab[sub]
 	wheel wheel
@@ -148,11 +150,11 @@ func (s *Shard) Tick() {
 // soon as the sockets have been served.
 func (s *Shard) Run() (more bool) {
 	start := s.clock()
-	s.drain()
+	items := s.drain(start + slice/2)
 	timers := s.guarded("timer", func() bool { return s.expire(s.tick, start+slice/4) })
 	retries := s.guarded("retry", func() bool { return s.followAll(start + slice/2) })
 	rounds := s.guarded("round", func() bool { return s.work(start + slice) })
-	return timers || retries || rounds
+	return items || timers || retries || rounds
 }
 
 // guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.
@@ -168,16 +170,29 @@ func (s *Shard) guarded(where string, f func() bool) (more bool) {
 	return f()
 }
 
-// drain takes the inbox: pushes go to their logs, tasks are carried out.
-func (s *Shard) drain() {
-	items := s.inbox.take()
-	for i := range items {
-		it := &items[i]
+// drain takes the inbox, until the deadline: pushes go to their logs, tasks are carried out. It reports whether some
+// are left; what comes in meanwhile waits for the next slice.
+func (s *Shard) drain(deadline int64) (more bool) {
+	if len(s.items) == 0 {
+		s.batch = s.inbox.take()
+		s.items = s.batch
+	}
+	for n := 1; len(s.items) > 0; n++ {
+		it := s.items[0]
+		s.items = s.items[1:]
 		if it.entry != nil {
 			s.route(it.project, it.entry)
-			continue
+		} else {
+			s.guarded("task", func() bool { it.task(); return false })
 		}
-		s.guarded("task", func() bool { it.task(); return false })
+		if (n%16 == 0 || it.task != nil) && s.clock() >= deadline {
+			break
+		}
 	}
-	s.inbox.give(items)
+	if len(s.items) > 0 {
+		return true
+	}
+	s.inbox.give(s.batch)
+	s.batch = nil
+	return false
 }

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what the end-to-end tests need beside Go: Node, the client libraries of js/package.json, and Chromium with a
+# font. What is there already is left alone, so that a second run costs nothing.
+set -eu
+cd "$(dirname "$0")/js"
+
+# packages installs Debian packages.
+packages() {
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	if ! command -v apt-get >/dev/null; then
+		echo "e2e-deps: install these by hand: $*" >&2
+		exit 1
+	fi
+	$sudo apt-get update -q
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+command -v node >/dev/null && command -v npm >/dev/null || packages nodejs npm
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || packages chromium fonts-dejavu-core
+
+# The copy says that the last install was for this list, and that it went well. Optional packages are left out: they
+# are native code that nothing here uses.
+if ! cmp -s package.json node_modules/.installed; then
+	npm install --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	cp package.json node_modules/.installed
+fi

@@ -1,0 +1,19 @@
+// Package e2e has the end-to-end tests: the built binary as a process, clients over real sockets. It holds tests only.
+//
+//	main_test.go         builds the binary that all tests run
+//	server_test.go       a stentor process: start, signals, what it logs, its descriptors
+//	api_test.go          the HTTP API and the metrics of such a process
+//	peer_test.go         a STOMP client in Go that shows every frame, whole and broken
+//	driver_test.go       the JavaScript client libraries, driven over standard input; their side is js/
+//
+//	libraries_test.go    @stomp/stompjs, stompjs 2.3.3 and webstomp-client
+//	page_test.go         the page in a browser
+//	reconnect_test.go    applications that come back after a drain, a reload, a break
+//	drain_test.go        SIGTERM under load
+//	faults_test.go       clients that misbehave
+//	isolation_test.go    projects that must not see each other
+//	bounds_test.go       every limit with the metric that counts it
+//	descriptors_test.go  more clients than descriptors
+//
+// The libraries and the browser are installed by `make e2e-deps`; without them these tests fail.
+package e2e

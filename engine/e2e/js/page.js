@@ -1,0 +1,68 @@
+// A person's first minute with the page: connect, subscribe, push, see the message and the counts. Arguments: the
+// browser's program, the page's address, a file for the screenshot.
+import { chromium } from "playwright-core";
+import { emit, commands } from "./lines.js";
+
+const [executablePath, address, picture] = process.argv.slice(2);
+
+const browser = await chromium.launch({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+});
+const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+page.setDefaultTimeout(10_000);
+
+const trouble = [];
+page.on("console", (m) => m.type() === "error" && trouble.push(m.text()));
+page.on("pageerror", (e) => trouble.push(String(e)));
+page.on("requestfailed", (r) => trouble.push(`${r.url()}: ${r.failure()?.errorText}`));
+const foreign = [];
+page.on("request", (r) => new URL(r.url()).host !== new URL(address).host && foreign.push(r.url()));
+
+const button = (name) => page.getByRole("button", { name, exact: true });
+const messages = page.getByRole("list", { name: /messages/i });
+
+const steps = {
+  async open() {
+    await page.goto(address);
+  },
+  async connect() {
+    await button("Connect").click();
+    await page.getByRole("status").filter({ hasText: /^\s*Connected/ }).waitFor();
+  },
+  async subscribe({ destination }) {
+    await page.getByLabel("Destination", { exact: true }).first().fill(destination);
+    await button("Subscribe").click();
+    await page.getByRole("list", { name: /subscriptions/i }).getByText(destination).waitFor();
+  },
+  async push({ body }) {
+    await page.getByLabel("Payload").fill(body);
+    await button("Push").click();
+  },
+  async see({ body }) {
+    await messages.getByText(body).first().waitFor();
+  },
+  // counts waits until the tiles show one connection and one subscription.
+  async counts({ connections, subscriptions }) {
+    const tile = (name, n) => page.locator(".tile").filter({ hasText: name }).filter({ hasText: new RegExp(`${name}\\s*${n}\\b`) });
+    await tile("Connections", connections).waitFor();
+    await tile("Subscriptions", subscriptions).waitFor();
+  },
+  async details({ text }) {
+    await messages.getByRole("listitem").first().click();
+    await messages.getByText(text).first().waitFor();
+  },
+  async picture() {
+    await page.screenshot({ path: picture, fullPage: true });
+  },
+  async end() {
+    await browser.close();
+    emit({ client: "page", event: "trouble", texts: trouble });
+    emit({ client: "page", event: "foreign", texts: foreign });
+  },
+};
+
+commands(async (command) => {
+  await steps[command.do](command);
+  emit({ client: "page", event: command.do });
+});

@@ -1,0 +1,215 @@
+package shard
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"stentor/engine/bus"
+)
+
+// simTopic is one project on the bus: everything that was ever published, in order. It is the truth that the clients
+// are judged by. Places in a partition are counted from 0 over all epochs.
+type simTopic struct {
+	w      *world
+	name   string
+	epochs []simEpoch
+	parts  [][]*push
+	dests  []string
+	paths  []string // behind /user
+	users  []string
+	bodies map[string]*push // what clients sent, once it is here
+}
+
+// simEpoch is one life of the topic. first are the places of its first pushes.
+type simEpoch struct {
+	number uint64
+	first  []int
+}
+
+// push is what was published.
+type push struct {
+	pos     bus.Position
+	part    int
+	index   int
+	record  *bus.Record
+	expires int64
+}
+
+func newTopic(w *world, i int) *simTopic {
+	t := &simTopic{
+		w:      w,
+		name:   fmt.Sprintf("p%d", i),
+		parts:  make([][]*push, w.profile.Partitions),
+		bodies: map[string]*push{},
+		// The same names in every project, so that what crosses is not told by its name.
+		dests: []string{"/topic/a", "/topic/b", "/topic/c/d", "/topic/c/e/", "/topic/käse:x"},
+		paths: []string{"/queue/x", "/queue/y"},
+		users: []string{"ann", "bob", "c/d"},
+	}
+	if w.profile.Crowded {
+		t.dests, t.paths, t.users = t.dests[:2], t.paths[:1], t.users[:1]
+	}
+	t.begin()
+	return t
+}
+
+// begin makes a new epoch: the topic was created, or created anew.
+func (t *simTopic) begin() {
+	e := simEpoch{number: uint64(100 + len(t.epochs))}
+	for _, p := range t.parts {
+		e.first = append(e.first, len(p))
+	}
+	t.epochs = append(t.epochs, e)
+}
+
+func (t *simTopic) epoch() *simEpoch { return &t.epochs[len(t.epochs)-1] }
+
+// position is what covers everything below the place index, in the last epoch.
+func (t *simTopic) position(part, index int) bus.Position {
+	e := t.epoch()
+	return bus.Position{Epoch: e.number, Partition: int32(part), Offset: int64(max(index-e.first[part], 0) - 1)}
+}
+
+// behind is the place of the first push that pos does not cover.
+func (t *simTopic) behind(pos bus.Position) int {
+	for _, e := range t.epochs {
+		if e.number == pos.Epoch {
+			return e.first[pos.Partition] + int(pos.Offset) + 1
+		}
+	}
+	return -1
+}
+
+// find is the push at pos.
+func (t *simTopic) find(pos bus.Position) *push {
+	if int(pos.Partition) >= len(t.parts) {
+		return nil
+	}
+	if n := t.behind(pos) - 1; n >= 0 && n < len(t.parts[pos.Partition]) {
+		return t.parts[pos.Partition][n]
+	}
+	return nil
+}
+
+// partition is where the pushes of one destination, or to one user, all are.
+func (t *simTopic) partition(r *bus.Record) int {
+	h := fnv.New32a()
+	key := r.Destination
+	if r.User != "" {
+		key = "user/" + r.User
+	}
+	h.Write([]byte(key))
+	return int(h.Sum32() % uint32(len(t.parts)))
+}
+
+// publish puts r on the bus.
+func (t *simTopic) publish(r *bus.Record) *push {
+	part := t.partition(r)
+	e := t.epoch()
+	p := &push{part: part, index: len(t.parts[part]), record: r}
+	p.pos = bus.Position{Epoch: e.number, Partition: int32(part), Offset: int64(p.index - e.first[part])}
+	if r.TTL > 0 {
+		p.expires = t.w.now + int64(r.TTL)
+	}
+	t.parts[part] = append(t.parts[part], p)
+	t.w.pushed++
+	t.w.tracef("bus: %s %s to %s%s%s, %d bytes, ttl %v", t.name, p.pos, r.Destination, r.User, r.Session, len(r.Body), r.TTL)
+	return p
+}
+
+// record makes a push with a body that is like no other.
+func (t *simTopic) record(size int) *bus.Record {
+	w := t.w
+	w.serial++
+	r := &bus.Record{Project: t.name, Body: fmt.Appendf(nil, "%s|%d|", t.name, w.serial)}
+	if size > 0 {
+		r.Body = append(r.Body, strings.Repeat("x", size)...)
+	}
+	switch w.rng.IntN(6) {
+	case 0:
+		r.Body = append(r.Body, 0xff, 0) // not UTF-8: a binary message
+	case 1:
+		r.ContentType = "application/json"
+	case 2:
+		r.Headers = []bus.Header{{Name: "k:1", Value: "a\\b:c\nd"}, {Name: "plain", Value: "x"}}
+	}
+	return r
+}
+
+// size of a push's body: mostly small, sometimes more than one write carries.
+func (w *world) size() int {
+	switch w.rng.IntN(24) {
+	case 0:
+		return w.rng.IntN(150_000)
+	case 1, 2:
+		return w.rng.IntN(20_000)
+	case 3, 4:
+		return w.rng.IntN(5_000)
+	default:
+		return w.rng.IntN(120)
+	}
+}
+
+// random makes a push to somebody.
+func (t *simTopic) random() *bus.Record {
+	w := t.w
+	r := t.record(w.size())
+	switch w.rng.IntN(10) {
+	case 0, 1, 2:
+		r.User, r.Destination = pick(w, t.users), pick(w, t.paths)
+	case 3:
+		r.Destination = pick(w, t.paths)
+		r.Session = t.session()
+		if r.Session == "" {
+			r.Session = "nobody"
+		}
+	default:
+		r.Destination = pick(w, t.dests)
+	}
+	if w.chance(6) {
+		r.TTL = time.Duration(w.rng.Int64N(1500*millisecond) + 1)
+	}
+	return r
+}
+
+// session is one of those that stand.
+func (t *simTopic) session() string {
+	var all []string
+	for _, c := range t.w.clients {
+		if c.topic == t && c.link != nil && c.link.session != "" {
+			all = append(all, c.link.session)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return pick(t.w, all)
+}
+
+func pick[T any](w *world, list []T) T { return list[w.rng.IntN(len(list))] }
+
+// forgets reports whether nodes may have let go of pushes that somebody still wants.
+func (t *simTopic) forgets() bool { return t.w.profile.Tight || len(t.epochs) > 1 }
+
+// invent makes a last-message-id out of nothing: some partitions, seen up to anywhere, or farther.
+func (t *simTopic) invent() (text string, claims []bus.Position) {
+	w := t.w
+	for part, pushes := range t.parts {
+		if len(claims) > 0 && w.chance(2) {
+			continue
+		}
+		first := t.epoch().first[part]
+		pos := t.position(part, first+w.rng.IntN(len(pushes)-first+3))
+		if w.chance(20) {
+			pos.Epoch += 7
+		}
+		claims = append(claims, pos)
+		if text != "" {
+			text += ","
+		}
+		text += pos.String()
+	}
+	return text, claims
+}

@@ -1,0 +1,268 @@
+package shard
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"stentor/engine/session"
+	"stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// simClient is a program that wants to hear things, and connects again when its connection ends.
+type simClient struct {
+	w       *world
+	index   int
+	topic   *simTopic
+	user    string
+	version stomp.Version
+	answer  string // of the authentication
+	beats   string
+	good    bool // reads at once, acknowledges at once, breaks no rule: it must never be closed or lose anything
+	mute    bool // sends no heart-beats and no pongs
+	acks    bool // acknowledges at once
+	reads   int  // bytes it reads at a time; 0 all
+	blocked int64
+
+	link  *simLink
+	away  int64
+	feeds []*feed
+	ids   int
+}
+
+// simTx is an open transaction.
+type simTx struct {
+	name   string
+	bodies []string
+	acks   []simAck
+}
+
+// simAck is what an ACK in a transaction acknowledges, if it is carried out.
+type simAck struct {
+	feed   *feed
+	tokens []string
+}
+
+func newClient(w *world, i int) *simClient {
+	c := &simClient{
+		w: w, index: i,
+		topic:   pick(w, w.topics),
+		version: stomp.Version(w.rng.IntN(3)),
+		good:    w.rng.IntN(5) < 2,
+		beats:   pick(w, []string{"", "0,0", "1000,1000", "0,1000", "1000,0", "500,3000"}),
+	}
+	if w.rng.IntN(4) > 0 {
+		c.user = pick(w, c.topic.users)
+	}
+	c.acks = c.good || w.chance(2)
+	if !c.good {
+		c.mute = w.chance(8)
+		if w.chance(2) {
+			c.reads = 1 + w.rng.IntN(20_000)
+		}
+	}
+	return c
+}
+
+// prompt clients let nothing wait.
+func (c *simClient) prompt() bool { return c.good || c.w.calm }
+
+// appetite is how many bytes the client reads now.
+func (c *simClient) appetite() int {
+	switch {
+	case c.prompt():
+		return math.MaxInt
+	case c.w.now < c.blocked:
+		return 0
+	case c.reads > 0:
+		return c.reads
+	}
+	return math.MaxInt
+}
+
+// pump lets the client act.
+func (c *simClient) pump() {
+	if c.link == nil {
+		if c.w.calm && !c.w.over && c.w.now >= c.away {
+			c.connect()
+		}
+		return
+	}
+	l := c.link
+	l.pump()
+	for c.w.calm && c.link == l && l.live() && len(l.txs) > 0 {
+		l.transact()
+	}
+	if c.link == l && l.live() && (c.acks || c.w.calm) {
+		for _, f := range l.feeds {
+			f.acknowledge(len(f.tokens))
+		}
+	}
+}
+
+// connect opens a connection to some node.
+func (c *simClient) connect() {
+	w := c.w
+	n := pick(w, w.nodes)
+	if n.closed && !w.calm {
+		return
+	}
+	sh := pick(w, n.shards)
+	l := &simLink{w: w, c: c, key: ws.NewKey()}
+	l.sock = sh.connect(l)
+	c.link = l
+	l.sent = w.now
+	w.tracef("%v: connects", l.sock)
+	if !c.good && !w.calm {
+		l.ignores = w.chance(8)
+		switch w.rng.IntN(4) {
+		case 0:
+			l.sock.window = 1 + w.rng.IntN(3000)
+		case 1:
+			l.sock.window = 1 + w.rng.IntN(100_000)
+		}
+		if w.profile.Faults && w.chance(4) {
+			l.sock.failIn = 1 + w.rng.IntN(40)
+		}
+	}
+	if w.profile.Faults && w.chance(6) && !w.calm {
+		l.sock.panicIn, l.sock.looks = 1+w.rng.IntN(60), w.chance(3)
+	}
+	for _, p := range n.projects {
+		if p.topic == c.topic && !p.served {
+			l.excuse("the project is not served")
+		}
+	}
+	path := "/ws?token=t"
+	if !c.good && !w.calm && w.chance(40) {
+		path = "/other"
+		l.blame("path")
+	}
+	l.out = ws.AppendRequest(l.out, "host", path, l.key, "Sec-WebSocket-Protocol: v12.stomp")
+	if w.chance(3) && l.guilt == "" {
+		l.greet()
+		if w.chance(2) && l.greeted {
+			c.resubscribe(l) // and does not wait for CONNECTED
+		}
+	}
+}
+
+// greet sends CONNECT.
+func (l *simLink) greet() {
+	c, w := l.c, l.w
+	if l.greeted || !c.good && w.chance(30) && !w.calm {
+		return
+	}
+	l.greeted = true
+	headers := []string{"host", "host", "project", c.topic.name, "user", c.user}
+	if c.version > stomp.V10 {
+		headers = append(headers, "accept-version", []string{"1.1,1.0", "1.2,1.1,1.0"}[c.version-1])
+	}
+	if c.beats != "" {
+		headers = append(headers, "heart-beat", c.beats)
+		if c.version > stomp.V10 { // 1.0 has none
+			cx, cy, _ := stomp.ParseHeartbeat([]byte(c.beats), true)
+			sends, receives := stomp.NegotiateHeartbeat(1000, 1000, cx, cy)
+			l.sends, l.receives = int64(sends)*millisecond, int64(receives)*millisecond
+		}
+	}
+	answer := ""
+	if !c.good && !w.calm {
+		switch w.rng.IntN(30) {
+		case 0:
+			answer = "wrong"
+			l.blame(session.CodeAuth)
+		case 1:
+			answer = "later"
+			l.excuse("come later")
+		case 2, 3:
+			answer = fmt.Sprintf("expires%d", 1+w.rng.IntN(5))
+			l.excuse("the token expires")
+		}
+	}
+	if c.answer != "" && answer == "" {
+		answer = c.answer
+	}
+	headers = append(headers, "answer", answer)
+	l.send(stomp.Connect, "", nil, headers...)
+	l.seal()
+}
+
+// resubscribe asks again for what an earlier connection had.
+func (c *simClient) resubscribe(l *simLink) {
+	for _, f := range c.feeds {
+		if f.link != nil || l.guilt != "" {
+			continue
+		}
+		if c.w.chance(8) {
+			f.ask(l, "", nil, false)
+		} else {
+			f.resume(l)
+		}
+	}
+}
+
+// guard blames the client when the session may have too many answers waiting.
+func (l *simLink) guard(e *expect) {
+	for len(l.silent) > 0 && l.silent[0] < l.w.now-10*second {
+		l.silent = l.silent[1:]
+	}
+	if e != nil && len(l.expects)+len(l.silent)+1 >= l.w.profile.Unanswered && !l.w.calm {
+		l.blame(session.CodeLimit)
+	}
+}
+
+// acknowledge answers n of the oldest pushes of f in some way.
+func (f *feed) acknowledge(n int) {
+	n = min(n, len(f.tokens))
+	l := f.link
+	if n == 0 || l == nil {
+		return
+	}
+	var tx *simTx
+	if !f.c.good && !f.c.w.calm && len(l.txs) > 0 {
+		tx = l.txs[0]
+	}
+	if f.ack == session.AckClient {
+		f.answer(l, stomp.Ack, f.tokens[n-1], f.tokens[:n:n], tx)
+		f.tokens = f.tokens[n:]
+		return
+	}
+	for range n {
+		at := f.c.w.rng.IntN(len(f.tokens))
+		cmd := stomp.Ack
+		if f.c.w.chance(5) && f.c.version != stomp.V10 {
+			cmd = stomp.Nack
+		}
+		f.answer(l, cmd, f.tokens[at], f.tokens[at:at+1:at+1], tx)
+		f.tokens = slices.Concat(f.tokens[:at], f.tokens[at+1:])
+	}
+}
+
+func (f *feed) answer(l *simLink, cmd stomp.Command, token string, all []string, tx *simTx) {
+	headers := []string{"id", token}
+	if f.c.version != stomp.V12 {
+		headers = []string{"message-id", token}
+		if f.c.version == stomp.V11 {
+			headers = append(headers, "subscription", f.id)
+		}
+	}
+	if tx != nil {
+		tx.acks = append(tx.acks, simAck{f, all})
+		headers = append(headers, "transaction", tx.name)
+	}
+	var e *expect
+	if f.c.w.chance(10) && len(l.expects)+len(l.silent)+2 < f.c.w.profile.Unanswered {
+		e = &expect{}
+	}
+	l.send(cmd, "", e, headers...)
+}
+
+func (c *simClient) String() string {
+	kind := "client"
+	if c.good {
+		kind = "good client"
+	}
+	return fmt.Sprintf("%s %d of %s", kind, c.index, c.topic.name)
+}

@@ -1,0 +1,523 @@
+package shard
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stentor/engine/bus"
+	"stentor/engine/destination"
+	"stentor/engine/session"
+	"stentor/stomp"
+)
+
+// feed is a subscription as a client wants it, over all connections that it takes: what it was given, what the client
+// knows of it, and what it is owed.
+type feed struct {
+	c       *simClient
+	dest    string
+	pattern *destination.Pattern
+	id      string
+	ack     session.AckMode
+
+	link     *simLink // on which it was asked for; nil when there is none
+	receipts bool     // the client wants a RECEIPT
+	stopping bool     // UNSUBSCRIBE was sent
+	stopped  bool     // and its RECEIPT came
+
+	// What the server has to answer.
+	outcome  outcome
+	claims   []bus.Position // of a SUBSCRIBE with last-message-id
+	claimed  string
+	invented bool // the claims are not what the client has seen
+	asked    int64
+	noted    bool // a MESSAGE said how the resume came out
+
+	// What the shard was seen to do.
+	registered bool
+	resolved   bool
+	settings   *Settings
+	unplaced   bool   // before the shard was told how far it is
+	fresh      []span // where a subscription that is not resumed begins
+	node       *simProject
+
+	parts []part
+	known []bus.Position // what the client can resume from; Epoch 0: nothing
+
+	told, sure, maybe int // pushes: told to be dropped; missed; missed with an excuse
+	forgiven          map[bus.Position]bool
+	tokens            []string // not acknowledged
+}
+
+type outcome uint8
+
+const (
+	plain outcome = iota
+	pending
+	whole // resumed:true
+	gap   // resumed:false
+)
+
+// span is where something begins, when it is not seen exactly.
+type span struct{ low, high int }
+
+// part is a feed's place in one partition.
+type part struct {
+	next    int // what lies before it was given, or is not the feed's
+	low     int // nothing before it may be given, except to the session
+	must    int // all from here on has to be given
+	session int // of the pushes to the session all from here on
+	got     bool
+}
+
+func (c *simClient) newFeed(dest, id string) *feed {
+	f := &feed{c: c, dest: dest, id: id, forgiven: map[bus.Position]bool{}}
+	if destination.IsPattern(dest) && !f.user() {
+		p, err := destination.ParsePattern(dest)
+		if err != nil {
+			panic(err)
+		}
+		f.pattern = p
+	}
+	f.parts = make([]part, len(c.topic.parts))
+	f.known = make([]bus.Position, len(c.topic.parts))
+	return f
+}
+
+func (f *feed) user() bool { return strings.HasPrefix(f.dest, userPrefix+"/") }
+
+// ask subscribes on l. resume is last-message-id; claims is what it says, nil when it says nothing.
+func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bool) {
+	f.link, f.stopping, f.stopped = l, false, false
+	f.outcome, f.claims, f.claimed, f.invented, f.noted = plain, claims, resume, invented, false
+	f.registered, f.resolved, f.asked = false, false, l.w.now
+	f.told, f.sure, f.maybe, f.tokens = 0, 0, 0, nil
+	clear(f.forgiven)
+	headers := []string{"destination", f.dest}
+	if f.id != "" {
+		headers = append(headers, "id", f.id)
+	}
+	if f.ack != session.AckAuto || l.w.chance(4) {
+		headers = append(headers, "ack", f.ack.String())
+	}
+	if resume != "" {
+		f.outcome = pending
+		headers = append(headers, "last-message-id", resume)
+	} else {
+		clear(f.known)
+	}
+	l.feeds = append(l.feeds, f)
+	var e *expect
+	if f.receipts {
+		e = &expect{feed: f}
+	}
+	l.guard(e)
+	l.send(stomp.Subscribe, "", e, headers...)
+}
+
+// wants reports whether it is not known yet where the subscription begins.
+func (f *feed) wants() bool { return !f.resolved }
+
+// observe looks whether the shard has the subscription now. before and after are what it had applied.
+func (f *feed) observe(sh *simShard, k *simSocket, before, after []int) {
+	if k.conn == nil || k.conn.state != stateOpen {
+		return
+	}
+	s := sh.shard
+	id := f.id
+	if id == "" {
+		id = "\x00" + f.dest
+	}
+	i := s.findSub(k.conn, []byte(id))
+	if i == 0 {
+		return
+	}
+	b := s.subs.at(i)
+	if b.log.shown() != f.dest {
+		f.c.w.failf("%v: %q is subscribed to %s instead of %s", k, id, b.log.shown(), f.dest)
+	}
+	if !f.registered {
+		f.registered = true
+		f.settings = b.log.p.settings
+		for _, p := range sh.node.projects {
+			if p.topic == f.c.topic {
+				f.node = p
+			}
+		}
+		for p := range f.parts {
+			f.parts[p].session = after[p]
+		}
+	}
+	if b.follow != nil && b.follow.resuming != nil {
+		return
+	}
+	f.resolved = true
+	f.unplaced = len(b.log.p.applied) < len(f.parts)
+	f.fresh = nil
+	for p := range before {
+		f.fresh = append(f.fresh, span{before[p], after[p]})
+	}
+	if f.outcome == plain {
+		f.begin()
+	}
+}
+
+// begin is where a subscription begins that is not resumed.
+func (f *feed) begin() {
+	for p := range f.parts {
+		x := &f.parts[p]
+		x.low, x.must = f.fresh[p].low, f.fresh[p].high
+		x.next = min(x.low, x.session)
+		x.got = false
+	}
+}
+
+// decide is told how the resume came out.
+func (f *feed) decide(answer string) {
+	w := f.c.w
+	was := f.outcome
+	switch answer {
+	case "true":
+		f.outcome = whole
+	case "false":
+		f.outcome = gap
+	default:
+		w.failf("%v: the resume was answered with %q", f, answer)
+		return
+	}
+	if was == f.outcome {
+		return
+	}
+	if was != pending {
+		w.failf("%v: resumed:%s, but before %d", f, answer, was)
+		return
+	}
+	w.tracef("%v: resumed:%s", f, answer)
+	if f.outcome == gap {
+		f.begin()
+		clear(f.known)
+		return
+	}
+	for p := range f.parts {
+		x := &f.parts[p]
+		if f.invented {
+			x.next = f.c.topic.epoch().first[p] // of a partition that it did not name, it has nothing
+			if f.pattern == nil {
+				x.next = f.node.begin[p] // and its destination should not be there
+			}
+			for _, c := range f.claims {
+				if int(c.Partition) == p {
+					x.next = f.c.topic.behind(c)
+				}
+			}
+			clear(f.known)
+		}
+		x.low, x.must = x.next, x.next
+	}
+}
+
+// receipt is the RECEIPT of SUBSCRIBE or UNSUBSCRIBE.
+func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
+	if what == stomp.Unsubscribe {
+		f.stopped = true
+		f.link.feeds = slices.DeleteFunc(f.link.feeds, func(o *feed) bool { return o == f })
+		return
+	}
+	if f.stopping {
+		return
+	}
+	w := f.c.w
+	if k := f.link.sock; !f.resolved && (k.gone || k.conn.sess.Phase != session.Connected) {
+		return // it did not last
+	}
+	if !f.resolved {
+		w.failf("%v: RECEIPT, but the shard does not have it: %+v", f, f)
+		return
+	}
+	resumed, has := fr.Get("resumed")
+	if has != (f.claimed != "") {
+		w.failf("%v: RECEIPT has resumed %q", f, resumed)
+		return
+	}
+	if has {
+		f.decide(string(resumed))
+	}
+	position, has := fr.Get("position")
+	if !has && f.unplaced {
+		return
+	}
+	positions, err := bus.ParsePositions(string(position))
+	if err != nil || len(positions) != len(f.parts) {
+		w.failf("%v: RECEIPT has position %q", f, position)
+		return
+	}
+	if f.outcome == gap {
+		f.justify(positions)
+	}
+	if w.err != nil {
+		return
+	}
+	for _, pos := range positions {
+		n, x := f.c.topic.behind(pos), &f.parts[pos.Partition]
+		if f.outcome != whole {
+			if r := f.fresh[pos.Partition]; n < r.low || n > r.high {
+				w.failf("%v: position %v is %d, but it began in %v", f, pos, n, r)
+			}
+			x.low, x.must = n, n
+		}
+		if f.known[pos.Partition].Epoch == 0 || x.next <= n {
+			f.known[pos.Partition] = pos
+		}
+	}
+}
+
+// message is a MESSAGE of the feed.
+func (f *feed) message(l *simLink, fr *stomp.Frame) {
+	w := f.c.w
+	w.received++
+	pos, err := bus.ParsePosition(header(fr, "message-id"))
+	if err != nil {
+		w.failf("%v: message-id %q", f, header(fr, "message-id"))
+		return
+	}
+	p := f.c.topic.find(pos)
+	if p == nil {
+		w.failf("%v: no push has the id %v", f, pos)
+		return
+	}
+	w.tracef("%v: MESSAGE %v %s", f, pos, notes(fr))
+	if f.stopped || !f.resolved {
+		w.failf("%v: MESSAGE %v, but the subscription is gone or has not begun", f, pos)
+		return
+	}
+	f.compare(p, fr)
+	if !f.matches(p) {
+		w.failf("%v: MESSAGE %v is not for it: %+v", f, pos, p.record)
+		return
+	}
+	f.note(fr)
+	if w.err != nil {
+		return
+	}
+	if dropped := header(fr, "dropped"); dropped != "" {
+		n, err := strconv.Atoi(dropped)
+		if err != nil || n <= 0 {
+			w.failf("%v: dropped:%s", f, dropped)
+		}
+		f.told += n
+		if f.c.good && !f.c.topic.forgets() {
+			w.failf("%v: dropped:%d, but the client was never slow", f, n)
+		}
+	}
+	x := &f.parts[p.part]
+	switch {
+	case p.index < x.next && p.record.Session != "" && f.invented:
+		f.owe(l, fr, pos) // the client claims what lies after the beginning of its session
+		return
+	case p.index < x.next:
+		w.failf("%v: MESSAGE %v (%d) again or out of order, %d was next", f, pos, p.index, x.next)
+	case p.record.Session == "" && p.index < x.low:
+		w.failf("%v: MESSAGE %v (%d) is from before its beginning at %d", f, pos, p.index, x.low)
+	}
+	f.skip(p.part, p.index)
+	x.next = p.index + 1
+	x.got = x.got || p.record.Session == ""
+	f.known[p.part] = pos
+	if at := l.sock.when(l.read); p.expires != 0 && at > p.expires+second {
+		w.failf("%v: MESSAGE %v was written %d ms after it had expired", f, pos, (at-p.expires)/millisecond)
+	}
+	f.owe(l, fr, pos)
+}
+
+// note checks that the first MESSAGE after a resume says how it came out, and no other does.
+func (f *feed) note(fr *stomp.Frame) {
+	resumed, has := fr.Get("resumed")
+	if has != (f.claimed != "" && !f.noted) {
+		f.c.w.failf("%v: MESSAGE has resumed %q", f, resumed)
+		return
+	}
+	if has {
+		f.decide(string(resumed))
+		f.noted = true
+	}
+}
+
+// compare checks a MESSAGE against what was published.
+func (f *feed) compare(p *push, fr *stomp.Frame) {
+	w, r := f.c.w, p.record
+	dest := r.Destination
+	if r.User != "" || r.Session != "" {
+		dest = userPrefix + dest
+	}
+	switch {
+	case !bytes.Equal(fr.Body, r.Body):
+		w.failf("%v: body of %v is %.60q, not %.60q", f, p.pos, fr.Body, r.Body)
+	case header(fr, "destination") != dest, header(fr, "content-type") != r.ContentType:
+		w.failf("%v: MESSAGE %v has %s", f, p.pos, fr.Headers)
+	}
+	for _, h := range r.Headers {
+		if f.c.version != stomp.V10 && header(fr, h.Name) != h.Value {
+			w.failf("%v: MESSAGE %v has %s for %v", f, p.pos, fr.Headers, h)
+		}
+	}
+}
+
+// owe notes that the client has to acknowledge the MESSAGE, and checks that the server keeps its window.
+func (f *feed) owe(l *simLink, fr *stomp.Frame, pos bus.Position) {
+	token, has := fr.Get("ack")
+	if has != (f.c.version == stomp.V12 && f.ack != session.AckAuto) {
+		f.c.w.failf("%v: MESSAGE has ack %q", f, token)
+	}
+	if f.ack == session.AckAuto {
+		return
+	}
+	if !has {
+		token = []byte(pos.String())
+	}
+	f.tokens = append(f.tokens, string(token))
+	if f.settings == nil || f.node.settings != f.settings || f.settings.AckWindow == 0 || f.c.version == stomp.V10 {
+		return
+	}
+	if len(f.tokens) > f.settings.AckWindow {
+		f.c.w.failf("%v: %d pushes without an ACK, the window is %d", f, len(f.tokens), f.settings.AckWindow)
+	}
+}
+
+// matches reports whether p is for the feed.
+func (f *feed) matches(p *push) bool {
+	r := p.record
+	switch {
+	case r.Session != "":
+		return f.link != nil && r.Session == f.link.session && f.dest == userPrefix+r.Destination
+	case r.User != "":
+		return r.User == f.c.user && f.dest == userPrefix+r.Destination
+	case f.pattern != nil:
+		return f.pattern.Match(r.Destination)
+	}
+	return f.dest == r.Destination
+}
+
+// skip says that what lies before index and was not given will not be given any more.
+func (f *feed) skip(part, index int) {
+	x := &f.parts[part]
+	for n := x.next; n < index; n++ {
+		p := f.c.topic.parts[part][n]
+		if !f.matches(p) {
+			continue
+		}
+		start := x.must
+		if p.record.Session != "" {
+			start = x.session
+		}
+		switch {
+		case n < start, f.forgiven[p.pos], p.expires != 0 && f.c.w.now >= p.expires:
+			f.maybe++
+		default:
+			f.sure++
+			if f.sure > f.told && !f.stopping {
+				f.c.w.failf("%v: %v (%d of partition %d) is lost; %d were told to be dropped", f, p.pos, n, part, f.told)
+				return
+			}
+		}
+	}
+	x.next = index
+}
+
+// lost is the end of the connection. What the client knows stays.
+func (f *feed) lost() {
+	f.link = nil
+	for p := range f.parts {
+		x := &f.parts[p]
+		if !x.got {
+			x.next = max(x.next, x.must) // what came before was the session's
+		}
+	}
+	if f.stopping {
+		f.c.feeds = slices.DeleteFunc(f.c.feeds, func(o *feed) bool { return o == f })
+	}
+}
+
+// resume asks again on a new connection, from what the client knows.
+func (f *feed) resume(l *simLink) {
+	var text []byte
+	var claims []bus.Position
+	for _, pos := range f.known {
+		if pos.Epoch != 0 {
+			if len(text) > 0 {
+				text = append(text, ',')
+			}
+			text = pos.AppendTo(text)
+			claims = append(claims, pos)
+		}
+	}
+	f.ask(l, string(text), claims, false)
+}
+
+// justify looks for a reason for resumed:false. positions is what the shard had applied.
+func (f *feed) justify(positions []bus.Position) {
+	t, node := f.c.topic, f.node
+	named := map[int]int{}
+	for _, c := range f.claims {
+		if int(c.Partition) >= len(t.parts) || c.Epoch != t.epochs[node.epoch].number {
+			return
+		}
+		named[int(c.Partition)] = t.behind(c)
+	}
+	if len(named) == 0 {
+		return
+	}
+	for _, pos := range positions {
+		part, applied := int(pos.Partition), t.behind(pos)
+		seen, ok := named[part]
+		switch {
+		case !ok && (f.pattern != nil && pos.Offset >= 0), ok && seen < node.begin[part]:
+			return
+		case pos.Epoch != t.epochs[node.epoch].number:
+			return // the shard has yet to hear of the epoch
+		case ok && seen > applied:
+			if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime {
+				f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
+			}
+			return
+		case !ok:
+			seen = 0
+		}
+		for n := seen; n < node.read[part]; n++ { // history may have let go even of what this shard has yet to take
+			if p := t.parts[part][n]; f.matches(p) && p.record.Session == "" && (!ok || !node.kept(part, n)) {
+				return
+			}
+		}
+	}
+	f.c.w.failf("%v: resumed:false for %q, of which nothing is gone", f, f.claimed)
+}
+
+// forgive lets the feeds of a shard miss the push at pos of a project.
+func (sh *simShard) forgive(which func(*feed) bool, pos bus.Position, project string) {
+	for _, k := range sh.sockets {
+		if k.link.c.topic.name != project {
+			continue
+		}
+		for _, f := range k.link.feeds {
+			if which(f) {
+				f.forgiven[pos] = true
+			}
+		}
+	}
+}
+
+func notes(fr *stomp.Frame) string {
+	s := ""
+	for _, name := range []string{"resumed", "dropped"} {
+		if v, ok := fr.Get(name); ok {
+			s += name + ":" + string(v) + " "
+		}
+	}
+	return s
+}
+
+func (f *feed) String() string {
+	return f.c.String() + " subscription " + strconv.Quote(f.id) + " to " + f.dest
+}
+
+func contains(words, word string) bool { return slices.Contains(strings.Fields(words), word) }

@@ -1,0 +1,352 @@
+package shard
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	gobwas "github.com/gobwas/ws"
+
+	"stentor/engine/session"
+	"stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// simLink is one connection of a client, from its end: what it has sent, and whether what it reads obeys the
+// protocol.
+type simLink struct {
+	w    *world
+	c    *simClient
+	sock *simSocket
+
+	key     string
+	out     []byte // on its way to the server
+	held    []byte // STOMP bytes of a WebSocket message that is not closed yet
+	in      []byte
+	read    int // bytes that were parsed
+	reader  ws.ClientReader
+	message []byte
+	decoder stomp.Decoder
+
+	opened    bool // the WebSocket is open
+	greeted   bool // CONNECT was sent
+	connected bool
+	session   string
+	feeds     []*feed
+	expects   []expect
+	receipts  int
+	silent    []int64 // when SENDs were sent that want no RECEIPT, and wait for the bus in the server all the same
+	txs       []*simTx
+
+	sends, receives int64 // heart-beats as the server sees them, ns
+	sent            int64
+
+	reason  string // why the server may close
+	guilt   string // the code of the ERROR that the client has earned
+	leaving bool   // DISCONNECT was sent
+	errored bool
+	closing bool // a close frame was read
+	ignores bool // does not answer the server's FIN
+}
+
+// expect is a RECEIPT that has to come.
+type expect struct {
+	id     string
+	what   stomp.Command
+	feed   *feed
+	bodies []string // what has to be on the bus then
+}
+
+// excuse says why the server may close the connection without having been provoked.
+func (l *simLink) excuse(reason string) {
+	if l.reason == "" {
+		l.reason = reason
+		l.w.tracef("%v: excused: %s", l.sock, reason)
+	}
+}
+
+// blame says which ERROR the client may get.
+func (l *simLink) blame(code string) {
+	l.guilt += code + " "
+	l.excuse("broke a rule: " + code)
+}
+
+// may reports whether the server may close.
+func (l *simLink) may() bool { return l.reason != "" || l.leaving || !l.c.good }
+
+func (l *simLink) closedByServer() {
+	if !l.may() && !l.closing {
+		l.w.failf("%v: closed for no reason", l.sock)
+	}
+}
+
+// live reports whether the client can ask for something.
+func (l *simLink) live() bool {
+	return l.connected && !l.leaving && l.guilt == "" && !l.closing && !l.sock.gone
+}
+
+// send queues a frame. receipt asks for its RECEIPT.
+func (l *simLink) send(cmd stomp.Command, body string, receipt *expect, headers ...string) {
+	f := stomp.Frame{Command: cmd, Body: []byte(body)}
+	for i := 0; i < len(headers); i += 2 {
+		f.Headers = append(f.Headers, stomp.Header{Name: []byte(headers[i]), Value: []byte(headers[i+1])})
+	}
+	if receipt != nil {
+		l.receipts++
+		receipt.id, receipt.what = "r:"+strconv.Itoa(l.receipts), cmd
+		f.Headers = append(f.Headers, stomp.Header{Name: []byte("receipt"), Value: []byte(receipt.id)})
+		l.expects = append(l.expects, *receipt)
+	}
+	l.w.tracef("%v: %v %v receipt %v", l.sock, cmd, headers, receipt != nil)
+	l.held = stomp.AppendFrame(l.held, l.c.version, &f)
+	if l.w.rng.IntN(4) > 0 {
+		l.seal()
+	}
+}
+
+// seal closes the WebSocket message under way, which may hold several frames; or one frame goes over two messages.
+func (l *simLink) seal() {
+	if len(l.held) == 0 {
+		return
+	}
+	cut := 0
+	if l.w.chance(6) {
+		cut = l.w.rng.IntN(len(l.held))
+	}
+	for _, part := range [][]byte{l.held[:cut], l.held[cut:]} {
+		if len(part) > 0 {
+			l.raw(gobwas.OpBinary, part)
+		}
+	}
+	l.held = l.held[:0]
+}
+
+func (l *simLink) raw(op gobwas.OpCode, payload []byte) {
+	mask := [4]byte{byte(l.w.rng.Uint32()), byte(l.w.rng.Uint32()), 7, 9}
+	l.out = ws.AppendMasked(l.out, op, mask, payload)
+}
+
+// pump moves what is on its way in both directions.
+func (l *simLink) pump() {
+	l.beat()
+	if !l.sock.gone && l.w.now >= l.sock.sh.stalled {
+		if l.w.chance(2) || l.c.prompt() {
+			l.seal()
+		}
+		if n := len(l.out); n > 0 {
+			if !l.c.prompt() && l.w.chance(3) {
+				n = l.w.rng.IntN(n)
+			}
+			piece := append([]byte(nil), l.out[:n]...)
+			l.out = append(l.out[:0], l.out[n:]...)
+			if n > 0 {
+				l.sent = l.w.now
+				l.sock.sh.input(l.sock, piece)
+			}
+		}
+	}
+	if n := l.c.appetite(); n > 0 {
+		l.receive(l.sock.read(n))
+	}
+	switch {
+	case l.sock.gone && len(l.sock.wire) == 0:
+		l.lost()
+	case l.sock.finned && !l.sock.gone && len(l.sock.wire) == 0 && len(l.sock.buffered) == 0 && !l.ignores:
+		l.sock.close(false)
+	}
+}
+
+// beat sends heart-beats.
+func (l *simLink) beat() {
+	if l.connected && l.receives > 0 && !l.c.mute && l.w.now-l.sent > l.receives/2 && !l.leaving {
+		l.sent = l.w.now
+		l.seal()
+		l.raw(gobwas.OpText, []byte("\n"))
+	}
+}
+
+// abort ends the connection from the client's side without a word.
+func (l *simLink) abort() {
+	l.w.tracef("%v: aborted", l.sock)
+	if !l.sock.gone {
+		l.sock.close(false)
+	}
+	l.lost()
+}
+
+// lost is when the client sees the end of its connection.
+func (l *simLink) lost() {
+	l.w.tracef("%v: lost", l.sock)
+	l.c.link = nil
+	l.c.away = l.w.now + l.w.rng.Int64N(100*millisecond)
+	for _, f := range l.feeds {
+		f.lost()
+	}
+}
+
+// receive takes what was read.
+func (l *simLink) receive(p []byte) {
+	if l.closing && len(p) > 0 {
+		l.w.failf("%v: %d bytes after the close frame", l.sock, len(p))
+	}
+	l.in = append(l.in, p...)
+	for len(l.in) > 0 && l.w.err == nil && l.c.link == l {
+		n := l.parse()
+		if n == 0 {
+			return
+		}
+		l.in = append(l.in[:0], l.in[n:]...)
+	}
+}
+
+// parse takes the next thing of in and returns how long it was.
+func (l *simLink) parse() int {
+	if !l.opened {
+		n, _, err := ws.ParseAnswer(l.in, l.key)
+		if err != nil && l.guilt == "" {
+			l.w.failf("%v: the handshake was refused: %v", l.sock, err)
+		}
+		if err != nil {
+			l.closing = true
+			return len(l.in)
+		}
+		if n > 0 {
+			l.read += n
+			l.opened = true
+			l.greet()
+		}
+		return n
+	}
+	ev, n, err := l.reader.Next(l.in, 1<<24)
+	if err != nil {
+		l.w.failf("%v: %v", l.sock, err)
+		return 0
+	}
+	l.read += n
+	switch ev.Kind {
+	case ws.Data:
+		l.message = append(l.message, ev.Payload...)
+		if ev.Final {
+			message := l.message
+			l.message = nil
+			l.frame(ev.Op, message)
+		}
+	case ws.Ping:
+		if !l.c.mute {
+			l.seal()
+			l.raw(gobwas.OpPong, ev.Payload)
+		}
+	case ws.Close:
+		l.closeFrame(ev.Code, string(ev.Reason))
+		if n < len(l.in) {
+			l.w.failf("%v: %d bytes after the close frame", l.sock, len(l.in)-n)
+		}
+	}
+	return n
+}
+
+func (l *simLink) closeFrame(code gobwas.StatusCode, reason string) {
+	l.w.tracef("%v: close frame %d %s", l.sock, code, reason)
+	l.closing = true
+	fallen := l.c.topic.forgets() && code == session.CloseTryLater // out of what history has
+	if !l.may() && !fallen {
+		l.w.failf("%v: closed for no reason: %d %s", l.sock, code, reason)
+	}
+	if len(l.message) > 0 {
+		l.w.failf("%v: a message is cut by the close frame", l.sock)
+	}
+}
+
+// frame takes one WebSocket message: it must be one whole STOMP frame.
+func (l *simLink) frame(op gobwas.OpCode, message []byte) {
+	if (op == gobwas.OpText) != utf8.Valid(message) {
+		l.w.failf("%v: opcode %d for %q", l.sock, op, message)
+	}
+	if string(message) == "\n" {
+		if l.sends == 0 || !l.connected {
+			l.w.failf("%v: a heart-beat that nobody asked for", l.sock)
+		}
+		return
+	}
+	var f stomp.Frame
+	var progress stomp.Progress
+	n, err := l.decoder.Decode(message, l.c.version, &stomp.Limits{}, &progress, &f)
+	if err != nil || n != len(message) || f.Command == stomp.None {
+		l.w.failf("%v: not one whole frame (%d of %d bytes, %v): %.300q", l.sock, n, len(message), err, message)
+		return
+	}
+	if l.errored {
+		l.w.failf("%v: %v after ERROR", l.sock, f.Command)
+	}
+	switch f.Command {
+	case stomp.Connected:
+		l.onConnected(&f)
+	case stomp.Receipt:
+		l.onReceipt(&f)
+	case stomp.MessageCommand:
+		l.onMessage(&f)
+	case stomp.ErrorCommand:
+		l.onError(&f)
+	default:
+		l.w.failf("%v: the server sent %v", l.sock, f.Command)
+	}
+}
+
+func header(f *stomp.Frame, name string) string {
+	v, _ := f.Get(name)
+	return string(v)
+}
+
+func (l *simLink) onConnected(f *stomp.Frame) {
+	if l.connected || !l.greeted {
+		l.w.failf("%v: CONNECTED out of place", l.sock)
+	}
+	if header(f, "version") != l.c.version.String() || header(f, "user-name") != l.c.user {
+		l.w.failf("%v: wrong CONNECTED: %s", l.sock, f.Headers)
+	}
+	l.connected = true
+	l.session = header(f, "session")
+	l.w.tracef("%v: CONNECTED, session %s", l.sock, l.session)
+	l.c.resubscribe(l)
+}
+
+func (l *simLink) onError(f *stomp.Frame) {
+	l.w.tracef("%v: ERROR %s %s", l.sock, header(f, "code"), header(f, "message"))
+	l.errored = true
+	if code := header(f, "code"); !contains(l.guilt, code) {
+		l.w.failf("%v: ERROR %s: %s, but the client has done %q", l.sock, code, header(f, "message"), l.guilt)
+	}
+}
+
+func (l *simLink) onReceipt(f *stomp.Frame) {
+	id := header(f, "receipt-id")
+	if len(l.expects) == 0 || l.expects[0].id != id {
+		l.w.failf("%v: RECEIPT %s out of turn, expected are %v", l.sock, id, l.expects)
+		return
+	}
+	e := l.expects[0]
+	l.expects = l.expects[1:]
+	l.w.tracef("%v: RECEIPT %s for %v: %s", l.sock, id, e.what, f.Headers)
+	for _, body := range e.bodies {
+		if l.c.topic.bodies[body] == nil {
+			l.w.failf("%v: RECEIPT for %q, which is not on the bus", l.sock, body)
+		}
+	}
+	if e.feed != nil {
+		e.feed.receipt(f, e.what)
+	}
+}
+
+func (l *simLink) onMessage(f *stomp.Frame) {
+	id, named := f.Get("subscription")
+	for _, sub := range l.feeds {
+		if named && sub.id == string(id) || !named && sub.id == "" && sub.dest == header(f, "destination") {
+			sub.message(l, f)
+			return
+		}
+	}
+	if l.guilt != "" && strings.HasPrefix(string(id), "more") {
+		return // one of too many
+	}
+	l.w.failf("%v: MESSAGE for %q, which is not subscribed: %s", l.sock, id, f.Headers)
+}

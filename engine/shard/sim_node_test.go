@@ -1,0 +1,538 @@
+package shard
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/destination"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	"stentor/engine/ws"
+)
+
+// simNode is one process: its shards, and for each project a history of its own, filled from the bus at its own pace.
+type simNode struct {
+	w        *world
+	index    int
+	life     int // grows at each restart
+	instance uint32
+	shards   []*simShard
+	projects []*simProject
+	lag      int64 // nothing is read before this time
+	closed   bool  // takes no new clients
+	admitted int
+	released int
+	old      []*history.Log // of projects that were removed
+}
+
+// simProject is a project on a node.
+type simProject struct {
+	topic    *simTopic
+	served   bool
+	settings *Settings
+	history  *history.Log
+	epoch    int                // that it reads
+	begin    []int              // place where this node began, by partition
+	read     []int              // place of the next push to read
+	entries  [][]*history.Entry // from begin on; nil was too old when it was read
+	sessions int
+	reloads  int
+}
+
+// simShard is an event loop.
+type simShard struct {
+	w       *world
+	node    *simNode
+	shard   *Shard
+	woken   bool
+	stalled int64   // does nothing before this time
+	before  [][]int // what was applied when it was called
+	sockets []*simSocket
+}
+
+func newNode(w *world, index int) *simNode {
+	n := &simNode{w: w, index: index}
+	n.boot()
+	return n
+}
+
+// boot starts the process. What lies on the bus already is not read.
+func (n *simNode) boot() {
+	w := n.w
+	n.life++
+	n.instance = uint32(n.index*1000 + n.life)
+	n.shards, n.projects, n.closed, n.lag = nil, nil, false, 0
+	n.admitted, n.released = 0, 0
+	n.old = nil
+	for i := range w.profile.Shards {
+		sh := &simShard{w: w, node: n}
+		sh.shard = New(Config{
+			Index: i, Instance: n.instance, Seed: w.rng.Uint64(),
+			Session: session.Config{
+				HandshakeBytes: 2048, ConnectFrameBytes: 16384, FrameBytes: 65536, Headers: 64, HeaderBytes: 16384,
+				IDBytes: 128, DestinationBytes: 1024, Unanswered: w.profile.Unanswered, TransactionBytes: 1 << 20,
+				Sends: 1000, Receives: 1000,
+			},
+			Limits: Limits{
+				HandshakeTimeout: 2 * time.Second, ConnectTimeout: 4 * time.Second, Ping: 3 * time.Second,
+				FramesPerSecond: 1_000_000, Subscriptions: 10, Patterns: 100, ReplyBytes: 4096,
+			},
+			Now:    func() int64 { return w.now },
+			Wall:   simWall,
+			Unsent: func(s Socket) int { return s.(*simSocket).unsent() },
+		}, &simEnv{sh})
+		n.shards = append(n.shards, sh)
+		sh.tick(n.life)
+	}
+	for _, t := range w.topics {
+		p := &simProject{topic: t, reloads: -1}
+		n.projects = append(n.projects, p)
+		n.serve(p)
+	}
+}
+
+// tick is due every 20 ms for as long as the process lives.
+func (sh *simShard) tick(life int) {
+	if sh.node.life != life {
+		return
+	}
+	if sh.w.now >= sh.stalled {
+		sh.shard.Tick()
+		sh.run()
+	}
+	sh.w.after(tickTime, func() { sh.tick(life) })
+}
+
+// slack is how far a slice may go over its time: what is done between two looks at the clock.
+func (sh *simShard) slack() int64 { return 96*sh.w.profile.WriteCost + 500*microsecond }
+
+// run is one slice.
+func (sh *simShard) run() {
+	if sh.w.now < sh.stalled {
+		return
+	}
+	sh.woken = false
+	start := sh.w.now
+	sh.before = sh.applied()
+	more := sh.shard.Run()
+	if took := sh.w.now - start; took > slice+sh.slack() {
+		sh.w.failf("a slice took %v", time.Duration(took))
+	}
+	sh.woken = sh.woken || more
+	sh.observe()
+	sh.w.audit(sh)
+}
+
+// input is what a socket has read.
+func (sh *simShard) input(k *simSocket, in []byte) {
+	sh.before = sh.applied()
+	sh.shard.Input(k.conn, in)
+	sh.observe()
+	sh.w.audit(sh)
+}
+
+// applied is, for each project and partition, the place of the first push that the shard has not taken.
+func (sh *simShard) applied() [][]int {
+	all := make([][]int, len(sh.node.projects))
+	for i, p := range sh.node.projects {
+		all[i] = make([]int, len(p.read))
+		for part := range all[i] {
+			all[i][part] = p.begin[part]
+			if t := sh.shard.tenants[p.topic.name]; t != nil {
+				if pos, ok := t.applied[int32(part)]; ok {
+					all[i][part] = p.topic.behind(pos)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// observe looks which subscriptions the shard has taken.
+func (sh *simShard) observe() {
+	for _, k := range sh.sockets {
+		k.observe()
+	}
+}
+
+// observe looks which of the client's subscriptions the shard has taken since it was called.
+func (k *simSocket) observe() {
+	for _, f := range k.link.feeds {
+		if f.wants() {
+			i := k.link.c.topic.number()
+			f.observe(k.sh, k, k.sh.before[i], k.sh.applied()[i])
+		}
+	}
+}
+
+func (t *simTopic) number() int {
+	for i := range t.w.topics {
+		if t.w.topics[i] == t {
+			return i
+		}
+	}
+	panic("no such topic")
+}
+
+// serve begins with a project: at the start, or again after it was removed.
+func (n *simNode) serve(p *simProject) {
+	w, t := n.w, p.topic
+	p.served = true
+	p.epoch = len(t.epochs) - 1
+	bounds := history.Bounds{Window: time.Hour, Bytes: 64 << 20}
+	if w.profile.Tight {
+		bounds = history.Bounds{Window: time.Duration(1+w.rng.IntN(8)) * time.Second, Bytes: 20_000 + w.rng.Int64N(200_000)}
+	}
+	p.history = history.NewLog(bounds)
+	p.begin, p.read, p.entries = nil, nil, nil
+	for part, pushes := range t.parts {
+		begin := len(pushes)
+		if first := t.epoch().first[part]; begin > first && w.chance(2) {
+			begin -= w.rng.IntN(begin - first + 1)
+		}
+		p.begin = append(p.begin, begin)
+		p.read = append(p.read, begin)
+		p.entries = append(p.entries, nil)
+		n.place(p, part)
+	}
+	n.configure(p)
+}
+
+// place says where p's reading of a partition begins.
+func (n *simNode) place(p *simProject, part int) {
+	pos := p.topic.position(part, p.begin[part])
+	begin := pos
+	begin.Offset++
+	p.history.Begin(begin)
+	name := p.topic.name
+	n.everywhere(func(s *Shard) { s.Applied(name, pos) })
+}
+
+// configure brings a project's settings, new or changed.
+func (n *simNode) configure(p *simProject) {
+	w := n.w
+	p.reloads++
+	s := &Settings{
+		Name: p.topic.name, History: p.history, Rights: simRights{}, Patterns: true,
+		Slow: w.profile.Policy, SlowTimeout: 2 * time.Second, AckWindow: w.profile.Window,
+	}
+	if p.reloads > 0 {
+		s.Slow = Policy(w.rng.IntN(3))
+		s.SlowTimeout = time.Duration(1+w.rng.IntN(4)) * time.Second
+		s.AckWindow = w.rng.IntN(2) * w.rng.IntN(6)
+	}
+	p.settings = s
+	n.everywhere(func(sh *Shard) { sh.SetProject(s) })
+}
+
+// remove ends the service of a project. A push may be on its way still.
+func (n *simNode) remove(p *simProject) {
+	for _, sh := range n.shards {
+		sh.shard.Post(func() {
+			for _, k := range sh.sockets {
+				if k.link.c.topic == p.topic {
+					k.link.excuse("the project was removed")
+				}
+			}
+			sh.shard.RemoveProject(p.topic.name)
+		})
+	}
+	for part := range p.read {
+		if n.w.chance(2) {
+			n.read(p, part)
+		}
+	}
+	p.served = false
+	n.old = append(n.old, p.history)
+}
+
+func (n *simNode) everywhere(f func(*Shard)) {
+	for _, sh := range n.shards {
+		sh.shard.Post(func() { f(sh.shard) })
+	}
+}
+
+// pump reads some of the bus.
+func (n *simNode) pump() {
+	if n.w.now < n.lag {
+		return
+	}
+	for _, p := range n.projects {
+		if !p.served {
+			continue
+		}
+		for part := range p.read {
+			for p.read[part] < n.end(p, part) && (n.w.calm || n.w.rng.IntN(8) > 0) {
+				n.read(p, part)
+			}
+		}
+		n.follow(p)
+	}
+}
+
+// end is where p's epoch ends.
+func (n *simNode) end(p *simProject, part int) int {
+	if p.epoch+1 < len(p.topic.epochs) {
+		return p.topic.epochs[p.epoch+1].first[part]
+	}
+	return len(p.topic.parts[part])
+}
+
+// follow goes on to the next epoch when all of this one was read.
+func (n *simNode) follow(p *simProject) {
+	if p.epoch+1 == len(p.topic.epochs) {
+		return
+	}
+	for part := range p.read {
+		if p.read[part] < n.end(p, part) {
+			return
+		}
+	}
+	p.epoch = len(p.topic.epochs) - 1
+	n.w.tracef("node %d: %s begins epoch %d", n.index, p.topic.name, p.epoch)
+	for part := range p.read {
+		p.begin[part] = p.topic.epoch().first[part]
+		p.read[part], p.entries[part] = p.begin[part], nil
+		n.place(p, part)
+	}
+}
+
+// read takes the next push of a partition from the bus: encode, keep, hand to every shard.
+func (n *simNode) read(p *simProject, part int) {
+	if p.read[part] >= n.end(p, part) {
+		return
+	}
+	x := p.topic.parts[part][p.read[part]]
+	p.read[part]++
+	if x.expires != 0 && n.w.now >= x.expires {
+		p.entries[part] = append(p.entries[part], nil)
+		n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
+		return
+	}
+	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
+	p.entries[part] = append(p.entries[part], e)
+	p.history.Append(e, len(n.shards))
+	for _, sh := range n.shards {
+		sh.shard.Push(p.topic.name, e)
+	}
+}
+
+// kept reports whether p's history has the push at index of a partition.
+func (p *simProject) kept(part, index int) bool {
+	i := index - p.begin[part]
+	if i < 0 || i >= len(p.entries[part]) {
+		return false
+	}
+	e := p.entries[part][i]
+	return e == nil || !e.Evicted()
+}
+
+// die ends the process: no shard hears of it.
+func (n *simNode) die() {
+	for _, sh := range n.shards {
+		for _, k := range sh.sockets {
+			k.gone = true
+			k.link.excuse("the node died")
+			k.link.lost()
+		}
+		sh.sockets = nil
+	}
+	n.boot()
+}
+
+// simEnv is the node as a shard sees it.
+type simEnv struct{ sh *simShard }
+
+func (e *simEnv) Wake() { e.sh.woken = true }
+
+func (e *simEnv) Admit(r *ws.Request, peer netip.AddrPort) (Admission, *ws.Refusal) {
+	if r.Path != "/ws" {
+		return Admission{}, ws.NotFound
+	}
+	e.sh.node.admitted++
+	return Admission{Address: peer, Counted: true, Token: strings.Clone(r.Query)}, nil
+}
+
+func (e *simEnv) Release(netip.AddrPort) { e.sh.node.released++ }
+
+// Authenticate believes all that CONNECT says: "project", "user", and what will come of it.
+func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
+	w := e.sh.w
+	if c.Admission == nil {
+		w.failf("no admission at CONNECT")
+	}
+	name, _ := c.Header("project")
+	user, _ := c.Header("user")
+	answer, _ := c.Header("answer")
+	decide := func() (Identity, *session.Failure) {
+		switch answer {
+		case "wrong":
+			return Identity{}, &session.Failure{Code: session.CodeAuth, Text: "Failed to send message: no", Close: session.CloseProtocol}
+		case "later":
+			return Identity{}, &session.Failure{Code: "unavailable", Text: "later", Close: session.CloseTryLater, Silent: true}
+		}
+		id := Identity{User: user}
+		for _, p := range e.sh.node.projects {
+			if p.topic.name == name {
+				id.Project = p.settings
+			}
+		}
+		if answer == "narrow" {
+			id.Rights = simRights{narrow: true}
+		}
+		if left, ok := strings.CutPrefix(answer, "expires"); ok {
+			n, _ := strconv.Atoi(left)
+			id.Expires = simWall.Unix() + w.now/second + int64(n)
+		}
+		return id, nil
+	}
+	if w.chance(2) {
+		id, failure := decide()
+		return id, failure, true
+	}
+	w.after(w.rng.Int64N(50*millisecond), func() { done(decide()) })
+	return Identity{}, nil, false
+}
+
+// Publish takes a client's SEND, after a moment, or refuses it.
+func (e *simEnv) Forward(*bus.Inbound, func(error)) { e.sh.w.failf("nothing is forwarded here") }
+
+func (e *simEnv) Publish(r *bus.Record, done func(bus.Position, error)) {
+	w := e.sh.w
+	var topic *simTopic
+	for _, t := range w.topics {
+		if t.name == r.Project {
+			topic = t
+		}
+	}
+	publish := func() {
+		p := topic.publish(r)
+		if topic.bodies[string(r.Body)] != nil {
+			w.failf("%q was published twice", r.Body)
+		}
+		topic.bodies[string(r.Body)] = p
+		if w.chance(2) {
+			done(p.pos, nil)
+			return
+		}
+		w.after(w.rng.Int64N(20*millisecond), func() { done(p.pos, nil) })
+	}
+	switch {
+	case w.chance(30) && !w.calm:
+		if l := w.senders[string(r.Body)]; l != nil {
+			l.excuse("the bus was busy")
+		}
+		w.after(w.rng.Int64N(5*millisecond), func() { done(bus.Position{}, bus.ErrBusy) })
+	case w.chance(2):
+		publish()
+	default:
+		w.after(w.rng.Int64N(100*millisecond), publish)
+	}
+}
+
+func (e *simEnv) project(s *Settings) *simProject {
+	for _, p := range e.sh.node.projects {
+		if p.topic.name == s.Name {
+			return p
+		}
+	}
+	panic("no such project")
+}
+
+func (e *simEnv) Join(s *Settings) bool {
+	p := e.project(s)
+	if !p.served {
+		for _, k := range e.sh.sockets {
+			if k.link.c.topic == p.topic && !k.link.connected {
+				k.link.excuse("the project is not served any more")
+			}
+		}
+		return false
+	}
+	p.sessions++
+	return true
+}
+
+func (e *simEnv) Leave(s *Settings) {
+	p := e.project(s)
+	if p.sessions--; p.sessions < 0 {
+		e.sh.w.failf("more sessions of %s left than came", s.Name)
+	}
+}
+
+func (e *simEnv) CloseWrite(socket Socket) {
+	k := socket.(*simSocket)
+	switch {
+	case k.gone:
+		e.sh.w.failf("%v: FIN after the socket was closed", k)
+	case k.finned:
+		e.sh.w.failf("%v: FIN twice", k)
+	}
+	k.finned = true
+	e.sh.w.tracef("%v: FIN", k)
+}
+
+func (e *simEnv) Close(socket Socket) {
+	k := socket.(*simSocket)
+	if k.gone {
+		e.sh.w.failf("%v: closed twice", k)
+		return
+	}
+	e.sh.w.tracef("%v: closed by the server", k)
+	k.close(true)
+}
+
+// Panicked may only report panics that were asked for.
+func (e *simEnv) Panicked(where string, reason any) {
+	w := e.sh.w
+	w.tracef("panic in %s: %v", where, reason)
+	if w.panics == 0 || reason != errSimPanic {
+		w.failf("panic in %s: %v\n%s", where, reason, debug.Stack())
+		return
+	}
+	w.panics--
+}
+
+// simRights allow everything but what is named after its trouble.
+type simRights struct{ narrow bool }
+
+func (r simRights) Subscribe(user, dest string) Verdict {
+	switch {
+	case strings.HasPrefix(dest, "/user/"):
+		if user == "" {
+			return Forbidden
+		}
+		return Allowed
+	case strings.HasPrefix(dest, "/none"):
+		return Unserved
+	case strings.Contains(dest, "forbidden"), r.narrow && dest == "/topic/b":
+		return Forbidden
+	}
+	return Allowed
+}
+
+func (r simRights) SubscribePattern(user string, p *destination.Pattern) Verdict {
+	if r.narrow {
+		return Forbidden
+	}
+	return r.Subscribe(user, p.String())
+}
+
+func (r simRights) Send(user, dest string) SendAction {
+	switch {
+	case strings.Contains(dest, "forbidden"):
+		return SendDeny
+	case strings.HasPrefix(dest, "/none"):
+		return SendIgnore
+	}
+	return SendPush
+}
+
+func (sh *simShard) String() string {
+	return fmt.Sprintf("node %d shard %d", sh.node.index, sh.shard.conf.Index)
+}

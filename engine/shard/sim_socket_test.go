@@ -1,0 +1,190 @@
+package shard
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// simSocket is a socket as its shard sees it, and the wire and the client's end behind it.
+type simSocket struct {
+	w    *world
+	sh   *simShard
+	conn *Conn
+	link *simLink
+
+	wire     []byte // taken by the kernel, not read by the client
+	buffered []byte // not taken by the kernel
+	window   int    // what the kernel takes before the client reads; 0 all
+	finned   bool   // the server has ended its side
+	gone     bool   // the server has nothing to do with it any more
+
+	failIn  int  // writes until one fails; 0 none does
+	panicIn int  // writes until one panics; 0 none does
+	looks   bool // it is OutboundBuffered that panics
+	wrote   int64
+	writes  []written
+	total   int
+}
+
+// written says when the bytes of the stream up to end were written.
+type written struct {
+	end int
+	at  int64
+}
+
+// connect opens a socket on sh for l.
+func (sh *simShard) connect(l *simLink) *simSocket {
+	k := &simSocket{w: sh.w, sh: sh, link: l}
+	k.wrote = sh.w.now
+	sh.sockets = append(sh.sockets, k)
+	sh.w.serial++
+	k.conn = sh.shard.Open(k, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), uint16(sh.w.serial)))
+	return k
+}
+
+// Write implements Socket.
+func (k *simSocket) Write(p []byte) (int, error) {
+	k.w.now += k.w.profile.WriteCost + int64(len(p))/16
+	switch {
+	case k.gone:
+		k.w.failf("%v: a write after it was closed", k)
+		return 0, errSimWrite
+	case k.finned:
+		k.w.failf("%v: a write after FIN", k)
+	case len(p) == 0:
+		k.w.failf("%v: an empty write", k)
+	}
+	k.observe()
+	if k.panicIn > 0 && !k.looks {
+		if k.panicIn--; k.panicIn == 0 {
+			k.panic()
+		}
+	}
+	if k.failIn > 0 {
+		if k.failIn--; k.failIn == 0 {
+			k.w.tracef("%v: a write of %d bytes fails", k, len(p))
+			k.link.excuse("a write failed")
+			if len(k.buffered) == 0 {
+				k.wire = append(k.wire, p[:k.w.rng.IntN(len(p))]...)
+			}
+			k.close(false)
+			return 0, errSimWrite
+		}
+	}
+	k.wrote = k.w.now
+	k.total += len(p)
+	k.writes = append(k.writes, written{k.total, k.w.now})
+	k.buffered = append(k.buffered, p...)
+	k.flow()
+	k.w.tracef("%v: %d bytes written, %d buffered", k, len(p), len(k.buffered))
+	return len(p), nil
+}
+
+// panic happens inside a call of the shard.
+func (k *simSocket) panic() {
+	k.w.tracef("%v: panic", k)
+	k.w.panics++
+	if !k.looks {
+		k.link.excuse("its socket panicked")
+	}
+	panic(errSimPanic)
+}
+
+// OutboundBuffered implements Socket.
+func (k *simSocket) OutboundBuffered() int {
+	k.w.now += 50
+	if k.gone {
+		k.w.failf("%v: looked at after it was closed", k)
+	}
+	d, turn := k.sh.shard.doing, k.sh.shard.turn
+	if k.panicIn > 0 && k.looks && (d != doing{} || turn != nil) { // else it is a task for many
+		if k.panicIn--; k.panicIn == 0 {
+			k.interrupted()
+			k.panic()
+		}
+	}
+	return len(k.buffered)
+}
+
+// interrupted notes which pushes a panic at this moment may cost, and whom: it is not known whose fault it is, so a
+// round gives up its range, a user's push its other sessions, and all else the connection.
+func (k *simSocket) interrupted() {
+	at := k.sh.shard.doing
+	switch {
+	case at.conn != nil || k.sh.shard.turn != nil || at.log == nil && at.unicast == nil:
+		k.link.excuse("its socket panicked")
+	case at.log != nil:
+		for n := at.log.head; n < at.log.end; n++ {
+			e := at.log.at(n)
+			k.sh.forgive(func(f *feed) bool { return true }, e.Position, at.log.p.settings.Name)
+		}
+	default:
+		u := &at.unicast.unicast
+		k.sh.forgive(func(f *feed) bool { return f.user() }, u.entries.At(0).Position, at.unicast.settings.Name)
+	}
+}
+
+// unsent is what the kernel keeps because the client does not read.
+func (k *simSocket) unsent() int {
+	k.w.now += 200
+	if k.gone {
+		k.w.failf("%v: asked about after it was closed", k)
+	}
+	if k.window == 0 {
+		return 0
+	}
+	return len(k.wire)
+}
+
+// flow moves what the kernel takes.
+func (k *simSocket) flow() {
+	n := len(k.buffered)
+	if k.window > 0 {
+		n = min(n, max(0, k.window-len(k.wire)))
+	}
+	k.wire = append(k.wire, k.buffered[:n]...)
+	k.buffered = append(k.buffered[:0], k.buffered[n:]...)
+}
+
+// read is what the client reads, at most n bytes.
+func (k *simSocket) read(n int) []byte {
+	n = min(n, len(k.wire))
+	p := append([]byte(nil), k.wire[:n]...)
+	k.wire = append(k.wire[:0], k.wire[n:]...)
+	if !k.gone {
+		k.flow()
+	}
+	return p
+}
+
+// when is the time at which the byte before end was written.
+func (k *simSocket) when(end int) int64 {
+	for len(k.writes) > 1 && k.writes[0].end < end {
+		k.writes = k.writes[1:]
+	}
+	if len(k.writes) == 0 {
+		return 0
+	}
+	return k.writes[0].at
+}
+
+// close is the end of the socket in the server. What the kernel has taken may still reach the client.
+func (k *simSocket) close(byServer bool) {
+	k.gone = true
+	for i, other := range k.sh.sockets {
+		if other == k {
+			k.sh.sockets = append(k.sh.sockets[:i:i], k.sh.sockets[i+1:]...)
+			break
+		}
+	}
+	if byServer {
+		k.link.closedByServer()
+	}
+	k.sh.shard.Gone(k.conn)
+	k.conn = nil
+	if k.w.chance(3) {
+		k.wire = nil // the kernel had not sent it
+	}
+}
+
+func (k *simSocket) String() string { return fmt.Sprintf("%v on %v", k.link.c, k.sh) }
