@@ -18,13 +18,13 @@ run: build ## a node to try out, on loopback
 
 .PHONY: fmt
 fmt: ## format the code
-	gofmt -w cmd engine stomp bench
+	gofmt -w cmd engine stomp bench kafka
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
-	@test -z "$$(gofmt -l cmd engine stomp bench)" || { gofmt -l cmd engine stomp bench; echo 'run make fmt'; exit 1; }
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	@test -z "$$(gofmt -l cmd engine stomp bench kafka)" || { gofmt -l cmd engine stomp bench kafka; echo 'run make fmt'; exit 1; }
+	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/...
+	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/...
 
 .PHONY: test
 test: lint e2e-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
