@@ -7,6 +7,8 @@
 //	driver_test.go       the JavaScript client libraries, driven over standard input; their side is js/
 //
 //	libraries_test.go    @stomp/stompjs, stompjs 2.3.3 and webstomp-client
+//	pushes_test.go       targets of pushes, expiry of tokens, the commands of the binary
+//	sessions_test.go     lists of sessions
 //	page_test.go         the page in a browser
 //	reconnect_test.go    applications that come back after a drain, a reload, a break
 //	drain_test.go        SIGTERM under load

@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+)
+
+// TestSessionPages: page by page, every session is listed once, over all event loops.
+func TestSessionPages(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{})
+	ann := s.token(t, "shop", "ann")
+	users, subscribed, all := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for i := range 40 {
+		var p *peer
+		if i%2 == 0 {
+			p = s.join(t, "token", ann)
+			users[p.session] = true
+		} else {
+			p = s.join(t)
+		}
+		if i%3 == 0 {
+			p.subscribe("a", "/topic/shop/a")
+			subscribed[p.session] = true
+		}
+		all[p.session] = true
+	}
+	for _, one := range []struct {
+		query string
+		want  map[string]bool
+	}{
+		{"", all},
+		{"user=ann", users},
+		{"destination=" + url.QueryEscape("/topic/shop/a"), subscribed},
+		{"user=nobody", nil},
+	} {
+		for _, limit := range []int{1, 7, 40, 1000} {
+			seen := map[string]bool{}
+			after := ""
+			for pages := 0; ; pages++ {
+				r := s.must(t, "GET", fmt.Sprintf("/v1/projects/shop/sessions?limit=%d&after=%s&%s", limit, after, one.query), "shop-key", nil)
+				var page struct {
+					Sessions []session
+					Next     string
+				}
+				if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK {
+					t.Fatalf("%d %s %v", r.status, r.body, err)
+				}
+				for _, session := range page.Sessions {
+					if seen[session.ID] {
+						t.Errorf("%q by %d: %s comes twice", one.query, limit, session.ID)
+					}
+					seen[session.ID] = true
+				}
+				if len(page.Sessions) > limit || pages > 100 {
+					t.Fatalf("%q by %d: %d sessions on page %d", one.query, limit, len(page.Sessions), pages)
+				}
+				if after = page.Next; after == "" {
+					break
+				}
+			}
+			if fmt.Sprint(seen) != fmt.Sprint(one.want) && len(seen)+len(one.want) > 0 {
+				t.Errorf("%q by %d: %d sessions, want %d", one.query, limit, len(seen), len(one.want))
+			}
+		}
+	}
+	if r := s.must(t, "GET", "/v1/projects/shop/sessions?after=nonsense", "shop-key", nil); r.status != http.StatusBadRequest {
+		t.Errorf("a cursor that no page gave: %d %s", r.status, r.body)
+	}
+	if r := s.must(t, http.MethodDelete, "/v1/projects/shop/users/ann/sessions", "shop-key", nil); string(r.body) != "{\"kicked\":20}\n" {
+		t.Errorf("kick: %d %s", r.status, r.body)
+	}
+}
