@@ -10,7 +10,7 @@ help: ## what there is
 
 .PHONY: build
 build: ## bin/stentor, bin/stentor-bench, bin/wsecho
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: run
 run: build ## a node to try out, on loopback

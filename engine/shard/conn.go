@@ -142,6 +142,14 @@ func (c *Conn) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.address).Unmap(), c.port)
 }
 
+// shownAddress is the client's address; what a proxy tells of it has no port.
+func (c *Conn) shownAddress() string {
+	if c.port == 0 {
+		return c.addrPort().Addr().String()
+	}
+	return c.addrPort().String()
+}
+
 // sessionID is opaque to clients; it says which process, shard and slot.
 func (s *Shard) sessionID(c *Conn) string {
 	var b [13]byte
@@ -249,6 +257,9 @@ func (s *Shard) closing(c *Conn) {
 	case c.linger, waited > uint32(lingerTime.Milliseconds()):
 		s.env.Close(c.socket)
 	case c.socket.OutboundBuffered() > 0:
+		if left := uint32(c.socket.OutboundBuffered()); left != c.unread {
+			c.unread, c.lastWrite = left, s.millis() // it reads on: its time begins anew
+		}
 		s.schedule(c, s.wheel.now+1)
 	default:
 		c.linger = true

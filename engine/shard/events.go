@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"stentor/engine/bus"
@@ -263,11 +264,42 @@ func (s *Shard) send(c *Conn, ev *session.Event) {
 		s.fail(c, session.TooManyAnswers())
 		return
 	}
-	ref := c.ref()
-	s.env.Publish(r, func(_ bus.Position, err error) {
-		s.postTo(ref, func(c *Conn) { s.published(c, token, err) })
+	s.await(c, token, func(done func(error)) {
+		s.env.Publish(r, func(_ bus.Position, err error) { done(err) })
 	})
 }
+
+// await has publish hand something to the bus and answers with token when it is done. What is done before publish
+// returns, as with the embedded bus, is answered in this turn: it would otherwise count as unanswered until the next.
+func (s *Shard) await(c *Conn, token uint32, publish func(done func(error))) {
+	var (
+		mu      sync.Mutex // done may run on any goroutine
+		waiting bool
+		ready   bool
+		failed  error
+	)
+	ref := c.ref()
+	publish(func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		ready, failed = true, err
+		if waiting {
+			s.postTo(ref, func(c *Conn) { s.published(c, token, err) })
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	waiting = true
+	switch {
+	case !ready:
+	case failed != nil:
+		s.fail(c, &session.Failure{Text: notTaken, Close: session.CloseTryLater, Silent: true})
+	default:
+		s.machine.Settle(&c.sess, token, "")
+	}
+}
+
+const notTaken = "the message could not be taken, try again"
 
 // forward hands a SEND to the back ends. Each one that has no answer yet counts as one that the session is owed, so that
 // their number is bounded whether or not the client asks for receipts.
@@ -291,10 +323,7 @@ func (s *Shard) forward(c *Conn, dest string, ev *session.Event) {
 		return
 	}
 	s.stats.Forwards.Add(1)
-	ref := c.ref()
-	s.env.Forward(m, func(err error) {
-		s.postTo(ref, func(c *Conn) { s.published(c, token, err) })
-	})
+	s.await(c, token, func(done func(error)) { s.env.Forward(m, done) })
 }
 
 func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
@@ -339,7 +368,7 @@ func (s *Shard) published(c *Conn, token uint32, err error) {
 		return
 	}
 	if err != nil {
-		s.end(c, session.CloseTryLater, "the message could not be taken, try again")
+		s.end(c, session.CloseTryLater, notTaken)
 		return
 	}
 	s.settle(c, token, "")

@@ -81,7 +81,7 @@ func (s *Shard) info(c *Conn) SessionInfo {
 	info := SessionInfo{
 		ID:       s.sessionID(c),
 		User:     c.user,
-		Address:  c.addrPort().String(),
+		Address:  c.shownAddress(),
 		Since:    time.Unix(int64(c.since), 0).UTC(),
 		Version:  c.sess.Version.String(),
 		Buffered: c.socket.OutboundBuffered(),

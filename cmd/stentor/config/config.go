@@ -106,7 +106,7 @@ type Limits struct {
 	HeaderBytes           ByteSize `key:"header_bytes" default:"16384" range:"256..1MiB" doc:"Size of all header lines of a frame."`
 	FramesPerSecond       int      `key:"frames_per_second" default:"200" range:"1..1000000" doc:"Frames a second from one connection, with bursts of twice as many."`
 	Subscriptions         int      `key:"subscriptions" default:"100" range:"1..1000000" doc:"Subscriptions of one session."`
-	Patterns              int      `key:"patterns" default:"1000" range:"0..1000000" doc:"Distinct patterns that the sessions of one project subscribe to."`
+	Patterns              int      `key:"patterns" default:"1000" range:"0..1000000" doc:"Distinct patterns that the sessions of one project subscribe to, on each event loop."`
 	SubscriptionIDBytes   ByteSize `key:"subscription_id_bytes" default:"128" range:"8..1024" doc:"Length of a subscription's id."`
 	DestinationBytes      ByteSize `key:"destination_bytes" default:"1024" range:"16..1024" doc:"Length of a destination."`
 	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session whose receipts the node still owes."`
