@@ -3,7 +3,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -133,9 +132,15 @@ func TestBounds(t *testing.T) {
 		{"id", "subscription_id_bytes", func(t *testing.T) { session(t, "limit", 1008, subscribe(long(17), "/topic/shop/a")) }},
 		{"destination", "destination_bytes", func(t *testing.T) { session(t, "limit", 1008, subscribe("1", "/topic/shop/"+long(64))) }},
 		{"unanswered", "unanswered", func(t *testing.T) {
-			session(t, "limit", 1008, repeat(9, func(i int) []byte {
-				return frame(v, stomp.Send, nil, "destination", "/topic/shop/sent/x", "receipt", fmt.Sprint(i))
-			})...)
+			p := s.join(t)
+			position := p.subscribe("a", "/topic/shop/a").headers["position"]
+			future := position[:strings.LastIndexByte(position, '-')] + "-1000000" // its answer waits for the shard
+			all := frame(v, stomp.Subscribe, nil, "id", "b", "destination", "/topic/shop/a", "receipt", "b", "last-message-id", future)
+			for i := range 8 {
+				all = append(all, frame(v, stomp.Send, nil, "destination", "/app/x", "receipt", fmt.Sprint(i))...)
+			}
+			p.must(p.write(p.masked(gobwas.OpText, all)))
+			p.wantError("limit", "", 1008)
 		}},
 		{"transaction", "transaction_bytes", func(t *testing.T) {
 			session(t, "limit", 1008, append([][]byte{begin}, repeat(3, func(int) []byte {
@@ -287,7 +292,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 	s.wantMetric(t, met("connections_per_address"), count)
 	addresses := map[string]int{}
 	for _, session := range s.sessions(t, "shop", "shop-key", "") {
-		addresses[host(t, session.Address)]++
+		addresses[session.Address]++ // what a proxy tells has no port
 	}
 	if addresses["198.51.100.1"] != 2 || addresses["2001:db8:0:1:ffff::2"] != 1 {
 		t.Errorf("the sessions' addresses are %v", addresses)
@@ -298,7 +303,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 		t.Fatalf("kick: %d %s", r.status, r.body)
 	}
 	eventually(t, "the place is free", func() bool {
-		_, err := from(host(t, id.Address))
+		_, err := from(id.Address)
 		return err == nil
 	})
 
@@ -310,16 +315,6 @@ func TestConnectionsPerAddress(t *testing.T) {
 			t.Errorf("connection %d: %v", i, err)
 		}
 	}
-}
-
-// host is an address without its port.
-func host(t *testing.T, address string) string {
-	t.Helper()
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return host
 }
 
 // TestProjectConnections: a project that is full sends its clients elsewhere, without an ERROR, and others take theirs.

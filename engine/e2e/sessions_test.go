@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	gobwas "github.com/gobwas/ws"
+
+	"stentor/stomp"
 )
 
 // TestSessionPages: page by page, every session is listed once, over all event loops.
@@ -72,5 +76,23 @@ func TestSessionPages(t *testing.T) {
 	}
 	if r := s.must(t, http.MethodDelete, "/v1/projects/shop/users/ann/sessions", "shop-key", nil); string(r.body) != "{\"kicked\":20}\n" {
 		t.Errorf("kick: %d %s", r.status, r.body)
+	}
+}
+
+// TestManySendsAtOnce: what the bus answers at once is not unanswered, however many frames come in one piece.
+func TestManySendsAtOnce(t *testing.T) {
+	t.Parallel()
+	const n = 150 // more than limits.unanswered, fewer than the frames of a burst
+	s := start(t, setup{})
+	reader, sender := s.join(t), s.join(t)
+	reader.subscribe("a", "/topic/shop/sent/x")
+	var all []byte
+	for i := range n {
+		all = append(all, frame(stomp.V12, stomp.Send, []byte(fmt.Sprint(i)), "destination", "/topic/shop/sent/x", "receipt", fmt.Sprint(i))...)
+	}
+	sender.must(sender.write(sender.masked(gobwas.OpText, all)))
+	for i := range n {
+		sender.wantReceipt(fmt.Sprint(i))
+		reader.wantMessage(fmt.Sprint(i))
 	}
 }

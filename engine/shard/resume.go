@@ -47,13 +47,6 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	if err == nil {
 		r.seen = seen
 	}
-	if r.answer {
-		var ok bool
-		if r.token, ok = s.machine.Await(&c.sess, ev.Receipt, true); !ok {
-			s.fail(c, session.TooManyAnswers())
-			return
-		}
-	}
 	s.detach(i)
 	b := s.subs.at(i)
 	b.follow.resuming = r
@@ -61,6 +54,13 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 		b.follow.from = b.log.p.unicast.next()
 	} else {
 		b.follow.cursor = b.log.tail()
+	}
+	if r.answer {
+		var ok bool
+		if r.token, ok = s.machine.Await(&c.sess, ev.Receipt, true); !ok {
+			s.fail(c, session.TooManyAnswers())
+			return
+		}
 	}
 	s.followSoon(c)
 }

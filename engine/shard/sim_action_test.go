@@ -329,11 +329,16 @@ func (l *simLink) breakRule() {
 		l.held = append(l.held, "NONSENSE\n\n\x00"...)
 	case 4:
 		l.blame(session.CodeLimit)
-		for i := range 12 {
-			l.send(stomp.Subscribe, "", nil, "destination", "/topic/a", "id", "more"+strconv.Itoa(i))
-		}
-		for range 40 {
+		sends := l.w.rng.IntN(40)
+		for range sends {
 			l.send(stomp.Send, l.body(), nil, "destination", "/topic/b")
+		}
+		for i := range 12 {
+			headers := []string{"destination", "/topic/a", "id", "more" + strconv.Itoa(i)}
+			if l.w.chance(2) {
+				headers = append(headers, "last-message-id", "2s-0-0")
+			}
+			l.send(stomp.Subscribe, "", &expect{}, headers...)
 		}
 	case 5:
 		l.blame(session.CodeProtocol)

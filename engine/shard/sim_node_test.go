@@ -205,12 +205,11 @@ func (n *simNode) serve(p *simProject) {
 
 // place says where p's reading of a partition begins.
 func (n *simNode) place(p *simProject, part int) {
-	pos := p.topic.position(part, p.begin[part])
-	begin := pos
+	begin := p.topic.position(part, p.begin[part])
 	begin.Offset++
 	p.history.Begin(begin)
 	name := p.topic.name
-	n.everywhere(func(s *Shard) { s.Applied(name, pos) })
+	n.everywhere(func(s *Shard) { s.Begin(name, begin) })
 }
 
 // configure brings a project's settings, new or changed.
@@ -316,7 +315,10 @@ func (n *simNode) read(p *simProject, part int) {
 	}
 	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
 	p.entries[part] = append(p.entries[part], e)
-	p.history.Append(e, len(n.shards))
+	if !p.history.Append(e, len(n.shards)) {
+		n.w.failf("node %d: history does not take %v", n.index, x.pos)
+		return
+	}
 	for _, sh := range n.shards {
 		sh.shard.Push(p.topic.name, e)
 	}

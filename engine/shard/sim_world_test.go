@@ -90,8 +90,8 @@ func newWorld(seed uint64) *world {
 		w.profile.Nodes = 1
 		w.profile.Shards = 1 + w.rng.IntN(2)
 	}
-	if w.chance(4) {
-		w.profile.WriteCost = 100 * microsecond
+	if w.profile.Crowded && w.chance(2) || w.chance(4) {
+		w.profile.WriteCost = 200 * microsecond // rounds take several slices
 	}
 	for i := range w.profile.Projects {
 		w.topics = append(w.topics, newTopic(w, i))

@@ -81,11 +81,10 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 		s.resume(c, i, ev)
 		return
 	}
+	s.settleIn(i)
 	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, positionLine(l.p.applied)) {
 		s.fail(c, session.TooManyAnswers())
-		return
 	}
-	s.settleIn(i)
 }
 
 // settleIn attaches a new subscription, or has it follow until the rounds can take it.

@@ -1,0 +1,203 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	gobwas "github.com/gobwas/ws"
+
+	"stentor/engine/bus"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	"stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// rig is one shard with one project, for tests that want to see one thing. Everything happens when they say so.
+type rig struct {
+	t        testing.TB
+	s        *Shard
+	now      int64
+	settings *Settings
+	offset   int64
+	woken    int
+	panics   int
+	closed   []*stubSocket
+}
+
+const rigProject = "p"
+
+func newRig(t testing.TB, change ...func(*Settings)) *rig {
+	r := &rig{t: t}
+	r.settings = &Settings{
+		Name: rigProject, Rights: simRights{}, Patterns: true, SlowTimeout: 30 * time.Second,
+		History: history.NewLog(history.Bounds{Window: time.Hour, Bytes: 1 << 30}),
+	}
+	for _, f := range change {
+		f(r.settings)
+	}
+	r.s = New(Config{
+		Session: session.Config{
+			HandshakeBytes: 2048, ConnectFrameBytes: 16384, FrameBytes: 65536, Headers: 64, HeaderBytes: 16384,
+			IDBytes: 128, DestinationBytes: 1024, Unanswered: 64, TransactionBytes: 1 << 20, Sends: 10_000, Receives: 10_000,
+		},
+		Limits: Limits{
+			HandshakeTimeout: 10 * time.Second, ConnectTimeout: 60 * time.Second, Ping: 30 * time.Second,
+			FramesPerSecond: 1 << 20, Subscriptions: 100, Patterns: 1000, ReplyBytes: 64 << 10,
+		},
+		Now:  func() int64 { return r.now },
+		Wall: simWall,
+	}, r)
+	begin := bus.Position{Epoch: 1}
+	r.settings.History.Begin(begin)
+	r.s.SetProject(r.settings)
+	r.s.Begin(rigProject, begin)
+	return r
+}
+
+// stubSocket takes everything, unless it is told otherwise.
+type stubSocket struct {
+	r        *rig
+	conn     *Conn
+	buffered int
+	drains   int // of buffered, at each look
+	writes   int
+	bytes    int
+	kept     []byte // what was written, when keep is set
+	keep     bool
+	onWrite  func(p []byte) error
+	looks    int
+	cost     int64 // ns of a write
+}
+
+func (k *stubSocket) Write(p []byte) (int, error) {
+	k.writes++
+	k.bytes += len(p)
+	k.r.now += k.cost
+	if k.keep {
+		k.kept = append(k.kept, p...)
+	}
+	if k.onWrite != nil {
+		if err := k.onWrite(p); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (k *stubSocket) OutboundBuffered() int {
+	k.looks++
+	k.buffered = max(0, k.buffered-k.drains)
+	return k.buffered
+}
+
+var errStub = errors.New("the socket is closed")
+
+// fail is what a Write does on a closed socket.
+func (k *stubSocket) fail([]byte) error {
+	k.r.s.Gone(k.conn)
+	return errStub
+}
+
+func (r *rig) Admit(_ *ws.Request, peer netip.AddrPort) (Admission, *ws.Refusal) {
+	return Admission{Address: peer}, nil
+}
+
+func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
+	user, _ := c.Header("user")
+	return Identity{Project: r.settings, User: user}, nil, true
+}
+
+func (r *rig) Publish(_ *bus.Record, done func(bus.Position, error)) { done(bus.Position{}, nil) }
+func (r *rig) Forward(_ *bus.Inbound, done func(error))              { done(nil) }
+func (r *rig) Join(*Settings) bool                                   { return true }
+func (r *rig) Leave(*Settings)                                       {}
+func (r *rig) Release(netip.AddrPort)                                {}
+func (r *rig) CloseWrite(Socket)                                     {}
+func (r *rig) Close(s Socket)                                        { r.close(s.(*stubSocket)) }
+func (r *rig) Wake()                                                 { r.woken++ }
+func (r *rig) Panicked(string, any)                                  { r.panics++ }
+
+func (r *rig) close(k *stubSocket) {
+	r.closed = append(r.closed, k)
+	r.s.Gone(k.conn)
+}
+
+// connect opens a session of user.
+func (r *rig) connect(user string) *stubSocket {
+	k := &stubSocket{r: r}
+	k.conn = r.s.Open(k, netip.MustParseAddrPort("10.0.0.1:1"))
+	r.s.Input(k.conn, ws.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+	k.send(stomp.Connect, "accept-version", "1.2", "user", user)
+	if k.conn.sess.Phase != session.Connected {
+		r.t.Fatal("not connected")
+	}
+	return k
+}
+
+// send is a frame of the client.
+func (k *stubSocket) send(cmd stomp.Command, headers ...string) {
+	f := stomp.Frame{Command: cmd}
+	for i := 0; i < len(headers); i += 2 {
+		f.Headers = append(f.Headers, stomp.Header{Name: []byte(headers[i]), Value: []byte(headers[i+1])})
+	}
+	frame := stomp.AppendFrame(nil, stomp.V12, &f)
+	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, frame))
+}
+
+func (k *stubSocket) subscribe(dest, id string, more ...string) {
+	k.send(stomp.Subscribe, append([]string{"destination", dest, "id", id}, more...)...)
+}
+
+// entry is a push with a body of size bytes that history has; it is not handed to the shard yet.
+func (r *rig) entry(rec bus.Record, size int) *history.Entry {
+	rec.Project, rec.Body = rigProject, make([]byte, size)
+	e := history.NewEntry(bus.Position{Epoch: 1, Offset: r.offset}, &rec, r.now, 0)
+	r.offset++
+	if !r.settings.History.Append(e, 1) {
+		r.t.Fatal("history does not take the push")
+	}
+	return e
+}
+
+// push publishes to a destination.
+func (r *rig) push(dest string, size int) *history.Entry {
+	e := r.entry(bus.Record{Destination: dest}, size)
+	r.s.Push(rigProject, e)
+	return e
+}
+
+// pushUser publishes to a user.
+func (r *rig) pushUser(user, dest string, size int) *history.Entry {
+	e := r.entry(bus.Record{Destination: dest, User: user}, size)
+	r.s.Push(rigProject, e)
+	return e
+}
+
+// run works until nothing is left to do.
+func (r *rig) run() {
+	for r.s.Run() {
+	}
+}
+
+// tick lets 20 ms pass.
+func (r *rig) tick() {
+	r.now += tickTime
+	r.s.Tick()
+	r.run()
+}
+
+// fill connects n clients that subscribe to dest, with ids made by id.
+func (r *rig) fill(n int, dest string, id func(int) string) (all []*stubSocket) {
+	for i := range n {
+		k := r.connect(fmt.Sprint("user", i))
+		k.subscribe(dest, id(i))
+		all = append(all, k)
+	}
+	return all
+}
+
+func sameID(int) string { return "sub-0" }
