@@ -35,6 +35,7 @@ type Log struct {
 	begins map[int32]bus.Position // where this node began to read each partition
 	newest map[int32]int64        // the last offset of each partition that came
 	floors map[floorKey]int64     // newest evicted offset
+	gone   map[int32]int64        // newest evicted offset of each partition
 	// lost is, for each partition, the newest evicted offset of destinations that floors has no room for.
 	lost map[int32]int64
 }
@@ -53,6 +54,7 @@ func NewLog(b Bounds) *Log {
 		begins: map[int32]bus.Position{},
 		newest: map[int32]int64{},
 		floors: map[floorKey]int64{},
+		gone:   map[int32]int64{},
 		lost:   map[int32]int64{},
 	}
 }
@@ -68,6 +70,7 @@ func (l *Log) Begin(pos bus.Position) {
 		clear(l.begins)
 		clear(l.newest)
 		clear(l.floors)
+		clear(l.gone)
 		clear(l.lost)
 	}
 	if newest, ok := l.newest[pos.Partition]; ok && pos.Offset <= newest {
@@ -165,11 +168,13 @@ func (l *Log) evictFirst() {
 		chain.Pop()
 	}
 	p := e.Position
-	if _, known := l.floors[floorKey{key, p.Partition}]; !known && len(l.floors) >= maxFloors {
+	l.gone[p.Partition] = max(l.gone[p.Partition], p.Offset) // a partition may have stepped back
+	floor, known := l.floors[floorKey{key, p.Partition}]
+	if !known && len(l.floors) >= maxFloors {
 		l.lost[p.Partition] = max(l.lost[p.Partition], p.Offset)
 		return
 	}
-	l.floors[floorKey{key, p.Partition}] = p.Offset
+	l.floors[floorKey{key, p.Partition}] = max(floor, p.Offset)
 }
 
 // Known answers with the position of the push that carried id, while history has it.
@@ -234,13 +239,30 @@ func (l *Log) Since(w Wanted, seen []bus.Position, applied map[int32]bus.Positio
 		}
 		return missed, true
 	}
-	ok := all(&l.ring, func(e *Entry) bool {
-		return e.User != "" || e.Session != "" || !w.Match(e.Destination) || each(e)
-	})
-	if !ok {
-		return nil, false
+	for _, e := range l.ring.Items()[l.seenUpTo(from):] {
+		if e.User == "" && e.Session == "" && w.Match(e.Destination) && !each(e) {
+			return nil, false
+		}
 	}
 	return missed, true
+}
+
+// seenUpTo is how many of the oldest entries a client with these positions has seen for certain: a client that comes
+// back soon is not to cost a look at all there is.
+func (l *Log) seenUpTo(from map[int32]int64) int {
+	passed := make(map[int32]bool, len(l.begins))
+	entries := l.ring.Items()
+	for i := len(entries) - 1; i >= 0; i-- {
+		p := entries[i].Position
+		if seenTo, named := from[p.Partition]; !named || p.Offset > seenTo || passed[p.Partition] {
+			continue
+		}
+		passed[p.Partition] = true
+		if len(passed) == len(l.begins) {
+			return i
+		}
+	}
+	return 0
 }
 
 // reaches reports whether everything wanted above from is still here.
@@ -268,11 +290,24 @@ func (l *Log) reaches(w Wanted, from map[int32]int64) bool {
 		}
 		return true
 	}
+	if l.reachesAll(from) {
+		return true
+	}
 	for k, floor := range l.floors {
 		if strings.HasPrefix(k.chain, "\x00") || !w.Match(k.chain) {
 			continue
 		}
 		if seenTo, named := from[k.partition]; !named || seenTo < floor {
+			return false
+		}
+	}
+	return true
+}
+
+// reachesAll reports whether everything above from is still here, whatever is wanted of it.
+func (l *Log) reachesAll(from map[int32]int64) bool {
+	for partition, gone := range l.gone {
+		if seenTo, named := from[partition]; !named || seenTo < gone {
 			return false
 		}
 	}

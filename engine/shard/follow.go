@@ -21,6 +21,7 @@ type follow struct {
 
 	buffered int    // of the socket, when last looked at
 	progress uint32 // ms when something last moved
+	fed      uint32 // ms when it was last given something
 	wait     uint32 // ticks between attempts
 	next     uint32 // tick of the next
 
@@ -40,7 +41,7 @@ func (s *Shard) detach(i uint32) {
 	if b.follow == nil {
 		b.follow = &follow{}
 	}
-	b.follow.progress = s.millis()
+	b.follow.progress, b.follow.fed = s.millis(), s.millis()
 	b.follow.next, b.follow.wait = s.tick, 0
 	b.loose = true
 	b.place = uint32(len(s.detached))
@@ -123,13 +124,28 @@ func (s *Shard) move(c *Conn, i uint32) {
 			s.stuck(c, i, buffered)
 			return
 		}
-		if s.caughtUp(i) {
-			return
+		if other := s.hungriest(c, i); other != i {
+			if i = other; s.fallen(c, i) {
+				return
+			}
 		}
-		if !s.feed(c, i) {
+		if s.caughtUp(i) || !s.feed(c, i) {
 			return
 		}
 	}
+}
+
+// hungriest is the detached subscription of c that can be given something and has waited longest for it, i among
+// equals: they share a socket, and the one that always has something must not keep it from the others.
+func (s *Shard) hungriest(c *Conn, i uint32) uint32 {
+	for j := c.subs; j != 0; j = s.subs.at(j).next {
+		b := s.subs.at(j)
+		if b.loose && int32(b.follow.fed-s.subs.at(i).follow.fed) < 0 &&
+			b.follow.resuming == nil && b.waiting() > 0 && s.room(b) > 0 {
+			i = j
+		}
+	}
+	return i
 }
 
 // waiting is how many pushes a detached subscription has yet to be given.
@@ -269,34 +285,33 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		return false
 	}
 	s.frames.begin()
+	s.given = s.given[:0]
 	note := b.note()
 	noted := note != nil
-	taken := 0
 	for _, e := range f.backlog {
-		if taken == room || taken > 0 && len(s.frames.buf)+e.Message.Len(0, linesGuess) > writeBytes {
+		if !s.fits(e, room) {
 			break
 		}
 		note = s.appendNoted(b, e, note)
-		taken++
+		s.given = append(s.given, e)
 	}
-	fromBacklog := taken
-	if l.kind != userQueue && taken == len(f.backlog) {
-		for n := f.cursor; n < l.tail(); n++ {
-			e := l.at(n)
-			if taken == room || taken > 0 && len(s.frames.buf)+e.Message.Len(0, linesGuess) > writeBytes {
-				break
-			}
-			note = s.appendNoted(b, e, note)
-			taken++
+	fromBacklog := len(s.given)
+	if l.kind != userQueue && fromBacklog == len(f.backlog) {
+		end := l.tail()
+		if f.cursor < l.end { // not farther than the rounds: there it can join them
+			end = l.end
+		}
+		for n := f.cursor; n < end && s.fits(l.at(n), room); n++ {
+			note = s.appendNoted(b, l.at(n), note)
+			s.given = append(s.given, l.at(n))
 		}
 	}
-	s.given = append(s.given[:0], f.waitingEntries(b)[:taken]...) // the write may end the connection, and with it the log
 	f.backlog = f.backlog[fromBacklog:]
 	if len(f.backlog) == 0 {
 		f.backlog = nil
 	}
-	f.cursor += uint64(taken - fromBacklog)
-	f.progress, f.wait = s.millis(), 0
+	f.cursor += uint64(len(s.given) - fromBacklog)
+	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
 	if len(s.frames.buf) == 0 {
 		return true
 	}
@@ -316,13 +331,19 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	return written
 }
 
+// fits reports whether one more push goes into the write under way: what was given so far leaves room for it.
+func (s *Shard) fits(e *history.Entry, room int) bool {
+	n := len(s.given)
+	return n == 0 || n < room && len(s.frames.buf)+e.Message.Len(0, linesGuess) <= writeBytes
+}
+
 // waitingEntries are the pushes that a detached subscription has yet to be given.
 func (f *follow) waitingEntries(b *sub) []*history.Entry {
 	l := b.log
 	if l.kind == userQueue || f.cursor >= l.tail() {
 		return f.backlog
 	}
-	behind := l.entries.Items()[f.cursor-l.base:]
+	behind := l.entries.Items()[max(f.cursor, l.base)-l.base:]
 	if len(f.backlog) == 0 {
 		return behind
 	}

@@ -83,8 +83,11 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 		if complete {
 			f.resumed = resumedAll
 			missed = found
+			counted := f.waitingEntries(b) // what came since SUBSCRIBE
 			for _, e := range missed {
-				e.AddMatched(1)
+				if _, known := slices.BinarySearchFunc(counted, e, history.Compare); !known {
+					e.AddMatched(1)
+				}
 			}
 		}
 	}
@@ -155,6 +158,7 @@ func (s *Shard) own(c *Conn, b *sub) (own []*history.Entry) {
 	for n := max(b.follow.from, u.base); n < u.next(); n++ {
 		e := u.entries.At(int(n - u.base))
 		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c {
+			e.AddMatched(1)
 			own = append(own, e)
 		}
 	}

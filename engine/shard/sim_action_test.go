@@ -3,6 +3,7 @@ package shard
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -238,7 +239,7 @@ func (l *simLink) sendSome() {
 	headers := []string{"destination", pick(w, l.c.topic.dests)}
 	switch w.rng.IntN(6) {
 	case 0:
-		headers = []string{"destination", "/none/x"}
+		headers = []string{"destination", pick(w, []string{"/none/x", "/app/x"})}
 		if e != nil {
 			e.bodies = nil
 		}
@@ -247,7 +248,7 @@ func (l *simLink) sendSome() {
 	}
 	if len(l.txs) > 0 && w.chance(2) {
 		tx := pick(w, l.txs)
-		if headers[1] != "/none/x" {
+		if strings.HasPrefix(headers[1], "/topic/") || strings.HasPrefix(headers[1], "/user/") {
 			tx.bodies = append(tx.bodies, b)
 		}
 		if e != nil {

@@ -151,6 +151,18 @@ func (w *world) checkShards() {
 			if p.sessions != sessions {
 				w.failf("node %d: %d sessions of %s joined, %d are there", n.index, p.sessions, p.topic.name, sessions)
 			}
+			for _, entries := range p.entries {
+				for _, e := range entries {
+					if e == nil {
+						continue
+					}
+					r := e.Report
+					if told := r.Written.Load() + r.Dropped.Load() + r.Failed.Load(); told > r.Matched.Load() {
+						w.failf("node %d: %v of %s was for %d subscriptions, the report accounts for %d: %d written, %d dropped, %d failed",
+							n.index, e.Position, p.topic.name, r.Matched.Load(), told, r.Written.Load(), r.Dropped.Load(), r.Failed.Load())
+					}
+				}
+			}
 		}
 		for _, h := range n.old {
 			if pending := h.Pending(); pending != 0 {

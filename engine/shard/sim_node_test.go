@@ -314,6 +314,7 @@ func (n *simNode) read(p *simProject, part int) {
 		return
 	}
 	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
+	e.Report = &history.Report{}
 	p.entries[part] = append(p.entries[part], e)
 	if !p.history.Append(e, len(n.shards)) {
 		n.w.failf("node %d: history does not take %v", n.index, x.pos)
@@ -402,7 +403,23 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 }
 
 // Publish takes a client's SEND, after a moment, or refuses it.
-func (e *simEnv) Forward(*bus.Inbound, func(error)) { e.sh.w.failf("nothing is forwarded here") }
+// Forward takes a client's SEND for the back ends, after a moment, or refuses it.
+func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
+	w := e.sh.w
+	var err error
+	if l := w.senders[string(m.Body)]; l == nil {
+		w.failf("%q is forwarded, which nobody has sent", m.Body)
+	} else if w.chance(30) && !w.calm {
+		err = bus.ErrBusy
+		l.excuse("the bus was busy")
+	}
+	delete(w.senders, string(m.Body)) // once only
+	if w.chance(2) {
+		done(err)
+		return
+	}
+	w.after(w.rng.Int64N(50*millisecond), func() { done(err) })
+}
 
 func (e *simEnv) Publish(r *bus.Record, done func(bus.Position, error)) {
 	w := e.sh.w
@@ -531,6 +548,8 @@ func (r simRights) Send(user, dest string) SendAction {
 		return SendDeny
 	case strings.HasPrefix(dest, "/none"):
 		return SendIgnore
+	case strings.HasPrefix(dest, "/app/"):
+		return SendForward
 	}
 	return SendPush
 }

@@ -48,7 +48,11 @@ func (s *Shard) beat(c *Conn) {
 		out = session.PingFrame
 		c.pings++
 	}
-	if out != nil && c.socket.OutboundBuffered() == 0 {
+	switch {
+	case out == nil:
+	case c.socket.OutboundBuffered() > 0:
+		c.lastWrite = now // what waits for the client tells it enough
+	default:
 		s.stats.Heartbeats.Add(1)
 		if !s.write(c, out) {
 			return
