@@ -205,6 +205,11 @@ type Wanted struct {
 	Match func(destination string) bool
 }
 
+// scattered reports whether a client's position in one partition says nothing of the others. All pushes to a destination
+// are in one; what a pattern matches is in any, and what a user gets in that of the user and in those of pushes to
+// sessions.
+func (w *Wanted) scattered() bool { return w.Match != nil || strings.HasPrefix(w.Chain, "\x00") }
+
 // Since returns, in bus order, what lies above the positions that a client names and at or below applied (what the
 // asking shard has taken of each partition). complete is false when something that the client has not seen may be
 // gone: another epoch, an evicted push, or a partition that it did not name and that had some.
@@ -277,8 +282,8 @@ func (l *Log) reaches(w Wanted, from map[int32]int64) bool {
 		if named && seenTo < begin.Offset-1 {
 			return false
 		}
-		if !named && w.Match != nil && begin.Offset > 0 {
-			return false // a chain lives in the partition that it named, what a pattern matches in any
+		if !named && w.scattered() && begin.Offset > 0 {
+			return false
 		}
 	}
 	if w.Match == nil {

@@ -174,11 +174,11 @@ func (t *simTopic) random() *bus.Record {
 	return r
 }
 
-// session is one of those that stand.
+// session is one of those that stand, now and then of another project: then nobody may get it.
 func (t *simTopic) session() string {
 	var all []string
 	for _, c := range t.w.clients {
-		if c.topic == t && c.link != nil && c.link.session != "" {
+		if (c.topic == t || t.w.chance(10)) && c.link != nil && c.link.session != "" {
 			all = append(all, c.link.session)
 		}
 	}

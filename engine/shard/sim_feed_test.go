@@ -208,7 +208,7 @@ func (f *feed) decide(answer string) {
 		}
 		if f.invented {
 			x.next = f.c.topic.epoch().first[p] // of a partition that it did not name, it has nothing
-			if f.pattern == nil {
+			if f.pattern == nil && !f.user() {
 				x.next = f.node.begin[p] // and its destination should not be there
 			}
 			for _, c := range f.claims {
@@ -476,7 +476,7 @@ func (f *feed) justify(positions []bus.Position) {
 		part, applied := int(pos.Partition), t.behind(pos)
 		seen, ok := named[part]
 		switch {
-		case !ok && (f.pattern != nil && pos.Offset >= 0), ok && seen < node.begin[part]:
+		case !ok && (f.pattern != nil || f.user()) && pos.Offset >= 0, ok && seen < node.begin[part]:
 			return
 		case pos.Epoch != t.epochs[node.epoch].number:
 			return // the shard has yet to hear of the epoch

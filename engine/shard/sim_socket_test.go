@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 )
@@ -55,6 +56,7 @@ func (k *simSocket) Write(p []byte) (int, error) {
 		k.w.failf("%v: an empty write", k)
 	}
 	k.observe()
+	k.checkMessages(p)
 	if k.panicIn > 0 && !k.looks {
 		if k.panicIn--; k.panicIn == 0 {
 			k.panic()
@@ -78,6 +80,20 @@ func (k *simSocket) Write(p []byte) (int, error) {
 	k.flow()
 	k.w.tracef("%v: %d bytes written, %d buffered", k, len(p), len(k.buffered))
 	return len(p), nil
+}
+
+// checkMessages looks whether a write that carries MESSAGEs may be made now, and is not too large.
+func (k *simSocket) checkMessages(p []byte) {
+	if !bytes.Contains(p[:min(len(p), 20)], []byte("MESSAGE\n")) {
+		return
+	}
+	if len(k.buffered) > 0 {
+		k.w.failf("%v: MESSAGEs are written behind %d bytes that wait", k, len(k.buffered))
+	}
+	const lines = 1.5 // for the lines that differ from one subscriber to the next
+	if n := bytes.Count(p, []byte("\nmessage-id:")); n > 1 && len(p) > writeBytes*lines {
+		k.w.failf("%v: %d MESSAGEs in a write of %d bytes", k, n, len(p))
+	}
 }
 
 // panic happens inside a call of the shard.
