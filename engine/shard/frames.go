@@ -38,7 +38,7 @@ func (f *scratch) forget() { f.log, f.id = nil, nil }
 // next call.
 func (s *Shard) roundFrames(l *log, b *sub) []byte {
 	f := &s.frames
-	if b.follow != nil {
+	if b.follow != nil || b.missed() {
 		f.begin()
 		note := b.note()
 		for n := l.head; n < l.end; n++ {
@@ -124,12 +124,24 @@ func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 	return nil
 }
 
+// missed reports whether there was a gap that b has yet to be told of.
+func (b *sub) missed() bool { return b.gaps != b.log.p.gaps }
+
+var gapLine = []byte(resumedGap.line())
+
 // note builds the header lines that tell a subscription what happened to it: pushes dropped, the answer to its
-// resume. They go with its next MESSAGE. nil when there is nothing to tell.
+// resume, a gap since. They go with its next MESSAGE. nil when there is nothing to tell.
 func (b *sub) note() []byte {
-	f := b.follow
-	if f == nil || f.dropped == 0 && f.resumed == notResumed {
+	f, gap := b.follow, b.missed()
+	switch {
+	case gap && (f == nil || f.dropped == 0):
+		return gapLine
+	case f == nil || f.dropped == 0 && f.resumed == notResumed:
 		return nil
+	}
+	answer := f.resumed
+	if gap {
+		answer = resumedGap
 	}
 	lines := make([]byte, 0, 64)
 	if f.dropped > 0 {
@@ -137,11 +149,12 @@ func (b *sub) note() []byte {
 		lines = strconv.AppendUint(lines, uint64(f.dropped), 10)
 		lines = append(lines, '\n')
 	}
-	return append(lines, f.resumed.line()...)
+	return append(lines, answer.line()...)
 }
 
 // told is called when the scratch, which has b's note, is about to be written.
 func (s *Shard) told(b *sub) {
+	b.gaps = b.log.p.gaps
 	if f := b.follow; f != nil {
 		f.dropped, f.resumed = 0, notResumed
 		b.settle()

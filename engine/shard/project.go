@@ -17,6 +17,7 @@ import (
 type tenant struct {
 	settings   *Settings
 	applied    map[int32]bus.Position // by partition
+	gaps       uint16                 // how often something was lost before it came here; it may wrap
 	deliveries uint64
 }
 
@@ -103,9 +104,15 @@ func (s *Shard) dropProject(p *project) {
 	delete(s.projects, p.settings.Name)
 }
 
-// Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before.
+// Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
+// is subscribed and may have missed something is told with the next MESSAGE.
 func (s *Shard) Begin(project string, pos bus.Position) {
-	applied := s.tenant(project).applied
+	t := s.tenant(project)
+	applied := t.applied
+	old, known := applied[pos.Partition]
+	if known && (old.Epoch != pos.Epoch || old.Offset+1 != pos.Offset) || !known && len(applied) > 0 && pos.Offset > 0 {
+		t.gaps++
+	}
 	maps.DeleteFunc(applied, func(_ int32, old bus.Position) bool { return old.Epoch != pos.Epoch })
 	pos.Offset--
 	applied[pos.Partition] = pos

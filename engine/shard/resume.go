@@ -77,6 +77,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	}
 	f.resuming = nil
 	f.resumed = resumedGap
+	b.gaps = l.p.gaps // the answer is about those too
 	var missed []*history.Entry
 	if len(r.seen) > 0 && !behind(r.seen, applied) {
 		found, complete := l.p.settings.History.Since(wanted(c, l), r.seen, applied)

@@ -44,11 +44,12 @@ var simActions = []weighted{
 	{"die", 1, (*world).dieSome},
 	{"epoch", 1, (*world).epochSome},
 	{"evict", 3, (*world).evictSome},
+	{"jump", 1, (*world).jumpSome},
 	{"query", 1, (*world).querySome},
 }
 
 // rare actions change so much that they are not tried at each seed.
-var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true}
+var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true, "jump": true}
 
 func (w *world) chooseActions() {
 	for _, a := range simActions {
@@ -492,6 +493,16 @@ func (w *world) epochSome() {
 	}
 	t.begin()
 	w.tracef("bus: %s is created anew", t.name)
+}
+
+// jumpSome has the bus lose what a node has yet to read: the node goes on behind it.
+func (w *world) jumpSome() {
+	n := pick(w, w.nodes)
+	p := pick(w, n.projects)
+	part := w.rng.IntN(len(p.read))
+	if left := n.end(p, part) - p.read[part]; p.served && left > 0 {
+		n.jump(p, part, p.read[part]+1+w.rng.IntN(left))
+	}
 }
 
 func (w *world) evictSome() {

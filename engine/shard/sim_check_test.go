@@ -151,7 +151,7 @@ func (w *world) checkShards() {
 			if p.sessions != sessions {
 				w.failf("node %d: %d sessions of %s joined, %d are there", n.index, p.sessions, p.topic.name, sessions)
 			}
-			for _, entries := range p.entries {
+			for _, entries := range append(p.entries[:len(p.entries):len(p.entries)], p.past) {
 				for _, e := range entries {
 					if e == nil {
 						continue

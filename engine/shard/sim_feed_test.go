@@ -33,6 +33,7 @@ type feed struct {
 	invented bool // the claims are not what the client has seen
 	asked    int64
 	noted    bool // a MESSAGE said how the resume came out
+	jumps    []jump
 
 	// What the shard was seen to do.
 	registered bool
@@ -58,6 +59,13 @@ const (
 	whole // resumed:true
 	gap   // resumed:false
 )
+
+// jump is a gap that a live subscription has met.
+type jump struct {
+	part, low, high int // places that the node never had
+	at              int // bytes that had been written to the socket: the next MESSAGE tells
+	told            bool
+}
 
 // span is where something begins, when it is not seen exactly.
 type span struct{ low, high int }
@@ -94,6 +102,7 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	f.registered, f.resolved, f.asked = false, false, l.w.now
 	f.told, f.sure, f.maybe, f.tokens = 0, 0, 0, nil
 	clear(f.forgiven)
+	f.jumps = nil
 	headers := []string{"destination", f.dest}
 	if f.id != "" {
 		headers = append(headers, "id", f.id)
@@ -161,6 +170,21 @@ func (f *feed) observe(sh *simShard, k *simSocket, before, after []int) {
 	if f.outcome == plain {
 		f.begin()
 	}
+}
+
+// jumped says that the shard goes on behind a gap.
+func (f *feed) jumped(sh *simShard, k *simSocket, low, high, part int) {
+	i := sh.shard.findSub(k.conn, []byte(f.id))
+	if f.id == "" {
+		i = sh.shard.findSub(k.conn, []byte("\x00"+f.dest))
+	}
+	if i == 0 || !f.resolved {
+		return
+	}
+	if x := sh.shard.subs.at(i).follow; f.outcome == pending && x != nil {
+		f.decide([]string{"", "true", "false"}[x.resumed]) // before the gap: what the next MESSAGE says is about that
+	}
+	f.jumps = append(f.jumps, jump{part: part, low: low, high: high, at: k.total})
 }
 
 // begin is where a subscription begins that is not resumed.
@@ -301,7 +325,7 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 		w.failf("%v: MESSAGE %v is not for it: %+v", f, pos, p.record)
 		return
 	}
-	f.note(fr)
+	f.note(l, fr)
 	if w.err != nil {
 		return
 	}
@@ -335,14 +359,23 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 	f.owe(l, fr, pos)
 }
 
-// note checks that the first MESSAGE after a resume says how it came out, and no other does.
-func (f *feed) note(fr *stomp.Frame) {
+// note checks that the first MESSAGE after a resume says how it came out, the first after a gap that there was one,
+// and no other anything.
+func (f *feed) note(l *simLink, fr *stomp.Frame) {
 	resumed, has := fr.Get("resumed")
-	if has != (f.claimed != "" && !f.noted) {
-		f.c.w.failf("%v: MESSAGE has resumed %q", f, resumed)
+	gap := false
+	for i := range f.jumps {
+		if j := &f.jumps[i]; !j.told && l.read > j.at {
+			j.told, gap = true, true
+		}
+	}
+	if has != (f.claimed != "" && !f.noted || gap) || gap && string(resumed) != "false" {
+		f.c.w.failf("%v: MESSAGE has resumed %q, behind a gap %t", f, resumed, gap)
 		return
 	}
-	if has {
+	if gap {
+		f.noted = true
+	} else if has {
 		f.decide(string(resumed))
 		f.noted = true
 	}
@@ -416,7 +449,7 @@ func (f *feed) skip(part, index int) {
 			start = x.session
 		}
 		switch {
-		case n < start, f.forgiven[p.pos], p.expires != 0 && f.c.w.now >= p.expires:
+		case n < start, f.forgiven[p.pos], f.leapt(part, n), p.expires != 0 && f.c.w.now >= p.expires:
 			f.maybe++
 		default:
 			f.sure++
@@ -427,6 +460,11 @@ func (f *feed) skip(part, index int) {
 		}
 	}
 	x.next = index
+}
+
+// leapt reports whether the node never had the push at n, and has said so or will.
+func (f *feed) leapt(part, n int) bool {
+	return slices.ContainsFunc(f.jumps, func(j jump) bool { return j.part == part && j.low <= n && n < j.high })
 }
 
 // lost is the end of the connection. What the client knows stays.

@@ -40,6 +40,7 @@ type simProject struct {
 	begin    []int              // place where this node began, by partition
 	read     []int              // place of the next push to read
 	entries  [][]*history.Entry // from begin on; nil was too old when it was read
+	past     []*history.Entry   // from before the last jumps
 	sessions int
 	reloads  int
 }
@@ -208,8 +209,40 @@ func (n *simNode) place(p *simProject, part int) {
 	begin := p.topic.position(part, p.begin[part])
 	begin.Offset++
 	p.history.Begin(begin)
-	name := p.topic.name
-	n.everywhere(func(s *Shard) { s.Begin(name, begin) })
+	for _, sh := range n.shards {
+		sh.shard.Post(func() {
+			sh.begin(p.topic, begin)
+			sh.shard.Begin(p.topic.name, begin)
+		})
+	}
+}
+
+// begin notes which subscriptions have a gap when the shard is told that a partition begins at pos.
+func (sh *simShard) begin(t *simTopic, pos bus.Position) {
+	sh.observe()
+	x := sh.shard.tenants[t.name]
+	if x == nil || len(x.applied) == 0 {
+		return // the first that it hears of the project
+	}
+	old, known := x.applied[pos.Partition]
+	if known && old.Epoch == pos.Epoch && old.Offset+1 == pos.Offset || !known && pos.Offset == 0 {
+		return
+	}
+	for _, k := range sh.sockets {
+		for _, f := range k.link.feeds {
+			if k.link.c.topic == t && f.registered {
+				f.jumped(sh, k, t.behind(old), t.behind(pos)-1, int(pos.Partition))
+			}
+		}
+	}
+}
+
+// jump has n go on at a later place of a partition.
+func (n *simNode) jump(p *simProject, part, to int) {
+	n.w.tracef("node %d: %s jumps from %d to %d in partition %d", n.index, p.topic.name, p.read[part], to, part)
+	p.past = append(p.past, p.entries[part]...)
+	p.begin[part], p.read[part], p.entries[part] = to, to, nil
+	n.place(p, part)
 }
 
 // configure brings a project's settings, new or changed.
