@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/gobwas/ws"
@@ -22,6 +23,8 @@ const linesGuess = 24
 type scratch struct {
 	buf      []byte
 	messages int
+	expired  int   // pushes that were left out
+	until    int64 // when the first of the others expires
 	lines    []byte
 
 	log  *log
@@ -47,10 +50,13 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 		return f.buf
 	}
 	ack := b.ack != session.AckAuto
-	if f.log == l && f.from == l.head && f.to == l.end && f.id == b.id && f.ack == ack {
+	if f.log == l && f.from == l.head && f.to == l.end && f.id == b.id && f.ack == ack && s.now < f.until {
+		if f.expired > 0 {
+			s.stats.Expired.Add(uint64(f.expired))
+		}
 		return f.buf
 	}
-	f.buf, f.messages = f.buf[:0], 0
+	f.begin()
 	for n := l.head; n < l.end; n++ {
 		s.appendMessage(b, l.at(n), nil)
 	}
@@ -62,9 +68,13 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
+		s.frames.expired++
 		return false
 	}
 	f := &s.frames
+	if e.Expires != 0 {
+		f.until = min(f.until, e.Expires)
+	}
 	version := b.id.key.version
 	lines := b.id.lines
 	if acked := b.ack != session.AckAuto && version == stomp.V12; acked || len(note) > 0 {
@@ -89,10 +99,10 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 	return true
 }
 
-// begin empties the scratch for a write that is not a round's.
+// begin empties the scratch.
 func (f *scratch) begin() {
 	f.forget()
-	f.buf, f.messages = f.buf[:0], 0
+	f.buf, f.messages, f.expired, f.until = f.buf[:0], 0, 0, math.MaxInt64
 }
 
 // trim lets go of a scratch that one large push has grown.

@@ -131,6 +131,9 @@ func (l *simLink) subscribe() {
 	// Many have the same ids, on purpose.
 	id := pick(w, []string{"sub-", "a:", "b\\", "0."}) + strconv.Itoa(c.ids)
 	c.ids++
+	if w.profile.Crowded && !slices.ContainsFunc(slices.Concat(c.feeds, l.feeds), func(f *feed) bool { return f.id == dest }) {
+		id = dest // the same as everybody's
+	}
 	if c.version == stomp.V10 && w.chance(2) {
 		id = ""
 		for _, f := range slices.Concat(c.feeds, l.feeds) {
