@@ -204,6 +204,7 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 		e.AddDropped()
 	}
 	f.backlog = slices.Delete(f.backlog, 0, gone)
+	l.lost(f.cursor)
 	f.cursor += uint64(missed)
 	s.lose(f, gone+missed)
 	if l.p.settings.Slow == KeepLatest {
@@ -325,7 +326,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		if written {
 			e.AddWritten(1, s.now)
 		} else {
-			e.AddFailed()
+			e.AddFailed(1, s.now)
 		}
 	}
 	clear(s.given)

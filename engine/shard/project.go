@@ -180,7 +180,7 @@ func (s *Shard) route(name string, e *history.Entry) {
 
 func (s *Shard) append(l *log, e *history.Entry) {
 	l.entries.Push(e)
-	e.AddMatched(l.subscriptions())
+	e.AddMatched(l.subscriptions() - l.resuming)
 	s.enqueue(l.p, l)
 }
 
@@ -223,7 +223,7 @@ func (p *project) userLog(dest string) *log {
 
 // dropLog forgets a log without subscriptions and gives back the pushes that only it needed.
 func (s *Shard) dropLog(l *log) {
-	if l.subscriptions() > 0 {
+	if l.held || l.subscriptions() > 0 {
 		return
 	}
 	switch l.kind {

@@ -50,6 +50,7 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	s.detach(i)
 	b := s.subs.at(i)
 	b.follow.resuming = r
+	b.log.resuming++
 	if b.log.kind == userQueue {
 		b.follow.from = b.log.p.unicast.next()
 	} else {
@@ -75,7 +76,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	if behind(r.seen, applied) && int32(s.millis()-r.deadline) < 0 {
 		return false
 	}
-	f.resuming = nil
+	b.begun()
 	f.resumed = resumedGap
 	b.gaps = l.p.gaps // the answer is about those too
 	var missed []*history.Entry
@@ -84,12 +85,6 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 		if complete {
 			f.resumed = resumedAll
 			missed = found
-			counted := f.waitingEntries(b) // what came since SUBSCRIBE
-			for _, e := range missed {
-				if _, known := slices.BinarySearchFunc(counted, e, history.Compare); !known {
-					e.AddMatched(1)
-				}
-			}
 		}
 	}
 	if f.resumed == resumedAll {
@@ -106,12 +101,23 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	} else {
 		f.cursor = l.tail()
 	}
+	for _, e := range missed {
+		e.AddMatched(1)
+	}
 	f.backlog = missed
 	f.progress = s.millis()
 	if r.answer {
 		s.settle(c, r.token, line)
 	}
 	return c.state == stateOpen && c.sess.Phase == session.Connected
+}
+
+// begun is called when a resuming subscription begins, or ends.
+func (b *sub) begun() {
+	if b.follow.resuming != nil {
+		b.follow.resuming = nil
+		b.log.resuming--
+	}
 }
 
 // abandon answers a SUBSCRIBE whose client ends it before its resume has come out: other answers wait behind it.
@@ -159,7 +165,6 @@ func (s *Shard) own(c *Conn, b *sub) (own []*history.Entry) {
 	for n := max(b.follow.from, u.base); n < u.next(); n++ {
 		e := u.entries.At(int(n - u.base))
 		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c {
-			e.AddMatched(1)
 			own = append(own, e)
 		}
 	}

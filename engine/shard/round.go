@@ -129,16 +129,15 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		return 1
 	}
 	out := s.roundFrames(l, b)
-	from, to := l.head, l.end
 	if len(out) > 0 {
 		s.told(b)
 		s.sent(l.p)
-		if !s.write(c, out) {
-			if l.head == from && l.end == to { // else the log went with its last subscription
-				for n := from; n < to; n++ {
-					l.at(n).AddFailed()
-				}
-			}
+		l.held = true
+		stands := s.write(c, out)
+		l.held = false
+		if !stands {
+			l.failed(1, s.now)
+			s.dropLog(l)          // when that was its last subscription
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
 		}
 	}
@@ -159,6 +158,13 @@ func (s *Shard) report(l *log) {
 	}
 }
 
+// failed counts n subscriptions that were not given what the round under way brings.
+func (l *log) failed(n int, now int64) {
+	for i := l.head; i < l.end; i++ {
+		l.at(i).AddFailed(n, now)
+	}
+}
+
 // skip gives up what a panic interrupted.
 func (s *Shard) skip() {
 	at := s.doing
@@ -166,13 +172,17 @@ func (s *Shard) skip() {
 	s.frames = scratch{}
 	switch {
 	case at.log != nil:
-		at.log.wrote = 0
-		if at.log.inRound() {
-			at.log.advance(at.log.end)
+		l := at.log
+		l.held = false
+		s.report(l)
+		if l.inRound() {
+			l.failed(len(l.attached)-l.served, s.now)
+			l.advance(l.end)
 		}
 	case at.unicast != nil:
-		if at.unicast.unicast.entries.Len() > 0 {
-			at.unicast.unicast.pop()
+		if u := &at.unicast.unicast; u.entries.Len() > 0 {
+			u.entries.At(0).AddFailed(1, s.now)
+			u.pop()
 		}
 	case at.conn != nil:
 		s.drop(at.conn)

@@ -110,6 +110,7 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	l := b.log
 	if b.loose {
+		b.begun()
 		s.unloose(i)
 	} else if l.kind != userQueue {
 		l.unattach(s, i)
