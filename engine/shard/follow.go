@@ -307,6 +307,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 			s.given = append(s.given, l.at(n))
 		}
 	}
+	clear(f.backlog[:fromBacklog])
 	f.backlog = f.backlog[fromBacklog:]
 	if len(f.backlog) == 0 {
 		f.backlog = nil
@@ -314,6 +315,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	f.cursor += uint64(len(s.given) - fromBacklog)
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
 	if len(s.frames.buf) == 0 {
+		clear(s.given)
 		return true
 	}
 	if noted && note == nil {
