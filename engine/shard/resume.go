@@ -171,12 +171,22 @@ func (s *Shard) own(c *Conn, b *sub) (own []*history.Entry) {
 	return own
 }
 
-// behind reports whether a client has seen what the shard has not taken yet.
+// behind reports whether a client has seen what the shard has not taken yet. Another node may have heard of a new
+// partition before this one.
 func behind(seen []bus.Position, applied map[int32]bus.Position) bool {
 	for _, p := range seen {
-		if a, ok := applied[p.Partition]; ok && a.Epoch == p.Epoch && a.Offset < p.Offset {
+		a, known := applied[p.Partition]
+		if known && a.Epoch == p.Epoch && a.Offset < p.Offset || !known && reads(applied, p.Epoch) {
 			return true
 		}
+	}
+	return false
+}
+
+// reads reports whether a shard is in this epoch.
+func reads(applied map[int32]bus.Position, epoch uint64) bool {
+	for _, a := range applied {
+		return a.Epoch == epoch // all are of one
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/bus"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -45,11 +46,12 @@ var simActions = []weighted{
 	{"epoch", 1, (*world).epochSome},
 	{"evict", 3, (*world).evictSome},
 	{"jump", 1, (*world).jumpSome},
+	{"grow", 1, (*world).growSome},
 	{"query", 1, (*world).querySome},
 }
 
 // rare actions change so much that they are not tried at each seed.
-var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true, "jump": true}
+var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true, "jump": true, "grow": true}
 
 func (w *world) chooseActions() {
 	for _, a := range simActions {
@@ -488,8 +490,8 @@ func (w *world) epochSome() {
 		if p.epoch != len(t.epochs)-1 {
 			return
 		}
-		for part := range p.read {
-			if p.served && p.read[part] < len(t.parts[part]) {
+		for part := range t.parts {
+			if p.served && (part >= len(p.read) || p.read[part] < len(t.parts[part])) {
 				return
 			}
 		}
@@ -502,9 +504,37 @@ func (w *world) epochSome() {
 func (w *world) jumpSome() {
 	n := pick(w, w.nodes)
 	p := pick(w, n.projects)
-	part := w.rng.IntN(len(p.read))
+	part := w.rng.IntN(w.profile.Partitions) // later ones have all there is: a topic's client may not have heard of them
 	if left := n.end(p, part) - p.read[part]; p.served && left > 0 {
 		n.jump(p, part, p.read[part]+1+w.rng.IntN(left))
+	}
+}
+
+// growSome gives a topic one more partition: destinations move.
+func (w *world) growSome() {
+	t := pick(w, w.topics)
+	if len(t.parts) == w.profile.Partitions+2 {
+		return
+	}
+	w.tracef("bus: %s has %d partitions", t.name, len(t.parts)+1)
+	t.parts = append(t.parts, nil)
+	for i := range t.epochs {
+		t.epochs[i].first = append(t.epochs[i].first, 0)
+	}
+	for _, c := range w.clients {
+		feeds := c.feeds
+		if c.link != nil {
+			feeds = slices.Concat(feeds, c.link.feeds)
+		}
+		for _, f := range feeds {
+			if c.topic == t && len(f.parts) < len(t.parts) {
+				f.parts = append(f.parts, part{})
+				f.known = append(f.known, bus.Position{})
+				if f.fresh != nil {
+					f.fresh = append(f.fresh, span{})
+				}
+			}
+		}
 	}
 }
 

@@ -162,7 +162,7 @@ func (f *feed) observe(sh *simShard, k *simSocket, before, after []int) {
 		return
 	}
 	f.resolved = true
-	f.unplaced = len(b.log.p.applied) < len(f.parts)
+	f.unplaced = len(b.log.p.applied) < f.c.w.profile.Partitions
 	f.fresh = nil
 	for p := range before {
 		f.fresh = append(f.fresh, span{before[p], after[p]})
@@ -232,7 +232,7 @@ func (f *feed) decide(answer string) {
 		}
 		if f.invented {
 			x.next = f.c.topic.epoch().first[p] // of a partition that it did not name, it has nothing
-			if f.pattern == nil && !f.user() {
+			if f.pattern == nil && !f.user() && p < len(f.node.begin) {
 				x.next = f.node.begin[p] // and its destination should not be there
 			}
 			for _, c := range f.claims {
@@ -277,7 +277,7 @@ func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
 		return
 	}
 	positions, err := bus.ParsePositions(string(position))
-	if err != nil || len(positions) != len(f.parts) {
+	if err != nil || len(positions) < f.c.w.profile.Partitions || len(positions) > len(f.parts) {
 		w.failf("%v: RECEIPT has position %q", f, position)
 		return
 	}
@@ -513,6 +513,12 @@ func (f *feed) justify(positions []bus.Position) {
 	if len(named) == 0 {
 		return
 	}
+	for part := range named {
+		if !slices.ContainsFunc(positions, func(pos bus.Position) bool { return int(pos.Partition) == part }) {
+			f.patient()
+			return
+		}
+	}
 	for _, pos := range positions {
 		part, applied := int(pos.Partition), t.behind(pos)
 		seen, ok := named[part]
@@ -522,9 +528,7 @@ func (f *feed) justify(positions []bus.Position) {
 		case pos.Epoch != t.epochs[node.epoch].number:
 			return // the shard has yet to hear of the epoch
 		case ok && seen > applied:
-			if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime-10 {
-				f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
-			}
+			f.patient()
 			return
 		case !ok:
 			seen = 0
@@ -536,6 +540,13 @@ func (f *feed) justify(positions []bus.Position) {
 		}
 	}
 	f.c.w.failf("%v: resumed:false for %q, of which nothing is gone", f, f.claimed)
+}
+
+// patient checks that the shard has waited, as it has to when it is behind the client.
+func (f *feed) patient() {
+	if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime-10 {
+		f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
+	}
 }
 
 // forgive lets the feeds of a shard miss the push at pos of a project.

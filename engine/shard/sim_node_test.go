@@ -39,6 +39,7 @@ type simProject struct {
 	epoch    int                // that it reads
 	begin    []int              // place where this node began, by partition
 	read     []int              // place of the next push to read
+	untold   []bus.Position     // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
 	entries  [][]*history.Entry // from begin on; nil was too old when it was read
 	past     []*history.Entry   // from before the last jumps
 	sessions int
@@ -141,9 +142,11 @@ func (sh *simShard) input(k *simSocket, in []byte) {
 func (sh *simShard) applied() [][]int {
 	all := make([][]int, len(sh.node.projects))
 	for i, p := range sh.node.projects {
-		all[i] = make([]int, len(p.read))
+		all[i] = make([]int, len(p.topic.parts))
 		for part := range all[i] {
-			all[i][part] = p.begin[part]
+			if part < len(p.begin) {
+				all[i][part] = p.begin[part]
+			}
 			if t := sh.shard.tenants[p.topic.name]; t != nil {
 				if pos, ok := t.applied[int32(part)]; ok {
 					all[i][part] = p.topic.behind(pos)
@@ -190,24 +193,33 @@ func (n *simNode) serve(p *simProject) {
 		bounds = history.Bounds{Window: time.Duration(1+w.rng.IntN(8)) * time.Second, Bytes: 20_000 + w.rng.Int64N(200_000)}
 	}
 	p.history = history.NewLog(bounds)
-	p.begin, p.read, p.entries = nil, nil, nil
+	p.begin, p.read, p.entries, p.untold = nil, nil, nil, nil
 	for part, pushes := range t.parts {
-		begin := len(pushes)
-		if first := t.epoch().first[part]; begin > first && w.chance(2) {
+		begin, first := len(pushes), t.epoch().first[part]
+		if part >= w.profile.Partitions {
+			begin = first
+		} else if begin > first && w.chance(2) {
 			begin -= w.rng.IntN(begin - first + 1)
 		}
-		p.begin = append(p.begin, begin)
-		p.read = append(p.read, begin)
-		p.entries = append(p.entries, nil)
-		n.place(p, part)
+		n.add(p, begin)
 	}
 	n.configure(p)
+}
+
+// add has n read one more partition of p.
+func (n *simNode) add(p *simProject, begin int) {
+	p.begin = append(p.begin, begin)
+	p.read = append(p.read, begin)
+	p.entries = append(p.entries, nil)
+	p.untold = append(p.untold, bus.Position{})
+	n.place(p, len(p.begin)-1)
 }
 
 // place says where p's reading of a partition begins.
 func (n *simNode) place(p *simProject, part int) {
 	begin := p.topic.position(part, p.begin[part])
 	begin.Offset++
+	p.untold[part] = bus.Position{}
 	p.history.Begin(begin)
 	for _, sh := range n.shards {
 		sh.shard.Post(func() {
@@ -302,8 +314,16 @@ func (n *simNode) pump() {
 			for p.read[part] < n.end(p, part) && (n.w.calm || n.w.rng.IntN(8) > 0) {
 				n.read(p, part)
 			}
+			if pos := p.untold[part]; pos.Epoch != 0 && (n.w.calm || n.w.chance(3)) {
+				p.untold[part] = bus.Position{}
+				n.everywhere(func(s *Shard) { s.Applied(p.topic.name, pos) })
+			}
 		}
 		n.follow(p)
+		if part := len(p.read); part < len(p.topic.parts) && p.epoch == len(p.topic.epochs)-1 && (n.w.calm || n.w.chance(8)) {
+			n.w.tracef("node %d: %s has one more partition, %d", n.index, p.topic.name, part)
+			n.add(p, p.topic.epoch().first[part])
+		}
 	}
 }
 
@@ -343,9 +363,10 @@ func (n *simNode) read(p *simProject, part int) {
 	p.read[part]++
 	if x.expires != 0 && n.w.now >= x.expires {
 		p.entries[part] = append(p.entries[part], nil)
-		n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
+		p.untold[part] = x.pos
 		return
 	}
+	p.untold[part] = bus.Position{}
 	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
 	e.Report = &history.Report{}
 	p.entries[part] = append(p.entries[part], e)
