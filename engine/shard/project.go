@@ -118,9 +118,14 @@ func (s *Shard) Begin(project string, pos bus.Position) {
 	applied[pos.Partition] = pos
 }
 
-// Applied says that this shard has taken a project's partition up to pos.
+// Applied says that this shard has taken a project's partition up to pos. A bus that reads again what it has read
+// says less than the shard has: only Begin goes back.
 func (s *Shard) Applied(project string, pos bus.Position) {
-	s.tenant(project).applied[pos.Partition] = pos
+	applied := s.tenant(project).applied
+	if old, known := applied[pos.Partition]; known && old.Epoch == pos.Epoch && pos.Offset <= old.Offset {
+		return
+	}
+	applied[pos.Partition] = pos
 }
 
 // positionLine is the header line that says what a subscription has behind it. last-message-id takes its value.

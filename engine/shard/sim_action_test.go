@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
+	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -47,6 +48,7 @@ var simActions = []weighted{
 	{"evict", 3, (*world).evictSome},
 	{"jump", 1, (*world).jumpSome},
 	{"grow", 1, (*world).growSome},
+	{"read again", 1, (*world).readAgain},
 	{"query", 1, (*world).querySome},
 }
 
@@ -507,6 +509,31 @@ func (w *world) jumpSome() {
 	part := w.rng.IntN(w.profile.Partitions) // later ones have all there is: a topic's client may not have heard of them
 	if left := n.end(p, part) - p.read[part]; p.served && left > 0 {
 		n.jump(p, part, p.read[part]+1+w.rng.IntN(left))
+	}
+}
+
+// readAgain has a node read what it has read, as when its consumer was made anew: nobody gets anything again.
+func (w *world) readAgain() {
+	n := pick(w, w.nodes)
+	p := pick(w, n.projects)
+	part := w.rng.IntN(len(p.read))
+	if n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) {
+		return
+	}
+	at := p.begin[part]
+	if before := p.read[part] - at; before > 0 {
+		at += w.rng.IntN(before)
+	}
+	w.tracef("node %d: %s reads partition %d again from %d to %d", n.index, p.topic.name, part, at, p.read[part])
+	for ; at < p.read[part]; at++ {
+		x := p.topic.parts[part][at]
+		expired := x.expires != 0 && w.now >= x.expires // it is not looked at
+		if !expired && p.history.Append(history.NewEntry(x.pos, x.record, w.now, x.expires), len(n.shards)) {
+			w.failf("node %d: history takes %v again", n.index, x.pos)
+		}
+		if w.chance(3) {
+			n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
+		}
 	}
 }
 
