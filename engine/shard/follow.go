@@ -320,7 +320,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	}
 	if noted && note == nil {
 		f.dropped, f.resumed = 0, notResumed
-		b.gaps = l.p.gaps
+		b.gaps = l.gaps
 	}
 	s.sent(l.p)
 	written := s.write(c, s.frames.buf)

@@ -24,7 +24,8 @@ type log struct {
 	name    string
 	pattern *destination.Pattern
 	kind    logKind
-	queued  bool // in its project's queue
+	queued  bool   // in its project's queue
+	gaps    uint16 // how often something was lost that its subscriptions may have wanted; it may wrap
 
 	entries fifo.List[*history.Entry]
 	base    uint64 // number of the oldest of entries

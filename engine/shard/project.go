@@ -17,7 +17,6 @@ import (
 type tenant struct {
 	settings   *Settings
 	applied    map[int32]bus.Position // by partition
-	gaps       uint16                 // how often something was lost before it came here; it may wrap
 	deliveries uint64
 }
 
@@ -107,11 +106,14 @@ func (s *Shard) dropProject(p *project) {
 // Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
 // is subscribed and may have missed something is told with the next MESSAGE.
 func (s *Shard) Begin(project string, pos bus.Position) {
-	t := s.tenant(project)
-	applied := t.applied
+	applied := s.tenant(project).applied
 	old, known := applied[pos.Partition]
 	if known && (old.Epoch != pos.Epoch || old.Offset+1 != pos.Offset) || !known && len(applied) > 0 && pos.Offset > 0 {
-		t.gaps++
+		if p := s.projects[project]; p != nil {
+			for l := range p.all() {
+				l.gaps++
+			}
+		}
 	}
 	maps.DeleteFunc(applied, func(_ int32, old bus.Position) bool { return old.Epoch != pos.Epoch })
 	pos.Offset--

@@ -78,7 +78,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	}
 	b.begun()
 	f.resumed = resumedGap
-	b.gaps = l.p.gaps // the answer is about those too
+	b.gaps = l.gaps // the answer is about those too
 	var missed []*history.Entry
 	if len(r.seen) > 0 && !behind(r.seen, applied) {
 		found, complete := l.p.settings.History.Since(wanted(c, l), r.seen, applied)

@@ -165,7 +165,7 @@ func (l *log) failed(n int, now int64) {
 	}
 }
 
-// skip gives up what a panic interrupted.
+// skip gives up what a panic interrupted. Who may have lost something by it is told.
 func (s *Shard) skip() {
 	at := s.doing
 	s.doing = doing{}
@@ -178,10 +178,15 @@ func (s *Shard) skip() {
 		if l.inRound() {
 			l.failed(len(l.attached)-l.served, s.now)
 			l.advance(l.end)
+			l.gaps++
 		}
 	case at.unicast != nil:
 		if u := &at.unicast.unicast; u.entries.Len() > 0 {
-			u.entries.At(0).AddFailed(1, s.now)
+			e := u.entries.At(0)
+			e.AddFailed(1, s.now)
+			if l := at.unicast.users[e.Destination]; l != nil {
+				l.gaps++
+			}
 			u.pop()
 		}
 	case at.conn != nil:

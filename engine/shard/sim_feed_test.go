@@ -46,8 +46,7 @@ type feed struct {
 	parts []part
 	known []bus.Position // what the client can resume from; Epoch 0: nothing
 
-	told, sure, maybe int // pushes: told to be dropped; missed; missed with an excuse
-	forgiven          map[bus.Position]bool
+	told, sure, maybe int      // pushes: told to be dropped; missed; missed with an excuse
 	tokens            []string // not acknowledged
 }
 
@@ -60,7 +59,7 @@ const (
 	gap   // resumed:false
 )
 
-// jump is a gap that a live subscription has met.
+// jump is a gap that a live subscription has met, or what a panic has cost it.
 type jump struct {
 	part, low, high int // places that the node never had
 	at              int // bytes that had been written to the socket: the next MESSAGE tells
@@ -80,7 +79,7 @@ type part struct {
 }
 
 func (c *simClient) newFeed(dest, id string) *feed {
-	f := &feed{c: c, dest: dest, id: id, forgiven: map[bus.Position]bool{}}
+	f := &feed{c: c, dest: dest, id: id}
 	if destination.IsPattern(dest) && !f.user() {
 		p, err := destination.ParsePattern(dest)
 		if err != nil {
@@ -101,7 +100,6 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	f.outcome, f.claims, f.claimed, f.invented, f.noted = plain, claims, resume, invented, false
 	f.registered, f.resolved, f.asked = false, false, l.w.now
 	f.told, f.sure, f.maybe, f.tokens = 0, 0, 0, nil
-	clear(f.forgiven)
 	f.jumps = nil
 	headers := []string{"destination", f.dest}
 	if f.id != "" {
@@ -178,7 +176,11 @@ func (f *feed) jumped(sh *simShard, k *simSocket, low, high, part int) {
 	if f.id == "" {
 		i = sh.shard.findSub(k.conn, []byte("\x00"+f.dest))
 	}
-	if i == 0 || !f.resolved {
+	if i == 0 {
+		return
+	}
+	if !f.resolved { // its resume will tell
+		f.jumps = append(f.jumps, jump{part: part, low: low, high: high, told: true})
 		return
 	}
 	if x := sh.shard.subs.at(i).follow; f.outcome == pending && x != nil && x.resumed != notResumed {
@@ -452,7 +454,7 @@ func (f *feed) skip(part, index int) {
 			start = x.session
 		}
 		switch {
-		case n < start, f.forgiven[p.pos], f.leapt(part, n), p.expires != 0 && f.c.w.now >= p.expires:
+		case n < start, f.leapt(part, n), p.expires != 0 && f.c.w.now >= p.expires:
 			f.maybe++
 		default:
 			f.sure++
@@ -549,15 +551,13 @@ func (f *feed) patient() {
 	}
 }
 
-// forgive lets the feeds of a shard miss the push at pos of a project.
-func (sh *simShard) forgive(which func(*feed) bool, pos bus.Position, project string) {
+// startle lets the subscriptions of a log miss the push at pos, if they are told.
+func (sh *simShard) startle(l *log, pos bus.Position) {
+	sh.observe()
 	for _, k := range sh.sockets {
-		if k.link.c.topic.name != project {
-			continue
-		}
 		for _, f := range k.link.feeds {
-			if which(f) {
-				f.forgiven[pos] = true
+			if t := k.link.c.topic; t.name == l.p.settings.Name && f.dest == l.shown() && f.registered {
+				f.jumped(sh, k, t.behind(pos)-1, t.behind(pos), int(pos.Partition))
 			}
 		}
 	}
