@@ -7,6 +7,26 @@ import (
 	"stentor/engine/bus"
 )
 
+// A shard of a node that has just started waits for the bus before it answers a resume.
+func TestResumeBeforeTheBus(t *testing.T) {
+	r := newRig(t)
+	clear(r.s.tenant(rigProject).applied)
+	k := r.connect("ann")
+	k.keep, k.kept = true, nil
+	k.subscribe("/topic/a", "sub-0", "receipt", "r", "last-message-id", "1-0-x")
+	r.run()
+	if len(k.kept) > 0 {
+		t.Errorf("answered before anything was known: %q", k.kept)
+	}
+	r.s.Begin(rigProject, bus.Position{Epoch: 1})
+	r.push("/topic/a", 10)
+	r.run()
+	r.tick()
+	if bytes.Count(k.kept, []byte("resumed:true\n")) != 2 {
+		t.Errorf("not resumed: %q", k.kept)
+	}
+}
+
 // Who is subscribed when the bus jumps is told with the next MESSAGE, once; who comes later has missed nothing.
 func TestGapIsTold(t *testing.T) {
 	const told = "resumed:false\n"

@@ -183,10 +183,10 @@ func behind(seen []bus.Position, applied map[int32]bus.Position) bool {
 	return false
 }
 
-// reads reports whether a shard is in this epoch.
+// reads reports whether a shard is in this epoch, or has yet to hear of any: its node has just started.
 func reads(applied map[int32]bus.Position, epoch uint64) bool {
 	for _, a := range applied {
 		return a.Epoch == epoch // all are of one
 	}
-	return false
+	return true
 }
