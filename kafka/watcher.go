@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -362,10 +361,13 @@ func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name st
 		return fmt.Errorf("topic %s cannot be made: %w", name, err)
 	}
 	for _, r := range got {
-		if code := r.Error.Code(); code != ck.ErrNoError && code != ck.ErrTopicAlreadyExists {
+		switch r.Error.Code() {
+		case ck.ErrNoError:
+			o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", fmt.Sprint(config))
+		case ck.ErrTopicAlreadyExists: // another node was faster, or the broker that was asked for topics is behind
+		default:
 			return fmt.Errorf("topic %s cannot be made: %w", name, r.Error)
 		}
 	}
-	o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", strings.Trim(fmt.Sprint(config), "map[]"))
 	return nil
 }
