@@ -55,8 +55,8 @@ type backend struct {
 	streams []*stream
 	singles *rate.Limiter // pushes a second on their own
 	batches *rate.Limiter // in batches
-	single  atomic.Int64 // pushes that were answered 200 on their own
-	batched atomic.Int64 // in a batch
+	single  atomic.Int64  // pushes that were answered 200 on their own
+	batched atomic.Int64  // in a batch
 	retries atomic.Int64
 }
 

@@ -27,7 +27,7 @@ type follower struct {
 	token   string
 	at      int // node to try next
 	subs    []*subscription
-	drop    func() time.Duration // how long to stay connected; nil for as long as the node lets it
+	stay    func() time.Duration // how long to stay connected; nil for as long as the node lets it
 
 	// connects, subscriptions that resumed, those of them that got something, those that could not.
 	connects, resumed, missed, gaps atomic.Int64
@@ -107,8 +107,8 @@ func (f *follower) session(ctx context.Context, ready func()) {
 	defer c.Close()
 	f.connects.Add(1)
 	defer context.AfterFunc(ctx, c.Close)()
-	if f.drop != nil {
-		defer time.AfterFunc(f.drop(), c.Close).Stop()
+	if f.stay != nil {
+		defer time.AfterFunc(f.stay(), c.Close).Stop()
 	}
 	for i, s := range f.subs {
 		after := s.behind()

@@ -22,6 +22,13 @@ type world struct {
 	crowd   *crowd
 }
 
+// setup says what a world is like.
+type setup struct {
+	singles, batched rate.Limit // pushes a second on their own, and in batches
+	partitions       int
+	stay             func() time.Duration // of a client on one connection; nil: as long as it may
+}
+
 const (
 	topicStreams = 6
 	userStreams  = 6
@@ -30,9 +37,9 @@ const (
 
 // newWorld has half of the streams go to topics and half to users, half of each in batches. Each user has a session on
 // two nodes; each session is subscribed to two topics and its user's queue, and every fourth to all topics by a pattern.
-func newWorld(t *testing.T, c *cluster, singles, batched rate.Limit) *world {
+func newWorld(t *testing.T, c *cluster, o setup) *world {
 	t.Helper()
-	b := &backend{t: t, cluster: c, singles: rate.NewLimiter(singles, 100), batches: rate.NewLimiter(batched, 1000)}
+	b := &backend{t: t, cluster: c, singles: rate.NewLimiter(o.singles, 100), batches: rate.NewLimiter(o.batched, 1000)}
 	var topics, users []*stream
 	for i := range topicStreams {
 		topics = append(topics, &stream{name: fmt.Sprint("t", i), topic: fmt.Sprint("t", i), batch: 1 + i%2*99})
@@ -44,9 +51,9 @@ func newWorld(t *testing.T, c *cluster, singles, batched rate.Limit) *world {
 	var all []*follower
 	for i := range clients {
 		own := users[i%userStreams]
-		f := &follower{t: t, cluster: c, name: fmt.Sprint("client ", i), token: c.token(own.user), at: i / userStreams}
+		f := &follower{t: t, cluster: c, name: fmt.Sprint("client ", i), token: c.token(own.user), at: i / userStreams, stay: o.stay}
 		queue := subscribe(own.destination(), own)
-		queue.lastOnly = i%3 == 0
+		queue.lastOnly = i%3 == 0 && o.partitions == 1 // with several a user's queue is in more than one
 		f.subs = append(f.subs, queue)
 		for k := range 2 {
 			topic := topics[(i+k)%topicStreams]
@@ -109,7 +116,7 @@ func (w *world) resumed() int64 {
 // Nodes are killed in turn, come back with their id and are killed again, while a back end pushes through all of them.
 func TestNodesKilled(t *testing.T) {
 	const pushes, kills = 100_000, 3
-	w := newWorld(t, newCluster(t, kafkatest.Bootstrap(t), 2), 1500, 5000)
+	w := newWorld(t, newCluster(t, kafkatest.Bootstrap(t), 2), setup{singles: 1500, batched: 5000, partitions: 1})
 	w.load(t, pushes, func() {
 		for i := range kills {
 			w.await(t, int64(i+1)*pushes/(kills+1))
@@ -127,4 +134,22 @@ func TestNodesKilled(t *testing.T) {
 	if missed := w.crowd.sum(func(f *follower) int64 { return f.missed.Load() }); missed < kills {
 		t.Errorf("%d subscriptions resumed with something that they had missed", missed)
 	}
+}
+
+// A node that is told to leave hands its clients over without loss.
+func TestNodeLeaves(t *testing.T) {
+	const pushes = 20_000
+	w := newWorld(t, newCluster(t, kafkatest.Bootstrap(t), 2), setup{singles: 1500, batched: 5000, partitions: 1})
+	w.load(t, pushes, func() {
+		w.await(t, pushes/4)
+		leaver := w.nodes[0]
+		leaver.end(syscall.SIGTERM)
+		if state := leaver.state(); !state.Success() {
+			t.Errorf("the node that left ended with %v", state)
+		}
+		eventually(t, func() string { return fmt.Sprintf("%d resumed", w.resumed()) }, func() bool { return w.resumed() >= clients })
+		if ready, _ := w.nodes[1].readiness(); !ready {
+			t.Error("the node that stays is not ready")
+		}
+	})
 }

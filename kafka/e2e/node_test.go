@@ -98,6 +98,14 @@ type node struct {
 	api     string // without a slash at the end
 	process *os.Process
 	ended   chan struct{} // closed when the process is gone
+	last    *os.ProcessState
+}
+
+// state says how the last process ended.
+func (n *node) state() *os.ProcessState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last
 }
 
 // addresses are those of the process that is there, or of the last one.
@@ -131,7 +139,10 @@ func (n *node) start() {
 			return
 		}
 		n.journal.read(out)
-		_ = cmd.Wait() // of a killed process it says nothing
+		_ = cmd.Wait() // state has more
+		n.mu.Lock()
+		n.last = cmd.ProcessState
+		n.mu.Unlock()
 		close(ended)
 	}()
 	if err := <-started; err != nil {
