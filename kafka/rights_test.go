@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stentor/engine/bus"
@@ -97,56 +99,78 @@ func (l *limited) becomesReady() {
 // it has it.
 func TestRights(t *testing.T) {
 	c := kafkatest.Start(t, 1)
-	tool := func(t *testing.T, class string, args ...string) {
+	admin, err := ck.NewAdminClient(&ck.ConfigMap{"bootstrap.servers": c.Bootstrap()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	allow := func(t *testing.T, user string, kind ck.ResourceType, name string, pattern ck.ResourcePatternType, operations ...ck.ACLOperation) {
 		t.Helper()
-		if _, err := c.RunTool(class, args...); err != nil {
+		var acls ck.ACLBindings
+		for _, o := range operations {
+			acls = append(acls, ck.ACLBinding{
+				Type: kind, Name: name, ResourcePatternType: pattern, Principal: "User:" + user, Host: "*",
+				Operation: o, PermissionType: ck.ACLPermissionTypeAllow,
+			})
+		}
+		results, err := admin.CreateACLs(t.Context(), acls)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	// grant gives rights on a topic to a user: operations with commas.
-	grant := func(t *testing.T, user, topic, operations string) {
-		t.Helper()
-		args := []string{"--add", "--allow-principal", "User:" + user, "--topic", topic}
-		for _, o := range strings.Split(operations, ",") {
-			args = append(args, "--operation", o)
+		for _, r := range results {
+			if r.Error.Code() != ck.ErrNoError {
+				t.Fatal(r.Error)
+			}
 		}
-		tool(t, kafkatest.ACLs, args...)
 	}
-	tool(t, kafkatest.ACLs, "--add", "--allow-principal", "User:node", "--allow-principal", "User:late",
-		"--operation", "Read", "--group", "stentor-", "--resource-pattern-type", "prefixed")
-	grant(t, "node", "good-nodes", "Read,Write,Create")
-	grant(t, "node", "good-push", "Read,Write,Create")
+	grant := func(t *testing.T, user, topic string, operations ...string) {
+		t.Helper()
+		for _, name := range operations {
+			operation, err := ck.ACLOperationFromString(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			allow(t, user, ck.ResourceTopic, topic, ck.ResourcePatternTypeLiteral, operation)
+		}
+	}
+	for _, user := range []string{"node", "late"} {
+		allow(t, user, ck.ResourceGroup, "stentor-", ck.ResourcePatternTypePrefixed, ck.ACLOperationRead)
+		grant(t, user, "good-nodes", "Read", "Write", "Create")
+		grant(t, user, "good-push", "Read", "Write", "Create")
+	}
 	shop := bus.Topic{Project: "shop", Name: "good-push"}
 
 	t.Run("credentials", func(t *testing.T) {
-		grant(t, "late", "good-nodes", "Read,Write,Create")
-		grant(t, "late", "good-push", "Read,Write,Create")
 		properties := as(c, "late")
 		properties["sasl.mechanism"] = "SCRAM-SHA-512"
 		l := startLimited(t, properties, "good-nodes", shop)
 		l.refuses("credentials", "uthentication")
-		tool(t, kafkatest.Configs, "--alter", "--add-config", "SCRAM-SHA-512=[password=late]", "--entity-type", "users", "--entity-name", "late")
+		results, err := admin.AlterUserScramCredentials(t.Context(), []ck.UserScramCredentialUpsertion{{
+			User: "late", Password: []byte("late"),
+			ScramCredentialInfo: ck.ScramCredentialInfo{Mechanism: ck.ScramMechanismSHA512, Iterations: 4096},
+		}}, nil)
+		if err != nil || results.Errors["late"].Code() != ck.ErrNoError {
+			t.Fatal(results.Errors, err)
+		}
 		l.becomesReady()
 	})
-	for _, one := range []struct{ missing, has string }{
-		{"Read", "Write,Create"}, {"Write", "Read,Create"}, {"Create", "Read,Write"},
-	} {
-		t.Run("nodes "+one.missing, func(t *testing.T) {
-			nodes := "nodes-" + one.missing
-			grant(t, "node", nodes, one.has)
+	for _, missing := range []string{"Read", "Write", "Create"} {
+		t.Run("nodes "+missing, func(t *testing.T) {
+			nodes := "nodes-" + missing
+			grant(t, "node", nodes, without(missing)...)
 			l := startLimited(t, as(c, "node"), nodes, shop)
-			l.refuses(nodes, "ACL "+one.missing)
-			grant(t, "node", nodes, one.missing)
+			l.refuses(nodes, "ACL "+missing)
+			grant(t, "node", nodes, missing)
 			l.becomesReady()
 		})
 	}
-	for _, one := range []struct{ missing, has string }{{"Read", "Write,Create"}, {"Create", "Read,Write"}} {
-		t.Run("push "+one.missing, func(t *testing.T) {
-			topic := "push-" + one.missing
-			grant(t, "node", topic, one.has)
+	for _, missing := range []string{"Read", "Create"} { // a node that only delivers can do without Write
+		t.Run("push "+missing, func(t *testing.T) {
+			topic := "push-" + missing
+			grant(t, "node", topic, without(missing)...)
 			l := startLimited(t, as(c, "node"), "good-nodes", bus.Topic{Project: "shop", Name: topic})
-			l.refuses(topic, "ACL "+one.missing)
-			grant(t, "node", topic, one.missing)
+			l.refuses(topic, "ACL "+missing)
+			grant(t, "node", topic, missing)
 			l.becomesReady()
 		})
 	}
@@ -178,6 +202,11 @@ func TestRights(t *testing.T) {
 		grant(t, "node", "in-shop", "Create")
 		eventually(t, func() bool { err = forward(); return err == nil }, func() any { return err })
 	})
+}
+
+// without is what a node needs on a topic, but one.
+func without(right string) []string {
+	return slices.DeleteFunc([]string{"Read", "Write", "Create"}, func(one string) bool { return one == right })
 }
 
 // metric sums a metric over its labels.
