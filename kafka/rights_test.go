@@ -174,6 +174,20 @@ func TestRights(t *testing.T) {
 			l.becomesReady()
 		})
 	}
+	t.Run("group Read", func(t *testing.T) { // it only shows its lag there
+		grant(t, "backend", "good-nodes", "Read", "Write", "Create")
+		grant(t, "backend", "good-push", "Read", "Write", "Create")
+		l := startLimited(t, as(c, "backend"), "good-nodes", shop)
+		l.becomesReady()
+		done := make(chan error, 1)
+		l.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/all", Body: []byte("groupless"), Time: time.Now()},
+			func(_ bus.Position, err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		await(t, l.got, "groupless")
+		eventually(t, func() bool { return l.log.has("Group authorization failed") }, func() any { return l.log.text.String() })
+	})
 	t.Run("in Create", func(t *testing.T) {
 		l := startLimited(t, as(c, "node"), "good-nodes", shop)
 		l.becomesReady()

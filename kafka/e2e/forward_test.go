@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -67,17 +68,21 @@ func (s *sender) send(t *testing.T, destination string, more []stomp.Header, bod
 // read is the next frame, or how the connection ended.
 func (s *sender) read() (stomp.Frame, error) {
 	var f stomp.Frame
-	message, err := gobwas.ReadFrame(s.conn)
-	switch {
-	case err != nil:
+	h, err := gobwas.ReadHeader(s.conn)
+	if err != nil || h.Length > 1<<20 {
+		return f, fmt.Errorf("a WebSocket frame of %d bytes: %w", h.Length, err)
+	}
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(s.conn, payload); err != nil {
 		return f, err
-	case message.Header.OpCode == gobwas.OpClose:
-		code, reason := gobwas.ParseCloseFrameData(message.Payload)
+	}
+	if h.OpCode == gobwas.OpClose {
+		code, reason := gobwas.ParseCloseFrameData(payload)
 		return f, &client.CloseError{Code: uint16(code), Reason: reason}
 	}
 	var d stomp.Decoder
 	var progress stomp.Progress
-	_, err = d.Decode(message.Payload, stomp.V12, &stomp.Limits{BodyBytes: 1 << 20}, &progress, &f)
+	_, err = d.Decode(payload, stomp.V12, &stomp.Limits{BodyBytes: 1 << 20}, &progress, &f)
 	return f, err
 }
 
