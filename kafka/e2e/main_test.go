@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 }
 
 // patience is how long a test waits for something that has to happen.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // eventually waits until ok holds. It is for what can only be asked for, such as a count.
 func eventually(t *testing.T, what func() string, ok func() bool) {
