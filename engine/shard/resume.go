@@ -66,12 +66,15 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	s.followSoon(c)
 }
 
-// tryResume answers a resume unless this shard has yet to come as far as the client. It reports whether the
-// subscription may go on.
+// tryResume answers a resume unless this shard has yet to come as far as the client, or the RECEIPT would have to wait
+// for others before it: it says what the messages behind it are. It reports whether the subscription may go on.
 func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
 	r := f.resuming
+	if r.answer && !c.sess.Next(r.token) {
+		return false
+	}
 	applied := l.p.applied
 	if behind(r.seen, applied) && int32(s.millis()-r.deadline) < 0 {
 		return false
