@@ -78,7 +78,9 @@ func (s *Shard) Post(task func()) {
 }
 
 // Hand hands a push of project over; the loop may not hear of it before Flush. The bus's reader calls both.
-func (s *Shard) Hand(project string, e *history.Entry) { s.inbox.hold(item{project: project, entry: e}) }
+func (s *Shard) Hand(project string, e *history.Entry) {
+	s.inbox.hold(item{project: project, entry: e})
+}
 
 // Flush has the loop take what was handed over: waking it costs as much as many pushes do.
 func (s *Shard) Flush() {
