@@ -29,6 +29,7 @@ type conn struct {
 	at         uint32 // position in known of the last message
 	sequence   [MaxSubscriptions]measure.Sequence
 	reader     ws.ClientReader
+	places     *places // nil unless Options.Resume
 	pieces     *pieces // nil: the last read ended with a frame
 }
 

@@ -12,6 +12,8 @@ type Counts struct {
 	Silent           int            // open connections that do not
 	Delivered        int64          // messages
 	HeartbeatsMissed int64          // a server silent for three times the interval that it agreed to, each time
+	Resumed          int64          // subscriptions that went on without a gap (Options.Resume)
+	Gaps             int64          // subscriptions that were told resumed:false
 	Failures         map[string]int // connections that did not open, or were ended by the server, by cause
 	Order            measure.Order
 }
@@ -21,6 +23,8 @@ func (c *Counts) add(p *Counts) {
 	c.Silent += p.Silent
 	c.Delivered += p.Delivered
 	c.HeartbeatsMissed += p.HeartbeatsMissed
+	c.Resumed += p.Resumed
+	c.Gaps += p.Gaps
 	c.Order.Add(p.Order)
 	for cause, n := range p.Failures {
 		c.Failures[cause] += n

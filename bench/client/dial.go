@@ -36,7 +36,7 @@ func (t *thread) dial(kind Kind) {
 	}
 	// Over loopback the connection is there already, and the request can go out without a wait for EPOLLOUT.
 	interest := uint32(unix.EPOLLIN)
-	if t.begin(c); c.state == dialing {
+	if t.shake(c); c.state == dialing {
 		interest = unix.EPOLLOUT
 	}
 	if c.state != closed {
@@ -49,11 +49,19 @@ func (t *thread) take() *conn {
 	if n := len(t.free); n > 0 {
 		c := &t.conns[t.free[n-1]]
 		t.free = t.free[:n-1]
+		before := *c
 		*c = conn{slot: c.slot, generation: c.generation + 1}
+		if t.client.options.Resume {
+			c.sequence, c.places = before.sequence, before.places
+		}
 		return c
 	}
 	t.conns = append(t.conns, conn{slot: int32(len(t.conns))})
-	return &t.conns[len(t.conns)-1]
+	c := &t.conns[len(t.conns)-1]
+	if t.client.options.Resume {
+		c.places = &places{}
+	}
+	return c
 }
 
 // number of a connection, among those of all threads.
@@ -70,8 +78,8 @@ func (t *thread) watch(c *conn, op int, interest uint32) {
 	}
 }
 
-// begin sends the handshake. The state stays dialing when there is no connection yet.
-func (t *thread) begin(c *conn) {
+// shake sends the handshake. The state stays dialing when there is no connection yet.
+func (t *thread) shake(c *conn) {
 	if t.client.options.Raw {
 		_, err := unix.Getpeername(int(c.fd))
 		switch err {

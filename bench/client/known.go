@@ -1,6 +1,10 @@
 package client
 
-import "bytes"
+import (
+	"bytes"
+
+	"stentor/engine/bus"
+)
 
 const (
 	knownFrames = 1024 // power of 2
@@ -21,7 +25,8 @@ type known struct {
 // message is a checked message. frame is the whole WebSocket frame.
 type message struct {
 	frame        []byte
-	due          int64 // Unix nanoseconds
+	due          int64        // Unix nanoseconds
+	place        bus.Position // with Options.Resume
 	seq          uint32
 	subscription uint8
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"stentor/bench/measure"
+	"stentor/engine/bus"
 	"stentor/stomp"
 )
 
@@ -17,6 +18,14 @@ func (t *thread) message(c *conn, f *stomp.Frame, frame []byte, nanos int64) {
 		return
 	}
 	m := message{frame: frame, due: due, seq: seq, subscription: id[0] - '0'}
+	if c.places != nil {
+		place, _ := f.Get("message-id")
+		var err error
+		if m.place, err = bus.ParsePosition(string(place)); err != nil {
+			t.fail(c, "the message-id of a MESSAGE is no position")
+			return
+		}
+	}
 	if len(frame) > 0 && len(frame) <= knownBytes {
 		c.at = t.known.remember(m)
 	}
@@ -26,6 +35,9 @@ func (t *thread) message(c *conn, f *stomp.Frame, frame []byte, nanos int64) {
 // deliver counts a checked message that came at nanos.
 func (t *thread) deliver(c *conn, m *message, nanos int64) {
 	c.sequence[m.subscription].Observe(m.seq, &t.counts.Order)
+	if c.places != nil {
+		c.places.pass(m.subscription, m.place)
+	}
 	t.counts.Delivered++
 	t.fresh++
 	t.latency.Record(time.Duration(nanos - m.due))

@@ -25,6 +25,10 @@ type Options struct {
 	// Receipts makes a connection count as open only when the server has confirmed its last SUBSCRIBE, instead of
 	// when that has been sent.
 	Receipts bool
+	// Resume makes a connection go on where the last one of its number ended, whoever ended it: SUBSCRIBE carries
+	// last-message-id, and its sequences are checked across the break. Each SUBSCRIBE then asks for its receipt, which
+	// tells where it begins. It takes Receipts.
+	Resume bool
 	// Heartbeat is what the client offers and wants, 0 for none. What is agreed on is kept.
 	Heartbeat time.Duration
 	// Headers makes the CONNECT headers of connection number (from 0; a number is used again after a Drop), or is nil.
@@ -46,6 +50,9 @@ func (o *Options) complete() error {
 	}
 	if !o.Raw && len(o.Subscriptions) == 0 {
 		return errors.New("a connection needs a subscription")
+	}
+	if o.Resume && (o.Raw || !o.Receipts) {
+		return errors.New("a connection that resumes needs the receipts of its subscriptions")
 	}
 	for _, a := range o.Sources {
 		if !a.Is4() {

@@ -30,7 +30,7 @@ func (t *thread) event(e *unix.EpollEvent) {
 		t.fail(c, fmt.Sprintf("connect: %v", unix.Errno(code)))
 		return
 	}
-	if t.begin(c); c.state > dialing {
+	if t.shake(c); c.state > dialing {
 		t.watch(c, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
 	}
 }
@@ -137,9 +137,7 @@ func (t *thread) stomp(c *conn, whole, frame []byte, nanos int64) {
 	case stomp.Connected:
 		t.subscribe(c, f)
 	case stomp.Receipt:
-		if c.state == subscribing {
-			t.opened(c)
-		}
+		t.receipt(c, f)
 	case stomp.ErrorCommand:
 		text, _ := f.Get("message")
 		t.fail(c, "ERROR: "+string(text))
@@ -172,12 +170,33 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 	}
 	t.beats.agree(connected, t.client.wire.millis)
 	c.state = subscribing
-	for _, b := range t.client.wire.subscribes {
-		if !t.send(c, gobwas.OpText, b) {
+	for i := range t.client.options.Subscriptions {
+		var last []byte
+		if c.places != nil {
+			last = c.places.appendID(nil, i)
+		}
+		t.scratch = t.client.wire.appendSubscribe(t.scratch[:0], i, last)
+		if !t.send(c, gobwas.OpText, t.scratch) {
 			return
 		}
 	}
 	if !t.client.options.Receipts {
+		t.opened(c)
+	}
+}
+
+// receipt takes the confirmation of a SUBSCRIBE. They come in the order of the frames that asked for them.
+func (t *thread) receipt(c *conn, f *stomp.Frame) {
+	id, _ := f.Get("receipt-id")
+	if c.state != subscribing || len(id) != 1 || int(id[0]-'0') >= len(t.client.options.Subscriptions) {
+		t.fail(c, "STOMP: a RECEIPT that nobody asked for")
+		return
+	}
+	i := id[0] - '0'
+	if c.places != nil {
+		t.begin(c, i, f)
+	}
+	if c.state == subscribing && int(i) == len(t.client.options.Subscriptions)-1 {
 		t.opened(c)
 	}
 }

@@ -13,16 +13,13 @@ import (
 // version is what the client speaks.
 const version = stomp.V12
 
-// receipt is the id of the only receipt that is ever asked for.
-const receipt = "open"
-
 // wire has what the client says, ready but for masks and CONNECT headers. It does not change.
 type wire struct {
 	key        string // of all handshakes
 	request    []byte
-	connect    []byte // start of CONNECT, without the headers of one connection
-	subscribes [][]byte
-	millis     uint32 // the heart-beat interval that is offered and wanted
+	connect    []byte   // start of CONNECT, without the headers of one connection
+	subscribes [][]byte // start of each SUBSCRIBE
+	millis     uint32   // the heart-beat interval that is offered and wanted
 }
 
 func newWire(o *Options, key string) wire {
@@ -41,10 +38,10 @@ func newWire(o *Options, key string) wire {
 		b := stomp.AppendCommand(nil, stomp.Subscribe)
 		b = stomp.AppendHeader(b, version, "id", strconv.Itoa(i))
 		b = stomp.AppendHeader(b, version, "destination", destination)
-		if o.Receipts && i == len(o.Subscriptions)-1 {
-			b = stomp.AppendHeader(b, version, "receipt", receipt)
+		if o.Receipts && (o.Resume || i == len(o.Subscriptions)-1) {
+			b = stomp.AppendHeader(b, version, "receipt", strconv.Itoa(i))
 		}
-		w.subscribes = append(w.subscribes, stomp.AppendBody(b, nil))
+		w.subscribes = append(w.subscribes, b)
 	}
 	return w
 }
@@ -54,6 +51,15 @@ func (w *wire) appendConnect(dst []byte, headers []stomp.Header) []byte {
 	dst = append(dst, w.connect...)
 	for _, h := range headers {
 		dst = stomp.AppendHeader(dst, stomp.V10, string(h.Name), h.Value)
+	}
+	return stomp.AppendBody(dst, nil)
+}
+
+// appendSubscribe appends the SUBSCRIBE of a subscription, which goes on behind last unless that is empty.
+func (w *wire) appendSubscribe(dst []byte, i int, last []byte) []byte {
+	dst = append(dst, w.subscribes[i]...)
+	if len(last) > 0 {
+		dst = stomp.AppendHeader(dst, version, "last-message-id", last)
 	}
 	return stomp.AppendBody(dst, nil)
 }

@@ -44,7 +44,7 @@ func (a *shards) push(rec bus.Record, size int, ttl time.Duration) *history.Repo
 		r.t.Fatal("history does not take the push")
 	}
 	for _, r := range a.rigs {
-		r.s.Push(rigProject, e)
+		r.hand(e)
 	}
 	return e.Report
 }

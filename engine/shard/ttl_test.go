@@ -24,7 +24,7 @@ func TestTTLDuringARound(t *testing.T) {
 	short.Report = &history.Report{}
 	r.offset = 1
 	r.settings.History.Append(short, 1)
-	r.s.Push(rigProject, short)
+	r.hand(short)
 	long := r.push("/topic/a", 10)
 	long.Report = &history.Report{}
 	r.run()
