@@ -70,7 +70,7 @@ done
 failed=0
 while read -r path; do
 	if [ ! -e "$root/$path" ]; then continue; fi # the module or the device is gone, and its setting with it
-	if cmp -s "$state/values/$path" "$root/$path"; then continue; fi
+	if [ "$(cat "$state/values/$path")" = "$(cat "$root/$path")" ]; then continue; fi # files of /proc have no size for cmp
 	# As it was read; and where the kernel does not take that ("always [madvise] never"), the chosen word.
 	if { cat "$state/values/$path" >"$root/$path"; } 2>/dev/null; then continue; fi
 	selected "$(cat "$state/values/$path")"
