@@ -125,3 +125,21 @@ func selected(words []string) string {
 	}
 	return words[0]
 }
+
+// Should says the value with its rule, as people would.
+func (s *Setting) Should() string {
+	if len(s.Rules) == 0 {
+		return s.Value
+	}
+	words := strings.Fields(s.Value)
+	switch s.Rules[0] {
+	case OneOf:
+		return strings.Join(words, " or ")
+	case AnyMask:
+		return s.Value
+	}
+	for i := range words {
+		words[i] = map[Rule]string{AtLeast: "at least ", AtMost: "at most "}[s.Rules[i]] + words[i]
+	}
+	return strings.Join(words, ", ")
+}

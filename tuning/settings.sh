@@ -14,8 +14,8 @@ fit() {
 settings() {
 	files=$((65536 > connections + 4096 ? 65536 : connections + 4096)) # descriptors of the node: one a client, and 4,096 for the API, the bus, logs and the clients that are answered 503
 	backlog=$((65535 < (4096 > connections / 8 ? 4096 : connections / 8) ? 65535 : (4096 > connections / 8 ? 4096 : connections / 8))) # clients that may arrive while an event loop is busy elsewhere
-	pressure=$((memory * 3 / 10 < (memory / 16 > connections * 6 ? memory / 16 : connections * 6) ? memory * 3 / 10 : (memory / 16 > connections * 6 ? memory / 16 : connections * 6))) # KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, at most 30% of the memory
-	hard=$((memory * 4 / 10 < (memory * 3 / 32 > connections * 8 ? memory * 3 / 32 : connections * 8) ? memory * 4 / 10 : (memory * 3 / 32 > connections * 8 ? memory * 3 / 32 : connections * 8))) # KiB of socket buffers above which it drops: 2 pages a connection, at most 40% of the memory
+	pressure=$((memory * 3 / 10 < 16384 + connections * 6 ? memory * 3 / 10 : 16384 + connections * 6)) # KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, at most 30% of the memory
+	hard=$((memory * 4 / 10 < 65536 + connections * 8 ? memory * 4 / 10 : 65536 + connections * 8)) # KiB of socket buffers above which it drops: 2 pages a connection, at most 40% of the memory
 	few=0 spread=0
 	for nic in $nics; do
 		rx=${nic#*:} rx=${rx%:*}

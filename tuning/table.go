@@ -43,8 +43,8 @@ var named = []struct {
 }{
 	{"files", parse("max(65536, connections + 4096)"), "descriptors of the node: one a client, and 4,096 for the API, the bus, logs and the clients that are answered 503"},
 	{"backlog", parse("min(65535, max(4096, connections / 8))"), "clients that may arrive while an event loop is busy elsewhere"},
-	{"pressure", parse("min(memory * 3 / 10, max(memory / 16, connections * 6))"), "KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, at most 30% of the memory"},
-	{"hard", parse("min(memory * 4 / 10, max(memory * 3 / 32, connections * 8))"), "KiB of socket buffers above which it drops: 2 pages a connection, at most 40% of the memory"},
+	{"pressure", parse("min(memory * 3 / 10, 16384 + connections * 6)"), "KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, at most 30% of the memory"},
+	{"hard", parse("min(memory * 4 / 10, 65536 + connections * 8)"), "KiB of socket buffers above which it drops: 2 pages a connection, at most 40% of the memory"},
 }
 
 // plain makes a row with one number.
