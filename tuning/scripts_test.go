@@ -42,23 +42,46 @@ func skipUnlessCI(t *testing.T, why string) {
 // inShells runs a test once for each shell.
 func inShells(t *testing.T, test func(t *testing.T, run runner)) {
 	for name, words := range shells(t) {
-		t.Run(name, func(t *testing.T) { test(t, runner{words: words}) })
+		t.Run(name, func(t *testing.T) {
+			r := runner{words: words, path: os.Getenv("PATH")}
+			if words[0] == "busybox" {
+				r.path = busyboxOnly(t)
+			}
+			test(t, r)
+		})
 	}
 }
 
-// runner runs scripts in one shell.
+// busyboxOnly makes a directory in which busybox has the names of the programs that the scripts may use. There is no
+// diff among them: small builds have none.
+func busyboxOnly(t *testing.T) string {
+	t.Helper()
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range strings.Fields("busybox sh cat cmp cp dirname find grep id mkdir mktemp mv rm rmdir sed sort tr wc mount") {
+		if err := os.Symlink(busybox, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// runner runs scripts in one shell, with the programs of path.
 type runner struct {
 	words []string
+	path  string
 	in    string
 }
 
 // run runs a script of this package and returns what it wrote and its exit status.
 func (r runner) run(t *testing.T, script string, args ...string) (out string, status int) {
 	t.Helper()
-	words := append(append([]string{}, r.words...), filepath.Join(".", script))
-	cmd := exec.Command(words[0], append(words[1:], args...)...)
+	cmd := exec.Command(r.words[0], slices.Concat(r.words[1:], []string{"./" + script}, args)...)
 	cmd.Stdin = strings.NewReader(r.in)
-	cmd.Env = append(os.Environ(), "STENTOR_TUNING_ROOT=", "LC_ALL=C")
+	cmd.Env = append(os.Environ(), "STENTOR_TUNING_ROOT=", "LC_ALL=C", "PATH="+r.path)
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -397,4 +420,24 @@ func TestSameVerdicts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWithoutDiff has a host without that program: the difference is one all the same, if a coarse one.
+func TestWithoutDiff(t *testing.T) {
+	for _, program := range []string{"busybox", "dash"} {
+		if _, err := exec.LookPath(program); err != nil {
+			skipUnlessCI(t, program+" is not installed: tuning/deps.sh does that")
+			t.Skip()
+		}
+	}
+	r := runner{words: []string{"dash"}, path: busyboxOnly(t)}
+	root := small.write(t)
+	out := r.must(t, 0, "apply.sh", "--root", root, "--connections", "1000", "--dry-run")
+	for _, want := range []string{
+		"--- a/running-values\n+++ b/running-values\n@@ -1,17 +1,17 @@\n-", "+vm.swappiness = 10\n--- /dev/null\n+++ b/etc/sysctl.d/99-zz-stentor.conf\n@@ -0,0 +1,",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
 }
