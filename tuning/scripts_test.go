@@ -354,15 +354,25 @@ func TestCannotSet(t *testing.T) {
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Mkdir(file, 0o755); err != nil { // nobody can write to that, not even root
+		if err := os.Symlink("/proc/sys/kernel/cap_last_cap", file); err != nil { // a small number that not even root can write
 			t.Fatal(err)
 		}
+		begin := snapshot(t, root)
 		out, status := r.run(t, "apply.sh", "--root", root, "--connections", "1500000", "--yes")
-		if status != 1 || !strings.Contains(out, "fs.nr_open") {
-			t.Errorf("%d\n%s", status, out)
+		for _, want := range []string{"tuning/apply.sh: fs.nr_open could not be set to 1504256: ", "below the 1504096 descriptors wanted: limits.d and the unit are left alone"} {
+			if status != 1 || !strings.Contains(out, want) {
+				t.Errorf("%d, no %q in\n%s", status, want, out)
+			}
 		}
 		if _, err := os.Stat(filepath.Join(root, "etc/security/limits.d/90-stentor.conf")); err == nil {
 			t.Error("limits.d promises what the kernel will not keep")
+		}
+		if is := present(t, root, "proc/sys/vm/swappiness"); is != "10\n" {
+			t.Errorf("the rest was not set: %q", is)
+		}
+		r.must(t, 0, "revert.sh", "--root", root, "--yes")
+		if now := changed(begin, snapshot(t, root)); len(now) > 0 {
+			t.Errorf("after revert.sh: %q", now)
 		}
 	})
 }
