@@ -18,6 +18,11 @@ import (
 // Debian, and busybox. Where one is missing there is sh.
 func shells(t *testing.T) map[string][]string {
 	t.Helper()
+	for _, name := range []string{"common.sh", "settings.sh", "check.sh", "apply.sh", "revert.sh"} {
+		if _, err := os.ReadFile(name); err != nil { // so that go test sees that its result depends on them
+			t.Fatal(err)
+		}
+	}
 	all := map[string][]string{}
 	for name, words := range map[string][]string{"dash": {"dash"}, "busybox": {"busybox", "sh"}} {
 		if _, err := exec.LookPath(words[0]); err != nil {
