@@ -366,6 +366,6 @@ func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name st
 			return fmt.Errorf("topic %s cannot be made: %w", name, r.Error)
 		}
 	}
-	o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", strings.Trim(fmt.Sprint(config), "map[]"))
+	o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(config), "map["), "]"))
 	return nil
 }
