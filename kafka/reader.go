@@ -154,6 +154,7 @@ func (r *reader) add(list []*partition) {
 		if !p.resumes {
 			r.sink.Begin(p.project, p.at(p.begin))
 		}
+		p.takeOver()
 	}
 	if err := r.consumer.IncrementalAssign(assign); err != nil {
 		r.log.Error("partitions cannot be read", "error", err)
@@ -377,6 +378,9 @@ func (r *reader) rebuild(ctx context.Context, why error) {
 	var assign []ck.TopicPartition
 	for _, p := range r.parts {
 		assign = append(assign, p.from(p.position.Load()))
+	}
+	for project := range r.paused {
+		r.count(project).paused.Store(0)
 	}
 	clear(r.paused)
 	if err := r.consumer.IncrementalAssign(assign); err != nil {

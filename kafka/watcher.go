@@ -215,8 +215,10 @@ func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
 func (w *watcher) recheck(ctx context.Context) error {
 	for name, t := range w.topics {
 		var numbers []int32
+		nexts := map[int32]int64{} // before the ends are asked for: the reader reads on, and is not to look as if it were beyond them
 		for _, p := range t.parts {
 			numbers = append(numbers, p.number)
+			nexts[p.number] = p.position.Load()
 		}
 		begins, err := w.offsets(ctx, name, numbers, ck.EarliestOffsetSpec)
 		if err != nil {
@@ -229,7 +231,7 @@ func (w *watcher) recheck(ctx context.Context) error {
 			return err
 		}
 		for i, p := range t.parts {
-			next := p.position.Load()
+			next := nexts[p.number]
 			begin := min(max(next, begins[p.number]), ends[p.number])
 			again := newPartition(bus.Topic{Project: t.project, Name: name}, p.number, t.epoch, begin, ends[p.number])
 			again.resumes = begin == next
@@ -237,6 +239,7 @@ func (w *watcher) recheck(ctx context.Context) error {
 				w.opts.Log.Warn("a gap: records are gone from the topic", "topic", name, "partition", p.number, "wanted", next, "next", begin)
 				w.reader.gaps.Add(1)
 			}
+			again.before = p
 			w.reader.leave([]*partition{p})
 			w.reader.join([]*partition{again})
 			t.parts[i] = again
