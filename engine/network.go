@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ func newNetwork() network {
 }
 
 // reactor is one engine of gnet. There is one for all TCP addresses, whose loops accept for themselves (SO_REUSEPORT),
-// and one for all Unix sockets, which know no such thing: an acceptor hands connections to its loops in turn.
+// and one for all Unix sockets, which know no such thing: an acceptor hands each connection to the loop with the fewest.
 type reactor struct {
 	gnet.EventHandler // the Node or Echo
 	loops             int
@@ -79,16 +80,16 @@ func (n *network) listen(handler gnet.EventHandler, listeners []Listener, loops 
 		tcp = append(tcp, p.url())
 	}
 	options := []gnet.Option{
-		gnet.WithNumEventLoop(loops), gnet.WithLoadBalancing(gnet.RoundRobin), gnet.WithTicker(true),
+		gnet.WithNumEventLoop(loops), gnet.WithTicker(true),
 		gnet.WithLogger(quiet{log}), gnet.WithLogLevel(logging.ErrorLevel),
 	}
 	if len(local) > 0 {
-		if err := n.run(handler, local, loops, options); err != nil {
+		if err := n.run(handler, local, loops, append(slices.Clip(options), gnet.WithLoadBalancing(gnet.LeastConnections))); err != nil {
 			return err
 		}
 	}
 	if len(tcp) > 0 {
-		return n.run(handler, tcp, loops, append(options,
+		return n.run(handler, tcp, loops, append(options, gnet.WithLoadBalancing(gnet.RoundRobin),
 			gnet.WithReusePort(true), gnet.WithReuseAddr(true), gnet.WithTCPKeepAlive(2*time.Minute)))
 	}
 	return nil

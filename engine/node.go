@@ -153,8 +153,8 @@ func (n *Node) open() error {
 }
 
 // bindLoops brings every event loop of a reactor to its shard: gnet does not list its loops, but hands registered
-// connections to them in turn. No other connection may come in between, which is why Unix sockets are in their place
-// only later.
+// connections to them in turn, or to the one with the fewest; clients that come in between do not move that turn, or
+// there are none before place.
 func (n *Node) bindLoops(r *reactor) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -163,6 +163,7 @@ func (n *Node) bindLoops(r *reactor) error {
 		if err != nil {
 			return err
 		}
+		defer ours.Close() // all at the end: until then they count
 		result, err := r.engine.Register(gnet.NewContext(gnet.NewNetConnContext(ctx, theirs), marker{}))
 		if err == nil {
 			select {
@@ -172,7 +173,6 @@ func (n *Node) bindLoops(r *reactor) error {
 				err = ctx.Err()
 			}
 		}
-		_ = ours.Close()
 		if err != nil {
 			return fmt.Errorf("cannot reach an event loop: %w", err)
 		}
