@@ -36,9 +36,9 @@ type Node struct {
 
 // Listen has the addresses.
 type Listen struct {
-	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several."`
+	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, with mode=0660 and group=NAME behind it if the file shall have others. The word proxy_protocol behind an address makes it one for proxies: a connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which tells the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
 	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Reach it from your own network only."`
-	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies whose X-Forwarded-* headers are believed."`
+	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that are believed about their clients: their X-Forwarded-* headers, and the PROXY protocol. Who connects to a Unix socket is believed as well."`
 }
 
 // Endpoint is one path that clients connect to.
