@@ -18,22 +18,26 @@ run: build ## a node to try out, on loopback
 
 .PHONY: fmt
 fmt: ## format the code
-	gofmt -w cmd engine stomp bench kafka
+	gofmt -w cmd engine stomp bench kafka tuning
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
-	@test -z "$$(gofmt -l cmd engine stomp bench kafka)" || { gofmt -l cmd engine stomp bench kafka; echo 'run make fmt'; exit 1; }
+	@test -z "$$(gofmt -l cmd engine stomp bench kafka tuning)" || { gofmt -l cmd engine stomp bench kafka tuning; echo 'run make fmt'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/...
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/...
 
 .PHONY: test
-test: lint e2e-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
+test: lint e2e-deps proxy-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
 	$(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 9m ./engine/e2e
 
 .PHONY: e2e-deps
 e2e-deps: # the clients that the end-to-end tests drive: Node packages, Chromium
 	engine/e2e/deps.sh
+
+.PHONY: proxy-deps
+proxy-deps: # nginx, HAProxy, and what checks the scripts
+	tuning/proxy/deps.sh
 
 SEED ?=
 .PHONY: sim

@@ -31,11 +31,11 @@ A node on the same host, over a Unix socket:
 
 Several source addresses, and the node's readiness asked for on its API's port:
 
-  stentor proxy-config haproxy --connections 200000 --node 10.0.0.5:8090 --source 10.0.0.11,10.0.0.12,10.0.0.13,10.0.0.14 \
+  stentor proxy-config haproxy --connections 150000 --node 10.0.0.5:8090 --source 10.0.0.11,10.0.0.12,10.0.0.13 \
     --health-port 8081 > haproxy.cfg
 
-Check it with "nginx -t -c FILE" or "haproxy -c -f FILE". HAProxy passes the client's address on with the PROXY protocol:
-its addresses in listen.client carry the word proxy_protocol.`,
+Check it with "nginx -t -c FILE" or "haproxy -c -f FILE". HAProxy passes the client's address on with the PROXY
+protocol: its addresses in listen.client carry the word proxy_protocol.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Kind = proxy.Kind(args[0])

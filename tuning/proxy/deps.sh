@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what the tests of the proxies need: the distribution's nginx and HAProxy, openssl and shellcheck. What is
+# there already is left alone, so that a second run costs nothing. The tests start the proxies themselves: a service
+# that an installation has started is stopped.
+set -eu
+
+missing=
+command -v nginx >/dev/null || missing="$missing nginx-light"
+command -v haproxy >/dev/null || missing="$missing haproxy"
+command -v openssl >/dev/null || missing="$missing openssl"
+command -v shellcheck >/dev/null || missing="$missing shellcheck"
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "proxy-deps: install these by hand:$missing" >&2
+	exit 1
+fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+$sudo apt-get update -q
+# shellcheck disable=SC2086 # words, each a package
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+if [ -d /run/systemd/system ]; then
+	for service in nginx haproxy; do
+		case "$missing" in *"$service"*) $sudo systemctl disable --now "$service" || true ;; esac
+	done
+fi
