@@ -31,7 +31,7 @@ type Echo struct {
 
 // EchoOptions of an Echo. All fields are wanted.
 type EchoOptions struct {
-	Listen     string // see ParseListener
+	Listen     string // host:port with a literal IP address; port 0 takes a free one
 	MaxMessage int    // bytes of a message; a larger one is answered with 1009
 	Log        *slog.Logger
 }
@@ -62,10 +62,10 @@ func (e *Echo) Start() error {
 	if err != nil {
 		return err
 	}
-	if err = e.listen(e, []Listener{l}, 1, e.opts.Log); err == nil {
-		err = e.place()
+	if l.Path != "" || l.ProxyProtocol {
+		return fmt.Errorf("listen on %q: allowed: host:port", e.opts.Listen)
 	}
-	return err
+	return e.listen(e, []Listener{l}, 1, e.opts.Log)
 }
 
 // Err is why the event loop ended, after Ended.

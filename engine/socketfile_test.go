@@ -229,6 +229,22 @@ func TestSocketFile(t *testing.T) {
 		t.Errorf("the file of another one was removed: %v", err)
 	}
 
+	// Another one was faster.
+	if f, err = newSocketFile(listener(place("late"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{f.bound(), place("late")} {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	if err := f.place(); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("a place that was taken meanwhile: %v", err)
+	}
+	f.remove()
+
 	if f, err = newSocketFile(Listener{Path: place("g"), Group: "there-is-no-such-group"}); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +258,7 @@ func TestSocketFile(t *testing.T) {
 	}
 	f.remove()
 	all, err := os.ReadDir(dir)
-	if names := len(all); err != nil || names != 3 {
+	if names := len(all); err != nil || names != 4 {
 		t.Errorf("left are %v, %v", all, err)
 	}
 }
