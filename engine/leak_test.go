@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -38,19 +39,20 @@ func openFiles(t *testing.T) int {
 	return len(all)
 }
 
-// cycle is the life of one node.
+// cycle is the life of one node, with TCP and a Unix socket.
 func cycle(t *testing.T) {
 	t.Helper()
-	node, stop := startNode(t, nil)
-	for i := range 12 {
-		c := node.dial(t)
+	path := filepath.Join(t.TempDir(), "s")
+	node, stop := startNodeWith(t, nil, func(o *Options) { o.Listen = append(o.Listen, "unix:"+path) })
+	for i := range 24 {
+		c := node.dialUnix(t, path, i%8 > 3)
 		switch {
 		case i%4 == 1:
 			c.upgrade(t)
 		case i%4 > 1:
 			c.connect(t)
 		} // else it never says anything
-		if i == 11 {
+		if i%8 == 3 {
 			_ = c.conn.Close()
 			continue
 		}
