@@ -262,3 +262,28 @@ func TestSocketFile(t *testing.T) {
 		t.Errorf("left are %v, %v", all, err)
 	}
 }
+
+// TestUnixCapacity: there is one limit for the clients of all listeners.
+func TestUnixCapacity(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ws.sock")
+	n, stop := startNodeWith(t, nil, func(o *Options) {
+		o.Listen = []string{"127.0.0.1:0", "unix:" + path}
+		o.Limits.Connections = 4
+	})
+	defer stop()
+	var clients []*testClient
+	for i := range 6 {
+		c := n.dialUnix(t, path, i%2 == 1)
+		c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+		want := "HTTP/1.1 101"
+		if i >= 4 {
+			want = "HTTP/1.1 503"
+		}
+		c.until(t, want)
+		clients = append(clients, c)
+	}
+	for _, c := range clients {
+		_ = c.conn.Close()
+	}
+	n.gone(t)
+}

@@ -196,3 +196,28 @@ func TestUnixRestart(t *testing.T) {
 	second := start(t, setup{client: "unix:" + path})
 	gather(t, f.Address, 20).hear(second, 3)
 }
+
+// TestFullNode: a node that takes no more, as one that leaves, has the fewest connections and answers 503. Its share goes
+// to the other node, and no client hears of it.
+func TestFullNode(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []proxy.Kind{proxy.Nginx, proxy.HAProxy} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			client := "127.0.0.1:0"
+			if kind == proxy.HAProxy {
+				client += " proxy_protocol"
+			}
+			full := start(t, setup{client: client, set: []string{trusting, "limits.connections=20"}})
+			other := start(t, setup{client: client, set: []string{trusting}})
+			f := behind(t, proxy.Request{Kind: kind, Nodes: []string{full.Client, other.Client}})
+			gather(t, f.Address, clients)
+			if n := full.metric(t, "stentor_sessions"); n < 10 || n > 21 {
+				t.Errorf("the full node has %v sessions", n)
+			}
+			if full.metric(t, met("connections")) == 0 {
+				t.Error("the full node refused nobody, so that nothing was tried")
+			}
+		})
+	}
+}
