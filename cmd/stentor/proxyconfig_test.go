@@ -15,8 +15,8 @@ func TestProxyConfig(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for args, want := range map[string]string{
-		"proxy-config nginx --node 10.0.0.5:8080":                              "--connections is missing",
-		"proxy-config":                                                         "accepts 1 arg(s)",
+		"proxy-config nginx --node 10.0.0.5:8080": "--connections is missing",
+		"proxy-config": "accepts 1 arg(s)",
 		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --tls /a.pem": "allowed: CERTIFICATE,KEY",
 	} {
 		if got := cli(t, strings.Fields(args)...); got.code != exitUsage || !strings.Contains(got.err, want) {

@@ -97,7 +97,7 @@ type Limits struct {
 	Connections           int      `key:"connections" default:"1000000" range:"1..10000000" doc:"Client connections of the node. More are refused with 503."`
 	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64). 0: no limit."`
 	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet. More are refused with 503."`
-	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake."`
+	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake, with the header of the PROXY protocol before it where there is one."`
 	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame."`
 	HandshakeBytes        ByteSize `key:"handshake_bytes" default:"8192" range:"512..64KiB" doc:"Size of the handshake's request line and headers. More is answered with 431."`
 	ConnectFrameBytes     ByteSize `key:"connect_frame_bytes" default:"16384" range:"512..1MiB" doc:"Size of the CONNECT frame."`
