@@ -27,13 +27,17 @@ lint: ## formatting, vet, staticcheck
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/...
 
 .PHONY: test
-test: lint e2e-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
+test: lint e2e-deps tuning-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
 	$(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 9m ./engine/e2e
 
 .PHONY: e2e-deps
 e2e-deps: # the clients that the end-to-end tests drive: Node packages, Chromium
 	engine/e2e/deps.sh
+
+.PHONY: tuning-deps
+tuning-deps: # nginx, HAProxy, and what checks the scripts
+	tuning/deps.sh
 
 SEED ?=
 .PHONY: sim

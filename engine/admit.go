@@ -25,7 +25,7 @@ type refusals struct{ full, greedy, crowded atomic.Uint64 }
 
 // admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
 // too many. Any loop calls it.
-func (n *Node) admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.Refusal) {
+func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
 	if n.draining.Load() {
 		return shard.Admission{}, leaving
 	}
@@ -36,8 +36,11 @@ func (n *Node) admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.R
 	if endpoint == nil {
 		return shard.Admission{}, ws.NotFound
 	}
-	trusted := n.trusts(peer.Addr())
-	host, secure := r.Target(trusted)
+	// X-Forwarded-Proto and -Host count when a trusted proxy is at the other end, X-Forwarded-For when the client that
+	// is known so far is one: the PROXY protocol may have told of another, and may come from a proxy that passes headers
+	// on as it got them.
+	trusted := n.trusts(peer.Address.Addr())
+	host, secure := r.Target(trusted || peer.Proxied)
 	if !endpoint.Origins.Allows(r.Origin, host, secure) {
 		return shard.Admission{}, ws.Forbidden
 	}
@@ -49,9 +52,9 @@ func (n *Node) admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.R
 		n.refusals.greedy.Add(1)
 		return shard.Admission{}, greedy
 	}
-	a := shard.Admission{Address: peer, Endpoint: endpoint.Project}
+	a := shard.Admission{Address: peer.Address, Endpoint: endpoint.Project}
 	if trusted && r.ForwardedFor != "" {
-		if real := ws.ClientAddr(peer.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Addr() {
+		if real := ws.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
 			a.Address = netip.AddrPortFrom(real, 0)
 		}
 	}

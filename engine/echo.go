@@ -58,13 +58,20 @@ func NewEcho(o EchoOptions) (*Echo, error) {
 
 // Start listens, and returns when clients can connect.
 func (e *Echo) Start() error {
-	return e.listen(e, []string{e.opts.Listen}, 1, e.opts.Log)
+	l, err := ParseListener(e.opts.Listen)
+	if err != nil {
+		return err
+	}
+	if l.Path != "" || l.ProxyProtocol {
+		return fmt.Errorf("listen on %q: allowed: host:port", e.opts.Listen)
+	}
+	return e.listen(e, []Listener{l}, 1, e.opts.Log)
 }
 
 // Err is why the event loop ended, after Ended.
 func (e *Echo) Err() error {
-	if e.err != nil || e.leaving.Load() {
-		return e.err
+	if err := e.failure(); err != nil || e.leaving.Load() {
+		return err
 	}
 	return ErrEngine
 }
@@ -82,11 +89,7 @@ func (e *Echo) Stop(ctx context.Context) error {
 	left := e.open()
 	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := e.gnet.Stop(stopping)
-	select {
-	case <-e.ended:
-	case <-stopping.Done():
-	}
+	err := e.close(stopping)
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end", left)
 	}
@@ -120,7 +123,8 @@ func (e *Echo) OnOpen(socket gnet.Conn) ([]byte, gnet.Action) {
 		return unavailable, gnet.Close
 	}
 	e.conns[c] = struct{}{}
-	tune(socket)
+	_, local := peer(socket)
+	tune(socket, local)
 	socket.SetContext(c)
 	return nil, gnet.None
 }

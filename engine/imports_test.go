@@ -15,6 +15,7 @@ import (
 var allowed = map[string]struct{ own, modules []string }{
 	"stomp":              {},
 	"engine/fifo":        {},
+	"engine/proxyproto":  {},
 	"engine/bus":         {},
 	"engine/destination": {},
 	"engine/ws":          {modules: []string{"github.com/gobwas/ws"}},
@@ -26,7 +27,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	},
 	"engine/auth": {own: []string{"engine/destination"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine": {
-		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/session", "engine/shard", "engine/ws"},
+		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/proxyproto", "engine/session", "engine/shard", "engine/ws"},
 		modules: []string{
 			"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "github.com/prometheus/client_golang", "golang.org/x/sys", "golang.org/x/time",
 		},
@@ -36,6 +37,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		modules: []string{"github.com/confluentinc/confluent-kafka-go/v2", "github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"tuning":       {},
+	"tuning/proxy": {},
 	"engine/admin": {own: []string{"engine/bus", "engine/shard", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
 }
 

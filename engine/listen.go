@@ -9,43 +9,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listener is an address to listen on. Until gnet listens the port is held by a socket of our own.
-type listener struct {
+// port is a TCP address to listen on. Until gnet listens it is held by a socket of our own.
+type port struct {
 	addr netip.AddrPort
 	held *os.File
 }
 
 // reserve checks that an address can be listened on and chooses its port. gnet itself would share the port with
 // another server silently (SO_REUSEPORT), and says "bad file descriptor" when it cannot have it.
-func reserve(address string) (listener, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return listener{}, fmt.Errorf("listen on %q: %w", address, err)
-	}
-	if host == "" {
-		host = "0.0.0.0"
-	} else if host == "localhost" {
-		host = "127.0.0.1"
-	}
-	addr, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
-	if err != nil {
-		return listener{}, fmt.Errorf("listen on %q: the host must be an IP address: %w", address, err)
-	}
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+func reserve(addr netip.AddrPort) (port, error) {
 	if addr.Port() != 0 {
 		probe, err := net.Listen("tcp", addr.String())
 		if err != nil {
-			return listener{}, fmt.Errorf("listen on %s: %w", addr, err)
+			return port{}, fmt.Errorf("listen on %s: %w", addr, err)
 		}
 		if err := probe.Close(); err != nil {
-			return listener{}, err
+			return port{}, err
 		}
 	}
 	return hold(addr)
 }
 
 // hold binds a socket that does not listen, so that nobody else is given a port chosen by the kernel.
-func hold(addr netip.AddrPort) (listener, error) {
+func hold(addr netip.AddrPort) (port, error) {
 	family := unix.AF_INET6
 	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
 	if addr.Addr().Is4() {
@@ -54,39 +40,39 @@ func hold(addr netip.AddrPort) (listener, error) {
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return listener{}, os.NewSyscallError("socket", err)
+		return port{}, os.NewSyscallError("socket", err)
 	}
 	held := os.NewFile(uintptr(fd), "port "+addr.String())
 	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1); err != nil {
-			return listener{}, os.NewSyscallError("setsockopt", err)
+			return port{}, os.NewSyscallError("setsockopt", err)
 		}
 	}
 	if err := unix.Bind(fd, sa); err != nil {
 		_ = held.Close()
-		return listener{}, fmt.Errorf("listen on %s: %w", addr, err)
+		return port{}, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	bound, err := unix.Getsockname(fd)
 	if err != nil {
 		_ = held.Close()
-		return listener{}, os.NewSyscallError("getsockname", err)
+		return port{}, os.NewSyscallError("getsockname", err)
 	}
-	port := addr.Port()
+	number := addr.Port()
 	switch b := bound.(type) {
 	case *unix.SockaddrInet4:
-		port = uint16(b.Port)
+		number = uint16(b.Port)
 	case *unix.SockaddrInet6:
-		port = uint16(b.Port)
+		number = uint16(b.Port)
 	}
-	return listener{addr: netip.AddrPortFrom(addr.Addr(), port), held: held}, nil
+	return port{addr: netip.AddrPortFrom(addr.Addr(), number), held: held}, nil
 }
 
 // url is the address as gnet wants it. With a bare tcp:// two listeners would turn to IPv6.
-func (l listener) url() string {
-	if l.addr.Addr().Is6() {
-		return "tcp6://" + l.addr.String()
+func (p port) url() string {
+	if p.addr.Addr().Is6() {
+		return "tcp6://" + p.addr.String()
 	}
-	return "tcp4://" + l.addr.String()
+	return "tcp4://" + p.addr.String()
 }
 
 // headroom is how many sockets above the limit are still accepted, to be answered with a 503 that the client can

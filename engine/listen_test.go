@@ -16,7 +16,12 @@ func TestReserve(t *testing.T) {
 		{"[::]:0", "::", "tcp6"},
 		{"[::ffff:127.0.0.1]:0", "127.0.0.1", "tcp4"},
 	} {
-		l, err := reserve(one.address)
+		parsed, err := ParseListener(one.address)
+		if err != nil {
+			t.Errorf("%s: %v", one.address, err)
+			continue
+		}
+		l, err := reserve(parsed.Address)
 		if err != nil {
 			t.Errorf("%s: %v", one.address, err)
 			continue
@@ -37,7 +42,11 @@ func TestReserve(t *testing.T) {
 		"127.0.0.1":           "missing port",
 		"203.0.113.7:0":       "cannot assign",
 	} {
-		if l, err := reserve(address); err == nil || !strings.Contains(err.Error(), want) {
+		l, err := ParseListener(address)
+		if err == nil {
+			_, err = reserve(l.Address)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want %q", address, l, err, want)
 		}
 	}

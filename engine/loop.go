@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -119,18 +118,28 @@ type marker struct{}
 // OnOpen implements gnet.EventHandler.
 func (n *Node) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	l := n.loopOf(c.EventLoop())
-	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		c.SetContext(marker{})
+	if _, ok := c.Context().(marker); ok {
 		return nil, gnet.None
 	}
-	if n.sockets.Add(1) > int64(n.capacity)+headroom {
+	at, local := peer(c)
+	proxied := n.wantsHeader(c)
+	switch {
+	case n.sockets.Add(1) > int64(n.capacity)+headroom:
 		c.SetContext(refused{})
 		n.overflow.Add(1)
 		return unavailable, gnet.Close
+	case proxied && !n.trusts(at.Addr()):
+		c.SetContext(refused{})
+		n.refuseHeader(c, &n.headers.untrusted, "not one of listen.trusted_proxies")
+		return nil, gnet.Close
 	}
-	tune(c)
-	c.SetContext(l.shard.Open(c, tcp.AddrPort()))
+	tune(c, local)
+	conn := l.shard.Open(c, at)
+	if proxied {
+		c.SetContext(&awaited{conn: conn})
+	} else {
+		c.SetContext(conn)
+	}
 	return nil, gnet.None
 }
 
@@ -141,10 +150,15 @@ var unavailable = ws.Unavailable.AppendTo(nil)
 
 // OnTraffic implements gnet.EventHandler.
 func (n *Node) OnTraffic(c gnet.Conn) gnet.Action {
-	conn, ok := c.Context().(*shard.Conn)
 	in, err := c.Next(-1)
-	if ok && err == nil {
+	if err != nil {
+		return gnet.None
+	}
+	switch conn := c.Context().(type) {
+	case *shard.Conn:
 		n.loopOf(c.EventLoop()).shard.Input(conn, in)
+	case *awaited:
+		return n.header(c, n.loopOf(c.EventLoop()), conn, in)
 	}
 	return gnet.None
 }
@@ -155,6 +169,9 @@ func (n *Node) OnClose(c gnet.Conn, _ error) gnet.Action {
 	case *shard.Conn:
 		n.sockets.Add(-1)
 		n.loopOf(c.EventLoop()).shard.Gone(conn)
+	case *awaited:
+		n.sockets.Add(-1)
+		n.loopOf(c.EventLoop()).shard.Gone(conn.conn)
 	case refused:
 		n.sockets.Add(-1)
 	}
@@ -183,7 +200,7 @@ func (e *env) Close(s shard.Socket) {
 
 func (e *env) Panicked(where string, reason any) { e.node.panicked(where, reason) }
 
-func (e *env) Admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.Refusal) {
+func (e *env) Admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
 	return e.node.admit(r, peer)
 }
 

@@ -66,6 +66,7 @@ var metrics = []metric{
 
 var (
 	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Sockets of clients that the node takes.", nil, nil)
+	headersDesc  = prometheus.NewDesc("stentor_proxy_protocol_refused_total", "Connections refused at a listener with proxy_protocol, by reason.", []string{"reason"}, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
@@ -104,6 +105,9 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.full.Load()+n.overflow.Load()), "connections")
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.crowded.Load()), "connections_per_address")
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.greedy.Load()), "unauthenticated")
+	number(headersDesc, prometheus.CounterValue, float64(n.headers.untrusted.Load()), "untrusted")
+	number(headersDesc, prometheus.CounterValue, float64(n.headers.missing.Load()), "missing")
+	number(headersDesc, prometheus.CounterValue, float64(n.headers.invalid.Load()), "invalid")
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
 	ready := 0.0
 	if n.Ready() == nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,8 @@ type Node struct {
 	instance uint32
 	capacity int
 	loops    []*loop
+	listens  []Listener
+	headers  headers // of the PROXY protocol
 
 	reload    sync.Mutex
 	tenants   atomic.Pointer[map[string]*project]
@@ -73,13 +76,28 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		start:    time.Now(),
 		stop:     make(chan struct{}),
 		panicLog: rate.Sometimes{First: 10, Interval: time.Second},
+		headers:  headers{log: rate.Sometimes{First: 10, Interval: time.Second}},
 		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stentor_auth_failures_total", Help: "CONNECTs that were refused, by code.",
 		}, []string{"code"}),
 	}
 	n.tenants.Store(&map[string]*project{})
+	n.opts.TrustedProxies = append(slices.Clip(opts.TrustedProxies), localPeer)
+	for _, text := range opts.Listen {
+		l, err := ParseListener(text)
+		if err != nil {
+			return nil, err
+		}
+		n.listens = append(n.listens, l)
+	}
+	reactors := max(1, engines(n.listens))
+	loops := opts.Loops
+	if loops == 0 {
+		loops = runtime.GOMAXPROCS(0)
+	}
+	loops = reactors * min(loops, maxLoops/reactors)
 	var err error
-	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors); err != nil {
+	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+loops*(2+len(n.listens))); err != nil {
 		return nil, err
 	}
 	if n.capacity < opts.Limits.Connections {
@@ -89,11 +107,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	var seed [12]byte
 	_, _ = rand.Read(seed[:])
 	n.instance = binary.BigEndian.Uint32(seed[8:])
-	loops := opts.Loops
-	if loops == 0 {
-		loops = runtime.GOMAXPROCS(0)
-	}
-	for i := range min(loops, 256) {
+	for i := range loops {
 		n.loops = append(n.loops, newLoop(n, shard.Config{
 			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
 			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: n.start, Write: write, Unsent: unsent,
@@ -105,31 +119,53 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 // now is the node's clock in ns.
 func (n *Node) now() int64 { return int64(time.Since(n.start)) }
 
+// maxLoops is how many loops there can be: the id of a session names its loop in one byte.
+const maxLoops = 256
+
 // Start listens, and returns when clients can connect. b carries the pushes; Deliver of this node must be its sink.
 func (n *Node) Start(b Bus) error {
 	n.bus = b
 	n.SetProjects(n.opts.Projects)
-	if err := n.listen(n, n.opts.Listen, len(n.loops), n.log); err != nil {
-		return err
-	}
-	if err := n.bindLoops(); err != nil {
-		return err
+	if err := n.open(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		n.draining.Store(true)
+		return errors.Join(err, n.close(ctx))
 	}
 	n.background()
 	return nil
 }
 
-// bindLoops brings every event loop to its shard: gnet does not list its loops, but hands registered connections to
-// them in turn.
-func (n *Node) bindLoops() error {
+func (n *Node) open() error {
+	if err := n.listen(n, n.listens, len(n.loops)/max(1, engines(n.listens)), n.log); err != nil {
+		return err
+	}
+	for _, r := range n.reactors {
+		if err := n.bindLoops(r); err != nil {
+			return err
+		}
+	}
+	for _, l := range n.loops {
+		if l.el.Load() == nil {
+			return errors.New("an event loop has no shard")
+		}
+	}
+	return n.place()
+}
+
+// bindLoops brings every event loop of a reactor to its shard: gnet does not list its loops, but hands registered
+// connections to them in turn, or to the one with the fewest; clients that come in between do not move that turn, or
+// there are none before place.
+func (n *Node) bindLoops(r *reactor) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for range n.loops {
+	for range r.loops {
 		ours, theirs, err := pair()
 		if err != nil {
 			return err
 		}
-		result, err := n.gnet.Register(gnet.NewNetConnContext(ctx, theirs))
+		defer ours.Close() // all at the end: until then they count
+		result, err := r.engine.Register(gnet.NewContext(gnet.NewNetConnContext(ctx, theirs), marker{}))
 		if err == nil {
 			select {
 			case r := <-result:
@@ -138,14 +174,8 @@ func (n *Node) bindLoops() error {
 				err = ctx.Err()
 			}
 		}
-		_ = ours.Close()
 		if err != nil {
 			return fmt.Errorf("cannot reach an event loop: %w", err)
-		}
-	}
-	for _, l := range n.loops {
-		if l.el.Load() == nil {
-			return errors.New("an event loop has no shard")
 		}
 	}
 	return nil
@@ -196,8 +226,8 @@ var ErrEngine = errors.New("the network engine ended unexpectedly (out of descri
 
 // Err is why the event loops ended, after Ended.
 func (n *Node) Err() error {
-	if n.err != nil {
-		return n.err
+	if err := n.failure(); err != nil {
+		return err
 	}
 	if !n.draining.Load() {
 		return ErrEngine
@@ -222,13 +252,9 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	left := n.sockets.Load()
 	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := n.gnet.Stop(stopping)
+	err := n.close(stopping)
 	close(n.stop)
 	n.wg.Wait()
-	select {
-	case <-n.ended:
-	case <-stopping.Done():
-	}
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
 	}

@@ -30,6 +30,12 @@ type testNode struct {
 // startNode starts a node, on a bus that wrap, if it is there, puts around the embedded one. stop ends it, once.
 func startNode(t *testing.T, wrap func(Bus) Bus) (n testNode, stop func()) {
 	t.Helper()
+	return startNodeWith(t, wrap, func(*Options) {})
+}
+
+// startNodeWith is startNode with changed options.
+func startNodeWith(t *testing.T, wrap func(Bus) Bus, change func(*Options)) (n testNode, stop func()) {
+	t.Helper()
 	project, err := auth.NewProject(auth.ProjectConfig{
 		Name: "shop", Anonymous: true, Style: destination.Prefixed, Send: []auth.SendRule{{Pattern: "/topic/shop/**", Action: auth.Push}},
 	})
@@ -45,7 +51,7 @@ func startNode(t *testing.T, wrap func(Bus) Bus) (n testNode, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node, err := New(Options{
+	options := Options{
 		Listen:    []string{"127.0.0.1:0"},
 		Endpoints: []Endpoint{{Path: "/ws", Origins: origins}},
 		Loops:     3,
@@ -61,7 +67,9 @@ func startNode(t *testing.T, wrap func(Bus) Bus) (n testNode, stop func()) {
 		Limits:   Limits{Connections: 1000, Unauthenticated: 1000, PendingBytes: 1 << 20, ReservedDescriptors: 100},
 		Projects: []Project{{Auth: project, Name: "shop", SlowTimeout: time.Minute}},
 		Log:      slog.New(slog.DiscardHandler),
-	}, authenticator)
+	}
+	change(&options)
+	node, err := New(options, authenticator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +110,13 @@ type testClient struct {
 // dial opens a socket, which is closed at the end of the test.
 func (n testNode) dial(t *testing.T) *testClient {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", n.Addresses()[0].String(), 10*time.Second)
+	return dialTest(t, "tcp", n.Addresses()[0].String())
+}
+
+// dialTest opens a socket, which is closed at the end of the test.
+func dialTest(t *testing.T, network, address string) *testClient {
+	t.Helper()
+	conn, err := net.DialTimeout(network, address, 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

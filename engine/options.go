@@ -14,7 +14,7 @@ import (
 
 // Options of a Node. All fields are wanted except where it is said.
 type Options struct {
-	// Listen are the client addresses, host:port with a literal IP address; port 0 takes a free one.
+	// Listen are the client addresses, see ParseListener.
 	Listen         []string
 	Endpoints      []Endpoint
 	TrustedProxies []netip.Prefix // may be empty

@@ -30,7 +30,8 @@ func write(s shard.Socket, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// unsent asks the kernel how much of what it was given it has not sent. A raw call, for the same reason.
+// unsent asks the kernel how much of what it was given it has not sent. A raw call, for the same reason. Of a Unix
+// socket it cannot say; there the kernel itself takes no more than sendBuffer.
 func unsent(s shard.Socket) int {
 	var n int32
 	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(s.(gnet.Conn).Fd()), unix.SIOCOUTQNSD, uintptr(unsafe.Pointer(&n)))

@@ -1,13 +1,28 @@
 #!/bin/sh
-# Installs what the tests of the tuning scripts need, on Debian and what descends from it: shellcheck and busybox. What
-# is there already is left alone.
+# Installs what the tests of the scripts and of the proxies need: shellcheck, busybox, the distribution's nginx and
+# HAProxy, openssl. What is there already is left alone, so that a second run costs nothing. The tests start the proxies
+# themselves: a service that an installation has started is stopped.
 set -eu
-missing=""
+
+missing=
 command -v shellcheck >/dev/null || missing="$missing shellcheck"
 command -v busybox >/dev/null || missing="$missing busybox-static"
+command -v nginx >/dev/null || missing="$missing nginx-light"
+command -v haproxy >/dev/null || missing="$missing haproxy"
+command -v openssl >/dev/null || missing="$missing openssl"
 [ -n "$missing" ] || exit 0
-sudo=""
+
+if ! command -v apt-get >/dev/null; then
+	echo "tuning/deps.sh: install these by hand:$missing" >&2
+	exit 1
+fi
+sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 $sudo apt-get update -q
-# shellcheck disable=SC2086 # several names
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
+# shellcheck disable=SC2086 # words, each a package
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+if [ -d /run/systemd/system ]; then
+	for service in nginx haproxy; do
+		case "$missing" in *"$service"*) $sudo systemctl disable --now "$service" || true ;; esac
+	done
+fi

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -105,7 +106,7 @@ func cluster(ctx context.Context, n int, settings []string, out, logTo io.Writer
 			defer cancel() // one node that ends ends all
 			errs[i] = s.serve(ctx, nil, nil)
 		})
-		fmt.Fprintf(out, "%s   clients ws://%s%s   page http://%s/\n", cfg.Node.ID, s.node.Addresses()[0], cfg.Endpoints[0].Path, s.apiAddr.Addr())
+		fmt.Fprintf(out, "%s   clients %s   page http://%s/\n", cfg.Node.ID, strings.Join(s.clients(), " "), s.apiAddr.Addr())
 	}
 	fmt.Fprintf(out, "Kafka   %s\n\nThe project is demo, the key of its API demo-key. Ctrl-C stops all.\n", broker.Address())
 	wg.Wait()

@@ -208,19 +208,31 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 
 // consoleURL is the client endpoint as the page reaches it.
 func (s *server) consoleURL() string {
-	a := s.node.Addresses()[0]
 	path := s.cfg.Endpoints[0].Path
+	if len(s.node.Addresses()) == 0 {
+		return "ws://" + path // the page puts its own host there
+	}
+	a := s.node.Addresses()[0]
 	if a.Addr().IsUnspecified() {
 		return fmt.Sprintf("ws://:%d%s", a.Port(), path)
 	}
 	return "ws://" + a.String() + path
 }
 
-func (s *server) announce(out io.Writer, dev bool) {
-	clients := make([]string, 0, 1)
+// clients are the addresses where clients connect.
+func (s *server) clients() []string {
+	var all []string
 	for _, a := range s.node.Addresses() {
-		clients = append(clients, "ws://"+a.String()+s.cfg.Endpoints[0].Path)
+		all = append(all, "ws://"+a.String()+s.cfg.Endpoints[0].Path)
 	}
+	for _, path := range s.node.Paths() {
+		all = append(all, "unix:"+path)
+	}
+	return all
+}
+
+func (s *server) announce(out io.Writer, dev bool) {
+	clients := s.clients()
 	page := "http://" + s.apiAddr.Addr().String() + "/"
 	if !dev {
 		s.log.Info("serving", "node", s.cfg.Node.ID, "clients", strings.Join(clients, ","), "api", page, "projects", strings.Join(s.cfg.ProjectNames(), ","))

@@ -15,7 +15,10 @@
 //	faults_test.go       clients that misbehave
 //	isolation_test.go    projects that must not see each other
 //	bounds_test.go       every limit with the metric that counts it
+//	front_test.go        nginx and HAProxy as processes before servers, and many clients at them
+//	proxies_test.go      the configurations of `stentor proxy-config` with real traffic, Unix sockets
 //	descriptors_test.go  more clients than descriptors
 //
-// The libraries and the browser are installed by `make e2e-deps`; without them these tests fail.
+// The libraries and the browser are installed by `make e2e-deps`, the proxies by `make proxy-deps`; without them these
+// tests fail.
 package e2e

@@ -44,6 +44,7 @@ type Conn struct {
 	address   [16]byte
 	state     connState
 	counted   bool // Env.Release is owed
+	proxied   bool // Introduce was called
 	greeting  bool
 	pings     uint8 // sent since something was read
 	linger    bool  // FIN was sent, its answer is awaited
@@ -75,7 +76,7 @@ func (s *Shard) find(r Ref) *Conn {
 	return c
 }
 
-// Open takes over a socket that was just accepted. The caller keeps the Conn for Input and Gone.
+// Open takes over a socket that was just accepted. peer is its other end, [::]:0 for a Unix socket's. The caller keeps the Conn for Input and Gone.
 func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	idx := s.conns.take()
 	c := s.conns.at(idx)
@@ -88,6 +89,12 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	s.stats.Accepted.Add(1)
 	s.scheduleIn(c, s.conf.Limits.HandshakeTimeout)
 	return c
+}
+
+// Introduce says who the client at the far side of a trusted proxy is. It is called before any Input.
+func (s *Shard) Introduce(c *Conn, client netip.AddrPort) {
+	c.proxied = true
+	c.address, c.port = client.Addr().As16(), client.Port()
 }
 
 // Gone releases all that c has. The event loop calls it when the socket is closed, which may be inside a Write.
@@ -142,8 +149,11 @@ func (c *Conn) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.address).Unmap(), c.port)
 }
 
-// shownAddress is the client's address; what a proxy tells of it has no port.
+// shownAddress is the client's address; what X-Forwarded-For tells of it has no port.
 func (c *Conn) shownAddress() string {
+	if c.address == [16]byte{} {
+		return "unix"
+	}
 	if c.port == 0 {
 		return c.addrPort().Addr().String()
 	}

@@ -23,8 +23,8 @@ type Socket interface {
 // Env is what a shard needs of the node around it. All but Wake and the done functions run in the loop and must not
 // block.
 type Env interface {
-	// Admit decides over a complete handshake. peer is the socket's other end.
-	Admit(r *ws.Request, peer netip.AddrPort) (Admission, *ws.Refusal)
+	// Admit decides over a complete handshake.
+	Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
 	// Publish hands a client's SEND to the bus. See bus.Bus.
@@ -43,6 +43,12 @@ type Env interface {
 	Wake()
 	// Panicked reports a recovered panic.
 	Panicked(where string, reason any)
+}
+
+// Peer is who is at the other end of a socket, as far as is known without the handshake.
+type Peer struct {
+	Address netip.AddrPort // the other end itself, or the client that Introduce named
+	Proxied bool           // Introduce did
 }
 
 // Admission is what the handshake said about a client.

@@ -100,8 +100,8 @@ func (k *stubSocket) fail([]byte) error {
 	return errStub
 }
 
-func (r *rig) Admit(_ *ws.Request, peer netip.AddrPort) (Admission, *ws.Refusal) {
-	return Admission{Address: peer}, nil
+func (r *rig) Admit(_ *ws.Request, peer Peer) (Admission, *ws.Refusal) {
+	return Admission{Address: peer.Address}, nil
 }
 
 func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {

@@ -83,7 +83,7 @@ func (s *Shard) unix() int64 { return s.conf.Wall.Unix() + s.now/1e9 }
 
 func (s *Shard) admit(r *ws.Request) *ws.Refusal {
 	c := s.turn
-	admission, refusal := s.env.Admit(r, c.addrPort())
+	admission, refusal := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied})
 	if refusal != nil {
 		return refusal
 	}

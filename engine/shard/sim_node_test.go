@@ -418,12 +418,12 @@ type simEnv struct{ sh *simShard }
 
 func (e *simEnv) Wake() { e.sh.woken = true }
 
-func (e *simEnv) Admit(r *ws.Request, peer netip.AddrPort) (Admission, *ws.Refusal) {
+func (e *simEnv) Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal) {
 	if r.Path != "/ws" {
 		return Admission{}, ws.NotFound
 	}
 	e.sh.node.admitted++
-	return Admission{Address: peer, Counted: true, Token: strings.Clone(r.Query)}, nil
+	return Admission{Address: peer.Address, Counted: true, Token: strings.Clone(r.Query)}, nil
 }
 
 func (e *simEnv) Release(netip.AddrPort) { e.sh.node.released++ }

@@ -36,9 +36,9 @@ type Node struct {
 
 // Listen has the addresses.
 type Listen struct {
-	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several."`
+	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, with mode=0660 and group=NAME behind it if the file shall have others. The word proxy_protocol behind an address makes it one for proxies: a connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which tells the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
 	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Reach it from your own network only."`
-	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies whose X-Forwarded-* headers are believed."`
+	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that are believed about their clients: their X-Forwarded-* headers, and the PROXY protocol. Who connects to a Unix socket is believed as well."`
 }
 
 // Endpoint is one path that clients connect to.
@@ -97,7 +97,7 @@ type Limits struct {
 	Connections           int      `key:"connections" default:"1000000" range:"1..10000000" doc:"Client connections of the node. More are refused with 503."`
 	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64). 0: no limit."`
 	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet. More are refused with 503."`
-	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake."`
+	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake, with the header of the PROXY protocol before it where there is one."`
 	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame."`
 	HandshakeBytes        ByteSize `key:"handshake_bytes" default:"8192" range:"512..64KiB" doc:"Size of the handshake's request line and headers. More is answered with 431."`
 	ConnectFrameBytes     ByteSize `key:"connect_frame_bytes" default:"16384" range:"512..1MiB" doc:"Size of the CONNECT frame."`

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stentor/engine"
 	"stentor/engine/destination"
 	"stentor/engine/ws"
 	"stentor/kafka"
@@ -101,22 +102,42 @@ func (v *validator) node() {
 
 func (v *validator) listen() {
 	taken := make(map[string]string)
-	address := func(path, addr string) {
+	once := func(path, found, address string) {
+		if other := taken[address]; other != "" {
+			v.bad(path, "found %q, which is %s already", found, other)
+		}
+		taken[address] = path
+	}
+	address := func(path, found, addr string) {
 		host, port, err := net.SplitHostPort(addr)
 		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || host == "" {
-			v.bad(path, "found %q, allowed: host:port, as in 0.0.0.0:8080 or [::]:8080", addr)
-		} else if other := taken[addr]; other != "" && n != 0 {
-			v.bad(path, "found %q, which is %s already", addr, other)
+			v.bad(path, "found %q, allowed: host:port, as in 0.0.0.0:8080 or [::]:8080", found)
+		} else if n != 0 {
+			once(path, found, addr)
 		}
-		taken[addr] = path
 	}
 	if len(v.Listen.Client) == 0 {
 		v.missing("listen.client", "no address, allowed: at least one, as in 0.0.0.0:8080")
 	}
-	for i, addr := range v.Listen.Client {
-		address(v.itemPath("listen.client", i), addr)
+	for i, text := range v.Listen.Client {
+		path := v.itemPath("listen.client", i)
+		addr, _, _ := strings.Cut(text, " ")
+		local := strings.HasPrefix(addr, "unix:")
+		if !local {
+			address(path, text, addr)
+		}
+		l, err := engine.ParseListener(text)
+		switch {
+		case err != nil && (local || addr != text): // of a plain address enough has been said
+			v.bad(path, "%v", err)
+		case err != nil:
+		case local:
+			once(path, text, addr)
+		case l.ProxyProtocol && len(v.Listen.TrustedProxies) == 0:
+			v.bad(path, "found %q, which refuses everybody without listen.trusted_proxies", text)
+		}
 	}
-	address("listen.api", v.Listen.API)
+	address("listen.api", v.Listen.API, v.Listen.API)
 	for i, s := range v.Listen.TrustedProxies {
 		if _, err := parsePrefix(s); err != nil {
 			v.bad(v.itemPath("listen.trusted_proxies", i), "found %q, allowed: an address or a network, as in 10.0.0.7 or 10.0.0.0/8", s)
@@ -162,8 +183,10 @@ func (c *Config) Loopback() error {
 			v.bad(path, "found %q, allowed with --dev: a loopback address, as in 127.0.0.1:8080", addr)
 		}
 	}
-	for i, addr := range c.Listen.Client {
-		address(v.itemPath("listen.client", i), addr)
+	for i, text := range c.Listen.Client {
+		if addr, _, _ := strings.Cut(text, " "); !strings.HasPrefix(addr, "unix:") {
+			address(v.itemPath("listen.client", i), addr)
+		}
 	}
 	address("listen.api", c.Listen.API)
 	return v.problems.err()

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestProxyConfig(t *testing.T) {
+	got := cli(t, strings.Fields("proxy-config nginx --connections 100000 --node 10.0.0.5:8080,10.0.0.6:8080 --tls /etc/a.pem,/etc/a.key --server-name push.example.com")...)
+	if got.code != exitOK || got.err != "" || !strings.Contains(got.out, "ssl_certificate_key /etc/a.key;") || !strings.Contains(got.out, "server 10.0.0.6:8080 ") {
+		t.Errorf("%+v", got)
+	}
+	got = cli(t, strings.Fields("proxy-config haproxy --connections 100000 --node 10.0.0.5:8080")...)
+	if got.code != exitFailure || got.out != "" || !strings.Contains(got.err, "2 pairs are needed") {
+		t.Errorf("%+v", got)
+	}
+	for args, want := range map[string]string{
+		"proxy-config nginx --node 10.0.0.5:8080": "--connections is missing",
+		"proxy-config": "accepts 1 arg(s)",
+		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --tls /a.pem": "allowed: CERTIFICATE,KEY",
+	} {
+		if got := cli(t, strings.Fields(args)...); got.code != exitUsage || !strings.Contains(got.err, want) {
+			t.Errorf("%s: %+v, want %q", args, got, want)
+		}
+	}
+}

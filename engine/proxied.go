@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/time/rate"
+
+	"stentor/engine/proxyproto"
+	"stentor/engine/shard"
+)
+
+// Some listeners belong to proxies: every connection begins with a header of the PROXY protocol, which says whose it is.
+// Such a connection is the shard's from the start, so that handshake_timeout holds for it; only what it sends is kept
+// from the shard until the header is complete.
+
+// awaited is the context of a connection whose header has not come. It exists only so long.
+type awaited struct {
+	conn *shard.Conn
+	kept []byte // of the header; at most proxyproto.MaxBytes
+}
+
+// headers counts the connections that were refused for want of a right header.
+type headers struct {
+	untrusted, missing, invalid atomic.Uint64
+	log                         rate.Sometimes
+}
+
+// localPeer stands for the other end of a Unix socket. No client over TCP has this address, and it counts as a trusted
+// proxy: who may connect is a matter of the file's mode.
+var localPeer = netip.PrefixFrom(netip.IPv6Unspecified(), 128)
+
+// peer is who is at the other end of c, and whether c is a Unix socket.
+func peer(c gnet.Conn) (at netip.AddrPort, local bool) {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPortFrom(localPeer.Addr(), 0), true
+	}
+	return tcp.AddrPort(), false
+}
+
+// wantsHeader reports whether c was accepted by a listener for proxies.
+func (n *Node) wantsHeader(c gnet.Conn) bool {
+	if len(n.proxied) == 0 {
+		return false
+	}
+	switch l := c.LocalAddr().(type) {
+	case *net.TCPAddr:
+		a := l.AddrPort()
+		return n.proxied[netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()]
+	case *net.UnixAddr:
+		return n.proxied[l.Name]
+	}
+	return false
+}
+
+// header takes what came from a connection whose header is not complete.
+func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
+	if len(w.kept) > 0 {
+		in = append(w.kept, in...)
+	}
+	h, size, err := proxyproto.Decode(in)
+	switch {
+	case errors.Is(err, proxyproto.ErrMissing):
+		n.refuseHeader(c, &n.headers.missing, "no header came: the proxy has to send it, or to use another listener")
+		return gnet.Close
+	case err != nil:
+		n.refuseHeader(c, &n.headers.invalid, err.Error())
+		return gnet.Close
+	case size == 0:
+		w.kept = append([]byte(nil), in...)
+		return gnet.None
+	}
+	c.SetContext(w.conn)
+	if h.Source.IsValid() && !h.Source.Addr().IsUnspecified() {
+		l.shard.Introduce(w.conn, h.Source)
+	}
+	if in = in[size:]; len(in) > 0 {
+		l.shard.Input(w.conn, in)
+	}
+	return gnet.None
+}
+
+// refuseHeader counts a refusal and tells the operator, not too often.
+func (n *Node) refuseHeader(c gnet.Conn, count *atomic.Uint64, reason string) {
+	count.Add(1)
+	n.headers.log.Do(func() {
+		from := "unix"
+		if at, local := peer(c); !local {
+			from = at.String()
+		}
+		n.log.Warn("PROXY protocol: connection refused", "from", from, "reason", reason)
+	})
+}

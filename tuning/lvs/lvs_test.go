@@ -1,0 +1,244 @@
+// Package lvs holds the scripts of LVS with direct routing, and their tests: director.sh without a kernel that has
+// ip_vs, against an ipvsadm that keeps a table, realserver.sh in a network namespace.
+package lvs
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestShellcheck(t *testing.T) {
+	if out, err := exec.Command("shellcheck", "director.sh", "realserver.sh").CombinedOutput(); err != nil {
+		t.Errorf("%v (make proxy-deps installs it)\n%s", err, out)
+	}
+}
+
+// fake is an ipvsadm that knows what director.sh uses, and keeps its table in a file.
+const fake = `#!/bin/sh
+set -eu
+touch "$TABLE"
+action=$1; shift
+[ "$action" != --set ] || exit 0
+service= server= weight=
+while [ $# -gt 0 ]; do
+	case $1 in
+	-t) service=$2; shift ;;
+	-r) server=$2; shift ;;
+	-w) weight=$2; shift ;;
+	esac
+	shift
+done
+drop() { grep -v -- "$1" "$TABLE" >"$TABLE.new" || true; mv "$TABLE.new" "$TABLE"; }
+has() { grep -q -- "$1" "$TABLE"; }
+case $action in
+-L) has "^TCP  $service " && { echo "IP Virtual Server"; cat "$TABLE"; } ;;
+-A) if has "^TCP  $service "; then exit 1; fi; echo "TCP  $service wlc" >>"$TABLE" ;;
+-E) has "^TCP  $service " ;;
+-D) has "^TCP  $service "; : >"$TABLE" ;;
+-a) has "^TCP  $service "; if has "-> $server "; then exit 1; fi; echo "  -> $server Route $weight" >>"$TABLE" ;;
+-e) has "-> $server "; drop "-> $server "; echo "  -> $server Route $weight" >>"$TABLE" ;;
+-d) has "-> $server "; drop "-> $server " ;;
+esac
+`
+
+// host runs scripts with commands of its own before the system's.
+type host struct {
+	t     *testing.T
+	dir   string
+	shell []string
+	env   []string
+}
+
+func newHost(t *testing.T, commands map[string]string) *host {
+	t.Helper()
+	h := &host{t: t, dir: t.TempDir(), shell: []string{"sh"}}
+	for name, text := range commands {
+		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.env = append(os.Environ(), "PATH="+h.dir+":"+os.Getenv("PATH"), "TABLE="+h.dir+"/table", "STENTOR_LVS_STATE="+h.dir+"/state")
+	return h
+}
+
+// run is a line of a shell, here a script with arguments. It returns what was written, and whether all went well.
+func (h *host) run(line string) (string, bool) {
+	h.t.Helper()
+	cmd := exec.Command(h.shell[0], append(h.shell[1:], "-c", line)...)
+	cmd.Env = h.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+func (h *host) must(line string) string {
+	h.t.Helper()
+	out, ok := h.run(line)
+	if !ok {
+		h.t.Fatalf("%s:\n%s", line, out)
+	}
+	return out
+}
+
+func (h *host) table() string {
+	h.t.Helper()
+	text, err := os.ReadFile(h.dir + "/table")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestDirector: up is idempotent, drain and resume change weights, down leaves nothing.
+func TestDirector(t *testing.T) {
+	// ip says once that the address is there, so that it is added once.
+	ip := "#!/bin/sh\ncase \"$*\" in *show*) cat \"$TABLE.ip\" 2>/dev/null || true ;; 'address add'*) [ ! -e \"$TABLE.ip\" ] && echo ' 192.0.2.10/32 ' >\"$TABLE.ip\" ;; 'address del'*) rm \"$TABLE.ip\" ;; esac\n"
+	nothing := "#!/bin/sh\nexit 0\n"
+	h := newHost(t, map[string]string{"ipvsadm": fake, "ip": ip, "sysctl": nothing, "arping": nothing, "modprobe": nothing})
+	const up = "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.21 --node 192.0.2.22"
+	for range 2 {
+		h.must(up)
+		want := "TCP  192.0.2.10:443 wlc\n  -> 192.0.2.21:443 Route 100\n  -> 192.0.2.22:443 Route 100\n"
+		if got := h.table(); got != want {
+			t.Fatalf("%s\nwant\n%s", got, want)
+		}
+	}
+	h.must("./director.sh drain --vip 192.0.2.10 --port 443 --node 192.0.2.21")
+	if got := h.table(); !strings.Contains(got, "192.0.2.21:443 Route 0\n") || !strings.Contains(got, "192.0.2.22:443 Route 100\n") {
+		t.Error(got)
+	}
+	if got := h.must("./director.sh status --vip 192.0.2.10 --port 443"); !strings.Contains(got, "192.0.2.21 100 drained\n") {
+		t.Error(got)
+	}
+	h.must("./director.sh resume --vip 192.0.2.10 --port 443 --node 192.0.2.21 --weight 50")
+	if got := h.table(); !strings.Contains(got, "192.0.2.21:443 Route 50\n") {
+		t.Error(got)
+	}
+	h.must("./director.sh down --vip 192.0.2.10 --port 443 --dev eth0")
+	left, err := os.ReadDir(h.dir + "/state")
+	if got := h.table(); got != "" || err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v, %v", got, left, err)
+	}
+	if _, err := os.Stat(h.dir + "/table.ip"); err == nil {
+		t.Error("the address is left")
+	}
+	h.must("./director.sh down --vip 192.0.2.10 --port 443 --dev eth0")
+	if out, ok := h.run("./director.sh status --vip 192.0.2.10 --port 443"); ok || !strings.Contains(out, "not up") {
+		t.Error(out)
+	}
+}
+
+// TestDirectorLooks: a node that is not ready gets weight 0, one that is gone leaves the table, one that is back returns;
+// one that an operator took out is left alone.
+func TestDirectorLooks(t *testing.T) {
+	nothing := "#!/bin/sh\nexit 0\n"
+	h := newHost(t, map[string]string{"ipvsadm": fake, "ip": nothing, "sysctl": nothing, "arping": nothing, "modprobe": nothing})
+	var status atomic.Int32
+	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	serve := func(address string) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		api.Listener = l
+		api.Start()
+	}
+	_ = api.Listener.Close()
+	serve("127.0.0.41:0")
+	address := api.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(address)
+	h.must("./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 127.0.0.41 --node 127.0.0.42")
+	h.must("./director.sh drain --vip 192.0.2.10 --port 443 --node 127.0.0.42")
+	// One look: the pause after it ends the watch.
+	const stop = "#!/bin/sh\nkill \"$PPID\"\n"
+	if err := os.WriteFile(h.dir+"/sleep", []byte(stop), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	watch := func(want string) {
+		t.Helper()
+		_, _ = h.run("./director.sh watch --vip 192.0.2.10 --port 443 --health-port " + port)
+		if got := h.table(); !strings.Contains(got, "127.0.0.42:443 Route 0\n") || !strings.Contains(got, want) || want == "" && strings.Contains(got, "127.0.0.41") {
+			t.Errorf("%s\nwant %q", got, want)
+		}
+	}
+	status.Store(200)
+	watch("127.0.0.41:443 Route 100\n")
+	status.Store(503)
+	watch("127.0.0.41:443 Route 0\n")
+	api.Close()
+	watch("")
+	api = httptest.NewUnstartedServer(api.Config.Handler)
+	_ = api.Listener.Close()
+	serve(address)
+	defer api.Close()
+	status.Store(200)
+	watch("127.0.0.41:443 Route 100\n")
+}
+
+// TestRealServer does it in a network namespace of its own: up twice and down leave all as it was.
+func TestRealServer(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a network namespace needs root")
+	}
+	h := newHost(t, nil)
+	h.shell = []string{"unshare", "--net", "sh"}
+	const look = "ip -o address show dev lo; for i in all lo; do cat /proc/sys/net/ipv4/conf/$i/arp_ignore /proc/sys/net/ipv4/conf/$i/arp_announce; done;"
+	got := h.must("ip link set lo up; echo 1 >/proc/sys/net/ipv4/conf/lo/arp_announce; (" + look + ") >$TABLE.before; set -e;" +
+		"! ./realserver.sh status --vip 192.0.2.10;" +
+		"./realserver.sh up --vip 192.0.2.10; ./realserver.sh up --vip 192.0.2.10; ./realserver.sh up --vip 192.0.2.11;" +
+		"./realserver.sh status --vip 192.0.2.10; ./realserver.sh status --vip 192.0.2.11;" + look +
+		"./realserver.sh down --vip 192.0.2.10; ./realserver.sh status --vip 192.0.2.11; ./realserver.sh down --vip 192.0.2.11; ./realserver.sh down --vip 192.0.2.11;" +
+		"(" + look + ") >$TABLE.after; cmp $TABLE.before $TABLE.after; ls -A $STENTOR_LVS_STATE")
+	for _, want := range []string{"short  192.0.2.10 is not on lo", "ok     192.0.2.10 is on lo", "inet 192.0.2.11/32", "\n1\n2\n1\n2\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	if !strings.HasSuffix(got, "arp_announce of all is 2\n") {
+		t.Errorf("something is left:\n%s", got)
+	}
+}
+
+// TestNonsense: the scripts refuse what cannot be meant, and do nothing then.
+func TestNonsense(t *testing.T) {
+	h := newHost(t, map[string]string{"ipvsadm": "#!/bin/sh\ntouch $TABLE\n", "ip": "#!/bin/sh\ntouch $TABLE\n"})
+	for _, line := range []string{
+		"./director.sh", "./director.sh up", "./director.sh sideways --vip 192.0.2.10 --port 1", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0",
+		"./director.sh up --vip 192.0.2 --port 443 --dev eth0 --node 192.0.2.1", "./director.sh up --vip 192.0.2.256 --port 443 --dev eth0 --node 192.0.2.1",
+		"./director.sh up --vip 192.0.2.10 --port 70000 --dev eth0 --node 192.0.2.1", "./director.sh up --vip 192.0.2.10 --port 443 --dev 'eth0;x' --node 192.0.2.1",
+		"./director.sh up --vip 192.0.2.10 --port 443 --node 192.0.2.1", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node host",
+		"./director.sh up --vip 192.0.2.10 --port", "./director.sh watch --vip 192.0.2.10 --port 443", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 1.2.3.4.5",
+		"./realserver.sh", "./realserver.sh up", "./realserver.sh up --vip", "./realserver.sh up --vip 192.0.2", "./realserver.sh up --vip 192.0.2.300", "./realserver.sh x --vip 192.0.2.1",
+		"./realserver.sh up --vip 192.0..2.1",
+	} {
+		if out, ok := h.run(line); ok || out == "" {
+			t.Errorf("%s is taken, or refused without a word: %q", line, out)
+		}
+	}
+	if _, err := os.Stat(h.dir + "/table"); err == nil {
+		t.Error("something was done")
+	}
+}
+
+// TestDryRun: what would be done is said, and not done.
+func TestDryRun(t *testing.T) {
+	h := newHost(t, map[string]string{"ipvsadm": "#!/bin/sh\ntouch $TABLE\n", "ip": "#!/bin/sh\ntouch $TABLE\n"})
+	got := h.must("./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.21 --dry-run; ./realserver.sh up --vip 192.0.2.10 --dry-run")
+	for _, want := range []string{"ipvsadm -A -t 192.0.2.10:443 -s wlc\n", "ipvsadm -a -t 192.0.2.10:443 -r 192.0.2.21:443 -g -w 100\n", "all/arp_ignore = 1\n", "dev lo"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	if _, err := os.Stat(h.dir + "/table"); err == nil {
+		t.Error("something was done")
+	}
+	if _, err := os.Stat(h.dir + "/state"); err == nil {
+		t.Error("something is kept")
+	}
+}

@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+const (
+	// firstPort and lastPort bound the ports from which the proxy connects to the nodes. Below are those of servers.
+	firstPort = 10_000
+	lastPort  = 65_535
+	// pairConnections is how many connections one source address may have to one address and port of a node: as many
+	// as there are ports, less 1% for those that are in TIME_WAIT and for an uneven spread.
+	pairConnections = (lastPort - firstPort + 1) * 99 / 100
+
+	// spare descriptors of a process: its log, its listeners, the checks of nodes.
+	spare = 1024
+)
+
+// plan is what follows from a request.
+type plan struct {
+	Request
+	Pairs int // of source and node
+
+	// Idle is for how long a connection may be silent: longer than the longest heart-beat that a node can be
+	// configured for (10 minutes), so that a silent connection is the node's to close.
+	Idle string
+	// PerWorker is how many sockets one nginx process may have; the kernel does not deal clients out evenly.
+	PerWorker int
+	Files     int // descriptors of a process
+	Shares    []share
+	Ports     string // of sources
+}
+
+// share is a source address and its part of the clients.
+type share struct{ Part, Source string }
+
+// newPlan checks that what is asked for can be had.
+func newPlan(r Request) (*plan, error) {
+	if err := r.complete(); err != nil {
+		return nil, err
+	}
+	p := &plan{Request: r, Idle: "15m", Ports: fmt.Sprintf("%d-%d", firstPort, lastPort)}
+	if err := p.fit(); err != nil {
+		return nil, err
+	}
+	switch r.Kind {
+	case Nginx:
+		p.PerWorker = 2*r.Connections/r.Workers*5/4 + spare
+		p.Files = p.PerWorker + spare
+	case HAProxy:
+		p.Files = 2*r.Connections + len(p.Nodes)*max(1, len(p.Sources)) + spare
+	}
+	for i, source := range r.Sources {
+		part := "*"
+		if i < len(r.Sources)-1 {
+			part = percent(len(r.Sources))
+		}
+		p.Shares = append(p.Shares, share{part, source})
+	}
+	return p, nil
+}
+
+// percent is one n-th as nginx wants it: with two decimals, rounded down so that all shares are at most 100%.
+func percent(n int) string {
+	return fmt.Sprintf("%d.%02d%%", 100/n, 10000/n%100)
+}
+
+// fit reports when the connections need more pairs of addresses than there are.
+func (p *plan) fit() error {
+	if p.Unix != "" {
+		return nil
+	}
+	sources := max(1, len(p.Sources))
+	p.Pairs = sources * len(p.Nodes)
+	need := (p.Connections + pairConnections - 1) / pairConnections
+	if need <= p.Pairs {
+		return nil
+	}
+	perNode := (need + len(p.Nodes) - 1) / len(p.Nodes)
+	more := (need + sources - 1) / sources
+	return fmt.Errorf("%d connections do not fit: from one source address to one address and port of a node there are %d, and with %d source address(es) and %d node port(s) there are %d in all. "+
+		"%d pairs are needed; take one of\n"+
+		"  %d source addresses of this host (ip address add ADDRESS/32 dev lo|eth0), as in --source 10.0.0.11,10.0.0.12\n"+
+		"  %d ports of nodes: more addresses in listen.client of each node, or more nodes, as in --node 10.0.0.5:8080,10.0.0.5:8082\n"+
+		"  a Unix socket, when the node is on this host, as in --unix /run/stentor/ws.sock",
+		p.Connections, pairConnections, sources, len(p.Nodes), p.Pairs*pairConnections, need, perNode, more)
+}
+
+// Listening is the part of stentor.yaml that this proxy wants.
+func (p *plan) Listening() string {
+	option := ""
+	if p.Kind == HAProxy {
+		option = " proxy_protocol"
+	}
+	if p.Unix != "" {
+		return fmt.Sprintf("client: [\"unix:%s%s group=%s\"]", p.Unix, option, p.User)
+	}
+	var ports, all []string
+	for _, node := range p.Nodes {
+		ports = append(ports, "0.0.0.0"+node[strings.LastIndexByte(node, ':'):])
+	}
+	for i, one := range ports {
+		if !strings.Contains(strings.Join(ports[:i], " ")+" ", one+" ") {
+			all = append(all, fmt.Sprintf("%q", one+option))
+		}
+	}
+	return "client: [" + strings.Join(all, ", ") + "]"
+}
+
+// Trusting is the value of trusted_proxies.
+func (p *plan) Trusting() string {
+	if len(p.Sources) > 0 {
+		return strings.Join(p.Sources, ", ")
+	}
+	return "the addresses of this proxy"
+}
+
+// Loopback reports whether clients can connect from this machine alone.
+func (p *plan) Loopback() bool { return netip.MustParseAddrPort(p.Listen).Addr().IsLoopback() }

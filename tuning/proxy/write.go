@@ -1,0 +1,25 @@
+package proxy
+
+import (
+	"embed"
+	"io"
+	"text/template"
+)
+
+//go:embed nginx.conf.tmpl haproxy.cfg.tmpl
+var files embed.FS
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"inc": func(i int) int { return i + 1 },
+}).ParseFS(files, "*.tmpl"))
+
+// Write writes the configuration that r asks for. An error says what is wrong with r, or what is needed beside it;
+// nothing was written then.
+func Write(w io.Writer, r Request) error {
+	p, err := newPlan(r)
+	if err != nil {
+		return err
+	}
+	name := map[Kind]string{Nginx: "nginx.conf.tmpl", HAProxy: "haproxy.cfg.tmpl"}[r.Kind]
+	return templates.ExecuteTemplate(w, name, p)
+}
