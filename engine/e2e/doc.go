@@ -19,6 +19,6 @@
 //	proxies_test.go      the configurations of `stentor proxy-config` with real traffic, Unix sockets
 //	descriptors_test.go  more clients than descriptors
 //
-// The libraries and the browser are installed by `make e2e-deps`, the proxies by `make proxy-deps`; without them these
+// The libraries and the browser are installed by `make e2e-deps`, the proxies by `make tuning-deps`; without them these
 // tests fail.
 package e2e

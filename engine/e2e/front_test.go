@@ -65,7 +65,7 @@ func behind(t testing.TB, r proxy.Request) *front {
 		run = []string{"nginx", "-p", dir, "-e", errors, "-c", file, "-g", "daemon off;"}
 	}
 	if out, err := exec.Command(check[0], check[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v (make proxy-deps installs it)\n%s\n%s", check, err, out, &text)
+		t.Fatalf("%v: %v (make tuning-deps installs it)\n%s\n%s", check, err, out, &text)
 	}
 	f.cmd = exec.Command(run[0], run[1:]...)
 	f.cmd.Stdout, f.cmd.Stderr = &f.out, &f.out

@@ -16,7 +16,7 @@ import (
 
 func TestShellcheck(t *testing.T) {
 	if out, err := exec.Command("shellcheck", "director.sh", "realserver.sh").CombinedOutput(); err != nil {
-		t.Errorf("%v (make proxy-deps installs it)\n%s", err, out)
+		t.Errorf("%v (make tuning-deps installs it)\n%s", err, out)
 	}
 }
 

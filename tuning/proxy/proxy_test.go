@@ -68,7 +68,7 @@ func TestAccepted(t *testing.T) {
 			}
 			out, err := exec.Command(check[0], check[1:]...).CombinedOutput()
 			if said := string(out); err != nil || strings.Contains(said, "[WARNING]") || strings.Contains(said, "[warn]") {
-				t.Errorf("%d: %v: %v (make proxy-deps installs it)\n%s\n%s", i, check, err, out, &text)
+				t.Errorf("%d: %v: %v (make tuning-deps installs it)\n%s\n%s", i, check, err, out, &text)
 			}
 		}
 	}
