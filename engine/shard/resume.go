@@ -98,7 +98,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	line := f.resumed.line() + positionLine(passed(applied, r.seen, missed))
 	// It begins here: what came since SUBSCRIBE was missed too, or lies before the position that is answered.
 	if l.kind == userQueue {
-		missed = append(missed, s.own(c, b)...)
+		missed = append(missed, s.own(c, b, r.seen)...)
 		slices.SortFunc(missed, history.Compare)
 		f.from = l.p.unicast.next()
 	} else {
@@ -157,21 +157,29 @@ func passed(applied map[int32]bus.Position, seen []bus.Position, missed []*histo
 	return all
 }
 
-// own are the pushes to c's very session that came since SUBSCRIBE. History has no chain of them.
-func (s *Shard) own(c *Conn, b *sub) (own []*history.Entry) {
+// own are the pushes to c's very session that came since SUBSCRIBE and that its client has not seen. History has no
+// chain of them.
+func (s *Shard) own(c *Conn, b *sub, seen []bus.Position) (own []*history.Entry) {
 	for _, e := range b.follow.backlog {
-		if e.Session != "" {
+		if e.Session != "" && !has(seen, e.Position) {
 			own = append(own, e)
 		}
 	}
 	u := &b.log.p.unicast
 	for n := max(b.follow.from, u.base); n < u.next(); n++ {
 		e := u.entries.At(int(n - u.base))
-		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c {
+		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c && !has(seen, e.Position) {
 			own = append(own, e)
 		}
 	}
 	return own
+}
+
+// has reports whether a client that has seen these positions has what is at pos.
+func has(seen []bus.Position, pos bus.Position) bool {
+	return slices.ContainsFunc(seen, func(p bus.Position) bool {
+		return p.Epoch == pos.Epoch && p.Partition == pos.Partition && p.Offset >= pos.Offset
+	})
 }
 
 // behind reports whether a client has seen what the shard has not taken yet. Another node may have heard of a new

@@ -343,9 +343,6 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 	}
 	x := &f.parts[p.part]
 	switch {
-	case p.index < x.next && p.record.Session != "" && f.invented:
-		f.owe(l, fr, pos) // the client claims what lies after the beginning of its session
-		return
 	case p.index < x.next:
 		w.failf("%v: MESSAGE %v (%d) again or out of order, %d was next", f, pos, p.index, x.next)
 	case p.record.Session == "" && p.index < x.low:
