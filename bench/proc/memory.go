@@ -28,3 +28,12 @@ func kilobytes(b []byte, key string) (int64, error) {
 	}
 	return 0, fmt.Errorf("no line %q", key)
 }
+
+// Available returns the bytes that programs of this machine can still be given (MemAvailable).
+func Available() (int64, error) {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	return kilobytes(b, "MemAvailable:")
+}
