@@ -31,7 +31,6 @@ func TestMachine(t *testing.T) {
 	m.Files = []File{{Host: sh, Guest: "/bin/host-sh"}} // a program with libraries
 	m.Env = map[string]string{"GREETING": "it's me"}
 	m.Job = `host-sh -c 'echo "$GREETING, $(id -u)"' >greeting; out greeting
-ip link add a type veth peer name b || exit 1
 lsmod >modules; mkdir d; ulimit -n 2000000 2>/dev/null; echo 3000000 >/proc/sys/fs/nr_open; ulimit -n 2000000; ulimit -n >d/limit
 out modules /root/d/limit
 exit 7`

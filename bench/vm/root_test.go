@@ -74,7 +74,7 @@ func TestCanVirtualise(t *testing.T) {
 		"processor\t: 0\nflags\t\t: fpu vme svm sse\n": true,
 		"flags\t\t: fpu vmx\n":                         true,
 		"flags\t\t: fpu svm_lock\nflags : vmx\n":       false,
-		"": false,
+		"":                                             false,
 	} {
 		if canVirtualise(text) != want {
 			t.Errorf("%q: not %t", text, want)
