@@ -11,12 +11,12 @@ import (
 // that it came in, or nil.
 func (t *thread) message(c *conn, f *stomp.Frame, frame []byte, nanos int64) {
 	id, _ := f.Get("subscription")
-	seq, due, ok := measure.ParsePayload(f.Body)
+	p, ok := measure.ParsePayload(f.Body)
 	if !ok || len(id) != 1 || id[0] < '0' || id[0]-'0' >= MaxSubscriptions {
 		t.counts.Order.Corrupted++
 		return
 	}
-	m := message{frame: frame, due: due, seq: seq, subscription: id[0] - '0'}
+	m := message{frame: frame, due: p.Due, seq: p.Seq, subscription: id[0] - '0'}
 	if len(frame) > 0 && len(frame) <= knownBytes {
 		c.at = t.known.remember(m)
 	}
