@@ -82,7 +82,7 @@ func (b *bench) withRig(ctx context.Context, change func(*client.Options), f fun
 	}
 	defer s.stop()
 	o := client.Options{
-		Address:       s.client,
+		Addresses:     []netip.AddrPort{s.client},
 		Path:          path,
 		Subscriptions: []string{queue, topic}, // the shared one last: see connect.go
 		Receipts:      true,
