@@ -14,6 +14,7 @@ import (
 
 	"stentor/bench/internal/fake"
 	"stentor/bench/measure"
+	"stentor/engine/bus"
 	"stentor/engine/ws"
 	"stentor/stomp"
 )
@@ -300,6 +301,108 @@ func TestChurn(t *testing.T) {
 	}
 }
 
+// What came while connections were away is theirs when they come back, on each subscription, and nothing comes twice.
+func TestResume(t *testing.T) {
+	const connections = 60
+	s := serve(t)
+	o := options(s)
+	o.Resume = true
+	c := connect(t, o)
+	ctx := bounded(t)
+	sent := int64(0)
+	push := func(from, to, dropped int) {
+		for i := from; i <= to; i++ {
+			s.Push(topic, payload(uint32(i)))
+			if i%2 == 0 {
+				s.Push(queue, payload(uint32(i/2)))
+				sent += connections
+			}
+			sent += connections
+		}
+		if err := c.WaitDelivered(ctx, sent-int64(dropped*(to-from+1)*3/2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Open(ctx, Reading, connections); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 {
+		// The first time nobody has had a message yet: the receipt told where they were.
+		if err := c.Drop(Reading, connections/2); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the server sees them go", func() bool { return s.Sessions() == connections/2 })
+		push(40*round+1, 40*round+20, connections/2)
+		if err := c.Open(ctx, Reading, connections/2); err != nil {
+			t.Fatal(err)
+		}
+		push(40*round+21, 40*round+40, 0)
+	}
+	got := c.Counts()
+	if got.Order != (measure.Order{}) || got.Resumed != 3*connections || got.Gaps != 0 || got.Delivered != sent || len(got.Failures) > 0 {
+		t.Errorf("%+v, %d sent", got, sent)
+	}
+}
+
+func TestResumeAfterFailure(t *testing.T) {
+	s := serve(t)
+	o := options(s)
+	o.Resume = true
+	c := connect(t, o)
+	ctx := bounded(t)
+	for range 2 {
+		if err := c.Open(ctx, Reading, 10); err != nil {
+			t.Fatal(err)
+		}
+		s.Hang(ws.AppendClose(nil, 1012, "restart"))
+		eventually(t, "closed", func() bool { return c.Counts().Reading == 0 })
+	}
+	if got := c.Counts(); got.Resumed != 20 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A server that has forgotten says so, and what it leaves out is seen.
+func TestResumeWithAGap(t *testing.T) {
+	s := serve(t)
+	o := options(s)
+	o.Resume = true
+	c := connect(t, o)
+	ctx := bounded(t)
+	if err := c.Open(ctx, Reading, 10); err != nil {
+		t.Fatal(err)
+	}
+	s.Push(topic, payload(1))
+	if err := c.WaitDelivered(ctx, 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Drop(Reading, 10); err != nil {
+		t.Fatal(err)
+	}
+	s.Forget()
+	s.Push(topic, payload(2))
+	if err := c.Open(ctx, Reading, 10); err != nil {
+		t.Fatal(err)
+	}
+	s.Push(topic, payload(3))
+	if err := c.WaitDelivered(ctx, 20); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Counts(); got.Gaps != 20 || got.Resumed != 0 || got.Order != (measure.Order{Lost: 10}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	var l places
+	for _, p := range []bus.Position{{Epoch: 1, Partition: 0, Offset: -1}, {Epoch: 1, Partition: 3, Offset: 7}, {Epoch: 1, Partition: 0, Offset: 9}, {Epoch: 40, Partition: 3, Offset: 0}} {
+		l.pass(1, p)
+	}
+	if got := string(l.appendID(nil, 1)) + ";" + string(l.appendID(nil, 0)); got != "1-0-9,14-3-0;" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	s := serve(t)
 	o := options(s)
@@ -385,6 +488,7 @@ func TestOptions(t *testing.T) {
 		"IPv6":             {Addresses: []netip.AddrPort{netip.MustParseAddrPort("[::1]:1")}, Subscriptions: good.Subscriptions},
 		"no subscription":  {Addresses: good.Addresses},
 		"three":            {Addresses: good.Addresses, Subscriptions: []string{"a", "b", "c"}},
+		"blind resume":     {Addresses: good.Addresses, Subscriptions: good.Subscriptions, Resume: true},
 		"source not valid": {Addresses: good.Addresses, Subscriptions: good.Subscriptions, Sources: []netip.Addr{{}}},
 	} {
 		if c, err := New(o); err == nil {
@@ -407,7 +511,7 @@ func TestLoopback(t *testing.T) {
 
 // The generator shares its machine with what it measures.
 func TestConnectionIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 96 {
+	if n := unsafe.Sizeof(conn{}); n > 136 {
 		t.Errorf("%d bytes a connection", n)
 	}
 }

@@ -33,7 +33,7 @@ type conn struct {
 	generation int32
 	state      state
 	kind       Kind
-	// subscriptions is how many it has. before: it was open before, and has the sequences and marks of that time.
+	// subscriptions is how many it has. before: it was open before, and has the sequences of that time.
 	subscriptions uint8
 	before        bool
 	more          bool   // crypto/tls may have read ahead
@@ -42,9 +42,9 @@ type conn struct {
 	due           int64  // when it was due to open, in ns since the client started
 	streams       [MaxSubscriptions]uint32
 	sequence      [MaxSubscriptions]measure.Sequence
-	marks         [MaxSubscriptions]mark
 	reader        ws.ClientReader
 	pieces        *pieces // nil: the last read ended with a frame
+	places        *places // nil unless Options.Resume
 	tls           *tls.Conn
 }
 

@@ -14,10 +14,10 @@ type Counts struct {
 	Opening          int            // connections on their way, and those that wait for their turn
 	Opened           int64          // connections that came to be open
 	Dropped          int64          // connections closed by Drop
-	Resumed          int64          // subscriptions that carried on where they were
-	NotResumed       int64          // subscriptions that the server could not resume
 	Delivered        int64          // messages
 	HeartbeatsMissed int64          // a server silent for three times the interval that it agreed to, each time
+	Resumed          int64          // subscriptions that went on without a gap (Options.Resume)
+	Gaps             int64          // subscriptions that were told resumed:false
 	Failures         map[string]int // connections that did not open, or were ended by the server, by cause
 	// Ended are the connections that are Silent or Slow and were ended by the server, as it should, by cause.
 	Ended map[string]int
@@ -34,10 +34,10 @@ func (c *Counts) add(p *Counts) {
 	c.Slow += p.Slow
 	c.Opened += p.Opened
 	c.Dropped += p.Dropped
-	c.Resumed += p.Resumed
-	c.NotResumed += p.NotResumed
 	c.Delivered += p.Delivered
 	c.HeartbeatsMissed += p.HeartbeatsMissed
+	c.Resumed += p.Resumed
+	c.Gaps += p.Gaps
 	c.Order.Add(p.Order)
 	c.SlowOrder.Add(p.SlowOrder)
 	for cause, n := range p.Failures {

@@ -48,7 +48,7 @@ func (t *thread) dial(kind Kind, due int64) {
 	}
 	// Over loopback the connection is there already, and the request can go out without a wait for EPOLLOUT.
 	interest := uint32(unix.EPOLLIN)
-	if t.begin(c); c.state == dialing {
+	if t.shake(c); c.state == dialing {
 		interest = unix.EPOLLOUT
 	}
 	if c.state != closed && c.state != securing {
@@ -62,14 +62,18 @@ func (t *thread) take() *conn {
 		c := &t.conns[t.free[n-1]]
 		t.free = t.free[:n-1]
 		again := conn{slot: c.slot, generation: c.generation + 1}
-		if t.client.options.Resume && c.before {
-			again.before, again.sequence, again.marks = true, c.sequence, c.marks
+		if t.client.options.Resume {
+			again.before, again.sequence, again.places = c.before, c.sequence, c.places
 		}
 		*c = again
 		return c
 	}
 	t.conns = append(t.conns, conn{slot: int32(len(t.conns))})
-	return &t.conns[len(t.conns)-1]
+	c := &t.conns[len(t.conns)-1]
+	if t.client.options.Resume {
+		c.places = &places{}
+	}
+	return c
 }
 
 // number of a connection, among those of all threads.
@@ -86,8 +90,8 @@ func (t *thread) watch(c *conn, op int, interest uint32) {
 	}
 }
 
-// begin sends the handshake. The state stays dialing when there is no connection yet.
-func (t *thread) begin(c *conn) {
+// shake sends the handshake. The state stays dialing when there is no connection yet.
+func (t *thread) shake(c *conn) {
 	o := &t.client.options
 	if o.Raw || o.TLS != nil {
 		_, err := unix.Getpeername(int(c.fd))

@@ -29,8 +29,7 @@ type message struct {
 	stream       uint64 // what the payload names
 	seq          uint32
 	subscription uint8
-	placed       bool // position is known
-	position     bus.Position
+	place        bus.Position // with Options.Resume
 }
 
 // key spreads the messages of many streams over the index, and those of one without collision.

@@ -22,11 +22,13 @@ func (t *thread) message(c *conn, f *stomp.Frame, frame []byte, nanos int64) {
 		return
 	}
 	m := message{frame: frame, due: p.Due, stream: p.Stream, seq: p.Seq, subscription: id[0] - '0'}
-	if t.client.options.Resume {
-		id, _ := f.Get("message-id")
+	if c.places != nil {
+		place, _ := f.Get("message-id")
 		var err error
-		m.position, err = bus.ParsePosition(string(id))
-		m.placed = err == nil
+		if m.place, err = bus.ParsePosition(string(place)); err != nil {
+			t.fail(c, "the message-id of a MESSAGE is no position")
+			return
+		}
 	}
 	if len(frame) > 0 && len(frame) <= knownBytes {
 		c.at = t.known.remember(m)
@@ -56,8 +58,8 @@ func (t *thread) deliver(c *conn, m *message, nanos int64) {
 		order = &t.counts.SlowOrder
 	}
 	c.sequence[m.subscription].Observe(m.seq, order)
-	if m.placed {
-		c.marks[m.subscription].pass(m.position)
+	if c.places != nil {
+		c.places.pass(m.subscription, m.place)
 	}
 	t.counts.Delivered++
 	t.fresh++

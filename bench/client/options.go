@@ -34,8 +34,9 @@ type Options struct {
 	// Receipts makes a connection count as open only when the server has confirmed its last SUBSCRIBE, instead of
 	// when that has been sent.
 	Receipts bool
-	// Resume makes a connection that opens again after it was open carry on where it was, by last-message-id. Without
-	// it such a connection begins anew.
+	// Resume makes a connection go on where the last one of its number ended, whoever ended it: SUBSCRIBE carries
+	// last-message-id, and its sequences are checked across the break. Each SUBSCRIBE then asks for its receipt, which
+	// tells where it begins. It takes Receipts. Without it such a connection begins anew.
 	Resume bool
 	// Run and Stream are what payloads must name: Run in the upper half of their stream, Stream of the connection and
 	// the subscription in the lower one. With a Stream of nil they may name anything. Any thread calls it.
@@ -76,6 +77,9 @@ func (o *Options) complete() error {
 	}
 	if !o.Raw && !o.Bare && len(o.Subscriptions) == 0 && o.SubscriptionsOf == nil {
 		return errors.New("a connection needs a subscription")
+	}
+	if o.Resume && (o.Raw || o.Bare || !o.Receipts) {
+		return errors.New("a connection that resumes needs the receipts of its subscriptions")
 	}
 	for _, a := range o.Sources {
 		if !a.Is4() {

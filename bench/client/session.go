@@ -31,7 +31,7 @@ func (t *thread) event(e *unix.EpollEvent) {
 		t.fail(c, fmt.Sprintf("connect: %v", unix.Errno(code)))
 		return
 	}
-	switch t.begin(c); {
+	switch t.shake(c); {
 	case c.state == securing: // until it is done nothing is to be read here
 		if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil); err != nil {
 			panic(fmt.Sprintf("epoll_ctl: %v", err)) // only for a descriptor that is not watched
@@ -204,14 +204,12 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 		if o.Stream != nil {
 			c.streams[i] = o.Stream(number, i)
 		}
-		b := t.scratch[:0]
-		if o.SubscriptionsOf == nil && len(c.marks[i]) == 0 {
-			b = t.client.wire.subscribes[i]
-		} else {
-			b = appendSubscribe(b, i, destination, o.Receipts && (o.Resume || i == len(destinations)-1), c.marks[i])
-			t.scratch = b
+		var last []byte
+		if c.places != nil {
+			last = c.places.appendID(nil, i)
 		}
-		if !t.send(c, gobwas.OpText, b) {
+		receipt := o.Receipts && (o.Resume || i == len(destinations)-1)
+		if t.scratch = appendSubscribe(t.scratch[:0], i, destination, receipt, last); !t.send(c, gobwas.OpText, t.scratch) {
 			return
 		}
 	}
@@ -220,29 +218,18 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 	}
 }
 
-// receipt takes the RECEIPT of a SUBSCRIBE.
+// receipt takes the confirmation of a SUBSCRIBE. They come in the order of the frames that asked for them.
 func (t *thread) receipt(c *conn, f *stomp.Frame) {
-	o := &t.client.options
 	id, _ := f.Get("receipt-id")
 	if c.state != subscribing || len(id) != 1 || id[0] < '0' || id[0]-'0' >= c.subscriptions {
 		t.fail(c, "STOMP: a RECEIPT that was not asked for")
 		return
 	}
-	i := int(id[0] - '0')
-	if o.Resume {
-		resumed, _ := f.Get("resumed")
-		switch {
-		case string(resumed) == "true": // what lies above the mark comes yet
-			t.counts.Resumed++
-		case len(c.marks[i]) > 0:
-			t.counts.NotResumed++
-			fallthrough
-		default:
-			position, _ := f.Get("position")
-			c.marks[i].set(string(position))
-		}
+	i := id[0] - '0'
+	if c.places != nil {
+		t.begin(c, i, f)
 	}
-	if i+1 == int(c.subscriptions) {
+	if c.state == subscribing && i+1 == c.subscriptions {
 		t.opened(c)
 	}
 }
@@ -310,7 +297,7 @@ func (t *thread) fail(c *conn, cause string) {
 	t.release(c)
 }
 
-// release closes a connection and frees its slot. Sequences and marks stay with the slot.
+// release closes a connection and frees its slot. Sequences and places stay with the slot.
 func (t *thread) release(c *conn) {
 	if c.state == open {
 		*t.counts.open(c.kind)--

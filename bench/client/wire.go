@@ -15,11 +15,10 @@ const version = stomp.V12
 
 // wire has what the client says, ready but for masks and CONNECT headers. It does not change.
 type wire struct {
-	key        string   // of all handshakes
-	requests   [][]byte // one for each server
-	connect    []byte   // start of CONNECT, without the headers of one connection
-	subscribes [][]byte // what every connection subscribes to, unless each has its own or one may resume
-	millis     uint32   // the heart-beat interval that is offered and wanted
+	key      string   // of all handshakes
+	requests [][]byte // one for each server
+	connect  []byte   // start of CONNECT, without the headers of one connection
+	millis   uint32   // the heart-beat interval that is offered and wanted
 }
 
 func newWire(o *Options, key string) wire {
@@ -44,24 +43,21 @@ func newWire(o *Options, key string) wire {
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "accept-version", version.String())
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "host", host)
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "heart-beat", millis+","+millis)
-	for i, destination := range o.Subscriptions {
-		receipt := o.Receipts && (o.Resume || i == len(o.Subscriptions)-1)
-		w.subscribes = append(w.subscribes, appendSubscribe(nil, i, destination, receipt, nil))
-	}
 	return w
 }
 
 // request is the handshake of a connection.
 func (w *wire) request(number int) []byte { return w.requests[number%len(w.requests)] }
 
-// appendSubscribe appends a SUBSCRIBE. A receipt has the subscription's id for its own.
-func appendSubscribe(dst []byte, i int, destination string, receipt bool, from mark) []byte {
+// appendSubscribe appends the SUBSCRIBE of a subscription, which goes on behind last unless that is empty. Its receipt
+// has its id.
+func appendSubscribe(dst []byte, i int, destination string, receipt bool, last []byte) []byte {
 	id := strconv.Itoa(i)
 	dst = stomp.AppendCommand(dst, stomp.Subscribe)
 	dst = stomp.AppendHeader(dst, version, "id", id)
 	dst = stomp.AppendHeader(dst, version, "destination", destination)
-	if len(from) > 0 {
-		dst = stomp.AppendHeader(dst, version, "last-message-id", string(from.appendTo(nil)))
+	if len(last) > 0 {
+		dst = stomp.AppendHeader(dst, version, "last-message-id", last)
 	}
 	if receipt {
 		dst = stomp.AppendHeader(dst, version, "receipt", id)
