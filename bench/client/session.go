@@ -91,7 +91,9 @@ func (t *thread) handle(c *conn, b []byte, now time.Time) {
 		}
 		b = b[n:]
 		if t.client.options.Bare {
-			c.subscriptions = 1
+			if c.subscriptions = 1; t.client.options.Stream != nil {
+				c.streams[0] = t.client.options.Stream(t.number(c), 0)
+			}
 			t.opened(c)
 		} else {
 			t.connect(c)
