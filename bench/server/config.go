@@ -45,15 +45,18 @@ type Config struct {
 
 // Kafka is the bus of a server.
 type Kafka struct {
+	Node       string   // the server's id
 	Brokers    []string // host:port
 	Topic      string   // of the project
 	NodesTopic string
 }
 
-var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"yaml": quote}).Parse(`node: {id: bench}
-{{- with .Kafka}}
+var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"yaml": quote}).Parse(`{{- with .Kafka -}}
+node: {id: {{yaml .Node}}}
 bus: kafka
 kafka: {brokers: {{yaml .Brokers}}, nodes_topic: {{yaml .NodesTopic}}}
+{{- else -}}
+node: {id: bench}
 {{- end}}
 {{- with .HistoryBytes}}
 history: {bytes: {{.}}}

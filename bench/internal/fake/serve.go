@@ -18,7 +18,11 @@ type Config struct {
 		Client []string `yaml:"client"`
 		API    string   `yaml:"api"`
 	} `yaml:"listen"`
+	Kafka struct {
+		Brokers []string `yaml:"brokers"`
+	} `yaml:"kafka"`
 	Projects map[string]struct {
+		Topic     string   `yaml:"topic"`
 		Anonymous bool     `yaml:"anonymous"`
 		APIKeys   []string `yaml:"api_keys"`
 		Keys      []struct {
@@ -49,6 +53,13 @@ func Serve(file string) error {
 		return err
 	}
 	defer s.Close()
+	if len(c.Kafka.Brokers) > 0 {
+		stop, err := s.read(c.Kafka.Brokers, c.Projects[project].Topic)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	h := http.Server{Addr: c.Listen.API, Handler: s.API(c.Projects[project].APIKeys[0])}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	gobwas "github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
@@ -20,6 +21,7 @@ import (
 type Server struct {
 	listener net.Listener
 	running  sync.WaitGroup
+	reading  atomic.Bool // what was in Kafka before it
 
 	mu         sync.Mutex
 	heartbeat  string // the server's side of the header
@@ -69,8 +71,9 @@ func (s *Server) SetHeartbeat(header string) { s.mu.Lock(); defer s.mu.Unlock();
 // Forget makes the server answer resumed:false to whoever comes back, who then gets nothing that was missed.
 func (s *Server) Forget() { s.mu.Lock(); defer s.mu.Unlock(); s.forgets = true }
 
-// Sessions returns how many clients are connected, Heartbeats how many heart-beats came from clients, Tokens the
+// Pushes returns how many messages were sent, Sessions returns how many clients are connected, Heartbeats how many heart-beats came from clients, Tokens the
 // tokens of all CONNECTs.
+func (s *Server) Pushes() int      { s.mu.Lock(); defer s.mu.Unlock(); return len(s.log) }
 func (s *Server) Sessions() int    { s.mu.Lock(); defer s.mu.Unlock(); return len(s.sessions) }
 func (s *Server) Heartbeats() int  { s.mu.Lock(); defer s.mu.Unlock(); return s.heartbeats }
 func (s *Server) Tokens() []string { s.mu.Lock(); defer s.mu.Unlock(); return slices.Clone(s.connects) }
