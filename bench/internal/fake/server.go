@@ -30,6 +30,8 @@ type Server struct {
 	log        []pushed // position i+1
 	forgets    bool
 	connects   []string // the value of the token header of each CONNECT
+	fault      Fault
+	breakAt    int // push at which fault happens
 }
 
 // Listen starts a server at a loopback address, host:port with port 0 for any.
@@ -80,11 +82,12 @@ func (s *Server) Tokens() []string { s.mu.Lock(); defer s.mu.Unlock(); return sl
 
 // session is one client.
 type session struct {
-	server *Server
-	conn   net.Conn
-	write  sync.Mutex
-	ids    map[string]string // destination to subscription id; guarded by server.mu
-	user   string
+	server  *Server
+	conn    net.Conn
+	write   sync.Mutex
+	delayed []byte            // comes after the next message; guarded by write
+	ids     map[string]string // destination to subscription id; guarded by server.mu
+	user    string
 }
 
 // pushed is a message as it is kept. A user's has the destination with /user.
@@ -212,6 +215,10 @@ func (c *session) send(payload []byte) {
 	c.write.Lock()
 	defer c.write.Unlock()
 	c.put(payload)
+	if c.delayed != nil {
+		c.put(c.delayed)
+		c.delayed = nil
+	}
 }
 
 // put is send for who holds write.
@@ -252,10 +259,33 @@ func (s *Server) PushUser(user, destination string, body []byte) {
 			to[c] = id
 		}
 	}
+	fault := None
+	if s.fault != None && len(s.log) == s.breakAt {
+		fault = s.fault
+	}
 	s.mu.Unlock()
 	for c, id := range to {
+		if fault != None {
+			done := s.broken(fault, c, &p, id)
+			if fault = None; done {
+				continue
+			}
+		}
 		c.send(message(&p, id))
 	}
+}
+
+// Kick closes all sessions of a user and returns how many there were.
+func (s *Server) Kick(user string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sessions {
+		if c.user == user {
+			n++
+			c.conn.Close()
+		}
+	}
+	return n
 }
 
 // Each calls f with a function that writes bare bytes to a client, for every client.
