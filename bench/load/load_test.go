@@ -95,7 +95,7 @@ func TestScenarios(t *testing.T) {
 		{"topics", []string{"--rate=100", "--duration=1s", "--destinations=20", "--distribution=zipf"}, []string{"open", "push", "settle"}, n, 100, 0},
 		{"users", []string{"--rate=200", "--duration=1s"}, []string{"open", "push", "settle"}, n, 200, 0},
 		{"churn", []string{"--rate=20", "--duration=1s", "--churn-rate=100"}, []string{"open", "churn", "back", "settle"}, n + 100, 20 * n, 200},
-		{"reconnect", []string{"--rate=20", "--duration=900ms", "--hold=200ms", "--open-rate=0"}, []string{"open", "before", "away", "back", "after", "settle"}, 2 * n, 20 * n, 2 * n},
+		{"reconnect", []string{"--rate=20", "--duration=900ms", "--hold=200ms", "--open-rate=0"}, []string{"open", "before", "away", "back", "after", "settle"}, 2 * n, 15 * n, 2 * n},
 		{"slow", []string{"--rate=20", "--duration=1s", "--slow-share=0.2"}, []string{"open", "open slow", "push", "settle"}, n, 20 * n * 8 / 10, 0},
 		{"slow", []string{"--rate=20", "--duration=1s", "--slow-share=0.2", "--slow-kind=slowly", "--slow-bytes=4096"}, []string{"open", "open slow", "push", "settle"}, n, 20 * n * 8 / 10, 0},
 		{"soak", []string{"--rate=20", "--user-rate=100", "--churn-rate=50", "--duration=1s", "--destinations=3", "--batch=10"}, []string{"open", "soak", "back", "settle"}, n + 50, 20*n/3/2 + 100, 100},

@@ -40,6 +40,10 @@ func Listen(address string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return serveAt(l), nil
+}
+
+func serveAt(l net.Listener) *Server {
 	s := &Server{heartbeat: "10000,10000", listener: l, sessions: map[*session]bool{}}
 	s.running.Go(func() {
 		for {
@@ -50,7 +54,7 @@ func Listen(address string) (*Server, error) {
 			s.running.Go(func() { s.serve(c) })
 		}
 	})
-	return s, nil
+	return s
 }
 
 // Address is where clients connect.
