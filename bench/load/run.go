@@ -148,7 +148,7 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 
 // finish counts what has not come as lost.
 func (r *run) finish() {
-	if missing := r.clients.Missing(r.streams.newestOf); missing > 0 && r.Protocol == "stomp" {
+	if missing := r.clients.Missing(r.streams.newestOf); missing > 0 {
 		r.stock.lost(missing)
 	}
 }

@@ -92,16 +92,21 @@ type session struct {
 	delayed []byte            // comes after the next message; guarded by write
 	ids     map[string]string // destination to subscription id; guarded by server.mu
 	user    string
+	bare    bool // speaks no STOMP and gets all bodies
 }
 
 // pushed is a message as it is kept. A user's has the destination with /user.
 type pushed struct {
 	destination, user string
 	message           stomp.Message
+	body              []byte
 }
 
 // to reports whether c gets it, and on which subscription. server.mu is held.
 func (p *pushed) to(c *session) (id string, ok bool) {
+	if c.bare {
+		return "", true
+	}
 	if p.user != "" && p.user != c.user {
 		return "", false
 	}
@@ -112,10 +117,11 @@ func (p *pushed) to(c *session) (id string, ok bool) {
 func (s *Server) serve(conn net.Conn) {
 	defer conn.Close()
 	u := gobwas.Upgrader{Protocol: func(p []byte) bool { return string(p) == stomp.V12.Subprotocol() }}
-	if _, err := u.Upgrade(conn); err != nil {
+	shaken, err := u.Upgrade(conn)
+	if err != nil {
 		return
 	}
-	c := &session{server: s, conn: conn, ids: map[string]string{}}
+	c := &session{server: s, conn: conn, ids: map[string]string{}, bare: shaken.Protocol == ""}
 	s.mu.Lock()
 	s.sessions[c] = true
 	s.mu.Unlock()
@@ -255,7 +261,7 @@ func (s *Server) Push(destination string, body []byte) { s.PushUser("", destinat
 // PushUser sends a message to a user's subscribers of a destination, which begins with /user; without a user to all.
 func (s *Server) PushUser(user, destination string, body []byte) {
 	s.mu.Lock()
-	p := pushed{destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body)}
+	p := pushed{destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body), body}
 	s.log = append(s.log, p)
 	to := map[*session]string{}
 	for c := range s.sessions {
@@ -274,6 +280,10 @@ func (s *Server) PushUser(user, destination string, body []byte) {
 			if fault = None; done {
 				continue
 			}
+		}
+		if c.bare {
+			c.send(body)
+			continue
 		}
 		c.send(message(&p, id))
 	}
