@@ -36,7 +36,7 @@ func TestPushToKafka(t *testing.T) {
 	t.Cleanup(broker.Close)
 	c := server.NewCredentials()
 	s, _, err := server.Start(bounded(t), stentor, t.TempDir(), server.Config{Credentials: c, Kafka: &server.Kafka{
-		Brokers: []string{broker.Address()}, Topic: "stentor.push.bench", NodesTopic: "stentor.nodes", NodeID: "load",
+		Brokers: []string{broker.Address()}, Topic: "stentor.push.bench", NodesTopic: "stentor.nodes", Node: "load",
 	}})
 	if err != nil {
 		t.Fatal(err)
