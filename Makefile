@@ -66,8 +66,12 @@ test-vm: vm-deps ## the tests that boot a virtual machine
 vm-deps: # qemu, busybox, a kernel
 	@bench/vm/deps.sh
 
+.PHONY: bench-kafka
+bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; BENCH=--quick for two
+	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
+
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
-KAFKA_TESTS ?= ./kafka/...
+KAFKA_TESTS ?= ./kafka/... ./bench/load
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)
 
 .PHONY: kafka

@@ -139,7 +139,7 @@ func TestPanics(t *testing.T) {
 	broken := r.entry(bus.Record{Destination: "/topic/a"}, 10)
 	broken.Message = stomp.Message{}
 	broken.Destination = "/topic/a"
-	r.s.Push(rigProject, broken)
+	r.hand(broken)
 	r.push("/topic/a", 10)
 	r.run()
 	if pending := r.settings.History.Pending(); pending != 0 {
