@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 //go:embed million.sh
@@ -19,6 +20,8 @@ var millionScript string
 type Million struct {
 	Machine     // without files, job and memory, which are chosen here
 	Connections int
+	// Heartbeat is what the clients offer and want. An emulated machine takes a tenth of a millisecond for each.
+	Heartbeat time.Duration
 	// Stentor and Bench are the two programs, Tuning the folder with the tuning scripts; without it only the
 	// descriptors are raised.
 	Stentor, Bench, Tuning string
@@ -51,6 +54,7 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 	}
 	m.Env = map[string]string{
 		"CONNECTIONS": fmt.Sprint(m.Connections),
+		"HEARTBEAT":   m.Heartbeat.String(),
 		"SECRET":      rand.Text() + rand.Text(),
 		"API_KEY":     rand.Text(),
 		"BENCH_FLAGS": strings.Join(m.BenchFlags, " "),
