@@ -3,6 +3,8 @@
 package vm
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -51,15 +53,37 @@ exit 7`
 	}
 }
 
-func TestMachineEndsInTime(t *testing.T) {
+// What came out before a machine is ended is there.
+func TestMachineIsEnded(t *testing.T) {
 	m := machine(t)
-	m.Timeout = 20 * time.Second
-	m.Job = `echo kept >f; out f; sleep 1000`
-	if _, err := m.Run(t.Context()); !errors.Is(err, ErrTimeout) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	enough := errors.New("enough")
+	m.Console = writerFunc(func(b []byte) (int, error) {
+		if bytes.Contains(b, []byte("it is out")) {
+			cancel(enough)
+		}
+		return len(b), nil
+	})
+	m.Job = `echo kept >f; out f; echo it is out; sleep 1000`
+	if _, err := m.Run(ctx); !errors.Is(err, enough) {
 		t.Errorf("%v", err)
 	}
 	if b, err := os.ReadFile(filepath.Join(m.Out, "f")); string(b) != "kept\n" {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func TestMachineEndsInTime(t *testing.T) {
+	m := machine(t)
+	m.Timeout = time.Second
+	m.Job = `sleep 1000`
+	if _, err := m.Run(t.Context()); !errors.Is(err, ErrTimeout) {
+		t.Errorf("%v", err)
 	}
 }
 
