@@ -20,9 +20,15 @@ const (
 	maxAnswer      = 1 << 20
 )
 
+// idleTimeout is shorter than that of servers (Stentor's is a minute): a POST on a connection that the server is just
+// closing ends in EOF, and nobody knows whether it was taken.
+const idleTimeout = 20 * time.Second
+
 // newClient keeps a connection for each of so many lanes.
 func newClient(lanes int, tls *tls.Config) *http.Client {
-	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: lanes, MaxConnsPerHost: lanes, TLSClientConfig: tls}}
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		MaxIdleConnsPerHost: lanes, MaxConnsPerHost: lanes, TLSClientConfig: tls, IdleConnTimeout: idleTimeout,
+	}}
 }
 
 // API pushes through Stentor's own HTTP API.
