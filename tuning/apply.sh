@@ -91,7 +91,7 @@ plan_value() {
 	# The kernel rounds some of those up, and writes masks in other lengths.
 	case $kind in
 	sys) if [ "$persists" = 1 ] && met "$rules" "$now" "$wanted"; then return; fi ;;
-	module) if [ "$now" -ge "$wanted" ] && [ "$((now - wanted))" -lt 8192 ]; then return; fi ;;
+	module) if [ "$now" -ge "$wanted" ] && [ "$((now - wanted))" -lt "$((page * 128))" ]; then return; fi ;; # a page of buckets
 	esac
 	change
 }
@@ -288,7 +288,7 @@ done
 reload_units
 
 say
-say "done; what was is in $state"
+if [ "$failed" = 1 ]; then say "done, but for what is named above; what was is in $state"; else say "done; what was is in $state"; fi
 say "now start the node again: it reads its limits and net.core.somaxconn when it starts"
 if [ -e "$root/$limits_file" ]; then say "limits of a shell change at the next login, or now, as root: ulimit -n $nofile"; fi
 exit "$failed"

@@ -35,7 +35,7 @@ func Check(root string, pid int, w Want, h Host) []Finding {
 		f := Finding{Setting: s}
 		f.Is, f.Verdict = p.judge(&s, h)
 		if f.Verdict == Short {
-			f.Mend = mend(&f, w, h)
+			f.Mend = mend(&f, w)
 		}
 		all = append(all, f)
 	}
@@ -235,7 +235,7 @@ func (p *process) memoryMax() int64 {
 }
 
 // mend says what helps.
-func mend(f *Finding, w Want, h Host) string {
+func mend(f *Finding, w Want) string {
 	apply := fmt.Sprintf("sudo tuning/apply.sh --connections %d", w.Connections)
 	if w.Outgoing {
 		apply += " --outgoing"
@@ -243,7 +243,7 @@ func mend(f *Finding, w Want, h Host) string {
 	switch f.Kind {
 	case Memory:
 		have, _ := number(f.Is)
-		return fmt.Sprintf("more memory, or fewer connections: %d fit (limits.connections)", Fit(have))
+		return fmt.Sprintf("more memory, or fewer connections: %d fit (limits.connections)", w.Fit(have))
 	case Sysctl:
 		return fmt.Sprintf("sudo sysctl -w %s='%s'", f.Name, f.merge(f.Is))
 	case Sys, Module:

@@ -93,7 +93,8 @@ report() {
 	case $1 in
 	ok) printf '\n' ;;
 	*)
-		printf ', should be %s\n' "$(readable "$rules" "$value")"
+		readable "$rules" "$value"
+		printf ', should be %s\n' "$it"
 		explain "$name"
 		printf '        why:      %s\n        without:  %s\n        source:   %s\n' "$why" "$below" "$source"
 		;;

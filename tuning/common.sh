@@ -240,15 +240,26 @@ unit_value() {
 	esac
 }
 
-# readable RULES VALUE: how a person would say it.
+# readable RULES VALUE: how a person would say it, in the variable it.
 readable() {
+	readable_rules=$1 it=''
 	case $1 in
-	atleast) say "at least $2" ;;
-	atmost) say "at most $2" ;;
-	oneof) case $2 in *' '*) say "one of $2" ;; *) say "$2" ;; esac ;;
-	mask) say "$2" ;;
-	*) say "$2 ($1)" ;;
+	mask | -)
+		it=$2
+		return
+		;;
+	oneof)
+		for w in $2; do it="$it${it:+ or }$w"; done
+		return
+		;;
 	esac
+	for w in $2; do
+		case ${readable_rules%%,*} in
+		atleast) it="$it${it:+, }at least $w" ;;
+		atmost) it="$it${it:+, }at most $w" ;;
+		esac
+		readable_rules=${readable_rules#*,}
+	done
 }
 
 # difference OLD NEW NAME: a unified diff of two files, either of which may be missing.

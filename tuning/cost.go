@@ -11,20 +11,29 @@ const (
 	processKiB = 1
 	socketKiB  = 4
 	bufferKiB  = 4
-	// PerConnection is what one connection needs of the host's memory, in KiB.
-	PerConnection = processKiB + socketKiB + bufferKiB
-	// Base is what the system and an idle node need, in KiB: history of a few projects and the Kafka client included.
-	Base = 512 << 10
+	// otherEndKiB is what the other end costs where it is on the same host (Want.Outgoing): a socket, and less than 1 KiB
+	// of stentor-bench. The page of buffer is charged to one end at a time. A proxy's own memory is not in it.
+	otherEndKiB = socketKiB + 1
+	// base is what the system and an idle node need, in KiB: history of a few projects and the Kafka client included.
+	base = 512 << 10
 )
 
 // MaxConnections is the most that can be asked for, as of limits.connections in the configuration.
 const MaxConnections = 10000000
 
-// Need returns the memory in KiB that a host with so many connections needs.
-func Need(connections int64) int64 { return Base + connections*PerConnection }
+// each is what one connection needs of the host's memory, in KiB.
+func (w Want) each() int64 {
+	if w.Outgoing {
+		return processKiB + socketKiB + bufferKiB + otherEndKiB
+	}
+	return processKiB + socketKiB + bufferKiB
+}
 
-// Fit returns how many connections fit into so many KiB.
-func Fit(memory int64) int64 { return min(MaxConnections, max(0, (memory-Base)/PerConnection)) }
+// Need returns the memory in KiB that the host needs.
+func (w Want) Need() int64 { return base + w.Connections*w.each() }
+
+// Fit returns how many connections fit into so many KiB, however many are wanted.
+func (w Want) Fit(memory int64) int64 { return min(MaxConnections, max(0, (memory-base)/w.each())) }
 
 // ErrConnections says that a number of connections makes no sense.
 var ErrConnections = errors.New("connections: allowed are 1 to 10000000")

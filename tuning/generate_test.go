@@ -52,9 +52,9 @@ func settingsShell() []byte {
 	p("# shellcheck shell=sh disable=SC2017,SC2034,SC2154")
 	p("# Generated from table.go by go generate; a test compares it. Do not edit.")
 	p("")
-	p("# fit: how many connections fit into memory KiB.")
+	p("# fit prints how many connections fit into memory KiB.")
 	p("fit() {")
-	p("\tfits=$(((memory - %d) / %d))", Base, PerConnection)
+	p("\tfits=$(((memory - %d) / (%d + %d * outgoing)))", base, Want{}.each(), otherEndKiB)
 	p("\tif [ \"$fits\" -lt 0 ]; then fits=0; fi")
 	p("\tif [ \"$fits\" -gt %d ]; then fits=%d; fi", MaxConnections, MaxConnections)
 	p("\tprintf '%%s\\n' \"$fits\"")
@@ -155,9 +155,10 @@ func grouped(n int64) string {
 // fitTable says how many connections fit into which memory. A host with n GiB shows some 3% less to Linux.
 func fitTable() string {
 	var b strings.Builder
-	b.WriteString("| memory | connections at most |\n|---|---|\n")
+	b.WriteString("| memory | connections at most | with stentor-bench on the same host |\n|---|---|---|\n")
 	for _, gib := range []int64{2, 4, 8, 16, 32, 64, 128} {
-		fmt.Fprintf(&b, "| %d GiB | %s |\n", gib, grouped(Fit(gib<<20*97/100)/1000*1000))
+		seen := gib << 20 * 97 / 100
+		fmt.Fprintf(&b, "| %d GiB | %s | %s |\n", gib, grouped(Want{}.Fit(seen)/1000*1000), grouped(Want{Outgoing: true}.Fit(seen)/1000*1000))
 	}
 	return b.String()
 }
@@ -168,8 +169,8 @@ func hostTable() string {
 	b.WriteString("| connections | node | kernel's sockets | buffers in a broadcast to all | with 512 MiB for the system | descriptors |\n|---|---|---|---|---|---|\n")
 	gib := func(kib int64) string { return fmt.Sprintf("%.2f GiB", float64(kib)/(1<<20)) }
 	for _, n := range []int64{1000, 10000, 100000, 250000, 500000, 1000000, 2000000} {
-		env := environment(Want{Connections: n}, Host{Memory: Need(n), Page: 4, Cores: 2})
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", grouped(n), gib(n*processKiB), gib(n*socketKiB), gib(n*bufferKiB), gib(Need(n)), grouped(env["files"]))
+		env := environment(Want{Connections: n}, Host{Memory: Want{Connections: n}.Need(), Page: 4, Cores: 2})
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", grouped(n), gib(n*processKiB), gib(n*socketKiB), gib(n*bufferKiB), gib(Want{Connections: n}.Need()), grouped(env["files"]))
 	}
 	return b.String()
 }

@@ -44,7 +44,7 @@ type NIC struct {
 // Inspect reads the facts from the host whose root directory is root. Of /proc and /sys only files are read that any
 // user may read.
 func Inspect(root string) (Host, error) {
-	h := Host{Page: 4}
+	h := Host{Page: 4, NICs: []NIC{}}
 	var err error
 	if h.Memory, err = kilobytes(filepath.Join(root, "proc/meminfo"), "MemTotal:"); err != nil {
 		return h, err

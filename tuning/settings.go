@@ -36,7 +36,10 @@ func Settings(w Want, h Host) []Setting {
 
 // environment has what the names in formulas mean.
 func environment(w Want, h Host) map[string]int64 {
-	env := map[string]int64{"connections": w.Connections, "memory": h.Memory, "page": h.Page, "cores": h.Cores}
+	env := map[string]int64{"connections": w.Connections, "memory": h.Memory, "page": h.Page, "cores": h.Cores, "outgoing": 0}
+	if w.Outgoing {
+		env["outgoing"] = 1
+	}
 	for _, n := range named {
 		env[n.name] = n.value.eval(env)
 	}

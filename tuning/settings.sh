@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2017,SC2034,SC2154
 # Generated from table.go by go generate; a test compares it. Do not edit.
 
-# fit: how many connections fit into memory KiB.
+# fit prints how many connections fit into memory KiB.
 fit() {
-	fits=$(((memory - 524288) / 9))
+	fits=$(((memory - 524288) / (9 + 5 * outgoing)))
 	if [ "$fits" -lt 0 ]; then fits=0; fi
 	if [ "$fits" -gt 10000000 ]; then fits=10000000; fi
 	printf '%s\n' "$fits"
@@ -14,18 +14,18 @@ fit() {
 settings() {
 	files=$((65536 > connections + 4096 ? 65536 : connections + 4096)) # descriptors of the node: one a client, and 4,096 for the API, the bus, logs and the clients that are answered 503
 	backlog=$((65535 < (4096 > connections / 8 ? 4096 : connections / 8) ? 65535 : (4096 > connections / 8 ? 4096 : connections / 8))) # clients that may arrive while an event loop is busy elsewhere
-	pressure=$((memory * 3 / 10 < 16384 + connections * 6 ? memory * 3 / 10 : 16384 + connections * 6)) # KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, at most 30% of the memory
-	hard=$((memory * 4 / 10 < 65536 + connections * 8 ? memory * 4 / 10 : 65536 + connections * 8)) # KiB of socket buffers above which it drops: 2 pages a connection, at most 40% of the memory
+	pressure=$((memory * 3 / 10 < 16384 + connections * (6 + 3 * outgoing) ? memory * 3 / 10 : 16384 + connections * (6 + 3 * outgoing))) # KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, half as many again with its other end, at most 30% of the memory
+	hard=$((memory * 4 / 10 < 65536 + connections * (8 + 4 * outgoing) ? memory * 4 / 10 : 65536 + connections * (8 + 4 * outgoing))) # KiB of socket buffers above which it drops: 2 pages a connection, 3 with its other end, at most 40% of the memory
 	few=0 spread=0
 	for nic in $nics; do
 		rx=${nic#*:} rx=${rx%:*}
 		if [ "$rx" -lt "$cores" ]; then few=1; fi
 		if [ "$rx" -gt 1 ] && [ "$cores" -gt 1 ]; then spread=1; fi
 	done
-	put memory 'memory' - atleast "$((524288 + connections * 9))"
+	put memory 'memory' - atleast "$((524288 + connections * (9 + 5 * outgoing)))"
 	put sysctl 'fs.nr_open' proc/sys/fs/nr_open atleast "$((1048576 > (files + 1023) / 1024 * 1024 ? 1048576 : (files + 1023) / 1024 * 1024))"
-	put sysctl 'fs.file-max' proc/sys/fs/file-max atleast "$((files * 4))"
-	put sysctl 'fs.epoll.max_user_watches' proc/sys/fs/epoll/max_user_watches atleast "$((files * 4))"
+	put sysctl 'fs.file-max' proc/sys/fs/file-max atleast "$((files * (2 + 2 * outgoing)))"
+	put sysctl 'fs.epoll.max_user_watches' proc/sys/fs/epoll/max_user_watches atleast "$((files * (1 + outgoing)))"
 	put sysctl 'net.core.somaxconn' proc/sys/net/core/somaxconn atleast "$((backlog))"
 	put sysctl 'net.ipv4.tcp_max_syn_backlog' proc/sys/net/ipv4/tcp_max_syn_backlog atleast "$((backlog))"
 	put sysctl 'net.ipv4.tcp_syncookies' proc/sys/net/ipv4/tcp_syncookies oneof '1 2'
@@ -106,7 +106,7 @@ settings() {
 explain() {
 	case $1 in
 	memory)
-		why='KiB: 1 for the node, 4 for the kernel'\''s socket, inode, file and epoll item, 4 for a page of buffer while a broadcast is on its way to everybody; 512 MiB for the system and the node itself'
+		why='KiB: 1 for the node, 4 for the kernel'\''s socket, inode, file and epoll item, 4 for a page of buffer while a broadcast is on its way to everybody, 5 for the other end when that is on this host too (--outgoing); 512 MiB for the system and the node itself'
 		below='the kernel drops segments, then the OOM killer ends the node and all of its connections'
 		source='tuning/README.md'
 		;;
@@ -116,7 +116,7 @@ explain() {
 		source='proc_sys_fs(5); kernel: Documentation/admin-guide/sysctl/fs.rst'
 		;;
 	fs.file-max)
-		why='open files of all processes together: the node'\''s, and two a connection for a proxy on the same host'
+		why='open files of all processes together: the node'\''s, two a connection for a proxy on the same host, and as many again for the rest'
 		below='accept fails with ENFILE; the node refuses new clients'
 		source='proc_sys_fs(5); kernel: Documentation/admin-guide/sysctl/fs.rst'
 		;;

@@ -35,7 +35,7 @@ const (
 )
 
 // named are the quantities that several formulas use, in the order in which they are computed, beside the given ones:
-// connections, memory and page (KiB), cores, queues (receive queues of the NIC that has the fewest).
+// connections, outgoing (0 or 1), memory and page (KiB), cores, queues (receive queues of the NIC that has the fewest).
 var named = []struct {
 	name  string
 	value formula
@@ -43,8 +43,8 @@ var named = []struct {
 }{
 	{"files", parse("max(65536, connections + 4096)"), "descriptors of the node: one a client, and 4,096 for the API, the bus, logs and the clients that are answered 503"},
 	{"backlog", parse("min(65535, max(4096, connections / 8))"), "clients that may arrive while an event loop is busy elsewhere"},
-	{"pressure", parse("min(memory * 3 / 10, 16384 + connections * 6)"), "KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, at most 30% of the memory"},
-	{"hard", parse("min(memory * 4 / 10, 65536 + connections * 8)"), "KiB of socket buffers above which it drops: 2 pages a connection, at most 40% of the memory"},
+	{"pressure", parse("min(memory * 3 / 10, 16384 + connections * (6 + 3 * outgoing))"), "KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, half as many again with its other end, at most 30% of the memory"},
+	{"hard", parse("min(memory * 4 / 10, 65536 + connections * (8 + 4 * outgoing))"), "KiB of socket buffers above which it drops: 2 pages a connection, 3 with its other end, at most 40% of the memory"},
 }
 
 // plain makes a row with one number.
@@ -86,17 +86,17 @@ const (
 // table has every setting. The order is that in which apply.sh sets them: fs.nr_open comes before the limits that it
 // bounds, since a limit above it would keep people from logging in.
 var table = []definition{
-	bounds(plain(Memory, "memory", always, AtLeast, "524288 + connections * 9",
-		"KiB: 1 for the node, 4 for the kernel's socket, inode, file and epoll item, 4 for a page of buffer while a broadcast is on its way to everybody; 512 MiB for the system and the node itself",
+	bounds(plain(Memory, "memory", always, AtLeast, "524288 + connections * (9 + 5 * outgoing)",
+		"KiB: 1 for the node, 4 for the kernel's socket, inode, file and epoll item, 4 for a page of buffer while a broadcast is on its way to everybody, 5 for the other end when that is on this host too (--outgoing); 512 MiB for the system and the node itself",
 		"the kernel drops segments, then the OOM killer ends the node and all of its connections", "tuning/README.md")),
 
 	bounds(plain(Sysctl, "fs.nr_open", always, AtLeast, "max(1048576, (files + 1023) / 1024 * 1024)",
 		"the highest number of descriptors that any process may be allowed; a limit (nofile) above it cannot be set",
 		"the unit does not start (step LIMITS), and logins with such a limit fail", "proc_sys_fs(5); "+fsSysctl)),
-	bounds(plain(Sysctl, "fs.file-max", always, AtLeast, "files * 4",
-		"open files of all processes together: the node's, and two a connection for a proxy on the same host",
+	bounds(plain(Sysctl, "fs.file-max", always, AtLeast, "files * (2 + 2 * outgoing)",
+		"open files of all processes together: the node's, two a connection for a proxy on the same host, and as many again for the rest",
 		"accept fails with ENFILE; the node refuses new clients", "proc_sys_fs(5); "+fsSysctl)),
-	bounds(plain(Sysctl, "fs.epoll.max_user_watches", always, AtLeast, "files * 4",
+	bounds(plain(Sysctl, "fs.epoll.max_user_watches", always, AtLeast, "files * (1 + outgoing)",
 		"descriptors that one user may have in epoll sets; the default is 4% of the memory at 160 bytes each, too few on a small host",
 		"epoll_ctl fails with ENOSPC, and what was just accepted is closed", "epoll(7)")),
 

@@ -63,7 +63,7 @@ func TestSane(t *testing.T) {
 			mem := v["net.ipv4.tcp_mem"]
 			check(len(mem) == 3 && mem[0] > 0 && mem[0] < mem[1] && mem[1] < mem[2], "tcp_mem %v", mem)
 			check(mem[2]*4 <= gib<<20*4/10, "tcp_mem %v takes more than 40%% of the memory", mem)
-			if n <= Fit(gib<<20) {
+			if n <= (Want{Outgoing: true}).Fit(gib<<20) {
 				// A page for everybody. Where the memory is just enough, what is charged may press but not drop.
 				check(mem[2] >= min(n, gib<<20/10), "tcp_mem %v does not hold a broadcast", mem)
 			}
@@ -83,19 +83,22 @@ func TestSane(t *testing.T) {
 }
 
 func TestFit(t *testing.T) {
-	for _, one := range []struct{ memory, want int64 }{{0, 0}, {Base, 0}, {Base + 8, 0}, {Base + 9, 1}, {2 << 20, 174762}, {19 << 20, 2155406}, {1 << 40, MaxConnections}} {
-		if got := Fit(one.memory); got != one.want {
+	for _, one := range []struct{ memory, want int64 }{{0, 0}, {base, 0}, {base + 8, 0}, {base + 9, 1}, {2 << 20, 174762}, {19 << 20, 2155406}, {1 << 40, MaxConnections}} {
+		if got := (Want{}).Fit(one.memory); got != one.want {
 			t.Errorf("%d KiB: %d, want %d", one.memory, got, one.want)
 		}
 	}
 	for _, n := range []int64{1, 1000, 1000000} {
-		if Fit(Need(n)) != n || Fit(Need(n)-1) != n-1 {
-			t.Errorf("%d connections need %d KiB, which hold %d", n, Need(n), Fit(Need(n)))
+		for _, w := range []Want{{n, false}, {n, true}} {
+			if w.Fit(w.Need()) != n || w.Fit(w.Need()-1) != n-1 {
+				t.Errorf("%+v need %d KiB, which hold %d", w, w.Need(), w.Fit(w.Need()))
+			}
 		}
 	}
-	// What the node measured (README.md, "Measured") fits into the formula, and a million into the machine of the proof.
-	if processKiB*1024 < 957 || Fit(19<<20) < 1000000 || Need(1000000) > 10<<20 {
-		t.Errorf("%d KiB for a million", Need(1000000))
+	// What the node measured (README.md, "Measured") fits into the formula, and a million with both ends into 18.5 GiB.
+	million := Want{1000000, true}
+	if processKiB*1024 < 957 || million.Need() > 37<<19 || (Want{Connections: 1000000}).Need() > 10<<20 {
+		t.Errorf("%d KiB for a million", million.Need())
 	}
 }
 

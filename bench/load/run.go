@@ -86,6 +86,20 @@ func Run(ctx context.Context, s *Spec, out Output) (*result.Result, error) {
 	return r.run(ctx, out)
 }
 
+// Check looks only whether this host has what a run needs: descriptors, source ports, memory. The error names everything
+// that is short, and the command that mends it.
+func Check(ctx context.Context, s *Spec) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	t, err := newTarget(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, err = s.preflight(t)
+	return err
+}
+
 func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.Options {
 	x := r.streams
 	return client.Options{

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stentor/bench/load"
 	"stentor/bench/result"
@@ -59,22 +62,25 @@ every message is checked. It is the scenario "million" of run, with the same fla
 // loadCommand runs a scenario, that of its argument unless one is named.
 func loadCommand(scenario string) *cobra.Command {
 	var asJSON string
-	var quiet bool
+	var quiet, check bool
 	spec, flags := load.NewSpec()
 	c := &cobra.Command{
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec.Scenario = scenario
 			if scenario == "" {
-				spec.Scenario = args[0]
-				if strings.HasSuffix(args[0], ".yaml") || strings.HasSuffix(args[0], ".yml") {
-					var err error
-					if spec.Scenario, err = load.ReadFile(flags, args[0]); err != nil {
-						return err
-					}
-					if spec.Scenario == "" {
-						return fmt.Errorf("%s: no scenario", args[0])
-					}
+				if err := choose(spec, flags, args[0]); err != nil {
+					return err
 				}
+			}
+			if check {
+				if err := load.Check(cmd.Context(), spec); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "this host has what %d connections need\n", spec.Connections)
+				return err
+			}
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
 			}
 			out := load.Output{Writer: os.Stderr, Terminal: isTerminal(os.Stderr), Settings: load.Settings(flags)}
 			if quiet {
@@ -84,16 +90,11 @@ func loadCommand(scenario string) *cobra.Command {
 			if r == nil {
 				return err
 			}
-			if err := load.WriteSummary(cmd.OutOrStdout(), r); err != nil {
+			if err := show(cmd.OutOrStdout(), r, asJSON); err != nil {
 				return err
 			}
-			if asJSON != "" {
-				if err := writeJSON(asJSON, r); err != nil {
-					return err
-				}
-			}
 			if err == nil && !r.Verdict.Good {
-				err = errors.New("the run is not good")
+				err = errors.New("not all was as it must be: see above")
 			}
 			return err
 		},
@@ -101,9 +102,36 @@ func loadCommand(scenario string) *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.AddFlagSet(flags)
-	f.StringVar(&asJSON, "json", "", "write the result there as JSON")
+	f.StringVar(&asJSON, "json", "", "write the result to this file as JSON; - for standard output instead of the summary")
+	f.BoolVar(&check, "check", false, "only look whether this host has what the run needs")
 	f.BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return c
+}
+
+// gcPercent keeps the heap small beside what the connections take. They make little garbage once they are open.
+const gcPercent = 50
+
+// choose sets the scenario, which is a name or stands in a file.
+func choose(s *load.Spec, f *pflag.FlagSet, arg string) (err error) {
+	s.Scenario = arg
+	if !strings.HasSuffix(arg, ".yaml") && !strings.HasSuffix(arg, ".yml") {
+		return nil
+	}
+	if s.Scenario, err = load.ReadFile(f, arg); err == nil && s.Scenario == "" {
+		err = fmt.Errorf("%s: scenario is missing", arg)
+	}
+	return err
+}
+
+// show writes the summary, and JSON where it is wanted.
+func show(w io.Writer, r *result.Result, path string) error {
+	if path == "-" {
+		return encode(w, r)
+	}
+	if err := load.WriteSummary(w, r); err != nil || path == "" {
+		return err
+	}
+	return writeJSON(path, r)
 }
 
 func writeJSON(path string, r *result.Result) error {
@@ -111,7 +139,11 @@ func writeJSON(path string, r *result.Result) error {
 	if err != nil {
 		return err
 	}
-	e := json.NewEncoder(f)
+	return errors.Join(encode(f, r), f.Close())
+}
+
+func encode(w io.Writer, r *result.Result) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", " ")
-	return errors.Join(e.Encode(r), f.Close())
+	return e.Encode(r)
 }

@@ -75,7 +75,7 @@ func (f *doctorFlags) examine(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	e := examination{Connections: f.want.Connections, Fit: tuning.Fit(host.Memory), Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
+	e := examination{Connections: f.want.Connections, Fit: f.want.Fit(host.Memory), Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
 	short := 0
 	for i := range e.Settings {
 		if e.Settings[i].Verdict == tuning.Short {

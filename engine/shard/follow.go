@@ -204,6 +204,7 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 		e.AddDropped()
 	}
 	f.backlog = slices.Delete(f.backlog, 0, gone)
+	l.lost(f.cursor)
 	f.cursor += uint64(missed)
 	s.lose(f, gone+missed)
 	if l.p.settings.Slow == KeepLatest {
@@ -306,6 +307,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 			s.given = append(s.given, l.at(n))
 		}
 	}
+	clear(f.backlog[:fromBacklog])
 	f.backlog = f.backlog[fromBacklog:]
 	if len(f.backlog) == 0 {
 		f.backlog = nil
@@ -313,10 +315,12 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	f.cursor += uint64(len(s.given) - fromBacklog)
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
 	if len(s.frames.buf) == 0 {
+		clear(s.given)
 		return true
 	}
 	if noted && note == nil {
 		f.dropped, f.resumed = 0, notResumed
+		b.gaps = l.gaps
 	}
 	s.sent(l.p)
 	written := s.write(c, s.frames.buf)
@@ -324,7 +328,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		if written {
 			e.AddWritten(1, s.now)
 		} else {
-			e.AddFailed()
+			e.AddFailed(1, s.now)
 		}
 	}
 	clear(s.given)
@@ -405,18 +409,39 @@ func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
 	return true
 }
 
-// followSoon has c's detached subscriptions tried again right after this turn.
+// followSoon has c's detached subscriptions tried again after this turn. It is no task of the inbox: when thousands of
+// clients resume at once, pushes would wait behind them.
 func (s *Shard) followSoon(c *Conn) {
-	s.postTo(c.ref(), func(c *Conn) {
-		tries := 8 // the others have their turn with the next tick: this task is not to outgrow a slice
-		for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen; {
-			b := s.subs.at(i)
-			next := b.next
-			if b.loose {
-				s.followOne(i)
-				tries--
-			}
-			i = next
+	s.soon.Push(c.ref())
+	if s.soon.Len() == 1 {
+		s.env.Wake()
+	}
+}
+
+// followNamed tries those that followSoon named.
+func (s *Shard) followNamed(deadline int64) (more bool) {
+	for s.soon.Len() > 0 {
+		if c := s.find(s.soon.Pop()); c != nil {
+			s.followSome(c)
 		}
-	})
+		if s.clock() >= deadline {
+			break
+		}
+	}
+	return s.soon.Len() > 0
+}
+
+// followSome tries some of c's detached subscriptions. The others have their turn with the next tick: it is not to outgrow
+// a slice.
+func (s *Shard) followSome(c *Conn) {
+	tries := 8
+	for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen; {
+		b := s.subs.at(i)
+		next := b.next
+		if b.loose {
+			s.followOne(i)
+			tries--
+		}
+		i = next
+	}
 }
