@@ -23,7 +23,7 @@ fmt: ## format the code
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l cmd engine stomp bench kafka tuning)" || { gofmt -l cmd engine stomp bench kafka tuning; echo 'run make fmt'; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/...
+	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/vm
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/...
 
 .PHONY: test
@@ -57,12 +57,25 @@ bench: ## Go benchmarks of the delivery path
 bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what the README shows
 	bin/stentor-bench node --stentor bin/stentor
 
+CONNECTIONS ?= 1000000
+.PHONY: million
+million: build vm-deps ## the proof: a million connections to one server, in a virtual machine; CONNECTIONS=100000 for a short run
+	bin/stentor-bench vm million --connections $(CONNECTIONS) --stentor bin/stentor --out million
+
+.PHONY: test-vm
+test-vm: vm-deps ## the tests that boot a virtual machine
+	$(GO) test -tags vm -count 1 ./bench/vm
+
+.PHONY: vm-deps
+vm-deps: # qemu, busybox, a kernel
+	@bench/vm/deps.sh
+
 .PHONY: bench-kafka
 bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; BENCH=--quick for two
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
 
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
-KAFKA_TESTS ?= ./kafka/...
+KAFKA_TESTS ?= ./kafka/... ./bench/load
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)
 
 .PHONY: kafka

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -139,7 +140,7 @@ type crowd struct {
 // crowd makes one of n, not open yet. change sets what it wants besides the shared topic.
 func (b *bench) crowd(s *server.Server, n int, change func(*client.Options)) (*crowd, error) {
 	o := client.Options{
-		Address: s.Client, Path: server.Path, Subscriptions: []string{server.Topic}, Receipts: true,
+		Addresses: []netip.AddrPort{s.Client}, Path: server.Path, Subscriptions: []string{server.Topic}, Receipts: true,
 		Heartbeat: time.Minute, // keeps heart-beats out of the measurement
 		Headers:   server.Anonymous, Sources: client.Loopback(n),
 	}

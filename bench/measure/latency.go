@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -26,6 +27,25 @@ func (l *Latency) Merge(from *Latency) { l.h.Merge(from.h) }
 
 // Reset forgets everything.
 func (l *Latency) Reset() { l.h.Reset() }
+
+// Encode returns the histogram in HdrHistogram's compressed form (V2, base64), which other tools read too.
+func (l *Latency) Encode() (string, error) {
+	b, err := l.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	return string(b), err
+}
+
+// DecodeLatency reads what Encode returned.
+func DecodeLatency(s string) (*Latency, error) {
+	h, err := hdrhistogram.Decode([]byte(s))
+	if err != nil {
+		return nil, fmt.Errorf("histogram: %w", err)
+	}
+	l := NewLatency()
+	if dropped := l.h.Merge(h); dropped > 0 {
+		return nil, fmt.Errorf("histogram: %d values lie outside 1 us to %v", dropped, longest)
+	}
+	return l, nil
+}
 
 // Summary is what a report shows of a histogram.
 type Summary struct {

@@ -37,6 +37,34 @@ func TestLatency(t *testing.T) {
 	}
 }
 
+// Histograms of several generators are merged, not averaged.
+func TestLatencyEncoded(t *testing.T) {
+	a, b := NewLatency(), NewLatency()
+	for i := 1; i <= 1000; i++ {
+		a.Record(time.Duration(i) * time.Microsecond)
+		b.Record(time.Duration(i) * time.Millisecond)
+	}
+	text, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := DecodeLatency(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Summary() != b.Summary() {
+		t.Errorf("%+v, want %+v", again.Summary(), b.Summary())
+	}
+	a.Merge(b)
+	text, _ = a.Encode()
+	if again, err = DecodeLatency(text); err != nil || again.Summary() != a.Summary() || again.Summary().Count != 2000 {
+		t.Errorf("%+v, want %+v, %v", again.Summary(), a.Summary(), err)
+	}
+	if _, err := DecodeLatency("nonsense"); err == nil {
+		t.Error("nonsense is a histogram")
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		v    []float64

@@ -7,59 +7,58 @@ import (
 
 func TestPayload(t *testing.T) {
 	for _, c := range []struct {
-		seq  uint32
-		due  int64
+		p    Payload
 		size int
 		want int // bytes
 	}{
-		{1, 0, 0, MinPayload},
-		{1, 1, MinPayload, MinPayload},
-		{7, 1732292160123456789, 200, 200},
-		{1<<32 - 1, 1<<63 - 1, 4096, 4096},
+		{Payload{Seq: 1}, 0, MinPayload},
+		{Payload{Seq: 1, Due: 1, Stream: 1}, MinPayload, MinPayload},
+		{Payload{Seq: 7, Due: 1732292160123456789, Stream: 0xfedc_0000_0001}, 200, 200},
+		{Payload{Seq: 1<<32 - 1, Due: 1<<63 - 1, Stream: 1<<64 - 1}, 4096, 4096},
 	} {
-		b := AppendPayload([]byte("x"), c.seq, c.due, c.size)[1:]
+		b := c.p.Append([]byte("x"), c.size)[1:]
 		if len(b) != c.want {
 			t.Errorf("size %d: %d bytes, want %d", c.size, len(b), c.want)
 		}
 		if !json.Valid(b) {
 			t.Errorf("not JSON: %s", b)
 		}
-		seq, due, ok := ParsePayload(b)
-		if !ok || seq != c.seq || due != c.due {
-			t.Errorf("ParsePayload(%s) = %d, %d, %v", b, seq, due, ok)
+		if p, ok := ParsePayload(b); !ok || p != c.p {
+			t.Errorf("ParsePayload(%s) = %+v, %v", b, p, ok)
 		}
 	}
 }
 
-// Every single changed byte must be noticed, or parse as another number or time.
+// Every single changed byte must be noticed, or parse as another number, time or stream.
 func TestPayloadCorrupted(t *testing.T) {
-	b := AppendPayload(nil, 5, 1732292160123456789, 200)
+	whole := Payload{Seq: 5, Due: 1732292160123456789, Stream: 77}
+	b := whole.Append(nil, 200)
 	for i := range b {
 		c := append([]byte(nil), b...)
 		c[i] ^= 1
-		seq, due, ok := ParsePayload(c)
-		inDue := i >= dueAt && i < dueAt+16
-		if ok && (!inDue || seq != 5 || due == 1732292160123456789) {
+		p, ok := ParsePayload(c)
+		inNumber := i >= dueAt && i < dueAt+16 || i >= streamAt && i < streamAt+16
+		if ok && (!inNumber || p == whole) {
 			t.Errorf("byte %d changed unnoticed: %s", i, c)
 		}
 	}
 	for n := range MinPayload {
-		if _, _, ok := ParsePayload(b[:n]); ok {
+		if _, ok := ParsePayload(b[:n]); ok {
 			t.Errorf("%d bytes parsed", n)
 		}
 	}
 }
 
 func FuzzParsePayload(f *testing.F) {
-	f.Add(AppendPayload(nil, 9, 12345, 100))
+	f.Add(Payload{Seq: 9, Due: 12345, Stream: 3}.Append(nil, 150))
 	f.Add([]byte(payloadStart))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		seq, due, ok := ParsePayload(b)
+		p, ok := ParsePayload(b)
 		if !ok {
 			return
 		}
 		// Hexadecimal digits may be upper case; all else is rebuilt byte for byte.
-		again := AppendPayload(nil, seq, due, len(b))
+		again := p.Append(nil, len(b))
 		if len(again) != len(b) || string(again[fillAt:]) != string(b[fillAt:]) {
 			t.Fatalf("%q parsed, but is rebuilt as %q", b, again)
 		}

@@ -35,6 +35,42 @@ func TestSequence(t *testing.T) {
 	}
 }
 
+// Who knows where it began must see what comes first, too.
+func TestSequenceFollow(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		newest  uint32 // when it began
+		seen    []uint32
+		sent    uint32 // in the end
+		want    Order
+		missing uint32
+	}{
+		{"nothing sent", 0, nil, 0, Order{}, 0},
+		{"nothing came", 0, nil, 3, Order{}, 3},
+		{"all came", 0, []uint32{1, 2, 3}, 3, Order{}, 0},
+		{"the first is lost", 0, []uint32{2, 3}, 3, Order{Lost: 1}, 0},
+		{"the last is lost", 5, []uint32{6, 7}, 8, Order{}, 1},
+		{"some were under way", 5, []uint32{4, 5, 6}, 6, Order{}, 0},
+		{"some were under way, and one is lost", 5, []uint32{3, 4, 6}, 6, Order{Lost: 1}, 0},
+		{"the first is repeated", 0, []uint32{1, 1}, 1, Order{Repeated: 1}, 0},
+		{"the second came first", 0, []uint32{2, 1, 3}, 3, Order{Reordered: 1}, 0},
+	} {
+		var s Sequence
+		var o Order
+		s.Follow(c.newest)
+		for _, seq := range c.seen {
+			s.Observe(seq, &o)
+		}
+		if missing := s.Missing(c.sent); o != c.want || missing != c.missing {
+			t.Errorf("%s: %+v and %d missing, want %+v and %d", c.name, o, missing, c.want, c.missing)
+		}
+	}
+	var unknown Sequence
+	if unknown.Missing(5) != 0 {
+		t.Error("a sequence that does not know its start misses something")
+	}
+}
+
 func TestSequenceAllocatesNothing(t *testing.T) {
 	var s Sequence
 	var o Order

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"stentor/bench/baseline"
@@ -46,7 +47,7 @@ func (b *bench) withBare(ctx context.Context, connections int, f func(context.Co
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Options{Address: p.Address, Raw: true, Sources: client.Loopback(b.largePoint())})
+	c, err := client.New(client.Options{Addresses: []netip.AddrPort{p.Address}, Raw: true, Sources: client.Loopback(b.largePoint())})
 	if err != nil {
 		return errors.Join(err, p.Close())
 	}

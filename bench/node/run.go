@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -84,7 +85,7 @@ func (b *bench) withRig(ctx context.Context, change func(*client.Options), f fun
 	}
 	defer s.Stop()
 	o := client.Options{
-		Address:       s.Client,
+		Addresses:     []netip.AddrPort{s.Client},
 		Path:          server.Path,
 		Subscriptions: []string{server.Queue, server.Topic}, // the shared one last: see connect.go
 		Receipts:      true,

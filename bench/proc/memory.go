@@ -28,3 +28,26 @@ func kilobytes(b []byte, key string) (int64, error) {
 	}
 	return 0, fmt.Errorf("no line %q", key)
 }
+
+// Available returns the bytes that programs of this machine can still be given (MemAvailable).
+func Available() (int64, error) {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	return kilobytes(b, "MemAvailable:")
+}
+
+// OwnRSS returns the resident bytes of this process by the kernel's running count, which is cheap at any size.
+func OwnRSS() (int64, error) {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	f := bytes.Fields(b)
+	if len(f) < 2 {
+		return 0, fmt.Errorf("/proc/self/statm is too short: %q", b)
+	}
+	pages, err := strconv.ParseInt(string(f[1]), 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}

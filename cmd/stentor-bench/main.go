@@ -14,15 +14,19 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := rootCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "stentor-bench:", err)
+		os.Exit(1)
+	}
+}
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "stentor-bench",
 		Short:         "Load generator and measurements for Stentor",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(nodeCommand(), kafkaCommand(), baselineCommand())
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "stentor-bench:", err)
-		os.Exit(1)
-	}
+	root.AddCommand(runCommand(), millionCommand(), nodeCommand(), kafkaCommand(), vmCommand(), baselineCommand())
+	return root
 }

@@ -43,7 +43,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		Shard: shard.Limits{
 			HandshakeTimeout: time.Duration(l.HandshakeTimeout), ConnectTimeout: time.Duration(l.ConnectTimeout),
 			Ping: time.Duration(c.Heartbeat.Ping), FramesPerSecond: l.FramesPerSecond, Subscriptions: l.Subscriptions,
-			Patterns: l.Patterns, ReplyBytes: int(l.ReplyBytes),
+			Patterns: l.Patterns, ReplyBytes: int(l.ReplyBytes), Heartbeats: heartbeats(c.Heartbeat.Auto),
 		},
 		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
 		Limits: engine.Limits{
@@ -53,6 +53,14 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		Projects: engineProjects(c, projects),
 		Log:      log,
 	}, nil
+}
+
+// heartbeats is how many a second a shard aims at: at some 8 us each, both ways counted, 4% of its core.
+func heartbeats(auto bool) int {
+	if auto {
+		return 5000
+	}
+	return 0
 }
 
 func millis(d config.Duration) uint32 { return uint32(time.Duration(d).Milliseconds()) }

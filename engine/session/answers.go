@@ -15,12 +15,12 @@ type answer struct {
 	lines   string // more header lines, ready for the wire
 }
 
-// Connected answers CONNECT and lets the session begin. user may be empty.
-func (m *Machine) Connected(s *Session, id, user string) {
+// Connected answers CONNECT and lets the session begin. user may be empty. least is what Greet was told.
+func (m *Machine) Connected(s *Session, id, user string, least uint32) {
 	s.Phase = Connected
 	t := stomp.AppendCommand(m.text[:0], stomp.Connected)
 	t = stomp.AppendHeader(t, stomp.V10, "version", s.Version.String())
-	sends, receives := m.conf.Sends, m.conf.Receives
+	sends, receives := m.offer(least)
 	if s.Version == stomp.V10 {
 		sends, receives = 0, 0 // see Greet
 	}

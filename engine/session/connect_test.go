@@ -81,7 +81,7 @@ func TestConnectedNamesTheUser(t *testing.T) {
 	p := newPlayer(t, testConfig)
 	p.s.Phase = Greeting
 	p.own = func(ev *Event) bool {
-		p.m.Connected(&p.s, "0123abc", "u/1\nx")
+		p.m.Connected(&p.s, "0123abc", "u/1\nx", 0)
 		return true
 	}
 	p.feed(text("CONNECT\naccept-version:1.1\n\n\x00"))
@@ -91,28 +91,35 @@ func TestConnectedNamesTheUser(t *testing.T) {
 func TestHeartbeatAgreement(t *testing.T) {
 	for _, c := range []struct {
 		header        string
-		sends, wants  uint32 // the server's offer
+		sends, wants  uint32 // the server's intervals
+		least         uint32 // none of them shorter
 		send, receive uint32
 	}{
-		{"", 10000, 20000, 0, 0},
-		{"0,0", 10000, 20000, 0, 0},
-		{"10000,10000", 10000, 20000, 10000, 20000},
-		{"30000,5000", 10000, 20000, 10000, 30000},
-		{"0,60000", 10000, 20000, 60000, 0},
-		{"4000,0", 10000, 20000, 0, 20000},
-		{"4000,4000", 0, 20000, 0, 20000},
-		{"4000,4000", 10000, 0, 10000, 0},
-		{" 4000 , 4000 ", 1, 1, 4000, 4000},
-		{"99999999999,1", 1, 1, 1, 1<<32 - 1},
+		{"", 10000, 20000, 0, 0, 0},
+		{"0,0", 10000, 20000, 0, 0, 0},
+		{"10000,10000", 10000, 20000, 0, 10000, 20000},
+		{"30000,5000", 10000, 20000, 0, 10000, 30000},
+		{"0,60000", 10000, 20000, 0, 60000, 0},
+		{"4000,0", 10000, 20000, 0, 0, 20000},
+		{"4000,4000", 0, 20000, 0, 0, 20000},
+		{"4000,4000", 10000, 0, 0, 10000, 0},
+		{" 4000 , 4000 ", 1, 1, 0, 4000, 4000},
+		{"10000,10000", 10000, 20000, 15000, 15000, 20000},
+		{"30000,10000", 10000, 0, 15000, 15000, 0},
+		{"10000,10000", 0, 20000, 30000, 0, 30000},
+		{"99999999999,1", 1, 1, 0, 1, 1<<32 - 1},
 	} {
 		conf := testConfig
 		conf.Sends, conf.Receives = c.sends, c.wants
 		p := newPlayer(t, conf)
 		p.s.Phase = Greeting
 		var got Greets
-		p.own = func(*Event) bool {
-			got = p.m.Greet()
-			return false
+		p.own = func(ev *Event) bool {
+			got = p.m.Greet(c.least)
+			if ev.Kind == Connect {
+				p.m.Connected(&p.s, "id", "", c.least)
+			}
+			return true
 		}
 		frame := "CONNECT\naccept-version:1.2\nheart-beat:" + c.header + "\n\n\x00"
 		if c.header == "" {
@@ -122,7 +129,13 @@ func TestHeartbeatAgreement(t *testing.T) {
 		if want := (Greets{c.send, c.receive}); got != want {
 			t.Errorf("%q, server %d,%d: %v, want %v", c.header, c.sends, c.wants, got, want)
 		}
-		if offer := fmt.Sprintf("heart-beat:%d,%d\n", c.sends, c.wants); !strings.Contains(p.replies()[0], offer) {
+		offer := func(own uint32) uint32 {
+			if own == 0 {
+				return 0
+			}
+			return max(own, c.least)
+		}
+		if offer := fmt.Sprintf("heart-beat:%d,%d\n", offer(c.sends), offer(c.wants)); !strings.Contains(p.replies()[0], offer) {
 			t.Errorf("%q lacks %q", p.replies(), offer)
 		}
 	}
@@ -135,7 +148,7 @@ func TestVersion10HasNoHeartbeats(t *testing.T) {
 		p.s.Phase = Greeting
 		got := Greets{1, 1}
 		p.own = func(*Event) bool {
-			got = p.m.Greet()
+			got = p.m.Greet(0)
 			return false
 		}
 		p.feed(text("CONNECT\n" + accept + "heart-beat:10000,10000\n\n\x00"))
@@ -151,7 +164,7 @@ func later(ev *Event) bool { return ev.Kind == Connect }
 // answer is what a shard does when the answer of the authentication has come.
 func (p *player) answer() {
 	p.t.Helper()
-	p.m.Connected(&p.s, "id", "")
+	p.m.Connected(&p.s, "id", "", 0)
 	p.feed(nil)
 }
 

@@ -87,8 +87,8 @@ func TestAllocations(t *testing.T) {
 		m.Begin(&s, in)
 		for ev := m.Next(&s); ev.Kind != More; ev = m.Next(&s) {
 			if ev.Kind == Connect {
-				m.Greet()
-				m.Connected(&s, "0123456789abcdef", "user")
+				m.Greet(0)
+				m.Connected(&s, "0123456789abcdef", "user", 0)
 			}
 		}
 		m.End(&s)

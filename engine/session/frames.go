@@ -145,15 +145,28 @@ func (m *Machine) connect(s *Session) Event {
 
 const versionsText = "the versions supported are 1.0, 1.1 and 1.2"
 
-// Greet is the heart-beat agreement of the CONNECT that m.Frame holds. STOMP 1.0 has no heart-beats: clients that speak
-// it send none, even those that offer them before they know the version.
-func (m *Machine) Greet() Greets {
+// offer is the server's side of the heart-beat agreement: its intervals, but none shorter than least milliseconds.
+func (m *Machine) offer(least uint32) (sends, receives uint32) {
+	if sends = m.conf.Sends; sends > 0 {
+		sends = max(sends, least)
+	}
+	if receives = m.conf.Receives; receives > 0 {
+		receives = max(receives, least)
+	}
+	return sends, receives
+}
+
+// Greet is the heart-beat agreement of the CONNECT that m.Frame holds, with no interval of the server's shorter than
+// least milliseconds; Connected must be told the same. STOMP 1.0 has no heart-beats: clients that speak it send none,
+// even those that offer them before they know the version.
+func (m *Machine) Greet(least uint32) Greets {
 	accept, present := m.Frame.Get("accept-version")
 	if version, _ := stomp.Negotiate(accept, present); version == stomp.V10 {
 		return Greets{}
 	}
 	hb, present := m.Frame.Get("heart-beat")
 	cx, cy, _ := stomp.ParseHeartbeat(hb, present)
-	send, receive := stomp.NegotiateHeartbeat(m.conf.Sends, m.conf.Receives, cx, cy)
+	sends, receives := m.offer(least)
+	send, receive := stomp.NegotiateHeartbeat(sends, receives, cx, cy)
 	return Greets{Send: send, Receive: receive}
 }

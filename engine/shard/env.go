@@ -57,6 +57,8 @@ type Admission struct {
 	Counted bool           // counted against its address
 	// Endpoint is the project of the endpoint's path; Project and Token come from the handshake's query and headers.
 	Endpoint, Project, Token string
+
+	least uint32 // see leastInterval; from CONNECT until CONNECTED, which must speak of the same
 }
 
 // Credentials are what a client shows: the handshake's, overridden by what CONNECT carries. header looks a header of
@@ -126,6 +128,7 @@ type Limits struct {
 	HandshakeTimeout time.Duration // until the WebSocket is open
 	ConnectTimeout   time.Duration // until CONNECTED
 	Ping             time.Duration // for clients without STOMP heart-beats
+	Heartbeats       int           // and pings a second, both ways, that the intervals of new sessions aim at; 0 unlimited
 	FramesPerSecond  int           // a connection
 	Subscriptions    int           // a session
 	Patterns         int           // a project

@@ -86,7 +86,8 @@ func (s *Shard) receipt(c *Conn, ev *session.Event, lines string) {
 
 // authenticate begins the check of a CONNECT. Its answer may come later; what the client sends meanwhile waits.
 func (s *Shard) authenticate(c *Conn) {
-	greets := s.machine.Greet()
+	c.hello.least = s.leastInterval()
+	greets := s.machine.Greet(c.hello.least)
 	c.sends, c.receives = greets.Send, greets.Receive
 	frame := &s.machine.Frame
 	credentials := Credentials{Admission: c.hello, Header: func(name string) (string, bool) {
@@ -127,6 +128,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 		return
 	}
 	s.greeted(c)
+	least := c.hello.least
 	c.hello = nil
 	c.user, c.rights = id.User, id.Rights
 	c.expires = uint32(id.Expires)
@@ -135,7 +137,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	c.project.sessions++
 	s.stats.Sessions.Add(1)
 	s.rememberUser(c)
-	s.machine.Connected(&c.sess, s.sessionID(c), c.user)
+	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least)
 	c.lastRead = s.millis()
 	s.rearm(c)
 }

@@ -1,0 +1,159 @@
+package vm
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// Proof is what a run of Million has shown.
+type Proof struct {
+	Connections int      `json:"connections"`
+	Results     []Claim  `json:"results"`
+	Phases      []Phase  `json:"phases"`
+	Problems    []string `json:"problems"` // what the load generator found wrong
+	Samples     []Sample `json:"samples"`
+}
+
+// Claim is a figure and the most that it may be.
+type Claim struct {
+	Name   string `json:"name"`
+	Value  int64  `json:"value"`
+	Most   int64  `json:"most"`
+	Unit   string `json:"unit"` // bytes, or empty for a number
+	Passed bool   `json:"passed"`
+}
+
+// Phase is one of the load generator's.
+type Phase struct {
+	Name      string  `json:"name"`
+	Seconds   float64 `json:"seconds"`
+	Opened    int64   `json:"opened"`
+	Delivered int64   `json:"delivered"`
+}
+
+// Targets for a million connections. Fewer have their share, and what does not depend on their number.
+const (
+	serverPerConnection = 1_100
+	allPerConnection    = 10_000
+	serverBase          = 48 << 20
+	allBase             = 256 << 20
+	million             = 1_000_000
+)
+
+func target(connections int, each, base int64) int64 {
+	if connections < million {
+		return int64(connections)*each + base
+	}
+	return int64(connections) * each
+}
+
+// ReadProof reads what million.sh brought out to dir.
+func ReadProof(dir string, connections int) (*Proof, error) {
+	samples, err := readSamples(filepath.Join(dir, "figures", "samples.tsv"))
+	if err != nil {
+		return nil, err
+	}
+	load, err := readLoadResult(filepath.Join(dir, "million.json"))
+	if err != nil {
+		return nil, err
+	}
+	p := &Proof{Connections: connections, Samples: samples, Problems: load.Verdict.Problems}
+	if !load.Verdict.Good && len(p.Problems) == 0 {
+		p.Problems = []string{"the load generator says that the run is not good"}
+	}
+	var lost, repeated, wrong, missed int64
+	for _, phase := range load.Phases {
+		p.Phases = append(p.Phases, Phase{Name: phase.Name, Seconds: phase.Seconds, Opened: phase.Opened, Delivered: phase.Delivered})
+		lost += phase.Order.Lost
+		repeated += phase.Order.Repeated
+		wrong += phase.Order.Reordered + phase.Order.Corrupted + phase.Order.Misrouted
+		missed += phase.HeartbeatsMissed
+	}
+	most := peak(samples, func(s Sample) int64 { return int64(s.Clients) })
+	p.claim("connections that were missing at the most", max(0, int64(connections)-most), 0, "")
+	p.claim("messages lost", lost, 0, "")
+	p.claim("messages repeated", repeated, 0, "")
+	p.claim("messages out of order, corrupted or misrouted", wrong, 0, "")
+	p.claim("heart-beats missed", missed, 0, "")
+	p.claim("server's RSS", peak(samples, func(s Sample) int64 { return s.Server }), target(connections, serverPerConnection, serverBase), bytesUnit)
+	p.claim("kernel and both processes", peak(samples, func(s Sample) int64 { return s.Used }), target(connections, allPerConnection, allBase), bytesUnit)
+	return p, nil
+}
+
+const bytesUnit = "bytes"
+
+func (p *Proof) claim(name string, value, most int64, unit string) {
+	p.Results = append(p.Results, Claim{Name: name, Value: value, Most: most, Unit: unit, Passed: value <= most})
+}
+
+// Missed is how many claims and checks failed.
+func (p *Proof) Missed() int {
+	n := len(p.Problems)
+	for _, c := range p.Results {
+		if !c.Passed {
+			n++
+		}
+	}
+	return n
+}
+
+// WriteTable writes the proof for people.
+func (p *Proof) WriteTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s connections\tmeasured\tat most\t\n", group(int64(p.Connections)))
+	for _, c := range p.Results {
+		verdict := "ok"
+		if !c.Passed {
+			verdict = "MISSED"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Name, c.text(c.Value), c.text(c.Most), verdict)
+	}
+	fmt.Fprintln(t, "\t\t\t\nphase\tseconds\topened\tdelivered")
+	for _, f := range p.Phases {
+		fmt.Fprintf(t, "%s\t%.1f\t%s\t%s\n", f.Name, f.Seconds, group(f.Opened), group(f.Delivered))
+	}
+	fmt.Fprintln(t, "\t\t\t\nafter\tconnections\tserver\tgenerator\tslab\tall\tCPU of server, generator")
+	for _, s := range p.Samples {
+		if s.Phase == running {
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f s, %.0f s\n", s.Phase, group(int64(s.Clients)),
+			megabytes(s.Server), megabytes(s.Generator), megabytes(s.Slab), megabytes(s.Used), s.ServerCPU.Seconds(), s.LoadCPU.Seconds())
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, text := range p.Problems {
+		fmt.Fprintln(w, "problem:", text)
+	}
+	return nil
+}
+
+// running is the phase of samples that were taken between the phases.
+const running = "running"
+
+func (c *Claim) text(n int64) string {
+	if c.Unit == bytesUnit {
+		return megabytes(n)
+	}
+	return group(n)
+}
+
+func megabytes(n int64) string { return group(n/1e6) + " MB" }
+
+// group writes a number with commas.
+func group(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	var b strings.Builder
+	for i, d := range digits {
+		if left := len(digits) - i; i > 0 && left%3 == 0 && digits[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}

@@ -1,0 +1,96 @@
+package vm
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseSample(t *testing.T) {
+	s, err := parseSample("12.50\topen\t1000\t2048\t1024\t512\t256\t150\t25")
+	want := Sample{
+		At: 12500 * time.Millisecond, Phase: "open", Clients: 1000, Used: 2 << 20, Server: 1 << 20, Generator: 512 << 10,
+		Slab: 256 << 10, ServerCPU: 1500 * time.Millisecond, LoadCPU: 250 * time.Millisecond,
+	}
+	if s != want || err != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err := parseSample("1\tend\t0\t-5\t7\t\t1\t9\t"); s.Generator != 0 || s.Used != -5<<10 || err != nil {
+		t.Errorf("a process that has ended: %+v, %v", s, err)
+	}
+	for _, bad := range []string{"", "1\topen\t2", "1\topen\tx\t1\t1\t1\t1\t1\t1"} {
+		if _, err := parseSample(bad); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+const goodResult = `{"phases":[
+ {"name":"open","seconds":9.5,"opened":1000,"order":{}},
+ {"name":"broadcast 1","seconds":2,"delivered":1000,"order":{}}],
+ "verdict":{"good":true,"problems":[]}}`
+
+// proofOf reads a proof with these files.
+func proofOf(t *testing.T, samples, result string) *Proof {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "figures"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"figures/samples.tsv": samples, "million.json": result} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := ReadProof(dir, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestProof(t *testing.T) {
+	const samples = "5\tstart\t0\t1000\t20000\t\t9\t10\t\n30\trunning\t1002\t9000\t21000\t9000\t9\t10\t5\n"
+	for _, c := range []struct {
+		name            string
+		samples, result string
+		missed          int
+	}{
+		{"good", samples, goodResult, 0},
+		{"too few clients", strings.Replace(samples, "1002", "999", 1), goodResult, 1},
+		{"too big a server", strings.Replace(samples, "21000", "51000", 1), goodResult, 1},
+		{"too much in all", strings.Replace(samples, "\t9000\t21000", "\t290000\t21000", 1), goodResult, 1},
+		{"lost and repeated", samples, strings.Replace(goodResult, `1000,"order":{}}]`, `1000,"order":{"lost":1,"repeated":2}}]`, 1), 2},
+		{"misrouted", samples, strings.Replace(goodResult, `1000,"order":{}}]`, `1000,"order":{"misrouted":1}}]`, 1), 1},
+		{"heart-beats missed", samples, strings.Replace(goodResult, `"opened":1000`, `"heartbeats_missed":3`, 1), 1},
+		{"a bad verdict", samples, strings.Replace(goodResult, `true,"problems":[]`, `false,"problems":["x","y"]`, 1), 2},
+		{"a bad verdict without words", samples, strings.Replace(goodResult, `true,`, `false,`, 1), 1},
+	} {
+		p := proofOf(t, c.samples, c.result)
+		if p.Missed() != c.missed {
+			t.Errorf("%s: %d missed, want %d: %+v %q", c.name, p.Missed(), c.missed, p.Results, p.Problems)
+		}
+		var table strings.Builder
+		if err := p.WriteTable(&table); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(table.String(), "broadcast 1") || strings.Contains(table.String(), running) {
+			t.Errorf("%s:\n%s", c.name, table.String())
+		}
+		if strings.Contains(table.String(), "MISSED") != (c.missed > 0 && len(p.Problems) == 0) {
+			t.Errorf("%s:\n%s", c.name, table.String())
+		}
+	}
+}
+
+// A million has the targets as they are given.
+func TestTargets(t *testing.T) {
+	if a, b := target(1_000_000, serverPerConnection, serverBase), target(1_000_000, allPerConnection, allBase); a != 1_100_000_000 || b != 10_000_000_000 {
+		t.Errorf("%d, %d", a, b)
+	}
+	if got := group(1234567) + group(-5000) + group(99); got != "1,234,567-5,00099" {
+		t.Error(got)
+	}
+}
