@@ -20,7 +20,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(nodeCommand(), baselineCommand())
+	root.AddCommand(nodeCommand(), reportCommand(), baselineCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "stentor-bench:", err)
 		os.Exit(1)
