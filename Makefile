@@ -53,6 +53,10 @@ bench: ## Go benchmarks of the delivery path
 bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what the README shows
 	bin/stentor-bench node --stentor bin/stentor
 
+.PHONY: bench-kafka
+bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; BENCH=--quick for two
+	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
+
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
 KAFKA_TESTS ?= ./kafka/...
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)

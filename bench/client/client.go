@@ -21,6 +21,8 @@ const (
 	Reading Kind = iota
 	// Silent connections never read again, with a smaller receive buffer than usual, but keep sending their heart-beats.
 	Silent
+	// Slow connections read a little every second, with a smaller receive buffer, and keep sending heart-beats.
+	Slow
 	kinds
 )
 
@@ -36,6 +38,9 @@ type Client struct {
 	target    atomic.Int64  // what WaitDelivered waits for
 	reached   chan struct{} // delivered has come to target; one place
 	opened    chan struct{} // a thread has nothing left to open; one place
+
+	tlsJobs, signJobs chan func() // nil when there are no workers
+	workers           sync.WaitGroup
 }
 
 // New starts the threads. Close ends them.
@@ -49,6 +54,12 @@ func New(o Options) (*Client, error) {
 		started: time.Now(),
 		reached: make(chan struct{}, 1),
 		opened:  make(chan struct{}, 1),
+	}
+	if o.TLS != nil {
+		c.tlsJobs = c.hire(handshakers)
+	}
+	if o.Headers != nil && o.Signers > 0 {
+		c.signJobs = c.hire(o.Signers)
 	}
 	for i := range o.Threads {
 		t, err := newThread(c, i)
@@ -65,23 +76,50 @@ func New(o Options) (*Client, error) {
 // Open opens n more connections and returns when all of them are open, subscriptions included, or have failed.
 func (c *Client) Open(ctx context.Context, kind Kind, n int) error {
 	before := c.Counts()
-	for i, t := range c.threads {
-		share := n / len(c.threads)
-		if i < n%len(c.threads) {
-			share++
-		}
-		t.open(kind, share)
+	c.Begin(kind, n, time.Now())
+	if err := c.WaitOpened(ctx); err != nil {
+		return fmt.Errorf("%d of %d connections are open: %w", c.Counts().Opened-before.Opened, n, err)
 	}
+	if now := c.Counts(); now.failed() > before.failed() {
+		return fmt.Errorf("%d of %d connections failed: %v", now.failed()-before.failed(), n, now.Failures)
+	}
+	return nil
+}
+
+// Begin starts to open n more connections that were due at due, and does not wait. A number that has become free is
+// used again before a new one.
+func (c *Client) Begin(kind Kind, n int, due time.Time) {
+	active := make([]int, len(c.threads))
+	for i, t := range c.threads {
+		active[i] = t.active()
+	}
+	// Equal shares keep the numbers below the number of all connections.
+	share := make([]int, len(c.threads))
+	for range n {
+		i := 0
+		for j := range active {
+			if active[j] < active[i] {
+				i = j
+			}
+		}
+		active[i]++
+		share[i]++
+	}
+	for i, t := range c.threads {
+		if share[i] > 0 {
+			t.open(kind, share[i], due.Sub(c.started))
+		}
+	}
+}
+
+// WaitOpened waits until no connection is on its way any more.
+func (c *Client) WaitOpened(ctx context.Context) error {
 	for c.opening() > 0 {
 		select {
 		case <-c.opened:
 		case <-ctx.Done():
-			now := c.Counts()
-			return fmt.Errorf("%d of %d connections are open: %w", now.Reading+now.Silent-before.Reading-before.Silent, n, ctx.Err())
+			return ctx.Err()
 		}
-	}
-	if now := c.Counts(); now.failed() > before.failed() {
-		return fmt.Errorf("%d of %d connections failed: %v", now.failed()-before.failed(), n, now.Failures)
 	}
 	return nil
 }
@@ -98,7 +136,7 @@ func (c *Client) opening() (n int) {
 // Drop closes n open connections of a kind, spread evenly over all, as a client does that goes away without a word.
 func (c *Client) Drop(kind Kind, n int) error {
 	now := c.Counts()
-	if have := [kinds]int{now.Reading, now.Silent}[kind]; n > have {
+	if have := *now.open(kind); n > have {
 		return fmt.Errorf("cannot drop %d of %d connections", n, have)
 	}
 	for i, t := range c.threads {
@@ -113,10 +151,11 @@ func (c *Client) Drop(kind Kind, n int) error {
 
 // Counts returns what was seen so far.
 func (c *Client) Counts() Counts {
-	all := Counts{Failures: map[string]int{}}
+	all := newCounts()
 	for _, t := range c.threads {
 		t.mu.Lock()
 		all.add(&t.counts)
+		all.Opening += t.opening()
 		t.mu.Unlock()
 	}
 	return all
@@ -168,6 +207,55 @@ func (c *Client) ResetLatency() {
 	}
 }
 
+// Take moves the latencies since the last Take or ResetLatency: how late messages came to latency, and how long after
+// their time connections were open to connecting.
+func (c *Client) Take(latency, connecting *measure.Latency) {
+	for _, t := range c.threads {
+		t.mu.Lock()
+		latency.Merge(t.latency)
+		t.latency.Reset()
+		connecting.Merge(t.connecting)
+		t.connecting.Reset()
+		t.mu.Unlock()
+	}
+}
+
+// Missing returns how many messages have not come yet to the open connections that read, of streams whose newest
+// message is what newest says for a connection's subscription.
+func (c *Client) Missing(newest func(number, subscription int) uint32) (missing int64) {
+	c.each(func(t *thread, c *conn) {
+		for i := range int(c.subscriptions) {
+			missing += int64(c.sequence[i].Missing(newest(t.number(c), i)))
+		}
+	})
+	return missing
+}
+
+// Follow makes every open connection that reads, and has had nothing, know that all after the newest message must come.
+// It is for servers without receipts, once nothing is on its way.
+func (c *Client) Follow(newest func(number, subscription int) uint32) {
+	c.each(func(t *thread, c *conn) {
+		for i := range int(c.subscriptions) {
+			if c.sequence[i] == (measure.Sequence{}) {
+				c.sequence[i].Follow(newest(t.number(c), i))
+			}
+		}
+	})
+}
+
+// each calls f with every open connection that reads.
+func (c *Client) each(f func(*thread, *conn)) {
+	for _, t := range c.threads {
+		t.mu.Lock()
+		for i := range t.conns {
+			if c := &t.conns[i]; c.state == open && c.kind == Reading {
+				f(t, c)
+			}
+		}
+		t.mu.Unlock()
+	}
+}
+
 // LastMessage returns one of the messages that came last, as it came: a WebSocket frame with a MESSAGE in it. Nil when
 // there is none.
 func (c *Client) LastMessage() []byte {
@@ -195,12 +283,34 @@ func (c *Client) Addresses(kind Kind) ([]netip.AddrPort, error) {
 	return all, nil
 }
 
+// hire starts n workers for what would hold a thread up. They end when the channel is closed.
+func (c *Client) hire(n int) chan func() {
+	jobs := make(chan func(), 2*c.options.Opening+c.options.Threads)
+	for range n {
+		c.workers.Go(func() {
+			for job := range jobs {
+				job()
+			}
+		})
+	}
+	return jobs
+}
+
 // Close resets all connections, so that none of them holds its port, and ends the threads.
 func (c *Client) Close() {
 	for _, t := range c.threads {
 		t.stop()
 	}
 	c.running.Wait()
+	for _, t := range c.threads {
+		t.reset()
+	}
+	for _, jobs := range []chan func(){c.tlsJobs, c.signJobs} {
+		if jobs != nil {
+			close(jobs)
+		}
+	}
+	c.workers.Wait()
 	for _, t := range c.threads {
 		t.close()
 	}

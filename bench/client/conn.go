@@ -1,6 +1,8 @@
 package client
 
 import (
+	"crypto/tls"
+
 	"stentor/bench/measure"
 	"stentor/engine/ws"
 )
@@ -11,11 +13,17 @@ type state uint8
 const (
 	closed      state = iota // the slot is free
 	dialing                  // until the socket can be written to
+	securing                 // until the TLS handshake is done; a worker has the descriptor
 	upgrading                // until the 101 answer
+	signing                  // until a worker has made the CONNECT headers
 	connecting               // until CONNECTED
 	subscribing              // until the receipt, if there is to be one
 	open
 )
+
+func (s state) String() string {
+	return [...]string{"closed", "no TCP connection", "TLS handshake", "no answer to the WebSocket handshake", "waits for its token", "no CONNECTED", "no RECEIPT", "open"}[s]
+}
 
 // conn is one connection. Its thread owns it.
 type conn struct {
@@ -25,11 +33,19 @@ type conn struct {
 	generation int32
 	state      state
 	kind       Kind
-	heard      uint32 // when something was read last, in ms since the client started
-	at         uint32 // position in known of the last message
-	sequence   [MaxSubscriptions]measure.Sequence
-	reader     ws.ClientReader
-	pieces     *pieces // nil: the last read ended with a frame
+	// subscriptions is how many it has. before: it was open before, and has the sequences of that time.
+	subscriptions uint8
+	before        bool
+	more          bool   // crypto/tls may have read ahead
+	heard         uint32 // when something was read last, in ms since the client started
+	at            uint32 // position in known of the last message
+	due           int64  // when it was due to open, in ns since the client started
+	streams       [MaxSubscriptions]uint32
+	sequence      [MaxSubscriptions]measure.Sequence
+	reader        ws.ClientReader
+	pieces        *pieces // nil: the last read ended with a frame
+	places        *places // nil unless Options.Resume
+	tls           *tls.Conn
 }
 
 // pieces is what a connection keeps of input that is not complete.

@@ -2,6 +2,8 @@ package client
 
 import (
 	"fmt"
+	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,9 +12,11 @@ import (
 func (t *thread) dialMore() {
 	o := &t.client.options
 	room := max(o.Opening/o.Threads, 1)
-	for kind := range t.wanted {
-		for ; t.wanted[kind] > 0 && t.pending < room; t.wanted[kind]-- {
-			t.dial(Kind(kind))
+	for len(t.wanted) > 0 && t.pending < room {
+		w := &t.wanted[0]
+		t.dial(w.kind, w.due)
+		if w.n--; w.n == 0 {
+			t.wanted = t.wanted[1:]
 		}
 	}
 	if t.opening() == 0 {
@@ -24,11 +28,19 @@ func (t *thread) dialMore() {
 }
 
 // dial starts one connection.
-func (t *thread) dial(kind Kind) {
+func (t *thread) dial(kind Kind, due int64) {
+	o := &t.client.options
 	c := t.take()
-	c.kind = kind
+	c.kind, c.due = kind, due
 	t.pending++
-	fd, err := dial(t.client.options.Address, t.client.options.Sources, t.number(c), kind)
+	t.underway = append(t.underway, underway{c.place(), time.Now()})
+	// Every pair of a server's address and one of ours has its own ports.
+	number := t.number(c)
+	var from netip.Addr
+	if len(o.Sources) > 0 {
+		from = o.Sources[number/len(o.Addresses)%len(o.Sources)]
+	}
+	fd, err := dial(o.Addresses[number%len(o.Addresses)], from, kind)
 	c.fd, c.state = int32(fd), dialing
 	if err != nil {
 		t.fail(c, err.Error())
@@ -36,10 +48,10 @@ func (t *thread) dial(kind Kind) {
 	}
 	// Over loopback the connection is there already, and the request can go out without a wait for EPOLLOUT.
 	interest := uint32(unix.EPOLLIN)
-	if t.begin(c); c.state == dialing {
+	if t.shake(c); c.state == dialing {
 		interest = unix.EPOLLOUT
 	}
-	if c.state != closed {
+	if c.state != closed && c.state != securing {
 		t.watch(c, unix.EPOLL_CTL_ADD, interest)
 	}
 }
@@ -49,19 +61,27 @@ func (t *thread) take() *conn {
 	if n := len(t.free); n > 0 {
 		c := &t.conns[t.free[n-1]]
 		t.free = t.free[:n-1]
-		*c = conn{slot: c.slot, generation: c.generation + 1}
+		again := conn{slot: c.slot, generation: c.generation + 1}
+		if t.client.options.Resume {
+			again.before, again.sequence, again.places = c.before, c.sequence, c.places
+		}
+		*c = again
 		return c
 	}
 	t.conns = append(t.conns, conn{slot: int32(len(t.conns))})
-	return &t.conns[len(t.conns)-1]
+	c := &t.conns[len(t.conns)-1]
+	if t.client.options.Resume {
+		c.places = &places{}
+	}
+	return c
 }
 
 // number of a connection, among those of all threads.
 func (t *thread) number(c *conn) int { return int(c.slot)*t.client.options.Threads + t.index }
 
-// watch makes epoll report when c can be read or written. A silent connection that is open is not watched.
+// watch makes epoll report when c can be read or written. A silent or slow connection that is open is not watched.
 func (t *thread) watch(c *conn, op int, interest uint32) {
-	if c.state == open && c.kind == Silent {
+	if c.state == open && c.kind != Reading {
 		return
 	}
 	e := unix.EpollEvent{Events: interest, Fd: c.slot, Pad: c.generation}
@@ -70,20 +90,23 @@ func (t *thread) watch(c *conn, op int, interest uint32) {
 	}
 }
 
-// begin sends the handshake. The state stays dialing when there is no connection yet.
-func (t *thread) begin(c *conn) {
-	if t.client.options.Raw {
+// shake sends the handshake. The state stays dialing when there is no connection yet.
+func (t *thread) shake(c *conn) {
+	o := &t.client.options
+	if o.Raw || o.TLS != nil {
 		_, err := unix.Getpeername(int(c.fd))
-		switch err {
-		case nil:
+		switch {
+		case err == nil && o.TLS != nil:
+			t.secure(c)
+		case err == nil:
 			t.opened(c)
-		case unix.ENOTCONN:
+		case err == unix.ENOTCONN:
 		default:
 			t.fail(c, fmt.Sprintf("connect: %v", err))
 		}
 		return
 	}
-	_, err := unix.Write(int(c.fd), t.client.wire.request)
+	_, err := unix.Write(int(c.fd), t.client.wire.request(t.number(c)))
 	switch err {
 	case nil:
 		c.state = upgrading

@@ -10,6 +10,12 @@
 // follow with the frame that followed on another connection. What is equal needs no parsing. So a delivery costs
 // little more than the read(2) that brought it.
 //
+// With Options.Resume a connection that was dropped and is opened again goes on behind the last message that it read:
+//
+//	err = c.Drop(client.Reading, 5000)
+//	// ... push ...
+//	err = c.Open(ctx, client.Reading, 5000) // c.Counts() then has Resumed, Gaps and, in Order, what got lost or repeated
+//
 // Latency counts from the time that the payload says it was due, not from when it was sent.
 //
 //	c, err := client.New(client.Options{Address: address, Path: "/ws", Subscriptions: []string{"/topic/demo/all"}})

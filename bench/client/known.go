@@ -1,6 +1,10 @@
 package client
 
-import "bytes"
+import (
+	"bytes"
+
+	"stentor/engine/bus"
+)
 
 const (
 	knownFrames = 1024 // power of 2
@@ -14,16 +18,23 @@ const (
 type known struct {
 	ring [knownFrames]message
 	last uint32 // position of the newest
-	// index has the position of a message by subscription and the low bits of its number.
-	index [MaxSubscriptions][knownFrames]uint32
+	// index has the position of a message by its key.
+	index [MaxSubscriptions * knownFrames]uint32
 }
 
 // message is a checked message. frame is the whole WebSocket frame.
 type message struct {
 	frame        []byte
-	due          int64 // Unix nanoseconds
+	due          int64  // Unix nanoseconds
+	stream       uint64 // what the payload names
 	seq          uint32
 	subscription uint8
+	place        bus.Position // with Options.Resume
+}
+
+// key spreads the messages of many streams over the index, and those of one without collision.
+func (m *message) key() uint32 {
+	return (m.seq*MaxSubscriptions + uint32(m.subscription) + uint32(m.stream)*0x9e3779b1) % (MaxSubscriptions * knownFrames)
 }
 
 // after returns the message that follows the one at position, if b begins with all of its frame.
@@ -41,7 +52,7 @@ func (k *known) after(position uint32, b []byte) *message {
 
 // remember returns the position of m, which it adds when it is new. The frame is copied.
 func (k *known) remember(m message) uint32 {
-	slot := &k.index[m.subscription][m.seq%knownFrames]
+	slot := &k.index[m.key()]
 	if p := *slot; p != 0 && k.last-p < knownFrames {
 		if old := &k.ring[p%knownFrames]; old.subscription == m.subscription && bytes.Equal(old.frame, m.frame) {
 			return p

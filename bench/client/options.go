@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,37 +16,70 @@ const MaxSubscriptions = 2
 
 // Options says what to connect to and how. It is not changed while the Client lives.
 type Options struct {
-	Address netip.AddrPort // of the server, IPv4
-	Path    string         // of its WebSocket endpoint
+	// Addresses are those of the servers, IPv4. Connections take turns.
+	Addresses []netip.AddrPort
+	Host      string // in handshake and CONNECT, "" for the address
+	Path      string // of the WebSocket endpoint
+	// TLS makes connections to wss://, or is nil. It costs memory of its own for each.
+	TLS *tls.Config
 	// Raw leaves out handshake and STOMP session: the server sends WebSocket frames with MESSAGEs from the start.
 	Raw bool
+	// Bare leaves out the STOMP session only: a message of the server is a payload, on subscription 0.
+	Bare bool
 	// Subscriptions are the destinations to subscribe to, in frames of their own. The id of each is its index, and
 	// each is a stream with a numbering of its own.
 	Subscriptions []string
+	// SubscriptionsOf, when it is set, says them for each connection. Any thread calls it.
+	SubscriptionsOf func(number int) []string
 	// Receipts makes a connection count as open only when the server has confirmed its last SUBSCRIBE, instead of
 	// when that has been sent.
 	Receipts bool
+	// Resume makes a connection go on where the last one of its number ended, whoever ended it: SUBSCRIBE carries
+	// last-message-id, and its sequences are checked across the break. Each SUBSCRIBE then asks for its receipt, which
+	// tells where it begins. It takes Receipts. Without it such a connection begins anew.
+	Resume bool
+	// Run and Stream are what payloads must name: Run in the upper half of their stream, Stream of the connection and
+	// the subscription in the lower one. With a Stream of nil they may name anything. Any thread calls it.
+	Run    uint32
+	Stream func(number, subscription int) uint32
+	// Newest is the number of the newest message that was sent to a subscription by now, or is on its way. With it and
+	// Receipts a connection knows that everything later must come. Any thread calls it.
+	Newest func(number, subscription int) uint32
 	// Heartbeat is what the client offers and wants, 0 for none. What is agreed on is kept.
 	Heartbeat time.Duration
 	// Headers makes the CONNECT headers of connection number (from 0; a number is used again after a Drop), or is nil.
 	Headers func(number int) ([]stomp.Header, error)
+	// Signers is how many goroutines call Headers when that takes long; with 0 the threads do.
+	Signers int
 	// Sources are the local addresses to connect from, in turn; none leaves the choice to the kernel. See Loopback.
 	Sources []netip.Addr
 	// Threads, 0 for one per core.
 	Threads int
 	// Opening is how many connections may be on their way to open at once, 0 for 256.
 	Opening int
+	// OpenTimeout is how long one may be on its way, 0 for a minute.
+	OpenTimeout time.Duration
+	// SlowBytes is what a Slow connection reads every second, 0 for 1024.
+	SlowBytes int
 }
 
 func (o *Options) complete() error {
-	if !o.Address.Addr().Is4() || o.Address.Port() == 0 {
-		return fmt.Errorf("server address %v: want IPv4 and a port", o.Address)
+	if len(o.Addresses) == 0 {
+		return errors.New("no server address")
+	}
+	for _, a := range o.Addresses {
+		if !a.Addr().Is4() || a.Port() == 0 {
+			return fmt.Errorf("server address %v: want IPv4 and a port", a)
+		}
 	}
 	if len(o.Subscriptions) > MaxSubscriptions {
 		return fmt.Errorf("%d subscriptions: at most %d are possible", len(o.Subscriptions), MaxSubscriptions)
 	}
-	if !o.Raw && len(o.Subscriptions) == 0 {
+	if !o.Raw && !o.Bare && len(o.Subscriptions) == 0 && o.SubscriptionsOf == nil {
 		return errors.New("a connection needs a subscription")
+	}
+	if o.Resume && (o.Raw || o.Bare || !o.Receipts) {
+		return errors.New("a connection that resumes needs the receipts of its subscriptions")
 	}
 	for _, a := range o.Sources {
 		if !a.Is4() {
@@ -57,6 +91,12 @@ func (o *Options) complete() error {
 	}
 	if o.Opening == 0 {
 		o.Opening = 256
+	}
+	if o.OpenTimeout == 0 {
+		o.OpenTimeout = time.Minute
+	}
+	if o.SlowBytes == 0 {
+		o.SlowBytes = 1024
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	gobwas "github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
+	"stentor/bench/measure"
 	"stentor/engine/ws"
 	"stentor/stomp"
 )
@@ -30,13 +31,38 @@ func (t *thread) event(e *unix.EpollEvent) {
 		t.fail(c, fmt.Sprintf("connect: %v", unix.Errno(code)))
 		return
 	}
-	if t.begin(c); c.state > dialing {
+	switch t.shake(c); {
+	case c.state == securing: // until it is done nothing is to be read here
+		if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil); err != nil {
+			panic(fmt.Sprintf("epoll_ctl: %v", err)) // only for a descriptor that is not watched
+		}
+	case c.state > dialing:
 		t.watch(c, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
 	}
 }
 
+// read reads what a turn may read.
 func (t *thread) read(c *conn) {
-	n, err := unix.Read(int(c.fd), t.input)
+	t.readSome(c, t.input)
+	if c.tls == nil {
+		return
+	}
+	// What crypto/tls has read ahead would wake nobody.
+	for generation := c.generation; c.more && c.generation == generation; {
+		t.readSome(c, t.input)
+	}
+}
+
+// readSome reads once.
+func (t *thread) readSome(c *conn, input []byte) {
+	var n int
+	var err error
+	if c.tls != nil {
+		n, err = c.readTLS(input)
+		c.more = n > 0
+	} else {
+		n, err = unix.Read(int(c.fd), input)
+	}
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil:
@@ -46,7 +72,7 @@ func (t *thread) read(c *conn) {
 	default:
 		now := time.Now()
 		c.heard = t.millis(now)
-		t.handle(c, t.input[:n], now)
+		t.handle(c, input[:n], now)
 	}
 }
 
@@ -64,7 +90,14 @@ func (t *thread) handle(c *conn, b []byte, now time.Time) {
 			return
 		}
 		b = b[n:]
-		t.connect(c)
+		if t.client.options.Bare {
+			if c.subscriptions = 1; t.client.options.Stream != nil {
+				c.streams[0] = t.client.options.Stream(t.number(c), 0)
+			}
+			t.opened(c)
+		} else {
+			t.connect(c)
+		}
 	}
 	nanos := now.UnixNano()
 	for len(b) > 0 && c.state != closed {
@@ -98,7 +131,11 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 			if begins {
 				frame = b[:n]
 			}
-			t.stomp(c, whole, frame, nanos)
+			if t.client.options.Bare {
+				t.bare(c, whole, nanos)
+			} else {
+				t.stomp(c, whole, frame, nanos)
+			}
 		}
 	case ws.Ping:
 		t.send(c, gobwas.OpPong, ev.Payload)
@@ -137,30 +174,12 @@ func (t *thread) stomp(c *conn, whole, frame []byte, nanos int64) {
 	case stomp.Connected:
 		t.subscribe(c, f)
 	case stomp.Receipt:
-		if c.state == subscribing {
-			t.opened(c)
-		}
+		t.receipt(c, f)
 	case stomp.ErrorCommand:
 		text, _ := f.Get("message")
 		t.fail(c, "ERROR: "+string(text))
 	default:
 		t.fail(c, "STOMP: a server does not send "+f.Command.String())
-	}
-}
-
-// connect sends CONNECT.
-func (t *thread) connect(c *conn) {
-	var headers []stomp.Header
-	if of := t.client.options.Headers; of != nil {
-		var err error
-		if headers, err = of(t.number(c)); err != nil {
-			t.fail(c, "CONNECT headers: "+err.Error())
-			return
-		}
-	}
-	t.scratch = t.client.wire.appendConnect(t.scratch[:0], headers)
-	if t.send(c, gobwas.OpText, t.scratch) {
-		c.state = connecting
 	}
 }
 
@@ -170,27 +189,76 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 		t.fail(c, "STOMP: CONNECTED without CONNECT")
 		return
 	}
+	o := &t.client.options
 	t.beats.agree(connected, t.client.wire.millis)
 	c.state = subscribing
-	for _, b := range t.client.wire.subscribes {
-		if !t.send(c, gobwas.OpText, b) {
+	number := t.number(c)
+	destinations := o.Subscriptions
+	if o.SubscriptionsOf != nil {
+		destinations = o.SubscriptionsOf(number)
+	}
+	if len(destinations) > MaxSubscriptions || len(destinations) == 0 {
+		t.fail(c, fmt.Sprintf("%d subscriptions: 1 to %d are possible", len(destinations), MaxSubscriptions))
+		return
+	}
+	c.subscriptions = uint8(len(destinations))
+	for i, destination := range destinations {
+		if o.Stream != nil {
+			c.streams[i] = o.Stream(number, i)
+		}
+		var last []byte
+		if c.places != nil {
+			last = c.places.appendID(nil, i)
+		}
+		receipt := o.Receipts && (o.Resume || i == len(destinations)-1)
+		if t.scratch = appendSubscribe(t.scratch[:0], i, destination, receipt, last); !t.send(c, gobwas.OpText, t.scratch) {
 			return
 		}
 	}
-	if !t.client.options.Receipts {
+	if !o.Receipts {
+		t.opened(c)
+	}
+}
+
+// receipt takes the confirmation of a SUBSCRIBE. They come in the order of the frames that asked for them.
+func (t *thread) receipt(c *conn, f *stomp.Frame) {
+	id, _ := f.Get("receipt-id")
+	if c.state != subscribing || len(id) != 1 || id[0] < '0' || id[0]-'0' >= c.subscriptions {
+		t.fail(c, "STOMP: a RECEIPT that was not asked for")
+		return
+	}
+	i := id[0] - '0'
+	if c.places != nil {
+		t.begin(c, i, f)
+	}
+	if c.state == subscribing && i+1 == c.subscriptions {
 		t.opened(c)
 	}
 }
 
 // opened makes c count as open.
 func (t *thread) opened(c *conn) {
+	o := &t.client.options
 	t.pending--
 	c.state = open
+	if o.Newest != nil && o.Receipts && !c.before {
+		number := t.number(c)
+		for i := range int(c.subscriptions) {
+			if c.sequence[i] == (measure.Sequence{}) {
+				c.sequence[i].Follow(o.Newest(number, i))
+			}
+		}
+	}
+	c.before = true
+	t.counts.Opened++
+	*t.counts.open(c.kind)++
+	t.connecting.Record(time.Since(t.client.started) - time.Duration(c.due))
 	if c.kind == Reading {
-		t.counts.Reading++
 		return
 	}
-	t.counts.Silent++
+	if c.kind == Slow {
+		t.slow = append(t.slow, c.place())
+	}
 	if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil); err != nil && err != unix.ENOENT {
 		t.fail(c, fmt.Sprintf("epoll_ctl: %v", err))
 	}
@@ -200,7 +268,13 @@ func (t *thread) opened(c *conn) {
 // client sends, unless the server does not read.
 func (t *thread) send(c *conn, op gobwas.OpCode, payload []byte) bool {
 	t.output = appendFrame(t.output[:0], op, payload)
-	n, err := unix.Write(int(c.fd), t.output)
+	var n int
+	var err error
+	if c.tls != nil {
+		n, err = c.tls.Write(t.output)
+	} else {
+		n, err = unix.Write(int(c.fd), t.output)
+	}
 	if err == nil && n < len(t.output) {
 		err = unix.EAGAIN
 	}
@@ -217,23 +291,24 @@ func (t *thread) send(c *conn, op gobwas.OpCode, payload []byte) bool {
 
 // fail ends a connection and counts why.
 func (t *thread) fail(c *conn, cause string) {
-	t.counts.Failures[cause]++
+	if c.state == open && c.kind != Reading {
+		t.counts.Ended[cause]++
+	} else {
+		t.counts.Failures[cause]++
+	}
 	t.release(c)
 }
 
-// release closes a connection and frees its slot.
+// release closes a connection and frees its slot. Sequences and places stay with the slot.
 func (t *thread) release(c *conn) {
-	switch {
-	case c.state != open:
+	if c.state == open {
+		*t.counts.open(c.kind)--
+	} else {
 		t.pending--
-	case c.kind == Reading:
-		t.counts.Reading--
-	default:
-		t.counts.Silent--
 	}
-	if c.fd >= 0 {
+	if c.fd >= 0 && c.state != securing {
 		_ = unix.Close(int(c.fd)) // the descriptor is gone whatever it answers
 	}
-	c.state, c.pieces = closed, nil
+	c.state, c.pieces, c.tls = closed, nil, nil
 	t.free = append(t.free, c.slot)
 }

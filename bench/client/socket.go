@@ -12,13 +12,13 @@ import (
 // it queues into segments to fit the window, and hold twice as much for the same data.
 const silentBuffer = 32 << 10
 
-// dial starts to connect. The connection may be on its way still.
-func dial(to netip.AddrPort, from []netip.Addr, number int, kind Kind) (fd int, err error) {
+// dial starts to connect, from the address given if it is one. The connection may be on its way still.
+func dial(to netip.AddrPort, from netip.Addr, kind Kind) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("socket: %w", err)
 	}
-	if err := setUp(fd, from, number, kind); err != nil {
+	if err := setUp(fd, from, kind); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -30,26 +30,25 @@ func dial(to netip.AddrPort, from []netip.Addr, number int, kind Kind) (fd int, 
 	return fd, nil
 }
 
-func setUp(fd int, from []netip.Addr, number int, kind Kind) error {
+func setUp(fd int, from netip.Addr, kind Kind) error {
 	// Frames that are written apart shall also travel apart.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return fmt.Errorf("TCP_NODELAY: %w", err)
 	}
-	if kind == Silent {
+	if kind != Reading {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, silentBuffer); err != nil {
 			return fmt.Errorf("SO_RCVBUF: %w", err)
 		}
 	}
-	if len(from) == 0 {
+	if !from.IsValid() {
 		return nil
 	}
 	// Let connect(2) choose the port: it needs to be free only towards this server.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 		return fmt.Errorf("IP_BIND_ADDRESS_NO_PORT: %w", err)
 	}
-	source := from[number%len(from)]
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: source.As4()}); err != nil {
-		return fmt.Errorf("bind to %v: %w", source, err)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()}); err != nil {
+		return fmt.Errorf("bind to %v: %w", from, err)
 	}
 	return nil
 }

@@ -29,14 +29,21 @@ type thread struct {
 	mu      sync.Mutex
 	stopped bool
 	conns   []conn
-	free    []int32    // closed slots
-	wanted  [kinds]int // connections still to be dialed
-	pending int        // connections on their way to open
+	free    []int32  // closed slots
+	wanted  []wanted // connections still to be dialed
+	pending int      // connections on their way to open
 	counts  Counts
 	fresh   int64 // deliveries that client.count has not been told yet
 	latency *measure.Latency
 	known   known
-	beats   heartbeats
+
+	connecting *measure.Latency
+	underway   []underway // in the order in which they began; some are open or gone
+	beats      heartbeats
+	slow       []place // connections that are Slow, and some that are gone
+	sips       turns
+	nextTick   time.Time
+	dropAt     int // slot at which the next drop begins
 
 	// What follows is used within one step only.
 	input   []byte
@@ -47,14 +54,29 @@ type thread struct {
 	frame   stomp.Frame
 }
 
+// wanted are connections that were due to open at due, in nanoseconds since the client started.
+type wanted struct {
+	kind Kind
+	n    int
+	due  int64
+}
+
+// underway is a connection that began to connect.
+type underway struct {
+	place
+	began time.Time
+}
+
 func newThread(c *Client, index int) (*thread, error) {
 	t := &thread{
 		client:  c,
 		index:   index,
 		latency: measure.NewLatency(),
-		counts:  Counts{Failures: map[string]int{}},
-		input:   make([]byte, readBuffer),
-		events:  make([]unix.EpollEvent, batch),
+
+		connecting: measure.NewLatency(),
+		counts:     newCounts(),
+		input:      make([]byte, readBuffer),
+		events:     make([]unix.EpollEvent, batch),
 	}
 	var err error
 	if t.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -90,7 +112,7 @@ func (t *thread) run() {
 			t.event(&t.events[i])
 		}
 		t.dialMore()
-		timeout = t.beat(time.Now())
+		timeout = t.due(time.Now())
 		fresh := t.fresh
 		t.fresh = 0
 		t.mu.Unlock()
@@ -105,40 +127,60 @@ func (t *thread) nudge() {
 	_, _ = unix.Write(t.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails only when it is readable anyway
 }
 
-func (t *thread) open(kind Kind, n int) {
+func (t *thread) open(kind Kind, n int, due time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wanted[kind] += n
+	t.wanted = append(t.wanted, wanted{kind, n, int64(due)})
 	t.nudge()
+}
+
+// active returns how many connections there are, and will be when all that are wanted are open.
+func (t *thread) active() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.conns) - len(t.free)
+	for i := range t.wanted {
+		n += t.wanted[i].n
+	}
+	return n
 }
 
 // opening returns how many connections are not open yet. mu is held.
 func (t *thread) opening() int {
 	n := t.pending
-	for _, wanted := range t.wanted {
-		n += wanted
+	for i := range t.wanted {
+		n += t.wanted[i].n
 	}
 	return n
 }
 
-// drop closes up to n open connections of a kind, evenly spread, and returns how many it closed.
+// drop closes up to n open connections of a kind, evenly spread from where the last drop ended, and returns how many it
+// closed.
 func (t *thread) drop(kind Kind, n int) (dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	have := [kinds]int{t.counts.Reading, t.counts.Silent}[kind]
+	have := *t.counts.open(kind)
 	n = min(n, have)
-	seen := 0
+	seen, last := 0, t.dropAt
 	for i := range t.conns {
-		c := &t.conns[i]
+		at := (t.dropAt + i) % len(t.conns)
+		c := &t.conns[at]
+		if dropped == n {
+			break
+		}
 		if c.state != open || c.kind != kind {
 			continue
 		}
-		// The seen-th of have is dropped where the line from 0 to n over them passes the next whole number.
-		if seen++; seen*n/have > dropped {
+		// The first of have is dropped, and then each at which the line from 0 to n over them passes a whole number.
+		if seen*n/have >= dropped {
 			dropped++
+			last = at + 1
 			t.release(c)
 		}
+		seen++
 	}
+	t.dropAt = last
+	t.counts.Dropped += int64(dropped)
 	return dropped
 }
 
@@ -168,13 +210,21 @@ func (t *thread) stop() {
 	t.nudge()
 }
 
-// close frees everything once run has returned.
-func (t *thread) close() {
+// reset closes all connections once run has returned. Workers may still be at some of them.
+func (t *thread) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i := range t.conns {
-		if t.conns[i].state != closed {
-			reset(int(t.conns[i].fd))
+		c := &t.conns[i]
+		if c.state != closed && c.state != securing { // a worker closes its descriptor itself
+			reset(int(c.fd))
 		}
+		c.state = closed
 	}
+}
+
+// close frees the rest once the workers have ended, too.
+func (t *thread) close() {
 	unix.Close(t.epoll)
 	unix.Close(t.wake)
 }

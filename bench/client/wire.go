@@ -13,40 +13,56 @@ import (
 // version is what the client speaks.
 const version = stomp.V12
 
-// receipt is the id of the only receipt that is ever asked for.
-const receipt = "open"
-
 // wire has what the client says, ready but for masks and CONNECT headers. It does not change.
 type wire struct {
-	key        string // of all handshakes
-	request    []byte
-	connect    []byte // start of CONNECT, without the headers of one connection
-	subscribes [][]byte
-	millis     uint32 // the heart-beat interval that is offered and wanted
+	key      string   // of all handshakes
+	requests [][]byte // one for each server
+	connect  []byte   // start of CONNECT, without the headers of one connection
+	millis   uint32   // the heart-beat interval that is offered and wanted
 }
 
 func newWire(o *Options, key string) wire {
-	host := o.Address.String()
-	w := wire{
-		key:     key,
-		request: ws.AppendRequest(nil, host, o.Path, key, "Sec-WebSocket-Protocol: "+version.Subprotocol()),
-		millis:  uint32(o.Heartbeat.Milliseconds()),
+	w := wire{key: key, millis: uint32(o.Heartbeat.Milliseconds())}
+	var lines []string
+	if !o.Bare {
+		lines = []string{"Sec-WebSocket-Protocol: " + version.Subprotocol()}
+	}
+	for _, a := range o.Addresses {
+		host := o.Host
+		if host == "" {
+			host = a.String()
+		}
+		w.requests = append(w.requests, ws.AppendRequest(nil, host, o.Path, key, lines...))
+	}
+	host := o.Host
+	if host == "" {
+		host = o.Addresses[0].String()
 	}
 	millis := strconv.Itoa(int(w.millis))
 	w.connect = stomp.AppendCommand(nil, stomp.Connect)
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "accept-version", version.String())
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "host", host)
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "heart-beat", millis+","+millis)
-	for i, destination := range o.Subscriptions {
-		b := stomp.AppendCommand(nil, stomp.Subscribe)
-		b = stomp.AppendHeader(b, version, "id", strconv.Itoa(i))
-		b = stomp.AppendHeader(b, version, "destination", destination)
-		if o.Receipts && i == len(o.Subscriptions)-1 {
-			b = stomp.AppendHeader(b, version, "receipt", receipt)
-		}
-		w.subscribes = append(w.subscribes, stomp.AppendBody(b, nil))
-	}
 	return w
+}
+
+// request is the handshake of a connection.
+func (w *wire) request(number int) []byte { return w.requests[number%len(w.requests)] }
+
+// appendSubscribe appends the SUBSCRIBE of a subscription, which goes on behind last unless that is empty. Its receipt
+// has its id.
+func appendSubscribe(dst []byte, i int, destination string, receipt bool, last []byte) []byte {
+	id := strconv.Itoa(i)
+	dst = stomp.AppendCommand(dst, stomp.Subscribe)
+	dst = stomp.AppendHeader(dst, version, "id", id)
+	dst = stomp.AppendHeader(dst, version, "destination", destination)
+	if len(last) > 0 {
+		dst = stomp.AppendHeader(dst, version, "last-message-id", last)
+	}
+	if receipt {
+		dst = stomp.AppendHeader(dst, version, "receipt", id)
+	}
+	return stomp.AppendBody(dst, nil)
 }
 
 // appendConnect appends the CONNECT of a connection with these headers.

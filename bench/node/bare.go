@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"stentor/bench/baseline"
 	"stentor/bench/client"
 	"stentor/bench/measure"
+	"stentor/bench/report"
 )
 
 // readFrame has the server send one message, for the bare loop to send the same bytes.
 func (b *bench) readFrame(ctx context.Context) error {
-	b.progress.step(nil, "a message, to see how long its frame is")
+	b.progress.Step(nil, "a message, to see how long its frame is")
 	return b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
 		if err := r.open(ctx, client.Reading, 1); err != nil {
 			return err
@@ -45,7 +47,7 @@ func (b *bench) withBare(ctx context.Context, connections int, f func(context.Co
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Options{Address: p.Address, Raw: true, Sources: client.Loopback(b.largePoint())})
+	c, err := client.New(client.Options{Addresses: []netip.AddrPort{p.Address}, Raw: true, Sources: client.Loopback(b.largePoint())})
 	if err != nil {
 		return errors.Join(err, p.Close())
 	}
@@ -102,7 +104,7 @@ func (w *bareLoop) cost(ctx context.Context, cpu time.Duration, call baseline.Ca
 		sum.CPU += burst.CPU
 		sum.Writes += burst.Writes
 	}
-	return micros(sum.CPU) / float64(sum.Writes), nil
+	return report.Micros(sum.CPU) / float64(sum.Writes), nil
 }
 
 // bareCosts is what one write costs, in us, by both ways to call it.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"stentor/bench/client"
+	"stentor/bench/report"
+	"stentor/bench/server"
 )
 
 // connectTarget is how many bare writes a connect may cost.
@@ -16,10 +18,10 @@ const connectTarget = 10
 // in bare writes of a loop over as many connections, run just before. Receipts would add a write to each connection,
 // so the clients ask for none: the shared topic is subscribed to last, and when the API counts all subscriptions of it
 // every frame has been dealt with.
-func (b *bench) connect(ctx context.Context) ([]Result, error) {
+func (b *bench) connect(ctx context.Context) ([]report.Result, error) {
 	var ratios, costs, bares, rates []float64
 	for i := range b.plan.pairs {
-		b.progress.step(nil, "connect %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
+		b.progress.Step(nil, "connect %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
 		bare, err := b.bareCosts(ctx, b.plan.bareCPU)
 		if err != nil {
 			return nil, err
@@ -27,7 +29,7 @@ func (b *bench) connect(ctx context.Context) ([]Result, error) {
 		noReceipts := func(o *client.Options) { o.Receipts = false }
 		var cost, rate float64
 		err = b.withRig(ctx, noReceipts, func(ctx context.Context, r *rig) (err error) {
-			b.progress.step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
+			b.progress.Step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
 			cost, rate, err = r.connectCost(ctx, b.Connections)
 			return err
 		})
@@ -36,12 +38,12 @@ func (b *bench) connect(ctx context.Context) ([]Result, error) {
 		}
 		costs, bares, rates, ratios = append(costs, cost), append(bares, bare.wrapped), append(rates, rate), append(ratios, cost/bare.wrapped)
 	}
-	return []Result{
-		result("connect", "server CPU per connection with two subscriptions, in bare writes", "writes", ratios,
-			detail("server CPU per connection", "us", costs...),
-			detail("CPU per bare write", "us", bares...),
-			detail("connections opened", "/s", rates...),
-		).atMost(connectTarget),
+	return []report.Result{
+		report.New("connect", "server CPU per connection with two subscriptions, in bare writes", "writes", ratios,
+			report.With("server CPU per connection", "us", costs...),
+			report.With("CPU per bare write", "us", bares...),
+			report.With("connections opened", "/s", rates...),
+		).Most(connectTarget),
 	}, nil
 }
 
@@ -50,7 +52,7 @@ const subscribedTimeout = 30 * time.Second
 
 // connectCost opens connections and returns what each costs the server, in us, and how many opened a second.
 func (r *rig) connectCost(ctx context.Context, connections int) (cost, rate float64, err error) {
-	before, err := r.server.cpu()
+	before, err := r.server.CPU()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -61,18 +63,18 @@ func (r *rig) connectCost(ctx context.Context, connections int) (cost, rate floa
 	ctx, cancel := context.WithTimeoutCause(ctx, subscribedTimeout, fmt.Errorf("after %v the server does not count %d subscriptions", subscribedTimeout, connections))
 	defer cancel()
 	for {
-		n, err := r.server.subscriptions(ctx, topic)
+		n, err := r.server.Subscriptions(ctx, server.Topic)
 		if err != nil {
 			return 0, 0, err
 		}
 		if n == connections {
 			break
 		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := server.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return 0, 0, err
 		}
 	}
 	rate = float64(connections) / time.Since(start).Seconds()
-	after, err := r.server.cpu()
-	return micros(after-before) / float64(connections), rate, err
+	after, err := r.server.CPU()
+	return report.Micros(after-before) / float64(connections), rate, err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stentor/bench/client"
+	"stentor/bench/report"
 )
 
 // deliveryTarget is how many times the CPU time of a bare write a delivery may cost.
@@ -15,17 +16,17 @@ const deliveryTarget = 1.10
 // one before, so that every delivery is a write of its own. Pairs of a fresh bare loop and a fresh server alternate;
 // the result is the median of their ratios. It is against unix.Write, because what the Go scheduler costs around a
 // system call on a busy machine then is on both sides; the ratio to a raw system call stands below it.
-func (b *bench) delivery(ctx context.Context) ([]Result, error) {
+func (b *bench) delivery(ctx context.Context) ([]report.Result, error) {
 	var ratios, rawRatios, costs, users, wrapped, raw []float64
 	for i := range b.plan.pairs {
-		b.progress.step(nil, "delivery %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
+		b.progress.Step(nil, "delivery %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
 		bare, err := b.bareCosts(ctx, b.plan.cpu)
 		if err != nil {
 			return nil, err
 		}
 		var cost, user float64
 		err = b.withRig(ctx, nil, func(ctx context.Context, r *rig) (err error) {
-			b.progress.step(live(r.clients), "delivery %d/%d: server with %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
+			b.progress.Step(live(r.clients), "delivery %d/%d: server with %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
 			cost, user, err = r.deliveryCost(ctx, b.Connections, b.plan.cpu)
 			return err
 		})
@@ -35,14 +36,14 @@ func (b *bench) delivery(ctx context.Context) ([]Result, error) {
 		costs, users, wrapped, raw = append(costs, cost), append(users, user), append(wrapped, bare.wrapped), append(raw, bare.raw)
 		ratios, rawRatios = append(ratios, cost/bare.wrapped), append(rawRatios, cost/bare.raw)
 	}
-	return []Result{
-		result("delivery", "server CPU per message, against a bare write", "times", ratios,
-			detail("server CPU per message", "us", costs...),
-			detail("of it in user mode", "us", users...),
-			detail("CPU per bare write", "us", wrapped...),
-			detail("CPU per bare write, raw system call", "us", raw...),
-			detail("against the raw system call", "times", rawRatios...),
-		).atMost(deliveryTarget),
+	return []report.Result{
+		report.New("delivery", "server CPU per message, against a bare write", "times", ratios,
+			report.With("server CPU per message", "us", costs...),
+			report.With("of it in user mode", "us", users...),
+			report.With("CPU per bare write", "us", wrapped...),
+			report.With("CPU per bare write, raw system call", "us", raw...),
+			report.With("against the raw system call", "times", rawRatios...),
+		).Most(deliveryTarget),
 	}, nil
 }
 
@@ -55,11 +56,11 @@ func (r *rig) deliveryCost(ctx context.Context, connections int, cpu time.Durati
 	if err := r.rounds(ctx, warmUp); err != nil {
 		return 0, 0, err
 	}
-	before, err := r.server.cpu()
+	before, err := r.server.CPU()
 	if err != nil {
 		return 0, 0, err
 	}
-	userBefore, err := r.server.userCPU()
+	userBefore, err := r.server.UserCPU()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -69,13 +70,13 @@ func (r *rig) deliveryCost(ctx context.Context, connections int, cpu time.Durati
 			return 0, 0, err
 		}
 		pushes++
-		now, err := r.server.cpu()
+		now, err := r.server.CPU()
 		if err != nil {
 			return 0, 0, err
 		}
 		used = now - before
 	}
-	userNow, err := r.server.userCPU()
+	userNow, err := r.server.UserCPU()
 	messages := float64(pushes * connections)
-	return micros(used) / messages, micros(userNow-userBefore) / messages, err
+	return report.Micros(used) / messages, report.Micros(userNow-userBefore) / messages, err
 }

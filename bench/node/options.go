@@ -98,10 +98,7 @@ const (
 
 // How long to wait at most.
 const (
-	startTimeout   = 20 * time.Second
-	stopTimeout    = 10 * time.Second
 	openTimeout    = 3 * time.Minute
 	deliverTimeout = time.Minute
-	requestTimeout = 20 * time.Second
 	wholeTimeout   = 20 * time.Minute // one measurement
 )

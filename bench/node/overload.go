@@ -7,6 +7,7 @@ import (
 	"stentor/bench/baseline"
 	"stentor/bench/client"
 	"stentor/bench/measure"
+	"stentor/bench/report"
 )
 
 // overloadTarget is how many times the deliveries per second of the bare loop the server must reach.
@@ -16,11 +17,11 @@ const overloadTarget = 3
 // from the start of the request until the last client has the last message. The bare loop writes the ten messages to
 // every connection one by one, and its time is taken alike. Two ways to post: one batch, and ten requests at a time
 // (whose messages come in any order, the same for all).
-func (b *bench) overload(ctx context.Context) ([]Result, error) {
+func (b *bench) overload(ctx context.Context) ([]report.Result, error) {
 	var batchRatios, parallelRatios, batches, parallels, bares []float64
 	for i := range b.plan.pairs {
 		var bare, batch, parallel float64
-		b.progress.step(nil, "overload %d/%d: bare write loop", i+1, b.plan.pairs)
+		b.progress.Step(nil, "overload %d/%d: bare write loop", i+1, b.plan.pairs)
 		err := b.withBare(ctx, b.Connections, func(ctx context.Context, w *bareLoop) (err error) {
 			bare, err = b.speeds(func() error { _, err := w.round(ctx, burst, baseline.Wrapped); return err })
 			return err
@@ -29,7 +30,7 @@ func (b *bench) overload(ctx context.Context) ([]Result, error) {
 			return nil, err
 		}
 		err = b.withRig(ctx, nil, func(ctx context.Context, r *rig) (err error) {
-			b.progress.step(live(r.clients), "overload %d/%d: server, %d pushes at once (bare loop %s a second)", i+1, b.plan.pairs, burst, number(bare))
+			b.progress.Step(live(r.clients), "overload %d/%d: server, %d pushes at once (bare loop %s a second)", i+1, b.plan.pairs, burst, report.Number(bare))
 			if err := r.open(ctx, client.Reading, b.Connections); err != nil {
 				return err
 			}
@@ -39,7 +40,7 @@ func (b *bench) overload(ctx context.Context) ([]Result, error) {
 				for i := range due {
 					due[i] = now
 				}
-				if err := r.back.post(ctx, due...); err != nil {
+				if err := r.back.Post(ctx, due...); err != nil {
 					return err
 				}
 				return r.expect(ctx, burst)
@@ -51,7 +52,7 @@ func (b *bench) overload(ctx context.Context) ([]Result, error) {
 				return err
 			}
 			parallel, err = b.speeds(func() error {
-				if err := r.back.parallel(ctx, burst); err != nil {
+				if err := r.back.Parallel(ctx, burst); err != nil {
 					return err
 				}
 				return r.expect(ctx, burst)
@@ -65,14 +66,14 @@ func (b *bench) overload(ctx context.Context) ([]Result, error) {
 		bares, batches, parallels = append(bares, bare), append(batches, batch), append(parallels, parallel)
 		batchRatios, parallelRatios = append(batchRatios, batch/bare), append(parallelRatios, parallel/bare)
 	}
-	return []Result{
-		result("overload", "deliveries per second of ten pushes in a batch, against a bare loop", "times", batchRatios,
-			detail("server, a batch", "/s", batches...),
-			detail("bare loop", "/s", bares...),
-		).atLeast(overloadTarget),
-		result("overload", "the same, ten requests at a time", "times", parallelRatios,
-			detail("server, ten requests", "/s", parallels...),
-		).atLeast(overloadTarget),
+	return []report.Result{
+		report.New("overload", "deliveries per second of ten pushes in a batch, against a bare loop", "times", batchRatios,
+			report.With("server, a batch", "/s", batches...),
+			report.With("bare loop", "/s", bares...),
+		).Least(overloadTarget),
+		report.New("overload", "the same, ten requests at a time", "times", parallelRatios,
+			report.With("server, ten requests", "/s", parallels...),
+		).Least(overloadTarget),
 	}, nil
 }
 

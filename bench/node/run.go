@@ -3,12 +3,15 @@ package node
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
 	"stentor/bench/client"
 	"stentor/bench/measure"
 	"stentor/bench/proc"
+	"stentor/bench/report"
+	"stentor/bench/server"
 )
 
 // bench is one run.
@@ -16,21 +19,21 @@ type bench struct {
 	Options
 	plan        plan
 	dir         string // for configurations and logs
-	credentials credentials
-	progress    *progress
+	credentials server.Credentials
+	progress    *report.Progress
 	frame       []byte // one message as the server sends it
 }
 
 // Run takes the measurements. The report has those that were completed even when there is an error.
-func Run(ctx context.Context, o Options) (*Report, error) { return run(ctx, o, o.plan()) }
+func Run(ctx context.Context, o Options) (*report.Report, error) { return run(ctx, o, o.plan()) }
 
-func run(ctx context.Context, o Options, p plan) (*Report, error) {
-	r := &Report{Started: time.Now(), Machine: proc.ThisMachine(), Connections: o.Connections, Quick: o.Quick}
+func run(ctx context.Context, o Options, p plan) (*report.Report, error) {
+	r := &report.Report{Started: time.Now(), Machine: proc.ThisMachine(), Quick: o.Quick}
 	if err := o.check(); err != nil {
 		return r, err
 	}
 	var err error
-	if r.Server, err = version(ctx, o.Stentor); err != nil {
+	if r.Server, err = server.Version(ctx, o.Stentor); err != nil {
 		return r, err
 	}
 	dir, err := os.MkdirTemp("", "stentor-bench-")
@@ -38,14 +41,14 @@ func run(ctx context.Context, o Options, p plan) (*Report, error) {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{Options: o, plan: p, dir: dir, credentials: newCredentials(), progress: newProgress(o.Progress, o.Terminal)}
-	defer b.progress.close()
+	b := &bench{Options: o, plan: p, dir: dir, credentials: server.NewCredentials(), progress: report.NewProgress(o.Progress, o.Terminal)}
+	defer b.progress.Close()
 	if err := b.readFrame(ctx); err != nil {
 		return r, err
 	}
-	r.FrameBytes = len(b.frame)
+	r.Load = fmt.Sprintf("%d connections, payloads of %d bytes in frames of %d", o.Connections, payloadBytes, len(b.frame))
 
-	all := map[string]func(context.Context) ([]Result, error){
+	all := map[string]func(context.Context) ([]report.Result, error){
 		"memory": b.memory, "delivery": b.delivery, "overload": b.overload, "slow": b.slow, "connect": b.connect,
 	}
 	for _, name := range Measurements {
@@ -65,9 +68,9 @@ func run(ctx context.Context, o Options, p plan) (*Report, error) {
 
 // rig is a server, clients connected to it, and a back end.
 type rig struct {
-	server  *server
+	server  *server.Server
 	clients *client.Client
-	back    publisher
+	back    server.Publisher
 	total   int64 // messages that the clients must have had by now
 	// anyOrder is set when pushes were posted at the same time, so that their order says nothing.
 	anyOrder bool
@@ -76,18 +79,18 @@ type rig struct {
 // withRig runs f with a fresh server and no client yet. change sets what f wants of its clients. It is an error when a
 // message was not in order.
 func (b *bench) withRig(ctx context.Context, change func(*client.Options), f func(context.Context, *rig) error) error {
-	s, ctx, err := startServer(ctx, b.Stentor, b.dir, b.credentials)
+	s, ctx, err := server.Start(ctx, b.Stentor, b.dir, server.Config{Credentials: b.credentials, SlowTimeout: slowTimeout})
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	o := client.Options{
-		Address:       s.client,
-		Path:          path,
-		Subscriptions: []string{queue, topic}, // the shared one last: see connect.go
+		Addresses:     []netip.AddrPort{s.Client},
+		Path:          server.Path,
+		Subscriptions: []string{server.Queue, server.Topic}, // the shared one last: see connect.go
 		Receipts:      true,
 		Heartbeat:     restfulHeartbeat,
-		Headers:       anonymous,
+		Headers:       server.Anonymous,
 		Sources:       client.Loopback(b.largePoint()),
 	}
 	if change != nil {
@@ -98,7 +101,7 @@ func (b *bench) withRig(ctx context.Context, change func(*client.Options), f fun
 		return err
 	}
 	defer c.Close()
-	r := &rig{server: s, clients: c, back: publisher{server: s}}
+	r := &rig{server: s, clients: c, back: server.Publisher{Server: s, Size: payloadBytes}}
 	if err := f(ctx, r); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -107,6 +110,9 @@ func (b *bench) withRig(ctx context.Context, change func(*client.Options), f fun
 	}
 	return r.check()
 }
+
+// slowTimeout is longer than a measurement of silent clients, which must not be closed meanwhile.
+const slowTimeout = 10 * time.Minute
 
 // restfulHeartbeat keeps heart-beats out of measurements that are about something else.
 const restfulHeartbeat = time.Minute
@@ -143,7 +149,7 @@ func (r *rig) expect(ctx context.Context, pushes int) error {
 // rounds pushes n times, each time when all have had the push before.
 func (r *rig) rounds(ctx context.Context, n int) error {
 	for range n {
-		if err := r.back.push(ctx); err != nil {
+		if err := r.back.Push(ctx); err != nil {
 			return err
 		}
 		if err := r.expect(ctx, 1); err != nil {
@@ -157,7 +163,7 @@ func (r *rig) rounds(ctx context.Context, n int) error {
 func live(c *client.Client) func() string {
 	return func() string {
 		n := c.Counts()
-		s := fmt.Sprintf("%s open, %s messages", group(int64(n.Reading+n.Silent)), group(n.Delivered))
+		s := fmt.Sprintf("%s open, %s messages", report.Group(int64(n.Reading+n.Silent)), report.Group(n.Delivered))
 		if len(n.Failures) > 0 {
 			s += fmt.Sprintf(", %v", n.Failures)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"stentor/bench/client"
 	"stentor/bench/proc"
+	"stentor/bench/report"
 )
 
 const (
@@ -25,11 +26,11 @@ const (
 // What a silent client costs is the growth of the server's RSS by the silent ones, plus the kernel's buffers of the
 // server's end of their connections as sock_diag tells them. Not in it is what the kernel holds for any connection,
 // silent or not, some 3 KB.
-func (b *bench) slow(ctx context.Context) ([]Result, error) {
+func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 	silent := b.silent()
 	var ratios, with, without, kib, user, kernel, queued []float64
 	err := b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
-		b.progress.step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
+		b.progress.Step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
 		if err := r.open(ctx, client.Reading, b.Connections-silent); err != nil {
 			return err
 		}
@@ -37,16 +38,16 @@ func (b *bench) slow(ctx context.Context) ([]Result, error) {
 			return err
 		}
 		for i := range b.plan.slowPairs {
-			b.progress.step(live(r.clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
+			b.progress.Step(live(r.clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
 			p99, err := r.p99(ctx, b.plan.slow)
 			if err != nil {
 				return err
 			}
-			before, err := r.server.rss()
+			before, err := r.server.RSS()
 			if err != nil {
 				return err
 			}
-			b.progress.step(live(r.clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, millis(p99))
+			b.progress.Step(live(r.clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, report.Millis(p99))
 			if err := r.open(ctx, client.Silent, silent); err != nil {
 				return err
 			}
@@ -57,7 +58,7 @@ func (b *bench) slow(ctx context.Context) ([]Result, error) {
 			if err != nil {
 				return err
 			}
-			after, err := r.server.rss()
+			after, err := r.server.RSS()
 			if err != nil {
 				return err
 			}
@@ -66,7 +67,7 @@ func (b *bench) slow(ctx context.Context) ([]Result, error) {
 				return err
 			}
 			each := float64(after-before) / float64(silent)
-			with, without = append(with, millis(p99With)), append(without, millis(p99))
+			with, without = append(with, report.Millis(p99With)), append(without, report.Millis(p99))
 			ratios = append(ratios, float64(p99With)/float64(p99))
 			user, kernel, queued = append(user, each/1024), append(kernel, buffers/1024), append(queued, unsent/1024)
 			kib = append(kib, (each+buffers)/1024)
@@ -79,23 +80,23 @@ func (b *bench) slow(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Result{
-		result("slow", "p99 of the others with silent clients, against without", "times", ratios,
-			detail("p99 with silent clients", "ms", with...),
-			detail("p99 without", "ms", without...),
-		).atMost(slowTarget),
-		result("slow", "server's memory for a silent client", "KiB", kib,
-			detail("its RSS", "KiB", user...),
-			detail("kernel buffers of its socket", "KiB", kernel...),
-			detail("data that these hold", "KiB", queued...),
-		).atMost(silentTarget),
+	return []report.Result{
+		report.New("slow", "p99 of the others with silent clients, against without", "times", ratios,
+			report.With("p99 with silent clients", "ms", with...),
+			report.With("p99 without", "ms", without...),
+		).Most(slowTarget),
+		report.New("slow", "server's memory for a silent client", "KiB", kib,
+			report.With("its RSS", "KiB", user...),
+			report.With("kernel buffers of its socket", "KiB", kernel...),
+			report.With("data that these hold", "KiB", queued...),
+		).Most(silentTarget),
 	}, nil
 }
 
 // p99 pushes at slowRate for d, waits until all reading clients have everything, and returns how late it came.
 func (r *rig) p99(ctx context.Context, d time.Duration) (time.Duration, error) {
 	r.clients.ResetLatency()
-	pushed, err := r.back.paced(ctx, slowRate, d)
+	pushed, err := r.back.Paced(ctx, slowRate, d)
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +117,7 @@ func (r *rig) silentBuffers(want int) (buffers, unsent float64, err error) {
 	for _, a := range addresses {
 		silent[a] = true
 	}
-	sockets, err := proc.Sockets(r.server.client.Port())
+	sockets, err := proc.Sockets(r.server.Client.Port())
 	if err != nil {
 		return 0, 0, err
 	}

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"stentor/bench/node"
 )
@@ -38,18 +34,7 @@ one descriptor a connection (ulimit -n). The exit status is 1 when a target is m
 			}
 			o.Baseline = func() *exec.Cmd { return exec.Command(self, baselineName) }
 			report, err := node.Run(cmd.Context(), o)
-			if len(report.Results) > 0 {
-				if err := write(cmd.OutOrStdout(), report, asJSON); err != nil {
-					return err
-				}
-			}
-			if err != nil {
-				return err
-			}
-			if n := report.Missed(); n > 0 {
-				return fmt.Errorf("%d of %d targets missed", n, len(report.Results))
-			}
-			return nil
+			return finish(cmd.OutOrStdout(), report, err, asJSON)
 		},
 	}
 	f := c.Flags()
@@ -59,18 +44,4 @@ one descriptor a connection (ulimit -n). The exit status is 1 when a target is m
 	f.BoolVar(&o.Quick, "quick", false, "fewer and shorter samples: a few minutes, for orientation")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return c
-}
-
-func write(w io.Writer, r *node.Report, asJSON bool) error {
-	if !asJSON {
-		return r.WriteTable(w)
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

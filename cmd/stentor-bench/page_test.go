@@ -29,8 +29,8 @@ func save(t *testing.T, path string, format int, delivered int64) {
 	}
 }
 
-// report runs the command and returns the page that it has written.
-func report(t *testing.T, args ...string) (string, error) {
+// drawn runs the command and returns the page that it has written.
+func drawn(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "out.html")
 	c := reportCommand()
@@ -56,7 +56,7 @@ func TestReport(t *testing.T) {
 		"merged":  {[]string{"--merge", a, b}, []string{"all 1,234 messages", "ours.json", "theirs.json"}},
 		"same":    {[]string{a, a}, []string{a}},
 	} {
-		text, err := report(t, c.args...)
+		text, err := drawn(t, c.args...)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -80,7 +80,7 @@ func TestReportErrors(t *testing.T) {
 	for want, file := range map[string]string{
 		"other: the result has format 99": other, "broken.json: unexpected end": broken, "foreign.json: it is not a result": foreign, "no such file": filepath.Join(dir, "none.json"),
 	} {
-		text, err := report(t, file)
+		text, err := drawn(t, file)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}

@@ -17,9 +17,14 @@ type push struct {
 // API is the HTTP API in front of s, for requests with this key.
 func (s *Server) API(key string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if s.reading.Load() {
+			http.Error(w, "reading what there is in Kafka", http.StatusServiceUnavailable)
+		}
+	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "# TYPE stentor_history_bytes gauge\nstentor_history_bytes{project=\"bench\"} 1024\n")
+		fmt.Fprint(w, "# TYPE stentor_history_bytes gauge\nstentor_history_bytes{project=\"bench\"} 1024\nstentor_kafka_lag 0\n")
+		fmt.Fprintln(w, "stentor_history_pushes", s.Pushes())
 	})
 	mux.HandleFunc("GET /v1/projects/{project}/destinations", func(w http.ResponseWriter, r *http.Request) {
 		const topic = "/topic/bench/all"

@@ -5,10 +5,14 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	gobwas "github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+	"github.com/golang-jwt/jwt/v5"
 
 	"stentor/stomp"
 )
@@ -17,12 +21,14 @@ import (
 type Server struct {
 	listener net.Listener
 	running  sync.WaitGroup
+	reading  atomic.Bool // what was in Kafka before it
 
 	mu         sync.Mutex
 	heartbeat  string // the server's side of the header
 	sessions   map[*session]bool
 	heartbeats int
-	sent       int
+	log        []pushed // position i+1
+	forgets    bool
 	connects   []string // the value of the token header of each CONNECT
 }
 
@@ -62,8 +68,12 @@ func (s *Server) Close() {
 // SetHeartbeat changes what the server says in the heart-beat header, from 10000,10000.
 func (s *Server) SetHeartbeat(header string) { s.mu.Lock(); defer s.mu.Unlock(); s.heartbeat = header }
 
-// Sessions returns how many clients are connected, Heartbeats how many heart-beats came from clients, Tokens the
+// Forget makes the server answer resumed:false to whoever comes back, who then gets nothing that was missed.
+func (s *Server) Forget() { s.mu.Lock(); defer s.mu.Unlock(); s.forgets = true }
+
+// Pushes returns how many messages were sent, Sessions returns how many clients are connected, Heartbeats how many heart-beats came from clients, Tokens the
 // tokens of all CONNECTs.
+func (s *Server) Pushes() int      { s.mu.Lock(); defer s.mu.Unlock(); return len(s.log) }
 func (s *Server) Sessions() int    { s.mu.Lock(); defer s.mu.Unlock(); return len(s.sessions) }
 func (s *Server) Heartbeats() int  { s.mu.Lock(); defer s.mu.Unlock(); return s.heartbeats }
 func (s *Server) Tokens() []string { s.mu.Lock(); defer s.mu.Unlock(); return slices.Clone(s.connects) }
@@ -74,6 +84,22 @@ type session struct {
 	conn   net.Conn
 	write  sync.Mutex
 	ids    map[string]string // destination to subscription id; guarded by server.mu
+	user   string
+}
+
+// pushed is a message as it is kept. A user's has the destination with /user.
+type pushed struct {
+	destination, user string
+	message           stomp.Message
+}
+
+// to reports whether c gets it, and on which subscription. server.mu is held.
+func (p *pushed) to(c *session) (id string, ok bool) {
+	if p.user != "" && p.user != c.user {
+		return "", false
+	}
+	id, ok = c.ids[p.destination]
+	return id, ok
 }
 
 func (s *Server) serve(conn net.Conn) {
@@ -117,6 +143,7 @@ func (c *session) handle(f *stomp.Frame) {
 	case stomp.Connect:
 		s.mu.Lock()
 		s.connects = append(s.connects, text("token"))
+		c.user = user(text("token"))
 		heartbeat := s.heartbeat
 		s.mu.Unlock()
 		if text("token") == "bad" {
@@ -125,13 +152,52 @@ func (c *session) handle(f *stomp.Frame) {
 		}
 		c.send(frame(stomp.Connected, "version", "1.2", "heart-beat", heartbeat))
 	case stomp.Subscribe:
-		s.mu.Lock()
-		c.ids[text("destination")] = text("id")
-		s.mu.Unlock()
-		if r := text("receipt"); r != "" {
-			c.send(frame(stomp.Receipt, "receipt-id", r))
+		c.subscribe(text("destination"), text("id"), text("receipt"), text("last-message-id"))
+	}
+}
+
+// subscribe answers a SUBSCRIBE and sends what came behind position last, unless the server forgets. Pushes that come
+// meanwhile wait for it.
+func (c *session) subscribe(destination, id, receipt, last string) {
+	c.write.Lock()
+	defer c.write.Unlock()
+	s := c.server
+	s.mu.Lock()
+	c.ids[destination] = id
+	log, forgets := s.log, s.forgets
+	s.mu.Unlock()
+	headers := []string{"receipt-id", receipt, "position", position(len(log))}
+	_, offset, resumes := strings.Cut(last, "-0-")
+	seen := len(log)
+	if resumes {
+		headers = append(headers, "resumed", strconv.FormatBool(!forgets))
+		if n, err := strconv.Atoi(offset); err == nil && !forgets {
+			seen = n
 		}
 	}
+	if receipt != "" {
+		c.put(frame(stomp.Receipt, headers...))
+	}
+	for i := seen; i < len(log); i++ {
+		if log[i].destination == destination && (log[i].user == "" || log[i].user == c.user) {
+			c.put(message(&log[i], id))
+		}
+	}
+}
+
+func position(offset int) string { return fmt.Sprintf("1-0-%06d", offset) }
+
+func message(p *pushed, id string) []byte {
+	return p.message.AppendTo(nil, stomp.V12, []byte("subscription:"+id+"\n"))
+}
+
+// user is whom a token is for, verified or not; empty when that is no JWT.
+func user(token string) string {
+	claims := jwt.RegisteredClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
+		return ""
+	}
+	return claims.Subject
 }
 
 func frame(command stomp.Command, headers ...string) []byte {
@@ -143,7 +209,14 @@ func frame(command stomp.Command, headers ...string) []byte {
 }
 
 func (c *session) send(payload []byte) {
-	c.Raw(gobwas.MustCompileFrame(gobwas.NewTextFrame(payload)))
+	c.write.Lock()
+	defer c.write.Unlock()
+	c.put(payload)
+}
+
+// put is send for who holds write.
+func (c *session) put(payload []byte) {
+	c.conn.Write(gobwas.MustCompileFrame(gobwas.NewTextFrame(payload))) // an error shows in the reading goroutine
 }
 
 // Raw writes bytes to the client as they are.
@@ -166,19 +239,22 @@ func (s *Server) Subscriptions(destination string) (n int) {
 }
 
 // Push sends a message to all subscribers of a destination.
-func (s *Server) Push(destination string, body []byte) {
+func (s *Server) Push(destination string, body []byte) { s.PushUser("", destination, body) }
+
+// PushUser sends a message to a user's subscribers of a destination, which begins with /user; without a user to all.
+func (s *Server) PushUser(user, destination string, body []byte) {
 	s.mu.Lock()
-	s.sent++
-	m := stomp.NewMessage(destination, fmt.Sprintf("1-0-%06x", s.sent), "application/json", nil, body)
+	p := pushed{destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body)}
+	s.log = append(s.log, p)
 	to := map[*session]string{}
 	for c := range s.sessions {
-		if id := c.ids[destination]; id != "" {
+		if id, ok := p.to(c); ok {
 			to[c] = id
 		}
 	}
 	s.mu.Unlock()
 	for c, id := range to {
-		c.send(m.AppendTo(nil, stomp.V12, []byte("subscription:"+id+"\n")))
+		c.send(message(&p, id))
 	}
 }
 

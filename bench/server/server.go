@@ -1,4 +1,4 @@
-package node
+package server
 
 import (
 	"bytes"
@@ -21,12 +21,23 @@ import (
 	"stentor/bench/proc"
 )
 
-// server is a running server process.
-type server struct {
-	client netip.AddrPort
+// How long to wait at most, and how many connections to the API stay open.
+const (
+	startTimeout   = time.Minute
+	stopTimeout    = 10 * time.Second
+	requestTimeout = 20 * time.Second
+	parallel       = 20
+)
+
+// Server is a running server process.
+type Server struct {
+	Client netip.AddrPort // where clients connect
 	api    string
 	key    string
 	http   *http.Client
+
+	// ReadyAfter is the time from the start of the process to its being ready.
+	ReadyAfter time.Duration
 
 	cmd     *exec.Cmd
 	log     string        // file
@@ -35,33 +46,34 @@ type server struct {
 	release context.CancelFunc
 }
 
-// startServer writes a configuration into a new folder below dir, starts the server and waits until it is ready. The
-// context that it returns ends when the server does.
-func startServer(ctx context.Context, binary, dir string, c credentials) (*server, context.Context, error) {
+// Start writes a configuration into a new folder below dir, starts the server and waits until it is ready. The context
+// that it returns ends when the server does.
+func Start(ctx context.Context, binary, dir string, c Config) (*Server, context.Context, error) {
 	dir, err := os.MkdirTemp(dir, "server-")
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := freePort()
+	client, err := FreePort()
 	if err != nil {
 		return nil, nil, err
 	}
-	api, err := freePort()
+	api, err := FreePort()
 	if err != nil {
 		return nil, nil, err
 	}
 	file := filepath.Join(dir, "stentor.yaml")
-	if err := os.WriteFile(file, configuration(client, api, c), 0o600); err != nil {
+	if err := os.WriteFile(file, c.text(client, api), 0o600); err != nil {
 		return nil, nil, err
 	}
-	s := &server{
-		client: client,
+	s := &Server{
+		Client: client,
 		api:    "http://" + api.String(),
-		key:    c.apiKey,
-		http:   &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * burst}},
+		key:    c.Credentials.APIKey,
+		http:   &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: parallel}},
 		log:    filepath.Join(dir, "stentor.log"),
 		exited: make(chan struct{}),
 	}
+	began := time.Now()
 	if err := s.start(binary, file); err != nil {
 		return nil, nil, err
 	}
@@ -73,13 +85,14 @@ func startServer(ctx context.Context, binary, dir string, c credentials) (*serve
 		cancel(fmt.Errorf("the server ended (%v):\n%s", s.exit, s.tail()))
 	}()
 	if err := s.waitReady(ctx); err != nil {
-		s.stop()
+		s.Stop()
 		return nil, nil, err
 	}
+	s.ReadyAfter = time.Since(began)
 	return s, ctx, nil
 }
 
-func (s *server) start(binary, file string) error {
+func (s *Server) start(binary, file string) error {
 	log, err := os.Create(s.log)
 	if err != nil {
 		return err
@@ -103,8 +116,8 @@ func serverEnv(env []string) (kept []string) {
 	return kept
 }
 
-// freePort finds a loopback port that nobody listens on.
-func freePort() (netip.AddrPort, error) {
+// FreePort finds a loopback port that nobody listens on.
+func FreePort() (netip.AddrPort, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -113,22 +126,22 @@ func freePort() (netip.AddrPort, error) {
 	return netip.ParseAddrPort(l.Addr().String())
 }
 
-func (s *server) waitReady(ctx context.Context) error {
+func (s *Server) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server is not ready after %v", startTimeout))
 	defer cancel()
 	for {
-		_, err := s.request(ctx, http.MethodGet, "/readyz", nil)
+		_, err := s.Request(ctx, http.MethodGet, "/readyz", nil)
 		if err == nil {
 			return nil
 		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := Sleep(ctx, 20*time.Millisecond); err != nil {
 			return fmt.Errorf("%w\n%s", err, s.tail())
 		}
 	}
 }
 
-// stop ends the process: kindly, and if that takes too long, not.
-func (s *server) stop() {
+// Stop ends the process: kindly, and if that takes too long, not.
+func (s *Server) Stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
 	select {
 	case <-s.exited:
@@ -140,8 +153,14 @@ func (s *server) stop() {
 	s.http.CloseIdleConnections()
 }
 
+// Kill ends the process at once, and returns when it is gone.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill() // fails only when it has ended
+	<-s.exited
+}
+
 // tail is the end of the server's log.
-func (s *server) tail() string {
+func (s *Server) tail() string {
 	b, err := os.ReadFile(s.log)
 	if err != nil {
 		return err.Error()
@@ -150,12 +169,17 @@ func (s *server) tail() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-func (s *server) cpu() (time.Duration, error)     { return proc.CPU(s.cmd.Process.Pid) }
-func (s *server) userCPU() (time.Duration, error) { return proc.UserCPU(s.cmd.Process.Pid) }
-func (s *server) rss() (int64, error)             { return proc.RSS(s.cmd.Process.Pid) }
+// CPU is the processor time that the process has used.
+func (s *Server) CPU() (time.Duration, error) { return proc.CPU(s.cmd.Process.Pid) }
 
-// request sends one request and returns the body of a 200 answer.
-func (s *server) request(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// UserCPU is that in user mode.
+func (s *Server) UserCPU() (time.Duration, error) { return proc.UserCPU(s.cmd.Process.Pid) }
+
+// RSS is the resident memory of the process in bytes.
+func (s *Server) RSS() (int64, error) { return proc.RSS(s.cmd.Process.Pid) }
+
+// Request sends one request and returns the body of a 200 answer.
+func (s *Server) Request(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.api+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -182,9 +206,9 @@ func (s *server) request(ctx context.Context, method, path string, body []byte) 
 	return answer, nil
 }
 
-// subscriptions returns how many subscriptions a destination has.
-func (s *server) subscriptions(ctx context.Context, destination string) (int, error) {
-	b, err := s.request(ctx, http.MethodGet, "/v1/projects/"+project+"/destinations", nil)
+// Subscriptions returns how many subscriptions a destination has.
+func (s *Server) Subscriptions(ctx context.Context, destination string) (int, error) {
+	b, err := s.Request(ctx, http.MethodGet, "/v1/projects/"+Project+"/destinations", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -205,16 +229,16 @@ func (s *server) subscriptions(ctx context.Context, destination string) (int, er
 	return 0, nil
 }
 
-// historyGauge has the bytes of messages that are kept for resuming clients, apart from what connections cost.
-const historyGauge = "stentor_history_bytes"
+// HistoryBytes is the metric of messages that are kept for resuming clients, apart from what connections cost.
+const HistoryBytes = "stentor_history_bytes"
 
-// history returns the bytes of the server's history.
-func (s *server) history(ctx context.Context) (int64, error) {
-	b, err := s.request(ctx, http.MethodGet, "/metrics", nil)
+// Metric returns the sum of all series of a metric.
+func (s *Server) Metric(ctx context.Context, name string) (int64, error) {
+	b, err := s.Request(ctx, http.MethodGet, "/metrics", nil)
 	if err != nil {
 		return 0, err
 	}
-	return gauge(b, historyGauge)
+	return gauge(b, name)
 }
 
 // gauge adds up all series of a metric in the Prometheus text format.
@@ -241,8 +265,8 @@ func gauge(text []byte, name string) (int64, error) {
 	return int64(sum), nil
 }
 
-// version is what the server's binary says it is.
-func version(ctx context.Context, binary string) (string, error) {
+// Version is what the server's binary says it is.
+func Version(ctx context.Context, binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	b, err := exec.CommandContext(ctx, binary, "version").Output()
@@ -253,8 +277,8 @@ func version(ctx context.Context, binary string) (string, error) {
 	return line, nil
 }
 
-// sleep waits for d or the end of ctx, whose cause it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or the end of ctx, whose cause it then returns.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

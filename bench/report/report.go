@@ -1,4 +1,4 @@
-package node
+package report
 
 import (
 	"fmt"
@@ -15,13 +15,12 @@ import (
 
 // Report is what a run has found.
 type Report struct {
-	Started     time.Time    `json:"started"`
-	Machine     proc.Machine `json:"machine"`
-	Server      string       `json:"server"` // what its version command prints
-	Connections int          `json:"connections"`
-	Quick       bool         `json:"quick"`
-	FrameBytes  int          `json:"frame_bytes"` // of the WebSocket frame around a payload
-	Results     []Result     `json:"results"`
+	Started time.Time    `json:"started"`
+	Machine proc.Machine `json:"machine"`
+	Server  string       `json:"server"` // what its version command prints
+	Load    string       `json:"load"`   // one line on what all measurements have in common
+	Quick   bool         `json:"quick"`
+	Results []Result     `json:"results"`
 }
 
 // Result is one number and its target.
@@ -44,22 +43,25 @@ type Detail struct {
 	Unit  string  `json:"unit"`
 }
 
-// result judges the median of samples.
-func result(measurement, name, unit string, samples []float64, details ...Detail) Result {
+// New is the result of samples, whose median is judged by Most or Least.
+func New(measurement, name, unit string, samples []float64, details ...Detail) Result {
 	return Result{Measurement: measurement, Name: name, Unit: unit, Value: measure.Median(samples), Samples: samples, Details: details}
 }
 
-func (r Result) atMost(target float64) Result {
+// Most sets the largest value that passes.
+func (r Result) Most(target float64) Result {
 	r.Target, r.Pass = target, r.Value <= target
 	return r
 }
 
-func (r Result) atLeast(target float64) Result {
+// Least sets the smallest value that passes.
+func (r Result) Least(target float64) Result {
 	r.Target, r.AtLeast, r.Pass = target, true, r.Value >= target
 	return r
 }
 
-func detail(name, unit string, samples ...float64) Detail {
+// With is a detail: the median of its samples.
+func With(name, unit string, samples ...float64) Detail {
 	return Detail{name, measure.Median(samples), unit}
 }
 
@@ -75,7 +77,7 @@ func (r *Report) Missed() (n int) {
 
 // WriteTable writes the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%s, %d connections, payloads of %d bytes in frames of %d\n", r.Machine, r.Server, r.Connections, payloadBytes, r.FrameBytes)
+	fmt.Fprintf(w, "%s\n%s, %s\n", r.Machine, r.Server, r.Load)
 	if r.Quick {
 		fmt.Fprintln(w, "A quick run: its samples are short, and its numbers are for orientation only.")
 	}
@@ -93,29 +95,29 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		samples := make([]string, len(x.Samples))
 		for i, s := range x.Samples {
-			samples[i] = number(s)
+			samples[i] = Number(s)
 		}
-		fmt.Fprintf(t, "%s: %s\t%s %s\t%s %s\t%s\t%s\n", x.Measurement, x.Name, number(x.Value), x.Unit, sign, number(x.Target), verdict, strings.Join(samples, " "))
+		fmt.Fprintf(t, "%s: %s\t%s %s\t%s %s\t%s\t%s\n", x.Measurement, x.Name, Number(x.Value), x.Unit, sign, Number(x.Target), verdict, strings.Join(samples, " "))
 		for _, d := range x.Details {
-			fmt.Fprintf(t, "    %s\t%s %s\t\t\t\n", d.Name, number(d.Value), d.Unit)
+			fmt.Fprintf(t, "    %s\t%s %s\t\t\t\n", d.Name, Number(d.Value), d.Unit)
 		}
 	}
 	return t.Flush()
 }
 
-// number writes three significant digits, or all digits before the point of a large number.
-func number(v float64) string {
+// Number writes three significant digits, or all digits before the point of a large number.
+func Number(v float64) string {
 	switch {
 	case v < 10:
 		return fmt.Sprintf("%.2f", v)
 	case v < 100:
 		return fmt.Sprintf("%.1f", v)
 	}
-	return group(int64(math.Round(v)))
+	return Group(int64(math.Round(v)))
 }
 
-// group writes the digits of n in groups of three.
-func group(n int64) string {
+// Group writes the digits of n in groups of three.
+func Group(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -123,5 +125,8 @@ func group(n int64) string {
 	return s
 }
 
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// Micros is d in microseconds.
+func Micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// Millis is d in milliseconds.
+func Millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

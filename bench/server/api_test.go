@@ -1,4 +1,4 @@
-package node
+package server
 
 import (
 	"io"
@@ -8,7 +8,7 @@ import (
 )
 
 // newAPI is a server that has only an API, whose posts all go to answer, one at a time.
-func newAPI(t *testing.T, answer func(w http.ResponseWriter, body []byte)) *server {
+func newAPI(t *testing.T, answer func(w http.ResponseWriter, body []byte)) *Server {
 	t.Helper()
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
@@ -18,5 +18,5 @@ func newAPI(t *testing.T, answer func(w http.ResponseWriter, body []byte)) *serv
 		answer(w, b)
 	}))
 	t.Cleanup(h.Close)
-	return &server{api: h.URL, http: h.Client()}
+	return &Server{api: h.URL, http: h.Client()}
 }

@@ -1,4 +1,4 @@
-package node
+package server
 
 import (
 	"context"
@@ -12,19 +12,20 @@ import (
 	"stentor/bench/pace"
 )
 
-// publisher is a back end that pushes to the shared topic, numbering its pushes.
-type publisher struct {
-	server *server
-	seq    uint32
+// Publisher is a back end that pushes to the shared topic by HTTP, numbering its pushes from 1. One goroutine uses it.
+type Publisher struct {
+	Server *Server
+	Size   int // of a payload
+	Seq    uint32
 }
 
-// push posts one push, due now.
-func (p *publisher) push(ctx context.Context) error { return p.post(ctx, time.Now()) }
+// Push posts one push, due now.
+func (p *Publisher) Push(ctx context.Context) error { return p.Post(ctx, time.Now()) }
 
-// post posts pushes that were due at these times, several of them as one batch.
-func (p *publisher) post(ctx context.Context, due ...time.Time) error {
+// Post posts pushes that were due at these times, several of them as one batch.
+func (p *Publisher) Post(ctx context.Context, due ...time.Time) error {
 	if len(due) == 1 {
-		_, err := p.server.request(ctx, http.MethodPost, "/v1/projects/"+project+"/push", p.append(nil, due[0]))
+		_, err := p.Server.Request(ctx, http.MethodPost, "/v1/projects/"+Project+"/push", p.append(nil, due[0]))
 		return err
 	}
 	body := []byte{'['}
@@ -34,22 +35,22 @@ func (p *publisher) post(ctx context.Context, due ...time.Time) error {
 		}
 		body = p.append(body, at)
 	}
-	answer, err := p.server.request(ctx, http.MethodPost, "/v1/projects/"+project+"/push/batch", append(body, ']'))
+	answer, err := p.Server.Request(ctx, http.MethodPost, "/v1/projects/"+Project+"/push/batch", append(body, ']'))
 	if err != nil {
 		return err
 	}
 	return checkBatch(answer, len(due))
 }
 
-// parallel posts n pushes, due now, at the same time, each on a connection of its own.
-func (p *publisher) parallel(ctx context.Context, n int) error {
+// Parallel posts n pushes, due now, at the same time, each on a connection of its own.
+func (p *Publisher) Parallel(ctx context.Context, n int) error {
 	now := time.Now()
 	var all sync.WaitGroup
 	errs := make(chan error, n)
 	for range n {
 		body := p.append(nil, now)
 		all.Go(func() {
-			_, err := p.server.request(ctx, http.MethodPost, "/v1/projects/"+project+"/push", body)
+			_, err := p.Server.Request(ctx, http.MethodPost, "/v1/projects/"+Project+"/push", body)
 			errs <- err
 		})
 	}
@@ -62,18 +63,18 @@ func (p *publisher) parallel(ctx context.Context, n int) error {
 	return nil
 }
 
-// paced posts pushes at a rate for d, open loop: what has become due while an answer was waited for goes out together.
-func (p *publisher) paced(ctx context.Context, rate pace.Rate, d time.Duration) (pushed int, err error) {
+// Paced posts pushes at a rate for d, open loop: what has become due while an answer was waited for goes out together.
+func (p *Publisher) Paced(ctx context.Context, rate pace.Rate, d time.Duration) (pushed int, err error) {
 	start := time.Now()
 	for total := rate.Count(d); pushed < total; {
-		if err := sleep(ctx, time.Until(start.Add(rate.At(pushed)))); err != nil {
+		if err := Sleep(ctx, time.Until(start.Add(rate.At(pushed)))); err != nil {
 			return pushed, err
 		}
 		var due []time.Time
 		for n := min(rate.Due(time.Since(start)), total); pushed+len(due) < n; {
 			due = append(due, start.Add(rate.At(pushed+len(due))))
 		}
-		if err := p.post(ctx, due...); err != nil {
+		if err := p.Post(ctx, due...); err != nil {
 			return pushed, err
 		}
 		pushed += len(due)
@@ -82,10 +83,10 @@ func (p *publisher) paced(ctx context.Context, rate pace.Rate, d time.Duration) 
 }
 
 // append appends the body of the next push.
-func (p *publisher) append(dst []byte, due time.Time) []byte {
-	p.seq++
-	dst = append(dst, `{"topic":"`+topic+`","payload":`...)
-	dst = measure.AppendPayload(dst, p.seq, due.UnixNano(), payloadBytes)
+func (p *Publisher) append(dst []byte, due time.Time) []byte {
+	p.Seq++
+	dst = append(dst, `{"topic":"`+Topic+`","payload":`...)
+	dst = measure.AppendPayload(dst, p.Seq, due.UnixNano(), p.Size)
 	return append(dst, '}')
 }
 

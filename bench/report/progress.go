@@ -1,4 +1,4 @@
-package node
+package report
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// progress tells a person what is going on: a line for each step and, on a terminal, live counts behind it.
-type progress struct {
+// Progress tells a person what is going on: a line for each step and, on a terminal, live counts behind it.
+type Progress struct {
 	w        io.Writer
 	terminal bool
 	started  time.Time
@@ -22,8 +22,9 @@ type progress struct {
 
 const redraw = 250 * time.Millisecond
 
-func newProgress(w io.Writer, terminal bool) *progress {
-	p := &progress{w: w, terminal: terminal, started: time.Now(), stop: make(chan struct{})}
+// NewProgress writes to w, which may be drawn over when it is a terminal.
+func NewProgress(w io.Writer, terminal bool) *Progress {
+	p := &Progress{w: w, terminal: terminal, started: time.Now(), stop: make(chan struct{})}
 	if terminal {
 		p.done.Go(func() {
 			t := time.NewTicker(redraw)
@@ -41,8 +42,8 @@ func newProgress(w io.Writer, terminal bool) *progress {
 	return p
 }
 
-// step begins the next step. live, unless nil, says how far it is; it is called from another goroutine.
-func (p *progress) step(live func() string, format string, args ...any) {
+// Step begins the next step. live, unless nil, says how far it is; it is called from another goroutine.
+func (p *Progress) Step(live func() string, format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.terminal && p.text != "" {
@@ -54,7 +55,7 @@ func (p *progress) step(live func() string, format string, args ...any) {
 	}
 }
 
-func (p *progress) draw() {
+func (p *Progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.text == "" {
@@ -67,8 +68,8 @@ func (p *progress) draw() {
 	fmt.Fprintf(p.w, "\r%6.1fs  %s%s\x1b[K", time.Since(p.started).Seconds(), p.text, now)
 }
 
-// close ends the last line.
-func (p *progress) close() {
+// Close ends the last line.
+func (p *Progress) Close() {
 	close(p.stop)
 	p.done.Wait()
 	if p.terminal {

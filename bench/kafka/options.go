@@ -1,0 +1,106 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options says what to measure.
+type Options struct {
+	Stentor string   // the server's binary
+	Brokers []string // host:port of a Kafka that runs
+	// Baseline makes the command of a process that runs baseline.Serve.
+	Baseline    func() *exec.Cmd
+	Connections int      // that get a broadcast, and that come back at once; the targets are for 5,000
+	Users       int      // that get unicasts; the targets are for 10,000
+	Only        []string // names of Measurements, none for all
+	Quick       bool     // fewer and shorter samples, less history
+	Progress    io.Writer
+	Terminal    bool // Progress may be drawn over
+}
+
+// Measurements are the names for Options.Only, in the order in which they run.
+var Measurements = []string{"latency", "unicast", "start", "resume"}
+
+const (
+	// reserve is how many descriptors a process needs beside its connections.
+	reserve        = 200
+	minConnections = 50
+)
+
+func (o *Options) check() error {
+	for _, name := range o.Only {
+		if !slices.Contains(Measurements, name) {
+			return fmt.Errorf("there is no measurement %q: there are %s", name, strings.Join(Measurements, ", "))
+		}
+	}
+	if o.Connections < minConnections || o.Users < minConnections {
+		return fmt.Errorf("%d connections and %d users are too few to measure: use %d or more of each", o.Connections, o.Users, minConnections)
+	}
+	if len(o.Brokers) == 0 {
+		return errors.New("there is no Kafka: name its brokers, or run make bench-kafka, which starts one")
+	}
+	path, err := exec.LookPath(o.Stentor)
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return fmt.Errorf("the server's binary: %w", err)
+	}
+	o.Stentor = path
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return err
+	}
+	if need := uint64(max(o.Users, 2*o.Connections) + reserve); files.Cur < need {
+		return fmt.Errorf("a process may open %d files and needs %d: raise it with ulimit -n %d, or use fewer --connections and --users", files.Cur, need, need)
+	}
+	return nil
+}
+
+func (o *Options) wants(name string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, name) }
+
+// staying is how many clients are not away while Connections are.
+func (o *Options) staying() int { return o.Connections / 5 }
+
+// plan is how long and how often things are done.
+type plan struct {
+	warm     time.Duration // before a sample of latency
+	runs     int           // of latency by each way
+	latency  time.Duration // of one of them
+	unicast  time.Duration
+	history  int // records of startBytes that a node finds when it starts
+	starts   int
+	resumes  int
+	missed   int           // pushes that those who come back have missed
+	before   time.Duration // of one sample with all clients connected
+	patience time.Duration // until what has not come is lost
+	settle   time.Duration // for connections to be closed and a garbage collection to be over
+}
+
+func (o *Options) plan() plan {
+	if o.Quick {
+		return plan{warm: 2 * time.Second, runs: 1, latency: 5 * time.Second, unicast: 5 * time.Second, history: 100_000, starts: 1, resumes: 1, missed: 1000, before: 5 * time.Second, settle: time.Second, patience: time.Minute}
+	}
+	return plan{warm: 5 * time.Second, runs: 5, latency: 20 * time.Second, unicast: time.Minute, history: 1 << 20, starts: 3, resumes: 5, missed: 1000, before: 15 * time.Second, settle: 2 * time.Second, patience: time.Minute}
+}
+
+// The load, as the targets have it.
+const (
+	payloadBytes  = 200
+	broadcastRate = 20     // pushes a second to all
+	unicastRate   = 20_000 // records a second, each for one user
+	startBytes    = 1024   // of a record in the history of a node that starts
+	missedRate    = 200    // pushes a second while clients are away
+)
+
+// How long to wait at most.
+const (
+	openTimeout  = 3 * time.Minute
+	adminTimeout = 20 * time.Second
+	wholeTimeout = 20 * time.Minute // one measurement
+)

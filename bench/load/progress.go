@@ -1,0 +1,157 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"stentor/bench/result"
+)
+
+const (
+	redraw   = 500 * time.Millisecond
+	lineEach = 5 * time.Second
+)
+
+// progress shows how far a run is: a block that is drawn over on a terminal, else a line every few seconds.
+type progress struct {
+	run   *run
+	out   Output
+	lines int // that the last drawing took
+}
+
+// show draws until ctx ends.
+func (p *progress) show(ctx context.Context) {
+	if p.out.Writer == nil {
+		return
+	}
+	every := lineEach
+	if p.out.Terminal {
+		every = redraw
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			p.draw()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// last draws how it ended.
+func (p *progress) last() {
+	if p.out.Writer != nil {
+		p.draw()
+	}
+}
+
+func (p *progress) draw() {
+	name, totals, last := p.run.stock.look()
+	at := p.run.stock.since()
+	if !p.out.Terminal {
+		fmt.Fprintln(p.out.Writer, line(at, name, &totals, &last))
+		return
+	}
+	var b strings.Builder
+	if p.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", p.lines)
+	}
+	p.lines = 0
+	for _, text := range block(at, p.run.Scenario, name, p.run.Connections, &totals, &last) {
+		fmt.Fprintf(&b, "\r%s\x1b[K\n", text)
+		p.lines++
+	}
+	b.WriteString("\x1b[J")
+	_, _ = io.WriteString(p.out.Writer, b.String()) // nobody to tell
+}
+
+// line is one plain line.
+func line(at float64, phase string, t *result.Totals, s *result.Second) string {
+	text := fmt.Sprintf("%7.1fs  %-9s %s open (+%d/s)  %s/s delivered  %s", at, phase, group(int64(s.Connected+s.Slow)), s.Opened, group(s.Delivered), percentiles(&s.Latency))
+	if t.HeartbeatsMissed > 0 {
+		text += fmt.Sprintf("  %d heart-beats missed", t.HeartbeatsMissed)
+	}
+	if n := t.Order.Bad(); n != 0 {
+		text += fmt.Sprintf("  %d MESSAGES WRONG", n)
+	}
+	if c := causes(t.Failures); c != "" {
+		text += "  failed: " + c
+	}
+	return text
+}
+
+// block is what a terminal shows.
+func block(at float64, scenario, phase string, wanted int, t *result.Totals, s *result.Second) []string {
+	all := []string{
+		fmt.Sprintf("%s: %s, %s", scenario, phase, time.Duration(at*float64(time.Second)).Round(100*time.Millisecond)),
+		fmt.Sprintf("  connections  %s of %s open, %s opening, %s/s", group(int64(s.Connected+s.Slow)), group(int64(wanted)), group(int64(s.Opening)), group(s.Opened)),
+		fmt.Sprintf("  messages     %s pushed, %s delivered, %s/s", group(t.Pushed), group(t.Delivered), group(s.Delivered)),
+		fmt.Sprintf("  latency      %s", percentiles(&s.Latency)),
+		fmt.Sprintf("  wrong        %d lost, %d repeated, %d out of order, %d corrupted, %d misrouted; %d heart-beats missed",
+			t.Order.Lost, t.Order.Repeated, t.Order.Reordered, t.Order.Corrupted, t.Order.Misrouted, t.HeartbeatsMissed),
+	}
+	if s.Server != nil {
+		all = append(all, fmt.Sprintf("  server       %s connections, %s resident", group(s.Server.Connections), bytesText(s.Server.RSS)))
+	}
+	for _, cause := range slices.SortedFunc(maps.Keys(t.Failures), func(a, b string) int { return int(t.Failures[b] - t.Failures[a]) }) {
+		all = append(all, fmt.Sprintf("  failed       %s: %s", group(t.Failures[cause]), cause))
+	}
+	return all
+}
+
+func percentiles(l *result.Latency) string {
+	if l.Count == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("p50 %s  p99 %s  p99.9 %s  max %s", micros(l.P50), micros(l.P99), micros(l.P999), micros(l.Most))
+}
+
+// micros writes microseconds with three digits.
+func micros(us int64) string {
+	switch d := time.Duration(us) * time.Microsecond; {
+	case d < time.Millisecond:
+		return d.String()
+	case d < 100*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	case d < 10*time.Second:
+		return d.Round(time.Millisecond).String()
+	default:
+		return d.Round(100 * time.Millisecond).String()
+	}
+}
+
+// group writes the digits of n in groups of three.
+func group(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	default:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+}
+
+// causes lists failures, the most frequent first.
+func causes[N int | int64](of map[string]N) string {
+	var all []string
+	for _, cause := range slices.SortedFunc(maps.Keys(of), func(a, b string) int { return int(of[b] - of[a]) }) {
+		if of[cause] != 0 {
+			all = append(all, fmt.Sprintf("%d %s", of[cause], cause))
+		}
+	}
+	return strings.Join(all, "; ")
+}

@@ -1,0 +1,250 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stentor/bench/client"
+	"stentor/bench/proc"
+	"stentor/bench/push"
+	"stentor/bench/result"
+)
+
+// Output says where progress goes and what stands in the result.
+type Output struct {
+	Writer   io.Writer
+	Terminal bool              // Writer may be drawn over
+	Settings map[string]string // as Settings returns them
+}
+
+// run is one run of a scenario.
+type run struct {
+	*Spec
+	streams *streams
+	clients *client.Client
+	pusher  *push.Pusher
+	api     *push.API // for kicks
+	stock   *stock
+
+	// want is how many reading connections there are to be: what the server ends is brought back. Below zero nothing is.
+	want atomic.Int64
+	// balance is held by who looks how many there are and opens what is missing, and by who drops some and opens them
+	// again, so that there are never more than wanted.
+	balance sync.Mutex
+	kicked  atomic.Int64 // sessions that the server was asked to close
+
+	problems []string
+}
+
+// Run runs a scenario. The result is there, as far as it goes, even when there is an error; whether all messages were
+// right is in its verdict.
+func Run(ctx context.Context, s *Spec, out Output) (*result.Result, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	t, err := newTarget(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	from, err := s.preflight(t)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Spec: s}
+	r.want.Store(-1)
+	id, users, err := newIdentity(s)
+	if err != nil {
+		return nil, err
+	}
+	if r.streams, err = newStreams(s, users); err != nil {
+		return nil, err
+	}
+	id.streams = r.streams
+	if _, err := id.connect(0); err != nil { // what a template names is only looked at when it is used
+		return nil, err
+	}
+	if s.Scenario == "users" && r.streams.queue == "" {
+		return nil, errors.New("users needs connections with users (--key or --secret-file, or --connect-header), and queue in --subscribe")
+	}
+	sender, err := r.sender()
+	if err != nil {
+		return nil, err
+	}
+	r.pusher = push.New(sender, s.Lanes, s.Batch)
+	defer r.pusher.Close()
+	if r.clients, err = client.New(r.clientOptions(t, from, id)); err != nil {
+		return nil, err
+	}
+	defer r.clients.Close()
+	return r.run(ctx, out)
+}
+
+func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.Options {
+	x := r.streams
+	return client.Options{
+		Addresses: t.addresses, Host: t.host, Path: t.path, TLS: t.tls, Sources: from, Bare: r.Protocol == "websocket",
+		SubscriptionsOf: x.subscriptions, Receipts: r.Receipts, Resume: r.Resume,
+		Run: x.run, Stream: x.stream, Newest: x.newestOf,
+		Heartbeat: r.Heartbeat, Headers: id.connect, Signers: id.signers(),
+		Threads: r.Threads, Opening: r.Opening, OpenTimeout: r.OpenTimeout, SlowBytes: r.SlowBytes,
+	}
+}
+
+func (r *run) sender() (push.Sender, error) {
+	key := r.APIKey
+	if r.APIKeyFile != "" {
+		b, err := os.ReadFile(r.APIKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("--api-key-file: %w", err)
+		}
+		key = strings.TrimSpace(string(b))
+	}
+	r.api = push.NewAPI(strings.TrimSuffix(r.API, "/"), key, r.Lanes, nil)
+	switch r.Push {
+	case "kafka":
+		return push.NewKafka(push.KafkaOptions{Brokers: r.KafkaBrokers, Topic: r.KafkaTopic, Properties: r.KafkaProperty})
+	case "http":
+		return push.NewTemplated(push.Templates{Method: r.PushMethod, URL: r.PushURL, Body: r.PushBody, Headers: r.PushHeaders}, r.Lanes, nil)
+	}
+	return r.api, nil
+}
+
+func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
+	ctx, stop := context.WithCancel(ctx)
+	r.stock = newStock(r)
+	var beside sync.WaitGroup
+	metrics := r.Metrics
+	if len(metrics) == 0 && r.Push != "http" {
+		metrics = []string{strings.TrimSuffix(r.API, "/") + "/metrics"}
+	}
+	beside.Go(func() { r.stock.watch(ctx, metrics) })
+	beside.Go(func() { r.stock.every(ctx) })
+	beside.Go(func() { r.bringBack(ctx) })
+	p := &progress{run: r, out: out}
+	beside.Go(func() { p.show(ctx) })
+
+	err := r.scenario(ctx)
+	r.finish()
+	stop()
+	beside.Wait()
+	p.last()
+
+	res := r.stock.result()
+	res.Scenario, res.Settings = r.Scenario, out.Settings
+	res.Judge(r.judge()...)
+	if err != nil {
+		res.Verdict.Good = false
+		res.Verdict.Problems = append(res.Verdict.Problems, err.Error())
+	}
+	return res, err
+}
+
+// finish counts what has not come as lost.
+func (r *run) finish() {
+	if missing := r.clients.Missing(r.streams.newestOf); missing > 0 && r.Protocol == "stomp" {
+		r.stock.lost(missing)
+	}
+}
+
+// judge returns the problems that the order of messages does not show.
+func (r *run) judge() []string {
+	c, p := r.clients.Counts(), r.pusher.Counts()
+	problems := r.problems
+	add := func(n int64, format string, args ...any) {
+		if n > 0 {
+			problems = append(problems, fmt.Sprintf("%d ", n)+fmt.Sprintf(format, args...))
+		}
+	}
+	add(failures(c)-r.kicked.Load(), "connections failed or were ended by the server: %s", causes(c.Failures))
+	if want := r.want.Load(); want >= 0 {
+		add(want-int64(c.Reading), "connections are not open at the end")
+	}
+	add(c.HeartbeatsMissed, "heart-beats of the server missed")
+	add(c.Gaps, "subscriptions could not be resumed")
+	for cause, n := range p.Failed {
+		add(n, "pushes failed: %s", cause)
+	}
+	add(p.Pending, "pushes were not answered")
+	return problems
+}
+
+// failures is how many connections failed or were ended by the server.
+func failures(c client.Counts) (n int64) {
+	for _, v := range c.Failures {
+		n += int64(v)
+	}
+	return n
+}
+
+// phase runs f under a name.
+func (r *run) phase(ctx context.Context, name string, f func(context.Context) error) error {
+	r.stock.phase(name)
+	if err := f(ctx); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// bringBack opens connections again that the server ended, no faster than connections are opened.
+func (r *run) bringBack(ctx context.Context) {
+	const every = 100 * time.Millisecond
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		r.refill(every)
+	}
+}
+
+// refill opens what is missing, up to what may be opened in d.
+func (r *run) refill(d time.Duration) {
+	r.balance.Lock()
+	defer r.balance.Unlock()
+	c := r.clients.Counts()
+	lack := int(r.want.Load()) - c.Reading - c.Opening
+	if r.OpenRate > 0 {
+		lack = min(lack, max(1, int(r.OpenRate*d.Seconds())))
+	}
+	if lack > 0 {
+		r.clients.Begin(client.Reading, min(lack, r.Opening), time.Now())
+	}
+}
+
+// again drops n connections and opens them again.
+func (r *run) again(n int, due time.Time) {
+	r.balance.Lock()
+	defer r.balance.Unlock()
+	n = min(n, r.clients.Counts().Reading)
+	if n > 0 && r.clients.Drop(client.Reading, n) == nil {
+		r.clients.Begin(client.Reading, n, due)
+	}
+}
+
+// sleep waits for d or the end of ctx, whose cause it then returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// generator describes this process.
+func generator(most int, rss int64) result.Generator {
+	host, _ := os.Hostname() // empty when it has none
+	return result.Generator{Host: host, Machine: proc.ThisMachine(), Connections: most, CPUSeconds: proc.OwnCPU().Seconds(), MostRSS: rss}
+}

@@ -1,0 +1,162 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Bounds of what waits.
+const (
+	queued       = 1024             // messages in a lane; Push waits for room
+	retryFor     = 30 * time.Second // a refused message is sent again for so long
+	retryAtFirst = 20 * time.Millisecond
+	retryAtMost  = time.Second
+)
+
+// Pusher pushes messages through lanes.
+type Pusher struct {
+	sender Sender
+	batch  int
+	lanes  []chan Message
+	done   sync.WaitGroup
+	ctx    context.Context
+	end    context.CancelFunc
+
+	mu      sync.Mutex
+	pushed  int64
+	retried int64
+	pending int64
+	failed  map[string]int64
+}
+
+// New starts lanes that send up to batch messages at a time.
+func New(s Sender, lanes, batch int) *Pusher {
+	p := &Pusher{sender: s, batch: batch, failed: map[string]int64{}}
+	p.ctx, p.end = context.WithCancel(context.Background())
+	for range lanes {
+		lane := make(chan Message, queued)
+		p.lanes = append(p.lanes, lane)
+		p.done.Go(func() { p.run(lane) })
+	}
+	return p
+}
+
+// Push puts a message into its lane. It waits while that is full.
+func (p *Pusher) Push(ctx context.Context, m Message) error {
+	p.mu.Lock()
+	p.pending++
+	p.mu.Unlock()
+	select {
+	case p.lanes[int(m.Stream)%len(p.lanes)] <- m:
+		return nil
+	case <-ctx.Done():
+		p.mu.Lock()
+		p.pending--
+		p.mu.Unlock()
+		return context.Cause(ctx)
+	}
+}
+
+// Counts is what became of the messages.
+type Counts struct {
+	Pushed  int64 // the server has them
+	Retried int64 // attempts after a refusal
+	Pending int64 // not sent or not answered yet
+	Failed  map[string]int64
+}
+
+// Counts returns what became of the messages so far.
+func (p *Pusher) Counts() Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := Counts{Pushed: p.pushed, Retried: p.retried, Pending: p.pending, Failed: make(map[string]int64, len(p.failed))}
+	for cause, n := range p.failed {
+		c.Failed[cause] = n
+	}
+	return c
+}
+
+// Close gives up what has not been sent, ends the lanes and closes the sender. Nobody may push any more.
+func (p *Pusher) Close() {
+	p.end()
+	for _, lane := range p.lanes {
+		close(lane)
+	}
+	p.done.Wait()
+	p.sender.Close()
+}
+
+func (p *Pusher) run(lane chan Message) {
+	var all []Message
+	var next *Message // of another project than the batch before
+	for {
+		all = all[:0]
+		if next != nil {
+			all, next = append(all, *next), nil
+		} else if m, ok := <-lane; ok {
+			all = append(all, m)
+		} else {
+			return
+		}
+	more:
+		for len(all) < p.batch {
+			select {
+			case m, ok := <-lane:
+				if !ok {
+					break more
+				}
+				if m.Project != all[0].Project {
+					next = &m
+					break more
+				}
+				all = append(all, m)
+			default:
+				break more
+			}
+		}
+		p.send(all)
+	}
+}
+
+// send sends messages until the server has them or has refused for too long.
+func (p *Pusher) send(all []Message) {
+	until := time.Now().Add(retryFor)
+	for wait := retryAtFirst; ; wait = min(2*wait, retryAtMost) {
+		taken, err := p.sender.Send(p.ctx, all)
+		p.count(taken, 0, nil)
+		all = all[taken:]
+		if len(all) == 0 {
+			return
+		}
+		var refused *Refused
+		if !errors.As(err, &refused) || time.Now().After(until) || p.ctx.Err() != nil {
+			p.count(0, len(all), err)
+			return
+		}
+		p.mu.Lock()
+		p.retried += int64(len(all))
+		p.mu.Unlock()
+		t := time.NewTimer(max(wait, min(refused.After, retryAtMost)))
+		select {
+		case <-t.C:
+		case <-p.ctx.Done():
+			t.Stop()
+		}
+	}
+}
+
+func (p *Pusher) count(taken, failed int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pushed += int64(taken)
+	p.pending -= int64(taken + failed)
+	if failed > 0 {
+		cause := "no answer"
+		if err != nil {
+			cause = err.Error()
+		}
+		p.failed[cause] += int64(failed)
+	}
+}

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"text/template"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"stentor/stomp"
+)
+
+// What the server is set up with, and what clients and pushes then name.
+const (
+	Project = "bench"
+	Topic   = "/topic/bench/all"
+	Queue   = "/user/queue/bench"
+	Path    = "/ws"
+	keyID   = "bench"
+)
+
+// Credentials of a run.
+type Credentials struct {
+	APIKey string
+	Secret string // of HS256
+}
+
+// NewCredentials makes new ones.
+func NewCredentials() Credentials { return Credentials{rand.Text(), rand.Text() + rand.Text()} }
+
+// Config is what a measurement sets. Everything else is as shipped, but for what a server cannot do without.
+type Config struct {
+	Credentials Credentials
+	// SlowTimeout is how long a client may take nothing, 0 for as shipped.
+	SlowTimeout time.Duration
+	// HistoryBytes is how much is kept for resuming clients, 0 for as shipped.
+	HistoryBytes int64
+	// Kafka is nil for the embedded bus.
+	Kafka *Kafka
+}
+
+// Kafka is the bus of a server.
+type Kafka struct {
+	Node       string   // the server's id
+	Brokers    []string // host:port
+	Topic      string   // of the project
+	NodesTopic string
+}
+
+var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"yaml": quote}).Parse(`{{- with .Kafka -}}
+node: {id: {{yaml .Node}}}
+bus: kafka
+kafka: {brokers: {{yaml .Brokers}}, nodes_topic: {{yaml .NodesTopic}}}
+{{- else -}}
+node: {id: bench}
+{{- end}}
+{{- with .HistoryBytes}}
+history: {bytes: {{.}}}
+{{- end}}
+listen:
+  client: [{{yaml .Client}}]
+  api: {{yaml .API}}
+endpoints: [{path: {{yaml .Path}}}]
+projects:
+  {{.Project}}:
+    anonymous: true
+    api_keys: [{{yaml .APIKey}}]
+    keys: [{kid: {{yaml .KeyID}}, alg: HS256, secret: {{yaml .Secret}}}]
+{{- with .SlowTimeout}}
+    slow: {policy: disconnect, timeout: {{.}}}
+{{- end}}
+{{- with .Kafka}}
+    topic: {{yaml .Topic}}
+{{- end}}
+`))
+
+// quote makes YAML of a string or a list: JSON is.
+func quote(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+// text is the configuration of a server that listens there.
+func (c *Config) text(client, api netip.AddrPort) []byte {
+	var b bytes.Buffer
+	err := configTemplate.Execute(&b, map[string]any{
+		"Client": client.String(), "API": api.String(), "Path": Path, "Project": Project,
+		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
+		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
+	})
+	if err != nil {
+		panic(err) // only for a mistake in the template
+	}
+	return b.Bytes()
+}
+
+// tokenLife is longer than any run.
+const tokenLife = 6 * time.Hour
+
+// User is the name of the user of connection number.
+func User(number int) string { return fmt.Sprintf("user-%05d", number) }
+
+// Token returns the CONNECT headers of connection number: a JWT for a user of its own.
+func (c Credentials) Token(number int) ([]stomp.Header, error) {
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": User(number),
+		"exp": time.Now().Add(tokenLife).Unix(),
+	})
+	t.Header["kid"] = keyID
+	signed, err := t.SignedString([]byte(c.Secret))
+	if err != nil {
+		return nil, err
+	}
+	return []stomp.Header{
+		{Name: []byte("projectId"), Value: []byte(Project)},
+		{Name: []byte("token"), Value: []byte(signed)},
+	}, nil
+}
+
+// Anonymous returns the CONNECT headers of a client without a token.
+func Anonymous(int) ([]stomp.Header, error) {
+	return []stomp.Header{{Name: []byte("projectId"), Value: []byte(Project)}}, nil
+}
