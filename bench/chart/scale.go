@@ -140,6 +140,9 @@ func Percentiles(count int64) Scale {
 		if n > 1 {
 			text = strings.TrimSuffix("99."+strings.Repeat("9", n-2), ".") + "%"
 		}
+		if nines > 4 && n == int(nines)-1 {
+			text = "" // room for the last one, which is written to its left
+		}
 		s.Ticks = append(s.Ticks, Tick{math.Pow(10, float64(n)), text, n > 3 && n%2 == 0})
 	}
 	return s

@@ -37,19 +37,24 @@ func gauge(all []result.Second, of func(*result.Second) int) iter.Seq[chart.Poin
 	}
 }
 
-// perSecond yields how much was counted a second.
+// least is the shortest time that a rate is taken over, in seconds: what happens to fall into less makes peaks that never were.
+// A run's last second is cut off anywhere.
+const least = 0.5
+
+// perSecond yields how much was counted a second. What is too short counts with the second before it.
 func perSecond(all []result.Second, of func(*result.Second) int64) iter.Seq[chart.Point] {
 	return func(yield func(chart.Point) bool) {
-		before := 0.0
+		from, n := 0.0, int64(0)
 		for i := range all {
 			s := &all[i]
-			d := s.At - before
-			if before = s.At; d <= 0 {
-				d = 1
+			n += of(s)
+			if i+1 < len(all) && (s.At-from < least || all[i+1].At-s.At < least) {
+				continue
 			}
-			if !yield(chart.At(s.At, float64(of(s))/d)) {
+			if !yield(chart.At(s.At, float64(n)/max(s.At-from, least))) {
 				return
 			}
+			from, n = s.At, 0
 		}
 	}
 }

@@ -233,3 +233,32 @@ func TestLook(t *testing.T) {
 		}
 	}
 }
+
+// The last second of a run is cut off anywhere: what came in a hundredth of it is no rate.
+func TestRateOfCutSecond(t *testing.T) {
+	second := func(at float64, n int64) result.Second {
+		return result.Second{At: at, Totals: result.Totals{Delivered: n}}
+	}
+	for name, c := range map[string]struct {
+		all  []result.Second
+		want float64
+		n    int
+	}{
+		"whole":       {[]result.Second{second(1, 100), second(2, 120)}, 120, 2},
+		"cut":         {[]result.Second{second(1, 100), second(2, 100), second(2.01, 50)}, 150 / 1.01, 2},
+		"only a part": {[]result.Second{second(0.01, 100)}, 200, 1},
+		"long":        {[]result.Second{second(1, 100), second(3, 400)}, 200, 2},
+	} {
+		most, n := 0.0, 0
+		for p := range perSecond(c.all, func(s *result.Second) int64 { return s.Delivered }) {
+			most, n = max(most, p.Y), n+1
+		}
+		if d := most - c.want; d > 1e-9 || d < -1e-9 || n != c.n {
+			t.Errorf("%s: at most %v in %d points, want %v in %d", name, most, n, c.want, c.n)
+		}
+	}
+	p := &report{server: []sample{{1, result.Server{}}, {2, result.Server{CPUSeconds: 1}}, {2.01, result.Server{CPUSeconds: 2}}}}
+	if c := p.cores(); len(c) != 1 || c[0].v != 1 {
+		t.Errorf("cores %v", c)
+	}
+}

@@ -167,7 +167,7 @@ func (p *report) tiles() []tile {
 		)
 	}
 	if c := p.connecting.Summary(); c.Count > 0 {
-		all = append(all, tile{"connecting, 99 of 100", micros(float64(c.P99.Microseconds())), "slowest " + micros(float64(c.Most.Microseconds()))})
+		all = append(all, tile{"connect, 99 of 100", micros(float64(c.P99.Microseconds())), "slowest " + micros(float64(c.Most.Microseconds()))})
 	}
 	if v, ok := p.perConnection(); ok {
 		all = append(all, tile{"server memory", each(v), "per connection, of " + size(p.mostMemory())})

@@ -64,9 +64,14 @@ func (p *report) cpu(from, to float64) (seconds float64, ok bool) {
 
 // cores yields how many cores the server kept busy between each two samples.
 func (p *report) cores() (all []sampleValue) {
-	for i := 1; i < len(p.server); i++ {
-		a, b := p.server[i-1], p.server[i]
-		if d := b.at - a.at; d > 0 && b.CPUSeconds >= a.CPUSeconds {
+	for i, j := 0, 1; j < len(p.server); j++ {
+		a, b := p.server[i], p.server[j]
+		d := b.at - a.at
+		if d < least {
+			continue
+		}
+		i = j
+		if b.CPUSeconds >= a.CPUSeconds {
 			all = append(all, sampleValue{b.at, (b.CPUSeconds - a.CPUSeconds) / d})
 		} else {
 			all = append(all, sampleValue{b.at, math.NaN()})
@@ -94,7 +99,7 @@ func (p *report) serverTable() table {
 			}
 		}
 		used, cores, delivery, opened := none, none, none, none
-		if cpu, ok := p.cpu(f.Begin, f.Begin+f.Seconds); ok && f.Seconds > 0 {
+		if cpu, ok := p.cpu(f.Begin, f.Begin+f.Seconds); ok && f.Seconds >= 3 { // a shorter one has too few samples
 			used, cores = text(length(cpu)), text(digits(cpu/f.Seconds))
 			// Who does both at once has no figure of its own for either.
 			if f.Delivered > 0 && f.Opened*20 < f.Delivered {
