@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stentor/bench/agent"
 	"stentor/bench/load"
 	"stentor/bench/result"
 )
@@ -58,7 +60,8 @@ every message is checked. It is the scenario "million" of run, with the same fla
 
 // loadCommand runs a scenario, that of its argument unless one is named.
 func loadCommand(scenario string) *cobra.Command {
-	var asJSON string
+	var asJSON, tokenFile string
+	var agents []string
 	var quiet bool
 	spec, flags := load.NewSpec()
 	c := &cobra.Command{
@@ -80,7 +83,7 @@ func loadCommand(scenario string) *cobra.Command {
 			if quiet {
 				out.Writer = nil
 			}
-			r, err := load.Run(cmd.Context(), spec, out)
+			r, err := runOn(cmd.Context(), agents, tokenFile, spec, out)
 			if r == nil {
 				return err
 			}
@@ -102,8 +105,25 @@ func loadCommand(scenario string) *cobra.Command {
 	f.SortFlags = false
 	f.AddFlagSet(flags)
 	f.StringVar(&asJSON, "json", "", "write the result there as JSON")
+	f.StringSliceVar(&agents, "agents", nil, "host:port of the agents that make the load, instead of this process")
+	f.StringVar(&tokenFile, "agents-token-file", "", "file with the secret that they share")
 	f.BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return c
+}
+
+// runOn runs a load in this process, or on agents when there are any.
+func runOn(ctx context.Context, agents []string, tokenFile string, spec *load.Spec, out load.Output) (*result.Result, error) {
+	if len(agents) == 0 {
+		return load.Run(ctx, spec, out)
+	}
+	if tokenFile == "" {
+		return nil, errors.New("--agents needs --agents-token-file")
+	}
+	token, err := agent.ReadToken(tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	return agent.Run(ctx, spec, agents, token, out)
 }
 
 func writeJSON(path string, r *result.Result) error {
