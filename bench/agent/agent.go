@@ -219,7 +219,10 @@ func newSession(run uint32, w http.ResponseWriter, cancel context.CancelCauseFun
 		if err := control.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil {
 			return err
 		}
-		return errors.Join(e.Encode(v), control.Flush())
+		if err := e.Encode(v); err != nil {
+			return err
+		}
+		return control.Flush()
 	}
 	return s
 }

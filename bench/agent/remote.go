@@ -100,7 +100,7 @@ func (a *remote) run(ctx context.Context, o *order, quiet time.Duration, report 
 	for {
 		var e event
 		if err := d.Decode(&e); err != nil {
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				err = errors.New("it went away in the middle of the run")
 			}
 			return caused(ctx, err)

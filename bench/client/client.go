@@ -247,11 +247,12 @@ func (c *Client) Follow(newest func(number, subscription int) uint32) {
 func (c *Client) each(f func(*thread, *conn)) {
 	for _, t := range c.threads {
 		t.mu.Lock()
-		for i := range t.conns {
-			if c := &t.conns[i]; c.state == open && c.kind == Reading {
+		t.conns.each(0, func(c *conn) bool {
+			if c.state == open && c.kind == Reading {
 				f(t, c)
 			}
-		}
+			return true
+		})
 		t.mu.Unlock()
 	}
 }

@@ -59,7 +59,7 @@ func (t *thread) dial(kind Kind, due int64) {
 // take returns a connection in a free slot.
 func (t *thread) take() *conn {
 	if n := len(t.free); n > 0 {
-		c := &t.conns[t.free[n-1]]
+		c := t.conns.at(t.free[n-1])
 		t.free = t.free[:n-1]
 		again := conn{slot: c.slot, generation: c.generation + 1}
 		if t.client.options.Resume {
@@ -68,8 +68,7 @@ func (t *thread) take() *conn {
 		*c = again
 		return c
 	}
-	t.conns = append(t.conns, conn{slot: int32(len(t.conns))})
-	c := &t.conns[len(t.conns)-1]
+	c := t.conns.add()
 	if t.client.options.Resume {
 		c.places = &places{}
 	}

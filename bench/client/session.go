@@ -19,7 +19,7 @@ func (t *thread) event(e *unix.EpollEvent) {
 		_, _ = unix.Read(t.wake, b[:]) // empty: somebody else's nudge was read with an earlier one
 		return
 	}
-	c := &t.conns[e.Fd]
+	c := t.conns.at(e.Fd)
 	if c.generation != e.Pad || c.state == closed {
 		return
 	}

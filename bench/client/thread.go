@@ -28,7 +28,7 @@ type thread struct {
 
 	mu      sync.Mutex
 	stopped bool
-	conns   []conn
+	conns   slab
 	free    []int32  // closed slots
 	wanted  []wanted // connections still to be dialed
 	pending int      // connections on their way to open
@@ -43,7 +43,7 @@ type thread struct {
 	slow       []place // connections that are Slow, and some that are gone
 	sips       turns
 	nextTick   time.Time
-	dropAt     int // slot at which the next drop begins
+	dropAt     int32 // slot at which the next drop begins
 
 	// What follows is used within one step only.
 	input   []byte
@@ -138,7 +138,7 @@ func (t *thread) open(kind Kind, n int, due time.Duration) {
 func (t *thread) active() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := len(t.conns) - len(t.free)
+	n := t.conns.len() - len(t.free)
 	for i := range t.wanted {
 		n += t.wanted[i].n
 	}
@@ -162,23 +162,19 @@ func (t *thread) drop(kind Kind, n int) (dropped int) {
 	have := *t.counts.open(kind)
 	n = min(n, have)
 	seen, last := 0, t.dropAt
-	for i := range t.conns {
-		at := (t.dropAt + i) % len(t.conns)
-		c := &t.conns[at]
-		if dropped == n {
-			break
-		}
+	t.conns.each(t.dropAt, func(c *conn) bool {
 		if c.state != open || c.kind != kind {
-			continue
+			return dropped < n
 		}
 		// The first of have is dropped, and then each at which the line from 0 to n over them passes a whole number.
-		if seen*n/have >= dropped {
+		if dropped < n && seen*n/have >= dropped {
 			dropped++
-			last = at + 1
+			last = c.slot + 1
 			t.release(c)
 		}
 		seen++
-	}
+		return dropped < n
+	})
 	t.dropAt = last
 	t.counts.Dropped += int64(dropped)
 	return dropped
@@ -187,19 +183,19 @@ func (t *thread) drop(kind Kind, n int) (dropped int) {
 func (t *thread) addresses(kind Kind) (all []netip.AddrPort, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range t.conns {
-		c := &t.conns[i]
+	t.conns.each(0, func(c *conn) bool {
 		if c.state != open || c.kind != kind {
-			continue
+			return true
 		}
-		name, err := unix.Getsockname(int(c.fd))
-		if err != nil {
-			return nil, err
+		var name unix.Sockaddr
+		if name, err = unix.Getsockname(int(c.fd)); err != nil {
+			return false
 		}
 		a := name.(*unix.SockaddrInet4)
 		all = append(all, netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)))
-	}
-	return all, nil
+		return true
+	})
+	return all, err
 }
 
 // stop makes run return.
@@ -214,13 +210,13 @@ func (t *thread) stop() {
 func (t *thread) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range t.conns {
-		c := &t.conns[i]
+	t.conns.each(0, func(c *conn) bool {
 		if c.state != closed && c.state != securing { // a worker closes its descriptor itself
 			reset(int(c.fd))
 		}
 		c.state = closed
-	}
+		return true
+	})
 }
 
 // close frees the rest once the workers have ended, too.

@@ -66,8 +66,8 @@ func (t *thread) due(now time.Time) int {
 		every = h.expect
 	}
 	if every > 0 {
-		h.turns.due(len(t.conns), every, func(i int) {
-			if c := &t.conns[i]; c.state == open {
+		h.turns.due(t.conns.len(), every, func(i int) {
+			if c := t.conns.at(int32(i)); c.state == open {
 				t.beat(c, now)
 			}
 		})
@@ -101,7 +101,7 @@ func (t *thread) sip() {
 	gone := false
 	t.sips.due(len(t.slow), slowTurn, func(i int) {
 		at := t.slow[i]
-		c := &t.conns[at.slot]
+		c := t.conns.at(at.slot)
 		if c.generation != at.generation || c.state != open {
 			gone = true
 			return
@@ -111,7 +111,7 @@ func (t *thread) sip() {
 	if gone {
 		kept := t.slow[:0]
 		for _, at := range t.slow {
-			if c := &t.conns[at.slot]; c.generation == at.generation && c.state == open {
+			if c := t.conns.at(at.slot); c.generation == at.generation && c.state == open {
 				kept = append(kept, at)
 			}
 		}
@@ -124,7 +124,7 @@ func (t *thread) expire(now time.Time) {
 	latest := now.Add(-t.client.options.OpenTimeout)
 	for len(t.underway) > 0 {
 		first := t.underway[0]
-		c := &t.conns[first.slot]
+		c := t.conns.at(first.slot)
 		waiting := c.generation == first.generation && c.state != open && c.state != closed
 		if waiting && first.began.After(latest) {
 			return

@@ -103,7 +103,7 @@ func (c *conn) place() place { return place{c.slot, c.generation} }
 
 // at returns the connection of p when it still is in that state.
 func (t *thread) at(p place, s state) *conn {
-	if c := &t.conns[p.slot]; c.generation == p.generation && c.state == s {
+	if c := t.conns.at(p.slot); c.generation == p.generation && c.state == s {
 		return c
 	}
 	return nil

@@ -79,9 +79,10 @@ func RunPart(ctx context.Context, s *Spec, part Part, out Output) (*result.Resul
 	if err != nil {
 		return nil, err
 	}
-	if r.streams, err = newStreams(all, part.Run, users); err != nil {
+	if r.streams, err = newStreams(all, users); err != nil {
 		return nil, err
 	}
+	r.streams.run = part.Run
 	id.streams = r.streams
 	if _, err := id.connect(first); err != nil { // what a template names is only looked at when it is used
 		return nil, err
@@ -161,7 +162,9 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	if err == nil { // nobody leaves while others wait for what it has pushed
 		_, err = r.part.Group.Meet(ctx, "end", 0)
 	}
-	r.finish()
+	if err == nil || r.part.Count == 1 { // with others, what has been numbered may not have been pushed
+		r.finish()
+	}
 	stop()
 	beside.Wait()
 	p.last()
@@ -178,7 +181,7 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 
 // finish counts what has not come as lost.
 func (r *run) finish() {
-	if missing := r.clients.Missing(r.newest); missing > 0 && r.Protocol == "stomp" {
+	if missing := r.clients.Missing(r.newest); missing > 0 {
 		r.stock.lost(missing)
 	}
 }

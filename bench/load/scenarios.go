@@ -65,7 +65,7 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 	if err := r.open(ctx, client.Reading, n); err != nil {
 		return err
 	}
-	if !r.Receipts && r.Protocol == "stomp" {
+	if !r.Receipts {
 		// Nothing tells when the last SUBSCRIBE has been dealt with.
 		if err := sleep(ctx, quiet); err != nil {
 			return err

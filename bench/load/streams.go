@@ -41,9 +41,9 @@ type Fields struct {
 	Destination int // from 0, in a template of destinations
 }
 
-func newStreams(s *Spec, run uint32, users bool) (*streams, error) {
+func newStreams(s *Spec, users bool) (*streams, error) {
 	x := &streams{
-		run: run, projects: s.Projects, destinations: s.Destinations, seed: s.Seed, size: s.Payload,
+		run: rand.Uint32(), projects: s.Projects, destinations: s.Destinations, seed: s.Seed, size: s.Payload,
 		topic: slices.Contains(s.SubscribeTo, "topic"),
 	}
 	if users && slices.Contains(s.SubscribeTo, "queue") {

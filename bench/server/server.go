@@ -169,6 +169,9 @@ func (s *Server) tail() string {
 	return string(b[max(0, len(b)-most):])
 }
 
+// API is the URL of its HTTP API.
+func (s *Server) API() string { return s.api }
+
 // CPU is the processor time that the process has used.
 func (s *Server) CPU() (time.Duration, error) { return proc.CPU(s.cmd.Process.Pid) }
 

@@ -10,8 +10,18 @@ import (
 
 // push is the part of a push's body that the generator uses.
 type push struct {
-	Topic   string          `json:"topic"`
-	Payload json.RawMessage `json:"payload"`
+	Topic       string          `json:"topic"`
+	User        string          `json:"user"`
+	Destination string          `json:"destination"`
+	Payload     json.RawMessage `json:"payload"`
+}
+
+func (p *push) to(s *Server) {
+	if p.User != "" {
+		s.PushUser(p.User, "/user"+p.Destination, p.Payload)
+		return
+	}
+	s.Push(p.Topic, p.Payload)
 }
 
 // API is the HTTP API in front of s, for requests with this key.
@@ -35,7 +45,7 @@ func (s *Server) API(key string) http.Handler {
 		if !read(w, r, &p) {
 			return
 		}
-		s.Push(p.Topic, p.Payload)
+		p.to(s)
 		fmt.Fprint(w, `{"id":"x","position":"1-0-1"}`)
 	})
 	mux.HandleFunc("POST /v1/projects/{project}/push/batch", func(w http.ResponseWriter, r *http.Request) {
@@ -44,9 +54,12 @@ func (s *Server) API(key string) http.Handler {
 			return
 		}
 		for _, p := range all {
-			s.Push(p.Topic, p.Payload)
+			p.to(s)
 		}
 		fmt.Fprintf(w, "[%s]", strings.TrimSuffix(strings.Repeat(`{"id":"x","position":"1-0-1","status":200},`, len(all)), ","))
+	})
+	mux.HandleFunc("DELETE /v1/projects/{project}/users/{user}/sessions", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"kicked":%d}`, s.Kick(r.PathValue("user")))
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/") && r.Header.Get("Authorization") != "Bearer "+key {

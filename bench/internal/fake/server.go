@@ -30,6 +30,8 @@ type Server struct {
 	log        []pushed // position i+1
 	forgets    bool
 	connects   []string // the value of the token header of each CONNECT
+	fault      Fault
+	breakAt    int // push at which fault happens
 }
 
 // Listen starts a server at a loopback address, host:port with port 0 for any.
@@ -38,6 +40,10 @@ func Listen(address string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return serveAt(l), nil
+}
+
+func serveAt(l net.Listener) *Server {
 	s := &Server{heartbeat: "10000,10000", listener: l, sessions: map[*session]bool{}}
 	s.running.Go(func() {
 		for {
@@ -48,7 +54,7 @@ func Listen(address string) (*Server, error) {
 			s.running.Go(func() { s.serve(c) })
 		}
 	})
-	return s, nil
+	return s
 }
 
 // Address is where clients connect.
@@ -80,21 +86,27 @@ func (s *Server) Tokens() []string { s.mu.Lock(); defer s.mu.Unlock(); return sl
 
 // session is one client.
 type session struct {
-	server *Server
-	conn   net.Conn
-	write  sync.Mutex
-	ids    map[string]string // destination to subscription id; guarded by server.mu
-	user   string
+	server  *Server
+	conn    net.Conn
+	write   sync.Mutex
+	delayed []byte            // comes after the next message; guarded by write
+	ids     map[string]string // destination to subscription id; guarded by server.mu
+	user    string
+	bare    bool // speaks no STOMP and gets all bodies
 }
 
 // pushed is a message as it is kept. A user's has the destination with /user.
 type pushed struct {
 	destination, user string
 	message           stomp.Message
+	body              []byte
 }
 
 // to reports whether c gets it, and on which subscription. server.mu is held.
 func (p *pushed) to(c *session) (id string, ok bool) {
+	if c.bare {
+		return "", true
+	}
 	if p.user != "" && p.user != c.user {
 		return "", false
 	}
@@ -105,10 +117,11 @@ func (p *pushed) to(c *session) (id string, ok bool) {
 func (s *Server) serve(conn net.Conn) {
 	defer conn.Close()
 	u := gobwas.Upgrader{Protocol: func(p []byte) bool { return string(p) == stomp.V12.Subprotocol() }}
-	if _, err := u.Upgrade(conn); err != nil {
+	shaken, err := u.Upgrade(conn)
+	if err != nil {
 		return
 	}
-	c := &session{server: s, conn: conn, ids: map[string]string{}}
+	c := &session{server: s, conn: conn, ids: map[string]string{}, bare: shaken.Protocol == ""}
 	s.mu.Lock()
 	s.sessions[c] = true
 	s.mu.Unlock()
@@ -212,6 +225,10 @@ func (c *session) send(payload []byte) {
 	c.write.Lock()
 	defer c.write.Unlock()
 	c.put(payload)
+	if c.delayed != nil {
+		c.put(c.delayed)
+		c.delayed = nil
+	}
 }
 
 // put is send for who holds write.
@@ -244,7 +261,7 @@ func (s *Server) Push(destination string, body []byte) { s.PushUser("", destinat
 // PushUser sends a message to a user's subscribers of a destination, which begins with /user; without a user to all.
 func (s *Server) PushUser(user, destination string, body []byte) {
 	s.mu.Lock()
-	p := pushed{destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body)}
+	p := pushed{destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body), body}
 	s.log = append(s.log, p)
 	to := map[*session]string{}
 	for c := range s.sessions {
@@ -252,10 +269,37 @@ func (s *Server) PushUser(user, destination string, body []byte) {
 			to[c] = id
 		}
 	}
+	fault := None
+	if s.fault != None && len(s.log) == s.breakAt {
+		fault = s.fault
+	}
 	s.mu.Unlock()
 	for c, id := range to {
+		if fault != None {
+			done := s.broken(fault, c, &p, id)
+			if fault = None; done {
+				continue
+			}
+		}
+		if c.bare {
+			c.send(body)
+			continue
+		}
 		c.send(message(&p, id))
 	}
+}
+
+// Kick closes all sessions of a user and returns how many there were.
+func (s *Server) Kick(user string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sessions {
+		if c.user == user {
+			n++
+			c.conn.Close()
+		}
+	}
+	return n
 }
 
 // Each calls f with a function that writes bare bytes to a client, for every client.
