@@ -20,11 +20,8 @@ import (
 // Run runs s on all agents and merges what they found. The result is there, as far as it goes, even when there is an
 // error; the verdict is bad when an agent was lost on the way, and says which.
 func Run(ctx context.Context, s *load.Spec, agents []string, token string, out load.Output) (*result.Result, error) {
-	transport := &http.Transport{MaxIdleConnsPerHost: 2, ResponseHeaderTimeout: answerTimeout}
-	defer transport.CloseIdleConnections()
-	c := &controller{
-		id: rand.Uint32(), spec: s, out: out, quiet: silence,
-		happened: make(chan happening), stopped: make(chan struct{}),
+	if len(agents) == 0 {
+		return nil, errors.New("no agent is named")
 	}
 	seen := map[string]bool{}
 	for _, address := range agents {
@@ -32,14 +29,22 @@ func Run(ctx context.Context, s *load.Spec, agents []string, token string, out l
 			return nil, fmt.Errorf("agent %s is named twice", address)
 		}
 		seen[address] = true
+	}
+	return newController(s, agents, token, out).run(ctx)
+}
+
+func newController(s *load.Spec, agents []string, token string, out load.Output) *controller {
+	c := &controller{
+		id: rand.Uint32(), spec: s, out: out, quiet: silence,
+		transport: &http.Transport{MaxIdleConnsPerHost: 2, ResponseHeaderTimeout: answerTimeout},
+		happened:  make(chan happening), stopped: make(chan struct{}),
+	}
+	for _, address := range agents {
 		c.agents = append(c.agents, &member{
-			remote: remote{address, token, &http.Client{Transport: transport}}, said: make(chan say, sayings),
+			remote: remote{address, token, &http.Client{Transport: c.transport}}, said: make(chan say, sayings),
 		})
 	}
-	if len(c.agents) == 0 {
-		return nil, errors.New("no agent is named")
-	}
-	return c.run(ctx)
+	return c
 }
 
 // sayings is how many things a controller may have to say to an agent at once: one point, one stop.
@@ -53,9 +58,10 @@ type controller struct {
 	out    load.Output
 	quiet  time.Duration // see silence
 
-	happened chan happening
-	stopped  chan struct{} // closed when nobody listens to happened any more
-	stop     string        // why the agents were told to stop
+	transport *http.Transport
+	happened  chan happening
+	stopped   chan struct{} // closed when nobody listens to happened any more
+	stop      string        // why the agents were told to stop
 
 	mu    sync.Mutex // for the progress
 	began time.Time
@@ -83,6 +89,7 @@ type happening struct {
 }
 
 func (c *controller) run(ctx context.Context) (*result.Result, error) {
+	defer c.transport.CloseIdleConnections()
 	spec, err := c.spec.Encode()
 	if err != nil {
 		return nil, err
