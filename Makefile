@@ -58,7 +58,7 @@ bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; 
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
 
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
-KAFKA_TESTS ?= ./kafka/...
+KAFKA_TESTS ?= ./kafka/... ./bench/load
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)
 
 .PHONY: kafka

@@ -89,9 +89,16 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
 	}
 	p.accepted.Add(1)
 	for _, l := range n.loops {
-		l.shard.Push(r.Project, e)
+		l.shard.Hand(r.Project, e)
 	}
 	return e
+}
+
+// Flush implements bus.Sink.
+func (n *Node) Flush() {
+	for _, l := range n.loops {
+		l.shard.Flush()
+	}
 }
 
 // timeToLive is the shorter of the record's own and the node's limit for all; 0 for none.

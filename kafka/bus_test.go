@@ -59,6 +59,8 @@ func (s *sink) Advance(_ string, pos bus.Position) {
 	s.applied[pos.Partition] = pos
 }
 
+func (s *sink) Flush() {}
+
 func (s *sink) Full(string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -199,6 +199,7 @@ type delivered chan *bus.Record
 func (delivered) Begin(string, bus.Position)   {}
 func (delivered) Advance(string, bus.Position) {}
 func (delivered) Full(string) bool             { return false }
+func (delivered) Flush()                       {}
 
 func (d delivered) Deliver(_ bus.Position, r *bus.Record) bus.Taken {
 	d <- r

@@ -28,7 +28,7 @@ func secured(t *testing.T) (*fake.Server, Options) {
 }
 
 func TestTLS(t *testing.T) {
-	const connections, pushes = 200, 30
+	const connections, pushes = 60, 20
 	s, o := secured(t)
 	o.Heartbeat = 500 * time.Millisecond
 	s.SetHeartbeat("0,250")

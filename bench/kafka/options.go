@@ -95,6 +95,7 @@ const (
 	broadcastRate = 20     // pushes a second to all
 	unicastRate   = 20_000 // records a second, each for one user
 	startBytes    = 1024   // of a record in the history of a node that starts
+	resumeRate    = 10     // pushes a second to those who stay and those who come back: what leaves the machine room
 	missedRate    = 200    // pushes a second while clients are away
 )
 

@@ -46,7 +46,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 			return err
 		}
 		both := func(length time.Duration) error {
-			_, err := d.toAll(ctx, broadcastRate, length, stay, away)
+			_, err := d.toAll(ctx, resumeRate, length, stay, away)
 			return err
 		}
 		if err := both(b.plan.warm); err != nil {
@@ -54,7 +54,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 		}
 		var ratios, before, during, alone, seconds []float64
 		for i := range b.plan.resumes {
-			b.progress.Step(away.live, "resume %d/%d: all connected, %d pushes a second", i+1, b.plan.resumes, broadcastRate)
+			b.progress.Step(away.live, "resume %d/%d: all connected, %d pushes a second", i+1, b.plan.resumes, resumeRate)
 			stay.ResetLatency()
 			if err := both(b.plan.before); err != nil {
 				return err
@@ -149,7 +149,7 @@ func (b *bench) comeBack(ctx context.Context, d *bed, stay, away *crowd) (time.D
 	// Pushes go on until all that is missing is what was pushed in the last second: where a broadcast takes longer than
 	// the time between two, it never is nothing. Then the clients get the rest.
 	for open := false; ; {
-		due := began.Add(pace.Rate(broadcastRate).At(pushed))
+		due := began.Add(pace.Rate(resumeRate).At(pushed))
 		if err := server.Sleep(ctx, time.Until(due)); err != nil {
 			return 0, err
 		}
@@ -161,7 +161,7 @@ func (b *bench) comeBack(ctx context.Context, d *bed, stay, away *crowd) (time.D
 			open = true
 		default:
 		}
-		if open && away.Delivered() >= away.total+int64(pushed-broadcastRate)*int64(b.Connections) {
+		if open && away.Delivered() >= away.total+int64(pushed-resumeRate)*int64(b.Connections) {
 			break
 		}
 		if time.Since(began) > b.plan.patience {

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"stentor/bench/internal/fake"
-	"stentor/bench/server"
-	"stentor/kafka"
 )
 
 // The ways to reach a server and to push to it, each with every check on.
@@ -24,27 +22,6 @@ func TestPushByTemplates(t *testing.T) {
 		`--push-body={"topic":"{{.Destination}}","payload":{{.Payload}}}`,
 		"--connect-header=projectId={{.Project}}", "--connect-header=token={{.Token}}", "--user=u{{.Number}}")...)
 	if all := r.Total(); !r.Verdict.Good || all.Delivered != 1000 {
-		t.Errorf("%+v %v", all, r.Verdict.Problems)
-	}
-}
-
-func TestPushToKafka(t *testing.T) {
-	broker, err := kafka.StartEmbedded(map[string]int{"stentor.push.bench": 1, "stentor.nodes": 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	c := server.NewCredentials()
-	s, _, err := server.Start(bounded(t), stentor, t.TempDir(), server.Config{Credentials: c, Kafka: &server.Kafka{
-		Brokers: []string{broker.Address()}, Topic: "stentor.push.bench", NodesTopic: "stentor.nodes", Node: "load",
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	r := runs(t, "soak", "--url=ws://"+s.Client.String()+server.Path, "--api="+s.API(), "--project=bench", "--secret="+c.Secret,
-		"--connections=100", "--rate=20", "--user-rate=50", "--churn-rate=20", "--duration=1s", "--open-rate=0", "--kafka-brokers="+broker.Address())
-	if all := r.Total(); !r.Verdict.Good || all.Delivered != 2050 || all.Pushed != 70 {
 		t.Errorf("%+v %v", all, r.Verdict.Problems)
 	}
 }

@@ -103,6 +103,20 @@ func RunPart(ctx context.Context, s *Spec, part Part, out Output) (*result.Resul
 	return r.run(ctx, out)
 }
 
+// Check looks only whether this host has what a run needs: descriptors, source ports, memory. The error names everything
+// that is short, and the command that mends it.
+func Check(ctx context.Context, s *Spec) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	t, err := newTarget(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, err = s.preflight(t)
+	return err
+}
+
 func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.Options {
 	x := r.streams
 	return client.Options{

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"os"
 	"sync"
 	"time"
 
@@ -115,7 +114,7 @@ func (s *stock) every(ctx context.Context) {
 }
 
 func (s *stock) endSecond() {
-	rss, err := proc.RSS(os.Getpid())
+	rss, err := proc.OwnRSS()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {

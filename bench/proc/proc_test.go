@@ -136,3 +136,17 @@ func TestThisMachine(t *testing.T) {
 		t.Errorf("processor %q", got)
 	}
 }
+
+func TestOwnRSS(t *testing.T) {
+	quick, err := OwnRSS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := RSS(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if quick < exact/2 || quick > exact*2 {
+		t.Errorf("%d bytes, exactly %d", quick, exact)
+	}
+}

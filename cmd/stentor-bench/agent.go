@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stentor/bench/agent"
+	"stentor/bench/load"
+	"stentor/bench/result"
 )
 
 // agentCommand waits for runs that a controller on another host hands out.
@@ -41,6 +46,7 @@ must have the same stentor-bench, and clocks that agree to the precision that la
 				fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 			}
 			log("listening on %v", l.Addr())
+			keepSmall()
 			return agent.New(token, log).Serve(cmd.Context(), l)
 		},
 	}
@@ -51,4 +57,29 @@ must have the same stentor-bench, and clocks that agree to the precision that la
 		panic(err) // there is no such flag
 	}
 	return c
+}
+
+// generators are the processes that make a load: this one, or agents.
+type generators struct {
+	agents    []string
+	tokenFile string
+}
+
+func (g *generators) add(f *pflag.FlagSet) {
+	f.StringSliceVar(&g.agents, "agents", nil, "host:port of the agents that make the load instead of this process")
+	f.StringVar(&g.tokenFile, "agents-token-file", "", "file with the secret that they share")
+}
+
+func (g *generators) run(ctx context.Context, s *load.Spec, out load.Output) (*result.Result, error) {
+	if len(g.agents) == 0 {
+		return load.Run(ctx, s, out)
+	}
+	if g.tokenFile == "" {
+		return nil, errors.New("--agents needs --agents-token-file")
+	}
+	token, err := agent.ReadToken(g.tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	return agent.Run(ctx, s, g.agents, token, out)
 }

@@ -1,17 +1,19 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"stentor/bench/agent"
 	"stentor/bench/load"
+	"stentor/bench/page"
 	"stentor/bench/result"
 )
 
@@ -60,43 +62,44 @@ every message is checked. It is the scenario "million" of run, with the same fla
 
 // loadCommand runs a scenario, that of its argument unless one is named.
 func loadCommand(scenario string) *cobra.Command {
-	var asJSON, tokenFile string
-	var agents []string
-	var quiet bool
+	var asJSON, html string
+	var quiet, check bool
+	var on generators
 	spec, flags := load.NewSpec()
 	c := &cobra.Command{
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec.Scenario = scenario
 			if scenario == "" {
-				spec.Scenario = args[0]
-				if strings.HasSuffix(args[0], ".yaml") || strings.HasSuffix(args[0], ".yml") {
-					var err error
-					if spec.Scenario, err = load.ReadFile(flags, args[0]); err != nil {
-						return err
-					}
-					if spec.Scenario == "" {
-						return fmt.Errorf("%s: no scenario", args[0])
-					}
+				if err := choose(spec, flags, args[0]); err != nil {
+					return err
 				}
 			}
+			if check {
+				if err := load.Check(cmd.Context(), spec); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "this host has what %d connections need\n", spec.Connections)
+				return err
+			}
+			keepSmall()
 			out := load.Output{Writer: os.Stderr, Terminal: isTerminal(os.Stderr), Settings: load.Settings(flags)}
 			if quiet {
 				out.Writer = nil
 			}
-			r, err := runOn(cmd.Context(), agents, tokenFile, spec, out)
+			r, err := on.run(cmd.Context(), spec, out)
 			if r == nil {
 				return err
 			}
-			if err := load.WriteSummary(cmd.OutOrStdout(), r); err != nil {
+			if err := show(cmd.OutOrStdout(), r, asJSON); err != nil {
 				return err
 			}
-			if asJSON != "" {
-				if err := writeJSON(asJSON, r); err != nil {
+			if html != "" {
+				if err := page.WriteFile(html, page.Run{Label: r.Scenario, Result: r}); err != nil {
 					return err
 				}
 			}
 			if err == nil && !r.Verdict.Good {
-				err = errors.New("the run is not good")
+				err = errors.New("not all was as it must be: see above")
 			}
 			return err
 		},
@@ -104,26 +107,44 @@ func loadCommand(scenario string) *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.AddFlagSet(flags)
-	f.StringVar(&asJSON, "json", "", "write the result there as JSON")
-	f.StringSliceVar(&agents, "agents", nil, "host:port of the agents that make the load, instead of this process")
-	f.StringVar(&tokenFile, "agents-token-file", "", "file with the secret that they share")
+	f.StringVar(&asJSON, "json", "", "write the result to this file as JSON; - for standard output instead of the summary")
+	f.StringVar(&html, "html", "", "write a report with charts to this file")
+	on.add(f)
+	f.BoolVar(&check, "check", false, "only look whether this host has what the run needs")
 	f.BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return c
 }
 
-// runOn runs a load in this process, or on agents when there are any.
-func runOn(ctx context.Context, agents []string, tokenFile string, spec *load.Spec, out load.Output) (*result.Result, error) {
-	if len(agents) == 0 {
-		return load.Run(ctx, spec, out)
+// gcPercent keeps the heap small beside what the connections take. They make little garbage once they are open.
+const gcPercent = 50
+
+func keepSmall() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
-	if tokenFile == "" {
-		return nil, errors.New("--agents needs --agents-token-file")
+}
+
+// choose sets the scenario, which is a name or stands in a file.
+func choose(s *load.Spec, f *pflag.FlagSet, arg string) (err error) {
+	s.Scenario = arg
+	if !strings.HasSuffix(arg, ".yaml") && !strings.HasSuffix(arg, ".yml") {
+		return nil
 	}
-	token, err := agent.ReadToken(tokenFile)
-	if err != nil {
-		return nil, err
+	if s.Scenario, err = load.ReadFile(f, arg); err == nil && s.Scenario == "" {
+		err = fmt.Errorf("%s: scenario is missing", arg)
 	}
-	return agent.Run(ctx, spec, agents, token, out)
+	return err
+}
+
+// show writes the summary, and JSON where it is wanted.
+func show(w io.Writer, r *result.Result, path string) error {
+	if path == "-" {
+		return encode(w, r)
+	}
+	if err := load.WriteSummary(w, r); err != nil || path == "" {
+		return err
+	}
+	return writeJSON(path, r)
 }
 
 func writeJSON(path string, r *result.Result) error {
@@ -131,7 +152,11 @@ func writeJSON(path string, r *result.Result) error {
 	if err != nil {
 		return err
 	}
-	e := json.NewEncoder(f)
+	return errors.Join(encode(f, r), f.Close())
+}
+
+func encode(w io.Writer, r *result.Result) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", " ")
-	return errors.Join(e.Encode(r), f.Close())
+	return e.Encode(r)
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -114,8 +113,12 @@ func (s *server) serve(ctx context.Context, load func() (*config.Config, error),
 	if b, ok := s.bus.(ender); ok {
 		busEnded = b.Ended()
 	}
+	gc := newCollector(s.cfg.GCPercent)
+	defer gc.stop()
 	for {
 		select {
+		case <-gc.look:
+			gc.settle(s.bus.Ready() == nil)
 		case <-hup:
 			s.reload(load)
 		case <-ctx.Done():
@@ -138,7 +141,6 @@ type startOptions struct {
 
 func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
 	s := &server{cfg: cfg, log: newLogger(cfg, logTo)}
-	chooseGC(cfg.GCPercent)
 	list, err := authProjects(cfg)
 	if err != nil {
 		return nil, err
@@ -182,19 +184,6 @@ func (s *server) openBus(mockEpoch uint64) (nodeBus, error) {
 	}
 	return bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli())), nil
 }
-
-// chooseGC sets the collector's pace. Connections are long-lived and small, so a smaller share of garbage than Go's
-// default keeps the resident memory close to what lives, at little cost.
-func chooseGC(percent int) {
-	switch {
-	case percent > 0:
-		debug.SetGCPercent(percent)
-	case os.Getenv("GOGC") == "":
-		debug.SetGCPercent(chosenGCPercent)
-	}
-}
-
-const chosenGCPercent = 30
 
 func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	registry := prometheus.NewRegistry()

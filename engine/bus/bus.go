@@ -79,8 +79,11 @@ type Sink interface {
 	// then everything of the epoch before is forgotten.
 	Begin(project string, pos Position)
 	// Deliver hands on the record at pos. The answer says when the node's shards have taken it; it is nil when
-	// there is nothing to wait for, since the record was dropped: its id is in the history, its time is over.
+	// there is nothing to wait for, since the record was dropped: its id is in the history, its time is over. The
+	// shards need not look at it before Flush, which may be for many records at once.
 	Deliver(pos Position, r *Record) Taken
+	// Flush has the shards look at what was delivered.
+	Flush()
 	// Advance says that the partition has nothing for the node up to pos that was not delivered.
 	Advance(project string, pos Position)
 	// Full reports whether a project has as much on the way to its subscribers as it may. The reader then leaves the

@@ -101,6 +101,7 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	pos := Position{Epoch: b.epoch, Offset: t.next}
 	t.next++
 	b.sink.Deliver(pos, r)
+	b.sink.Flush()
 	return pos, nil
 }
 

@@ -55,6 +55,7 @@ func (l *local) Known(project, id string) (Position, bool) {
 func (l *local) Begin(project string, pos Position) { l.begins[project] = pos }
 func (l *local) Advance(string, Position)           {}
 func (l *local) Full(string) bool                   { return false }
+func (l *local) Flush()                             {}
 
 // embedded is a bus that serves all of l's projects.
 func embedded(l *local, epoch uint64) *Embedded {

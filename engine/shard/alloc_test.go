@@ -24,7 +24,7 @@ func perDelivery(t *testing.T, r *rig, deliveries int, f func()) {
 // again hands the same push over as often as it is called.
 func (r *rig) again(e *history.Entry) {
 	e.Need()
-	r.s.Push(rigProject, e)
+	r.hand(e)
 	r.run()
 }
 
@@ -96,7 +96,7 @@ func TestPushAllocates(t *testing.T) {
 	r.run()
 	n := testing.AllocsPerRun(1000, func() {
 		e.Need()
-		r.s.Push(rigProject, e)
+		r.hand(e)
 		r.s.Run()
 	})
 	if n > 2 {

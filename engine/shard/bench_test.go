@@ -20,7 +20,7 @@ func benchRound(b *testing.B, id func(int) string, pushes int) {
 	for n := 0; b.Loop(); n++ {
 		for range pushes {
 			e.Need()
-			r.s.Push(rigProject, e)
+			r.hand(e)
 		}
 		r.run()
 	}
@@ -45,7 +45,7 @@ func BenchmarkUnicast(b *testing.B) {
 	all := make([]func(), 1000)
 	for i := range all {
 		e := r.pushUser(fmt.Sprint("user", i*7%benchClients), "/queue/x", 200)
-		all[i] = func() { e.Need(); r.s.Push(rigProject, e) }
+		all[i] = func() { e.Need(); r.hand(e) }
 	}
 	r.run()
 	b.ReportAllocs()
@@ -62,7 +62,7 @@ func BenchmarkUnicasts(b *testing.B) {
 	all := make([]func(), 1000)
 	for i := range all {
 		e := r.pushUser(fmt.Sprint("user", i*7%benchClients), "/queue/x", 200)
-		all[i] = func() { e.Need(); r.s.Push(rigProject, e) }
+		all[i] = func() { e.Need(); r.hand(e) }
 	}
 	r.run()
 	b.ReportAllocs()

@@ -405,18 +405,39 @@ func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
 	return true
 }
 
-// followSoon has c's detached subscriptions tried again right after this turn.
+// followSoon has c's detached subscriptions tried again after this turn. It is no task of the inbox: when thousands of
+// clients resume at once, pushes would wait behind them.
 func (s *Shard) followSoon(c *Conn) {
-	s.postTo(c.ref(), func(c *Conn) {
-		tries := 8 // the others have their turn with the next tick: this task is not to outgrow a slice
-		for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen; {
-			b := s.subs.at(i)
-			next := b.next
-			if b.loose {
-				s.followOne(i)
-				tries--
-			}
-			i = next
+	s.soon.Push(c.ref())
+	if s.soon.Len() == 1 {
+		s.env.Wake()
+	}
+}
+
+// followNamed tries those that followSoon named.
+func (s *Shard) followNamed(deadline int64) (more bool) {
+	for s.soon.Len() > 0 {
+		if c := s.find(s.soon.Pop()); c != nil {
+			s.followSome(c)
 		}
-	})
+		if s.clock() >= deadline {
+			break
+		}
+	}
+	return s.soon.Len() > 0
+}
+
+// followSome tries some of c's detached subscriptions. The others have their turn with the next tick: it is not to outgrow
+// a slice.
+func (s *Shard) followSome(c *Conn) {
+	tries := 8
+	for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen; {
+		b := s.subs.at(i)
+		next := b.next
+		if b.loose {
+			s.followOne(i)
+			tries--
+		}
+		i = next
+	}
 }

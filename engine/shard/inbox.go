@@ -12,6 +12,7 @@ type inbox struct {
 	mu    sync.Mutex
 	items []item
 	spare []item
+	woken bool // the loop has been told of items, and has not taken them yet
 }
 
 // item is a push of project, or a task.
@@ -25,7 +26,25 @@ type item struct {
 func (in *inbox) put(it item) (wake bool) {
 	in.mu.Lock()
 	in.items = append(in.items, it)
-	wake = len(in.items) == 1
+	wake = !in.woken
+	in.woken = true
+	in.mu.Unlock()
+	return wake
+}
+
+// hold appends it without a word to the loop: more comes, and then flush.
+func (in *inbox) hold(it item) {
+	in.mu.Lock()
+	in.items = append(in.items, it)
+	in.mu.Unlock()
+}
+
+// flush reports whether the loop must be woken for what was held.
+func (in *inbox) flush() (wake bool) {
+	in.mu.Lock()
+	if len(in.items) > 0 && !in.woken {
+		in.woken, wake = true, true
+	}
 	in.mu.Unlock()
 	return wake
 }
@@ -34,7 +53,7 @@ func (in *inbox) put(it item) (wake bool) {
 func (in *inbox) take() []item {
 	in.mu.Lock()
 	items := in.items
-	in.items, in.spare = in.spare, nil
+	in.items, in.spare, in.woken = in.spare, nil, false
 	in.mu.Unlock()
 	return items
 }
@@ -58,9 +77,14 @@ func (s *Shard) Post(task func()) {
 	}
 }
 
-// Push hands a push of project over. The bus's reader calls it.
-func (s *Shard) Push(project string, e *history.Entry) {
-	if s.inbox.put(item{project: project, entry: e}) {
+// Hand hands a push of project over; the loop may not hear of it before Flush. The bus's reader calls both.
+func (s *Shard) Hand(project string, e *history.Entry) {
+	s.inbox.hold(item{project: project, entry: e})
+}
+
+// Flush has the loop take what was handed over: waking it costs as much as many pushes do.
+func (s *Shard) Flush() {
+	if s.inbox.flush() {
 		s.env.Wake()
 	}
 }

@@ -33,6 +33,26 @@ func TestInboxWakesOnce(t *testing.T) {
 	}
 }
 
+// What is held waits for a flush or for whatever else wakes the loop, and is flushed once.
+func TestInboxHolds(t *testing.T) {
+	var in inbox
+	if in.flush() {
+		t.Error("a wake for nothing")
+	}
+	in.hold(item{entry: &history.Entry{}})
+	in.hold(item{entry: &history.Entry{}})
+	if !in.flush() || in.flush() || in.put(item{task: func() {}}) {
+		t.Error("not one wake for what was held")
+	}
+	if n := len(in.take()); n != 3 {
+		t.Errorf("%d items", n)
+	}
+	in.hold(item{entry: &history.Entry{}})
+	if !in.put(item{task: func() {}}) || in.flush() {
+		t.Error("a task behind what is held does not wake")
+	}
+}
+
 // Many goroutines post to a loop that runs when it is woken, and only then.
 func TestInboxLosesNothing(t *testing.T) {
 	const posters, each = 8, 2000

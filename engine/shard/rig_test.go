@@ -161,17 +161,23 @@ func (r *rig) entry(rec bus.Record, size int) *history.Entry {
 	return e
 }
 
+// hand hands e over as the bus's reader does with one that comes alone.
+func (r *rig) hand(e *history.Entry) {
+	r.s.Hand(rigProject, e)
+	r.s.Flush()
+}
+
 // push publishes to a destination.
 func (r *rig) push(dest string, size int) *history.Entry {
 	e := r.entry(bus.Record{Destination: dest}, size)
-	r.s.Push(rigProject, e)
+	r.hand(e)
 	return e
 }
 
 // pushUser publishes to a user.
 func (r *rig) pushUser(user, dest string, size int) *history.Entry {
 	e := r.entry(bus.Record{Destination: dest, User: user}, size)
-	r.s.Push(rigProject, e)
+	r.hand(e)
 	return e
 }
 

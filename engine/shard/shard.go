@@ -29,6 +29,7 @@ type Shard struct {
 	projects map[string]*project
 	tenants  map[string]*tenant
 	ready    fifo.List[*project] // with work, in turn
+	soon     fifo.List[Ref]      // connections whose detached subscriptions are to be tried soon
 	detached []uint32            // subscriptions that go at their own pace
 	retry    int                 // how far this tick's walk over them has come
 	tick     uint32              // the wheel should be here
@@ -152,9 +153,10 @@ func (s *Shard) Run() (more bool) {
 	start := s.clock()
 	items := s.drain(start + slice/2)
 	timers := s.guarded("timer", func() bool { return s.expire(s.tick, start+slice/4) })
+	named := s.guarded("resume", func() bool { return s.followNamed(start + slice/2) })
 	retries := s.guarded("retry", func() bool { return s.followAll(start + slice/2) })
 	rounds := s.guarded("round", func() bool { return s.work(start + slice) })
-	return items || timers || retries || rounds
+	return items || timers || named || retries || rounds
 }
 
 // guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.

@@ -99,6 +99,33 @@ func TestResumesAreSliced(t *testing.T) {
 	}
 }
 
+// A push reaches those who are there while many others resume: it does not wait until all of these had a turn.
+func TestPushPassesResumes(t *testing.T) {
+	r := newRig(t)
+	for range 20 {
+		r.push("/topic/a", 5000)
+	}
+	here := r.connect("here")
+	here.subscribe("/topic/a", "sub-0")
+	r.run()
+	for i := range 500 {
+		k := r.connect(fmt.Sprint(i))
+		k.cost = 6000
+		k.subscribe("/topic/a", "sub-0", "last-message-id", "1-0-x")
+	}
+	before := here.writes
+	r.push("/topic/a", 10)
+	r.s.Run()
+	if here.writes != before+1 {
+		t.Error("the push waits")
+	}
+	r.run()
+	r.tick()
+	if n := r.s.stats.Detached.Load(); n != 0 {
+		t.Errorf("%d are detached after all was given", n)
+	}
+}
+
 // A session that may not wait for more answers is closed, and nobody else's subscription suffers.
 func TestRefusedSubscribe(t *testing.T) {
 	for _, more := range [][]string{nil, {"last-message-id", "1-0-x"}} {
@@ -139,7 +166,7 @@ func TestPanics(t *testing.T) {
 	broken := r.entry(bus.Record{Destination: "/topic/a"}, 10)
 	broken.Message = stomp.Message{}
 	broken.Destination = "/topic/a"
-	r.s.Push(rigProject, broken)
+	r.hand(broken)
 	r.push("/topic/a", 10)
 	r.run()
 	if pending := r.settings.History.Pending(); pending != 0 {

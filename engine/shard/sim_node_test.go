@@ -321,7 +321,18 @@ func (n *simNode) read(p *simProject, part int) {
 		return
 	}
 	for _, sh := range n.shards {
-		sh.shard.Push(p.topic.name, e)
+		sh.shard.Hand(p.topic.name, e)
+	}
+	if n.w.chance(3) { // the reader goes on with records that lie ready
+		n.w.after(n.w.rng.Int64N(2*millisecond), n.flush)
+		return
+	}
+	n.flush()
+}
+
+func (n *simNode) flush() {
+	for _, sh := range n.shards {
+		sh.shard.Flush()
 	}
 }
 
