@@ -371,3 +371,37 @@ func TestReadToken(t *testing.T) {
 		t.Error("no error without a file")
 	}
 }
+
+// late is an agent that begins a run only when it was told something about it, which it then knows nothing of.
+type late struct {
+	*Agent
+	said chan struct{}
+	once *sync.Once
+}
+
+func (l late) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/v1/run":
+		select {
+		case <-l.said:
+		case <-r.Context().Done():
+		}
+	case "/v1/say":
+		defer l.once.Do(func() { close(l.said) })
+	}
+	l.Agent.ServeHTTP(w, r)
+}
+
+func TestStoppedBeforeItBegins(t *testing.T) {
+	a := New(token, t.Logf)
+	a.load = waits
+	slow, _ := serve(t, late{a, make(chan struct{}), &sync.Once{}})
+	bad, _ := start(t, func(context.Context, *load.Spec, load.Part, load.Output) (*result.Result, error) { return nil, errors.New("no memory") })
+	r, err := Run(bounded(t), spec(t), []string{slow, bad}, token, load.Output{})
+	if err == nil || !strings.Contains(err.Error(), "no memory") || strings.Contains(err.Error(), slow) {
+		t.Errorf("%v", err)
+	}
+	if r == nil || r.Verdict.Good || r.Total().Opened != 1 {
+		t.Errorf("the other one's result is lost: %+v", r)
+	}
+}

@@ -47,6 +47,9 @@ func newController(s *load.Spec, agents []string, token string, out load.Output)
 	return c
 }
 
+// sayAgain is how long is waited before something is said again.
+const sayAgain = 100 * time.Millisecond
+
 // sayings is how many things a controller may have to say to an agent at once: one point, one stop.
 const sayings = 4
 
@@ -72,6 +75,7 @@ type member struct {
 	remote
 	said chan say
 
+	done   bool // it has ended its part
 	over   bool // there is nothing to come from it
 	at     *point
 	result *result.Result
@@ -167,8 +171,7 @@ func (c *controller) tell(h happening) {
 	}
 }
 
-// talk says what is to be said, and in between that the controller is there, until ctx ends. What cannot be said shows in
-// the agent's events.
+// talk says what is to be said, again until it is heard, and in between that the controller is there, until ctx ends.
 func (a *member) talk(ctx context.Context, run uint32) {
 	t := time.NewTicker(aliveEvery)
 	defer t.Stop()
@@ -181,10 +184,12 @@ func (a *member) talk(ctx context.Context, run uint32) {
 			return
 		}
 		m.Run = run
-		const tries = 3
-		for range tries {
-			if a.remote.say(ctx, m) == nil || m.Go == nil && m.Stop == "" {
-				break
+		for a.remote.say(ctx, m) != nil && (m.Go != nil || m.Stop != "") {
+			// An agent that has not begun yet does not know of the run. One that has gone ends ctx.
+			select {
+			case <-time.After(sayAgain):
+			case <-ctx.Done():
+				return
 			}
 		}
 	}
@@ -228,6 +233,10 @@ func (c *controller) take(h happening) {
 			a.err = errors.New(h.Done.Error)
 			c.end(fmt.Sprintf("agent %s ended: %s", a.address, h.Done.Error))
 		}
+		a.done = true
+		if slices.ContainsFunc(c.agents, func(other *member) bool { return other.at != nil }) {
+			c.meet() // it will not come
+		}
 	case h.Progress != nil:
 		c.mu.Lock()
 		a.latest = h.Progress
@@ -263,7 +272,7 @@ func (c *controller) meet() {
 	highest := int64(math.MinInt64)
 	for _, a := range c.agents {
 		switch {
-		case a.result != nil || a.over:
+		case a.done || a.over:
 			c.end(fmt.Sprintf("agent %s has ended while others go on", a.address))
 			return
 		case a.at == nil || first.at == nil:
