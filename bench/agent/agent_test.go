@@ -396,7 +396,9 @@ func TestStoppedBeforeItBegins(t *testing.T) {
 	a := New(token, t.Logf)
 	a.load = waits
 	slow, _ := serve(t, late{a, make(chan struct{}), &sync.Once{}})
-	bad, _ := start(t, func(context.Context, *load.Spec, load.Part, load.Output) (*result.Result, error) { return nil, errors.New("no memory") })
+	bad, _ := start(t, func(context.Context, *load.Spec, load.Part, load.Output) (*result.Result, error) {
+		return nil, errors.New("no memory")
+	})
 	r, err := Run(bounded(t), spec(t), []string{slow, bad}, token, load.Output{})
 	if err == nil || !strings.Contains(err.Error(), "no memory") || strings.Contains(err.Error(), slow) {
 		t.Errorf("%v", err)
