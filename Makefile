@@ -18,11 +18,11 @@ run: build ## a node to try out, on loopback
 
 .PHONY: fmt
 fmt: ## format the code
-	gofmt -w cmd engine stomp bench kafka
+	gofmt -w cmd engine stomp bench kafka tuning
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
-	@test -z "$$(gofmt -l cmd engine stomp bench kafka)" || { gofmt -l cmd engine stomp bench kafka; echo 'run make fmt'; exit 1; }
+	@test -z "$$(gofmt -l cmd engine stomp bench kafka tuning)" || { gofmt -l cmd engine stomp bench kafka tuning; echo 'run make fmt'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/...
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/...
 

@@ -15,6 +15,7 @@ import (
 // refusals of the node itself, beside those of package ws.
 var (
 	leaving = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
+	early   = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
 	crowded = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
 	greedy  = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
@@ -22,11 +23,14 @@ var (
 // refusals counts handshakes that met a bound of the node.
 type refusals struct{ full, greedy, crowded atomic.Uint64 }
 
-// admit decides over a handshake: is the node open, does it serve the path, may the page's origin connect, are there
+// admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
 // too many. Any loop calls it.
 func (n *Node) admit(r *ws.Request, peer netip.AddrPort) (shard.Admission, *ws.Refusal) {
 	if n.draining.Load() {
 		return shard.Admission{}, leaving
+	}
+	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that are none
+		return shard.Admission{}, early
 	}
 	endpoint := n.endpoint(r.Path)
 	if endpoint == nil {

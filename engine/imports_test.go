@@ -35,6 +35,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		own:     []string{"engine/bus", "engine/fifo", "stomp"},
 		modules: []string{"github.com/confluentinc/confluent-kafka-go/v2", "github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
+	"tuning":       {},
 	"engine/admin": {own: []string{"engine/bus", "engine/shard", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
 }
 

@@ -83,7 +83,8 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		return nil, err
 	}
 	if n.capacity < opts.Limits.Connections {
-		n.log.Warn("fewer connections than wanted: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity)
+		n.log.Warn("fewer connections than wanted: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity,
+			"see", fmt.Sprintf("stentor doctor --connections %d", opts.Limits.Connections))
 	}
 	var seed [12]byte
 	_, _ = rand.Read(seed[:])

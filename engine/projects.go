@@ -111,9 +111,9 @@ func (e *env) Join(s *shard.Settings) bool {
 	return true
 }
 
-// Leave implements shard.Env.
+// Leave implements shard.Env. A project that was removed and added again is another: its history tells.
 func (e *env) Leave(s *shard.Settings) {
-	if p := e.node.project(s.Name); p != nil {
+	if p := e.node.project(s.Name); p != nil && p.history == s.History {
 		p.sessions.Add(-1)
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"golang.org/x/time/rate"
 
 	"stentor/engine/bus"
 )
@@ -30,6 +32,10 @@ type Bus struct {
 	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
 	looked  atomic.Bool                      // one did not
 	caught  atomic.Bool                      // the node has been ready once
+	refused atomic.Pointer[string]           // the brokers turn this node away; nil since it was last answered
+
+	forwardFailed sync.Map // project to *atomic.Uint64: what clients sent and Kafka did not take
+	forwardLog    rate.Sometimes
 
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
@@ -45,7 +51,10 @@ func New(o Options) (*Bus, error) {
 	if err := CheckProperties(o.Properties); err != nil {
 		return nil, err
 	}
-	b := &Bus{opts: o, logs: make(chan ck.LogEvent, 64), ended: make(chan struct{})}
+	b := &Bus{
+		opts: o, logs: make(chan ck.LogEvent, 64), ended: make(chan struct{}),
+		forwardLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
+	}
 	b.logging.Go(func() { forward(b.logs, o.Log) })
 	if err := b.open(); err != nil {
 		b.discard()
@@ -83,7 +92,7 @@ func (b *Bus) open() (err error) {
 	}
 	b.watcher = newWatcher(o, b.admin, b.reader, b.told)
 	b.reader.ask = b.watcher.lookNow
-	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text())
+	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text(), b.failed)
 	b.reporting.Go(b.presence.reports)
 	return nil
 }
@@ -108,6 +117,9 @@ func (b *Bus) told(places map[string]place, err error) {
 	if places != nil {
 		b.places.Store(&places)
 	}
+	if places != nil {
+		b.refused.Store(nil)
+	}
 	if err == nil {
 		b.trouble.Store(nil)
 		b.looked.Store(true)
@@ -116,6 +128,17 @@ func (b *Bus) told(places map[string]place, err error) {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if before := b.trouble.Swap(&text); before == nil || *before != text {
 		b.opts.Log.Warn("Kafka", "error", text)
+	}
+}
+
+// failed hears what happens to the connections of the client that looks at the topics. librdkafka goes on trying.
+func (b *Bus) failed(e ck.Error) {
+	text, ok := refusal(e)
+	if !ok {
+		return
+	}
+	if b.refused.Swap(&text) == nil {
+		b.opts.Log.Error("Kafka", "error", text)
 	}
 }
 
@@ -143,18 +166,36 @@ func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 
 // Forward implements engine.Bus.
 func (b *Bus) Forward(m *bus.Inbound, done func(error)) {
+	answer := func(_ int32, _ int64, err error) {
+		if err != nil {
+			b.notForwarded(m.Project, err)
+		}
+		done(err)
+	}
 	var at place
 	if places := b.places.Load(); places != nil {
 		at = (*places)[m.Project]
 	}
 	if at.in == "" {
-		done(fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
+		answer(0, 0, fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
 		return
 	}
-	b.producer.produce(at.in, EncodeInbound(m), func(_ int32, _ int64, err error) { done(err) })
+	b.producer.produce(at.in, EncodeInbound(m), answer)
+}
+
+// notForwarded counts what a client sent in vain: the client only learns that it should try again.
+func (b *Bus) notForwarded(project string, err error) {
+	n, _ := b.forwardFailed.LoadOrStore(project, new(atomic.Uint64))
+	n.(*atomic.Uint64).Add(1)
+	b.forwardLog.Do(func() {
+		b.opts.Log.Warn("what a client sent cannot be handed to the back ends", "project", project, "error", err)
+	})
 }
 
 func (b *Bus) why() error {
+	if t := b.refused.Load(); t != nil {
+		return errors.New(*t)
+	}
 	if t := b.trouble.Load(); t != nil {
 		return errors.New(*t)
 	}
@@ -171,6 +212,8 @@ func (b *Bus) Ready() error {
 		return fmt.Errorf("kafka: %w", b.why())
 	case !b.presence.clear.Load():
 		return fmt.Errorf("kafka: %s", *b.presence.trouble.Load())
+	case b.reader.denied.Load() != nil:
+		return fmt.Errorf("kafka: %s", *b.reader.denied.Load())
 	case b.reader.behind.Load() > 0:
 		return fmt.Errorf("kafka: %d partitions are still being read", b.reader.behind.Load())
 	}

@@ -1,6 +1,10 @@
 package kafka
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 var (
 	readyDesc    = desc("ready", "1 from when the node had read everything there was at its start.")
@@ -17,6 +21,7 @@ var (
 	keysDesc      = desc("keys_mismatched_total", "Records whose key is not their destination.", "project")
 	scatteredDesc = desc("destinations_scattered_total", "Records of a destination that was in another partition before: its order is lost.", "project")
 	pausesDesc    = desc("pauses_total", "Times that the reading of a project was paused at its bound.", "project")
+	forwardDesc   = desc("forward_failed_total", "What clients sent to the back ends and Kafka did not take.", "project")
 	pausedDesc    = desc("paused", "1 while the reading of a project is paused.", "project")
 )
 
@@ -42,6 +47,10 @@ func (b *Bus) Collect(ch chan<- prometheus.Metric) {
 	number(busyDesc, prometheus.CounterValue, float64(b.producer.busy.Load()))
 	number(gapsDesc, prometheus.CounterValue, float64(b.reader.gaps.Load()))
 	number(rebuildsDesc, prometheus.CounterValue, float64(b.reader.rebuilds.Load()+b.producer.rebuilds.Load()))
+	b.forwardFailed.Range(func(project, n any) bool {
+		number(forwardDesc, prometheus.CounterValue, float64(n.(*atomic.Uint64).Load()), project.(string))
+		return true
+	})
 	b.reader.counts.Range(func(project, found any) bool {
 		name, c := project.(string), found.(*counts)
 		number(lagDesc, prometheus.GaugeValue, float64(c.lag.Load()), name)

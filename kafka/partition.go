@@ -13,8 +13,9 @@ type partition struct {
 	number         int32
 	epoch          uint64
 	begin          int64
-	end            int64 // when the watcher looked: from here on it has caught up
-	resumes        bool  // the reader goes on in it: nothing was lost
+	end            int64      // when the watcher looked: from here on it has caught up
+	resumes        bool       // the reader goes on in it: nothing was lost
+	before         *partition // that it goes on with, until the reader has it
 	position       atomic.Int64
 
 	caught  bool
@@ -53,6 +54,14 @@ func (p *partition) passed(next int64, taken bus.Taken) {
 		p.told = next
 		p.waiting.Push(waiting{next, taken})
 	}
+}
+
+// takeOver has p wait for what the shards have not taken of the partition that it goes on with.
+func (p *partition) takeOver() {
+	if p.before != nil && p.resumes {
+		p.waiting, p.stored = p.before.waiting, p.before.stored
+	}
+	p.before = nil
 }
 
 // storable is the offset up to which the shards have taken everything.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,21 +46,26 @@ type presence struct {
 	logs     chan ck.LogEvent
 	instance string
 
+	failed func(ck.Error) // hears of trouble of the client
+
 	first   atomic.Int64 // -1 until the first beat is in the topic
-	clear   atomic.Bool  // nobody else has the id
+	clear   atomic.Bool  // nobody else has the id, and this node's beats can be read
 	trouble atomic.Pointer[string]
+	denied  atomic.Pointer[string] // why a beat could not be written, if for want of a right
 }
 
-func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string) *presence {
-	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance}
+func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error)) *presence {
+	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, failed: failed}
 	p.first.Store(-1)
 	p.say(errors.New("the id of this node has not been checked yet"))
 	return p
 }
 
-func (p *presence) say(err error) {
-	text := err.Error()
-	p.trouble.Store(&text)
+// say reports whether it is news.
+func (p *presence) say(err error) bool {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	before := p.trouble.Swap(&text)
+	return before == nil || *before != text
 }
 
 // run returns nil when ctx ends, or ErrTwin.
@@ -74,8 +80,9 @@ func (p *presence) run(ctx context.Context) error {
 		case errors.Is(err, ErrTwin):
 			return err
 		}
-		p.say(err)
-		p.opts.Log.Warn("the list of nodes is out of reach", "topic", p.opts.NodesTopic, "error", err)
+		if p.say(err) {
+			p.opts.Log.Warn("the list of nodes is out of reach", "topic", p.opts.NodesTopic, "error", err)
+		}
 		pause(ctx, time.Second)
 	}
 }
@@ -87,7 +94,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// live reads the topic from shortly before its end on, and beats once it is clear that nobody else does so with this id.
+// live reads the topic from shortly before its end on, and beats once nobody else seems to do so with this id. That is
+// certain when its first beat has come back: then all before it was read.
 func (p *presence) live(ctx context.Context) error {
 	start, end, err := p.bounds(ctx)
 	if err != nil {
@@ -114,6 +122,9 @@ func (p *presence) live(ctx context.Context) error {
 		case *ck.Message:
 			next = int64(e.TopicPartition.Offset) + 1
 			b, mine := p.read(e)
+			if b.Instance == p.instance {
+				p.clear.Store(true)
+			}
 			if !mine {
 				break
 			}
@@ -122,8 +133,13 @@ func (p *presence) live(ctx context.Context) error {
 			}
 			other = b.State == stateUp
 		case ck.Error:
-			if e.IsFatal() {
-				return e
+			if err := needs(e, "Read", p.opts.NodesTopic); e.IsFatal() || err != error(e) {
+				return err
+			}
+		}
+		if !p.clear.Load() {
+			if why := p.denied.Swap(nil); why != nil { // another beat will tell whether it is still so
+				return errors.New(*why)
 			}
 		}
 		now := time.Now()
@@ -133,7 +149,6 @@ func (p *presence) live(ctx context.Context) error {
 		if since.IsZero() || other && !p.clear.Load() && now.Sub(since) < silence {
 			continue
 		}
-		p.clear.Store(true)
 		if now.Sub(beaten) >= beatEvery {
 			beaten = now
 			p.beat(stateUp)
@@ -183,8 +198,26 @@ func (p *presence) beat(state string) {
 // reports takes the reports of the beats until the client is closed.
 func (p *presence) reports() {
 	for e := range p.client.Events() {
-		if m, ok := e.(*ck.Message); ok && m.TopicPartition.Error == nil {
-			p.first.CompareAndSwap(-1, int64(m.TopicPartition.Offset))
+		switch e := e.(type) {
+		case *ck.Message:
+			p.reported(e)
+		case ck.Error:
+			p.failed(e)
+		}
+	}
+}
+
+func (p *presence) reported(m *ck.Message) {
+	err := m.TopicPartition.Error
+	if err == nil {
+		p.first.CompareAndSwap(-1, int64(m.TopicPartition.Offset))
+		p.denied.Store(nil)
+		return
+	}
+	if explained := needs(err, "Write", p.opts.NodesTopic); explained != err {
+		text := explained.Error()
+		if p.denied.Swap(&text) == nil && p.clear.Load() {
+			p.opts.Log.Warn("this node can no longer say that it lives", "error", text)
 		}
 	}
 }
@@ -194,6 +227,7 @@ func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
 	w := &watcher{opts: p.opts, admin: p.admin}
 	begins, err := w.offsets(ctx, p.opts.NodesTopic, []int32{0}, ck.EarliestOffsetSpec)
 	if err != nil {
+		err = fmt.Errorf("topic %s: %w", p.opts.NodesTopic, needs(err, "Read and Write", p.opts.NodesTopic))
 		if p.opts.Create && p.opts.MockEpoch == 0 {
 			one := *p.opts
 			err = errors.Join(err, createTopic(ctx, p.admin, &one, p.opts.NodesTopic, 1, map[string]string{

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,12 +33,14 @@ type reader struct {
 	measured time.Time
 	places   map[string]map[uint64]int32 // by project: where destinations were seen, by hash
 	seed     maphash.Seed
+	unread   map[string]bool // topics that denied is about
 
 	mu    sync.Mutex
 	tasks []func()
 
-	lost     atomic.Bool  // a fetch failed: the watcher has to look at the offsets
-	behind   atomic.Int64 // partitions that have not caught up, and tasks that wait
+	lost     atomic.Bool            // a fetch failed: the watcher has to look at the offsets
+	behind   atomic.Int64           // partitions that have not caught up, and tasks that wait
+	denied   atomic.Pointer[string] // why partitions cannot be read at the start, if for want of a right
 	gaps     atomic.Uint64
 	rebuilds atomic.Uint64
 	counts   sync.Map // project to *counts
@@ -59,7 +64,7 @@ func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
 	r := &reader{
 		opts: o, logs: logs, sink: o.Sink, log: o.Log,
 		parts: map[partitionKey]*partition{}, paused: map[string]bool{},
-		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(),
+		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(), unread: map[string]bool{},
 		poisonLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
 		placeLog:  rate.Sometimes{First: 5, Interval: time.Minute},
 		errorLog:  rate.Sometimes{First: 5, Interval: 10 * time.Second},
@@ -162,9 +167,7 @@ func (r *reader) add(list []*partition) {
 		if !p.resumes {
 			r.sink.Begin(p.project, p.at(p.begin))
 		}
-		if p.begin >= p.end {
-			r.caughtUp(p)
-		}
+		p.takeOver()
 	}
 	if err := r.consumer.IncrementalAssign(assign); err != nil {
 		r.log.Error("partitions cannot be read", "error", err)
@@ -228,6 +231,7 @@ func (r *reader) message(m *ck.Message) {
 		r.ask()
 		return
 	}
+	r.allowed(p.topic)
 	c := r.count(p.project)
 	c.records.Add(1)
 	p.passed(offset+1, r.deliver(p, c, m))
@@ -313,6 +317,7 @@ func (r *reader) end(e ck.PartitionEOF) {
 	if offset := int64(e.Offset); offset > p.position.Load() {
 		p.position.Store(offset)
 	}
+	r.allowed(p.topic)
 	r.caughtUp(p)
 }
 
@@ -326,8 +331,42 @@ func (r *reader) trouble(ctx context.Context, e ck.Error) {
 		r.ask()
 	case e.Code() == ck.ErrUnknownTopicOrPart || e.Code() == ck.ErrUnknownTopicID || e.Code() == ck.ErrInconsistentTopicID:
 		r.ask()
+	case e.Code() == ck.ErrTopicAuthorizationFailed:
+		r.notAllowed(e)
 	default:
 		r.errorLog.Do(func() { r.log.Warn("Kafka consumer", "error", e.Error(), "code", e.Code().String()) })
+	}
+}
+
+// notAllowed hears that the broker refuses to be read from. It says so once, and not of what: it may be any of those that
+// have not been read yet.
+func (r *reader) notAllowed(e ck.Error) {
+	for _, p := range r.parts {
+		if !p.caught {
+			r.unread[p.topic] = true
+		}
+	}
+	if r.tellDenied(e); len(r.unread) == 0 { // it could be read before
+		r.errorLog.Do(func() { r.log.Warn("Kafka consumer", "error", needs(e, "Read", "(one of those that it reads)")) })
+		return
+	}
+	r.log.Error("Kafka consumer", "error", *r.denied.Load())
+}
+
+func (r *reader) tellDenied(e ck.Error) {
+	if len(r.unread) == 0 {
+		r.denied.Store(nil)
+		return
+	}
+	text := needs(e, "Read", strings.Join(slices.Sorted(maps.Keys(r.unread)), ", ")).Error()
+	r.denied.Store(&text)
+}
+
+// allowed notes that a topic can be read.
+func (r *reader) allowed(topic string) {
+	if r.unread[topic] {
+		delete(r.unread, topic)
+		r.tellDenied(ck.NewError(ck.ErrTopicAuthorizationFailed, ck.ErrTopicAuthorizationFailed.String(), false))
 	}
 }
 
@@ -352,6 +391,9 @@ func (r *reader) rebuild(ctx context.Context, why error) {
 	var assign []ck.TopicPartition
 	for _, p := range r.parts {
 		assign = append(assign, p.from(p.position.Load()))
+	}
+	for project := range r.paused {
+		r.count(project).paused.Store(0)
 	}
 	clear(r.paused)
 	if err := r.consumer.IncrementalAssign(assign); err != nil {

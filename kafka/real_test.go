@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,6 +184,7 @@ func TestRealBrokerKilled(t *testing.T) {
 	ready(t, b)
 	stop := make(chan struct{})
 	var answered []string
+	var refused atomic.Int64
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := 0; ; i++ {
@@ -200,13 +202,14 @@ func TestRealBrokerKilled(t *testing.T) {
 				if !errors.Is(err, bus.ErrUnavailable) {
 					t.Error(err)
 				}
+				refused.Add(1)
 			}
 			answered = append(answered, id)
 		}
 	})
-	time.Sleep(time.Second)
+	until(t, "pushes before the kill", func() bool { return s.count() > 100 })
 	c.KillBroker(0)
-	time.Sleep(5 * time.Second)
+	until(t, "a push that is refused", func() bool { return refused.Load() > 0 })
 	if err := c.RestartBroker(0); err != nil {
 		t.Fatal(err)
 	}
@@ -225,5 +228,8 @@ func TestRealBrokerKilled(t *testing.T) {
 		}
 	}
 	inOrder(t, once, 0)
-	t.Logf("%d answered, %d records", len(answered), s.count())
+	if len(once) < len(answered) {
+		t.Errorf("%d of %d answered pushes arrived", len(once), len(answered))
+	}
+	t.Logf("%d answered, %d refused, %d records", len(answered), refused.Load(), s.count())
 }

@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +48,7 @@ type topic struct {
 // place is where a project's pushes go.
 type place struct {
 	topic string
-	in    string
+	in    string // where what its clients send goes; empty when none does, or it cannot
 	epoch uint64
 }
 
@@ -57,6 +56,7 @@ type place struct {
 type found struct {
 	epoch      uint64
 	partitions []int32
+	err        error // it cannot be looked at
 }
 
 func newWatcher(o *Options, admin *ck.AdminClient, r *reader, told func(map[string]place, error)) *watcher {
@@ -113,24 +113,42 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	places := map[string]place{}
 	var troubles []error
 	for _, t := range wanted {
-		if _, ok := there[t.In]; t.In != "" && !ok {
-			troubles = append(troubles, w.missing(ctx, t.Project, t.In))
+		in := t.In
+		if in != "" {
+			if _, err := w.find(ctx, there, t.Project, in, "Write"); err != nil {
+				troubles = append(troubles, err)
+				in = ""
+			}
 		}
-		f, ok := there[t.Name]
-		if !ok {
-			troubles = append(troubles, w.missing(ctx, t.Project, t.Name))
+		f, err := w.find(ctx, there, t.Project, t.Name, "Read and Write")
+		if err == nil {
+			if err = w.begin(ctx, t, f); err != nil {
+				err = fmt.Errorf("topic %s: %w", t.Name, needs(err, "Read", t.Name))
+			}
+		}
+		if err != nil {
+			troubles = append(troubles, err)
 			continue
 		}
-		if err := w.begin(ctx, t, f); err != nil {
-			troubles = append(troubles, fmt.Errorf("topic %s: %w", t.Name, err))
-			continue
-		}
-		places[t.Project] = place{t.Name, t.In, f.epoch}
+		places[t.Project] = place{t.Name, in, f.epoch}
 	}
 	if w.reader.takeLost() {
 		troubles = append(troubles, w.recheck(ctx))
 	}
 	return places, errors.Join(troubles...)
+}
+
+// find is a topic as it was found, or what is wrong with it. A missing one is made, for the next look. acls are what the
+// node needs.
+func (w *watcher) find(ctx context.Context, there map[string]found, project, name, acls string) (found, error) {
+	f, ok := there[name]
+	switch {
+	case !ok:
+		return f, w.missing(ctx, project, name)
+	case f.err != nil:
+		return f, fmt.Errorf("topic %s of project %s: %w", name, project, needs(f.err, acls, name))
+	}
+	return f, nil
 }
 
 // leave drops the topics that no project has any more.
@@ -197,8 +215,10 @@ func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
 func (w *watcher) recheck(ctx context.Context) error {
 	for name, t := range w.topics {
 		var numbers []int32
+		nexts := map[int32]int64{} // before the ends are asked for: the reader reads on, and is not to look as if it were beyond them
 		for _, p := range t.parts {
 			numbers = append(numbers, p.number)
+			nexts[p.number] = p.position.Load()
 		}
 		begins, err := w.offsets(ctx, name, numbers, ck.EarliestOffsetSpec)
 		if err != nil {
@@ -211,7 +231,7 @@ func (w *watcher) recheck(ctx context.Context) error {
 			return err
 		}
 		for i, p := range t.parts {
-			next := p.position.Load()
+			next := nexts[p.number]
 			begin := min(max(next, begins[p.number]), ends[p.number])
 			again := newPartition(bus.Topic{Project: t.project, Name: name}, p.number, t.epoch, begin, ends[p.number])
 			again.resumes = begin == next
@@ -219,6 +239,7 @@ func (w *watcher) recheck(ctx context.Context) error {
 				w.opts.Log.Warn("a gap: records are gone from the topic", "topic", name, "partition", p.number, "wanted", next, "next", begin)
 				w.reader.gaps.Add(1)
 			}
+			again.before = p
 			w.reader.leave([]*partition{p})
 			w.reader.join([]*partition{again})
 			t.parts[i] = again
@@ -287,7 +308,7 @@ func (w *watcher) describe(ctx context.Context, wanted []bus.Topic) (map[string]
 			all[d.Name] = f
 		case ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic:
 		default:
-			return nil, fmt.Errorf("topic %s: %w", d.Name, d.Error)
+			all[d.Name] = found{err: d.Error}
 		}
 	}
 	return all, nil
@@ -362,10 +383,13 @@ func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name st
 		return fmt.Errorf("topic %s cannot be made: %w", name, err)
 	}
 	for _, r := range got {
-		if code := r.Error.Code(); code != ck.ErrNoError && code != ck.ErrTopicAlreadyExists {
-			return fmt.Errorf("topic %s cannot be made: %w", name, r.Error)
+		switch r.Error.Code() {
+		case ck.ErrNoError:
+			o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", fmt.Sprint(config))
+		case ck.ErrTopicAlreadyExists: // another node was faster, or the broker that was asked for topics is behind
+		default:
+			return fmt.Errorf("topic %s cannot be made: %w", name, needs(r.Error, "Create", name))
 		}
 	}
-	o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", strings.Trim(fmt.Sprint(config), "map[]"))
 	return nil
 }

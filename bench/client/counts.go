@@ -48,6 +48,17 @@ func (c *Counts) add(p *Counts) {
 	}
 }
 
+// maxCauses bounds the different causes that are counted: what a server says may be different each time.
+const maxCauses = 64
+
+// count adds one to a cause.
+func count(causes map[string]int, cause string) {
+	if _, ok := causes[cause]; !ok && len(causes) >= maxCauses {
+		cause = "other causes"
+	}
+	causes[cause]++
+}
+
 // open is the number of open connections of a kind.
 func (c *Counts) open(kind Kind) *int {
 	return [kinds]*int{Reading: &c.Reading, Silent: &c.Silent, Slow: &c.Slow}[kind]

@@ -292,9 +292,9 @@ func (t *thread) send(c *conn, op gobwas.OpCode, payload []byte) bool {
 // fail ends a connection and counts why.
 func (t *thread) fail(c *conn, cause string) {
 	if c.state == open && c.kind != Reading {
-		t.counts.Ended[cause]++
+		count(t.counts.Ended, cause)
 	} else {
-		t.counts.Failures[cause]++
+		count(t.counts.Failures, cause)
 	}
 	t.release(c)
 }

@@ -147,6 +147,17 @@ func TestSigners(t *testing.T) {
 	}
 }
 
+func TestCausesAreBounded(t *testing.T) {
+	causes := map[string]int{}
+	for i := range 1000 {
+		count(causes, fmt.Sprint("ERROR ", i))
+	}
+	count(causes, "ERROR 0")
+	if len(causes) != maxCauses+1 || causes["other causes"] != 1000-maxCauses || causes["ERROR 0"] != 2 {
+		t.Errorf("%d causes, %d others", len(causes), causes["other causes"])
+	}
+}
+
 // A slow connection reads, but little at a time, and what the server left out for it is no loss.
 func TestSlow(t *testing.T) {
 	s := serve(t)

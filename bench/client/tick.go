@@ -54,6 +54,9 @@ func (h *heartbeats) agree(connected *stomp.Frame, millis uint32) {
 // due does what is due at now and returns how many milliseconds epoll_wait may wait, -1 for any time.
 func (t *thread) due(now time.Time) int {
 	h := &t.beats
+	if t.pending == 0 {
+		t.underway = nil
+	}
 	if h.send == 0 && h.expect == 0 && len(t.slow) == 0 && t.pending == 0 {
 		return -1
 	}

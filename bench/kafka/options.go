@@ -78,7 +78,7 @@ type plan struct {
 	resumes  int
 	missed   int           // pushes that those who come back have missed
 	before   time.Duration // of one sample with all clients connected
-	patience time.Duration // until what has not come is lost
+	patience time.Duration // without a message, until what has not come is lost
 	settle   time.Duration // for connections to be closed and a garbage collection to be over
 }
 

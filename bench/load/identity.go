@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -28,18 +27,18 @@ type identity struct {
 	method  jwt.SigningMethod
 	kid     string
 	life    time.Duration
-	claims  map[string]*template.Template
+	claims  map[string]*pattern
 	headers []header
 }
 
 type header struct {
 	name  string
-	value *template.Template
+	value *pattern
 }
 
 // newIdentity reads the keys. It returns whether connections have users.
 func newIdentity(s *Spec) (i *identity, users bool, err error) {
-	i = &identity{kid: s.KeyID, life: s.TokenLife, claims: map[string]*template.Template{}}
+	i = &identity{kid: s.KeyID, life: s.TokenLife, claims: map[string]*pattern{}}
 	if i.key, i.method, err = signer(s); err != nil {
 		return nil, false, err
 	}

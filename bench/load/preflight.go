@@ -18,7 +18,7 @@ import (
 const (
 	reserve       = 256     // descriptors beside the connections
 	ownBytes      = 600     // of this process
-	tlsBytes      = 30_000  // more with TLS
+	tlsBytes      = 8_000   // more with TLS, measured
 	kernelBytes   = 4 << 10 // of the kernel, idle
 	bothEndsBytes = 8 << 10 // of the kernel and the server, when that is on this machine
 )

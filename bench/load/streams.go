@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -9,7 +8,6 @@ import (
 	"sort"
 	"strings"
 	"sync/atomic"
-	"text/template"
 	"time"
 
 	"stentor/bench/measure"
@@ -25,20 +23,11 @@ type streams struct {
 	topics       []string // of all of them
 	queue        string   // "" when nobody subscribes to it
 	topic        bool     // everybody subscribes to one
-	user         *template.Template
+	user         *pattern
 	share        []float64 // share[d]: of all subscribers, the part with destination d or a lower one
 	seed         uint64
 	newest       []atomic.Uint32 // by stream: the number of the newest message
 	size         int
-}
-
-// Fields are what the templates of users, CONNECT headers, claims and destinations may name.
-type Fields struct {
-	Number      int // of the connection
-	Project     string
-	User        string
-	Token       string
-	Destination int // from 0, in a template of destinations
 }
 
 func newStreams(s *Spec, users bool) (*streams, error) {
@@ -93,22 +82,6 @@ func newStreams(s *Spec, users bool) (*streams, error) {
 	}
 	x.newest = make([]atomic.Uint32, count)
 	return x, nil
-}
-
-func compile(name, text string) (*template.Template, error) {
-	t, err := template.New(name).Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("--%s %q: %w", name, text, err)
-	}
-	return t, nil
-}
-
-func expand(t *template.Template, f Fields) (string, error) {
-	var b bytes.Buffer
-	if err := t.Execute(&b, f); err != nil {
-		return "", fmt.Errorf("--%s: %w", t.Name(), err)
-	}
-	return b.String(), nil
 }
 
 func (x *streams) project(number int) int { return number % len(x.projects) }

@@ -13,6 +13,7 @@ const (
 	retryFor     = 30 * time.Second // a refused message is sent again for so long
 	retryAtFirst = 20 * time.Millisecond
 	retryAtMost  = time.Second
+	maxCauses    = 64 // of failures that are told apart
 )
 
 // Pusher pushes messages through lanes.
@@ -156,6 +157,9 @@ func (p *Pusher) count(taken, failed int, err error) {
 		cause := "no answer"
 		if err != nil {
 			cause = err.Error()
+		}
+		if _, ok := p.failed[cause]; !ok && len(p.failed) >= maxCauses {
+			cause = "push: other causes" // what a server says may be different each time
 		}
 		p.failed[cause] += int64(failed)
 	}

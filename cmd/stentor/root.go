@@ -40,7 +40,7 @@ Exit codes: 0 it worked, 1 it failed, 2 the command line is wrong.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupNode, newServeCmd(), newClusterCmd(), newConfigCmd(), newTokenCmd(), newVersionCmd())
+	add(groupNode, newServeCmd(), newClusterCmd(), newConfigCmd(), newDoctorCmd(), newTokenCmd(), newVersionCmd())
 	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd())
 	return root
 }

@@ -141,6 +141,7 @@ type startOptions struct {
 
 func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
 	s := &server{cfg: cfg, log: newLogger(cfg, logTo)}
+	warnOfHost("/", int64(cfg.Limits.Connections), s.log)
 	list, err := authProjects(cfg)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,8 @@ type Log struct {
 	newest map[int32]int64        // the last offset of each partition that came
 	floors map[floorKey]int64     // newest evicted offset
 	gone   map[int32]int64        // newest evicted offset of each partition
+	// former is, for each partition that stepped back, the last offset of its life before.
+	former map[int32]int64
 	// lost is, for each partition, the newest evicted offset of destinations that floors has no room for.
 	lost map[int32]int64
 }
@@ -55,6 +57,7 @@ func NewLog(b Bounds) *Log {
 		newest: map[int32]int64{},
 		floors: map[floorKey]int64{},
 		gone:   map[int32]int64{},
+		former: map[int32]int64{},
 		lost:   map[int32]int64{},
 	}
 }
@@ -71,10 +74,12 @@ func (l *Log) Begin(pos bus.Position) {
 		clear(l.newest)
 		clear(l.floors)
 		clear(l.gone)
+		clear(l.former)
 		clear(l.lost)
 	}
 	if newest, ok := l.newest[pos.Partition]; ok && pos.Offset <= newest {
 		l.evictAll()
+		l.former[pos.Partition] = max(newest, l.former[pos.Partition])
 	}
 	l.begins[pos.Partition] = pos
 	l.newest[pos.Partition] = pos.Offset - 1
@@ -281,6 +286,9 @@ func (l *Log) reaches(w Wanted, from map[int32]int64) bool {
 		}
 		if named && seenTo < begin.Offset-1 {
 			return false
+		}
+		if former, back := l.former[partition]; back && named && seenTo <= former {
+			return false // it may have seen what was there before
 		}
 		if !named && w.scattered() && begin.Offset > 0 {
 			return false

@@ -6,7 +6,8 @@ import "sync/atomic"
 // node's clock in ns, 0 for none.
 type Report struct {
 	// Matched are the subscriptions that it was for, Written those whose socket took it. Dropped lost it to the policy
-	// for slow clients, Failed to a write that broke the connection. What is in none of them waits, or its client left.
+	// for slow clients, Failed to a write that broke the connection or to a panic. What is in none of them waits, has
+	// expired, or its client left.
 	Matched, Written, Dropped, Failed atomic.Int64
 	First, Last                       atomic.Int64 // write
 }
@@ -25,7 +26,8 @@ func (e *Entry) AddWritten(n int, now int64) {
 		return
 	}
 	r.Written.Add(int64(n))
-	r.First.CompareAndSwap(0, now)
+	for first := r.First.Load(); (first == 0 || now < first) && !r.First.CompareAndSwap(first, now); first = r.First.Load() {
+	}
 	for last := r.Last.Load(); last < now && !r.Last.CompareAndSwap(last, now); last = r.Last.Load() {
 	}
 }
@@ -37,9 +39,9 @@ func (e *Entry) AddDropped() {
 	}
 }
 
-// AddFailed counts a subscription whose connection broke in the write of a push.
-func (e *Entry) AddFailed() {
-	if e.Report != nil {
-		e.Report.Failed.Add(1)
+// AddFailed counts subscriptions that were about to be given a push at now, and were not.
+func (e *Entry) AddFailed(n int, now int64) {
+	if e.Report != nil && n > 0 && !e.Expired(now) {
+		e.Report.Failed.Add(int64(n))
 	}
 }

@@ -86,6 +86,11 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) {
 	s.settle()
 }
 
+// Next reports whether the answer that Await promised with token is the next to be given.
+func (s *Session) Next(token uint32) bool {
+	return s.owed != nil && len(s.owed.answers) > 0 && s.owed.answers[0].token == token
+}
+
 // Owes reports whether answers are waiting.
 func (s *Session) Owes() bool { return s.owed != nil && len(s.owed.answers) > 0 }
 

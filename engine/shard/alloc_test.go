@@ -74,8 +74,9 @@ func TestReplayAllocates(t *testing.T) {
 	l := r.s.subs.at(i).log
 	l.unattach(r.s, i)
 	r.s.detach(i)
-	backlog := append([]*history.Entry(nil), l.entries.Items()[:1000]...)
+	backlog := make([]*history.Entry, 1000)
 	round := func() {
+		copy(backlog, l.entries.Items()) // what was given is let go of
 		f := r.s.subs.at(i).follow
 		f.backlog, f.cursor = backlog, 1000
 		for range 10 {

@@ -204,6 +204,7 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 		e.AddDropped()
 	}
 	f.backlog = slices.Delete(f.backlog, 0, gone)
+	l.lost(f.cursor)
 	f.cursor += uint64(missed)
 	s.lose(f, gone+missed)
 	if l.p.settings.Slow == KeepLatest {
@@ -306,6 +307,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 			s.given = append(s.given, l.at(n))
 		}
 	}
+	clear(f.backlog[:fromBacklog])
 	f.backlog = f.backlog[fromBacklog:]
 	if len(f.backlog) == 0 {
 		f.backlog = nil
@@ -313,10 +315,12 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	f.cursor += uint64(len(s.given) - fromBacklog)
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
 	if len(s.frames.buf) == 0 {
+		clear(s.given)
 		return true
 	}
 	if noted && note == nil {
 		f.dropped, f.resumed = 0, notResumed
+		b.gaps = l.gaps
 	}
 	s.sent(l.p)
 	written := s.write(c, s.frames.buf)
@@ -324,7 +328,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		if written {
 			e.AddWritten(1, s.now)
 		} else {
-			e.AddFailed()
+			e.AddFailed(1, s.now)
 		}
 	}
 	clear(s.given)

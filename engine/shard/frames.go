@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/gobwas/ws"
@@ -22,6 +23,8 @@ const linesGuess = 24
 type scratch struct {
 	buf      []byte
 	messages int
+	expired  int   // pushes that were left out
+	until    int64 // when the first of the others expires
 	lines    []byte
 
 	log  *log
@@ -38,7 +41,7 @@ func (f *scratch) forget() { f.log, f.id = nil, nil }
 // next call.
 func (s *Shard) roundFrames(l *log, b *sub) []byte {
 	f := &s.frames
-	if b.follow != nil {
+	if b.follow != nil || b.missed() {
 		f.begin()
 		note := b.note()
 		for n := l.head; n < l.end; n++ {
@@ -47,10 +50,13 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 		return f.buf
 	}
 	ack := b.ack != session.AckAuto
-	if f.log == l && f.from == l.head && f.to == l.end && f.id == b.id && f.ack == ack {
+	if f.log == l && f.from == l.head && f.to == l.end && f.id == b.id && f.ack == ack && s.now < f.until {
+		if f.expired > 0 {
+			s.stats.Expired.Add(uint64(f.expired))
+		}
 		return f.buf
 	}
-	f.buf, f.messages = f.buf[:0], 0
+	f.begin()
 	for n := l.head; n < l.end; n++ {
 		s.appendMessage(b, l.at(n), nil)
 	}
@@ -62,9 +68,13 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
+		s.frames.expired++
 		return false
 	}
 	f := &s.frames
+	if e.Expires != 0 {
+		f.until = min(f.until, e.Expires)
+	}
 	version := b.id.key.version
 	lines := b.id.lines
 	if acked := b.ack != session.AckAuto && version == stomp.V12; acked || len(note) > 0 {
@@ -89,10 +99,10 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 	return true
 }
 
-// begin empties the scratch for a write that is not a round's.
+// begin empties the scratch.
 func (f *scratch) begin() {
 	f.forget()
-	f.buf, f.messages = f.buf[:0], 0
+	f.buf, f.messages, f.expired, f.until = f.buf[:0], 0, 0, math.MaxInt64
 }
 
 // trim lets go of a scratch that one large push has grown.
@@ -124,12 +134,24 @@ func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 	return nil
 }
 
+// missed reports whether there was a gap that b has yet to be told of.
+func (b *sub) missed() bool { return b.gaps != b.log.gaps }
+
+var gapLine = []byte(resumedGap.line())
+
 // note builds the header lines that tell a subscription what happened to it: pushes dropped, the answer to its
-// resume. They go with its next MESSAGE. nil when there is nothing to tell.
+// resume, a gap since. They go with its next MESSAGE. nil when there is nothing to tell.
 func (b *sub) note() []byte {
-	f := b.follow
-	if f == nil || f.dropped == 0 && f.resumed == notResumed {
+	f, gap := b.follow, b.missed()
+	switch {
+	case gap && (f == nil || f.dropped == 0):
+		return gapLine
+	case f == nil || f.dropped == 0 && f.resumed == notResumed:
 		return nil
+	}
+	answer := f.resumed
+	if gap {
+		answer = resumedGap
 	}
 	lines := make([]byte, 0, 64)
 	if f.dropped > 0 {
@@ -137,11 +159,12 @@ func (b *sub) note() []byte {
 		lines = strconv.AppendUint(lines, uint64(f.dropped), 10)
 		lines = append(lines, '\n')
 	}
-	return append(lines, f.resumed.line()...)
+	return append(lines, answer.line()...)
 }
 
 // told is called when the scratch, which has b's note, is about to be written.
 func (s *Shard) told(b *sub) {
+	b.gaps = b.log.gaps
 	if f := b.follow; f != nil {
 		f.dropped, f.resumed = 0, notResumed
 		b.settle()

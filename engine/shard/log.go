@@ -24,7 +24,8 @@ type log struct {
 	name    string
 	pattern *destination.Pattern
 	kind    logKind
-	queued  bool // in its project's queue
+	queued  bool   // in its project's queue
+	gaps    uint16 // how often something was lost that its subscriptions may have wanted; it may wrap
 
 	entries fifo.List[*history.Entry]
 	base    uint64 // number of the oldest of entries
@@ -36,7 +37,15 @@ type log struct {
 	wrote    int      // of those, given something since the reports were last told
 	users    int      // subscriptions of a userQueue
 	detached int      // subscriptions that go at their own pace
+	resuming int      // of those, who have yet to be told where they begin: what comes meanwhile is not for them yet
+	held     bool     // stays without subscriptions while a write of its round is under way
+
+	// gone are the reports of the last pushes before base that detached subscriptions may have lost.
+	gone fifo.List[*history.Report]
 }
+
+// goneReports bounds gone.
+const goneReports = 10_000
 
 func (l *log) tail() uint64                    { return l.base + uint64(l.entries.Len()) }
 func (l *log) at(number uint64) *history.Entry { return l.entries.At(int(number - l.base)) }
@@ -63,8 +72,27 @@ func (l *log) finish() {
 // want, or that history has let go of.
 func (l *log) trim() {
 	for l.base < l.head && (l.detached == 0 || l.entries.At(0).Evicted()) {
-		l.entries.Pop()
+		e := l.entries.Pop()
 		l.base++
+		if l.detached > 0 {
+			l.gone.Push(e.Report)
+		}
+		if l.gone.Len() > goneReports {
+			l.gone.Pop()
+		}
+	}
+	if l.detached == 0 && l.gone.Len() > 0 {
+		l.gone = fifo.List[*history.Report]{}
+	}
+}
+
+// lost tells the reports of what was trimmed that a subscription with this cursor has lost it.
+func (l *log) lost(cursor uint64) {
+	first := l.base - uint64(l.gone.Len())
+	for n := max(cursor, first); n < l.base; n++ {
+		if r := l.gone.At(int(n - first)); r != nil {
+			r.Dropped.Add(1)
+		}
 	}
 }
 

@@ -103,17 +103,31 @@ func (s *Shard) dropProject(p *project) {
 	delete(s.projects, p.settings.Name)
 }
 
-// Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before.
+// Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
+// is subscribed and may have missed something is told with the next MESSAGE.
 func (s *Shard) Begin(project string, pos bus.Position) {
 	applied := s.tenant(project).applied
+	old, known := applied[pos.Partition]
+	if known && (old.Epoch != pos.Epoch || old.Offset+1 != pos.Offset) || !known && len(applied) > 0 && pos.Offset > 0 {
+		if p := s.projects[project]; p != nil {
+			for l := range p.all() {
+				l.gaps++
+			}
+		}
+	}
 	maps.DeleteFunc(applied, func(_ int32, old bus.Position) bool { return old.Epoch != pos.Epoch })
 	pos.Offset--
 	applied[pos.Partition] = pos
 }
 
-// Applied says that this shard has taken a project's partition up to pos.
+// Applied says that this shard has taken a project's partition up to pos. A bus that reads again what it has read
+// says less than the shard has: only Begin goes back.
 func (s *Shard) Applied(project string, pos bus.Position) {
-	s.tenant(project).applied[pos.Partition] = pos
+	applied := s.tenant(project).applied
+	if old, known := applied[pos.Partition]; known && old.Epoch == pos.Epoch && pos.Offset <= old.Offset {
+		return
+	}
+	applied[pos.Partition] = pos
 }
 
 // positionLine is the header line that says what a subscription has behind it. last-message-id takes its value.
@@ -173,7 +187,7 @@ func (s *Shard) route(name string, e *history.Entry) {
 
 func (s *Shard) append(l *log, e *history.Entry) {
 	l.entries.Push(e)
-	e.AddMatched(l.subscriptions())
+	e.AddMatched(l.subscriptions() - l.resuming)
 	s.enqueue(l.p, l)
 }
 
@@ -216,7 +230,7 @@ func (p *project) userLog(dest string) *log {
 
 // dropLog forgets a log without subscriptions and gives back the pushes that only it needed.
 func (s *Shard) dropLog(l *log) {
-	if l.subscriptions() > 0 {
+	if l.held || l.subscriptions() > 0 {
 		return
 	}
 	switch l.kind {

@@ -50,6 +50,7 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	s.detach(i)
 	b := s.subs.at(i)
 	b.follow.resuming = r
+	b.log.resuming++
 	if b.log.kind == userQueue {
 		b.follow.from = b.log.p.unicast.next()
 	} else {
@@ -65,30 +66,28 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	s.followSoon(c)
 }
 
-// tryResume answers a resume unless this shard has yet to come as far as the client. It reports whether the
-// subscription may go on.
+// tryResume answers a resume unless this shard has yet to come as far as the client, or the RECEIPT would have to wait
+// for others before it: it says what the messages behind it are. It reports whether the subscription may go on.
 func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
 	r := f.resuming
+	if r.answer && !c.sess.Next(r.token) {
+		return false
+	}
 	applied := l.p.applied
 	if behind(r.seen, applied) && int32(s.millis()-r.deadline) < 0 {
 		return false
 	}
-	f.resuming = nil
+	b.begun()
 	f.resumed = resumedGap
+	b.gaps = l.gaps // the answer is about those too
 	var missed []*history.Entry
 	if len(r.seen) > 0 && !behind(r.seen, applied) {
 		found, complete := l.p.settings.History.Since(wanted(c, l), r.seen, applied)
 		if complete {
 			f.resumed = resumedAll
 			missed = found
-			counted := f.waitingEntries(b) // what came since SUBSCRIBE
-			for _, e := range missed {
-				if _, known := slices.BinarySearchFunc(counted, e, history.Compare); !known {
-					e.AddMatched(1)
-				}
-			}
 		}
 	}
 	if f.resumed == resumedAll {
@@ -105,12 +104,23 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	} else {
 		f.cursor = l.tail()
 	}
+	for _, e := range missed {
+		e.AddMatched(1)
+	}
 	f.backlog = missed
 	f.progress = s.millis()
 	if r.answer {
 		s.settle(c, r.token, line)
 	}
 	return c.state == stateOpen && c.sess.Phase == session.Connected
+}
+
+// begun is called when a resuming subscription begins, or ends.
+func (b *sub) begun() {
+	if b.follow.resuming != nil {
+		b.follow.resuming = nil
+		b.log.resuming--
+	}
 }
 
 // abandon answers a SUBSCRIBE whose client ends it before its resume has come out: other answers wait behind it.
@@ -158,19 +168,28 @@ func (s *Shard) own(c *Conn, b *sub) (own []*history.Entry) {
 	for n := max(b.follow.from, u.base); n < u.next(); n++ {
 		e := u.entries.At(int(n - u.base))
 		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c {
-			e.AddMatched(1)
 			own = append(own, e)
 		}
 	}
 	return own
 }
 
-// behind reports whether a client has seen what the shard has not taken yet.
+// behind reports whether a client has seen what the shard has not taken yet. Another node may have heard of a new
+// partition before this one.
 func behind(seen []bus.Position, applied map[int32]bus.Position) bool {
 	for _, p := range seen {
-		if a, ok := applied[p.Partition]; ok && a.Epoch == p.Epoch && a.Offset < p.Offset {
+		a, known := applied[p.Partition]
+		if known && a.Epoch == p.Epoch && a.Offset < p.Offset || !known && reads(applied, p.Epoch) {
 			return true
 		}
 	}
 	return false
+}
+
+// reads reports whether a shard is in this epoch, or has yet to hear of any: its node has just started.
+func reads(applied map[int32]bus.Position, epoch uint64) bool {
+	for _, a := range applied {
+		return a.Epoch == epoch // all are of one
+	}
+	return true
 }

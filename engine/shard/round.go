@@ -129,16 +129,15 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		return 1
 	}
 	out := s.roundFrames(l, b)
-	from, to := l.head, l.end
 	if len(out) > 0 {
 		s.told(b)
 		s.sent(l.p)
-		if !s.write(c, out) {
-			if l.head == from && l.end == to { // else the log went with its last subscription
-				for n := from; n < to; n++ {
-					l.at(n).AddFailed()
-				}
-			}
+		l.held = true
+		stands := s.write(c, out)
+		l.held = false
+		if !stands {
+			l.failed(1, s.now)
+			s.dropLog(l)          // when that was its last subscription
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
 		}
 	}
@@ -159,20 +158,36 @@ func (s *Shard) report(l *log) {
 	}
 }
 
-// skip gives up what a panic interrupted.
+// failed counts n subscriptions that were not given what the round under way brings.
+func (l *log) failed(n int, now int64) {
+	for i := l.head; i < l.end; i++ {
+		l.at(i).AddFailed(n, now)
+	}
+}
+
+// skip gives up what a panic interrupted. Who may have lost something by it is told.
 func (s *Shard) skip() {
 	at := s.doing
 	s.doing = doing{}
 	s.frames = scratch{}
 	switch {
 	case at.log != nil:
-		at.log.wrote = 0
-		if at.log.inRound() {
-			at.log.advance(at.log.end)
+		l := at.log
+		l.held = false
+		s.report(l)
+		if l.inRound() {
+			l.failed(len(l.attached)-l.served, s.now)
+			l.advance(l.end)
+			l.gaps++
 		}
 	case at.unicast != nil:
-		if at.unicast.unicast.entries.Len() > 0 {
-			at.unicast.unicast.pop()
+		if u := &at.unicast.unicast; u.entries.Len() > 0 {
+			e := u.entries.At(0)
+			e.AddFailed(1, s.now)
+			if l := at.unicast.users[e.Destination]; l != nil {
+				l.gaps++
+			}
+			u.pop()
 		}
 	case at.conn != nil:
 		s.drop(at.conn)

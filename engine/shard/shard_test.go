@@ -99,6 +99,37 @@ func TestResumesAreSliced(t *testing.T) {
 	}
 }
 
+// The RECEIPT of a resume comes before the messages that it speaks of, also when it waits for one before it: here that
+// of a subscription whose client has seen more than this shard.
+func TestResumeIsAnsweredFirst(t *testing.T) {
+	r := newRig(t)
+	r.push("/topic/a", 10)
+	r.push("/topic/b", 10)
+	r.run()
+	k := r.connect("ann")
+	k.keep = true
+	k.subscribe("/topic/a", "sub-a", "receipt", "receipt-a", "last-message-id", "1-0-2")
+	k.subscribe("/topic/b", "sub-b", "receipt", "receipt-b", "last-message-id", "1-0-0")
+	for range 5 {
+		r.tick()
+	}
+	if bytes.Contains(k.kept, []byte("receipt-a")) || bytes.Contains(k.kept, []byte("sub-b")) {
+		t.Errorf("too early: %q", k.kept)
+	}
+	r.push("/topic/a", 10)
+	for range 5 {
+		r.tick()
+	}
+	at := 0
+	for _, want := range []string{"receipt-a", "receipt-b", "resumed:true", "subscription:sub-b"} {
+		found := bytes.Index(k.kept[at:], []byte(want))
+		if found < 0 {
+			t.Fatalf("no %s behind %q", want, k.kept[:at])
+		}
+		at += found
+	}
+}
+
 // A push reaches those who are there while many others resume: it does not wait until all of these had a turn.
 func TestPushPassesResumes(t *testing.T) {
 	r := newRig(t)

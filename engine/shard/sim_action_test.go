@@ -8,6 +8,8 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/bus"
+	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -44,11 +46,14 @@ var simActions = []weighted{
 	{"die", 1, (*world).dieSome},
 	{"epoch", 1, (*world).epochSome},
 	{"evict", 3, (*world).evictSome},
+	{"jump", 1, (*world).jumpSome},
+	{"grow", 1, (*world).growSome},
+	{"read again", 1, (*world).readAgain},
 	{"query", 1, (*world).querySome},
 }
 
 // rare actions change so much that they are not tried at each seed.
-var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true}
+var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true, "jump": true, "grow": true}
 
 func (w *world) chooseActions() {
 	for _, a := range simActions {
@@ -130,6 +135,9 @@ func (l *simLink) subscribe() {
 	// Many have the same ids, on purpose.
 	id := pick(w, []string{"sub-", "a:", "b\\", "0."}) + strconv.Itoa(c.ids)
 	c.ids++
+	if w.profile.Crowded && !slices.ContainsFunc(slices.Concat(c.feeds, l.feeds), func(f *feed) bool { return f.id == dest }) {
+		id = dest // the same as everybody's
+	}
 	if c.version == stomp.V10 && w.chance(2) {
 		id = ""
 		for _, f := range slices.Concat(c.feeds, l.feeds) {
@@ -484,14 +492,77 @@ func (w *world) epochSome() {
 		if p.epoch != len(t.epochs)-1 {
 			return
 		}
-		for part := range p.read {
-			if p.served && p.read[part] < len(t.parts[part]) {
+		for part := range t.parts {
+			if p.served && (part >= len(p.read) || p.read[part] < len(t.parts[part])) {
 				return
 			}
 		}
 	}
 	t.begin()
 	w.tracef("bus: %s is created anew", t.name)
+}
+
+// jumpSome has the bus lose what a node has yet to read: the node goes on behind it.
+func (w *world) jumpSome() {
+	n := pick(w, w.nodes)
+	p := pick(w, n.projects)
+	part := w.rng.IntN(w.profile.Partitions) // later ones have all there is: a topic's client may not have heard of them
+	if left := n.end(p, part) - p.read[part]; p.served && left > 0 {
+		n.jump(p, part, p.read[part]+1+w.rng.IntN(left))
+	}
+}
+
+// readAgain has a node read what it has read, as when its consumer was made anew: nobody gets anything again.
+func (w *world) readAgain() {
+	n := pick(w, w.nodes)
+	p := pick(w, n.projects)
+	part := w.rng.IntN(len(p.read))
+	if n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) {
+		return
+	}
+	at := p.begin[part]
+	if before := p.read[part] - at; before > 0 {
+		at += w.rng.IntN(before)
+	}
+	w.tracef("node %d: %s reads partition %d again from %d to %d", n.index, p.topic.name, part, at, p.read[part])
+	for ; at < p.read[part]; at++ {
+		x := p.topic.parts[part][at]
+		expired := x.expires != 0 && w.now >= x.expires // it is not looked at
+		if !expired && p.history.Append(history.NewEntry(x.pos, x.record, w.now, x.expires), len(n.shards)) {
+			w.failf("node %d: history takes %v again", n.index, x.pos)
+		}
+		if w.chance(3) {
+			n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
+		}
+	}
+}
+
+// growSome gives a topic one more partition: destinations move.
+func (w *world) growSome() {
+	t := pick(w, w.topics)
+	if len(t.parts) == w.profile.Partitions+2 {
+		return
+	}
+	w.tracef("bus: %s has %d partitions", t.name, len(t.parts)+1)
+	t.parts = append(t.parts, nil)
+	for i := range t.epochs {
+		t.epochs[i].first = append(t.epochs[i].first, 0)
+	}
+	for _, c := range w.clients {
+		feeds := c.feeds
+		if c.link != nil {
+			feeds = slices.Concat(feeds, c.link.feeds)
+		}
+		for _, f := range feeds {
+			if c.topic == t && len(f.parts) < len(t.parts) {
+				f.parts = append(f.parts, part{})
+				f.known = append(f.known, bus.Position{})
+				if f.fresh != nil {
+					f.fresh = append(f.fresh, span{})
+				}
+			}
+		}
+	}
 }
 
 func (w *world) evictSome() {

@@ -169,7 +169,7 @@ func (t *simTopic) random() *bus.Record {
 		r.Destination = pick(w, t.dests)
 	}
 	if w.chance(6) {
-		r.TTL = time.Duration(w.rng.Int64N(1500*millisecond) + 1)
+		r.TTL = time.Duration(w.rng.Int64N(pick(w, []int64{20 * millisecond, 1500 * millisecond})) + 1)
 	}
 	return r
 }

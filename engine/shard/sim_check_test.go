@@ -151,7 +151,7 @@ func (w *world) checkShards() {
 			if p.sessions != sessions {
 				w.failf("node %d: %d sessions of %s joined, %d are there", n.index, p.sessions, p.topic.name, sessions)
 			}
-			for _, entries := range p.entries {
+			for _, entries := range append(p.entries[:len(p.entries):len(p.entries)], p.past) {
 				for _, e := range entries {
 					if e == nil {
 						continue
@@ -286,7 +286,7 @@ func (w *world) audit(sh *simShard) {
 	if len(s.machine.Out) > 0 {
 		w.failf("%v: %d bytes of answers belong to nobody", sh, len(s.machine.Out))
 	}
-	detached := map[*log]int{}
+	detached, resuming := map[*log]int{}, map[*log]int{}
 	for place, i := range s.detached {
 		b := s.subs.at(i)
 		if !b.loose || int(b.place) != place || b.follow == nil {
@@ -294,13 +294,16 @@ func (w *world) audit(sh *simShard) {
 			return
 		}
 		detached[b.log]++
+		if b.follow.resuming != nil {
+			resuming[b.log]++
+		}
 	}
 	for name, p := range s.projects {
 		if p.settings.Name != name || p.sessions == 0 {
 			w.failf("%v: project %s has %d sessions", sh, name, p.sessions)
 		}
 		for l := range p.all() {
-			w.auditLog(sh, l, detached[l])
+			w.auditLog(sh, l, detached[l], resuming[l])
 		}
 	}
 	for _, k := range sh.sockets {
@@ -308,9 +311,10 @@ func (w *world) audit(sh *simShard) {
 	}
 }
 
-func (w *world) auditLog(sh *simShard, l *log, detached int) {
+func (w *world) auditLog(sh *simShard, l *log, detached, resuming int) {
 	s := sh.shard
-	ok := l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) && l.detached == detached
+	ok := l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) && l.detached == detached &&
+		l.resuming == resuming && !l.held && (detached > 0 || l.gone.Len() == 0)
 	if !l.inRound() {
 		ok = ok && l.served == 0
 	}

@@ -33,6 +33,7 @@ type feed struct {
 	invented bool // the claims are not what the client has seen
 	asked    int64
 	noted    bool // a MESSAGE said how the resume came out
+	jumps    []jump
 
 	// What the shard was seen to do.
 	registered bool
@@ -45,8 +46,7 @@ type feed struct {
 	parts []part
 	known []bus.Position // what the client can resume from; Epoch 0: nothing
 
-	told, sure, maybe int // pushes: told to be dropped; missed; missed with an excuse
-	forgiven          map[bus.Position]bool
+	told, sure, maybe int      // pushes: told to be dropped; missed; missed with an excuse
 	tokens            []string // not acknowledged
 }
 
@@ -58,6 +58,13 @@ const (
 	whole // resumed:true
 	gap   // resumed:false
 )
+
+// jump is a gap that a live subscription has met, or what a panic has cost it.
+type jump struct {
+	part, low, high int // places that the node never had
+	at              int // bytes that had been written to the socket: the next MESSAGE tells
+	told            bool
+}
 
 // span is where something begins, when it is not seen exactly.
 type span struct{ low, high int }
@@ -72,7 +79,7 @@ type part struct {
 }
 
 func (c *simClient) newFeed(dest, id string) *feed {
-	f := &feed{c: c, dest: dest, id: id, forgiven: map[bus.Position]bool{}}
+	f := &feed{c: c, dest: dest, id: id}
 	if destination.IsPattern(dest) && !f.user() {
 		p, err := destination.ParsePattern(dest)
 		if err != nil {
@@ -93,7 +100,7 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	f.outcome, f.claims, f.claimed, f.invented, f.noted = plain, claims, resume, invented, false
 	f.registered, f.resolved, f.asked = false, false, l.w.now
 	f.told, f.sure, f.maybe, f.tokens = 0, 0, 0, nil
-	clear(f.forgiven)
+	f.jumps = nil
 	headers := []string{"destination", f.dest}
 	if f.id != "" {
 		headers = append(headers, "id", f.id)
@@ -153,7 +160,7 @@ func (f *feed) observe(sh *simShard, k *simSocket, before, after []int) {
 		return
 	}
 	f.resolved = true
-	f.unplaced = len(b.log.p.applied) < len(f.parts)
+	f.unplaced = len(b.log.p.applied) < f.c.w.profile.Partitions
 	f.fresh = nil
 	for p := range before {
 		f.fresh = append(f.fresh, span{before[p], after[p]})
@@ -161,6 +168,25 @@ func (f *feed) observe(sh *simShard, k *simSocket, before, after []int) {
 	if f.outcome == plain {
 		f.begin()
 	}
+}
+
+// jumped says that the shard goes on behind a gap.
+func (f *feed) jumped(sh *simShard, k *simSocket, low, high, part int) {
+	i := sh.shard.findSub(k.conn, []byte(f.id))
+	if f.id == "" {
+		i = sh.shard.findSub(k.conn, []byte("\x00"+f.dest))
+	}
+	if i == 0 {
+		return
+	}
+	if !f.resolved { // its resume will tell
+		f.jumps = append(f.jumps, jump{part: part, low: low, high: high, told: true})
+		return
+	}
+	if x := sh.shard.subs.at(i).follow; f.outcome == pending && x != nil && x.resumed != notResumed {
+		f.decide([]string{"", "true", "false"}[x.resumed]) // before the gap: what the next MESSAGE says is about that
+	}
+	f.jumps = append(f.jumps, jump{part: part, low: low, high: high, at: k.total})
 }
 
 // begin is where a subscription begins that is not resumed.
@@ -208,7 +234,7 @@ func (f *feed) decide(answer string) {
 		}
 		if f.invented {
 			x.next = f.c.topic.epoch().first[p] // of a partition that it did not name, it has nothing
-			if f.pattern == nil && !f.user() {
+			if f.pattern == nil && !f.user() && p < len(f.node.begin) {
 				x.next = f.node.begin[p] // and its destination should not be there
 			}
 			for _, c := range f.claims {
@@ -253,7 +279,7 @@ func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
 		return
 	}
 	positions, err := bus.ParsePositions(string(position))
-	if err != nil || len(positions) != len(f.parts) {
+	if err != nil || len(positions) < f.c.w.profile.Partitions || len(positions) > len(f.parts) {
 		w.failf("%v: RECEIPT has position %q", f, position)
 		return
 	}
@@ -301,7 +327,7 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 		w.failf("%v: MESSAGE %v is not for it: %+v", f, pos, p.record)
 		return
 	}
-	f.note(fr)
+	f.note(l, fr)
 	if w.err != nil {
 		return
 	}
@@ -329,20 +355,32 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 	x.next = p.index + 1
 	x.got = x.got || p.record.Session == ""
 	f.known[p.part] = pos
-	if at := l.sock.when(l.read); p.expires != 0 && at > p.expires+second {
+	if at := l.sock.when(l.read); p.expires != 0 && at > p.expires+f.slack() {
 		w.failf("%v: MESSAGE %v was written %d ms after it had expired", f, pos, (at-p.expires)/millisecond)
 	}
 	f.owe(l, fr, pos)
 }
 
-// note checks that the first MESSAGE after a resume says how it came out, and no other does.
-func (f *feed) note(fr *stomp.Frame) {
+// slack is how long a push may outlive its time: what is written between two looks at the clock.
+func (f *feed) slack() int64 { return 48*f.c.w.profile.WriteCost + millisecond }
+
+// note checks that the first MESSAGE after a resume says how it came out, the first after a gap that there was one,
+// and no other anything.
+func (f *feed) note(l *simLink, fr *stomp.Frame) {
 	resumed, has := fr.Get("resumed")
-	if has != (f.claimed != "" && !f.noted) {
-		f.c.w.failf("%v: MESSAGE has resumed %q", f, resumed)
+	gap := false
+	for i := range f.jumps {
+		if j := &f.jumps[i]; !j.told && l.read > j.at {
+			j.told, gap = true, true
+		}
+	}
+	if has != (f.claimed != "" && !f.noted || gap) || gap && string(resumed) != "false" {
+		f.c.w.failf("%v: MESSAGE has resumed %q, behind a gap %t", f, resumed, gap)
 		return
 	}
-	if has {
+	if gap {
+		f.noted = true
+	} else if has {
 		f.decide(string(resumed))
 		f.noted = true
 	}
@@ -416,7 +454,7 @@ func (f *feed) skip(part, index int) {
 			start = x.session
 		}
 		switch {
-		case n < start, f.forgiven[p.pos], p.expires != 0 && f.c.w.now >= p.expires:
+		case n < start, f.leapt(part, n), p.expires != 0 && f.c.w.now >= p.expires:
 			f.maybe++
 		default:
 			f.sure++
@@ -427,6 +465,11 @@ func (f *feed) skip(part, index int) {
 		}
 	}
 	x.next = index
+}
+
+// leapt reports whether the node never had the push at n, and has said so or will.
+func (f *feed) leapt(part, n int) bool {
+	return slices.ContainsFunc(f.jumps, func(j jump) bool { return j.part == part && j.low <= n && n < j.high })
 }
 
 // lost is the end of the connection. What the client knows stays.
@@ -472,6 +515,12 @@ func (f *feed) justify(positions []bus.Position) {
 	if len(named) == 0 {
 		return
 	}
+	for part := range named {
+		if !slices.ContainsFunc(positions, func(pos bus.Position) bool { return int(pos.Partition) == part }) {
+			f.patient()
+			return
+		}
+	}
 	for _, pos := range positions {
 		part, applied := int(pos.Partition), t.behind(pos)
 		seen, ok := named[part]
@@ -481,9 +530,7 @@ func (f *feed) justify(positions []bus.Position) {
 		case pos.Epoch != t.epochs[node.epoch].number:
 			return // the shard has yet to hear of the epoch
 		case ok && seen > applied:
-			if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime-10 {
-				f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
-			}
+			f.patient()
 			return
 		case !ok:
 			seen = 0
@@ -497,15 +544,20 @@ func (f *feed) justify(positions []bus.Position) {
 	f.c.w.failf("%v: resumed:false for %q, of which nothing is gone", f, f.claimed)
 }
 
-// forgive lets the feeds of a shard miss the push at pos of a project.
-func (sh *simShard) forgive(which func(*feed) bool, pos bus.Position, project string) {
+// patient checks that the shard has waited, as it has to when it is behind the client.
+func (f *feed) patient() {
+	if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime-10 {
+		f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
+	}
+}
+
+// startle lets the subscriptions of a log miss the push at pos, if they are told.
+func (sh *simShard) startle(l *log, pos bus.Position) {
+	sh.observe()
 	for _, k := range sh.sockets {
-		if k.link.c.topic.name != project {
-			continue
-		}
 		for _, f := range k.link.feeds {
-			if which(f) {
-				f.forgiven[pos] = true
+			if t := k.link.c.topic; t.name == l.p.settings.Name && f.dest == l.shown() && f.registered {
+				f.jumped(sh, k, t.behind(pos)-1, t.behind(pos), int(pos.Partition))
 			}
 		}
 	}

@@ -39,7 +39,9 @@ type simProject struct {
 	epoch    int                // that it reads
 	begin    []int              // place where this node began, by partition
 	read     []int              // place of the next push to read
+	untold   []bus.Position     // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
 	entries  [][]*history.Entry // from begin on; nil was too old when it was read
+	past     []*history.Entry   // from before the last jumps
 	sessions int
 	reloads  int
 }
@@ -140,9 +142,11 @@ func (sh *simShard) input(k *simSocket, in []byte) {
 func (sh *simShard) applied() [][]int {
 	all := make([][]int, len(sh.node.projects))
 	for i, p := range sh.node.projects {
-		all[i] = make([]int, len(p.read))
+		all[i] = make([]int, len(p.topic.parts))
 		for part := range all[i] {
-			all[i][part] = p.begin[part]
+			if part < len(p.begin) {
+				all[i][part] = p.begin[part]
+			}
 			if t := sh.shard.tenants[p.topic.name]; t != nil {
 				if pos, ok := t.applied[int32(part)]; ok {
 					all[i][part] = p.topic.behind(pos)
@@ -189,27 +193,68 @@ func (n *simNode) serve(p *simProject) {
 		bounds = history.Bounds{Window: time.Duration(1+w.rng.IntN(8)) * time.Second, Bytes: 20_000 + w.rng.Int64N(200_000)}
 	}
 	p.history = history.NewLog(bounds)
-	p.begin, p.read, p.entries = nil, nil, nil
+	p.begin, p.read, p.entries, p.untold = nil, nil, nil, nil
 	for part, pushes := range t.parts {
-		begin := len(pushes)
-		if first := t.epoch().first[part]; begin > first && w.chance(2) {
+		begin, first := len(pushes), t.epoch().first[part]
+		if part >= w.profile.Partitions {
+			begin = first
+		} else if begin > first && w.chance(2) {
 			begin -= w.rng.IntN(begin - first + 1)
 		}
-		p.begin = append(p.begin, begin)
-		p.read = append(p.read, begin)
-		p.entries = append(p.entries, nil)
-		n.place(p, part)
+		n.add(p, begin)
 	}
 	n.configure(p)
+}
+
+// add has n read one more partition of p.
+func (n *simNode) add(p *simProject, begin int) {
+	p.begin = append(p.begin, begin)
+	p.read = append(p.read, begin)
+	p.entries = append(p.entries, nil)
+	p.untold = append(p.untold, bus.Position{})
+	n.place(p, len(p.begin)-1)
 }
 
 // place says where p's reading of a partition begins.
 func (n *simNode) place(p *simProject, part int) {
 	begin := p.topic.position(part, p.begin[part])
 	begin.Offset++
+	p.untold[part] = bus.Position{}
 	p.history.Begin(begin)
-	name := p.topic.name
-	n.everywhere(func(s *Shard) { s.Begin(name, begin) })
+	for _, sh := range n.shards {
+		sh.shard.Post(func() {
+			sh.begin(p.topic, begin)
+			sh.shard.Begin(p.topic.name, begin)
+		})
+	}
+}
+
+// begin notes which subscriptions have a gap when the shard is told that a partition begins at pos.
+func (sh *simShard) begin(t *simTopic, pos bus.Position) {
+	sh.observe()
+	x := sh.shard.tenants[t.name]
+	if x == nil || len(x.applied) == 0 {
+		return // the first that it hears of the project
+	}
+	old, known := x.applied[pos.Partition]
+	if known && old.Epoch == pos.Epoch && old.Offset+1 == pos.Offset || !known && pos.Offset == 0 {
+		return
+	}
+	for _, k := range sh.sockets {
+		for _, f := range k.link.feeds {
+			if k.link.c.topic == t && f.registered {
+				f.jumped(sh, k, t.behind(old), t.behind(pos)-1, int(pos.Partition))
+			}
+		}
+	}
+}
+
+// jump has n go on at a later place of a partition.
+func (n *simNode) jump(p *simProject, part, to int) {
+	n.w.tracef("node %d: %s jumps from %d to %d in partition %d", n.index, p.topic.name, p.read[part], to, part)
+	p.past = append(p.past, p.entries[part]...)
+	p.begin[part], p.read[part], p.entries[part] = to, to, nil
+	n.place(p, part)
 }
 
 // configure brings a project's settings, new or changed.
@@ -269,8 +314,16 @@ func (n *simNode) pump() {
 			for p.read[part] < n.end(p, part) && (n.w.calm || n.w.rng.IntN(8) > 0) {
 				n.read(p, part)
 			}
+			if pos := p.untold[part]; pos.Epoch != 0 && (n.w.calm || n.w.chance(3)) {
+				p.untold[part] = bus.Position{}
+				n.everywhere(func(s *Shard) { s.Applied(p.topic.name, pos) })
+			}
 		}
 		n.follow(p)
+		if part := len(p.read); part < len(p.topic.parts) && p.epoch == len(p.topic.epochs)-1 && (n.w.calm || n.w.chance(8)) {
+			n.w.tracef("node %d: %s has one more partition, %d", n.index, p.topic.name, part)
+			n.add(p, p.topic.epoch().first[part])
+		}
 	}
 }
 
@@ -310,9 +363,10 @@ func (n *simNode) read(p *simProject, part int) {
 	p.read[part]++
 	if x.expires != 0 && n.w.now >= x.expires {
 		p.entries[part] = append(p.entries[part], nil)
-		n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
+		p.untold[part] = x.pos
 		return
 	}
+	p.untold[part] = bus.Position{}
 	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
 	e.Report = &history.Report{}
 	p.entries[part] = append(p.entries[part], e)

@@ -131,12 +131,11 @@ func (k *simSocket) interrupted() {
 		k.link.excuse("its socket panicked")
 	case at.log != nil:
 		for n := at.log.head; n < at.log.end; n++ {
-			e := at.log.at(n)
-			k.sh.forgive(func(f *feed) bool { return true }, e.Position, at.log.p.settings.Name)
+			k.sh.startle(at.log, at.log.at(n).Position)
 		}
 	default:
-		u := &at.unicast.unicast
-		k.sh.forgive(func(f *feed) bool { return f.user() }, u.entries.At(0).Position, at.unicast.settings.Name)
+		e := at.unicast.unicast.entries.At(0)
+		k.sh.startle(at.unicast.users[e.Destination], e.Position)
 	}
 }
 

@@ -15,7 +15,8 @@ type sub struct {
 	next   uint32 // of the connection
 	place  uint32 // in log.attached, or in Shard.detached
 	ack    session.AckMode
-	loose  bool // detached
+	loose  bool   // detached
+	gaps   uint16 // of the log, of which it was told
 }
 
 // subID is the id that clients gave subscriptions, once for all who gave the same.
@@ -67,7 +68,7 @@ func (s *Shard) findSub(c *Conn, id []byte) uint32 {
 func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	i := s.subs.take()
 	b := s.subs.at(i)
-	*b = sub{log: l, id: s.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack}
+	*b = sub{log: l, id: s.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: l.gaps}
 	c.subs = i
 	c.nsubs++
 	s.stats.Subscriptions.Add(1)
@@ -109,6 +110,7 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	l := b.log
 	if b.loose {
+		b.begun()
 		s.unloose(i)
 	} else if l.kind != userQueue {
 		l.unattach(s, i)

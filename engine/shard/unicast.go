@@ -98,7 +98,7 @@ func (s *Shard) deliverTo(c *Conn, e *history.Entry, number uint64) (used int) {
 // give writes e to a user's subscription at once, or puts it behind what already waits for it.
 func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 	b := s.subs.at(i)
-	if !b.loose || number >= b.follow.from {
+	if !b.loose || number >= b.follow.from && b.follow.resuming == nil {
 		e.AddMatched(1)
 	}
 	if b.loose {
@@ -121,7 +121,7 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		if s.write(c, s.frames.buf) {
 			e.AddWritten(1, s.now)
 		} else {
-			e.AddFailed()
+			e.AddFailed(1, s.now)
 		}
 	}
 	return cost(n)

@@ -122,6 +122,8 @@ type Receipt struct {
 	Position string
 	// Gap means that the subscription could not resume where it asked to: messages may be missing.
 	Gap bool
+	// Resumed means that it did: nothing is missing.
+	Resumed bool
 }
 
 // Dial connects, and returns when the server has accepted CONNECT. ctx ends the attempt only. Errors of the server are
@@ -297,7 +299,7 @@ func (c *Conn) Next() (*Message, *Receipt, error) {
 			if id == endReceipt {
 				return nil, nil, ErrEnded
 			}
-			return nil, &Receipt{ID: id, Position: get(f, "position"), Gap: get(f, "resumed") == "false"}, nil
+			return nil, &Receipt{ID: id, Position: get(f, "position"), Gap: get(f, "resumed") == "false", Resumed: get(f, "resumed") == "true"}, nil
 		}
 	}
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stentor/tuning"
+)
+
+type doctorFlags struct {
+	want   tuning.Want
+	pid    int
+	root   string
+	asJSON bool
+}
+
+func newDoctorCmd() *cobra.Command {
+	var f doctorFlags
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check whether this host can hold so many connections",
+		Long: `Compares the host with what a number of connections needs: memory, kernel settings, limits of the process and
+of the systemd unit. For each setting it says what is, what should be and, where it is short, why that counts, what
+happens otherwise, and what mends it. It changes nothing; tuning/apply.sh does, and tuning/revert.sh puts it back.
+
+  stentor doctor --connections 1000000
+  stentor doctor --connections 1000000 --pid $(pidof stentor)    # the limits of a running node
+  stentor doctor --connections 1000000 --json | jq '.settings[] | select(.verdict == "short") | .mend'
+
+Without --pid it looks at the limits of this shell, and at the files of stentor.service.
+Exit codes: 0 all is well, 1 something is short, 2 the command line is wrong.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.examine(cmd.OutOrStdout()) },
+	}
+	flags := cmd.Flags()
+	flags.Int64Var(&f.want.Connections, "connections", 0, "how many connections the host shall hold")
+	flags.BoolVar(&f.want.Outgoing, "outgoing", false, "the host also opens connections: a proxy or stentor-bench runs on it")
+	flags.IntVar(&f.pid, "pid", 0, "look at the limits and the environment of this process")
+	flags.StringVar(&f.root, "root", "/", "look at the proc, sys and etc of this directory")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// examination is what `doctor --json` prints.
+type examination struct {
+	OK          bool             `json:"ok"`
+	Connections int64            `json:"connections"`
+	Fit         int64            `json:"fit"` // connections that the memory holds
+	Host        tuning.Host      `json:"host"`
+	Settings    []tuning.Finding `json:"settings"`
+}
+
+func (f *doctorFlags) examine(out io.Writer) error {
+	if err := f.want.Check(); err != nil {
+		return usagef("--connections: found %d, allowed: 1 to %d", f.want.Connections, tuning.MaxConnections)
+	}
+	if f.pid < 0 {
+		return usagef("--pid: found %d, allowed: the number of a process", f.pid)
+	}
+	if f.pid > 0 {
+		if _, err := os.Stat(filepath.Join(f.root, "proc", strconv.Itoa(f.pid))); err != nil {
+			return fmt.Errorf("there is no process %d", f.pid)
+		}
+	}
+	host, err := tuning.Inspect(f.root)
+	if err != nil {
+		return err
+	}
+	e := examination{Connections: f.want.Connections, Fit: f.want.Fit(host.Memory), Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
+	short := 0
+	for i := range e.Settings {
+		if e.Settings[i].Verdict == tuning.Short {
+			short++
+		}
+	}
+	e.OK = short == 0
+	if f.asJSON {
+		err = json.NewEncoder(out).Encode(e)
+	} else {
+		err = e.print(out)
+	}
+	if short > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of %d settings are short for %d connections", short, len(e.Settings), f.want.Connections))
+	}
+	return err
+}
+
+// print writes a line for each setting, and the reasons for those that are not all right.
+func (e *examination) print(out io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d connections on %d MiB and %d cores; the memory holds %d\n\n", e.Connections, e.Host.Memory>>10, e.Host.Cores, e.Fit)
+	for i := range e.Settings {
+		s := &e.Settings[i]
+		is := s.Is
+		if is == "" {
+			is = "not set, or not readable"
+		}
+		if s.Verdict == tuning.OK {
+			fmt.Fprintf(&b, "ok       %s: %s\n", s.Name, is)
+			continue
+		}
+		fmt.Fprintf(&b, "%-8s %s: %s, should be %s\n", s.Verdict, s.Name, is, s.Should())
+		for _, line := range [][2]string{{"why", s.Why}, {"without", s.Below}, {"source", s.Source}, {"mend", s.Mend}} {
+			if line[1] != "" {
+				fmt.Fprintf(&b, "         %-8s %s\n", line[0]+":", line[1])
+			}
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// warnOfHost says at the start of a node when fewer connections than wanted may fit, in one line. What the limit of
+// descriptors means the engine says itself.
+func warnOfHost(root string, connections int64, log *slog.Logger) {
+	host, err := tuning.Inspect(root)
+	if err != nil {
+		return // not a host that can be judged; the node runs all the same
+	}
+	var short []string
+	for _, f := range tuning.Check(root, 0, tuning.Want{Connections: connections}, host) {
+		if f.Limits && f.Verdict == tuning.Short && f.Kind != tuning.Rlimit && f.Kind != tuning.Systemd {
+			short = append(short, f.Name)
+		}
+	}
+	if len(short) > 0 {
+		log.Warn("this host is not set up for so many connections", "limits.connections", connections, "short", strings.Join(short, ","),
+			"see", fmt.Sprintf("stentor doctor --connections %d", connections))
+	}
+}

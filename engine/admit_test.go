@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"stentor/engine/ws"
+)
+
+// slow is a bus that is not ready at first.
+type slow struct {
+	Bus
+	ready atomic.Bool
+}
+
+func (b *slow) Ready() error {
+	if b.ready.Load() {
+		return nil
+	}
+	return errors.New("not yet")
+}
+
+// A node that does not have its history yet takes no clients: it would tell those who resume of gaps that are none.
+func TestClientsWaitForTheBus(t *testing.T) {
+	b := &slow{}
+	n, stop := startNode(t, func(inner Bus) Bus { b.Bus = inner; return b })
+	defer stop()
+	c := n.dial(t)
+	c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+	c.until(t, "503 Service Unavailable")
+	c.until(t, "Retry-After: 1\r\n")
+	c.end(t)
+	b.ready.Store(true)
+	n.dial(t).connect(t)
+}

@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"testing"
+	"time"
+)
+
+// A session of a project that was removed does not leave the one of the same name that came after it.
+func TestLeaveOfARemovedProject(t *testing.T) {
+	n, stop := startNode(t, nil)
+	defer stop()
+	conf := Project{Auth: n.project("shop").settings.Load().Rights.(*rights).project, Name: "shop", SlowTimeout: time.Minute, Connections: 1}
+	n.SetProjects([]Project{conf})
+	e := &env{node: n.Node}
+	old := n.project("shop").settings.Load()
+	if !e.Join(old) || e.Join(old) {
+		t.Fatal("not one session")
+	}
+	n.SetProjects([]Project{conf}) // the same: the session stands
+	if e.Join(n.project("shop").settings.Load()) {
+		t.Error("a reload made room")
+	}
+	n.SetProjects(nil)
+	n.SetProjects([]Project{conf})
+	again := n.project("shop").settings.Load()
+	e.Leave(old)
+	if !e.Join(again) || e.Join(again) {
+		t.Error("the limit is not one session any more")
+	}
+	e.Leave(again)
+}

@@ -1,0 +1,39 @@
+package kafka
+
+import (
+	"testing"
+
+	"stentor/engine/bus"
+)
+
+type flag bool
+
+func (t *flag) Taken() bool { return bool(*t) }
+
+// What the shards had not taken of a partition when the reader was given it again still holds its offset back.
+func TestPartitionTakesOver(t *testing.T) {
+	topic := bus.Topic{Project: "shop", Name: "push"}
+	var first, second flag
+	p := newPartition(topic, 0, 1, 10, 20)
+	p.passed(11, &first)
+	p.passed(12, &second)
+	again := newPartition(topic, 0, 1, 12, 20)
+	again.resumes, again.before = true, p
+	again.takeOver()
+	for i, c := range []struct {
+		do   func()
+		want int64
+	}{
+		{func() {}, 10},
+		{func() { again.passed(13, nil) }, 10},
+		{func() { first = true }, 11},
+		{func() { second = true }, 13},
+	} {
+		c.do()
+		if done := again.storable(); done != c.want {
+			t.Errorf("step %d: %d can be stored, want %d", i, done, c.want)
+		} else {
+			again.stored = done
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// needs adds to an error of the broker that says no which ACLs are wanted on which topic. Any other error is returned as
+// it is.
+func needs(err error, acls, topic string) error {
+	var e ck.Error
+	if !errors.As(err, &e) || e.Code() != ck.ErrTopicAuthorizationFailed && e.Code() != ck.ErrClusterAuthorizationFailed {
+		return err
+	}
+	return fmt.Errorf("%w: the node's user needs the ACL %s on topic %s", err, acls, topic)
+}
+
+// refusal says what an error of a connection to the brokers means, when it is one that only people can mend.
+func refusal(e ck.Error) (text string, ok bool) {
+	switch e.Code() {
+	case ck.ErrAuthentication, ck.ErrSaslAuthenticationFailed:
+		return "the brokers refuse this node's credentials (sasl.* of kafka.properties): " + e.Error(), true
+	case ck.ErrSsl:
+		return "there is no TLS with the brokers (security.protocol and ssl.* of kafka.properties): " + e.Error(), true
+	case ck.ErrResolve:
+		return "a broker's name is unknown (kafka.brokers): " + e.Error(), true
+	}
+	return "", false
+}

@@ -1,0 +1,294 @@
+#!/bin/sh
+# Sets this host up for a number of connections: shows what would change, asks, sets it now and for the next boots,
+# and keeps what was for revert.sh.
+set -eu
+program=tuning/apply.sh
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$here/common.sh"
+# shellcheck source-path=SCRIPTDIR source=settings.sh
+. "$here/settings.sh"
+
+usage() {
+	cat <<'TEXT'
+apply.sh --connections N [--outgoing] [--dry-run] [--yes] [--root DIR]
+
+Sets what is short for N connections: the running values, and files below /etc for the next boots. What suffices
+already is left alone. What was is kept in /var/lib/stentor-tuning; revert.sh puts it back.
+
+  --outgoing  the host also opens connections: a proxy or stentor-bench runs on it
+  --dry-run   show the difference and end
+  --yes       do not ask
+  --root DIR  work on DIR/proc, DIR/sys, DIR/etc and DIR/var (also: STENTOR_TUNING_ROOT)
+
+Exit status: 0 it is done or nothing was to do, 1 not all of it could be done, 2 refused.
+TEXT
+}
+
+allowed="--connections --outgoing --dry-run --yes --root"
+arguments "$@"
+facts
+fits=$(fit)
+if [ "$connections" -gt "$fits" ]; then
+	refuse "$connections connections do not fit into $((memory / 1024)) MiB of memory: at most $fits do"
+fi
+[ "$dry_run" = 1 ] || need_root
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+trap 'exit 1' HUP INT TERM
+: >"$stage/changes"
+: >"$stage/seen"
+: >"$stage/before"
+: >"$stage/after"
+
+# was PATH: the value before the first apply, in the variable it.
+was() {
+	if [ -e "$state/values/$1" ]; then words "$(cat "$state/values/$1")"; else present "$1"; fi
+}
+
+# line FILE TEXT...: adds lines to a file that will be written, which gets a heading first.
+line() {
+	target=$stage/files/$1
+	shift
+	if [ ! -e "$target" ]; then
+		mkdir -p "${target%/*}"
+		printf '# For %s connections of Stentor, by tuning/apply.sh. tuning/revert.sh takes it away.\n' "$connections" >"$target"
+	fi
+	printf '%s\n' "$@" >>"$target"
+}
+
+# put is called by settings for each of them, and makes the plan.
+put() {
+	kind=$1 name=$2 path=$3 rules=$4 value=$5
+	case $kind in
+	sysctl | sys | module) plan_value ;;
+	rlimit) plan_limit ;;
+	systemd | environment) plan_unit ;;
+	esac
+}
+
+plan_value() {
+	printf '%s\n' "$path" >>"$stage/seen"
+	if [ ! -e "$root/$path" ]; then
+		say "not on this kernel: $name"
+		return
+	fi
+	was "$path"
+	before=$it persists=1
+	present "$path"
+	now=$it
+	if met "$rules" "$before" "$value"; then
+		persists=0
+		selected "$before"
+	else
+		merge "$rules" "$before" "$value"
+	fi
+	wanted=$it
+	if [ "$persists" = 1 ]; then persist; fi
+	selected "$now"
+	if [ "$it" = "$wanted" ]; then return; fi
+	# The kernel rounds some of those up, and writes masks in other lengths.
+	case $kind in
+	sys) if [ "$persists" = 1 ] && met "$rules" "$now" "$wanted"; then return; fi ;;
+	module) if [ "$now" -ge "$wanted" ] && [ "$((now - wanted))" -lt "$((page * 128))" ]; then return; fi ;; # a page of buckets
+	esac
+	change
+}
+
+# change notes that path shall become wanted.
+change() {
+	printf '%s|%s|%s|%s\n' "$path" "$name" "$wanted" "$rules" >>"$stage/changes"
+	printf '%s = %s\n' "$name" "$now" >>"$stage/before"
+	printf '%s = %s\n' "$name" "$wanted" >>"$stage/after"
+}
+
+# plan_back puts back what an earlier run has set and this one does not want (without --outgoing, as an example).
+plan_back() {
+	if [ ! -d "$state/values" ]; then return; fi
+	for path in $(cd "$state/values" && find . -type f | sed 's|^\./||' | sort); do
+		if grep -qxF "$path" "$stage/seen" || [ ! -e "$root/$path" ]; then continue; fi
+		was "$path"
+		selected "$it"
+		wanted=$it name=/$path rules=-
+		present "$path"
+		now=$it
+		selected "$now"
+		if [ "$it" != "$wanted" ]; then change; fi
+	done
+}
+
+# persist notes what has the value set at the next boot.
+persist() {
+	case $kind in
+	sysctl)
+		line "$sysctl_file" "$name = $wanted"
+		case $name in
+		net.netfilter.*)
+			with_boot_unit
+			[ -e "$stage/files/$modules_file" ] || line "$modules_file" nf_conntrack # before systemd-sysctl runs
+			;;
+		esac
+		;;
+	sys)
+		line "$tmpfiles_file" "w /$path - - - - $wanted"
+		with_boot_unit
+		;;
+	module)
+		line "$modprobe_file" "options ${name%%.*} ${name#*.}=$wanted"
+		line "$tmpfiles_file" "w /$path - - - - $wanted"
+		with_boot_unit
+		;;
+	esac
+}
+
+# with_boot_unit: devices and modules may come after the early part of the boot, so their settings are made once more.
+with_boot_unit() {
+	[ ! -e "$stage/files/$boot_unit" ] || return 0
+	line "$boot_unit" '[Unit]' 'Description=Kernel settings for Stentor that wait for devices and modules' \
+		'After=network.target systemd-sysctl.service systemd-tmpfiles-setup.service' '' '[Service]' 'Type=oneshot' 'RemainAfterExit=yes' \
+		"ExecStart=-/bin/sh -c '[ ! -e /$tmpfiles_file ] || systemd-tmpfiles --create /$tmpfiles_file'" \
+		"ExecStart=-/bin/sh -c '[ ! -e /$sysctl_file ] || sysctl -q -e -p /$sysctl_file'"
+	line "$boot_wants" '[Unit]' "Wants=${boot_unit##*/}"
+}
+
+# plan_limit: limits.d counts for logins. It is left alone where logins may open enough files already.
+plan_limit() {
+	limit=$(cat "$state/nofile" 2>/dev/null || open_files)
+	nofile=$value
+	if met "$rules" "$limit" "$value"; then return; fi
+	line "$limits_file" "* hard nofile $value" "root hard nofile $value"
+}
+
+plan_unit() {
+	before=$(unit_value "$kind" "$name" "$root/$dropin_file") unit=''
+	[ "$name" != GOMEMLIMIT ] || unit=MiB
+	mebibytes "$name" "$before"
+	rc=0
+	met "$rules" "$it" "$value" || rc=$?
+	case $rc$name in
+	1* | 2LimitNOFILE | 2GOMEMLIMIT) ;;
+	*) return 0 ;;
+	esac
+	[ -e "$stage/files/$dropin_file" ] || line "$dropin_file" '[Service]'
+	case $kind in
+	systemd) line "$dropin_file" "$name=$value" ;;
+	*) line "$dropin_file" "Environment=$name=$value$unit" ;;
+	esac
+}
+
+# final PATH: the file that PATH shall be: the planned one, or what was there before the first apply.
+final() {
+	if [ -e "$stage/files/$1" ]; then
+		say "$stage/files/$1"
+	elif [ -e "$state/files/$1" ]; then
+		say "$state/files/$1"
+	elif grep -qxF "$1" "$state/absent" 2>/dev/null; then
+		say "$stage/none"
+	else
+		say "$root/$1"
+	fi
+}
+
+nofile=0
+settings
+plan_back
+difference "$stage/before" "$stage/after" running-values >"$stage/diff"
+differing=''
+for file in $managed; do
+	difference "$root/$file" "$(final "$file")" "$file" >"$stage/one"
+	if [ -s "$stage/one" ]; then differing="$differing $file"; fi
+	cat "$stage/one" >>"$stage/diff"
+done
+if [ ! -s "$stage/diff" ]; then
+	say "nothing to change: the host is set up for $connections connections"
+	exit 0
+fi
+cat "$stage/diff"
+# Who reads sysctl files later has the last word at the next boot.
+for file in "$root/etc/sysctl.conf" "$root"/etc/sysctl.d/*.conf; do
+	if [ ! -f "$file" ] || [ "$file" = "$root/$sysctl_file" ] || [ ! -f "$stage/files/$sysctl_file" ]; then continue; fi
+	while IFS=' ' read -r key equals _; do
+		[ "$equals" = "=" ] || continue
+		if sed 's/[ 	]//g' "$file" | grep -q "^-\{0,1\}$key="; then say "note: $key is set in ${file#"$root"} too; it counts where that file is read last (sysctl --system)"; fi
+	done <"$stage/files/$sysctl_file"
+done
+if [ "$dry_run" = 1 ]; then
+	say "dry run: nothing was changed"
+	exit 0
+fi
+agree "Change this?"
+
+# directory PATH: makes it and what is above it, and notes what was made.
+directory() {
+	[ ! -d "$root/$1" ] || return 0
+	case $1 in */*) directory "${1%/*}" ;; esac
+	mkdir "$root/$1"
+	say "$1" >>"$made"
+}
+
+made=$stage/made
+umask 022
+directory "$state_path"
+if [ -e "$made" ]; then
+	cat "$made" >>"$state/dirs"
+fi
+made=$state/dirs
+if [ ! -e "$state/nofile" ]; then open_files >"$state/nofile"; fi
+
+failed=0
+while IFS='|' read -r path name wanted rules; do
+	if [ ! -e "$state/values/$path" ]; then
+		mkdir -p "$state/values/${path%/*}"
+		cat "$root/$path" >"$stage/value"
+		mv "$stage/value" "$state/values/$path"
+	fi
+	if ! put_value "$path" "$wanted"; then
+		complain "$name could not be set to $wanted: the kernel refuses (in a container, or not allowed here)"
+		failed=1
+	else
+		present "$path"
+		selected "$it"
+		if [ "$it" != "$wanted" ] && ! met "$rules" "$it" "$wanted"; then
+			complain "$name was set to $wanted and is $(cat "$root/$path")"
+			failed=1
+		fi
+	fi
+done <"$stage/changes"
+
+# A limit above fs.nr_open would keep people from logging in and units from starting.
+present proc/sys/fs/nr_open
+number "$it"
+ceiling=$it
+if [ "${ceiling:-0}" -lt "$nofile" ]; then
+	complain "fs.nr_open is ${ceiling:-unknown}, below the $nofile descriptors wanted: limits.d and the unit are left alone"
+	failed=1
+fi
+for file in $differing; do
+	case $file in
+	"$limits_file" | "$dropin_file") if [ "${ceiling:-0}" -lt "$nofile" ]; then continue; fi ;;
+	esac
+	if [ ! -e "$state/files/$file" ] && ! grep -qxF "$file" "$state/absent" 2>/dev/null; then
+		if [ -e "$root/$file" ]; then
+			mkdir -p "$state/files/${file%/*}"
+			cp -p "$root/$file" "$state/files/$file"
+		else
+			say "$file" >>"$state/absent"
+		fi
+	fi
+	source=$(final "$file")
+	if [ -e "$source" ]; then
+		directory "${file%/*}"
+		cat "$source" >"$root/$file.new"
+		mv "$root/$file.new" "$root/$file"
+	else
+		rm -f "$root/$file"
+	fi
+done
+reload_units
+
+say
+if [ "$failed" = 1 ]; then say "done, but for what is named above; what was is in $state"; else say "done; what was is in $state"; fi
+say "now start the node again: it reads its limits and net.core.somaxconn when it starts"
+if [ -e "$root/$limits_file" ]; then say "limits of a shell change at the next login, or now, as root: ulimit -n $nofile"; fi
+exit "$failed"

@@ -1,0 +1,116 @@
+#!/bin/sh
+# Compares this host with what a number of connections needs. `stentor doctor` does the same and more.
+set -eu
+program=tuning/check.sh
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$here/common.sh"
+# shellcheck source-path=SCRIPTDIR source=settings.sh
+. "$here/settings.sh"
+
+usage() {
+	cat <<'TEXT'
+check.sh --connections N [--outgoing] [--pid PID] [--root DIR]
+
+Says of every setting whether it is ok, short or unknown for N connections, and why it counts. Changes nothing.
+
+  --outgoing  the host also opens connections: a proxy or stentor-bench runs on it
+  --pid PID   look at the limits and the environment of this process (default: this shell's, and the unit's files)
+  --root DIR  look at DIR/proc, DIR/sys and DIR/etc (also: STENTOR_TUNING_ROOT)
+
+Exit status: 0 all is well, 1 something is short, 2 the command line is wrong.
+TEXT
+}
+
+allowed="--connections --outgoing --pid --root"
+arguments "$@"
+facts
+
+shorts=0 unknowns=0 all=0
+
+# put is called by settings for each of them.
+put() {
+	kind=$1 name=$2 path=$3 rules=$4 value=$5
+	is='' unset=unknown
+	case $kind in
+	memory) is=$memory ;;
+	sysctl | sys | module) present "$path" && is=$it ;;
+	rlimit) is=$(open_files) ;;
+	systemd) is=$(of_unit) ;;
+	environment)
+		[ -n "$pid$(unit_lines | sed -n 1p)" ] && unset=ok
+		if [ "$unset" = ok ] && [ "$name" = GOMEMLIMIT ]; then unset=short; fi
+		is=$(of_environment)
+		;;
+	service) is=$(running "$name") ;;
+	socket)
+		report ok "set by the node"
+		return
+		;;
+	esac
+	if [ -z "$is" ]; then
+		report "$unset" "not set"
+		return
+	fi
+	mebibytes "$name" "$is"
+	verdict=ok
+	met "$rules" "$it" "$value" || case $? in
+	1) verdict=short ;;
+	*) verdict=unknown ;;
+	esac
+	if [ "$kind$verdict" = serviceshort ]; then verdict=unknown; fi
+	report "$verdict" "$is"
+}
+
+# of_unit: a key of the unit; of a running process what it has got.
+of_unit() {
+	case $pid$name in
+	[0-9]*LimitNOFILE) open_files ;;
+	[0-9]*TasksMax)
+		present "sys/fs/cgroup$(sed -n 's/^0:://p' "$root/proc/$pid/cgroup" 2>/dev/null)/pids.max"
+		say "$it"
+		;;
+	*) unit_value systemd "$name" ;;
+	esac
+}
+
+of_environment() {
+	if [ -z "$pid" ]; then
+		unit_value environment "$name"
+	else
+		tr '\0' '\n' <"$root/proc/$pid/environ" | sed -n "s/^$name=//p" | sed -n '$p'
+	fi
+}
+
+running() {
+	if cat "$root"/proc/[0-9]*/comm 2>/dev/null | grep -qx "$1"; then say running; else say "not running"; fi
+}
+
+# report VERDICT IS: a line, and the reasons where something is to be done.
+report() {
+	all=$((all + 1))
+	printf '%-8s%s: %s' "$1" "$name" "$2"
+	case $1 in
+	ok) printf '\n' ;;
+	*)
+		readable "$rules" "$value"
+		printf ', should be %s\n' "$it"
+		explain "$name"
+		printf '        why:      %s\n        without:  %s\n        source:   %s\n' "$why" "$below" "$source"
+		;;
+	esac
+	case $1 in
+	short) shorts=$((shorts + 1)) ;;
+	unknown) unknowns=$((unknowns + 1)) ;;
+	esac
+}
+
+fits=$(fit)
+settings
+say
+say "$connections connections on $((memory / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $unknowns unknown"
+[ "$shorts" -gt 0 ] || exit 0
+more=''
+[ "$outgoing" = 0 ] || more=' --outgoing'
+say "to set them: sudo $here/apply.sh --connections $connections$more"
+exit 1

@@ -1,0 +1,330 @@
+# shellcheck shell=sh disable=SC2034 # its variables are for those who read it
+# What check.sh, apply.sh and revert.sh have in common. It is read by them (.), never run.
+# POSIX sh, and of programs only what busybox has too.
+
+say() { printf '%s\n' "$*"; }
+complain() { printf '%s: %s\n' "$program" "$*" >&2; }
+
+# refuse ends with 2: nothing was done.
+refuse() {
+	complain "$*"
+	exit 2
+}
+
+# whole_number TEXT MOST: says whether TEXT is a number from 1 to MOST as people write it.
+whole_number() {
+	case $1 in
+	'' | 0* | *[!0-9]*) return 1 ;;
+	esac
+	[ "${#1}" -le 9 ] && [ "$1" -le "$2" ]
+}
+
+# arguments reads the command line: into connections, outgoing, pid, dry_run, yes and root. allowed has the options that
+# the script knows.
+arguments() {
+	connections='' outgoing=0 pid='' dry_run=0 yes=0 root=${STENTOR_TUNING_ROOT:-}
+	while [ $# -gt 0 ]; do
+		option=$1
+		shift
+		case $option in
+		-h | --help) usage && exit 0 ;;
+		--*=*) # one word: take it apart
+			set -- "${option#*=}" "$@"
+			option=${option%%=*}
+			;;
+		esac
+		case " $allowed " in
+		*" $option "*) ;;
+		*) refuse "unknown option $option; --help has them all" ;;
+		esac
+		case $option in
+		--connections | --pid | --root)
+			[ $# -gt 0 ] || refuse "$option needs a value"
+			;;
+		esac
+		case $option in
+		--connections)
+			whole_number "$1" 10000000 || refuse "--connections: found '$1', allowed: 1 to 10000000"
+			connections=$1
+			shift
+			;;
+		--pid)
+			whole_number "$1" 999999999 || refuse "--pid: found '$1', allowed: the number of a process"
+			pid=$1
+			shift
+			;;
+		--root)
+			[ -d "$1" ] || refuse "--root: $1 is no directory"
+			root=$1
+			shift
+			;;
+		--outgoing) outgoing=1 ;;
+		--dry-run) dry_run=1 ;;
+		--yes) yes=1 ;;
+		esac
+	done
+	root=${root%/}
+	state=$root/$state_path
+	case " $allowed " in
+	*" --connections "*) [ -n "$connections" ] || refuse "say for how many: --connections 1000000" ;;
+	esac
+}
+
+# facts finds out what the values depend on: memory and page (KiB), cores, conntrack, and nics as NAME:RX:TX.
+facts() {
+	memory=$(sed -n 's/^MemTotal: *\([0-9]*\) .*/\1/p' "$root/proc/meminfo" 2>/dev/null) || memory=
+	[ -n "$memory" ] || refuse "$root/proc/meminfo does not say how much memory there is; is /proc mounted?"
+	page=$(sed -n 's/^KernelPageSize: *\([0-9]*\) .*/\1/p' "$root/proc/self/smaps" 2>/dev/null | sed -n 1p) || page=
+	[ -n "$page" ] || page=4
+	cores=$(grep -c '^processor' "$root/proc/cpuinfo" 2>/dev/null) || cores=1
+	conntrack=0
+	[ ! -e "$root/proc/sys/net/netfilter/nf_conntrack_max" ] || conntrack=1
+	nics=''
+	for device in "$root"/sys/class/net/*/device; do
+		[ -e "$device" ] || continue
+		nic=${device%/device}
+		nics="$nics ${nic##*/}:$(count "$nic"/queues/rx-*):$(count "$nic"/queues/tx-*)"
+	done
+}
+
+# count NAME...: how many of the names exist.
+count() {
+	if [ -e "$1" ]; then say $#; else say 0; fi
+}
+
+# cpumask CORES EVERY FIRST: bits FIRST, FIRST+EVERY, ... below CORES, in words of 32 bits, the highest first.
+cpumask() (
+	word=0 mask='' cpu=$3
+	while [ "$((word * 32))" -lt "$1" ]; do
+		bits=0 word=$((word + 1))
+		while [ "$cpu" -lt "$1" ] && [ "$cpu" -lt "$((word * 32))" ]; do
+			bits=$((bits | 1 << (cpu % 32))) cpu=$((cpu + $2))
+		done
+		mask=$(printf %08x "$bits")${mask:+,$mask}
+	done
+	say "$mask"
+)
+
+# The next ones answer in the variable it, since a subshell for each would make the scripts slow.
+
+# words TEXT: TEXT with single spaces.
+words() {
+	set -f
+	# shellcheck disable=SC2048,SC2086 # it is to be split
+	set -- $*
+	set +f
+	it=$*
+}
+
+# selected TEXT: the word in brackets of "always [madvise] never", else TEXT with single spaces.
+selected() {
+	case $1 in
+	*\[*\]*) it=${1#*\[} it=${it%%\]*} ;;
+	*) words "$1" ;;
+	esac
+}
+
+# number TEXT: TEXT as a number that the shell can compare; nothing when it is none.
+number() {
+	case $1 in
+	unlimited | infinity) it=999999999999999999 ;;
+	'' | *[!0-9]*) it='' ;;
+	*) if [ "${#1}" -gt 18 ]; then it=999999999999999999; else it=$1; fi ;;
+	esac
+}
+
+# suffices RULE HAVE WANT: compares two numbers.
+suffices() {
+	case $1 in
+	atleast) [ "$2" -ge "$3" ] ;;
+	atmost) [ "$2" -le "$3" ] ;;
+	*) false ;;
+	esac
+}
+
+# met RULES IS VALUE: 0 when IS suffices, 1 when it does not, 2 when nobody can say.
+met() {
+	met_rules=$1 met_value=$3
+	selected "$2"
+	[ -n "$it" ] || return 2
+	case $met_rules in
+	oneof)
+		for w in $met_value; do
+			[ "$w" != "$it" ] || return 0
+		done
+		return 1
+		;;
+	mask)
+		case $it in *[!0,]*) return 0 ;; esac
+		return 1
+		;;
+	esac
+	# shellcheck disable=SC2086 # fields; number looks at each of them
+	set -- $it
+	for w in $met_value; do
+		number "${1:-}"
+		[ -n "$it" ] || return 2
+		suffices "${met_rules%%,*}" "$it" "$w" || return 1
+		met_rules=${met_rules#*,}
+		shift
+	done
+	[ $# -eq 0 ] || return 2
+}
+
+# merge RULES IS VALUE: what to set; fields of IS that suffice stay as they are.
+merge() {
+	merge_rules=$1 merge_value=$3 merged=''
+	case $merge_rules in oneof | mask)
+		it=${merge_value%% *}
+		return
+		;;
+	esac
+	words "$2"
+	# shellcheck disable=SC2086 # fields
+	set -- $it
+	for w in $merge_value; do
+		number "${1:-}"
+		if [ -n "$it" ] && suffices "${merge_rules%%,*}" "$it" "$w"; then w=$1; fi
+		merge_rules=${merge_rules#*,}
+		merged="$merged $w"
+		[ $# -eq 0 ] || shift
+	done
+	words "$merged"
+}
+
+# present FILE: the content of a file of /proc or /sys; nothing when it cannot be read. (read would take such a file
+# byte by byte, and the kernel gives only the first.)
+present() {
+	it=$(cat "$root/$1" 2>/dev/null) || it=''
+	words "$it"
+}
+
+# mebibytes NAME VALUE: GOMEMLIMIT in MiB; of any other variable the value.
+mebibytes() {
+	it=$2
+	if [ "$1" != GOMEMLIMIT ] || [ -z "$2" ]; then return 0; fi
+	case $2 in
+	off) it=0 ;;
+	*[!0-9]*[KMGT]iB | [!0-9]*) ;;
+	*KiB) it=$((${2%KiB} / 1024)) ;;
+	*MiB) it=${2%MiB} ;;
+	*GiB) it=$((${2%GiB} * 1024)) ;;
+	*TiB) it=$((${2%TiB} * 1048576)) ;;
+	*[!0-9]*B) ;;
+	*B) it=$((${2%B} / 1048576)) ;;
+	*[!0-9]*) ;;
+	*) it=$(($2 / 1048576)) ;;
+	esac
+}
+
+# open_files: the hard limit of descriptors of $pid, or of this script.
+open_files() { sed -n 's/^Max open files *[^ ]* *\([^ ]*\).*/\1/p' "$root/proc/${pid:-self}/limits" 2>/dev/null || :; }
+
+# unit_lines [SKIP]: the lines of stentor.service and of what is dropped in, as systemd reads them; not of the file SKIP.
+unit_lines() {
+	if [ -f "$root/etc/systemd/system/stentor.service" ]; then
+		cat "$root/etc/systemd/system/stentor.service"
+	elif [ -f "$root/usr/lib/systemd/system/stentor.service" ]; then
+		cat "$root/usr/lib/systemd/system/stentor.service"
+	fi
+	for drop in "$root"/etc/systemd/system/stentor.service.d/*.conf; do
+		if [ -f "$drop" ] && [ "$drop" != "${1:-}" ]; then cat "$drop"; fi
+	done
+}
+
+# unit_value KIND NAME [SKIP]: what the unit says of a key or of a variable.
+unit_value() {
+	case $1 in
+	systemd) found=$(unit_lines "${3:-}" | sed -n "s/^$2 *= *//p" | sed -n '$p') && say "${found#*:}" ;;
+	*) unit_lines "${3:-}" | sed -n "s/^Environment=$2=//p" | sed -n '$p' ;;
+	esac
+}
+
+# readable RULES VALUE: how a person would say it, in the variable it.
+readable() {
+	readable_rules=$1 it=''
+	case $1 in
+	mask | -)
+		it=$2
+		return
+		;;
+	oneof)
+		for w in $2; do it="$it${it:+ or }$w"; done
+		return
+		;;
+	esac
+	for w in $2; do
+		case ${readable_rules%%,*} in
+		atleast) it="$it${it:+, }at least $w" ;;
+		atmost) it="$it${it:+, }at most $w" ;;
+		esac
+		readable_rules=${readable_rules#*,}
+	done
+}
+
+# difference OLD NEW NAME: a unified diff of two files, either of which may be missing.
+difference() {
+	old=$1 new=$2
+	[ -e "$old" ] || old=/dev/null
+	[ -e "$new" ] || new=/dev/null
+	if cmp -s "$old" "$new"; then return 0; fi
+	from=a/$3 to=b/$3
+	if [ "$old" = /dev/null ]; then from=/dev/null; fi
+	if [ "$new" = /dev/null ]; then to=/dev/null; fi
+	if command -v diff >/dev/null 2>&1; then
+		diff -u -L "$from" -L "$to" "$old" "$new" || :
+		return 0
+	fi
+	# Without the program: all out, all in, which is a valid diff as well.
+	say "--- $from"
+	say "+++ $to"
+	say "@@ -$(extent "$old") +$(extent "$new") @@"
+	sed 's/^/-/' "$old"
+	sed 's/^/+/' "$new"
+}
+
+# extent FILE: first line and number of lines, as a diff has them.
+extent() {
+	lines=$(($(wc -l <"$1")))
+	if [ "$lines" = 0 ]; then say 0,0; else say "1,$lines"; fi
+}
+
+# agree QUESTION: asks, unless --yes was given. Without an answer nothing is done.
+agree() {
+	[ "$yes" = 0 ] || return 0
+	printf '%s [y/N] ' "$1"
+	answer=''
+	read -r answer || say
+	case $answer in
+	y | Y | yes | Yes | YES) return 0 ;;
+	esac
+	say "nothing was changed"
+	exit 1
+}
+
+# need_root ends for those who may not write to the real root.
+need_root() {
+	if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then refuse "only root may do that: sudo $0"; fi
+}
+
+# put_value PATH VALUE: writes a file of /proc or /sys.
+put_value() { { printf '%s\n' "$2" >"$root/$1"; } 2>/dev/null; }
+
+# What the scripts write, below the root. 99-zz comes after 99-sysctl.conf, which is /etc/sysctl.conf.
+state_path=var/lib/stentor-tuning
+sysctl_file=etc/sysctl.d/99-zz-stentor.conf
+limits_file=etc/security/limits.d/90-stentor.conf
+dropin_file=etc/systemd/system/stentor.service.d/90-stentor-tuning.conf
+tmpfiles_file=etc/tmpfiles.d/90-stentor.conf
+modprobe_file=etc/modprobe.d/90-stentor.conf
+modules_file=etc/modules-load.d/90-stentor.conf
+boot_unit=etc/systemd/system/stentor-tuning.service
+boot_wants=etc/systemd/system/multi-user.target.d/90-stentor.conf
+managed="$sysctl_file $limits_file $dropin_file $tmpfiles_file $modprobe_file $modules_file $boot_unit $boot_wants"
+
+# reload_units has systemd read its files again, where it runs.
+reload_units() {
+	if [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+		systemctl daemon-reload || complain "systemctl daemon-reload failed; run it by hand"
+	fi
+}

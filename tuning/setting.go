@@ -1,0 +1,145 @@
+package tuning
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Kind says where a setting is made.
+type Kind string
+
+// The kinds of settings.
+const (
+	Memory      Kind = "memory"      // of the host: it is there or it is not
+	Sysctl      Kind = "sysctl"      // a file below /proc/sys
+	Sys         Kind = "sys"         // a file below /sys
+	Module      Kind = "module"      // a parameter of a kernel module
+	Rlimit      Kind = "rlimit"      // a limit of the process, which it inherits
+	Systemd     Kind = "systemd"     // a key of the unit's [Service]
+	Environment Kind = "environment" // a variable of the process
+	Service     Kind = "service"     // a program that should run
+	Socket      Kind = "socket"      // the server sets it itself, on every socket
+)
+
+// Rule says how a value that is there is compared with the one that should be.
+type Rule string
+
+// The rules. A setting of several fields (tcp_mem) has a rule for each.
+const (
+	AtLeast Rule = "atleast"
+	AtMost  Rule = "atmost"
+	OneOf   Rule = "oneof" // one of the words of the value; the first is what apply.sh sets
+	AnyMask Rule = "mask"  // any bit set; the value is what apply.sh sets
+)
+
+// Setting is one setting with its value for a host and a number of connections.
+type Setting struct {
+	Kind  Kind   `json:"kind"`
+	Name  string `json:"name"`
+	Path  string `json:"-"` // of the file, without the leading slash; "" where there is none
+	Rules []Rule `json:"rules,omitempty"`
+	Value string `json:"should"` // in the form in which it is written; fields have one space between them
+
+	Why    string `json:"why"`
+	Below  string `json:"below"`  // what happens without it
+	Source string `json:"source"` // where the kernel's or the program's authors say so
+
+	// Limits says that the number of connections is bounded by it, not only their comfort.
+	Limits bool `json:"limits"`
+}
+
+// met says whether what is there suffices, and whether it could be read at all.
+func (s *Setting) met(is string) (ok, known bool) {
+	have, want := strings.Fields(is), strings.Fields(s.Value)
+	if len(have) == 0 || len(s.Rules) == 0 {
+		return false, false
+	}
+	switch s.Rules[0] {
+	case OneOf:
+		word := selected(have)
+		for _, w := range want {
+			if w == word {
+				return true, true
+			}
+		}
+		return false, true
+	case AnyMask:
+		return strings.Trim(have[0], "0,") != "", true
+	}
+	if len(have) != len(want) {
+		return false, false
+	}
+	for i, rule := range s.Rules {
+		h, err := number(have[i])
+		w, err2 := number(want[i])
+		if err != nil || err2 != nil {
+			return false, false
+		}
+		if rule == AtLeast && h < w || rule == AtMost && h > w {
+			return false, true
+		}
+	}
+	return true, true
+}
+
+// merge is what should be set where is is there: fields that suffice stay as they are.
+func (s *Setting) merge(is string) string {
+	have, want := strings.Fields(is), strings.Fields(s.Value)
+	if s.Rules[0] == OneOf || s.Rules[0] == AnyMask {
+		return want[0]
+	}
+	if len(have) != len(want) {
+		return s.Value
+	}
+	for i, rule := range s.Rules {
+		h, err := number(have[i])
+		w, err2 := number(want[i])
+		if err == nil && err2 == nil && (rule == AtLeast && h > w || rule == AtMost && h < w) {
+			want[i] = have[i]
+		}
+	}
+	return strings.Join(want, " ")
+}
+
+// unlimited stands for "unlimited" and "infinity".
+const unlimited = 1<<63 - 1
+
+// number reads a value. fs.file-max and others may hold 2^63 and more.
+func number(s string) (int64, error) {
+	if s == "unlimited" || s == "infinity" {
+		return unlimited, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && strings.Trim(s, "0123456789") == "" {
+		return unlimited, nil
+	}
+	return n, err
+}
+
+// selected finds the chosen word of "always [madvise] never"; a single word is its own choice.
+func selected(words []string) string {
+	for _, w := range words {
+		if strings.HasPrefix(w, "[") && strings.HasSuffix(w, "]") {
+			return w[1 : len(w)-1]
+		}
+	}
+	return words[0]
+}
+
+// Should says the value with its rule, as people would.
+func (s *Setting) Should() string {
+	if len(s.Rules) == 0 {
+		return s.Value
+	}
+	words := strings.Fields(s.Value)
+	switch s.Rules[0] {
+	case OneOf:
+		return strings.Join(words, " or ")
+	case AnyMask:
+		return s.Value
+	}
+	for i := range words {
+		words[i] = map[Rule]string{AtLeast: "at least ", AtMost: "at most "}[s.Rules[i]] + words[i]
+	}
+	return strings.Join(words, ", ")
+}
