@@ -33,8 +33,8 @@ func short(v float64) string {
 			return digits(v/u.size) + u.name
 		}
 	}
-	if v == math.Trunc(v) {
-		return whole(int64(v))
+	if v == math.Trunc(v) || math.Abs(v) >= 1000 {
+		return whole(int64(math.Round(v)))
 	}
 	return digits(v)
 }

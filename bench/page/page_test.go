@@ -198,7 +198,7 @@ func TestServerCPU(t *testing.T) {
 
 func TestFormat(t *testing.T) {
 	for got, want := range map[string]string{
-		whole(0): "0", whole(999): "999", whole(-1234567): "-1,234,567", short(9999): "9,999", short(12345): "12.3k", short(2e6): "2M", short(0.25): "0.25", short(1.5e9): "1.5G",
+		whole(0): "0", whole(999): "999", whole(-1234567): "-1,234,567", short(9999): "9,999", short(12345): "12.3k", short(2e6): "2M", short(0.25): "0.25", short(8161.4): "8,161", short(1.5e9): "1.5G",
 		micros(7): "7 µs", micros(1234): "1.23 ms", micros(200000): "200 ms", micros(7654321): "7.65 s", size(512): "512 B", size(20 << 10): "20 KiB", size(1.5 * (1 << 30)): "1.5 GiB",
 		each(1023.6): "1,024 B", each(1 << 20): "1 MiB", length(4.25): "4.25 s", length(200): "3 min 20 s", length(28800): "8 h 0 min", times(3, 2): "1.5 ×", times(3, 0): "",
 		day(time.Unix(0, 0)): "1 January 1970, 00:00:00 UTC",
