@@ -45,7 +45,7 @@ func join(some []Point) Point {
 	return p
 }
 
-// most returns the highest value of all, and the lowest that is above 0. Both are 0 when there is none.
+// bounds returns the highest value of all, and the lowest that is above 0. Both are 0 when there is none.
 func bounds(lines []Line) (least, most float64) {
 	for _, l := range lines {
 		for _, p := range l.Points {
