@@ -72,7 +72,7 @@ func newIdentity(s *Spec) (i *identity, users bool, err error) {
 // signer returns the key that signs tokens, nil when there are none.
 func signer(s *Spec) (any, jwt.SigningMethod, error) {
 	given := 0
-	for _, v := range []string{s.Key, s.Secret, s.SecretFile} {
+	for _, v := range []string{s.Key, s.KeyText, s.Secret, s.SecretFile} {
 		if v != "" {
 			given++
 		}
@@ -91,9 +91,12 @@ func signer(s *Spec) (any, jwt.SigningMethod, error) {
 		}
 		return []byte(strings.TrimRight(string(b), "\r\n")), jwt.SigningMethodHS256, nil
 	}
-	b, err := os.ReadFile(s.Key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--key: %w", err)
+	b := []byte(s.KeyText)
+	if s.Key != "" {
+		var err error
+		if b, err = os.ReadFile(s.Key); err != nil {
+			return nil, nil, fmt.Errorf("--key: %w", err)
+		}
 	}
 	key, err := parseKey(b)
 	if err != nil {

@@ -87,29 +87,9 @@ func (r *run) begin(ctx context.Context, kind client.Kind, n int) error {
 	return nil
 }
 
-// feed pushes at a rate for d: message i to the stream that pick says, due when it is due whatever happens.
-func (r *run) feed(ctx context.Context, rate float64, d time.Duration, pick func(i int) int) error {
-	if rate == 0 {
-		return sleep(ctx, d)
-	}
-	start, p := time.Now(), pace.Rate(rate)
-	total := p.Count(d)
-	for i := 0; i < total; {
-		if err := sleep(ctx, time.Until(start.Add(p.At(i)))); err != nil {
-			return err
-		}
-		for due := min(p.Due(time.Since(start)), total); i < due; i++ {
-			if err := r.push(ctx, pick(i), start.Add(p.At(i))); err != nil {
-				return err
-			}
-		}
-	}
-	return sleep(ctx, time.Until(start.Add(d)))
-}
-
 func (r *run) push(ctx context.Context, stream int, due time.Time) error {
-	m, err := r.streams.next(stream, due)
-	if err != nil {
+	m, mine, err := r.numberOne(stream, due)
+	if err != nil || !mine {
 		return err
 	}
 	return r.pusher.Push(ctx, m)
@@ -131,7 +111,7 @@ func (r *run) toAll() func(i int) int {
 // toUsers picks a connection's user, any of them alike.
 func (r *run) toUsers() func(int) int {
 	random := rand.New(rand.NewPCG(r.Seed, 1<<62))
-	return func(int) int { return len(r.streams.topics) + random.IntN(r.Connections) }
+	return func(int) int { return len(r.streams.topics) + random.IntN(r.all) }
 }
 
 // churn drops connections at a rate and lets each come back at once.
@@ -157,7 +137,7 @@ func (r *run) settle(ctx context.Context) error {
 	last, since := int64(-1), time.Now()
 	for {
 		began := time.Now()
-		if r.pusher.Counts().Pending == 0 && r.clients.Missing(r.streams.newestOf) == 0 {
+		if r.pusher.Counts().Pending == 0 && r.clients.Missing(r.newest) == 0 {
 			return nil
 		}
 		if now := r.clients.Delivered() + r.pusher.Counts().Pushed; now != last {

@@ -19,9 +19,18 @@ const (
 
 // progress shows how far a run is: a block that is drawn over on a terminal, else a line every few seconds.
 type progress struct {
-	run   *run
-	out   Output
-	lines int // that the last drawing took
+	out      Output
+	scenario string
+	wanted   int // connections
+	look     func() (at float64, phase string, totals result.Totals, last result.Second)
+	lines    int // that the last drawing took
+}
+
+// Show shows how far a run is until ctx ends, as Run does: for who controls other generators.
+func Show(ctx context.Context, out Output, s *Spec, look func() (at float64, phase string, totals result.Totals, last result.Second)) {
+	p := &progress{out: out, scenario: s.Scenario, wanted: s.Connections, look: look}
+	p.show(ctx)
+	p.last()
 }
 
 // show draws until ctx ends.
@@ -53,8 +62,7 @@ func (p *progress) last() {
 }
 
 func (p *progress) draw() {
-	name, totals, last := p.run.stock.look()
-	at := p.run.stock.since()
+	at, name, totals, last := p.look()
 	if !p.out.Terminal {
 		fmt.Fprintln(p.out.Writer, line(at, name, &totals, &last))
 		return
@@ -64,7 +72,7 @@ func (p *progress) draw() {
 		fmt.Fprintf(&b, "\x1b[%dA", p.lines)
 	}
 	p.lines = 0
-	for _, text := range block(at, p.run.Scenario, name, p.run.Connections, &totals, &last) {
+	for _, text := range block(at, p.scenario, name, p.wanted, &totals, &last) {
 		fmt.Fprintf(&b, "\r%s\x1b[K\n", text)
 		p.lines++
 	}

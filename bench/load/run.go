@@ -15,6 +15,7 @@ import (
 	"stentor/bench/proc"
 	"stentor/bench/push"
 	"stentor/bench/result"
+	"stentor/stomp"
 )
 
 // Output says where progress goes and what stands in the result.
@@ -22,11 +23,16 @@ type Output struct {
 	Writer   io.Writer
 	Terminal bool              // Writer may be drawn over
 	Settings map[string]string // as Settings returns them
+	// Each, when it is set, is told every second how far the run is. It must not hold it up.
+	Each func(phase string, totals result.Totals, last result.Second)
 }
 
 // run is one run of a scenario.
 type run struct {
-	*Spec
+	*Spec   // of this part
+	part    Part
+	all     int // connections of all parts
+	first   int // the number of this part's first connection
 	streams *streams
 	clients *client.Client
 	pusher  *push.Pusher
@@ -46,7 +52,17 @@ type run struct {
 // Run runs a scenario. The result is there, as far as it goes, even when there is an error; whether all messages were
 // right is in its verdict.
 func Run(ctx context.Context, s *Spec, out Output) (*result.Result, error) {
+	return RunPart(ctx, s, whole(), out)
+}
+
+// RunPart is Run of one of several generators.
+func RunPart(ctx context.Context, s *Spec, part Part, out Output) (*result.Result, error) {
 	if err := s.check(); err != nil {
+		return nil, err
+	}
+	all := s
+	s, first, err := part.cut(all)
+	if err != nil {
 		return nil, err
 	}
 	t, err := newTarget(ctx, s)
@@ -57,17 +73,18 @@ func Run(ctx context.Context, s *Spec, out Output) (*result.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Spec: s}
+	r := &run{Spec: s, part: part, all: all.Connections, first: first}
 	r.want.Store(-1)
 	id, users, err := newIdentity(s)
 	if err != nil {
 		return nil, err
 	}
-	if r.streams, err = newStreams(s, users); err != nil {
+	if r.streams, err = newStreams(all, users); err != nil {
 		return nil, err
 	}
+	r.streams.run = part.Run
 	id.streams = r.streams
-	if _, err := id.connect(0); err != nil { // what a template names is only looked at when it is used
+	if _, err := id.connect(first); err != nil { // what a template names is only looked at when it is used
 		return nil, err
 	}
 	if s.Scenario == "users" && r.streams.queue == "" {
@@ -104,11 +121,16 @@ func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.
 	x := r.streams
 	return client.Options{
 		Addresses: t.addresses, Host: t.host, Path: t.path, TLS: t.tls, Sources: from, Bare: r.Protocol == "websocket",
-		SubscriptionsOf: x.subscriptions, Receipts: r.Receipts, Resume: r.Resume,
-		Run: x.run, Stream: x.stream, Newest: x.newestOf,
-		Heartbeat: r.Heartbeat, Headers: id.connect, Signers: id.signers(),
+		SubscriptionsOf: func(number int) []string { return x.subscriptions(r.first + number) }, Receipts: r.Receipts, Resume: r.Resume,
+		Run: x.run, Stream: func(number, subscription int) uint32 { return x.stream(r.first+number, subscription) }, Newest: r.newest,
+		Heartbeat: r.Heartbeat, Headers: func(number int) ([]stomp.Header, error) { return id.connect(r.first + number) }, Signers: id.signers(),
 		Threads: r.Threads, Opening: r.Opening, OpenTimeout: r.OpenTimeout, SlowBytes: r.SlowBytes,
 	}
+}
+
+// newest is the number of the newest message of a subscription of this part's connection number.
+func (r *run) newest(number, subscription int) uint32 {
+	return r.streams.newestOf(r.first+number, subscription)
 }
 
 func (r *run) sender() (push.Sender, error) {
@@ -131,6 +153,9 @@ func (r *run) sender() (push.Sender, error) {
 }
 
 func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
+	if _, err := r.part.Group.Meet(ctx, "begin", 0); err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	r.stock = newStock(r)
 	var beside sync.WaitGroup
@@ -141,11 +166,19 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	beside.Go(func() { r.stock.watch(ctx, metrics) })
 	beside.Go(func() { r.stock.every(ctx) })
 	beside.Go(func() { r.bringBack(ctx) })
-	p := &progress{run: r, out: out}
+	if out.Each != nil {
+		beside.Go(func() { r.tell(ctx, out.Each) })
+	}
+	p := &progress{out: out, scenario: r.Scenario, wanted: r.Connections, look: r.stock.look}
 	beside.Go(func() { p.show(ctx) })
 
 	err := r.scenario(ctx)
-	r.finish()
+	if err == nil { // nobody leaves while others wait for what it has pushed
+		_, err = r.part.Group.Meet(ctx, "end", 0)
+	}
+	if err == nil || r.part.Count == 1 { // with others, what has been numbered may not have been pushed
+		r.finish()
+	}
 	stop()
 	beside.Wait()
 	p.last()
@@ -162,7 +195,7 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 
 // finish counts what has not come as lost.
 func (r *run) finish() {
-	if missing := r.clients.Missing(r.streams.newestOf); missing > 0 {
+	if missing := r.clients.Missing(r.newest); missing > 0 {
 		r.stock.lost(missing)
 	}
 }
@@ -197,8 +230,26 @@ func failures(c client.Counts) (n int64) {
 	return n
 }
 
-// phase runs f under a name.
+// tell calls each every second until ctx ends.
+func (r *run) tell(ctx context.Context, each func(string, result.Totals, result.Second)) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			_, name, totals, last := r.stock.look()
+			each(name, totals, last)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// phase runs f under a name, when all generators have come so far.
 func (r *run) phase(ctx context.Context, name string, f func(context.Context) error) error {
+	if _, err := r.part.Group.Meet(ctx, name, 0); err != nil {
+		return err
+	}
 	r.stock.phase(name)
 	if err := f(ctx); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -258,7 +309,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // generator describes this process.
-func generator(most int, rss int64) result.Generator {
+func generator(most int, rss int64, cpu time.Duration) result.Generator {
 	host, _ := os.Hostname() // empty when it has none
-	return result.Generator{Host: host, Machine: proc.ThisMachine(), Connections: most, CPUSeconds: proc.OwnCPU().Seconds(), MostRSS: rss}
+	return result.Generator{Host: host, Machine: proc.ThisMachine(), Connections: most, CPUSeconds: cpu.Seconds(), MostRSS: rss}
 }

@@ -70,7 +70,7 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 		if err := sleep(ctx, quiet); err != nil {
 			return err
 		}
-		r.clients.Follow(r.streams.newestOf)
+		r.clients.Follow(r.newest)
 	}
 	r.want.Store(int64(n))
 	return nil
@@ -96,18 +96,20 @@ func (r *run) reconnect(ctx context.Context) error {
 	if err := r.phases(ctx, r.openAll()); err != nil {
 		return err
 	}
+	// Nobody pushes before all subscriptions of all generators stand, or those would not know where they begin.
+	if _, err := r.part.Group.Meet(ctx, "pushes", 0); err != nil {
+		return err
+	}
 	gone := max(1, int(float64(r.Connections)*r.DropShare))
 	pushes, stop := context.WithCancel(ctx)
 	defer stop()
 	feeding := make(chan error, 1)
-	go func() {
-		const forever = 1000 * time.Hour
-		err := r.feed(pushes, r.Rate, forever, r.toAll())
-		if pushes.Err() != nil {
-			err = nil // the pushes were told to end
-		}
-		feeding <- err
-	}()
+	limit := endless
+	if r.Rate == 0 || !r.streams.topic {
+		limit = 0
+	}
+	f := r.newFeeder(r.Rate, limit, r.toAll())
+	go func() { feeding <- f.drive(pushes) }()
 	third := func(ctx context.Context) error { return sleep(ctx, r.Duration/3) }
 	err := r.phases(ctx,
 		step{"before", third},
@@ -120,7 +122,12 @@ func (r *run) reconnect(ctx context.Context) error {
 		step{"back", func(ctx context.Context) error { return r.comeBack(ctx, gone) }},
 		step{"after", third},
 	)
-	stop()
+	if err == nil {
+		err = f.end(ctx)
+	}
+	if err != nil {
+		stop()
+	}
 	if fed := <-feeding; err == nil {
 		err = fed
 	}
@@ -215,7 +222,7 @@ func (r *run) kick(ctx context.Context) error {
 	failed := func() int64 { return failures(r.clients.Counts()) }
 	before := failed()
 	for i := range n {
-		number := i * (r.Connections / n)
+		number := r.first + i*(r.Connections/n)
 		user, err := x.userOf(number)
 		if err != nil {
 			return err

@@ -71,6 +71,9 @@ type Spec struct {
 	Kicks         int
 	Metrics       []string
 	Seed          uint64
+
+	// What Key and CA would name, when the Spec comes from another host.
+	KeyText, CAText string
 }
 
 // Scenarios are the names for Spec.Scenario, each with what it does.

@@ -17,6 +17,7 @@ import (
 type stock struct {
 	run   *run
 	began time.Time
+	cpu   time.Duration // that this process had used by then
 
 	mu      sync.Mutex
 	counted result.Totals // what all phases have together
@@ -42,7 +43,7 @@ type second struct {
 }
 
 func newStock(r *run) *stock {
-	return &stock{run: r, began: time.Now(), second: second{latency: measure.NewLatency()}}
+	return &stock{run: r, began: time.Now(), cpu: proc.OwnCPU(), second: second{latency: measure.NewLatency()}}
 }
 
 func (s *stock) since() float64 { return time.Since(s.began).Seconds() }
@@ -129,8 +130,8 @@ func (s *stock) endSecond() {
 	s.second.latency.Reset()
 }
 
-// look returns the name of the phase, its totals so far and the last whole second.
-func (s *stock) look() (name string, totals result.Totals, last result.Second) {
+// look returns how long the run has lasted, the name of the phase, all totals so far and the last whole second.
+func (s *stock) look() (at float64, name string, totals result.Totals, last result.Second) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.phases); n > 0 {
@@ -140,7 +141,7 @@ func (s *stock) look() (name string, totals result.Totals, last result.Second) {
 		last = s.series[n-1]
 	}
 	totals.Add(&s.counted)
-	return name, totals, last
+	return s.since(), name, totals, last
 }
 
 // result ends the last second and the last phase.
@@ -153,7 +154,7 @@ func (s *stock) result() *result.Result {
 	for _, p := range s.phases {
 		r.Phases = append(r.Phases, p.Phase)
 	}
-	r.Generators = []result.Generator{generator(s.most, s.rss)}
+	r.Generators = []result.Generator{generator(s.most, s.rss, proc.OwnCPU()-s.cpu)}
 	if s.err != nil {
 		s.run.problems = append(s.run.problems, s.err.Error())
 	}

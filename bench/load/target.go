@@ -91,12 +91,15 @@ func (t *target) secure(s *Spec) error {
 		name = host
 	}
 	t.tls = &tls.Config{ServerName: name, InsecureSkipVerify: s.Insecure, MinVersion: tls.VersionTLS12}
-	if s.CA == "" {
-		return nil
+	text := []byte(s.CAText)
+	if s.CA != "" {
+		var err error
+		if text, err = os.ReadFile(s.CA); err != nil {
+			return fmt.Errorf("--ca: %w", err)
+		}
 	}
-	text, err := os.ReadFile(s.CA)
-	if err != nil {
-		return fmt.Errorf("--ca: %w", err)
+	if len(text) == 0 {
+		return nil
 	}
 	t.tls.RootCAs = x509.NewCertPool()
 	if !t.tls.RootCAs.AppendCertsFromPEM(text) {

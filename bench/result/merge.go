@@ -61,7 +61,27 @@ func Merge(all []*Result) (*Result, error) {
 			return nil, err
 		}
 	}
+	for _, r := range all {
+		m.hold(r)
+	}
 	return &m, nil
+}
+
+// heldFor is by how many seconds generators that end together may end apart.
+const heldFor = 2
+
+// hold adds the connections of r to the last seconds of m, where r had ended already: they were open nearly to the end.
+func (m *Result) hold(r *Result) {
+	n := len(r.Series)
+	if n == 0 || len(m.Series)-n > heldFor {
+		return
+	}
+	last := &r.Series[n-1]
+	for i := n; i < len(m.Series); i++ {
+		m.Series[i].Connected += last.Connected
+		m.Series[i].Slow += last.Slow
+		m.Series[i].Opening += last.Opening
+	}
 }
 
 // host names the generator of a result that one generator made.

@@ -60,6 +60,9 @@ func TestMerge(t *testing.T) {
 	if m.Verdict.Good || !slices.Equal(m.Verdict.Problems, []string{"b: 3 messages lost"}) {
 		t.Errorf("verdict %+v", m.Verdict)
 	}
+	if got := m.Series[2].Connected; got != 20 {
+		t.Errorf("%d connections in the last second, in which one generator had just ended: want 20", got)
+	}
 	if a.Phases[1].Delivered != 99 || a.Phases[1].Failures["connect: refused"] != 1 {
 		t.Errorf("what was merged has changed: %+v", a.Phases[1])
 	}
@@ -100,5 +103,20 @@ func TestJudge(t *testing.T) {
 	}
 	if r.Judge("no one came"); r.Verdict.Good {
 		t.Errorf("%+v", r.Verdict)
+	}
+}
+
+// A generator that was lost long before the end has no connections then.
+func TestMergeLost(t *testing.T) {
+	a, b := one(t, "a", time.Millisecond, 5), one(t, "b", time.Millisecond, 5)
+	for i := range 10 {
+		b.Series = append(b.Series, Second{At: float64(3 + i), Connected: 10})
+	}
+	m, err := Merge([]*Result{a, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Series[11].Connected; got != 10 {
+		t.Errorf("%d connections at the end, want those of one generator", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"stentor/bench/load"
+	"stentor/bench/page"
 	"stentor/bench/result"
 )
 
@@ -61,8 +62,9 @@ every message is checked. It is the scenario "million" of run, with the same fla
 
 // loadCommand runs a scenario, that of its argument unless one is named.
 func loadCommand(scenario string) *cobra.Command {
-	var asJSON string
+	var asJSON, html string
 	var quiet, check bool
+	var on generators
 	spec, flags := load.NewSpec()
 	c := &cobra.Command{
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,19 +81,22 @@ func loadCommand(scenario string) *cobra.Command {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "this host has what %d connections need\n", spec.Connections)
 				return err
 			}
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
+			keepSmall()
 			out := load.Output{Writer: os.Stderr, Terminal: isTerminal(os.Stderr), Settings: load.Settings(flags)}
 			if quiet {
 				out.Writer = nil
 			}
-			r, err := load.Run(cmd.Context(), spec, out)
+			r, err := on.run(cmd.Context(), spec, out)
 			if r == nil {
 				return err
 			}
 			if err := show(cmd.OutOrStdout(), r, asJSON); err != nil {
 				return err
+			}
+			if html != "" {
+				if err := page.WriteFile(html, page.Run{Label: r.Scenario, Result: r}); err != nil {
+					return err
+				}
 			}
 			if err == nil && !r.Verdict.Good {
 				err = errors.New("not all was as it must be: see above")
@@ -103,6 +108,8 @@ func loadCommand(scenario string) *cobra.Command {
 	f.SortFlags = false
 	f.AddFlagSet(flags)
 	f.StringVar(&asJSON, "json", "", "write the result to this file as JSON; - for standard output instead of the summary")
+	f.StringVar(&html, "html", "", "write a report with charts to this file")
+	on.add(f)
 	f.BoolVar(&check, "check", false, "only look whether this host has what the run needs")
 	f.BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return c
@@ -110,6 +117,12 @@ func loadCommand(scenario string) *cobra.Command {
 
 // gcPercent keeps the heap small beside what the connections take. They make little garbage once they are open.
 const gcPercent = 50
+
+func keepSmall() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
 
 // choose sets the scenario, which is a name or stands in a file.
 func choose(s *load.Spec, f *pflag.FlagSet, arg string) (err error) {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"stentor/bench/agent"
+	"stentor/bench/load"
+	"stentor/bench/result"
+)
+
+// agentCommand waits for runs that a controller on another host hands out.
+func agentCommand() *cobra.Command {
+	var listen, tokenFile string
+	c := &cobra.Command{
+		Use:   "agent --token-file FILE",
+		Short: "Generate load from this host for a run that is started elsewhere",
+		Long: `Waits for "stentor-bench run --agents", makes its part of the load, and hands back what it found.
+Controller and agents share a secret, in a file on each of the hosts:
+
+  head -c 24 /dev/urandom | base64 > agents.token
+
+An agent runs nothing but load specifications, one at a time, and reads no files for others. Requests are not
+encrypted, and hold the keys that sign tokens and push messages: keep the port inside, or use a tunnel. All hosts
+must have the same stentor-bench, and clocks that agree to the precision that latencies shall have (NTP).`,
+		Example: `  stentor-bench agent --listen 10.0.1.2:7070 --token-file agents.token
+  stentor-bench run broadcast --agents 10.0.1.2:7070,10.0.1.3:7070 --agents-token-file agents.token --connections 200000 ...`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token, err := agent.ReadToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				return err
+			}
+			log := func(format string, args ...any) {
+				fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+			}
+			log("listening on %v", l.Addr())
+			keepSmall()
+			return agent.New(token, log).Serve(cmd.Context(), l)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:7070", "address and port for the controller")
+	f.StringVar(&tokenFile, "token-file", "", "file with the secret")
+	if err := c.MarkFlagRequired("token-file"); err != nil {
+		panic(err) // there is no such flag
+	}
+	return c
+}
+
+// generators are the processes that make a load: this one, or agents.
+type generators struct {
+	agents    []string
+	tokenFile string
+}
+
+func (g *generators) add(f *pflag.FlagSet) {
+	f.StringSliceVar(&g.agents, "agents", nil, "host:port of the agents that make the load instead of this process")
+	f.StringVar(&g.tokenFile, "agents-token-file", "", "file with the secret that they share")
+}
+
+func (g *generators) run(ctx context.Context, s *load.Spec, out load.Output) (*result.Result, error) {
+	if len(g.agents) == 0 {
+		return load.Run(ctx, s, out)
+	}
+	if g.tokenFile == "" {
+		return nil, errors.New("--agents needs --agents-token-file")
+	}
+	token, err := agent.ReadToken(g.tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	return agent.Run(ctx, s, g.agents, token, out)
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stentor/bench/page"
+	"stentor/bench/result"
+)
+
+// reportCommand draws the results that runs have left as JSON.
+func reportCommand() *cobra.Command {
+	var output string
+	var merge bool
+	c := &cobra.Command{
+		Use:   "report FILE.json...",
+		Short: "Draw the HTML report of saved results: one, several merged, or several beside each other",
+		Long: `Draw the HTML report of what "stentor-bench run --json" has written. Several results are
+shown beside each other, named by their files, the first being what the others are compared
+with. With --merge they are parts of one run that several generators made at the same time,
+and become one: counts are added up and latency histograms merged.
+
+The report is one file that needs no network and no script.`,
+		Example: `  stentor-bench report run.json -o run.html
+  stentor-bench report stentor.json spring.json -o comparison.html
+  stentor-bench report --merge host-a.json host-b.json -o both.html`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			runs, err := readRuns(files)
+			if err != nil {
+				return err
+			}
+			if merge {
+				all := make([]*result.Result, len(runs))
+				for i, r := range runs {
+					all[i] = r.Result
+				}
+				one, err := result.Merge(all)
+				if err != nil {
+					return err
+				}
+				runs = []page.Run{{Label: "merged", Result: one}}
+			}
+			return page.WriteFile(output, runs...)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&output, "output", "o", "report.html", "the file to write")
+	f.BoolVar(&merge, "merge", false, "the results are parts of one run: make one of them")
+	return c
+}
+
+// readRuns reads results and names each by its file.
+func readRuns(files []string) ([]page.Run, error) {
+	var runs []page.Run
+	seen := map[string]bool{}
+	for _, file := range files {
+		r, err := readResult(file)
+		if err != nil {
+			return nil, err
+		}
+		label := strings.TrimSuffix(filepath.Base(file), ".json")
+		if seen[label] {
+			label = file
+		}
+		seen[label] = true
+		runs = append(runs, page.Run{Label: label, Result: r})
+	}
+	return runs, nil
+}
+
+func readResult(file string) (*result.Result, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &result.Result{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if r.Format == 0 {
+		return nil, fmt.Errorf("%s: %w", file, errors.New(`it is not a result of "stentor-bench run --json"`))
+	}
+	return r, nil
+}
