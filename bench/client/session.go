@@ -48,7 +48,7 @@ func (t *thread) read(c *conn) {
 		return
 	}
 	// What crypto/tls has read ahead would wake nobody.
-	for generation := c.generation; c.more && c.generation == generation; {
+	for c.more {
 		t.readSome(c, t.input)
 	}
 }
@@ -309,6 +309,7 @@ func (t *thread) release(c *conn) {
 	if c.fd >= 0 && c.state != securing {
 		_ = unix.Close(int(c.fd)) // the descriptor is gone whatever it answers
 	}
-	c.state, c.pieces, c.tls = closed, nil, nil
+	// Its descriptor may be another connection's by now: nobody reads on.
+	c.state, c.more, c.pieces, c.tls = closed, false, nil, nil
 	t.free = append(t.free, c.slot)
 }

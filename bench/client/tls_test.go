@@ -10,8 +10,12 @@ import (
 	"testing"
 	"time"
 
+	gobwas "github.com/gobwas/ws"
+
 	"stentor/bench/internal/fake"
 	"stentor/bench/measure"
+	"stentor/engine/ws"
+	"stentor/stomp"
 )
 
 func secured(t *testing.T) (*fake.Server, Options) {
@@ -58,8 +62,15 @@ func TestTLS(t *testing.T) {
 	if err := c.Open(ctx, Reading, connections/2); err != nil {
 		t.Fatal(err)
 	}
-	s.Hang(nil)
+	// The close frame stands in a second record, which is read in the same turn as the first.
+	m := stomp.NewMessage(topic, "1-0-1", "application/json", nil, measure.AppendPayload(nil, pushes+1, time.Now().UnixNano(), 20_000))
+	last := ws.AppendFrame(nil, gobwas.OpText, m.AppendTo(nil, stomp.V12, []byte("subscription:0\n")))
+	last = ws.AppendClose(last, 1012, "restart")
+	s.Each(func(write func([]byte)) { write(last) })
 	eventually(t, "closed", func() bool { return c.Counts().Reading == 0 })
+	if got := c.Counts(); got.failed() != connections || got.Opening != 0 { // each once, though more could be read
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestTLSFailures(t *testing.T) {
