@@ -97,7 +97,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, o.Progress)
 	}
-	if len(r.Results) != 7 || r.Server != "fake 1.0" || len(m.topics) != len(Measurements) {
+	if len(r.Results) != 8 || r.Server != "fake 1.0" || len(m.topics) != len(Measurements) {
 		t.Errorf("%+v", r)
 	}
 	for _, x := range r.Results {

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,7 +21,8 @@ const latencyTarget = 10
 // of the runs' 99th percentiles: over all deliveries, so that what the last clients of a broadcast wait for is in it.
 //
 // A third kind of run alternates with them: a bare write(2) loop that writes the same frames to as many clients, with no
-// server and no Kafka. What it takes is what this machine needs for so many writes and reads.
+// server and no Kafka. What it takes is what this machine needs for so many writes and reads. And because that may be
+// more than a small machine has, the same is first done with few clients.
 func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, err error) {
 	err = b.serve(ctx, d, 0, func(ctx context.Context, s *server.Server) (err error) {
 		c, err := b.crowd(s, b.Connections, nil)
@@ -28,8 +30,8 @@ func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, e
 			return err
 		}
 		defer c.Close()
-		b.progress.Step(c.live, "latency: opening %d connections", b.Connections)
-		if err := c.open(ctx, b.Connections); err != nil {
+		b.progress.Step(c.live, "latency: opening %d connections", b.few())
+		if err := c.open(ctx, b.few()); err != nil {
 			return err
 		}
 		byHTTP := func(ctx context.Context, length time.Duration) (int, error) {
@@ -40,6 +42,20 @@ func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, e
 		}
 		direct := func(ctx context.Context, length time.Duration) (int, error) {
 			return d.broadcast(ctx, broadcastRate, length)
+		}
+		var few percentiles
+		if _, err := c.late(ctx, b.plan.warm, direct); err != nil {
+			return err
+		}
+		for i := range b.plan.runs {
+			b.progress.Step(c.live, "latency %d/%d: %d pushes a second produced to Kafka, %d connections", i+1, b.plan.runs, broadcastRate, b.few())
+			if err := few.take(c.late(ctx, b.plan.latency, direct)); err != nil {
+				return err
+			}
+		}
+		b.progress.Step(c.live, "latency: opening %d connections", b.Connections)
+		if err := c.open(ctx, b.Connections-b.few()); err != nil {
+			return err
 		}
 		b.progress.Step(c.live, "latency: warming up")
 		for _, push := range []pusher{direct, byHTTP} {
@@ -75,7 +91,7 @@ func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, e
 		}
 		results = []report.Result{report.New("latency", "p99 from produce to the client's socket", "ms", produced.p99,
 			slices.Concat(produced.details("produced"), posted.details("by HTTP"), bare.details("bare write loop, without Kafka"))...,
-		).Most(latencyTarget)}
+		).Most(latencyTarget), report.New("latency", fmt.Sprintf("the same to %d connections", b.few()), "ms", few.p99, few.details("produced")...).Most(latencyTarget)}
 		return c.check()
 	})
 	return results, err

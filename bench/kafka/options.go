@@ -64,6 +64,9 @@ func (o *Options) check() error {
 
 func (o *Options) wants(name string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, name) }
 
+// few is how many clients get what the writes to all would hide.
+func (o *Options) few() int { return o.Connections / 10 }
+
 // staying is how many clients are not away while Connections are.
 func (o *Options) staying() int { return o.Connections / 5 }
 
