@@ -147,7 +147,7 @@ var sources = []netip.Addr{netip.MustParseAddr("127.0.0.71"), netip.MustParseAdd
 func gather(t testing.TB, address string, n int) *audience {
 	t.Helper()
 	all, err := client.New(client.Options{
-		Address: netip.MustParseAddrPort(address), Path: "/ws", Subscriptions: []string{"/topic/shop/all"}, Receipts: true,
+		Addresses: []netip.AddrPort{netip.MustParseAddrPort(address)}, Path: "/ws", Subscriptions: []string{"/topic/shop/all"}, Receipts: true,
 		Heartbeat: 10 * time.Second, Sources: sources, Threads: 1,
 	})
 	if err != nil {
