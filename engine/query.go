@@ -94,11 +94,29 @@ func (n *Node) Kick(ctx context.Context, project, session string) (bool, error) 
 	return ask(ctx, l, func(s *shard.Shard) bool { return s.Kick(project, ref) })
 }
 
-// KickUser closes all sessions of a user and returns how many that were.
+// KickUser closes all sessions that a user has now and returns how many that were. A client that comes back at once, on
+// another loop, is not met again: the sessions of all loops are looked up before the first is closed.
 func (n *Node) KickUser(ctx context.Context, project, user string) (int, error) {
+	found := make([][]shard.Ref, len(n.loops))
+	for i, l := range n.loops {
+		var err error
+		if found[i], err = ask(ctx, l, func(s *shard.Shard) []shard.Ref { return s.UserSessions(project, user) }); err != nil {
+			return 0, err
+		}
+	}
 	all := 0
-	for _, l := range n.loops {
-		some, err := ask(ctx, l, func(s *shard.Shard) int { return s.KickUser(project, user) })
+	for i, l := range n.loops {
+		if len(found[i]) == 0 {
+			continue
+		}
+		some, err := ask(ctx, l, func(s *shard.Shard) (n int) {
+			for _, r := range found[i] {
+				if s.Kick(project, r) {
+					n++
+				}
+			}
+			return n
+		})
 		if err != nil {
 			return all, err
 		}

@@ -57,6 +57,10 @@ type Options struct {
 	Threads int
 	// Opening is how many connections may be on their way to open at once, 0 for 256.
 	Opening int
+	// Gather is how long a thread lets events come together before it looks for more, 0 for not at all. Where a switch
+	// between server and client costs far more than a message, as on an emulated machine, it saves most of them; what a
+	// client reads is as much later.
+	Gather time.Duration
 	// OpenTimeout is how long one may be on its way, 0 for a minute.
 	OpenTimeout time.Duration
 	// SlowBytes is what a Slow connection reads every second, 0 for 1024.

@@ -119,6 +119,9 @@ func (t *thread) run() {
 		if fresh > 0 {
 			t.client.count(fresh)
 		}
+		if gather := t.client.options.Gather; gather > 0 && n < len(t.events) {
+			time.Sleep(gather)
+		}
 	}
 }
 

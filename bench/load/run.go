@@ -124,7 +124,7 @@ func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.
 		SubscriptionsOf: func(number int) []string { return x.subscriptions(r.first + number) }, Receipts: r.Receipts, Resume: r.Resume,
 		Run: x.run, Stream: func(number, subscription int) uint32 { return x.stream(r.first+number, subscription) }, Newest: r.newest,
 		Heartbeat: r.Heartbeat, Headers: func(number int) ([]stomp.Header, error) { return id.connect(r.first + number) }, Signers: id.signers(),
-		Threads: r.Threads, Opening: r.Opening, OpenTimeout: r.OpenTimeout, SlowBytes: r.SlowBytes,
+		Threads: r.Threads, Opening: r.Opening, Gather: r.Gather, OpenTimeout: r.OpenTimeout, SlowBytes: r.SlowBytes,
 	}
 }
 

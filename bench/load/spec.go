@@ -22,6 +22,7 @@ type Spec struct {
 	OpenRate    float64
 	Ramp        time.Duration
 	Opening     int
+	Gather      time.Duration
 	OpenTimeout time.Duration
 	Heartbeat   time.Duration
 	Receipts    bool
@@ -117,6 +118,7 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	number(f, &s.OpenRate, "open-rate", 1000, 0, 1e6, "connections opened a second; 0: all at once")
 	duration(f, &s.Ramp, "ramp", 0, "time in which the opening rate grows from nothing")
 	integer(f, &s.Opening, "opening", 256, 1, 100_000, "connections that may be on their way to open at once")
+	duration(f, &s.Gather, "gather", 0, "time for which threads let what they have to read come together; latencies grow by as much")
 	duration(f, &s.OpenTimeout, "open-timeout", time.Minute, "time for one connection to open")
 	duration(f, &s.Heartbeat, "heartbeat", 10*time.Second, "STOMP heart-beats offered and wanted; 0: none")
 	f.BoolVar(&s.Receipts, "receipts", true, "ask for a RECEIPT of subscriptions; off for servers that give none, Spring's simple broker for one")

@@ -95,7 +95,7 @@ printf %s "$SECRET" >secret
 printf %s "$API_KEY" >key
 {
 	# shellcheck disable=SC2086 # several words
-	stentor-bench million --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --open-timeout 10m --settle 1m \
+	stentor-bench million --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
 		--project million --kid million --secret-file secret --api-key-file key --json million.json $BENCH_FLAGS 2>&1
 	echo $? >/tmp/load.status
 } | {

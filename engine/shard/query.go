@@ -145,18 +145,18 @@ func (s *Shard) Kick(project string, r Ref) bool {
 	return true
 }
 
-// KickUser closes all sessions of a user.
-func (s *Shard) KickUser(project, user string) (n int) {
+// UserSessions names all sessions of a user.
+func (s *Shard) UserSessions(project, user string) (all []Ref) {
 	p := s.projects[project]
 	if p == nil || user == "" {
-		return 0
+		return nil
 	}
-	for at := s.sessionsOf(p, user); at != 0; n++ {
+	for at := s.sessionsOf(p, user); at != 0; {
 		c := s.conns.at(at)
 		at = c.userNext
-		s.end(c, session.ClosePolicy, kicked)
+		all = append(all, c.ref())
 	}
-	return n
+	return all
 }
 
 // Busy reports whether pushes that were accepted are still on their way to sessions that can take them.

@@ -399,7 +399,9 @@ func (w *world) kickSome() {
 					k.link.excuse("its user was kicked")
 				}
 			}
-			sh.shard.KickUser(c.topic.name, c.user)
+			for _, r := range sh.shard.UserSessions(c.topic.name, c.user) {
+				sh.shard.Kick(c.topic.name, r)
+			}
 		})
 		return
 	}
