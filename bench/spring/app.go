@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +26,18 @@ type app struct {
 	cmd     *exec.Cmd
 	log     string
 	exited  chan struct{} // closed when the process has ended
+}
+
+// javaVersion is what Java says it is.
+func javaVersion(ctx context.Context, java string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	b, err := exec.CommandContext(ctx, java, "-version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s -version: %w\n%s", java, err, b)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return line, nil
 }
 
 // startApp starts the application and waits until it listens, which it does last. The context that it returns ends when

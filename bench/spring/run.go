@@ -23,6 +23,7 @@ type Comparison struct {
 	Started time.Time    `json:"started"`
 	Machine proc.Machine `json:"machine"`
 	Stentor string       `json:"stentor"` // what its version command prints
+	Java    string       `json:"java"`    // likewise
 	Seconds float64      `json:"seconds"` // of pushing in each run
 	Figures []Figures    `json:"figures"`
 }
@@ -43,6 +44,9 @@ func Run(ctx context.Context, o Options) (c *Comparison, err error) {
 		return c, err
 	}
 	if c.Stentor, err = server.Version(ctx, o.Stentor); err != nil {
+		return c, err
+	}
+	if c.Java, err = javaVersion(ctx, o.Java); err != nil {
 		return c, err
 	}
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {

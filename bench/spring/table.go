@@ -11,8 +11,8 @@ import (
 
 // WriteTable writes the comparison for people.
 func (c *Comparison) WriteTable(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%s; Spring Boot with the simple broker, %s; %.0f s of pushes of %d bytes in each run, server and load on this machine\n\n",
-		c.Machine, c.Stentor, heap, c.Seconds, payload)
+	fmt.Fprintf(w, "%s\n%s; Spring Boot with the simple broker, %s, %s\n%.0f s of pushes of %d bytes in each run, server and load on this machine\n\n",
+		c.Machine, c.Stentor, c.Java, heap, c.Seconds, payload)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "SERVER\tCONNECTIONS\tHELD\tOPEN P99\tMEMORY EACH\tASKED/S\tDELIVERED/S\tCPU EACH\tP50\tP99\tLOST\tOUT OF ORDER\tREPEATED\tFAILED\tMOST RSS\t")
 	for i := range c.Figures {
