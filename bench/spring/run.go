@@ -32,12 +32,12 @@ type bench struct {
 	Options
 	dir      string // for configurations and logs
 	progress *report.Progress
-	pages    []page.Run
+	pages    map[string][]page.Run // by file: what is shown beside each other
 	found    *Comparison
 }
 
 // Run compares. The comparison has the runs that were completed even when there is an error. The results of the runs,
-// and a page that shows them beside each other, are in o.Out.
+// and a page for each load that shows both servers, are in o.Out.
 func Run(ctx context.Context, o Options) (c *Comparison, err error) {
 	c = &Comparison{Started: time.Now(), Machine: proc.ThisMachine(), Seconds: o.Duration.Seconds()}
 	if err := o.check(); err != nil {
@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) (c *Comparison, err error) {
 		return c, err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{Options: o, dir: dir, progress: report.NewProgress(o.Progress, o.Terminal), found: c}
+	b := &bench{Options: o, dir: dir, progress: report.NewProgress(o.Progress, o.Terminal), pages: map[string][]page.Run{}, found: c}
 	defer b.progress.Close()
 	for _, n := range o.Connections {
 		for _, one := range []func(context.Context, int) error{b.stentor, b.spring} {
@@ -69,8 +69,8 @@ func Run(ctx context.Context, o Options) (c *Comparison, err error) {
 			break
 		}
 	}
-	if len(b.pages) > 0 {
-		err = errors.Join(err, page.WriteFile(filepath.Join(o.Out, "comparison.html"), b.pages...))
+	for file, runs := range b.pages {
+		err = errors.Join(err, page.WriteFile(filepath.Join(o.Out, file), runs...))
 	}
 	return c, err
 }
@@ -145,12 +145,12 @@ func (b *bench) round(ctx context.Context, connections int, s subject) (err erro
 		}
 		rate := float64(asked) / float64(connections)
 		b.progress.Step(nil, "%s: %d connections, %.3g pushes a second", s.name, connections, rate)
-		label := fmt.Sprintf("%s %d x %.3g/s", s.name, connections, rate)
 		r, err := b.load(ctx, s, filepath.Join(b.Out, fmt.Sprintf("%s-%d-%d.json", s.name, connections, asked)), connections, rate, b.Duration)
 		if err != nil {
 			return err
 		}
-		b.pages = append(b.pages, page.Run{Label: label, Result: r})
+		both := fmt.Sprintf("comparison-%d-%d.html", connections, asked)
+		b.pages[both] = append(b.pages[both], page.Run{Label: s.name, Result: r})
 		f, err := figures(r, base)
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, strings.Join(r.Verdict.Problems, "; "))
