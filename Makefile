@@ -75,7 +75,7 @@ bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; 
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-spring
-bench-spring: build ## the same load on a node and on a Spring Boot simple broker, about 6 minutes; BENCH='--connections 2000' and the like
+bench-spring: build ## the same load on a node and on a Spring Boot simple broker, about 7 minutes; BENCH='--connections 2000' and the like
 	bench/spring/deps.sh
 	mvn -q -B -f bench/spring/app/pom.xml package
 	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
