@@ -74,6 +74,12 @@ vm-deps: # qemu, busybox, a kernel
 bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; BENCH=--quick for two
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
 
+.PHONY: bench-spring
+bench-spring: build ## the same load on a node and on a Spring Boot simple broker, about 7 minutes; BENCH='--connections 2000' and the like
+	bench/spring/deps.sh
+	mvn -q -B -f bench/spring/app/pom.xml package
+	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
+
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
 KAFKA_TESTS ?= ./kafka/... ./bench/load
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)

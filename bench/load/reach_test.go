@@ -24,6 +24,9 @@ func TestPushByTemplates(t *testing.T) {
 	if all := r.Total(); !r.Verdict.Good || all.Delivered != 1000 {
 		t.Errorf("%+v %v", all, r.Verdict.Problems)
 	}
+	if last := r.Series[len(r.Series)-1]; last.Server != nil {
+		t.Errorf("nobody said where the server's metrics are, and they are said to be %+v", *last.Server)
+	}
 }
 
 func TestSecureAndSeveralServers(t *testing.T) {

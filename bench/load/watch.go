@@ -20,7 +20,7 @@ const watchTimeout = 5 * time.Second
 
 // watch looks at the servers' metrics every second until ctx ends.
 func (s *stock) watch(ctx context.Context, urls []string) {
-	if slices.Equal(urls, []string{"none"}) {
+	if len(urls) == 0 || slices.Equal(urls, []string{"none"}) {
 		return
 	}
 	c := &http.Client{Timeout: watchTimeout}
