@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"stentor/bench/proc"
+	"stentor/bench/report"
+	"stentor/bench/server"
 )
 
 // Options says what to measure.
@@ -36,10 +36,8 @@ const (
 )
 
 func (o *Options) check() error {
-	for _, name := range o.Only {
-		if !slices.Contains(Measurements, name) {
-			return fmt.Errorf("there is no measurement %q: there are %s", name, strings.Join(Measurements, ", "))
-		}
+	if err := report.CheckNames(o.Only, Measurements); err != nil {
+		return err
 	}
 	if o.Connections < minConnections || o.Users < minConnections {
 		return fmt.Errorf("%d connections and %d users are too few to measure: use %d or more of each", o.Connections, o.Users, minConnections)
@@ -47,22 +45,12 @@ func (o *Options) check() error {
 	if len(o.Brokers) == 0 {
 		return errors.New("there is no Kafka: name its brokers, or run make bench-kafka, which starts one")
 	}
-	path, err := exec.LookPath(o.Stentor)
-	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return fmt.Errorf("the server's binary: %w", err)
-	}
-	o.Stentor = path
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+	var err error
+	if o.Stentor, err = server.Find(o.Stentor); err != nil {
 		return err
 	}
-	if need := uint64(max(o.Users, 2*o.Connections) + reserve); files.Cur < need {
-		return fmt.Errorf("a process may open %d files and needs %d: raise it with ulimit -n %d, or use fewer --connections and --users", files.Cur, need, need)
-	}
-	return nil
+	return proc.NeedFiles(max(o.Users, 2*o.Connections)+reserve, "--connections and --users")
 }
-
-func (o *Options) wants(name string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, name) }
 
 // few is how many clients get what the writes to all would hide.
 func (o *Options) few() int { return o.Connections / 10 }

@@ -13,7 +13,7 @@ import (
 
 	"stentor/bench/measure"
 	"stentor/bench/pace"
-	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // producer is a back end that produces records directly. Its methods but produced and acknowledged are for one
@@ -113,7 +113,7 @@ func (p *producer) produce(ctx context.Context, r record) error {
 		if e := (ck.Error{}); !errors.As(err, &e) || e.Code() != ck.ErrQueueFull {
 			return err
 		}
-		if err := server.Sleep(ctx, time.Millisecond); err != nil {
+		if err := wait.For(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -122,7 +122,7 @@ func (p *producer) produce(ctx context.Context, r record) error {
 // flush waits until Kafka has acknowledged everything.
 func (p *producer) flush(ctx context.Context) error {
 	for p.acknowledged.Load() < p.produced.Load() {
-		if err := server.Sleep(ctx, time.Millisecond); err != nil {
+		if err := wait.For(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -139,8 +139,8 @@ func (p *producer) close() {
 func paced(ctx context.Context, rate pace.Rate, d time.Duration, one func(due time.Time) error) (n int, err error) {
 	start := time.Now()
 	for total := rate.Count(d); n < total; {
-		if wait := time.Until(start.Add(rate.At(n))); wait > 0 {
-			if err := server.Sleep(ctx, max(wait, time.Millisecond)); err != nil {
+		if left := time.Until(start.Add(rate.At(n))); left > 0 {
+			if err := wait.For(ctx, max(left, time.Millisecond)); err != nil {
 				return n, err
 			}
 		}

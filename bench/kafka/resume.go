@@ -9,6 +9,7 @@ import (
 	"stentor/bench/pace"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // resumeTarget is how many times their p99 those who stayed may see.
@@ -65,7 +66,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 			if err := away.Drop(client.Reading, b.Connections); err != nil {
 				return err
 			}
-			if err := server.Sleep(ctx, b.plan.settle); err != nil {
+			if err := wait.For(ctx, b.plan.settle); err != nil {
 				return err
 			}
 			stay.ResetLatency()
@@ -150,7 +151,7 @@ func (b *bench) comeBack(ctx context.Context, d *bed, stay, away *crowd) (time.D
 	// the time between two, it never is nothing. Then the clients get the rest.
 	for open := false; ; {
 		due := began.Add(pace.Rate(resumeRate).At(pushed))
-		if err := server.Sleep(ctx, time.Until(due)); err != nil {
+		if err := wait.For(ctx, time.Until(due)); err != nil {
 			return 0, err
 		}
 		select {

@@ -62,22 +62,13 @@ func run(ctx context.Context, o Options, p plan, t topics) (*report.Report, erro
 		name: "stentor-bench-" + strings.ToLower(rand.Text()[:8]),
 	}
 	defer b.progress.Close()
-	all := map[string]func(context.Context, *bed) ([]report.Result, error){
-		"latency": b.latency, "unicast": b.unicast, "start": b.start, "resume": b.resume,
+	withBed := func(name string, f func(context.Context, *bed) ([]report.Result, error)) report.Measurement {
+		return report.Measurement{Name: name, Run: func(ctx context.Context) ([]report.Result, error) { return b.withBed(ctx, name, f) }}
 	}
-	for _, name := range Measurements {
-		if !o.wants(name) {
-			continue
-		}
-		ctx, cancel := context.WithTimeoutCause(ctx, wholeTimeout, fmt.Errorf("%s takes longer than %v", name, wholeTimeout))
-		results, err := b.withBed(ctx, name, all[name])
-		cancel()
-		r.Results = append(r.Results, results...)
-		if err != nil {
-			return r, fmt.Errorf("%s: %w", name, err)
-		}
+	all := []report.Measurement{
+		withBed("latency", b.latency), withBed("unicast", b.unicast), withBed("start", b.start), withBed("resume", b.resume),
 	}
-	return r, nil
+	return r, r.Measure(ctx, all, o.Only, wholeTimeout)
 }
 
 // bed is what one measurement has in Kafka: a topic, and a back end that produces to it.

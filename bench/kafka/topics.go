@@ -9,7 +9,7 @@ import (
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // topics are what a run puts into Kafka. It removes them when it is over.
@@ -68,7 +68,7 @@ func (a *admin) removeGroup(ctx context.Context, group string) error {
 		case ck.ErrNoError, ck.ErrGroupIDNotFound:
 			return nil
 		case ck.ErrNotCoordinator, ck.ErrCoordinatorNotAvailable, ck.ErrCoordinatorLoadInProgress:
-			if server.Sleep(ctx, 200*time.Millisecond) == nil {
+			if wait.For(ctx, 200*time.Millisecond) == nil {
 				continue
 			}
 			fallthrough

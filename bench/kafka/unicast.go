@@ -9,6 +9,7 @@ import (
 	"stentor/bench/client"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 const (
@@ -144,7 +145,7 @@ func watchLag(ctx context.Context, s *server.Server, onTheWay func() int64) *lag
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lag{cancel: cancel}
 	l.done.Go(func() {
-		for server.Sleep(ctx, lagEvery) == nil {
+		for wait.For(ctx, lagEvery) == nil {
 			l.all = max(l.all, onTheWay())
 			unread, err := s.Metric(ctx, lagGauge)
 			if err != nil && ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 
 	"stentor/bench/pace"
 	"stentor/bench/push"
+	"stentor/bench/wait"
 )
 
 // feeder pushes messages at a rate: message i to the stream that pick says, due when it is due whatever happens. With
@@ -34,13 +35,13 @@ func (r *run) newFeeder(rate float64, limit int, pick func(i int) int) *feeder {
 // feed pushes at a rate for d.
 func (r *run) feed(ctx context.Context, rate float64, d time.Duration, pick func(i int) int) error {
 	if rate == 0 {
-		return sleep(ctx, d)
+		return wait.For(ctx, d)
 	}
 	f := r.newFeeder(rate, pace.Rate(rate).Count(d), pick)
 	if err := f.drive(ctx); err != nil {
 		return err
 	}
-	return sleep(ctx, time.Until(f.start.Add(d)))
+	return wait.For(ctx, time.Until(f.start.Add(d)))
 }
 
 // waiting is a numbered message and when it is due.

@@ -15,6 +15,7 @@ import (
 
 	"stentor/bench/push"
 	"stentor/bench/result"
+	"stentor/bench/wait"
 )
 
 // meeting is a Group of several in this process.
@@ -120,18 +121,18 @@ func parts(t *testing.T, scenario string, args ...string) *result.Result {
 	const n = 3
 	group, run := newMeeting(n), rand.Uint32()
 	all, errs := make([]*result.Result, n), make([]error, n)
-	var wait sync.WaitGroup
+	var parts sync.WaitGroup
 	var once sync.Once
 	for i := range n {
 		s := parse(t, scenario, args...)
-		wait.Go(func() {
+		parts.Go(func() {
 			all[i], errs[i] = RunPart(bounded(t), s, Part{Index: i, Count: n, Run: run, Group: group}, Output{})
 			if errs[i] != nil {
 				once.Do(func() { close(group.broken) })
 			}
 		})
 	}
-	wait.Wait()
+	parts.Wait()
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +192,7 @@ func TestFeedersEndTogether(t *testing.T) {
 	const n = 3
 	group, sent := newMeeting(n), &collector{seen: map[uint32][]uint32{}}
 	streams := make([]*streams, n)
-	var wait sync.WaitGroup
+	var parts sync.WaitGroup
 	for i := range n {
 		s := parse(t, "topics", "--destinations=5", "--connections=10")
 		if err := s.check(); err != nil {
@@ -206,12 +207,12 @@ func TestFeedersEndTogether(t *testing.T) {
 		t.Cleanup(r.pusher.Close)
 		f := r.newFeeder(500, endless, r.toAll())
 		f.start = f.start.Add(time.Duration(i) * 100 * time.Millisecond) // their clocks do not agree
-		wait.Go(func() {
+		parts.Go(func() {
 			ctx := bounded(t)
 			driven := make(chan error, 1)
 			go func() { driven <- f.drive(ctx) }()
 			for !slices.ContainsFunc(x.topics, func(string) bool { return x.newest[0].Load() > 20 }) {
-				if err := sleep(ctx, time.Millisecond); err != nil {
+				if err := wait.For(ctx, time.Millisecond); err != nil {
 					t.Error(err)
 					return
 				}
@@ -220,11 +221,11 @@ func TestFeedersEndTogether(t *testing.T) {
 				t.Error(err)
 			}
 			for r.pusher.Counts().Pending > 0 && ctx.Err() == nil {
-				_ = sleep(ctx, time.Millisecond)
+				_ = wait.For(ctx, time.Millisecond)
 			}
 		})
 	}
-	wait.Wait()
+	parts.Wait()
 	for d := range streams[0].topics {
 		newest := streams[0].newest[d].Load()
 		for i := range n {

@@ -10,6 +10,7 @@ import (
 
 	"stentor/bench/client"
 	"stentor/bench/pace"
+	"stentor/bench/wait"
 )
 
 const (
@@ -74,7 +75,7 @@ func (r *run) begin(ctx context.Context, kind client.Kind, n int) error {
 	}
 	ramp := pace.Ramp{Rate: pace.Rate(r.OpenRate), Over: r.Ramp}
 	for begun := 0; begun < n; {
-		if err := sleep(ctx, max(turn, time.Until(start.Add(ramp.At(begun))))); err != nil {
+		if err := wait.For(ctx, max(turn, time.Until(start.Add(ramp.At(begun))))); err != nil {
 			return err
 		}
 		due := min(ramp.Due(time.Since(start)), n)
@@ -122,7 +123,7 @@ func (r *run) churn(ctx context.Context, rate float64, d time.Duration) error {
 	start, p := time.Now(), pace.Rate(rate)
 	total := p.Count(d)
 	for i := 0; i < total; {
-		if err := sleep(ctx, time.Until(start.Add(p.At(i)))); err != nil {
+		if err := wait.For(ctx, time.Until(start.Add(p.At(i)))); err != nil {
 			return err
 		}
 		due := min(p.Due(time.Since(start)), total)
@@ -147,7 +148,7 @@ func (r *run) settle(ctx context.Context) error {
 			return nil // what is missing is counted at the end
 		}
 		// Looking at all connections shall take little of the time.
-		if err := sleep(ctx, max(20*time.Millisecond, 10*time.Since(began))); err != nil {
+		if err := wait.For(ctx, max(20*time.Millisecond, 10*time.Since(began))); err != nil {
 			return err
 		}
 	}
@@ -168,7 +169,7 @@ func (r *run) back(ctx context.Context) error {
 		if time.Since(since) > r.OpenTimeout+time.Second {
 			return nil // the verdict says how many are not open
 		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -296,18 +296,6 @@ func (r *run) again(n int, due time.Time) {
 	}
 }
 
-// sleep waits for d or the end of ctx, whose cause it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // generator describes this process.
 func generator(most int, rss int64, cpu time.Duration) result.Generator {
 	host, _ := os.Hostname() // empty when it has none

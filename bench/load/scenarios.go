@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stentor/bench/client"
+	"stentor/bench/wait"
 )
 
 // scenario runs the phases of r.Scenario.
@@ -67,7 +68,7 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 	}
 	if !r.Receipts {
 		// Nothing tells when the last SUBSCRIBE has been dealt with.
-		if err := sleep(ctx, quiet); err != nil {
+		if err := wait.For(ctx, quiet); err != nil {
 			return err
 		}
 		r.clients.Follow(r.newest)
@@ -79,11 +80,11 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 // quiet is how long a server without receipts is given for the last SUBSCRIBEs.
 const quiet = 2 * time.Second
 
-func (r *run) hold(ctx context.Context) error { return sleep(ctx, r.Hold) }
+func (r *run) hold(ctx context.Context) error { return wait.For(ctx, r.Hold) }
 
 func (r *run) pushToAll(ctx context.Context) error {
 	if !r.streams.topic {
-		return sleep(ctx, r.Duration)
+		return wait.For(ctx, r.Duration)
 	}
 	return r.feed(ctx, r.Rate, r.Duration, r.toAll())
 }
@@ -110,7 +111,7 @@ func (r *run) reconnect(ctx context.Context) error {
 	}
 	f := r.newFeeder(r.Rate, limit, r.toAll())
 	go func() { feeding <- f.drive(pushes) }()
-	third := func(ctx context.Context) error { return sleep(ctx, r.Duration/3) }
+	third := func(ctx context.Context) error { return wait.For(ctx, r.Duration/3) }
 	err := r.phases(ctx,
 		step{"before", third},
 		step{"away", func(ctx context.Context) error {
@@ -238,7 +239,7 @@ func (r *run) kick(ctx context.Context) error {
 	}
 	// They are gone when they have been told.
 	for until := time.Now().Add(r.OpenTimeout); failed()-before < r.kicked.Load() && time.Now().Before(until); {
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"stentor/bench/client"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // connectTarget is how many bare writes a connect may cost.
@@ -70,7 +71,7 @@ func (r *rig) connectCost(ctx context.Context, connections int) (cost, rate floa
 		if n == connections {
 			break
 		}
-		if err := server.Sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return 0, 0, err
 		}
 	}

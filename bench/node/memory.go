@@ -9,6 +9,7 @@ import (
 	"stentor/bench/measure"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // memoryTarget is what a connection may take of the server's RSS, in bytes.
@@ -87,7 +88,7 @@ func (b *bench) memoryPoint(ctx context.Context, r *rig, n int) (p memoryPoint, 
 
 // memorySample waits until the server is at rest and takes the median of a few readings.
 func (b *bench) memorySample(ctx context.Context, r *rig) (m memorySample, err error) {
-	if err := server.Sleep(ctx, b.plan.settle); err != nil {
+	if err := wait.For(ctx, b.plan.settle); err != nil {
 		return m, err
 	}
 	var readings []float64
@@ -97,7 +98,7 @@ func (b *bench) memorySample(ctx context.Context, r *rig) (m memorySample, err e
 			return m, err
 		}
 		readings = append(readings, float64(rss))
-		if err := server.Sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
 			return m, err
 		}
 	}

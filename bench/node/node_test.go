@@ -14,6 +14,7 @@ import (
 	"stentor/bench/baseline"
 	"stentor/bench/internal/fake"
 	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // TestMain turns the test binary into the processes that a run starts: a fake server, and the bare loop.
@@ -85,7 +86,7 @@ func TestRunEndsWithTheServer(t *testing.T) {
 	b := &bench{Options: o, plan: o.plan(), dir: t.TempDir(), credentials: server.NewCredentials()}
 	err := b.withRig(bounded(t), nil, func(ctx context.Context, r *rig) error {
 		r.server.Kill()
-		return server.Sleep(ctx, time.Minute)
+		return wait.For(ctx, time.Minute)
 	})
 	if err == nil || !strings.Contains(err.Error(), "the server ended (signal: killed)") {
 		t.Errorf("error %v", err)

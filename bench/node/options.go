@@ -1,15 +1,14 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
-	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"stentor/bench/proc"
+	"stentor/bench/report"
+	"stentor/bench/server"
 )
 
 // Options says what to measure.
@@ -34,30 +33,18 @@ const (
 )
 
 func (o *Options) check() error {
-	for _, name := range o.Only {
-		if !slices.Contains(Measurements, name) {
-			return fmt.Errorf("there is no measurement %q: there are %s", name, strings.Join(Measurements, ", "))
-		}
+	if err := report.CheckNames(o.Only, Measurements); err != nil {
+		return err
 	}
 	if o.Connections < minConnections {
 		return fmt.Errorf("%d connections are too few to measure: use %d or more", o.Connections, minConnections)
 	}
-	path, err := exec.LookPath(o.Stentor)
-	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return fmt.Errorf("the server's binary: %w", err)
-	}
-	o.Stentor = path
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+	var err error
+	if o.Stentor, err = server.Find(o.Stentor); err != nil {
 		return err
 	}
-	if need := uint64(o.largePoint() + reserve); files.Cur < need {
-		return fmt.Errorf("a process may open %d files and needs %d: raise it with ulimit -n %d, or use fewer --connections", files.Cur, need, need)
-	}
-	return nil
+	return proc.NeedFiles(o.largePoint()+reserve, "--connections")
 }
-
-func (o *Options) wants(name string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, name) }
 
 // Memory is measured at a small and a large number of connections, Connections apart.
 func (o *Options) smallPoint() int { return o.Connections / 5 }

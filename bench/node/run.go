@@ -48,22 +48,11 @@ func run(ctx context.Context, o Options, p plan) (*report.Report, error) {
 	}
 	r.Load = fmt.Sprintf("%d connections, payloads of %d bytes in frames of %d", o.Connections, payloadBytes, len(b.frame))
 
-	all := map[string]func(context.Context) ([]report.Result, error){
-		"memory": b.memory, "delivery": b.delivery, "overload": b.overload, "slow": b.slow, "connect": b.connect,
+	all := []report.Measurement{
+		{Name: "memory", Run: b.memory}, {Name: "delivery", Run: b.delivery}, {Name: "overload", Run: b.overload},
+		{Name: "slow", Run: b.slow}, {Name: "connect", Run: b.connect},
 	}
-	for _, name := range Measurements {
-		if !o.wants(name) {
-			continue
-		}
-		ctx, cancel := context.WithTimeoutCause(ctx, wholeTimeout, fmt.Errorf("%s takes longer than %v", name, wholeTimeout))
-		results, err := all[name](ctx)
-		cancel()
-		r.Results = append(r.Results, results...)
-		if err != nil {
-			return r, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return r, nil
+	return r, r.Measure(ctx, all, o.Only, wholeTimeout)
 }
 
 // rig is a server, clients connected to it, and a back end.

@@ -10,6 +10,7 @@ import (
 
 	"stentor/bench/measure"
 	"stentor/bench/pace"
+	"stentor/bench/wait"
 )
 
 // Publisher is a back end that pushes to the shared topic by HTTP, numbering its pushes from 1. One goroutine uses it.
@@ -67,7 +68,7 @@ func (p *Publisher) Parallel(ctx context.Context, n int) error {
 func (p *Publisher) Paced(ctx context.Context, rate pace.Rate, d time.Duration) (pushed int, err error) {
 	start := time.Now()
 	for total := rate.Count(d); pushed < total; {
-		if err := Sleep(ctx, time.Until(start.Add(rate.At(pushed)))); err != nil {
+		if err := wait.For(ctx, time.Until(start.Add(rate.At(pushed)))); err != nil {
 			return pushed, err
 		}
 		var due []time.Time

@@ -15,10 +15,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"stentor/bench/proc"
+	"stentor/bench/wait"
 )
 
 // How long to wait at most, and how many connections to the API stay open.
@@ -39,11 +38,7 @@ type Server struct {
 	// ReadyAfter is the time from the start of the process to its being ready.
 	ReadyAfter time.Duration
 
-	cmd     *exec.Cmd
-	log     string        // file
-	exited  chan struct{} // closed when the process has ended
-	exit    error         // what Wait said, once exited is closed
-	release context.CancelFunc
+	*Process
 }
 
 // Start writes a configuration into a new folder below dir, starts the server and waits until it is ready. The context
@@ -70,39 +65,19 @@ func Start(ctx context.Context, binary, dir string, c Config) (*Server, context.
 		api:    "http://" + api.String(),
 		key:    c.Credentials.APIKey,
 		http:   &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: parallel}},
-		log:    filepath.Join(dir, "stentor.log"),
-		exited: make(chan struct{}),
 	}
 	began := time.Now()
-	if err := s.start(binary, file); err != nil {
+	cmd := exec.Command(binary, "serve", "--config", file)
+	cmd.Env = serverEnv(os.Environ())
+	if s.Process, ctx, err = Run(ctx, "the server", cmd, filepath.Join(dir, "stentor.log")); err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	s.release = func() { cancel(nil) }
-	go func() {
-		s.exit = s.cmd.Wait()
-		close(s.exited)
-		cancel(fmt.Errorf("the server ended (%v):\n%s", s.exit, s.tail()))
-	}()
 	if err := s.waitReady(ctx); err != nil {
 		s.Stop()
 		return nil, nil, err
 	}
 	s.ReadyAfter = time.Since(began)
 	return s, ctx, nil
-}
-
-func (s *Server) start(binary, file string) error {
-	log, err := os.Create(s.log)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	s.cmd = exec.Command(binary, "serve", "--config", file)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	s.cmd.Env = serverEnv(os.Environ())
-	return s.cmd.Start()
 }
 
 // serverEnv leaves out what would make the server another than the shipped one.
@@ -134,52 +109,20 @@ func (s *Server) waitReady(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if err := Sleep(ctx, 20*time.Millisecond); err != nil {
-			return fmt.Errorf("%w\n%s", err, s.tail())
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("%w\n%s", err, s.Tail())
 		}
 	}
 }
 
-// Stop ends the process: kindly, and if that takes too long, not.
+// Stop ends the server as its operator would.
 func (s *Server) Stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
-	select {
-	case <-s.exited:
-	case <-time.After(stopTimeout):
-		_ = s.cmd.Process.Kill()
-		<-s.exited
-	}
-	s.release()
+	s.Process.Stop(stopTimeout)
 	s.http.CloseIdleConnections()
-}
-
-// Kill ends the process at once, and returns when it is gone.
-func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill() // fails only when it has ended
-	<-s.exited
-}
-
-// tail is the end of the server's log.
-func (s *Server) tail() string {
-	b, err := os.ReadFile(s.log)
-	if err != nil {
-		return err.Error()
-	}
-	const most = 3000
-	return string(b[max(0, len(b)-most):])
 }
 
 // API is the URL of its HTTP API.
 func (s *Server) API() string { return s.api }
-
-// CPU is the processor time that the process has used.
-func (s *Server) CPU() (time.Duration, error) { return proc.CPU(s.cmd.Process.Pid) }
-
-// UserCPU is that in user mode.
-func (s *Server) UserCPU() (time.Duration, error) { return proc.UserCPU(s.cmd.Process.Pid) }
-
-// RSS is the resident memory of the process in bytes.
-func (s *Server) RSS() (int64, error) { return proc.RSS(s.cmd.Process.Pid) }
 
 // Request sends one request and returns the body of a 200 answer.
 func (s *Server) Request(ctx context.Context, method, path string, body []byte) ([]byte, error) {
@@ -268,6 +211,15 @@ func gauge(text []byte, name string) (int64, error) {
 	return int64(sum), nil
 }
 
+// Find returns the path of the server's binary.
+func Find(binary string) (string, error) {
+	path, err := exec.LookPath(binary)
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return "", fmt.Errorf("the server's binary: %w", err)
+	}
+	return path, nil
+}
+
 // Version is what the server's binary says it is.
 func Version(ctx context.Context, binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -278,16 +230,4 @@ func Version(ctx context.Context, binary string) (string, error) {
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
 	return line, nil
-}
-
-// Sleep waits for d or the end of ctx, whose cause it then returns.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"stentor/bench/report"
 	"stentor/bench/result"
 	"stentor/bench/server"
+	"stentor/bench/wait"
 )
 
 // Comparison is what a run has found.
@@ -107,7 +108,7 @@ func (b *bench) spring(ctx context.Context, connections int) error {
 	if err != nil {
 		return err
 	}
-	defer a.stop()
+	defer a.Stop(stopTimeout)
 	return b.round(ctx, connections, subject{a, "spring", []string{
 		"--url=ws://" + a.address.String() + "/ws", "--topic=/topic/all", "--push-url=http://" + a.address.String() + "/send",
 	}})
@@ -134,7 +135,7 @@ func (b *bench) round(ctx context.Context, connections int, s subject) (err erro
 		return err
 	}
 	for i, asked := range b.Deliveries {
-		if err := server.Sleep(ctx, calm); err != nil {
+		if err := wait.For(ctx, calm); err != nil {
 			return err
 		}
 		base := int64(0)

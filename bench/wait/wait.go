@@ -1,0 +1,19 @@
+// Package wait waits as long as it is wanted.
+package wait
+
+import (
+	"context"
+	"time"
+)
+
+// For waits for d or the end of ctx, whose cause it then returns.
+func For(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
