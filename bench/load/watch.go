@@ -7,12 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
-	dto "github.com/prometheus/client_model/go"
-
 	"stentor/bench/result"
+	"stentor/bench/scrape"
 )
 
 // watchTimeout bounds one look at a server's metrics. Under load it may take long.
@@ -65,20 +61,13 @@ func look(ctx context.Context, c *http.Client, url string) (r result.Server, err
 	if answer.StatusCode != http.StatusOK {
 		return r, fmt.Errorf("%s: %s", url, answer.Status)
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(answer.Body)
+	all, err := scrape.Read(answer.Body)
 	if err != nil {
 		return r, err
 	}
-	r.Connections = int64(sum(families["stentor_connections"]))
-	r.RSS = int64(sum(families["process_resident_memory_bytes"]))
-	r.CPUSeconds = sum(families["process_cpu_seconds_total"])
+	connections, _ := all.Sum("stentor_connections") // another server has none
+	rss, _ := all.Sum("process_resident_memory_bytes")
+	r.Connections, r.RSS = int64(connections), int64(rss)
+	r.CPUSeconds, _ = all.Sum("process_cpu_seconds_total")
 	return r, nil
-}
-
-func sum(f *dto.MetricFamily) (v float64) {
-	for _, m := range f.GetMetric() {
-		v += m.GetGauge().GetValue() + m.GetCounter().GetValue()
-	}
-	return v
 }

@@ -13,10 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
+	"stentor/bench/scrape"
 	"stentor/bench/wait"
 )
 
@@ -187,24 +187,12 @@ func (s *Server) Metric(ctx context.Context, name string) (int64, error) {
 	return gauge(b, name)
 }
 
-// gauge adds up all series of a metric in the Prometheus text format.
 func gauge(text []byte, name string) (int64, error) {
-	sum, found := 0.0, false
-	for line := range bytes.Lines(text) {
-		rest, ok := strings.CutPrefix(string(bytes.TrimSpace(line)), name)
-		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
-			continue
-		}
-		if i := strings.LastIndexByte(rest, '}'); i >= 0 {
-			rest = rest[i+1:]
-		}
-		value, _, _ := strings.Cut(strings.TrimSpace(rest), " ") // a time may follow
-		v, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			return 0, fmt.Errorf("metric %s: %w", name, err)
-		}
-		sum, found = sum+v, true
+	all, err := scrape.Read(bytes.NewReader(text))
+	if err != nil {
+		return 0, fmt.Errorf("the server's metrics: %w", err)
 	}
+	sum, found := all.Sum(name)
 	if !found {
 		return 0, errors.New("the server has no metric " + name)
 	}
