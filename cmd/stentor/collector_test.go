@@ -21,7 +21,7 @@ func TestCollector(t *testing.T) {
 		t.Errorf("%d before the node is ready", percent())
 	}
 	c.settle(true)
-	if c.look != nil || percent() != chosenGCPercent {
+	if c.look == nil || percent() != mostGCPercent {
 		t.Errorf("%d when it is ready", percent())
 	}
 	if own := newCollector(77); own.look != nil || percent() != 77 {
@@ -35,5 +35,16 @@ func TestCollector(t *testing.T) {
 		t.Errorf("%d with GOGC=55", percent())
 	} else {
 		env.stop()
+	}
+}
+
+func TestGCPercent(t *testing.T) {
+	for _, c := range []struct {
+		live uint64
+		want int
+	}{{0, 30}, {1 << 20, 30}, {500 << 20, 30}, {600 << 20, 25}, {750e6, 20}, {1 << 30, 15}, {64 << 30, 15}} {
+		if got := gcPercent(c.live); got != c.want {
+			t.Errorf("%d bytes: %d, want %d", c.live, got, c.want)
+		}
 	}
 }

@@ -188,7 +188,12 @@ func (s *server) openBus(mockEpoch uint64) (nodeBus, error) {
 
 func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.node, authMetrics(s.auth), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(s.node, authMetrics(s.auth), collectors.NewGoCollector())
+	if process, err := newProcessCollector(); err != nil {
+		s.log.Warn("no metrics of the process", "error", err)
+	} else {
+		registry.MustRegister(process)
+	}
 	if c, ok := s.bus.(prometheus.Collector); ok {
 		registry.MustRegister(c)
 	}
