@@ -50,6 +50,7 @@ func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
 // NewEcho makes an Echo that does not listen yet.
 func NewEcho(o EchoOptions) (*Echo, error) {
 	e := &Echo{network: newNetwork(), opts: o, conns: map[*echoConn]struct{}{}}
+	e.keepAlive = keepAliveTime
 	e.wire = session.NewWire(ws.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
 	var err error
 	e.capacity, err = capacity(echoConnections, 32)

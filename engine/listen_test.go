@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReserve(t *testing.T) {
@@ -67,4 +70,32 @@ func TestCapacity(t *testing.T) {
 	if n, err := capacity(10, all); err == nil {
 		t.Errorf("%d clients without descriptors", n)
 	}
+}
+
+// TestKeepAlive: the kernel asks idle peers only where the node does not.
+func TestKeepAlive(t *testing.T) {
+	for ping, want := range map[time.Duration]int{30 * time.Second: 0, 0: 1} {
+		n, stop := startNodeWith(t, nil, func(o *Options) { o.Shard.Ping = ping })
+		c := n.dial(t)
+		c.upgrade(t)
+		fd := acceptedFrom(t, c.conn.LocalAddr().(*net.TCPAddr))
+		if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); got != want || err != nil {
+			t.Errorf("pings every %v: keep-alive %d, %v, want %d", ping, got, err, want)
+		}
+		stop()
+	}
+}
+
+// acceptedFrom finds the descriptor of this process whose peer is at an address.
+func acceptedFrom(t *testing.T, peer *net.TCPAddr) int {
+	t.Helper()
+	for fd := range 1000 {
+		if a, err := unix.Getpeername(fd); err == nil {
+			if a, ok := a.(*unix.SockaddrInet4); ok && a.Port == peer.Port && netip.AddrFrom4(a.Addr) == peer.AddrPort().Addr().Unmap() {
+				return fd
+			}
+		}
+	}
+	t.Fatalf("no socket has the peer %v", peer)
+	return 0
 }

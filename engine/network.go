@@ -24,7 +24,13 @@ type network struct {
 	reactors []*reactor
 	ended    chan struct{} // closed when the first reactor has ended
 	ending   sync.Once
+	// keepAlive is after how much silence the kernel asks whether a TCP peer is still there. 0, for never, where its owner
+	// asks: a million idle connections at 2 minutes are 8,000 probes a second, each with its answer.
+	keepAlive time.Duration
 }
+
+// keepAliveTime is network.keepAlive where nothing else finds peers that vanished.
+const keepAliveTime = 2 * time.Minute
 
 func newNetwork() network {
 	return network{proxied: map[string]bool{}, ended: make(chan struct{})}
@@ -90,7 +96,7 @@ func (n *network) listen(handler gnet.EventHandler, listeners []Listener, loops 
 	}
 	if len(tcp) > 0 {
 		return n.run(handler, tcp, loops, append(options, gnet.WithLoadBalancing(gnet.RoundRobin),
-			gnet.WithReusePort(true), gnet.WithReuseAddr(true), gnet.WithTCPKeepAlive(2*time.Minute)))
+			gnet.WithReusePort(true), gnet.WithReuseAddr(true), gnet.WithTCPKeepAlive(n.keepAlive)))
 	}
 	return nil
 }

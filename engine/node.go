@@ -81,6 +81,9 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 			Name: "stentor_auth_failures_total", Help: "CONNECTs that were refused, by code.",
 		}, []string{"code"}),
 	}
+	if opts.Shard.Ping == 0 {
+		n.keepAlive = keepAliveTime // clients without heart-beats get no pings either
+	}
 	n.tenants.Store(&map[string]*project{})
 	n.opts.TrustedProxies = append(slices.Clip(opts.TrustedProxies), localPeer)
 	for _, text := range opts.Listen {
