@@ -82,6 +82,7 @@ func TestKeepAlive(t *testing.T) {
 		if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); got != want || err != nil {
 			t.Errorf("pings every %v: keep-alive %d, %v, want %d", ping, got, err, want)
 		}
+		_ = c.conn.Close()
 		stop()
 	}
 }
