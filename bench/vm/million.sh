@@ -47,7 +47,8 @@ snapshot() {
 # pairs is how the connections between nginx and the server spread: the server's port, nginx's address, how many.
 pairs() {
 	if [ "$VIA" = unix ]; then
-		awk '$NF == "/run/ws.sock" && $6 == "03" { n++ } END { print "unix", "-", n + 0 }' /proc/net/unix
+		# Connected, and with a name, which is that of the server's listener.
+		awk '$6 == "03" && NF == 8 { n++ } END { print "unix", "-", n + 0 }' /proc/net/unix
 		return
 	fi
 	# Established, and the port is one of the server's; addresses are in hexadecimal, their last byte first.

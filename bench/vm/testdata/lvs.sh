@@ -38,7 +38,7 @@ until_true() {
 
 # sessions NODE is how many clients a node has, 0 when it does not answer.
 sessions() {
-	{ timeout 3 wget -q -O - "http://$1:$api/metrics" || true; } 2>/dev/null | awk '$1 == "stentor_sessions" { n = $2 } END { print n + 0 }'
+	{ timeout 10 wget -q -O - "http://$1:$api/metrics" || true; } 2>/dev/null | awk '$1 == "stentor_sessions" { n = $2 } END { print n + 0 }'
 }
 
 has_sessions() { [ "$(sessions "$1")" = "$2" ]; }
@@ -62,7 +62,7 @@ note() {
 	for node in $nodes; do
 		echo "$(name_of "$node").sessions $(sessions "$node")"
 		echo "$(name_of "$node").sent $(bytes "$(name_of "$node")" tx)"
-		timeout 3 wget -q -O "evidence/$1/$(name_of "$node").json" --header 'Authorization: Bearer key' \
+		timeout 10 wget -q -O "evidence/$1/$(name_of "$node").json" --header 'Authorization: Bearer key' \
 			"http://$node:$api/v1/projects/lvs/sessions?limit=1000" || rm -f "evidence/$1/$(name_of "$node").json"
 	done >"evidence/$1/numbers"
 	for name in director clients; do
@@ -97,7 +97,7 @@ projects:
 YAML
 	/bin/ip netns exec "$name" stentor serve --config "$name.yaml" >>"$name.log" 2>&1 &
 	echo $! >"$name.pid" # ip becomes the server
-	until_true 60 "$name is ready" timeout 3 wget -q -O /dev/null "http://$1:$api/readyz"
+	until_true 60 "$name is ready" timeout 10 wget -q -O /dev/null "http://$1:$api/readyz"
 }
 
 log 'the network'
@@ -131,7 +131,7 @@ while [ "$QUERY_STRING" -gt "$FLOW" ] && [ ! -e /run/done ] && [ $waited -lt 10 
 done
 rm -f "/run/taken.$$"
 for node in 10.0.0.21 10.0.0.22; do
-	timeout 2 wget -q -O /dev/null --header 'Authorization: Bearer key' --header 'Content-Type: application/json' \
+	timeout 5 wget -q -O /dev/null --header 'Authorization: Bearer key' --header 'Content-Type: application/json' \
 		--post-data "$body" "http://$node:8081/v1/projects/lvs/push" && : >"/run/taken.$$" &
 done
 wait
@@ -147,7 +147,7 @@ FLOW=60 httpd -p 10.0.0.2:9000 -h /root/www 2>/dev/null
 
 on clients stentor-bench run broadcast --url ws://$vip:$port/ws --source $sources --connections "$CLIENTS" \
 	--open-rate 50 --open-timeout 10s --heartbeat 2s --resume=false --project lvs --subscribe topic --topic /topic/lvs/all \
-	--push-url 'http://10.0.0.2:9000/cgi-bin/push?{{.Number}}' --lanes 1 --rate 2 --duration 35s --payload 2000 --settle 10s \
+	--push-url 'http://10.0.0.2:9000/cgi-bin/push?{{.Number}}' --lanes 1 --rate 2 --duration 32s --payload 2000 --settle 10s \
 	--push-body '{"topic":"all","id":"{{.ID}}","payload":{{.Payload}}}' --json bench.json >bench.log 2>&1 &
 bench=$!
 until_true 60 "all $CLIENTS clients are connected" all_connected
