@@ -207,7 +207,7 @@ func (e evidence) messages() {
 		}
 	}
 	// Who has just lost a node misses what is pushed until it is back.
-	if pushed != 64 || delivered < 50*lvsClients || delivered > pushed*lvsClients {
+	if pushed != 68 || delivered < 50*lvsClients || delivered > pushed*lvsClients {
 		e.t.Errorf("%d messages were pushed, and delivered %d times to %d clients", pushed, delivered, lvsClients)
 	}
 	for _, p := range r.Verdict.Problems {

@@ -118,14 +118,14 @@ on director host-sh lvs/director.sh up --vip $vip --port $port --dev eth0 --node
 on director host-sh lvs/director.sh watch --vip $vip --port $port --health-port $api --interval 1 >watch.log 2>&1 &
 until_true 30 'the director looks at the nodes' grep -q 'is ready' watch.log
 
-# The back end pushes each message to both nodes, which have no Kafka between them. Those behind FLOW are held back until
-# all is done, so that pushes go on for just as long.
+# The back end pushes each message to both nodes, which have no Kafka between them. Of 68 messages those behind FLOW are
+# held back for 20 s each, or until all is done, so that pushes go on for as long as it takes, up to some three minutes.
 mkdir -p www/cgi-bin
 cat >www/cgi-bin/push <<'CGI'
 #!/bin/sh
 body=$(head -c "$CONTENT_LENGTH")
 waited=0
-while [ "$QUERY_STRING" -gt "$FLOW" ] && [ ! -e /run/done ] && [ $waited -lt 10 ]; do
+while [ "$QUERY_STRING" -gt "$FLOW" ] && [ ! -e /run/done ] && [ $waited -lt 20 ]; do
 	sleep 1
 	waited=$((waited + 1))
 done
@@ -147,7 +147,7 @@ FLOW=60 httpd -p 10.0.0.2:9000 -h /root/www 2>/dev/null
 
 on clients stentor-bench run broadcast --url ws://$vip:$port/ws --source $sources --connections "$CLIENTS" \
 	--open-rate 50 --open-timeout 10s --heartbeat 2s --resume=false --project lvs --subscribe topic --topic /topic/lvs/all \
-	--push-url 'http://10.0.0.2:9000/cgi-bin/push?{{.Number}}' --lanes 1 --rate 2 --duration 32s --payload 2000 --settle 10s \
+	--push-url 'http://10.0.0.2:9000/cgi-bin/push?{{.Number}}' --lanes 1 --rate 2 --duration 34s --payload 2000 --settle 2m \
 	--push-body '{"topic":"all","id":"{{.ID}}","payload":{{.Payload}}}' --json bench.json >bench.log 2>&1 &
 bench=$!
 until_true 60 "all $CLIENTS clients are connected" all_connected
