@@ -62,9 +62,15 @@ CONNECTIONS ?= 1000000
 million: build vm-deps ## the proof: a million connections to one server, in a virtual machine; CONNECTIONS=100000 for a short run
 	bin/stentor-bench vm million --connections $(CONNECTIONS) --stentor bin/stentor --out million
 
+VIA ?= unix
+.PHONY: bench-proxy
+bench-proxy: CONNECTIONS = 70000
+bench-proxy: build vm-deps tuning-deps ## 70,000 connections through one nginx, in a virtual machine; VIA=unix, ports or sources
+	bin/stentor-bench vm million --via $(VIA) --connections $(CONNECTIONS) --stentor bin/stentor --out million/$(VIA)
+
 .PHONY: test-vm
-test-vm: vm-deps ## the tests that boot a virtual machine
-	$(GO) test -tags vm -count 1 ./bench/vm
+test-vm: vm-deps tuning-deps ## the tests that boot a virtual machine: LVS and nginx with real traffic among them
+	$(GO) test -tags vm -count 1 -timeout 30m ./bench/vm
 
 .PHONY: vm-deps
 vm-deps: # qemu, busybox, a kernel

@@ -21,9 +21,11 @@ type Sample struct {
 	Slab      int64         `json:"slab"`
 	ServerCPU time.Duration `json:"server_cpu_ns"`
 	LoadCPU   time.Duration `json:"generator_cpu_ns"`
+	Proxy     int64         `json:"proxy,omitempty"` // nginx's RSS, of all its processes
+	ProxyCPU  time.Duration `json:"proxy_cpu_ns,omitempty"`
 }
 
-const sampleFields = 9
+const sampleFields = 11
 
 func readSamples(file string) ([]Sample, error) {
 	b, err := os.ReadFile(file)
@@ -66,6 +68,7 @@ func parseSample(line string) (s Sample, err error) {
 		At: time.Duration(number(f[0]) * float64(time.Second)), Phase: f[1], Clients: int(number(f[2])),
 		Used: kib(f[3]), Server: kib(f[4]), Generator: kib(f[5]), Slab: kib(f[6]),
 		ServerCPU: time.Duration(number(f[7])) * tick, LoadCPU: time.Duration(number(f[8])) * tick,
+		Proxy: kib(f[9]), ProxyCPU: time.Duration(number(f[10])) * tick,
 	}
 	return s, err
 }

@@ -26,18 +26,46 @@ type Million struct {
 	// descriptors are raised.
 	Stentor, Bench, Tuning string
 	BenchFlags             []string // more for `stentor-bench million`
+	// Via puts nginx before the server, with a configuration that `stentor proxy-config` writes.
+	Via   Via
+	Nginx string // the program, unless Via is Direct
+	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few of them few connections need what many do.
+	LocalPorts string
 }
+
+// Via is how clients reach the server.
+type Via string
+
+// The ways. With one pair of addresses between nginx and the server there were some 55,000 connections at most: these
+// three go past that.
+const (
+	Direct  Via = ""
+	Unix    Via = "unix"    // a Unix socket
+	Ports   Via = "ports"   // several ports of the server
+	Sources Via = "sources" // several addresses of nginx
+)
 
 // Memory that the machine is given: what the kernel, the file system in memory and both programs take in any case,
 // and what a connection takes at both its ends, with room for what is on its way in a broadcast.
 const (
 	baseMemory          = 1 << 30
 	memoryPerConnection = 17 << 10
+	// With nginx between them there are two sockets more, with buffers in a broadcast, and 18 KiB of nginx's.
+	memoryPerProxied = 42 << 10
 )
 
 // Run boots the machine, runs the proof, and returns what it showed; nil when it came to no result.
 func (m *Million) Run(ctx context.Context) (*Proof, error) {
-	m.Memory = baseMemory + int64(m.Connections)*memoryPerConnection
+	each := int64(memoryPerConnection)
+	switch m.Via {
+	case Direct:
+	case Unix, Ports, Sources:
+		each = memoryPerProxied
+		m.Files = append(m.Files, File{Host: m.Nginx, Guest: "/bin/nginx"})
+	default:
+		return nil, fmt.Errorf("found the way %q, allowed: %s, %s, %s", m.Via, Unix, Ports, Sources)
+	}
+	m.Memory = baseMemory + int64(m.Connections)*each
 	m.Job = millionScript
 	m.Files = append(m.Files, File{Host: m.Stentor, Guest: "/bin/stentor"}, File{Host: m.Bench, Guest: "/bin/stentor-bench"})
 	if m.Tuning != "" {
@@ -57,6 +85,8 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 		"HEARTBEAT":   m.Heartbeat.String(),
 		"SECRET":      rand.Text() + rand.Text(),
 		"API_KEY":     rand.Text(),
+		"VIA":         string(m.Via),
+		"LOCAL_PORTS": m.LocalPorts,
 		"BENCH_FLAGS": strings.Join(m.BenchFlags, " "),
 	}
 	status, ran := m.Machine.Run(ctx)

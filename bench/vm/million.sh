@@ -1,26 +1,31 @@
 #!/bin/sh
 # The proof, as it runs in the machine: set the kernel up, start one server, put CONNECTIONS clients on it, and note at
-# each phase what the kernel and both processes use.
+# each phase what the kernel and the processes use. VIA puts nginx before the server.
 # shellcheck disable=SC3045 # the sh of busybox has ulimit -n
 set -u
 server_log=/tmp/server.log
 mkdir -p figures
 log() { echo "million: $*"; }
 kb() { awk -v key="$1" '$1 == key { print $2; exit }' "$2" 2>/dev/null; }
-rss() { kb Rss: "/proc/$1/smaps_rollup"; }
-cpu() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat" 2>/dev/null; } # user and system, in 1/100 s
+# rss PID... and cpu PID... are sums, nothing for none; the latter is user and system, in 1/100 s.
+rss() { for pid; do kb Rss: "/proc/$pid/smaps_rollup"; done | sum; }
+cpu() { for pid; do awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$pid/stat" 2>/dev/null; done | sum; }
+sum() { awk '{ n += $1 } END { if (NR) print n }'; }
 # load_pid names no process when there is none.
 load_pid() { pidof stentor-bench || echo none; }
 
 # figures PHASE adds one line to figures/samples.tsv: seconds, phase, connected clients, then KiB: memory that is used
-# since before the server began, RSS of the server and of the generator, slabs; at last both CPU times in seconds.
+# since before the server began, RSS of the server and of the generator, slabs; then both CPU times in 1/100 s; at last
+# RSS and CPU time of nginx.
 figures() {
 	generator=$(load_pid)
 	sockets=$(awk '/^TCP:/ { print $3 }' /proc/net/sockstat)
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(cut -d' ' -f1 /proc/uptime)" "$1" "$((sockets / 2))" \
+	proxy=$(pidof nginx)
+	# shellcheck disable=SC2086 # several processes
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(cut -d' ' -f1 /proc/uptime)" "$1" "$((sockets / each))" \
 		"$((free_before - $(kb MemFree: /proc/meminfo)))" \
 		"$(rss "$server")" "$(rss "$generator")" \
-		"$(kb Slab: /proc/meminfo)" "$(cpu "$server")" "$(cpu "$generator")" >>figures/samples.tsv
+		"$(kb Slab: /proc/meminfo)" "$(cpu "$server")" "$(cpu "$generator")" "$(rss $proxy)" "$(cpu $proxy)" >>figures/samples.tsv
 }
 
 # snapshot PHASE keeps the kernel's own files and sends all to the host.
@@ -34,7 +39,40 @@ snapshot() {
 	timeout 60 wget -q -O "$dir/server.metrics" http://127.0.0.1:8081/metrics
 	tail -n 3 figures/samples.tsv
 	cp "$server_log" figures/server.log
+	[ "$VIA" = '' ] || cp /run/nginx/errors figures/nginx.log
+	[ "$VIA" = '' ] || [ "$1" != open ] || pairs | tee figures/pairs
 	out figures
+}
+
+# pairs is how the connections between nginx and the server spread: the server's port, nginx's address, how many.
+pairs() {
+	if [ "$VIA" = unix ]; then
+		# Connected, and with a name, which is that of the server's listener.
+		awk '$6 == "03" && NF == 8 { n++ } END { print "unix", "-", n + 0 }' /proc/net/unix
+		return
+	fi
+	# Established, and the port is one of the server's; addresses are in hexadecimal, their last byte first.
+	awk -v ports="$(echo "$listen" | tr , '\n' | awk -F : '{ printf " %04X ", $2 }')" '
+		$4 == "01" && index(ports, " " substr($2, 10) " ") { n[substr($2, 10) " " substr($3, 1, 8)]++ }
+		END { for (pair in n) print pair, n[pair] }' /proc/net/tcp |
+		while read -r at from n; do
+			echo "$((0x$at)) $((0x${from#??????})).$((0x$(echo "$from" | cut -c5-6))).$((0x$(echo "$from" | cut -c3-4))).$((0x${from%??????})) $n"
+		done
+}
+
+# several N PREFIX FIRST writes N addresses: each is the prefix and a number.
+several() {
+	seq "$3" $(($3 + $1 - 1)) | sed "s/^/$2/" | tr '\n' , | sed 's/,$//'
+}
+
+# front starts nginx with the configuration that `stentor proxy-config` writes.
+front() {
+	mkdir -p /run/nginx
+	# shellcheck disable=SC2086 # several words
+	stentor proxy-config nginx --connections "$CONNECTIONS" $way --listen 127.0.0.1:8000 --user root --run-dir /run/nginx >nginx.conf ||
+		fail 'there is no configuration for that'
+	nginx -p /run/nginx -e /run/nginx/errors -c /root/nginx.conf || fail 'nginx does not start'
+	log "nginx: stentor proxy-config nginx --connections $CONNECTIONS $way"
 }
 
 fail() {
@@ -43,11 +81,22 @@ fail() {
 	exit 1
 }
 
+# What the server listens on, what proxy-config is told of it, where the clients connect, and how many TCP sockets each takes.
+listen=127.0.0.1:8080 way='' url=ws://127.0.0.1:8000/ws each=4
+ways=$(((CONNECTIONS + 49999) / 50000)) # pairs of addresses between nginx and the server: each has some 55,000 ports
+[ "$ways" -ge 2 ] || ways=2
+case $VIA in
+'') url=ws://127.0.0.1:8080/ws each=2 ;;
+unix) listen=unix:/run/ws.sock way='--unix /run/ws.sock' each=2 ;;
+ports) listen=$(several "$ways" 127.0.0.1: 9001) way="--node $(several "$ways" 127.0.0.1: 9001)" ;;
+sources) way="--node 127.0.0.1:8080 --source $(several "$ways" 127.0.1. 1)" ;;
+esac
 room=$((CONNECTIONS + 1000)) # what the server takes: a client that comes back may be there before its end is seen
 if [ -d tuning ]; then
 	log "tuning/apply.sh for $room connections"
 	sh tuning/apply.sh --connections "$room" --outgoing --yes >figures/apply.txt 2>&1 || fail "$(cat figures/apply.txt)"
 fi
+[ "$LOCAL_PORTS" = '' ] || echo "$LOCAL_PORTS" >/proc/sys/net/ipv4/ip_local_port_range
 ulimit -n "$(cat /proc/sys/fs/nr_open)"
 log "descriptors: $(ulimit -n), memory: $(awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo) MiB free"
 if [ -d tuning ]; then
@@ -59,7 +108,7 @@ fi
 
 cat >stentor.yaml <<YAML
 node: {id: million}
-listen: {client: ["127.0.0.1:8080"], api: "127.0.0.1:8081"}
+listen: {client: ["$(echo "$listen" | sed 's/,/", "/g')"], api: "127.0.0.1:8081", trusted_proxies: [127.0.0.1, 127.0.1.0/24]}
 endpoints: [{path: /ws}]
 limits: {connections: $room, handshake_timeout: 2m, connect_timeout: 2m}
 admin_keys: ["$API_KEY-admin"]
@@ -82,6 +131,7 @@ until wget -q -O /dev/null http://127.0.0.1:8081/readyz; do
 	sleep 1
 done
 log 'the server is ready'
+[ "$VIA" = '' ] || front
 figures start
 
 # What goes on between the phases.
@@ -95,12 +145,12 @@ printf %s "$SECRET" >secret
 printf %s "$API_KEY" >key
 {
 	# shellcheck disable=SC2086 # several words
-	stentor-bench million --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
+	stentor-bench million --url $url --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
 		--project million --kid million --secret-file secret --api-key-file key --json million.json $BENCH_FLAGS 2>&1
 	echo $? >/tmp/load.status
 } | {
 	# A line of progress has the seconds and the phase in front; a phase ends where another begins.
-	phase=
+	phase=open
 	while IFS= read -r text; do
 		printf '%s\n' "$text"
 		# shellcheck disable=SC2086 # words
@@ -108,7 +158,7 @@ printf %s "$API_KEY" >key
 		case ${1-} in
 		[0-9]*.[0-9]s)
 			case $phase in
-			'' | "$2") ;;
+			"$2") ;;
 			*) snapshot "$phase" ;;
 			esac
 			phase=$2

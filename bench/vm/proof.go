@@ -16,6 +16,7 @@ type Proof struct {
 	Phases      []Phase  `json:"phases"`
 	Problems    []string `json:"problems"` // what the load generator found wrong
 	Samples     []Sample `json:"samples"`
+	Proxy       *Cost    `json:"proxy,omitempty"` // of nginx, when there was one
 }
 
 // Claim is a figure and the most that it may be.
@@ -80,7 +81,10 @@ func ReadProof(dir string, connections int) (*Proof, error) {
 	p.claim("messages out of order, corrupted or misrouted", wrong, 0, "")
 	p.claim("heart-beats missed", missed, 0, "")
 	p.claim("server's RSS", peak(samples, func(s Sample) int64 { return s.Server }), target(connections, serverPerConnection, serverBase), bytesUnit)
-	p.claim("kernel and both processes", peak(samples, func(s Sample) int64 { return s.Used }), target(connections, allPerConnection, allBase), bytesUnit)
+	p.Proxy = costOf(p)
+	if peak(samples, func(s Sample) int64 { return s.Proxy }) == 0 { // there is no target for what nginx adds
+		p.claim("kernel and both processes", peak(samples, func(s Sample) int64 { return s.Used }), target(connections, allPerConnection, allBase), bytesUnit)
+	}
 	return p, nil
 }
 
@@ -116,16 +120,21 @@ func (p *Proof) WriteTable(w io.Writer) error {
 	for _, f := range p.Phases {
 		fmt.Fprintf(t, "%s\t%.1f\t%s\t%s\n", f.Name, f.Seconds, group(f.Opened), group(f.Delivered))
 	}
-	fmt.Fprintln(t, "\t\t\t\nafter\tconnections\tserver\tgenerator\tslab\tall\tCPU of server, generator")
+	fmt.Fprintln(t, "\t\t\t\nafter\tconnections\tserver\tgenerator\tnginx\tslab\tall\tCPU of server, generator, nginx")
 	for _, s := range p.Samples {
 		if s.Phase == running {
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f s, %.0f s\n", s.Phase, group(int64(s.Clients)),
-			megabytes(s.Server), megabytes(s.Generator), megabytes(s.Slab), megabytes(s.Used), s.ServerCPU.Seconds(), s.LoadCPU.Seconds())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f s, %.0f s, %.0f s\n", s.Phase, group(int64(s.Clients)),
+			megabytes(s.Server), megabytes(s.Generator), megabytes(s.Proxy), megabytes(s.Slab), megabytes(s.Used),
+			s.ServerCPU.Seconds(), s.LoadCPU.Seconds(), s.ProxyCPU.Seconds())
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if p.Proxy != nil {
+		fmt.Fprintln(w)
+		p.Proxy.write(w)
 	}
 	for _, text := range p.Problems {
 		fmt.Fprintln(w, "problem:", text)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestParseSample(t *testing.T) {
-	s, err := parseSample("12.50\topen\t1000\t2048\t1024\t512\t256\t150\t25")
+	s, err := parseSample("12.50\topen\t1000\t2048\t1024\t512\t256\t150\t25\t\t")
 	want := Sample{
 		At: 12500 * time.Millisecond, Phase: "open", Clients: 1000, Used: 2 << 20, Server: 1 << 20, Generator: 512 << 10,
 		Slab: 256 << 10, ServerCPU: 1500 * time.Millisecond, LoadCPU: 250 * time.Millisecond,
@@ -17,10 +17,10 @@ func TestParseSample(t *testing.T) {
 	if s != want || err != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := parseSample("1\tend\t0\t-5\t7\t\t1\t9\t"); s.Generator != 0 || s.Used != -5<<10 || err != nil {
+	if s, err := parseSample("1\tend\t0\t-5\t7\t\t1\t9\t\t3\t4"); s.Generator != 0 || s.Used != -5<<10 || s.Proxy != 3<<10 || s.ProxyCPU != 40*time.Millisecond || err != nil {
 		t.Errorf("a process that has ended: %+v, %v", s, err)
 	}
-	for _, bad := range []string{"", "1\topen\t2", "1\topen\tx\t1\t1\t1\t1\t1\t1"} {
+	for _, bad := range []string{"", "1\topen\t2", "1\topen\tx\t1\t1\t1\t1\t1\t1\t1\t1"} {
 		if _, err := parseSample(bad); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
@@ -52,7 +52,7 @@ func proofOf(t *testing.T, samples, result string) *Proof {
 }
 
 func TestProof(t *testing.T) {
-	const samples = "5\tstart\t0\t1000\t20000\t\t9\t10\t\n30\trunning\t1002\t9000\t21000\t9000\t9\t10\t5\n"
+	const samples = "5\tstart\t0\t1000\t20000\t\t9\t10\t\t\t\n30\trunning\t1002\t9000\t21000\t9000\t9\t10\t5\t\t\n"
 	for _, c := range []struct {
 		name            string
 		samples, result string
@@ -82,6 +82,28 @@ func TestProof(t *testing.T) {
 		if strings.Contains(table.String(), "MISSED") != (c.missed > 0 && len(p.Problems) == 0) {
 			t.Errorf("%s:\n%s", c.name, table.String())
 		}
+	}
+}
+
+// What nginx costs comes from the samples of the phases.
+func TestCost(t *testing.T) {
+	const samples = "5\tstart\t0\t1000\t20000\t\t9\t10\t\t10000\t5\n" +
+		"30\topen\t1000\t51000\t21000\t4000\t9\t10\t5\t16000\t100\n" +
+		"40\tbroadcast\t1000\t60000\t21000\t4000\t9\t20\t9\t17000\t130\n"
+	p := proofOf(t, samples, goodResult)
+	want := Cost{
+		Memory: 16000 << 10 / 1000, Kernel: (50000 - 1000 - 4000 - 6000) << 10 / 1000,
+		CPU: 300 * time.Microsecond, ServerCPU: 100 * time.Microsecond,
+	}
+	if p.Proxy == nil || *p.Proxy != want {
+		t.Errorf("%+v, want %+v", p.Proxy, want)
+	}
+	var table strings.Builder
+	if err := p.WriteTable(&table); err != nil || !strings.Contains(table.String(), "nginx 300µs, server 100µs") {
+		t.Errorf("%v\n%s", err, table.String())
+	}
+	if p := proofOf(t, strings.ReplaceAll(samples, "\t10000\t5\n", "\t\t\n"), goodResult); p.Proxy != nil {
+		t.Errorf("without nginx: %+v", p.Proxy)
 	}
 }
 

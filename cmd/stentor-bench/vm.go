@@ -56,6 +56,7 @@ func vmMillionCommand() *cobra.Command {
 		Long: `Boot a virtual machine, set it up with tuning/apply.sh, look at it with stentor doctor, start
 one server in it and run "stentor-bench million" against it. The figures of kernel and
 processes at each phase come out to --out. The exit status is 1 when a target is missed.
+With --via the clients come through one nginx with the configuration of "stentor proxy-config".
 Without hardware virtualisation a million connections take hours, 100,000 some ten minutes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -91,6 +92,8 @@ Without hardware virtualisation a million connections take hours, 100,000 some t
 	f.StringVar(&m.Bench, "bench", "", "the load generator's binary (default: this one)")
 	f.StringVar(&m.Tuning, "tuning", "tuning", "folder with the tuning scripts; empty: raise the descriptors only")
 	f.StringArrayVar(&m.BenchFlags, "bench-flag", nil, "another flag for stentor-bench million, as in --bench-flag=--broadcasts=2; may be repeated")
+	f.StringVar((*string)(&m.Via), "via", "", "put nginx before the server, and between them unix, ports or sources: a Unix socket, several ports or several addresses")
+	f.StringVar(&m.Nginx, "nginx", "/usr/sbin/nginx", "nginx's binary, for --via")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c
 }

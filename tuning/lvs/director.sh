@@ -24,6 +24,7 @@
 #   --weight 100      of a node
 #   --idle 1800       seconds for which a connection may be silent before it is forgotten; heart-beats are at most 600 s
 #   --interval 2      seconds between two looks of watch
+#   --fall 3          looks in a row that a node does not answer before watch takes it out: its clients are reset then
 #   --dry-run         says what would be done
 #
 # up may be repeated, with more nodes or another weight. down leaves the settings of the kernel, which do no harm.
@@ -77,7 +78,7 @@ address() {
 [ $# -gt 0 ] || usage
 action=$1
 shift
-vip='' port='' dev='' nodes='' scheduler=wlc weight=100 idle=1800 health='' interval=2 dry=no
+vip='' port='' dev='' nodes='' scheduler=wlc weight=100 idle=1800 health='' interval=2 fall=3 dry=no
 while [ $# -gt 0 ]; do
 	option=$1
 	shift
@@ -86,7 +87,7 @@ while [ $# -gt 0 ]; do
 		dry=yes
 		continue
 		;;
-	--vip | --port | --dev | --node | --scheduler | --weight | --idle | --health-port | --interval) ;;
+	--vip | --port | --dev | --node | --scheduler | --weight | --idle | --health-port | --interval | --fall) ;;
 	*) usage ;;
 	esac
 	[ $# -gt 0 ] || die "$option: its value is missing"
@@ -102,6 +103,7 @@ while [ $# -gt 0 ]; do
 	--idle) number --idle "$value" 60 86400 && idle=$value ;;
 	--health-port) number --health-port "$value" 1 65535 && health=$value ;;
 	--interval) number --interval "$value" 1 3600 && interval=$value ;;
+	--fall) number --fall "$value" 1 100 && fall=$value ;;
 	esac
 done
 if [ -z "$vip" ] || [ -z "$port" ]; then
@@ -200,20 +202,34 @@ ready() {
 		[ "$code" = 200 ] || return 1
 		return 0
 	fi
-	code=0
-	answer=$(wget -T 2 -q -O /dev/null "http://$1:$health/readyz" 2>&1) || code=$?
+	# Debian's busybox has a wget whose -T crashes, and GNU's tries again twenty times.
+	answer=$({ timeout 2 wget -q -O /dev/null "http://$1:$health/readyz"; echo "=$?"; } 2>&1)
 	# GNU's wget ends with 8 for an answer that is an error; busybox's says so.
-	case $code$answer in 0*) return 0 ;; 8* | *HTTP/1*) return 1 ;; esac
+	case $answer in *=0) return 0 ;; *=8 | *HTTP/1*) return 1 ;; esac
 	return 2
 }
 
-# look does what the state of the nodes asks for: not ready, weight 0, so that clients stay and none come; no answer, out
-# of the table, so that its clients find out and go elsewhere.
+# answers reports whether a node that answered with $2 counts as answering: one that is busy may miss a look or two.
+answers() {
+	if [ "$2" != 2 ]; then
+		rm -f "$file.$1.missed"
+		return 0
+	fi
+	missed=$(($(cat "$file.$1.missed" 2>/dev/null || echo 0) + 1))
+	echo "$missed" >"$file.$1.missed"
+	[ "$missed" -lt "$fall" ]
+}
+
+# look does what the state of the nodes asks for: not ready, weight 0, so that clients stay and none come; no answer for
+# long, out of the table, so that its clients find out and go elsewhere.
 look() {
 	while read -r node full drained; do
 		[ "${drained:-}" != drained ] || continue
 		now=0
 		ready "$node" || now=$?
+		if answers "$node" "$now" && [ "$now" = 2 ]; then
+			continue
+		fi
 		[ "$now" != "$(cat "$file.$node" 2>/dev/null || echo unknown)" ] || continue
 		case $now in
 		0) put "$node" "$full" ;;
