@@ -63,9 +63,9 @@ million: build vm-deps ## the proof: a million connections to one server, in a v
 	bin/stentor-bench vm million --connections $(CONNECTIONS) --stentor bin/stentor --out million
 
 VIA ?= unix
-.PHONY: bench-proxy
-bench-proxy: CONNECTIONS = 70000
-bench-proxy: build vm-deps tuning-deps ## 70,000 connections through one nginx, in a virtual machine; VIA=unix, ports or sources
+.PHONY: million-nginx
+million-nginx: CONNECTIONS = 70000
+million-nginx: build vm-deps tuning-deps ## 70,000 connections through one nginx, in a virtual machine; VIA=unix, ports or sources
 	bin/stentor-bench vm million --via $(VIA) --connections $(CONNECTIONS) --stentor bin/stentor --out million/$(VIA)
 
 .PHONY: test-vm
