@@ -33,6 +33,7 @@ type Bus struct {
 	looked  atomic.Bool                      // one did not
 	caught  atomic.Bool                      // the node has been ready once
 	refused atomic.Pointer[string]           // the brokers turn this node away; nil since it was last answered
+	fault   atomic.Pointer[string]           // how the last connection to a broker failed
 
 	forwardFailed sync.Map // project to *atomic.Uint64: what clients sent and Kafka did not take
 	forwardLog    rate.Sometimes
@@ -126,6 +127,12 @@ func (b *Bus) told(places map[string]place, err error) {
 		return
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if places == nil && unanswered(err) {
+		text = "no broker answers (kafka.brokers)"
+		if how := b.fault.Load(); how != nil {
+			text += ": " + *how
+		}
+	}
 	if before := b.trouble.Swap(&text); before == nil || *before != text {
 		b.opts.Log.Warn("Kafka", "error", text)
 	}
@@ -135,6 +142,10 @@ func (b *Bus) told(places map[string]place, err error) {
 func (b *Bus) failed(e ck.Error) {
 	text, ok := refusal(e)
 	if !ok {
+		if e.Code() == ck.ErrTransport {
+			text = e.Error()
+			b.fault.Store(&text)
+		}
 		return
 	}
 	if b.refused.Swap(&text) == nil {

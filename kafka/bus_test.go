@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,8 +22,8 @@ type sink struct {
 	records []*bus.Record
 	at      []bus.Position
 	applied map[int32]bus.Position
-	full    bool
-	held    []*taken // when hold is set
+	full    map[string]bool // projects
+	held    []*taken        // when hold is set
 	hold    bool
 }
 
@@ -61,10 +63,10 @@ func (s *sink) Advance(_ string, pos bus.Position) {
 
 func (s *sink) Flush() {}
 
-func (s *sink) Full(string) bool {
+func (s *sink) Full(project string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.full
+	return s.full[project]
 }
 
 func (s *sink) set(change func()) {
@@ -134,12 +136,16 @@ func ready(t *testing.T, b *Bus) {
 }
 
 func push(b *Bus, destination, id string) (bus.Position, error) {
+	return pushTo(b, testProject, destination, id)
+}
+
+func pushTo(b *Bus, project, destination, id string) (bus.Position, error) {
 	type result struct {
 		pos bus.Position
 		err error
 	}
 	got := make(chan result, 1)
-	r := &bus.Record{Project: testProject, Destination: destination, ID: id, Body: []byte(id), Time: time.Now()}
+	r := &bus.Record{Project: project, Destination: destination, ID: id, Body: []byte(id), Time: time.Now()}
 	b.Publish(r, func(pos bus.Position, err error) { got <- result{pos, err} })
 	g := <-got
 	return g.pos, g.err
@@ -261,7 +267,7 @@ func TestPoisonIsSkipped(t *testing.T) {
 
 func TestFullProjectIsPaused(t *testing.T) {
 	mc := mock(t, 1)
-	s := &sink{full: true}
+	s := &sink{full: map[string]bool{testProject: true}}
 	b := open(t, testOptions(mc.BootstrapServers(), s))
 	ready(t, b)
 	const n = 200
@@ -276,7 +282,7 @@ func TestFullProjectIsPaused(t *testing.T) {
 	if got := s.count(); got >= n {
 		t.Errorf("%d came through", got)
 	}
-	s.set(func() { s.full = false })
+	s.set(func() { s.full = nil })
 	until(t, "delivered", func() bool { return s.count() == n })
 	for i, r := range s.records {
 		if r.ID != fmt.Sprint(i) {
@@ -357,6 +363,43 @@ func TestBrokerAway(t *testing.T) {
 	})
 }
 
+// A node that cannot reach the brokers says so, and how it comes.
+func TestOutOfReach(t *testing.T) {
+	deaf, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	go func() {
+		for {
+			conn, err := deaf.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	for _, c := range []struct{ name, address, protocol, says string }{
+		{"nobody there", "127.0.0.1:1", "plaintext", "Connection refused"},
+		{"no TLS", deaf.Addr().String(), "ssl", "SSL_HANDSHAKE"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := testOptions(c.address, &sink{})
+			o.Properties["security.protocol"] = c.protocol
+			o.MockEpoch = 0 // ask as a node asks real brokers
+			b := open(t, o)
+			const what = "no broker answers (kafka.brokers)"
+			until(t, c.says, func() bool {
+				err := b.Ready()
+				return err != nil && strings.Contains(err.Error(), what) && strings.Contains(err.Error(), c.says)
+			})
+			if _, err := push(b, "/topic/shop/a", "1"); !errors.Is(err, bus.ErrUnavailable) || !strings.Contains(err.Error(), what) {
+				t.Errorf("a push: %v", err)
+			}
+		})
+	}
+}
+
 func TestTwinIsRefused(t *testing.T) {
 	mc := mock(t, 1)
 	first := open(t, testOptions(mc.BootstrapServers(), &sink{}))
@@ -408,5 +451,37 @@ func TestPushTooLarge(t *testing.T) {
 	b.Publish(&bus.Record{Project: testProject, Destination: "/topic/shop/a", Body: make([]byte, 4<<20), Time: time.Now()}, func(_ bus.Position, err error) { got <- err })
 	if err := <-got; !errors.Is(err, bus.ErrTooLarge) {
 		t.Error(err)
+	}
+}
+
+// What waits for Kafka has a bound: more is refused at once, and what waited is answered in time.
+func TestPushesThatWaitAreBounded(t *testing.T) {
+	const most = 10
+	mc := mock(t, 1)
+	o := testOptions(mc.BootstrapServers(), &sink{})
+	o.Properties["queue.buffering.max.messages"] = fmt.Sprint(most)
+	b := open(t, o)
+	ready(t, b)
+	if err := mc.SetBrokerDown(1); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 5*most)
+	for range cap(got) {
+		b.Publish(&bus.Record{Project: testProject, Destination: "/topic/shop/a", Time: time.Now()}, func(_ bus.Position, err error) { got <- err })
+	}
+	busy := 0
+	for i := range cap(got) {
+		switch err := <-got; {
+		case errors.Is(err, bus.ErrBusy):
+			busy++
+			if i >= cap(got)-most {
+				t.Error("refused after those that waited")
+			}
+		case !errors.Is(err, bus.ErrUnavailable):
+			t.Error(err)
+		}
+	}
+	if busy != cap(got)-most || b.producer.busy.Load() != uint64(busy) {
+		t.Errorf("%d were refused at once, %d counted", busy, b.producer.busy.Load())
 	}
 }

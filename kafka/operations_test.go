@@ -22,8 +22,10 @@ import (
 func TestOperations(t *testing.T) {
 	c := kafkatest.Start(t, 1)
 	page := commands(t)
+	ran := map[string]bool{}
 	run := func(section string) string {
 		t.Helper()
+		ran[section] = true
 		var all strings.Builder
 		if len(page[section]) == 0 {
 			t.Fatalf("no commands under %q", section)
@@ -97,6 +99,11 @@ func TestOperations(t *testing.T) {
 	out := run("Lag, and groups of nodes that are gone")
 	if !strings.Contains(out, "stentor.push.shop") || !strings.Contains(out, "was successful") {
 		t.Errorf("groups:\n%s", out)
+	}
+	for section := range page {
+		if !ran[section] {
+			t.Errorf("nobody ran the commands under %q", section)
+		}
 	}
 	if out, err := c.RunTool(kafkatest.Groups, "--list"); err != nil || strings.Contains(out, "stentor-a") {
 		t.Errorf("groups after the deletion: %v\n%s", err, out)

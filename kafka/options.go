@@ -105,7 +105,10 @@ func (o *Options) consumerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 
 func (o *Options) producerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 	return o.config(logs, ck.ConfigMap{
-		"linger.ms":                    1,
+		"linger.ms": 1,
+		// Kafka compares max.message.bytes with a whole batch, and refuses all that is in it. A record that is larger than
+		// this goes alone, so that only what is itself too large is refused. Java's clients have 16 KiB.
+		"batch.size":                   128 << 10,
 		"queue.buffering.max.kbytes":   64 << 10,
 		"queue.buffering.max.messages": 100_000,
 		"message.max.bytes":            max(1<<20, o.PushBytes+headerRoom),

@@ -95,7 +95,7 @@ func (p *producer) report(client *ck.Producer) {
 		case *ck.Message:
 			done := e.Opaque.(answer)
 			if err := e.TopicPartition.Error; err != nil {
-				done(0, 0, p.refused(err))
+				done(0, 0, p.refused(needs(err, "Write", *e.TopicPartition.Topic)))
 				continue
 			}
 			p.produced.Add(1)

@@ -45,7 +45,7 @@ type reader struct {
 	rebuilds atomic.Uint64
 	counts   sync.Map // project to *counts
 
-	poisonLog, placeLog, errorLog rate.Sometimes
+	poisonLog, keyLog, placeLog, errorLog rate.Sometimes
 }
 
 // counts are a project's numbers, for the metrics.
@@ -66,6 +66,7 @@ func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
 		parts: map[partitionKey]*partition{}, paused: map[string]bool{},
 		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(), unread: map[string]bool{},
 		poisonLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
+		keyLog:    rate.Sometimes{First: 5, Interval: time.Minute},
 		placeLog:  rate.Sometimes{First: 5, Interval: time.Minute},
 		errorLog:  rate.Sometimes{First: 5, Interval: 10 * time.Second},
 	}
@@ -192,6 +193,7 @@ func (r *reader) remove(list []*partition) {
 	if len(gone) == 0 {
 		return
 	}
+	_ = r.consumer.Resume(gone) // librdkafka remembers a pause until the partition is assigned again, and beyond
 	if err := r.consumer.IncrementalUnassign(gone); err != nil {
 		r.log.Error("partitions cannot be left", "error", err)
 	}
@@ -286,6 +288,10 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, key []byte) {
 	want := Key(push)
 	if string(key) != want {
 		c.keys.Add(1)
+		r.keyLog.Do(func() {
+			r.log.Warn("a record's key is not its destination: its order hangs on that, and with more than one partition its place",
+				"project", p.project, "topic", p.topic, "partition", p.number, "key", short(want), "record.key", short(string(key)))
+		})
 	}
 	places := r.places[p.project]
 	if places == nil {

@@ -104,6 +104,34 @@ func TestRealHistory(t *testing.T) {
 	t.Log(out)
 }
 
+// A node begins the window before its start, by the time of the records. A producer whose clock is ahead is no trouble.
+func TestRealWindow(t *testing.T) {
+	s := &sink{}
+	o, topic := realOptions(t, s)
+	b := openTopic(t, o, topic)
+	ready(t, b)
+	for i, age := range []time.Duration{time.Hour, time.Hour, time.Hour, -30 * time.Minute, 0, 0} {
+		done := make(chan error, 1)
+		b.Publish(&bus.Record{Project: testProject, Destination: "/topic/shop/a", ID: fmt.Sprint(i), Time: time.Now().Add(-age)},
+			func(_ bus.Position, err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "delivered", func() bool { return s.count() == 6 })
+	later := &sink{}
+	o2 := o
+	o2.Node, o2.Sink, o2.Window, later.applied = o.Node+"-2", later, 10*time.Minute, map[int32]bus.Position{}
+	ready(t, openTopic(t, o2, topic))
+	if len(later.begins) != 1 || later.begins[0].Offset != 3 {
+		t.Errorf("it begins at %v", later.begins)
+	}
+	inOrder(t, later.ids(), 3)
+	if later.count() != 3 {
+		t.Errorf("ready with %d pushes", later.count())
+	}
+}
+
 func TestRealMorePartitions(t *testing.T) {
 	s := &sink{}
 	o, topic := realOptions(t, s)
@@ -152,7 +180,7 @@ func TestRealTopicMadeAgain(t *testing.T) {
 
 // Records that are deleted before the node has read them are a gap.
 func TestRealTruncated(t *testing.T) {
-	s := &sink{full: true}
+	s := &sink{full: map[string]bool{testProject: true}}
 	o, topic := realOptions(t, s)
 	b := openTopic(t, o, topic)
 	ready(t, b)
@@ -162,7 +190,7 @@ func TestRealTruncated(t *testing.T) {
 	if _, err := b.admin.DeleteRecords(t.Context(), []ck.TopicPartition{{Topic: &topic, Offset: 90}}); err != nil {
 		t.Fatal(err)
 	}
-	s.set(func() { s.full = false })
+	s.set(func() { s.full = nil })
 	until(t, "the gap", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.begins) == 2 })
 	until(t, "delivered", func() bool { return s.count() == read+10 })
 	inOrder(t, s.ids()[read:], 90)
@@ -171,17 +199,110 @@ func TestRealTruncated(t *testing.T) {
 	}
 }
 
+// Where a topic takes less than a push may have, only what is itself too large is refused: Kafka refuses a whole batch, and
+// small pushes are not to be in it.
+func TestRealSmallTopic(t *testing.T) {
+	const limit, small, n = 200_000, 1000, 2000
+	s := &sink{}
+	o, topic := realOptions(t, s)
+	b := openTopic(t, o, topic)
+	ready(t, b)
+	got, err := b.admin.IncrementalAlterConfigs(t.Context(), []ck.ConfigResource{{Type: ck.ResourceTopic, Name: topic, Config: []ck.ConfigEntry{
+		{Name: "max.message.bytes", Value: fmt.Sprint(limit), IncrementalOperation: ck.AlterConfigOpTypeSet},
+	}}})
+	if err != nil || got[0].Error.Code() != ck.ErrNoError {
+		t.Fatal(got, err)
+	}
+	results := make(chan error, 2*n)
+	publish := func(size int, id string) {
+		b.Publish(&bus.Record{Project: testProject, Destination: "/topic/shop/a", ID: id, Body: make([]byte, size), Time: time.Now()},
+			func(_ bus.Position, err error) { results <- err })
+	}
+	large := 0
+	for i := range n {
+		publish(small, fmt.Sprint(i))
+		if i%500 == 499 {
+			publish(limit+1, "large")
+			large++
+		}
+	}
+	refused := 0
+	for range n + large {
+		if err := <-results; errors.Is(err, bus.ErrTooLarge) {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused != large {
+		t.Errorf("%d pushes were refused as too large, %d are", refused, large)
+	}
+	until(t, "delivered", func() bool { return s.count() >= n })
+	inOrder(t, s.ids(), 0)
+}
+
 // Every push that was answered arrives once the broker is back from a kill, in order.
 func TestRealBrokerKilled(t *testing.T) {
+	b, s, c, _ := openOwn(t, 1)
+	pushThrough(t, b, s, func(refused func() bool) {
+		c.KillBroker(0)
+		until(t, "a push that is refused", refused)
+		if err := c.RestartBroker(0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// When the leader of three is killed another one goes on: an acknowledged push is on two of them at least.
+func TestRealLeaderKilled(t *testing.T) {
+	b, s, c, topic := openOwn(t, 3)
+	found, err := b.admin.DescribeConfigs(t.Context(), []ck.ConfigResource{{Type: ck.ResourceTopic, Name: topic}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if min := found[0].Config["min.insync.replicas"]; min.Value != "2" || min.Source != ck.ConfigSourceDynamicTopic {
+		t.Errorf("min.insync.replicas is %s, of %s: the topic has to say 2 whatever the brokers do", min.Value, min.Source)
+	}
+	partition := func() (p ck.PartitionMetadata) {
+		m, err := b.admin.GetMetadata(&topic, false, 2000)
+		if err == nil && len(m.Topics[topic].Partitions) == 1 {
+			p = m.Topics[topic].Partitions[0]
+		}
+		return p
+	}
+	until(t, "three replicas", func() bool { return len(partition().Isrs) == 3 })
+	leader := partition().Leader
+	pushThrough(t, b, s, func(func() bool) {
+		c.KillBroker(int(leader))
+		until(t, "another leader", func() bool { p := partition(); return len(p.Replicas) == 3 && p.Leader >= 0 && p.Leader != leader })
+		before := s.count()
+		until(t, "pushes with two of three", func() bool { return s.count() > before+100 })
+		if err := c.RestartBroker(int(leader)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// openOwn is a bus on a Kafka of its own, with all copies that there can be.
+func openOwn(t *testing.T, brokers int) (*Bus, *sink, *kafkatest.Cluster, string) {
+	t.Helper()
 	if os.Getenv("KAFKA_BOOTSTRAP") == "" {
 		t.Skip("KAFKA_BOOTSTRAP is not set: make test-kafka")
 	}
-	c := kafkatest.Start(t, 1)
+	c := kafkatest.Start(t, brokers)
 	s := &sink{}
 	o, topic := realOptions(t, s)
 	o.Properties = map[string]string{"bootstrap.servers": c.Bootstrap()}
+	o.Replicas = brokers
 	b := openTopic(t, o, topic)
 	ready(t, b)
+	return b, s, c, topic
+}
+
+// pushThrough pushes as a back end does, one after the other and each until it is answered, while fault does its mischief.
+// All that was answered has to arrive, once and in order.
+func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool)) {
+	t.Helper()
 	stop := make(chan struct{})
 	var answered []string
 	var refused atomic.Int64
@@ -194,7 +315,7 @@ func TestRealBrokerKilled(t *testing.T) {
 			default:
 			}
 			id := fmt.Sprint(i)
-			for { // as a back end does: again until it is answered
+			for {
 				_, err := push(b, "/topic/shop/a", id)
 				if err == nil {
 					break
@@ -207,14 +328,10 @@ func TestRealBrokerKilled(t *testing.T) {
 			answered = append(answered, id)
 		}
 	})
-	until(t, "pushes before the kill", func() bool { return s.count() > 100 })
-	c.KillBroker(0)
-	until(t, "a push that is refused", func() bool { return refused.Load() > 0 })
-	if err := c.RestartBroker(0); err != nil {
-		t.Fatal(err)
-	}
+	until(t, "pushes before the fault", func() bool { return s.count() > 100 })
+	fault(func() bool { return refused.Load() > 0 })
 	before := s.count()
-	until(t, "pushes after the restart", func() bool { return s.count() > before+100 })
+	until(t, "pushes after the fault", func() bool { return s.count() > before+100 })
 	close(stop)
 	wg.Wait()
 	last := answered[len(answered)-1]

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -15,6 +16,12 @@ func needs(err error, acls, topic string) error {
 		return err
 	}
 	return fmt.Errorf("%w: the node's user needs the ACL %s on topic %s", err, acls, topic)
+}
+
+// unanswered reports whether an error says only that there was no answer.
+func unanswered(err error) bool {
+	var e ck.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && (e.Code() == ck.ErrTransport || e.Code() == ck.ErrTimedOut)
 }
 
 // refusal says what an error of a connection to the brokers means, when it is one that only people can mend.

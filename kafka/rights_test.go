@@ -164,7 +164,17 @@ func TestRights(t *testing.T) {
 			l.becomesReady()
 		})
 	}
-	for _, missing := range []string{"Read", "Create"} { // a node that only delivers can do without Write
+	t.Run("push Write", func(t *testing.T) { // a node that only delivers can do without
+		grant(t, "node", "push-Write", without("Write")...)
+		l := startLimited(t, as(c, "node"), "good-nodes", bus.Topic{Project: "shop", Name: "push-Write"})
+		l.becomesReady()
+		done := make(chan error, 1)
+		l.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/all", Time: time.Now()}, func(_ bus.Position, err error) { done <- err })
+		if err := <-done; !errors.Is(err, bus.ErrUnavailable) || !says(err.Error(), "push-Write", "ACL Write") {
+			t.Error(err)
+		}
+	})
+	for _, missing := range []string{"Read", "Create"} {
 		t.Run("push "+missing, func(t *testing.T) {
 			topic := "push-" + missing
 			grant(t, "node", topic, without(missing)...)
@@ -204,7 +214,7 @@ func TestRights(t *testing.T) {
 			return errors.Is(err, bus.ErrUnavailable) && says(err.Error(), "in-shop", "ACL Create")
 		},
 			func() any { return err })
-		if !l.log.has("handed to the back ends", "project=shop", "in-shop", "ACL Create") {
+		if !l.log.has("handed to the back ends", "project=shop") || !l.log.has("in-shop", "ACL Create") {
 			t.Error("the log does not say it:\n", l.log.text.String())
 		}
 		if n := metric(t, l, "stentor_kafka_forward_failed_total"); n < 1 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"stentor/cmd/stentor/client"
+	"stentor/kafka"
 )
 
 // output collects what a command prints, for who waits for it.
@@ -169,6 +171,31 @@ func TestCluster(t *testing.T) {
 		if err != nil || string(m.Body) != fmt.Sprint(i) {
 			t.Fatalf("resumed, push %d: %+v %v", i, m, err)
 		}
+	}
+}
+
+// Nodes are on consecutive ports, two for each, and settings count for all of them.
+func TestClusterConfigs(t *testing.T) {
+	all, err := clusterConfigs(3, "127.0.0.1:9", []string{"log.level=debug"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range all {
+		got := fmt.Sprint(c.Node.ID, c.Listen.Client, c.Listen.API, c.Bus, c.Kafka.Brokers, c.Log.Level)
+		if want := fmt.Sprintf("dev-%d[127.0.0.1:%d]127.0.0.1:%dkafka[127.0.0.1:9]debug", i+1, 8080+2*i, 8081+2*i); strings.ReplaceAll(got, " ", "") != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// The second of two nodes with one id ends, and says why.
+func TestTwinEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	logs := &output{}
+	err := cluster(ctx, 2, []string{"node.id=twin", "listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0"}, io.Discard, logs)
+	if !errors.Is(err, kafka.ErrTwin) || !strings.Contains(err.Error(), "twin") {
+		t.Errorf("%v\n%s", err, logs.String())
 	}
 }
 

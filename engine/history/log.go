@@ -210,10 +210,13 @@ type Wanted struct {
 	Match func(destination string) bool
 }
 
-// scattered reports whether a client's position in one partition says nothing of the others. All pushes to a destination
-// are in one; what a pattern matches is in any, and what a user gets in that of the user and in those of pushes to
-// sessions.
-func (w *Wanted) scattered() bool { return w.Match != nil || strings.HasPrefix(w.Chain, "\x00") }
+// mayBeIn reports whether a partition of n may have pushes that are wanted. All those to a destination are in one, but
+// not always in the same: it may be another since the topic has more partitions, so that a client which names only the
+// old one has to be told. What a pattern matches is in any, and what a user gets in that of the user and in those of
+// pushes to sessions.
+func (w *Wanted) mayBeIn(partition int32, n int) bool {
+	return w.Match != nil || strings.HasPrefix(w.Chain, "\x00") || bus.Home(w.Chain, n) == partition
+}
 
 // Since returns, in bus order, what lies above the positions that a client names and at or below applied (what the
 // asking shard has taken of each partition). complete is false when something that the client has not seen may be
@@ -290,7 +293,7 @@ func (l *Log) reaches(w Wanted, from map[int32]int64) bool {
 		if former, back := l.former[partition]; back && named && seenTo <= former {
 			return false // it may have seen what was there before
 		}
-		if !named && w.scattered() && begin.Offset > 0 {
+		if !named && begin.Offset > 0 && w.mayBeIn(partition, len(l.begins)) {
 			return false
 		}
 	}

@@ -155,43 +155,44 @@ func TestSince(t *testing.T) {
 		return Wanted{Match: func(d string) bool { return strings.HasPrefix(d, prefix) }}
 	}
 	chain := func(d string) Wanted { return Wanted{Chain: d} }
-	k := newBook(t, Bounds{time.Hour, 1 << 20}, place(0, 0), place(1, 10))
+	k := newBook(t, Bounds{time.Hour, 1 << 20}, place(0, 10), place(1, 0))
 	a, b, c := bus.Record{Destination: "/topic/a"}, bus.Record{Destination: "/topic/b"}, bus.Record{Destination: "/topic/c"}
 	ann := bus.Record{Destination: "/queue/x", User: "ann"}
 	session := bus.Record{Destination: "/queue/x", Session: "s"}
-	k.add(0, a)       // 0.0
-	k.add(1, b)       // 1.10
-	k.add(0, a)       // 0.1
-	k.add(0, ann)     // 0.2
-	k.add(1, b)       // 1.11
-	k.add(0, session) // 0.3
-	k.add(0, c)       // 0.4
-	k.add(0, a)       // 0.5
+	k.add(1, a)       // 1.0
+	k.add(0, b)       // 0.10
+	k.add(1, a)       // 1.1
+	k.add(1, ann)     // 1.2
+	k.add(0, b)       // 0.11
+	k.add(1, session) // 1.3
+	k.add(1, c)       // 1.4
+	k.add(1, a)       // 1.5
 	for _, test := range []struct {
 		name   string
 		wanted Wanted
 		seen   []bus.Position
 		want   string // "gap": not complete
 	}{
-		{"all of a", chain("/topic/a"), []bus.Position{place(0, -1)}, "0.0 0.1 0.5"},
-		{"some of a", chain("/topic/a"), []bus.Position{place(0, 0)}, "0.1 0.5"},
-		{"from between", chain("/topic/a"), []bus.Position{place(0, 3)}, "0.5"},
-		{"all seen", chain("/topic/a"), []bus.Position{place(0, 5)}, ""},
-		{"the partition of another", chain("/topic/a"), []bus.Position{place(1, 11)}, "gap"},
-		{"before the beginning", chain("/topic/b"), []bus.Position{place(1, 8)}, "gap"},
-		{"just the beginning", chain("/topic/b"), []bus.Position{place(1, 9)}, "1.10 1.11"},
-		{"nothing ever came", chain("/topic/z"), []bus.Position{place(0, 2)}, ""},
-		{"no such partition", chain("/topic/a"), []bus.Position{place(0, 0), place(9, 0)}, "gap"},
+		{"all of a", chain("/topic/a"), []bus.Position{place(1, -1)}, "1.0 1.1 1.5"},
+		{"some of a", chain("/topic/a"), []bus.Position{place(1, 0)}, "1.1 1.5"},
+		{"from between", chain("/topic/a"), []bus.Position{place(1, 3)}, "1.5"},
+		{"all seen", chain("/topic/a"), []bus.Position{place(1, 5)}, ""},
+		{"the partition of another", chain("/topic/a"), []bus.Position{place(0, 11)}, "gap"},
+		{"before the beginning", chain("/topic/b"), []bus.Position{place(0, 8)}, "gap"},
+		{"just the beginning", chain("/topic/b"), []bus.Position{place(0, 9)}, "0.10 0.11"},
+		{"nothing ever came", chain("/topic/z"), []bus.Position{place(0, 9)}, ""},
+		{"nothing ever came, but it may have before the beginning", chain("/topic/z"), []bus.Position{place(1, 2)}, "gap"},
+		{"no such partition", chain("/topic/a"), []bus.Position{place(1, 0), place(9, 0)}, "gap"},
 		{"another epoch", chain("/topic/a"), []bus.Position{{Epoch: 8, Offset: 0}}, "gap"},
-		{"a user's", chain(UserKey("ann", "/queue/x")), []bus.Position{place(0, -1), place(1, 9)}, "0.2"},
-		{"a user's, and a partition unnamed that did not begin here", chain(UserKey("ann", "/queue/x")), []bus.Position{place(0, -1)}, "gap"},
-		{"another user's", chain(UserKey("bob", "/queue/x")), []bus.Position{place(0, -1), place(1, 9)}, ""},
-		{"not a user's", chain("/queue/x"), []bus.Position{place(0, -1)}, ""},
-		{"a pattern", match("/topic/"), []bus.Position{place(0, 0), place(1, 10)}, "0.1 1.11 0.4 0.5"},
-		{"a pattern of one partition", match("/topic/a"), []bus.Position{place(0, 0), place(1, 11)}, "0.1 0.5"},
-		{"a pattern, and a partition unnamed", match("/topic/a"), []bus.Position{place(0, 0)}, "gap"},
-		{"a pattern, and a whole partition unnamed", match("/topic/b"), []bus.Position{place(1, 10)}, "1.11"},
-		{"users match no pattern", match("/queue/"), []bus.Position{place(0, -1), place(1, 9)}, ""},
+		{"a user's", chain(UserKey("ann", "/queue/x")), []bus.Position{place(1, -1), place(0, 9)}, "1.2"},
+		{"a user's, and a partition unnamed that did not begin here", chain(UserKey("ann", "/queue/x")), []bus.Position{place(1, -1)}, "gap"},
+		{"another user's", chain(UserKey("bob", "/queue/x")), []bus.Position{place(1, -1), place(0, 9)}, ""},
+		{"not a user's", chain("/queue/x"), []bus.Position{place(1, -1)}, ""},
+		{"a pattern", match("/topic/"), []bus.Position{place(1, 0), place(0, 10)}, "1.1 0.11 1.4 1.5"},
+		{"a pattern of one partition", match("/topic/a"), []bus.Position{place(1, 0), place(0, 11)}, "1.1 1.5"},
+		{"a pattern, and a partition unnamed", match("/topic/a"), []bus.Position{place(1, 0)}, "gap"},
+		{"a pattern, and a whole partition unnamed", match("/topic/b"), []bus.Position{place(0, 10)}, "0.11"},
+		{"users match no pattern", match("/queue/"), []bus.Position{place(1, -1), place(0, 9)}, ""},
 	} {
 		missed, complete := k.Since(test.wanted, test.seen, k.applied())
 		got := "gap"
@@ -203,12 +204,12 @@ func TestSince(t *testing.T) {
 		}
 	}
 	applied := k.applied()
-	applied[0] = place(0, 1)
-	if missed, complete := k.Since(chain("/topic/a"), []bus.Position{place(0, -1)}, applied); !complete || texts(missed) != "0.0 0.1" {
+	applied[1] = place(1, 1)
+	if missed, complete := k.Since(chain("/topic/a"), []bus.Position{place(1, -1)}, applied); !complete || texts(missed) != "1.0 1.1" {
 		t.Errorf("a shard that is behind its history: %q, %v", texts(missed), complete)
 	}
-	delete(applied, 0)
-	if _, complete := k.Since(chain("/topic/a"), []bus.Position{place(0, -1)}, applied); complete {
+	delete(applied, 1)
+	if _, complete := k.Since(chain("/topic/a"), []bus.Position{place(1, -1)}, applied); complete {
 		t.Error("a shard that knows nothing of the partition says that nothing is missing")
 	}
 }

@@ -362,10 +362,15 @@ func (s *Shard) room(b *sub) int {
 	return max(0, b.log.p.settings.AckWindow-len(b.follow.unacked))
 }
 
-// expect notes that b's client owes an ACK for e, which it is about to get.
+// expect notes that b's client owes an ACK for e, which it is about to get. Without a window nothing is owed, nor is it
+// when a reload brings the window back: in client mode the ACK may name a push of the time between.
 func (b *sub) expect(e *history.Entry) {
-	if b.follow != nil && b.windowed() {
-		b.follow.unacked = append(b.follow.unacked, e.Position)
+	switch f := b.follow; {
+	case f == nil:
+	case b.windowed():
+		f.unacked = append(f.unacked, e.Position)
+	default:
+		f.unacked = nil
 	}
 }
 

@@ -26,6 +26,8 @@ type rig struct {
 	woken    int
 	panics   int
 	closed   []*stubSocket
+	// forwarded are SENDs for the back ends that have no answer yet, when it is not nil.
+	forwarded *[]func(error)
 }
 
 const rigProject = "p"
@@ -110,7 +112,6 @@ func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (I
 }
 
 func (r *rig) Publish(_ *bus.Record, done func(bus.Position, error)) { done(bus.Position{}, nil) }
-func (r *rig) Forward(_ *bus.Inbound, done func(error))              { done(nil) }
 func (r *rig) Join(*Settings) bool                                   { return true }
 func (r *rig) Leave(*Settings)                                       {}
 func (r *rig) Release(netip.AddrPort)                                {}
@@ -118,6 +119,14 @@ func (r *rig) CloseWrite(Socket)                                     {}
 func (r *rig) Close(s Socket)                                        { r.close(s.(*stubSocket)) }
 func (r *rig) Wake()                                                 { r.woken++ }
 func (r *rig) Panicked(string, any)                                  { r.panics++ }
+
+func (r *rig) Forward(_ *bus.Inbound, done func(error)) {
+	if r.forwarded == nil {
+		done(nil)
+		return
+	}
+	*r.forwarded = append(*r.forwarded, done)
+}
 
 func (r *rig) close(k *stubSocket) {
 	r.closed = append(r.closed, k)

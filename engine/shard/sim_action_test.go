@@ -508,7 +508,10 @@ func (w *world) epochSome() {
 func (w *world) jumpSome() {
 	n := pick(w, w.nodes)
 	p := pick(w, n.projects)
-	part := w.rng.IntN(w.profile.Partitions) // later ones have all there is: a topic's client may not have heard of them
+	part := w.rng.IntN(len(p.read))
+	if part >= w.profile.Partitions && w.profile.Growth > 1 {
+		return
+	}
 	if left := n.end(p, part) - p.read[part]; p.served && left > 0 {
 		n.jump(p, part, p.read[part]+1+w.rng.IntN(left))
 	}
@@ -542,7 +545,7 @@ func (w *world) readAgain() {
 // growSome gives a topic one more partition: destinations move.
 func (w *world) growSome() {
 	t := pick(w, w.topics)
-	if len(t.parts) == w.profile.Partitions+2 {
+	if len(t.parts) == w.profile.Partitions+w.profile.Growth {
 		return
 	}
 	w.tracef("bus: %s has %d partitions", t.name, len(t.parts)+1)

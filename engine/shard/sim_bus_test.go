@@ -2,7 +2,6 @@ package shard
 
 import (
 	"fmt"
-	"hash/fnv"
 	"strings"
 	"time"
 
@@ -95,13 +94,11 @@ func (t *simTopic) find(pos bus.Position) *push {
 
 // partition is where the pushes of one destination, or to one user, all are.
 func (t *simTopic) partition(r *bus.Record) int {
-	h := fnv.New32a()
 	key := r.Destination
 	if r.User != "" {
 		key = "user/" + r.User
 	}
-	h.Write([]byte(key))
-	return int(h.Sum32() % uint32(len(t.parts)))
+	return int(bus.Home(key, len(t.parts)))
 }
 
 // publish puts r on the bus.

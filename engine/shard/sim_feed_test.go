@@ -191,6 +191,11 @@ func (f *feed) jumped(sh *simShard, k *simSocket, low, high, part int) {
 
 // begin is where a subscription begins that is not resumed.
 func (f *feed) begin() {
+	for _, c := range f.claims { // who claims to have what is yet to come goes without it
+		if x := &f.parts[c.Partition]; f.invented {
+			x.session = max(x.session, f.c.topic.behind(c))
+		}
+	}
 	for p := range f.parts {
 		x := &f.parts[p]
 		x.low, x.must = f.fresh[p].low, f.fresh[p].high
@@ -524,6 +529,8 @@ func (f *feed) justify(positions []bus.Position) {
 		switch {
 		case !ok && (f.pattern != nil || f.user()) && pos.Offset >= 0, ok && seen < node.begin[part]:
 			return
+		case !ok && bus.Home(f.dest, len(node.begin)) == pos.Partition && node.begin[part] > t.epochs[node.epoch].first[part]:
+			return // what it had there before the node began
 		case pos.Epoch != t.epochs[node.epoch].number:
 			return // the shard has yet to hear of the epoch
 		case ok && seen > applied:

@@ -196,7 +196,7 @@ func (n *simNode) serve(p *simProject) {
 	p.begin, p.read, p.entries, p.untold = nil, nil, nil, nil
 	for part, pushes := range t.parts {
 		begin, first := len(pushes), t.epoch().first[part]
-		if part >= w.profile.Partitions {
+		if part >= w.profile.Partitions && w.profile.Growth > 1 {
 			begin = first
 		} else if begin > first && w.chance(2) {
 			begin -= w.rng.IntN(begin - first + 1)

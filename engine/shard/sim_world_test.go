@@ -51,13 +51,16 @@ type world struct {
 type profile struct {
 	Nodes, Shards, Partitions, Projects, Clients int
 	Steps                                        int
-	Window                                       int    // of ACKs, at first
-	Policy                                       Policy // at first
-	Unanswered                                   int
-	WriteCost                                    int64
-	Tight                                        bool // history is too small for those who are slow
-	Crowded                                      bool // many subscriptions to few destinations
-	Faults                                       bool // writes fail and panic
+	// Growth is how many partitions a topic may get later. With more than one a destination may come back to one where
+	// it was before, and only who has read all of the later ones knows that it was away.
+	Growth     int
+	Window     int    // of ACKs, at first
+	Policy     Policy // at first
+	Unanswered int
+	WriteCost  int64
+	Tight      bool // history is too small for those who are slow
+	Crowded    bool // many subscriptions to few destinations
+	Faults     bool // writes fail and panic
 }
 
 func (p profile) String() string { return fmt.Sprintf("%+v", struct{ P profile }{p}.P.plain()) }
@@ -77,6 +80,7 @@ func newWorld(seed uint64) *world {
 		Projects:   1 + w.rng.IntN(3),
 		Clients:    2 + w.rng.IntN(10),
 		Steps:      300 + w.rng.IntN(900),
+		Growth:     1 + w.rng.IntN(2),
 		Window:     w.rng.IntN(2) * (1 + w.rng.IntN(6)),
 		Policy:     Policy(w.rng.IntN(3)),
 		Unanswered: 12 + w.rng.IntN(20), // all resumes of a session at once fit

@@ -13,6 +13,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"stentor/engine/bus"
 	"stentor/kafka/kafkatest"
 )
 
@@ -90,11 +91,11 @@ func check(t *testing.T, m *kafka.Message) {
 	if !maps.Equal(headers, want.headers) {
 		t.Errorf("%s: headers %v", key, headers)
 	}
-	partition := kafkatest.Partition(key, partitions)
-	if int(m.TopicPartition.Partition) != partition {
+	partition := bus.Home(key, partitions)
+	if m.TopicPartition.Partition != partition {
 		t.Errorf("%s: partition %d, want %d", key, m.TopicPartition.Partition, partition)
 	}
-	if int(crc32.ChecksumIEEE(m.Key)%partitions) == partition {
+	if int32(crc32.ChecksumIEEE(m.Key)%partitions) == partition {
 		t.Errorf("%s: the partition is the same with librdkafka's default, so this proves nothing", key)
 	}
 }

@@ -1,4 +1,4 @@
-package kafkatest
+package bus
 
 import "testing"
 
@@ -16,7 +16,7 @@ func TestMurmur2(t *testing.T) {
 			t.Errorf("%q: %d, want %d", key, got, want)
 		}
 	}
-	if got := Partition("21", 7); got != int(uint32(0x80000000-973932308)%7) {
+	if got := Home("21", 7); got != int32(uint32(0x80000000-973932308)%7) {
 		t.Errorf("partition %d", got)
 	}
 }

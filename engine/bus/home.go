@@ -1,11 +1,11 @@
-package kafkatest
+package bus
 
 import "encoding/binary"
 
-// Partition returns where Java's clients, and librdkafka's with partitioner=murmur2_random, put key on a topic of n
-// partitions: murmur2 with Kafka's seed, without the sign bit, modulo n.
-func Partition(key string, n int) int {
-	return int(murmur2([]byte(key))&0x7fffffff) % n
+// Home is the partition of n in which the pushes to a destination are: where Kafka's own clients put a record with this
+// key, by murmur2 with Kafka's seed, without the sign bit, modulo n.
+func Home(key string, n int) int32 {
+	return int32((murmur2([]byte(key)) & 0x7fffffff) % uint32(n))
 }
 
 func murmur2(data []byte) uint32 {

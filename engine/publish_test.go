@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"stentor/engine/bus"
+	"stentor/engine/history"
+)
+
+// A push that is older than it may be is not delivered, and the clocks of those who sent it may be wrong.
+func TestAgeOfPushes(t *testing.T) {
+	const slack = int64(5 * time.Second) // between the test's looks at the clock and the node's
+	for _, c := range []struct {
+		name               string
+		age, ttl, maxAge   time.Duration
+		expired, unlimited bool
+		left               time.Duration // that it is delivered for
+	}{
+		{name: "no limit", age: 300 * 24 * time.Hour, unlimited: true},
+		{name: "young enough", age: time.Minute, ttl: time.Hour, left: 59 * time.Minute},
+		{name: "too old", age: 2 * time.Hour, ttl: time.Hour, expired: true},
+		{name: "the node's limit", age: 2 * time.Hour, maxAge: time.Hour, expired: true},
+		{name: "the node's limit is shorter", age: time.Hour, ttl: 10 * time.Hour, maxAge: 3 * time.Hour, left: 2 * time.Hour},
+		{name: "its own is shorter", age: time.Hour, ttl: 3 * time.Hour, maxAge: 10 * time.Hour, left: 2 * time.Hour},
+		{name: "a clock that is ahead", age: -24 * time.Hour, ttl: time.Hour, left: time.Hour},
+		{name: "a clock that is ahead, and the node's limit", age: -24 * time.Hour, maxAge: time.Hour, left: time.Hour},
+		{name: "a clock that stands at its beginning", age: time.Since(time.Unix(0, 0)), unlimited: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, stop := startNodeWith(t, nil, func(o *Options) { o.Limits.PushAge = c.maxAge })
+			defer stop()
+			before := n.now()
+			taken := n.Deliver(bus.Position{Epoch: 1}, &bus.Record{Project: "shop", Destination: "/topic/shop/a", TTL: c.ttl, Time: time.Now().Add(-c.age)})
+			n.Flush()
+			if expired := n.project("shop").expired.Load() == 1; expired != c.expired || (taken == nil) != c.expired {
+				t.Fatalf("expired: %t, taken: %v", expired, taken)
+			}
+			if c.expired {
+				return
+			}
+			e := taken.(*history.Entry)
+			if c.unlimited {
+				if e.Expires != 0 {
+					t.Errorf("it ends at %d", e.Expires)
+				}
+			} else if off := e.Expires - before - int64(c.left); off < -slack || off > slack {
+				t.Errorf("it lives for %s, want %s", time.Duration(e.Expires-before), c.left)
+			}
+		})
+	}
+}
+
+// There are reports of the latest pushes only.
+func TestReportsAreBounded(t *testing.T) {
+	var r reports
+	const more = 10
+	for i := range maxReports + more {
+		id := fmt.Sprint(i)
+		if r.begin(id, bus.Position{Offset: int64(i)}) == nil {
+			t.Fatal("no report")
+		}
+		r.begin(id, bus.Position{Offset: int64(i)}) // the same id takes no more room
+	}
+	if r.begin("", bus.Position{}) != nil {
+		t.Error("a push without id has a report")
+	}
+	if len(r.byID) != maxReports || r.order.Len() != maxReports {
+		t.Errorf("%d reports, %d places", len(r.byID), r.order.Len())
+	}
+	if r.find(fmt.Sprint(more-1)) != nil {
+		t.Error("an old one is there")
+	}
+	for _, i := range []int{more, maxReports + more - 1} {
+		if one := r.find(fmt.Sprint(i)); one == nil || one.position.Offset != int64(i) {
+			t.Errorf("push %d has the report %v", i, one)
+		}
+	}
+}
+
+// What a project's clients send to the back ends counts against its pushes a second.
+func TestForwardIsLimited(t *testing.T) {
+	n, stop := startNode(t, nil)
+	e := &env{node: n.Node}
+	send := func(project string) (err error) {
+		err = errors.New("no answer")
+		e.Forward(&bus.Inbound{Project: project}, func(answer error) { err = answer })
+		return err
+	}
+	if err := send("other"); !errors.Is(err, bus.ErrUnknownProject) {
+		t.Errorf("another project: %v", err)
+	}
+	n.project("shop").pushes = rate.NewLimiter(rate.Every(time.Hour), 1)
+	if err := send("shop"); !errors.Is(err, bus.ErrUnavailable) { // the embedded bus has no back ends
+		t.Errorf("the first: %v", err)
+	}
+	if err := send("shop"); !errors.Is(err, bus.ErrRateLimited) {
+		t.Errorf("the second: %v", err)
+	}
+	if limited := n.project("shop").limited.Load(); limited != 1 {
+		t.Errorf("%d counted", limited)
+	}
+	stop()
+	if err := send("shop"); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("a node that is leaving: %v", err)
+	}
+}

@@ -1,0 +1,90 @@
+//go:build kafka
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"stentor/cmd/stentor/client"
+	"stentor/kafka/kafkatest"
+)
+
+// What history has let go of is a gap, and only that: a destination whose last push the client has resumes however old
+// that is, one that never had any too, and a node that started later knows no better than where it began.
+func TestResumeLimits(t *testing.T) {
+	c := newCluster(t, kafkatest.Bootstrap(t), 1, "history.bytes=1MiB")
+	token := c.token("ann")
+	subscribe := func(destination, after string) *client.Receipt {
+		t.Helper()
+		url, _ := c.nodes[0].addresses()
+		conn, err := client.Dial(t.Context(), client.Options{URL: url, Project: project, Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.Subscribe("1", destination, after); err != nil {
+			t.Fatal(err)
+		}
+		_, receipt, err := conn.Next()
+		if err != nil || receipt == nil {
+			t.Fatalf("no receipt: %v", err)
+		}
+		return receipt
+	}
+	push := func(topic string, size int) string {
+		t.Helper()
+		_, api := c.nodes[0].addresses()
+		r, err := http.NewRequest(http.MethodPost, api+"/v1/projects/"+project+"/push",
+			strings.NewReader(fmt.Sprintf(`{"topic":"%s","payload":"%s"}`, topic, strings.Repeat("x", size))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer shop-key")
+		r.Header.Set("Content-Type", "application/json")
+		got, err := c.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer got.Body.Close()
+		text, _ := io.ReadAll(got.Body)
+		_, rest, ok := strings.Cut(string(text), `"position":"`)
+		if position, _, ended := strings.Cut(rest, `"`); ok && ended && got.StatusCode == http.StatusOK {
+			return position
+		}
+		t.Fatalf("%d %s", got.StatusCode, text)
+		return ""
+	}
+	beginning := subscribe("/topic/shop/busy", "").Position
+	quiet := push("quiet", 10)
+	busy := push("busy", 10)
+	var last string
+	for range 40 {
+		last = push("busy", 100_000)
+	}
+	epoch, _, _ := strings.Cut(last, "-")
+	far := fmt.Sprintf("%s-0-%d", epoch, 1_000_000)
+	for _, one := range []struct {
+		name, destination, after string
+		resumed                  bool
+	}{
+		{"evicted", "/topic/shop/busy", busy, false},
+		{"evicted, by a pattern", "/topic/shop/*", busy, false},
+		{"the last", "/topic/shop/busy", last, true},
+		{"the last, by a pattern", "/topic/shop/*", last, true},
+		{"quiet", "/topic/shop/quiet", quiet, true},
+		{"quiet, from before its push", "/topic/shop/quiet", beginning, false},
+		{"never pushed to", "/topic/shop/never", beginning, true},
+		{"a user's, never pushed to", "/user/queue/never", beginning, true},
+		{"of another epoch", "/topic/shop/busy", "1" + last, false},
+		{"farther than there is", "/topic/shop/busy", far, false},
+		{"no position", "/topic/shop/busy", "nonsense", false},
+	} {
+		if r := subscribe(one.destination, one.after); r.Resumed != one.resumed || r.Gap == one.resumed {
+			t.Errorf("%s: resumed %t, gap %t", one.name, r.Resumed, r.Gap)
+		}
+	}
+}

@@ -1,0 +1,390 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"golang.org/x/time/rate"
+
+	"stentor/engine/bus"
+)
+
+const (
+	otherProject = "bank"
+	otherTopic   = "stentor.push.bank"
+)
+
+// both are the projects of a node that has two.
+var both = []bus.Topic{{Project: testProject, Name: testTopic}, {Project: otherProject, Name: otherTopic}}
+
+// of are the ids of what came for a project.
+func (s *sink) of(project string) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.records {
+		if r.Project == project {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// inReader runs f on the reader's goroutine, which owns its partitions.
+func inReader(b *Bus, f func(r *reader)) {
+	done := make(chan struct{})
+	b.reader.post(func() {
+		defer close(done)
+		f(b.reader)
+	})
+	<-done
+}
+
+// openTwo is a bus with two projects.
+func openTwo(t *testing.T, s *sink) *Bus {
+	t.Helper()
+	mc := mock(t, 1)
+	if err := mc.CreateTopic(otherTopic, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	o := testOptions(mc.BootstrapServers(), s)
+	b := open(t, o)
+	b.SetProjects(both)
+	until(t, "both projects", func() bool {
+		places := b.places.Load()
+		return places != nil && len(*places) == 2
+	})
+	ready(t, b)
+	return b
+}
+
+func pushN(t *testing.T, b *Bus, project string, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := pushTo(b, project, "/topic/"+project+"/a", fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A project at its bound waits alone, and goes on in order.
+func TestOnlyTheFullProjectIsPaused(t *testing.T) {
+	const n = 100
+	s := &sink{full: map[string]bool{testProject: true}}
+	b := openTwo(t, s)
+	pushN(t, b, testProject, n)
+	until(t, "paused", func() bool { return b.reader.count(testProject).paused.Load() == 1 })
+	pushN(t, b, otherProject, n)
+	until(t, "the other project's pushes", func() bool { return len(s.of(otherProject)) == n })
+	if other := b.reader.count(otherProject); other.paused.Load() != 0 || other.pauses.Load() != 0 {
+		t.Error("the other project was paused too")
+	}
+	if got := len(s.of(testProject)); got == n {
+		t.Error("a project at its bound was read on")
+	}
+	s.set(func() { s.full = nil })
+	until(t, "the rest", func() bool { return len(s.of(testProject)) == n })
+	inOrder(t, s.of(testProject), 0)
+	if b.reader.count(testProject).paused.Load() != 0 {
+		t.Error("it is paused for the metrics")
+	}
+}
+
+// Projects come and go while the node runs. One that goes while it is paused leaves nothing behind, and is read again
+// when it comes back.
+func TestProjectsComeAndGo(t *testing.T) {
+	s := &sink{}
+	b := openTwo(t, s)
+	pushN(t, b, otherProject, 1)
+	until(t, "a push to the project that came", func() bool { return len(s.of(otherProject)) == 1 })
+	s.set(func() { s.full = map[string]bool{otherProject: true} })
+	pushN(t, b, otherProject, 100)
+	c := b.reader.count(otherProject)
+	until(t, "paused, with a lag", func() bool { return c.paused.Load() == 1 && c.lag.Load() > 0 })
+
+	b.SetProjects(both[:1])
+	until(t, "left", func() bool { return len(*b.places.Load()) == 1 && c.lag.Load() == 0 })
+	if c.paused.Load() != 0 {
+		t.Error("a project that left is paused for the metrics")
+	}
+	inReader(b, func(r *reader) {
+		if len(r.paused) != 0 || len(r.parts) != 1 {
+			t.Errorf("paused %v, parts %v", r.paused, r.parts)
+		}
+	})
+	if _, err := pushTo(b, otherProject, "/topic/bank/a", "x"); !errors.Is(err, bus.ErrUnavailable) {
+		t.Errorf("a push to a project that left: %v", err)
+	}
+	got := len(s.of(otherProject))
+
+	s.set(func() { s.full = nil })
+	b.SetProjects(both)
+	until(t, "back", func() bool { return len(*b.places.Load()) == 2 && b.reader.behind.Load() == 0 })
+	if _, err := pushTo(b, otherProject, "/topic/bank/a", "again"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a push to the project that is back", func() bool { ids := s.of(otherProject); return ids[len(ids)-1] == "again" })
+	if now := len(s.of(otherProject)); now != got+1 { // this broker cannot tell what lies within the window
+		t.Errorf("%d pushes came when it was back", now-got)
+	}
+}
+
+// What is left before it was read to its end is waited for no more.
+func TestLeftBeforeItsEnd(t *testing.T) {
+	s := &sink{full: map[string]bool{otherProject: true}}
+	b := openTwo(t, s)
+	pushN(t, b, otherProject, 50)
+	b.SetProjects(both[:1])
+	until(t, "left", func() bool { return len(*b.places.Load()) == 1 })
+
+	late := newPartition(both[1], 0, 7, 0, 50)
+	b.reader.join([]*partition{late})
+	if b.reader.behind.Load() == 0 {
+		t.Error("nothing to read, at once")
+	}
+	c := b.reader.count(otherProject)
+	until(t, "paused before its end", func() bool { return c.paused.Load() == 1 })
+	if n := b.reader.behind.Load(); n != 1 {
+		t.Errorf("behind with %d partitions", n)
+	}
+	b.reader.leave([]*partition{late})
+	inReader(b, func(*reader) {})
+	if n := b.reader.behind.Load(); n != 0 {
+		t.Errorf("behind with %d partitions that are not read", n)
+	}
+	again := newPartition(both[1], 0, 7, 0, 50)
+	b.reader.join([]*partition{again})
+	b.reader.leave([]*partition{late}) // it has left, and is not the one that came in its place
+	inReader(b, func(r *reader) {
+		if r.parts[again.key()] != again {
+			t.Error("the one that came later has left")
+		}
+	})
+}
+
+// A consumer that is made anew goes on where the last one was: nothing is lost or repeated, and a project at its bound
+// waits on.
+func TestRebuild(t *testing.T) {
+	const n = 100
+	s := &sink{full: map[string]bool{testProject: true}}
+	b := openTwo(t, s)
+	pushN(t, b, testProject, n)
+	c := b.reader.count(testProject)
+	until(t, "paused", func() bool { return c.paused.Load() == 1 })
+	inReader(b, func(r *reader) {
+		r.rebuild(t.Context(), errors.New("by the test"))
+		if c.paused.Load() != 0 || len(r.paused) != 0 {
+			t.Error("the new consumer is paused, as far as one can see")
+		}
+	})
+	until(t, "paused again", func() bool { return c.paused.Load() == 1 })
+	pushN(t, b, otherProject, 1)
+	until(t, "the other project", func() bool { return len(s.of(otherProject)) == 1 })
+	if got := len(s.of(testProject)); got == n {
+		t.Error("a project at its bound was read on by the new consumer")
+	}
+	s.set(func() { s.full = nil })
+	until(t, "the rest", func() bool { return len(s.of(testProject)) == n })
+	pushN(t, b, otherProject, 1)
+	until(t, "what came after it", func() bool { return len(s.of(otherProject)) == 2 })
+	inOrder(t, s.of(testProject), 0)
+	if got := b.reader.rebuilds.Load(); got != 1 {
+		t.Errorf("%d were made anew", got)
+	}
+}
+
+// After a fetch that failed the watcher compares where the reader is with what is there.
+func TestRecheck(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	pushN(t, b, testProject, 10)
+	until(t, "delivered", func() bool { return s.count() == 10 })
+	key := partitionKey{testTopic, 0}
+	again := func(change func(*partition)) {
+		t.Helper()
+		var before *partition
+		inReader(b, func(r *reader) {
+			before = r.parts[key]
+			change(before)
+		})
+		b.reader.loseAgain()
+		b.watcher.lookNow()
+		until(t, "looked again", func() (ok bool) {
+			inReader(b, func(r *reader) { ok = r.parts[key] != before && b.reader.behind.Load() == 0 })
+			return ok
+		})
+	}
+
+	again(func(*partition) {})
+	if _, err := push(b, "/topic/shop/a", "10"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the next", func() bool { return s.count() > 10 })
+	inOrder(t, s.ids(), 0)
+	if len(s.begins) != 1 || b.reader.gaps.Load() != 0 {
+		t.Errorf("nothing was gone, and there are %d gaps: %v", b.reader.gaps.Load(), s.begins)
+	}
+
+	again(func(p *partition) { p.position.Store(1000) }) // the topic lost what this node has read
+	if want := (bus.Position{Epoch: 7, Offset: 11}); len(s.begins) != 2 || s.begins[1] != want || b.reader.gaps.Load() != 1 {
+		t.Errorf("%d gaps, begins %v, want %v as the second", b.reader.gaps.Load(), s.begins, want)
+	}
+	if _, err := push(b, "/topic/shop/a", "11"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the next", func() bool { return s.count() > 11 })
+	inOrder(t, s.ids(), 0)
+}
+
+// A look that fails is not the last: the partitions are compared at the next one.
+func TestRecheckFails(t *testing.T) {
+	mc := mock(t, 1)
+	o := testOptions(mc.BootstrapServers(), &sink{})
+	b := open(t, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := &reader{}
+	w := newWatcher(&o, b.admin, r, nil)
+	w.topics[testTopic] = &topic{project: testProject, epoch: 7, parts: []*partition{newPartition(both[0], 0, 7, 0, 0)}}
+	r.loseAgain()
+	if !r.takeLost() || r.takeLost() {
+		t.Fatal("it is not lost once")
+	}
+	if err := w.recheck(ctx); err == nil {
+		t.Fatal("no error without an answer")
+	}
+	if !r.takeLost() {
+		t.Error("the failed fetch is forgotten")
+	}
+}
+
+// What librdkafka reports makes the watcher look, or is only told.
+func TestTrouble(t *testing.T) {
+	for _, c := range []struct {
+		code        ck.ErrorCode
+		lost, asked bool
+		says        string
+	}{
+		{code: ck.ErrAutoOffsetReset, lost: true, asked: true},
+		{code: ck.ErrOffsetOutOfRange, lost: true, asked: true},
+		{code: ck.ErrLogTruncation, lost: true, asked: true},
+		{code: ck.ErrUnknownTopicOrPart, asked: true},
+		{code: ck.ErrUnknownTopicID, asked: true},
+		{code: ck.ErrInconsistentTopicID, asked: true},
+		{code: ck.ErrTransport, says: "the text"},
+		{code: ck.ErrTopicAuthorizationFailed, says: "ACL Read on topic " + testTopic},
+	} {
+		t.Run(c.code.String(), func(t *testing.T) {
+			var log bytes.Buffer
+			asked := false
+			r := &reader{
+				opts: &Options{}, log: slog.New(slog.NewTextHandler(&log, nil)), ask: func() { asked = true },
+				parts: map[partitionKey]*partition{}, unread: map[string]bool{},
+			}
+			p := newPartition(both[0], 0, 7, 0, 10)
+			r.parts[p.key()] = p
+			r.trouble(t.Context(), ck.NewError(c.code, "the text", false))
+			if r.takeLost() != c.lost || asked != c.asked || !strings.Contains(log.String(), c.says) || (c.says == "") != (log.Len() == 0) {
+				t.Errorf("asked %t; %s", asked, log.String())
+			}
+		})
+	}
+	t.Run("in the place of a record", func(t *testing.T) {
+		asked := false
+		r := &reader{ask: func() { asked = true }, parts: map[partitionKey]*partition{}}
+		p := newPartition(both[0], 0, 7, 5, 10)
+		r.parts[p.key()] = p
+		at := p.from(5)
+		at.Error = ck.NewError(ck.ErrBadMsg, "the text", false)
+		r.message(&ck.Message{TopicPartition: at})
+		if !asked || !r.takeLost() || p.position.Load() != 5 {
+			t.Errorf("asked %t, goes on at %d", asked, p.position.Load())
+		}
+	})
+}
+
+// Whoever writes to the topics is told what is wrong with his keys.
+func TestKeysAreWarnedAbout(t *testing.T) {
+	var log bytes.Buffer
+	o := testOptions("127.0.0.1:1", &sink{})
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	r, err := newReader(&o, make(chan ck.LogEvent, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConsumer(r.consumer)
+	c := r.count(testProject)
+	record := &bus.Record{Project: testProject, Destination: "/topic/shop/a"}
+	first, second := newPartition(both[0], 0, 7, 0, 0), newPartition(both[0], 1, 7, 0, 0)
+	const key, place = "key is not its destination", "is in two partitions"
+	for i, step := range []struct {
+		p          *partition
+		key        string
+		says       []string
+		keys, both uint64
+	}{
+		{p: first, key: "/topic/shop/a"},
+		{p: first, key: "", says: []string{key}, keys: 1},
+		{p: second, key: "/topic/shop/a", says: []string{place}, keys: 1, both: 1},
+		{p: first, key: "b", says: []string{key, place}, keys: 2, both: 2},
+	} {
+		log.Reset()
+		r.look(step.p, c, record, []byte(step.key))
+		for _, text := range []string{key, place} {
+			if strings.Contains(log.String(), text) != slices.Contains(step.says, text) {
+				t.Errorf("step %d: %s", i, log.String())
+			}
+		}
+		if c.keys.Load() != step.keys || c.scattered.Load() != step.both {
+			t.Errorf("step %d: %d keys, %d in two partitions", i, c.keys.Load(), c.scattered.Load())
+		}
+	}
+	log.Reset()
+	for range 1000 {
+		r.look(second, c, record, []byte("b"))
+	}
+	if n := strings.Count(log.String(), "\n"); n > 20 {
+		t.Errorf("1000 records made %d lines", n)
+	}
+}
+
+// What cannot be read is counted, told at a limited rate, and never the end.
+func TestPoisonIsToldSeldom(t *testing.T) {
+	for _, c := range []struct {
+		name, destination, says string
+	}{
+		{"no record", "", "no envelope"},
+		{"a panic", "/topic/shop/panic", "panic: by the test"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			o := &Options{Own: func(string, string) bool { panic("by the test") }}
+			r := &reader{opts: o, log: slog.New(slog.NewTextHandler(&log, nil)), poisonLog: rate.Sometimes{First: 5, Interval: time.Hour}}
+			p := newPartition(both[0], 0, 7, 0, 0)
+			for i := range 1000 {
+				m := &ck.Message{TopicPartition: p.from(int64(i)), Value: []byte("x")}
+				if c.destination != "" {
+					m.Headers = []ck.Header{{Key: headerDestination, Value: []byte(c.destination)}}
+				}
+				if taken := r.deliver(p, r.count(testProject), m); taken != nil {
+					t.Fatal("it was delivered")
+				}
+			}
+			if n := r.count(testProject).poison.Load(); n != 1000 {
+				t.Errorf("%d counted", n)
+			}
+			if n := strings.Count(log.String(), c.says); n < 1 || n > 10 {
+				t.Errorf("%d lines say %q:\n%s", n, c.says, log.String())
+			}
+		})
+	}
+}
