@@ -117,6 +117,7 @@ projects:
     api_keys: ["$API_KEY"]
     keys: [{kid: million, alg: HS256, secret: "$SECRET"}]
     subscribe: ["/topic/million/**", "/user/**"]
+    slow: {timeout: 5m} # an emulated kernel that is busy may send a lost segment again only after half a minute
 YAML
 sync
 echo 3 >/proc/sys/vm/drop_caches
