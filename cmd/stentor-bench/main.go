@@ -27,6 +27,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), millionCommand(), agentCommand(), reportCommand(), nodeCommand(), kafkaCommand(), springCommand(), vmCommand(), baselineCommand())
+	root.AddCommand(runCommand(), millionCommand(), agentCommand(), reportCommand(), nodeCommand(), kafkaCommand(), springCommand(), proxiesCommand(), vmCommand(), baselineCommand())
 	return root
 }
