@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests of the scripts and of the proxies need: shellcheck, busybox, the distribution's nginx and
-# HAProxy, openssl. What is there already is left alone, so that a second run costs nothing. The tests start the proxies
-# themselves: a service that an installation has started is stopped.
+# Installs what the tests of the scripts, of the proxies and of several hosts need: shellcheck, busybox, the distribution's
+# nginx and HAProxy, openssl, iproute2. What is there already is left alone, so that a second run costs nothing. The tests
+# start the proxies themselves: a service that an installation has started is stopped.
 set -eu
 
 missing=
@@ -10,6 +10,7 @@ command -v busybox >/dev/null || missing="$missing busybox-static"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v haproxy >/dev/null || missing="$missing haproxy"
 command -v openssl >/dev/null || missing="$missing openssl"
+command -v ip >/dev/null || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
