@@ -106,7 +106,7 @@ func TestPusherRetries(t *testing.T) {
 		case n == 4:
 			w.WriteHeader(429)
 		case n == 6:
-			http.Error(w, `{"title":"no such project"}`, 404)
+			http.Error(w, `{"title":"Not Found","detail":"no such project"}`, 404)
 		}
 	})
 	p := New(NewAPI(s.URL, "key", 1, nil), 4, 1)
