@@ -225,7 +225,7 @@ func (r *run) judge() []string {
 		add(n, "pushes failed: %s", cause)
 	}
 	if p.Refused != "" {
-		add(p.Pending, "pushes were not taken; the last answer was %s", p.Refused)
+		add(p.Pending, "pushes were not taken; the last that was heard is %s", p.Refused)
 	} else {
 		add(p.Pending, "pushes were not answered")
 	}

@@ -50,7 +50,7 @@ func TestPushesRefused(t *testing.T) {
 	}))
 	defer back.Close()
 	r := runs(t, "broadcast", "--url=ws://"+s.Address().String()+"/ws", "--push-url="+back.URL, "--open-rate=0", "--connections=20", "--rate=100", "--duration=100ms", "--settle=100ms")
-	want := "10 pushes were not taken; the last answer was push: 503 Service Unavailable: the bus is away"
+	want := "10 pushes were not taken; the last that was heard is push: 503 Service Unavailable: the bus is away"
 	if said := strings.Join(r.Verdict.Problems, "\n"); !strings.Contains(said, want) || r.Total().PushesRetried == 0 {
 		t.Errorf("%s\nwant %s\n%+v", said, want, r.Total())
 	}

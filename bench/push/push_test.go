@@ -254,3 +254,24 @@ func TestKafka(t *testing.T) {
 		}
 	}
 }
+
+// Why Kafka takes nothing is known long before librdkafka gives a message up.
+func TestKafkaAway(t *testing.T) {
+	k, err := NewKafka(KafkaOptions{Brokers: []string{"127.0.0.1:1"}, Topic: "{project}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(k, 1, 1)
+	defer p.Close()
+	if err := p.Push(bounded(t), toTopic(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(p.Counts().Refused, "refused"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%+v", p.Counts())
+		}
+	}
+	if c := p.Counts(); c.Pending != 1 || !strings.HasPrefix(c.Refused, "push: Kafka: ") {
+		t.Errorf("%+v", c)
+	}
+}

@@ -65,7 +65,7 @@ func (p *Pusher) Push(ctx context.Context, m Message) error {
 type Counts struct {
 	Pushed  int64  // the server has them
 	Retried int64  // attempts after a refusal
-	Refused string // the last refusal, empty when there was none
+	Refused string // the last refusal, or what is wrong with the way to the server; empty when there was none
 	Pending int64  // not sent or not answered yet
 	Failed  map[string]int64
 }
@@ -77,6 +77,9 @@ func (p *Pusher) Counts() Counts {
 	c := Counts{Pushed: p.pushed, Retried: p.retried, Refused: p.refused, Pending: p.pending, Failed: make(map[string]int64, len(p.failed))}
 	for cause, n := range p.failed {
 		c.Failed[cause] = n
+	}
+	if s, ok := p.sender.(interface{ Trouble() string }); ok && c.Refused == "" {
+		c.Refused = s.Trouble()
 	}
 	return c
 }
