@@ -99,7 +99,11 @@ func (k *Kafka) Send(ctx context.Context, all []Message) (taken int, err error) 
 			done(err)
 		}
 	}
+	// Who gives up must not wait until librdkafka does. What is not in Kafka yet is answered then, of all lanes: they end
+	// together.
+	stop := context.AfterFunc(ctx, func() { _ = k.producer.Purge(ck.PurgeQueue | ck.PurgeInFlight) }) // without effect at worst
 	wait.Wait()
+	stop()
 	for i, err := range results {
 		if err == nil {
 			continue

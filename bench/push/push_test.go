@@ -255,9 +255,9 @@ func TestKafka(t *testing.T) {
 	}
 }
 
-// Why Kafka takes nothing is known long before librdkafka gives a message up.
+// Why Kafka takes nothing is known long before librdkafka gives a message up, and who closes does not wait for that.
 func TestKafkaAway(t *testing.T) {
-	k, err := NewKafka(KafkaOptions{Brokers: []string{"127.0.0.1:1"}, Topic: "{project}"})
+	k, err := NewKafka(KafkaOptions{Brokers: []string{"127.0.0.1:1"}, Topic: "{project}", Properties: map[string]string{"message.timeout.ms": "600000"}})
 	if err != nil {
 		t.Fatal(err)
 	}
