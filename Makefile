@@ -86,6 +86,10 @@ bench-spring: build ## the same load on a node and on a Spring Boot simple broke
 	mvn -q -B -f bench/spring/app/pom.xml package
 	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
 
+.PHONY: bench-proxies
+bench-proxies: build tuning-deps ## what nginx and HAProxy before a node cost, about 5 minutes; BENCH='--connections 1000' and the like
+	bin/stentor-bench proxies --stentor bin/stentor $(BENCH)
+
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
 KAFKA_TESTS ?= ./kafka/... ./bench/load
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests of the scripts and of the proxies need: shellcheck, busybox, the distribution's nginx and
-# HAProxy, openssl, and for LVS in a virtual machine ip and ipvsadm. What is there already is left alone, so that a
-# second run costs nothing. The tests start the proxies themselves: a service that an installation has started is stopped.
+# Installs what the tests of the scripts, of the proxies, of several hosts and of LVS need: shellcheck, busybox, the
+# distribution's nginx and HAProxy, openssl, iproute2, ipvsadm. What is there already is left alone, so that a second run
+# costs nothing. The tests start the proxies themselves: a service that an installation has started is stopped.
 set -eu
 
 missing=

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -11,6 +12,8 @@ import (
 // some 150 KB off the server before the server's side fills. With a much smaller one the server's kernel would cut what
 // it queues into segments to fit the window, and hold twice as much for the same data.
 const silentBuffer = 32 << 10
+
+var errNoPort = errors.New("connect: no local port is left towards this server (more source addresses, or a wider net.ipv4.ip_local_port_range)")
 
 // dial starts to connect, from the address given if it is one. The connection may be on its way still.
 func dial(to netip.AddrPort, from netip.Addr, kind Kind) (fd int, err error) {
@@ -25,6 +28,9 @@ func dial(to netip.AddrPort, from netip.Addr, kind Kind) (fd int, err error) {
 	err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
+		if err == unix.EADDRNOTAVAIL {
+			return -1, errNoPort
+		}
 		return -1, fmt.Errorf("connect: %w", err)
 	}
 	return fd, nil

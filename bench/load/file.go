@@ -92,7 +92,7 @@ func (r *reader) entry(v *ast.MappingValueNode) {
 	}
 	if _, ok := v.Value.(*ast.MappingNode); ok != (flag.Value.Type() == "stringToString") {
 		if _, one := v.Value.(*ast.MappingValueNode); !one || flag.Value.Type() != "stringToString" {
-			r.problem(v.Value, key, "found "+v.Value.Type().String()+", allowed: a "+flag.Value.Type())
+			r.problem(v.Value, key, "found a "+strings.ToLower(v.Value.Type().String())+", allowed: "+form(flag))
 			return
 		}
 	}
@@ -102,6 +102,17 @@ func (r *reader) entry(v *ast.MappingValueNode) {
 			return
 		}
 	}
+}
+
+// form says in words what a flag takes.
+func form(f *pflag.Flag) string {
+	switch {
+	case f.Value.Type() == "stringToString":
+		return "a mapping, name: value"
+	case several(f):
+		return "a value, or a list of them"
+	}
+	return "a value"
 }
 
 // several reports whether a flag takes more than one value.
@@ -166,18 +177,16 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// near lists the keys that begin like name, or all.
+// near lists the keys that begin like name.
 func (r *reader) near(name string) string {
-	var all, some []string
+	var some []string
 	r.flags.VisitAll(func(f *pflag.Flag) {
-		key := strings.ReplaceAll(f.Name, "-", "_")
-		all = append(all, key)
 		if len(name) >= 2 && strings.HasPrefix(f.Name, name[:2]) {
-			some = append(some, key)
+			some = append(some, strings.ReplaceAll(f.Name, "-", "_"))
 		}
 	})
-	if len(some) > 0 {
-		all = some
+	if len(some) == 0 {
+		return "scenario, and the names of the command's flags, with _ for -"
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(some, ", ")
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,6 +17,15 @@ const (
 	redraw   = 500 * time.Millisecond
 	lineEach = 5 * time.Second
 )
+
+// What a terminal is told so that it cuts long lines off, and continues them again.
+const (
+	noWrap = "\x1b[?7l"
+	wrap   = "\x1b[?7h"
+)
+
+// maxCauses is how many causes of failures a terminal shows: the block has to fit on it.
+const maxCauses = 8
 
 // progress shows how far a run is: a block that is drawn over on a terminal, else a line every few seconds.
 type progress struct {
@@ -63,11 +73,15 @@ func (p *progress) last() {
 
 func (p *progress) draw() {
 	at, name, totals, last := p.look()
+	if name == "" {
+		return // nothing has begun
+	}
 	if !p.out.Terminal {
 		fmt.Fprintln(p.out.Writer, line(at, name, &totals, &last))
 		return
 	}
 	var b strings.Builder
+	b.WriteString(noWrap) // a line that took two would be left behind by the next drawing
 	if p.lines > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", p.lines)
 	}
@@ -76,7 +90,7 @@ func (p *progress) draw() {
 		fmt.Fprintf(&b, "\r%s\x1b[K\n", text)
 		p.lines++
 	}
-	b.WriteString("\x1b[J")
+	b.WriteString("\x1b[J" + wrap)
 	_, _ = io.WriteString(p.out.Writer, b.String()) // nobody to tell
 }
 
@@ -88,6 +102,9 @@ func line(at float64, phase string, t *result.Totals, s *result.Second) string {
 	}
 	if n := t.Order.Bad(); n != 0 {
 		text += fmt.Sprintf("  %d MESSAGES WRONG", n)
+	}
+	if t.PushesRetried > 0 {
+		text += fmt.Sprintf("  %s pushes sent again", group(t.PushesRetried))
 	}
 	if c := causes(t.Failures); c != "" {
 		text += "  failed: " + c
@@ -102,13 +119,21 @@ func block(at float64, scenario, phase string, wanted int, t *result.Totals, s *
 		fmt.Sprintf("  connections  %s of %s open, %s opening, %s/s", group(int64(s.Connected+s.Slow)), group(int64(wanted)), group(int64(s.Opening)), group(s.Opened)),
 		fmt.Sprintf("  messages     %s pushed, %s delivered, %s/s", group(t.Pushed), group(t.Delivered), group(s.Delivered)),
 		fmt.Sprintf("  latency      %s", percentiles(&s.Latency)),
-		fmt.Sprintf("  wrong        %d lost, %d repeated, %d out of order, %d corrupted, %d misrouted; %d heart-beats missed",
-			t.Order.Lost, t.Order.Repeated, t.Order.Reordered, t.Order.Corrupted, t.Order.Misrouted, t.HeartbeatsMissed),
+		fmt.Sprintf("  wrong        %s lost, %s repeated, %s out of order, %s corrupted, %s misrouted",
+			group(t.Order.Lost), group(t.Order.Repeated), group(t.Order.Reordered), group(t.Order.Corrupted), group(t.Order.Misrouted)),
+		fmt.Sprintf("  heart-beats  %s missed", group(t.HeartbeatsMissed)),
+	}
+	if t.PushesRetried > 0 {
+		all = append(all, fmt.Sprintf("  refused      %s pushes, sent again", group(t.PushesRetried)))
 	}
 	if s.Server != nil {
 		all = append(all, fmt.Sprintf("  server       %s connections, %s resident", group(s.Server.Connections), bytesText(s.Server.RSS)))
 	}
-	for _, cause := range slices.SortedFunc(maps.Keys(t.Failures), func(a, b string) int { return int(t.Failures[b] - t.Failures[a]) }) {
+	for i, cause := range sorted(t.Failures) {
+		if i == maxCauses {
+			all = append(all, fmt.Sprintf("  failed       by %d other causes", len(t.Failures)-maxCauses))
+			break
+		}
 		all = append(all, fmt.Sprintf("  failed       %s: %s", group(t.Failures[cause]), cause))
 	}
 	return all
@@ -156,10 +181,17 @@ func bytesText(n int64) string {
 // causes lists failures, the most frequent first.
 func causes[N int | int64](of map[string]N) string {
 	var all []string
-	for _, cause := range slices.SortedFunc(maps.Keys(of), func(a, b string) int { return int(of[b] - of[a]) }) {
+	for _, cause := range sorted(of) {
 		if of[cause] != 0 {
 			all = append(all, fmt.Sprintf("%d %s", of[cause], cause))
 		}
 	}
 	return strings.Join(all, "; ")
+}
+
+// sorted are the causes, the most frequent first.
+func sorted[N int | int64](of map[string]N) []string {
+	return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+		return cmp.Or(cmp.Compare(of[b], of[a]), strings.Compare(a, b))
+	})
 }

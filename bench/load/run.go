@@ -176,7 +176,9 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	if err == nil { // nobody leaves while others wait for what it has pushed
 		_, err = r.part.Group.Meet(ctx, "end", 0)
 	}
-	if err == nil || r.part.Count == 1 { // with others, what has been numbered may not have been pushed
+	// With others, what has been numbered may not have been pushed; when the run is stopped, much is on its way.
+	stopped := ctx.Err() != nil
+	if err == nil || r.part.Count == 1 && !stopped {
 		r.finish()
 	}
 	stop()
@@ -188,7 +190,11 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	res.Judge(r.judge()...)
 	if err != nil {
 		res.Verdict.Good = false
-		res.Verdict.Problems = append(res.Verdict.Problems, err.Error())
+		why := err.Error()
+		if stopped {
+			why += " (what was on its way then is not counted)"
+		}
+		res.Verdict.Problems = append(res.Verdict.Problems, why)
 	}
 	return res, err
 }
@@ -209,7 +215,7 @@ func (r *run) judge() []string {
 			problems = append(problems, fmt.Sprintf("%d ", n)+fmt.Sprintf(format, args...))
 		}
 	}
-	add(failures(c)-r.kicked.Load(), "connections failed or were ended by the server: %s", causes(c.Failures))
+	add(failures(c)-r.kicked.Load(), "times a connection did not open or was ended by the server: %s", causes(c.Failures))
 	if want := r.want.Load(); want >= 0 {
 		add(want-int64(c.Reading), "connections are not open at the end")
 	}
@@ -218,7 +224,11 @@ func (r *run) judge() []string {
 	for cause, n := range p.Failed {
 		add(n, "pushes failed: %s", cause)
 	}
-	add(p.Pending, "pushes were not answered")
+	if p.Refused != "" {
+		add(p.Pending, "pushes were not taken; the last that was heard is %s", p.Refused)
+	} else {
+		add(p.Pending, "pushes were not answered")
+	}
 	return problems
 }
 

@@ -130,9 +130,9 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	f.StringVar(&s.SecretFile, "secret-file", "", "file with it")
 	f.StringVar(&s.KeyID, "kid", "", "kid of the tokens")
 	duration(f, &s.TokenLife, "token-life", 24*time.Hour, "time until the tokens expire")
-	f.StringToStringVar(&s.Claims, "claim", nil, "more claims, name=template")
+	f.StringToStringVar(&s.Claims, "claim", nil, "more claims, `name=template`")
 	f.StringVar(&s.User, "user", "user-{{.Number}}", "template of a connection's user")
-	f.StringToStringVar(&s.Headers, "connect-header", nil, "headers of CONNECT, name=template (default: projectId, and token when there is a key)")
+	f.StringToStringVar(&s.Headers, "connect-header", nil, "headers of CONNECT, `name=template` (default: projectId, and token when there is a key)")
 	f.StringVar(&s.Topic, "topic", "", "template of the broadcast destinations (default /topic/{{.Project}}/all, with several --destinations /topic/{{.Project}}/load/{{.Destination}})")
 	f.StringVar(&s.Queue, "queue", "/user/queue/load", "a user's own destination")
 	f.StringSliceVar(&s.SubscribeTo, "subscribe", []string{"topic", "queue"}, "what each connection subscribes to: topic, queue; queue only when connections have users")
@@ -147,10 +147,10 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	f.StringVar(&s.PushURL, "push-url", "", "template of the URL of another HTTP service")
 	f.StringVar(&s.PushBody, "push-body", "{{.Payload}}", "template of its body: .Destination .User .Project .Payload .ID .Number")
 	f.StringVar(&s.PushMethod, "push-method", "POST", "its method")
-	f.StringToStringVar(&s.PushHeaders, "push-header", nil, "its headers, name=template")
+	f.StringToStringVar(&s.PushHeaders, "push-header", nil, "its headers, `name=template`")
 	f.StringSliceVar(&s.KafkaBrokers, "kafka-brokers", nil, "brokers, host:port")
 	f.StringVar(&s.KafkaTopic, "kafka-topic", "stentor.push.{project}", "topic of a project")
-	f.StringToStringVar(&s.KafkaProperty, "kafka-property", nil, "properties of librdkafka, name=value")
+	f.StringToStringVar(&s.KafkaProperty, "kafka-property", nil, "properties of librdkafka, `name=value`")
 	integer(f, &s.Lanes, "lanes", 8, 1, 256, "requests under way at once; a destination's are one after the other")
 	integer(f, &s.Batch, "batch", 1, 1, 1000, "messages that one request may carry when they are late")
 
@@ -171,6 +171,11 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 
 	f.StringSliceVar(&s.Metrics, "metrics", nil, "where the servers' Prometheus metrics are (default: --api and /metrics; none: nowhere)")
 	f.Uint64Var(&s.Seed, "seed", 1, "chooses who gets what")
+	f.VisitAll(func(v *pflag.Flag) {
+		if v.DefValue == "[]" {
+			v.DefValue = "" // the help need not say that nothing is the default
+		}
+	})
 	return s, f
 }
 

@@ -36,10 +36,14 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 	fmt.Fprintf(w, "\nlost %d, repeated %d, out of order %d, corrupted %d, misrouted %d; heart-beats missed %d; resumed %d, not resumed %d\n",
 		all.Order.Lost, all.Order.Repeated, all.Order.Reordered, all.Order.Corrupted, all.Order.Misrouted, all.HeartbeatsMissed, all.Resumed, all.NotResumed)
 	if c := causes(all.Failures); c != "" {
-		fmt.Fprintln(w, "failed:", c)
+		fmt.Fprintln(w, "failed, or ended by the server:", c)
 	}
 	if r.Verdict.Good {
-		_, err := fmt.Fprintln(w, "good: every message came, once, in order, to those it was for")
+		said := "good: every message came, once, in order, to those it was for"
+		if all.Pushed+all.Delivered == 0 {
+			said = "good: every connection is open; no message was pushed"
+		}
+		_, err := fmt.Fprintln(w, said)
 		return err
 	}
 	for _, p := range r.Verdict.Problems {

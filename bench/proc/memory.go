@@ -9,12 +9,17 @@ import (
 
 // RSS returns the resident bytes of process pid, counted page by page (smaps_rollup): the counter behind VmRSS may
 // be off by some hundred KiB, which is much when it is divided by a few thousand connections.
-func RSS(pid int) (int64, error) {
+func RSS(pid int) (int64, error) { return rollup(pid, "Rss:") }
+
+// PSS returns the resident bytes of process pid, its part only of what it shares with others.
+func PSS(pid int) (int64, error) { return rollup(pid, "Pss:") }
+
+func rollup(pid int, key string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
-	return kilobytes(b, "Rss:")
+	return kilobytes(b, key)
 }
 
 // kilobytes finds the line that begins with key and reads "N kB" behind it.

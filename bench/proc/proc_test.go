@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -148,5 +149,37 @@ func TestOwnRSS(t *testing.T) {
 	}
 	if quick < exact/2 || quick > exact*2 {
 		t.Errorf("%d bytes, exactly %d", quick, exact)
+	}
+}
+
+func TestFamily(t *testing.T) {
+	// The shell waits for what it has started: itself and two others are there until its input ends.
+	cmd := exec.Command("sh", "-c", "exec 3<&0; cat <&3 & cat <&3 & wait")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(10 * time.Second); ; {
+		all, err := Family(cmd.Process.Pid)
+		if err == nil && len(all) == 3 && all[0] == cmd.Process.Pid {
+			break
+		}
+		if time.Now().After(until) {
+			t.Errorf("%v %v", all, err)
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if all, err := Family(cmd.Process.Pid); err == nil {
+		t.Errorf("the family of a process that has ended is %v", all)
 	}
 }

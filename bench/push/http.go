@@ -2,6 +2,7 @@ package push
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -118,7 +119,7 @@ func takenOf(answer []byte, n int) (int, error) {
 	}
 	for i, item := range items {
 		if item.Status != http.StatusOK {
-			return i, failure(item.Status, item.Title+" "+item.Detail, 0)
+			return i, failure(item.Status, cmp.Or(item.Detail, item.Title), 0)
 		}
 	}
 	return n, nil
@@ -154,18 +155,19 @@ func do(c *http.Client, r *http.Request) ([]byte, error) {
 	}
 	if answer.StatusCode/100 != 2 {
 		seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After")) // or a date, for which there is no need
-		return nil, failure(answer.StatusCode, title(body), time.Duration(seconds)*time.Second)
+		return nil, failure(answer.StatusCode, reason(body), time.Duration(seconds)*time.Second)
 	}
 	return body, nil
 }
 
-// title is what the body of an answer says in short.
-func title(body []byte) string {
+// reason is what the body of an answer says in short: of a problem (RFC 9457) the detail, which says what to do.
+func reason(body []byte) string {
 	var problem struct {
-		Title string `json:"title"`
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
 	}
-	if json.Unmarshal(body, &problem) == nil && problem.Title != "" {
-		return problem.Title
+	if json.Unmarshal(body, &problem) == nil && problem.Title+problem.Detail != "" {
+		return cmp.Or(problem.Detail, problem.Title)
 	}
 	const most = 120
 	return string(bytes.TrimSpace(body[:min(len(body), most)]))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -18,6 +19,7 @@ type Kafka struct {
 	topic    string
 	producer *ck.Producer
 	reports  sync.WaitGroup
+	trouble  atomic.Pointer[string]
 }
 
 // KafkaOptions say where.
@@ -51,8 +53,15 @@ func NewKafka(o KafkaOptions) (*Kafka, error) {
 	k := &Kafka{topic: o.Topic, producer: p}
 	k.reports.Go(func() {
 		for e := range p.Events() {
-			if m, ok := e.(*ck.Message); ok {
-				m.Opaque.(func(error))(m.TopicPartition.Error)
+			switch e := e.(type) {
+			case *ck.Message:
+				e.Opaque.(func(error))(e.TopicPartition.Error)
+			case ck.Error: // librdkafka goes on trying
+				if e.Code() == ck.ErrAllBrokersDown && k.trouble.Load() != nil {
+					continue // why they are was said before
+				}
+				text := "push: Kafka: " + e.Error()
+				k.trouble.Store(&text)
 			}
 		}
 	})
@@ -61,6 +70,14 @@ func NewKafka(o KafkaOptions) (*Kafka, error) {
 		}
 	}()
 	return k, nil
+}
+
+// Trouble is what was last said of the brokers, empty when nothing was.
+func (k *Kafka) Trouble() string {
+	if text := k.trouble.Load(); text != nil {
+		return *text
+	}
+	return ""
 }
 
 // Close gives up what is not in Kafka yet.
@@ -82,7 +99,11 @@ func (k *Kafka) Send(ctx context.Context, all []Message) (taken int, err error) 
 			done(err)
 		}
 	}
+	// Who gives up must not wait until librdkafka does. What is not in Kafka yet is answered then, of all lanes: they end
+	// together.
+	stop := context.AfterFunc(ctx, func() { _ = k.producer.Purge(ck.PurgeQueue | ck.PurgeInFlight) }) // without effect at worst
 	wait.Wait()
+	stop()
 	for i, err := range results {
 		if err == nil {
 			continue

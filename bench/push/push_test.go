@@ -106,7 +106,7 @@ func TestPusherRetries(t *testing.T) {
 		case n == 4:
 			w.WriteHeader(429)
 		case n == 6:
-			http.Error(w, `{"title":"no such project"}`, 404)
+			http.Error(w, `{"title":"Not Found","detail":"no such project"}`, 404)
 		}
 	})
 	p := New(NewAPI(s.URL, "key", 1, nil), 4, 1)
@@ -252,5 +252,26 @@ func TestKafka(t *testing.T) {
 		if p, ok := measure.ParsePayload(r.Body); !ok || p != want.Payload {
 			t.Errorf("payload %s", r.Body)
 		}
+	}
+}
+
+// Why Kafka takes nothing is known long before librdkafka gives a message up, and who closes does not wait for that.
+func TestKafkaAway(t *testing.T) {
+	k, err := NewKafka(KafkaOptions{Brokers: []string{"127.0.0.1:1"}, Topic: "{project}", Properties: map[string]string{"message.timeout.ms": "600000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(k, 1, 1)
+	defer p.Close()
+	if err := p.Push(bounded(t), toTopic(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(p.Counts().Refused, "refused"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%+v", p.Counts())
+		}
+	}
+	if c := p.Counts(); c.Pending != 1 || !strings.HasPrefix(c.Refused, "push: Kafka: ") {
+		t.Errorf("%+v", c)
 	}
 }

@@ -28,6 +28,7 @@ type Pusher struct {
 	mu      sync.Mutex
 	pushed  int64
 	retried int64
+	refused string // the last refusal
 	pending int64
 	failed  map[string]int64
 }
@@ -62,9 +63,10 @@ func (p *Pusher) Push(ctx context.Context, m Message) error {
 
 // Counts is what became of the messages.
 type Counts struct {
-	Pushed  int64 // the server has them
-	Retried int64 // attempts after a refusal
-	Pending int64 // not sent or not answered yet
+	Pushed  int64  // the server has them
+	Retried int64  // attempts after a refusal
+	Refused string // the last refusal, or what is wrong with the way to the server; empty when there was none
+	Pending int64  // not sent or not answered yet
 	Failed  map[string]int64
 }
 
@@ -72,9 +74,12 @@ type Counts struct {
 func (p *Pusher) Counts() Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := Counts{Pushed: p.pushed, Retried: p.retried, Pending: p.pending, Failed: make(map[string]int64, len(p.failed))}
+	c := Counts{Pushed: p.pushed, Retried: p.retried, Refused: p.refused, Pending: p.pending, Failed: make(map[string]int64, len(p.failed))}
 	for cause, n := range p.failed {
 		c.Failed[cause] = n
+	}
+	if s, ok := p.sender.(interface{ Trouble() string }); ok && c.Refused == "" {
+		c.Refused = s.Trouble()
 	}
 	return c
 }
@@ -138,6 +143,7 @@ func (p *Pusher) send(all []Message) {
 		}
 		p.mu.Lock()
 		p.retried += int64(len(all))
+		p.refused = refused.Cause
 		p.mu.Unlock()
 		t := time.NewTimer(max(wait, min(refused.After, retryAtMost)))
 		select {

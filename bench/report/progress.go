@@ -65,7 +65,8 @@ func (p *Progress) draw() {
 	if p.live != nil {
 		now = "  " + p.live()
 	}
-	fmt.Fprintf(p.w, "\r%6.1fs  %s%s\x1b[K", time.Since(p.started).Seconds(), p.text, now)
+	// Without wrapping: a line that took two would not be drawn over.
+	fmt.Fprintf(p.w, "\x1b[?7l\r%6.1fs  %s%s\x1b[K\x1b[?7h", time.Since(p.started).Seconds(), p.text, now)
 }
 
 // Close ends the last line.

@@ -39,6 +39,10 @@ type Config struct {
 	SlowTimeout time.Duration
 	// HistoryBytes is how much is kept for resuming clients, 0 for as shipped.
 	HistoryBytes int64
+	// Listen are more listeners for clients beside Server.Client, as they stand in the configuration.
+	Listen []string
+	// Trusted are the addresses of proxies.
+	Trusted []netip.Addr
 	// Kafka is nil for the embedded bus.
 	Kafka *Kafka
 }
@@ -62,8 +66,11 @@ node: {id: bench}
 history: {bytes: {{.}}}
 {{- end}}
 listen:
-  client: [{{yaml .Client}}]
+  client: {{yaml .Clients}}
   api: {{yaml .API}}
+{{- with .Trusted}}
+  trusted_proxies: {{yaml .}}
+{{- end}}
 endpoints: [{path: {{yaml .Path}}}]
 projects:
   {{.Project}}:
@@ -88,7 +95,7 @@ func quote(v any) (string, error) {
 func (c *Config) text(client, api netip.AddrPort) []byte {
 	var b bytes.Buffer
 	err := configTemplate.Execute(&b, map[string]any{
-		"Client": client.String(), "API": api.String(), "Path": Path, "Project": Project,
+		"Clients": append([]string{client.String()}, c.Listen...), "Trusted": c.Trusted, "API": api.String(), "Path": Path, "Project": Project,
 		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
 		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
 	})

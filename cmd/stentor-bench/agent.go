@@ -70,6 +70,14 @@ func (g *generators) add(f *pflag.FlagSet) {
 	f.StringVar(&g.tokenFile, "agents-token-file", "", "file with the secret that they share")
 }
 
+// check looks whether this host has what a run needs. The agents' hosts look for themselves.
+func (g *generators) check(ctx context.Context, s *load.Spec) error {
+	if n := len(g.agents); n > 0 {
+		return fmt.Errorf("--check looks at this host, and the agents make the load: run it there, with their share of the connections, as in --check --connections %d", (s.Connections+n-1)/n)
+	}
+	return load.Check(ctx, s)
+}
+
 func (g *generators) run(ctx context.Context, s *load.Spec, out load.Output) (*result.Result, error) {
 	if len(g.agents) == 0 {
 		return load.Run(ctx, s, out)

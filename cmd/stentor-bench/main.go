@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,13 +12,40 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// Exit codes.
+const (
+	exitOK = 0
+	// exitBad is that of a run that found something wrong, or came to no end.
+	exitBad = 1
+	// exitNotBegun is that of a run that could not begin: the command line, a file, or what this host has.
+	exitNotBegun = 2
+)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := rootCommand().ExecuteContext(ctx); err != nil {
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	err := rootCommand().ExecuteContext(ctx)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "stentor-bench:", err)
-		os.Exit(1)
 	}
+	os.Exit(exitCode(err))
+}
+
+// notBegun is an error that came before anything was done.
+type notBegun struct{ error }
+
+// Unwrap returns the error itself.
+func (e notBegun) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	var early notBegun
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &early):
+		return exitNotBegun
+	}
+	return exitBad
 }
 
 func rootCommand() *cobra.Command {
@@ -27,6 +55,30 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), millionCommand(), agentCommand(), reportCommand(), nodeCommand(), kafkaCommand(), springCommand(), vmCommand(), baselineCommand())
+	root.AddCommand(runCommand(), millionCommand(), agentCommand(), reportCommand(), nodeCommand(), kafkaCommand(), springCommand(), proxiesCommand(), vmCommand(), baselineCommand())
+	root.Args = cobra.NoArgs
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return mistake(cmd, err) })
+	checkArgs(root)
 	return root
+}
+
+// mistake is one in the command line.
+func mistake(cmd *cobra.Command, err error) error {
+	return notBegun{fmt.Errorf("%w (see \"%s --help\")", err, cmd.CommandPath())}
+}
+
+// checkArgs makes what the commands say of their arguments mistakes in the command line.
+func checkArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return mistake(cmd, err)
+			}
+			return nil
+		}
+	}
+	for _, below := range c.Commands() {
+		checkArgs(below)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +42,9 @@ The report is one file that needs no network and no script.`,
 				for i, r := range runs {
 					all[i] = r.Result
 				}
+				if err := together(runs); err != nil {
+					return err
+				}
 				one, err := result.Merge(all)
 				if err != nil {
 					return err
@@ -54,6 +58,18 @@ The report is one file that needs no network and no script.`,
 	f.StringVarP(&output, "output", "o", "report.html", "the file to write")
 	f.BoolVar(&merge, "merge", false, "the results are parts of one run: make one of them")
 	return c
+}
+
+// together looks whether all runs were under way at the same time, by the clocks of their hosts.
+func together(runs []page.Run) error {
+	for _, a := range runs {
+		for _, b := range runs {
+			if end := a.Result.Started.Add(time.Duration(a.Result.Seconds * float64(time.Second))); b.Result.Started.After(end) {
+				return fmt.Errorf("%s began when %s had ended: they are not parts of one run (leave --merge out to see them beside each other)", b.Label, a.Label)
+			}
+		}
+	}
+	return nil
 }
 
 // readRuns reads results and names each by its file.

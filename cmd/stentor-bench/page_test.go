@@ -89,3 +89,23 @@ func TestReportErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestMergeOfTwoRuns(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first.json"), filepath.Join(dir, "second.json")
+	save(t, first, result.Format, 1000)
+	save(t, second, result.Format, 1000)
+	r, err := readResult(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Started = r.Started.Add(time.Minute)
+	if err := writeJSON(second, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, files := range [][]string{{first, second}, {second, first}} {
+		if _, err := drawn(t, append([]string{"--merge"}, files...)...); err == nil || !strings.Contains(err.Error(), "second began when first had ended") {
+			t.Errorf("%v", err)
+		}
+	}
+}

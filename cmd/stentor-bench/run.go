@@ -34,7 +34,8 @@ func runCommand() *cobra.Command {
 	c.Short = "Put load on a server that runs, and check every message"
 	c.Long = `Opens many STOMP-over-WebSocket connections from this process, pushes messages, and checks every
 message at every connection: lost, repeated, out of order, corrupted, delivered to the wrong one.
-The exit status is 1 when anything was wrong.
+Exit status: 0 all was well, 1 something was wrong, 2 nothing was run: the command line, a file, or what
+this host has.
 
 Scenarios:
 
@@ -70,16 +71,19 @@ func loadCommand(scenario string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec.Scenario = scenario
 			if scenario == "" {
-				if err := choose(spec, flags, args[0]); err != nil {
-					return err
+				if err := choose(spec, cmd.Flags(), args[0]); err != nil {
+					return notBegun{err}
 				}
 			}
 			if check {
-				if err := load.Check(cmd.Context(), spec); err != nil {
-					return err
+				if err := on.check(cmd.Context(), spec); err != nil {
+					return notBegun{err}
 				}
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "this host has what %d connections need\n", spec.Connections)
 				return err
+			}
+			if err := writable(asJSON, html); err != nil {
+				return notBegun{err}
 			}
 			keepSmall()
 			out := load.Output{Writer: os.Stderr, Terminal: isTerminal(os.Stderr), Settings: load.Settings(flags)}
@@ -88,20 +92,16 @@ func loadCommand(scenario string) *cobra.Command {
 			}
 			r, err := on.run(cmd.Context(), spec, out)
 			if r == nil {
-				return err
+				return notBegun{err}
 			}
-			if err := show(cmd.OutOrStdout(), r, asJSON); err != nil {
-				return err
-			}
+			shown := show(cmd.OutOrStdout(), r, asJSON)
 			if html != "" {
-				if err := page.WriteFile(html, page.Run{Label: r.Scenario, Result: r}); err != nil {
-					return err
-				}
+				shown = errors.Join(shown, page.WriteFile(html, page.Run{Label: r.Scenario, Result: r}))
 			}
-			if err == nil && !r.Verdict.Good {
-				err = errors.New("not all was as it must be: see above")
+			if shown == nil && !r.Verdict.Good {
+				return errors.New("not all was as it must be: see above")
 			}
-			return err
+			return shown
 		},
 	}
 	f := c.Flags()
@@ -145,6 +145,29 @@ func show(w io.Writer, r *result.Result, path string) error {
 		return err
 	}
 	return writeJSON(path, r)
+}
+
+// writable looks whether the files for what a run finds can be written, so that a mistake shows before it, not after. ""
+// and - name none.
+func writable(paths ...string) error {
+	for _, path := range paths {
+		if path == "" || path == "-" {
+			continue
+		}
+		_, missing := os.Stat(path)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			return err
+		}
+		err = f.Close()
+		if missing != nil {
+			err = errors.Join(err, os.Remove(path)) // it is made when there is something to write
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeJSON(path string, r *result.Result) error {

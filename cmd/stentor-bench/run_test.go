@@ -64,8 +64,8 @@ func TestRun(t *testing.T) {
 	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer sink.Close()
 	out, err = command(t, append([]string{"run", "broadcast", "--json=-", "--push-url=" + sink.URL}, flags...)...)
-	if err == nil {
-		t.Error("lost messages are no error")
+	if exitCode(err) != exitBad {
+		t.Errorf("lost messages: %v", err)
 	}
 	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Verdict.Good || r.Total().Order.Lost != 100 {
 		t.Errorf("%v\n%s", err, out)
@@ -75,12 +75,15 @@ func TestRun(t *testing.T) {
 
 func testFile(t *testing.T, flags []string) {
 	file := filepath.Join(t.TempDir(), "a.yaml")
-	if err := os.WriteFile(file, []byte("scenario: connect\nhold: 10ms\nconnections: 7\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("scenario: connect\nhold: 10ms\nconnections: 7\njson: "+file+".json\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := command(t, append([]string{"run", file}, flags...)...)
 	if err != nil || !strings.HasPrefix(out, "connect, ") || !strings.Contains(out, "20 connections") { // the flag wins
 		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := readResult(file + ".json"); err != nil {
+		t.Error(err)
 	}
 	if err := os.WriteFile(file, []byte("hold: 10ms\nholt: 3"), 0o600); err != nil {
 		t.Fatal(err)
@@ -91,14 +94,20 @@ func testFile(t *testing.T, flags []string) {
 }
 
 func TestRunMistakes(t *testing.T) {
+	away := filepath.Join(t.TempDir(), "nowhere", "run")
 	for want, args := range map[string][]string{
-		"there is no scenario": {"run", "storm"},
-		"accepts 1 arg":        {"run"},
-		`found "x", allowed`:   {"run", "connect", "--connections=x"},
-		"descriptors":          {"million", "--check", "--connections=10000000"},
+		"there is no scenario":       {"run", "storm"},
+		"accepts 1 arg":              {"run"},
+		`found "x", allowed`:         {"run", "connect", "--connections=x"},
+		"unknown flag: --connection": {"run", "connect", "--connection=5"},
+		"unknown command":            {"ran"},
+		"descriptors":                {"million", "--check", "--connections=10000000"},
+		"with their share":           {"run", "connect", "--check", "--connections=7", "--agents=a:1,b:1"},
+		away + ".json":               {"run", "connect", "--json=" + away + ".json"},
+		away + ".html":               {"run", "connect", "--html=" + away + ".html"},
 	} {
-		if out, err := command(t, args...); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v\n%s", args, err, out)
+		if out, err := command(t, args...); err == nil || !strings.Contains(err.Error(), want) || exitCode(err) != exitNotBegun {
+			t.Errorf("%q: %v (%d)\n%s", args, err, exitCode(err), out)
 		}
 	}
 	if out, err := command(t, "run", "connect", "--check", "--connections=10"); err != nil || !strings.Contains(out, "10 connections") {

@@ -46,6 +46,12 @@ protocol: its addresses in listen.client carry the word proxy_protocol.`,
 			default:
 				return usagef("--tls: found %d files, allowed: CERTIFICATE,KEY", len(tls))
 			}
+			if r.Kind != proxy.Nginx && r.Kind != proxy.HAProxy {
+				return usagef("found the proxy %q, allowed: nginx, haproxy", args[0])
+			}
+			if r.Kind == proxy.Nginx && r.HealthPort != 0 {
+				return usagef("--health-port is HAProxy's: nginx asks no node for its readiness")
+			}
 			if r.Connections == 0 {
 				return usagef("--connections is missing, as in --connections 100000")
 			}
