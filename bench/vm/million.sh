@@ -110,6 +110,7 @@ cat >stentor.yaml <<YAML
 node: {id: million}
 listen: {client: ["$(echo "$listen" | sed 's/,/", "/g')"], api: "127.0.0.1:8081", trusted_proxies: [127.0.0.1, 127.0.1.0/24]}
 endpoints: [{path: /ws}]
+history: {window: 1h} # emulated, a tenth of a million takes minutes to come back
 limits: {connections: $room, handshake_timeout: 2m, connect_timeout: 2m}
 admin_keys: ["$API_KEY-admin"]
 projects:
@@ -147,6 +148,7 @@ printf %s "$API_KEY" >key
 {
 	# shellcheck disable=SC2086 # several words
 	stentor-bench million --url $url --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
+		--broadcasts 3 --rate 50 \
 		--project million --kid million --secret-file secret --api-key-file key --json million.json $BENCH_FLAGS 2>&1
 	echo $? >/tmp/load.status
 } | {
