@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what a virtual machine needs on Debian and what descends from it: qemu, a static busybox, and a kernel, which
+# Installs what a virtual machine needs on Debian and what descends from it: qemu, a static busybox, ip, and a kernel, which
 # is unpacked to .cache/vm and not installed. What is there already is left alone.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$root/.cache/vm
 missing=""
 command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"
+command -v ip >/dev/null || missing="$missing iproute2"
 command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1 || missing="$missing busybox-static"
 have_kernel() { [ -n "$(find "$dir/boot" -name 'vmlinuz-*' 2>/dev/null)" ]; }
 [ -z "$missing" ] && have_kernel && exit 0

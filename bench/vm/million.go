@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -67,7 +68,11 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 	}
 	m.Memory = baseMemory + int64(m.Connections)*each
 	m.Job = millionScript
-	m.Files = append(m.Files, File{Host: m.Stentor, Guest: "/bin/stentor"}, File{Host: m.Bench, Guest: "/bin/stentor-bench"})
+	ip, err := exec.LookPath("ip") // busybox has one that knows less
+	if err != nil {
+		return nil, fmt.Errorf("%w: run bench/vm/deps.sh", err)
+	}
+	m.Files = append(m.Files, File{Host: m.Stentor, Guest: "/bin/stentor"}, File{Host: m.Bench, Guest: "/bin/stentor-bench"}, File{Host: ip, Guest: "/bin/ip"})
 	if m.Tuning != "" {
 		scripts, err := filepath.Glob(filepath.Join(m.Tuning, "*.sh"))
 		if err != nil {

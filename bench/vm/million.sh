@@ -33,7 +33,7 @@ snapshot() {
 	figures "$1"
 	dir=figures/$1
 	mkdir -p "$dir"
-	cp /proc/net/sockstat /proc/meminfo /proc/slabinfo /proc/net/netstat /proc/net/snmp "$dir"
+	cp /proc/net/sockstat /proc/net/softnet_stat /proc/stat /proc/meminfo /proc/slabinfo /proc/net/netstat /proc/net/snmp "$dir"
 	cp "/proc/$server/smaps_rollup" "$dir/server.smaps_rollup"
 	cp "/proc/$(load_pid)/smaps_rollup" "$dir/generator.smaps_rollup" 2>/dev/null
 	timeout 60 wget -q -O "$dir/server.metrics" http://127.0.0.1:8081/metrics
@@ -97,6 +97,9 @@ if [ -d tuning ]; then
 	sh tuning/apply.sh --connections "$room" --outgoing --yes >figures/apply.txt 2>&1 || fail "$(cat figures/apply.txt)"
 fi
 [ "$LOCAL_PORTS" = '' ] || echo "$LOCAL_PORTS" >/proc/sys/net/ipv4/ip_local_port_range
+# An emulated kernel comes to its timers late. With the usual 200 ms it sends again what has arrived and is not acknowledged
+# yet, for hundreds of thousands of sockets at once, until it does little else.
+/bin/ip route change table local local 127.0.0.0/8 dev lo proto kernel scope host src 127.0.0.1 rto_min 5s || fail 'no rto_min'
 ulimit -n "$(cat /proc/sys/fs/nr_open)"
 log "descriptors: $(ulimit -n), memory: $(awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo) MiB free"
 if [ -d tuning ]; then
