@@ -27,7 +27,7 @@ type bench struct {
 	progress    *report.Progress
 }
 
-// Run measures. The costs have the ways that were completed even when there is an error.
+// Run measures. The costs have what was measured even when there is an error.
 func Run(ctx context.Context, o Options) (c *Costs, err error) {
 	c = &Costs{Started: time.Now(), Machine: proc.ThisMachine(), Connections: o.Connections, Pushes: o.Pushes, Samples: o.Samples}
 	if err := o.check(); err != nil {
@@ -48,6 +48,13 @@ func Run(ctx context.Context, o Options) (c *Costs, err error) {
 	defer b.progress.Close()
 	all := chosen(o.Only)
 	samples := make([][]sample, len(all))
+	defer func() {
+		for j, w := range all {
+			if len(samples[j]) > 0 {
+				c.Ways = append(c.Ways, cost(w.name, samples[j]))
+			}
+		}
+	}()
 	for i := range o.Samples { // the ways take turns, so that what changes meanwhile strikes all alike
 		for j, w := range all {
 			b.progress.Step(nil, "%s, sample %d of %d", w.name, i+1, o.Samples)
@@ -57,9 +64,6 @@ func Run(ctx context.Context, o Options) (c *Costs, err error) {
 			}
 			samples[j] = append(samples[j], one)
 		}
-	}
-	for j, w := range all {
-		c.Ways = append(c.Ways, cost(w.name, samples[j]))
 	}
 	return c, nil
 }

@@ -29,15 +29,21 @@ connection.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			costs, err := proxies.Run(cmd.Context(), o)
-			if err != nil {
+			if len(costs.Ways) == 0 {
 				return err
 			}
-			if !asJSON {
-				return costs.WriteTable(cmd.OutOrStdout())
+			shown := error(nil)
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				shown = e.Encode(costs)
+			} else {
+				shown = costs.WriteTable(cmd.OutOrStdout())
 			}
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(costs)
+			if err == nil {
+				err = shown
+			}
+			return err
 		},
 	}
 	f := c.Flags()
