@@ -80,8 +80,10 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
 		expires = now + int64(ttl-age)
 	}
 	e := history.NewEntry(pos, r, now, expires)
-	if _, again := p.history.Known(r.ID); !again {
-		e.Report = p.reports.begin(r.ID, pos)
+	if r.ID != "" {
+		if _, again := p.history.Known(r.ID); !again {
+			e.Report = p.reports.begin(r.ID, pos)
+		}
 	}
 	if !p.history.Append(e, len(n.loops)) {
 		p.repeated.Add(1)

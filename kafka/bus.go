@@ -101,7 +101,7 @@ func (b *Bus) open() (err error) {
 // discard ends what open made.
 func (b *Bus) discard() {
 	if b.reader != nil {
-		closeConsumer(b.reader.consumer)
+		b.reader.close()
 	}
 	if b.producer != nil && b.producer.client != nil {
 		b.producer.close(0)
@@ -246,7 +246,7 @@ func (b *Bus) Close() {
 		b.wg.Wait()
 		b.client.Close()
 		b.reporting.Wait()
-		closeConsumer(b.reader.consumer)
+		b.reader.close()
 		close(b.logs)
 		b.logging.Wait()
 	})

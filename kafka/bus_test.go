@@ -1,10 +1,12 @@
 package kafka
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,12 +49,19 @@ func (s *sink) Begin(_ string, pos bus.Position) {
 func (s *sink) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records, s.at = append(s.records, r), append(s.at, pos)
+	s.records, s.at = append(s.records, kept(r)), append(s.at, pos)
 	t := &taken{done: !s.hold}
 	if s.hold {
 		s.held = append(s.held, t)
 	}
 	return t
+}
+
+// kept is a copy of a record that is valid only while it is delivered.
+func kept(r *bus.Record) *bus.Record {
+	c := *r
+	c.Body, c.Headers = bytes.Clone(r.Body), slices.Clone(r.Headers)
+	return &c
 }
 
 func (s *sink) Advance(_ string, pos bus.Position) {

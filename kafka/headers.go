@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -54,11 +55,14 @@ func plainName(name string) string {
 	return name
 }
 
-// passOn reads the headers that go to clients. lost counts those that cannot: not UTF-8, no name that STOMP could
-// carry, too many or too long. Those of the drop list and those that STOMP has a meaning for are left out silently.
-func passOn(all []Header) (list []bus.Header, lost int) {
+// passOn reads the headers that go to clients; the list is valid until the next call. lost counts those that cannot: not
+// UTF-8, no name that STOMP could carry, too many or too long. Those of the drop list and those that STOMP has a meaning
+// for are left out silently.
+func (d *Decoder) passOn(all []Header) (list []bus.Header, lost int) {
 	size := 0
-	for _, h := range all {
+	list = d.headers[:0]
+	for i := range all {
+		h := &all[i]
 		name, plain := strings.CutPrefix(h.Name, headerPlain)
 		if !plain && (own(name) || dropped(name)) || stomp.ReservedHeader(name) {
 			continue
@@ -69,15 +73,19 @@ func passOn(all []Header) (list []bus.Header, lost int) {
 			continue
 		}
 		if !has(list, name) {
-			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
+			list = append(list, bus.Header{Name: d.words.same(name), Value: string(h.Value)})
 		}
 	}
+	if len(list) == 0 {
+		return nil, lost
+	}
+	d.headers = list
 	return list, lost
 }
 
 func carries(name string, value []byte) bool {
 	return name != "" && utf8.ValidString(name) && utf8.Valid(value) &&
-		!strings.ContainsAny(name, ":\r\n\x00") && !strings.ContainsRune(string(value), 0)
+		!strings.ContainsAny(name, ":\r\n\x00") && bytes.IndexByte(value, 0) < 0
 }
 
 func has(list []bus.Header, name string) bool {

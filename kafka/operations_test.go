@@ -3,9 +3,11 @@
 package kafka_test
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,7 +211,9 @@ func (delivered) Full(string) bool             { return false }
 func (delivered) Flush()                       {}
 
 func (d delivered) Deliver(_ bus.Position, r *bus.Record) bus.Taken {
-	d <- r
+	c := *r
+	c.Body, c.Headers = bytes.Clone(r.Body), slices.Clone(r.Headers)
+	d <- &c
 	return taken{}
 }
 

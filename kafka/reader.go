@@ -27,6 +27,8 @@ type reader struct {
 	ask  func() // has the watcher look now
 
 	consumer *ck.Consumer
+	intake   *intake // of consumer
+	decoder  Decoder
 	parts    map[partitionKey]*partition
 	paused   map[string]bool // projects at their bound
 	kept     time.Time       // when keep last ran
@@ -70,9 +72,33 @@ func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
 		placeLog:  rate.Sometimes{First: 5, Interval: time.Minute},
 		errorLog:  rate.Sometimes{First: 5, Interval: 10 * time.Second},
 	}
-	var err error
-	r.consumer, err = ck.NewConsumer(o.consumerConfig(logs))
-	return r, err
+	r.decoder.Own = o.Own
+	return r, r.open()
+}
+
+// open makes the consumer.
+func (r *reader) open() error {
+	consumer, err := ck.NewConsumer(r.opts.consumerConfig(r.logs))
+	if err != nil {
+		return err
+	}
+	in, err := newIntake(consumer)
+	if err != nil {
+		closeConsumer(consumer)
+		return err
+	}
+	r.consumer, r.intake = consumer, in
+	return nil
+}
+
+// close ends the consumer. run has returned, or is the caller.
+func (r *reader) close() {
+	if r.intake == nil {
+		return // it was closed, and could not be made anew
+	}
+	r.intake.close()
+	r.intake = nil
+	closeConsumer(r.consumer)
 }
 
 func (r *reader) count(project string) *counts {
@@ -107,8 +133,6 @@ const (
 	pollTime   = 50 * time.Millisecond
 	pausedTime = 5 * time.Millisecond // a project at its bound may be below it at any moment
 	keepEvery  = 50 * time.Millisecond
-	// batch bounds how many records the shards get at once: one wake of a loop costs as much as some of them.
-	batch = 64
 )
 
 // run reads until ctx ends. It is the only caller of the sink.
@@ -119,11 +143,7 @@ func (r *reader) run(ctx context.Context) {
 		if len(r.paused) > 0 {
 			wait = pausedTime
 		}
-		if r.take(ctx, wait) {
-			for n := 1; n < batch && r.take(ctx, 0); n++ {
-			}
-			r.sink.Flush()
-		}
+		r.take(ctx, wait)
 		if now := time.Now(); now.Sub(r.kept) >= keepEvery {
 			r.kept = now
 			r.keep(now)
@@ -132,18 +152,24 @@ func (r *reader) run(ctx context.Context) {
 	r.keep(time.Now())
 }
 
-// take handles what the consumer has next, and reports whether that was a record.
-func (r *reader) take(ctx context.Context, wait time.Duration) bool {
-	switch e := r.consumer.Poll(int(wait.Milliseconds())).(type) {
-	case *ck.Message:
-		r.message(e)
-		return true
+// take handles what the consumer has: the shards get all of it at once, since one wake of a loop costs as much as some
+// records.
+func (r *reader) take(ctx context.Context, wait time.Duration) {
+	n := r.intake.take(wait)
+	for i := range n {
+		r.message(r.intake.at(i))
+	}
+	other := r.intake.other()
+	r.intake.release()
+	if n > 0 {
+		r.sink.Flush()
+	}
+	switch e := other.(type) {
 	case ck.PartitionEOF:
 		r.end(e)
 	case ck.Error:
 		r.trouble(ctx, e)
 	}
-	return false
 }
 
 func (r *reader) carryOut() {
@@ -222,13 +248,12 @@ func (r *reader) caughtUp(p *partition) {
 }
 
 // message hands one record on.
-func (r *reader) message(m *ck.Message) {
-	p := r.parts[partitionKey{*m.TopicPartition.Topic, m.TopicPartition.Partition}]
-	offset := int64(m.TopicPartition.Offset)
-	if p == nil || offset < p.position.Load() {
+func (r *reader) message(m *fetched) {
+	p := r.parts[partitionKey{m.topic, m.partition}]
+	if p == nil || m.offset < p.position.Load() {
 		return // of a partition that the reader has left meanwhile
 	}
-	if m.TopicPartition.Error != nil {
+	if m.failed {
 		r.lost.Store(true)
 		r.ask()
 		return
@@ -236,8 +261,8 @@ func (r *reader) message(m *ck.Message) {
 	r.allowed(p.topic)
 	c := r.count(p.project)
 	c.records.Add(1)
-	p.passed(offset+1, r.deliver(p, c, m))
-	if offset+1 >= p.end {
+	p.passed(m.offset+1, r.deliver(p, c, m))
+	if m.offset+1 >= p.end {
 		r.caughtUp(p)
 	}
 	if !r.paused[p.project] && r.sink.Full(p.project) {
@@ -246,12 +271,11 @@ func (r *reader) message(m *ck.Message) {
 }
 
 // deliver decodes a record and gives it to the sink. What cannot be read is counted and skipped, whatever it is.
-func (r *reader) deliver(p *partition, c *counts, m *ck.Message) (taken bus.Taken) {
-	offset := int64(m.TopicPartition.Offset)
+func (r *reader) deliver(p *partition, c *counts, m *fetched) (taken bus.Taken) {
 	skip := func(err any) {
 		c.poison.Add(1)
 		r.poisonLog.Do(func() {
-			r.log.Warn("a record cannot be delivered and is skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", offset, "error", err)
+			r.log.Warn("a record cannot be delivered and is skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", m.offset, "error", err)
 		})
 	}
 	defer func() {
@@ -260,37 +284,29 @@ func (r *reader) deliver(p *partition, c *counts, m *ck.Message) (taken bus.Take
 			taken = nil
 		}
 	}()
-	in := Record{Key: m.Key, Value: m.Value, Time: m.Timestamp}
-	if m.TimestampType == ck.TimestampNotAvailable {
-		in.Time = time.Now()
-	}
-	if len(m.Headers) > 0 {
-		in.Headers = make([]Header, len(m.Headers))
-		for i, h := range m.Headers {
-			in.Headers[i] = Header{h.Key, h.Value}
-		}
-	}
-	push, lost, err := Decode(p.project, &in, r.opts.Own)
+	push, lost, err := r.decoder.Decode(p.project, &m.Record)
 	if err != nil {
 		skip(err)
 		return nil
 	}
 	c.headers.Add(uint64(lost))
 	r.look(p, c, push, m.Key)
-	return r.sink.Deliver(p.at(offset), push)
+	return r.sink.Deliver(p.at(m.offset), push)
 }
 
 // maxPlaces bounds how many destinations of a project the reader remembers the partition of.
 const maxPlaces = 100_000
 
 // look finds producers whose keys break the order of a destination: it needs one key, and so one partition.
-func (r *reader) look(p *partition, c *counts, push *bus.Record, key []byte) {
-	want := Key(push)
-	if string(key) != want {
+func (r *reader) look(p *partition, c *counts, push *bus.Record, found []byte) {
+	key := found
+	if !keyed(push, found) {
+		want := Key(push)
+		key = []byte(want)
 		c.keys.Add(1)
 		r.keyLog.Do(func() {
 			r.log.Warn("a record's key is not its destination: its order hangs on that, and with more than one partition its place",
-				"project", p.project, "topic", p.topic, "partition", p.number, "key", short(want), "record.key", short(string(key)))
+				"project", p.project, "topic", p.topic, "partition", p.number, "key", short(want), "record.key", short(string(found)))
 		})
 	}
 	places := r.places[p.project]
@@ -298,7 +314,7 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, key []byte) {
 		places = map[uint64]int32{}
 		r.places[p.project] = places
 	}
-	h := maphash.String(r.seed, want)
+	h := maphash.Bytes(r.seed, key)
 	before, ok := places[h]
 	switch {
 	case !ok && len(places) < maxPlaces:
@@ -308,7 +324,7 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, key []byte) {
 		c.scattered.Add(1)
 		r.placeLog.Do(func() {
 			r.log.Warn("a destination is in two partitions, so that its pushes have no order: producers need its name as the key, and partitioner murmur2",
-				"project", p.project, "topic", p.topic, "key", short(want), "partitions", []int32{before, p.number}, "record.key", short(string(key)))
+				"project", p.project, "topic", p.topic, "key", short(Key(push)), "partitions", []int32{before, p.number}, "record.key", short(string(found)))
 		})
 	}
 }
@@ -380,11 +396,10 @@ func (r *reader) allowed(topic string) {
 func (r *reader) rebuild(ctx context.Context, why error) {
 	r.log.Error("the Kafka consumer failed and is made anew", "error", why)
 	r.rebuilds.Add(1)
-	closeConsumer(r.consumer)
+	r.close()
 	for {
-		fresh, err := ck.NewConsumer(r.opts.consumerConfig(r.logs))
+		err := r.open()
 		if err == nil {
-			r.consumer = fresh
 			break
 		}
 		r.log.Error("no Kafka consumer", "error", err)

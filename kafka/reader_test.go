@@ -303,9 +303,7 @@ func TestTrouble(t *testing.T) {
 		r := &reader{ask: func() { asked = true }, parts: map[partitionKey]*partition{}}
 		p := newPartition(both[0], 0, 7, 5, 10)
 		r.parts[p.key()] = p
-		at := p.from(5)
-		at.Error = ck.NewError(ck.ErrBadMsg, "the text", false)
-		r.message(&ck.Message{TopicPartition: at})
+		r.message(&fetched{topic: p.topic, partition: p.number, offset: 5, failed: true})
 		if !asked || !r.takeLost() || p.position.Load() != 5 {
 			t.Errorf("asked %t, goes on at %d", asked, p.position.Load())
 		}
@@ -367,13 +365,13 @@ func TestPoisonIsToldSeldom(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
-			o := &Options{Own: func(string, string) bool { panic("by the test") }}
-			r := &reader{opts: o, log: slog.New(slog.NewTextHandler(&log, nil)), poisonLog: rate.Sometimes{First: 5, Interval: time.Hour}}
+			own := func(string, string) bool { panic("by the test") }
+			r := &reader{decoder: Decoder{Own: own}, log: slog.New(slog.NewTextHandler(&log, nil)), poisonLog: rate.Sometimes{First: 5, Interval: time.Hour}}
 			p := newPartition(both[0], 0, 7, 0, 0)
 			for i := range 1000 {
-				m := &ck.Message{TopicPartition: p.from(int64(i)), Value: []byte("x")}
+				m := &fetched{Record: Record{Value: []byte("x")}, topic: p.topic, partition: p.number, offset: int64(i)}
 				if c.destination != "" {
-					m.Headers = []ck.Header{{Key: headerDestination, Value: []byte(c.destination)}}
+					m.Headers = []Header{{headerDestination, []byte(c.destination)}}
 				}
 				if taken := r.deliver(p, r.count(testProject), m); taken != nil {
 					t.Fatal("it was delivered")

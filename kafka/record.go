@@ -18,7 +18,7 @@ type Header struct {
 	Value []byte
 }
 
-// Record is a push as it lies in Kafka.
+// Record is a push as it lies in Kafka. What the intake gives is lent.
 type Record struct {
 	Key     []byte
 	Value   []byte
@@ -36,6 +36,18 @@ func Key(r *bus.Record) string {
 	default:
 		return r.Destination
 	}
+}
+
+// keyed reports whether key is the Key of r.
+func keyed(r *bus.Record, key []byte) bool {
+	prefix, rest := "", r.Destination
+	switch {
+	case r.Session != "":
+		prefix, rest = "session/", r.Session
+	case r.User != "":
+		prefix, rest = "user/", r.User
+	}
+	return len(key) == len(prefix)+len(rest) && string(key[:len(prefix)]) == prefix && string(key[len(prefix):]) == rest
 }
 
 // Encode makes the record of a push. It shares r's body.
@@ -84,46 +96,61 @@ const (
 	maxTTL         = 366 * 24 * time.Hour
 )
 
-// Decode reads a record of project's topic. own says whether a destination is the project's. lost counts headers that
-// were left out because no client could get them. The push shares the record's value.
-func Decode(project string, in *Record, own func(project, destination string) bool) (r *bus.Record, lost int, err error) {
-	r = &bus.Record{Project: project, Time: in.Time, Body: in.Value}
-	found := map[string]bool{}
-	for _, h := range in.Headers {
-		if found[h.Name] {
-			continue
-		}
-		var set *string
-		switch h.Name {
-		case headerDestination:
-			set = &r.Destination
-		case headerUser:
-			set = &r.User
-		case headerSession:
-			set = &r.Session
-		case headerContentType:
-			set = &r.ContentType
-		case headerID:
-			set = &r.ID
-		case headerTTL:
-			if r.TTL, err = parseTTL(string(h.Value)); err != nil {
-				return nil, 0, err
-			}
-			found[h.Name] = true
-			continue
-		default:
-			continue
-		}
-		*set = string(h.Value)
-		found[h.Name] = true
+// Decoder reads records. It belongs to one goroutine. Nearly all records of a topic name the same few destinations and
+// headers: those are kept once.
+type Decoder struct {
+	Own func(project, destination string) bool // says whether a destination is a project's
+
+	words   words
+	push    bus.Record
+	headers []bus.Header
+}
+
+// Decode reads a record of project's topic. The push is valid until the next call; it shares the record's value, and
+// nothing else. lost counts headers that were left out because no client could get them.
+func (d *Decoder) Decode(project string, in *Record) (r *bus.Record, lost int, err error) {
+	r = &d.push
+	*r = bus.Record{Project: project, Time: in.Time, Body: in.Value}
+	if err := d.names(r, in.Headers); err != nil {
+		return nil, 0, err
 	}
 	if r.Destination == "" {
 		if err := openEnvelope(r); err != nil {
 			return nil, 0, err
 		}
 	}
-	r.Headers, lost = passOn(in.Headers)
-	return r, lost, check(r, own)
+	r.Headers, lost = d.passOn(in.Headers)
+	return r, lost, check(r, d.Own)
+}
+
+// names reads the headers that mean something here. Of a repeated one the first counts.
+func (d *Decoder) names(r *bus.Record, all []Header) (err error) {
+	var destination, user, session, contentType, id, ttl bool // were found
+	first := func(found *bool) bool {
+		before := *found
+		*found = true
+		return !before
+	}
+	for i := range all {
+		h := &all[i]
+		switch {
+		case h.Name == headerDestination && first(&destination):
+			r.Destination = d.words.of(h.Value)
+		case h.Name == headerUser && first(&user):
+			r.User = string(h.Value)
+		case h.Name == headerSession && first(&session):
+			r.Session = string(h.Value)
+		case h.Name == headerContentType && first(&contentType):
+			r.ContentType = d.words.of(h.Value)
+		case h.Name == headerID && first(&id):
+			r.ID = string(h.Value)
+		case h.Name == headerTTL && first(&ttl):
+			if r.TTL, err = parseTTL(string(h.Value)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func parseTTL(s string) (time.Duration, error) {
@@ -143,7 +170,7 @@ func check(r *bus.Record, own func(project, destination string) bool) error {
 		{headerDestination, r.Destination, maxDestination}, {headerUser, r.User, maxName}, {headerSession, r.Session, maxName},
 		{headerContentType, r.ContentType, maxContentType}, {headerID, r.ID, maxID},
 	} {
-		if len(part.value) > part.most || !utf8.ValidString(part.value) || strings.ContainsFunc(part.value, unicode.IsControl) {
+		if len(part.value) > part.most || !printable(part.value) {
 			return fmt.Errorf("its %s is %s: at most %d bytes of UTF-8 without control characters are allowed", part.name, short(part.value), part.most)
 		}
 	}
@@ -169,6 +196,16 @@ func check(r *bus.Record, own func(project, destination string) bool) error {
 		return errOutside
 	}
 	return nil
+}
+
+// printable reports whether s is UTF-8 without control characters.
+func printable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' {
+			return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+		}
+	}
+	return true
 }
 
 // short shows what a record held, cut to a length for a log line.

@@ -15,6 +15,8 @@ func ownTest(project, destination string) bool {
 	return strings.HasPrefix(destination, "/topic/"+project+"/")
 }
 
+func decoder() *Decoder { return &Decoder{Own: ownTest} }
+
 func TestEncodeDecode(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	for _, r := range []bus.Record{
@@ -29,7 +31,7 @@ func TestEncodeDecode(t *testing.T) {
 	} {
 		r.Project, r.Time = "shop", now
 		in := Encode(&r)
-		got, lost, err := Decode("shop", &in, ownTest)
+		got, lost, err := decoder().Decode("shop", &in)
 		if err != nil || lost != 0 {
 			t.Errorf("%+v: %d %v", r, lost, err)
 		} else if !reflect.DeepEqual(got, &r) {
@@ -92,7 +94,7 @@ func TestDecode(t *testing.T) {
 		{name: "lost headers", headers: headers("destination", "a", "x", "\xff", "\xff", "x", "a:b", "c", "n", "\x00"), destination: "/topic/shop/a", lost: 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, lost, err := Decode("shop", &Record{Value: []byte(c.value), Headers: c.headers}, ownTest)
+			r, lost, err := decoder().Decode("shop", &Record{Value: []byte(c.value), Headers: c.headers})
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("%v, want an error with %q", err, c.err)
@@ -110,7 +112,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestPassOn(t *testing.T) {
-	got, lost := passOn(headers("color", "red", "color", "blue", "__TypeId__", "x", "spring_json_header_types", "x", "kafka_x", "x",
+	got, lost := decoder().passOn(headers("color", "red", "color", "blue", "__TypeId__", "x", "spring_json_header_types", "x", "kafka_x", "x",
 		"ce_id", "x", "traceparent", "x", "b3", "x", "message-id", "x", "subscription", "x", "content-type", "x", "Größe", "ä"))
 	want := []bus.Header{{Name: "color", Value: "red"}, {Name: "Größe", Value: "ä"}}
 	if !reflect.DeepEqual(got, want) || lost != 0 {
@@ -120,7 +122,7 @@ func TestPassOn(t *testing.T) {
 	for i := range maxHeaders + 10 {
 		many = append(many, Header{strings.Repeat("x", i+1), nil})
 	}
-	if got, lost := passOn(many); len(got) != maxHeaders || lost != 10 {
+	if got, lost := decoder().passOn(many); len(got) != maxHeaders || lost != 10 {
 		t.Errorf("%d headers, %d lost", len(got), lost)
 	}
 }
@@ -131,7 +133,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("x"), "destination", "/topic/shop/a", "ttl-ms", "12")
 	f.Fuzz(func(t *testing.T, value []byte, n1, v1, n2, v2 string) {
 		in := Record{Value: value, Headers: headers(n1, v1, n2, v2)}
-		r, _, err := Decode("shop", &in, ownTest)
+		r, _, err := decoder().Decode("shop", &in)
 		if err != nil {
 			return
 		}
@@ -144,7 +146,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		again := Encode(r)
-		second, _, err := Decode("shop", &again, ownTest)
+		second, _, err := decoder().Decode("shop", &again)
 		if err != nil {
 			t.Fatalf("%+v was read, but not a second time: %v", r, err)
 		}

@@ -80,7 +80,8 @@ type Sink interface {
 	Begin(project string, pos Position)
 	// Deliver hands on the record at pos. The answer says when the node's shards have taken it; it is nil when
 	// there is nothing to wait for, since the record was dropped: its id is in the history, its time is over. The
-	// shards need not look at it before Flush, which may be for many records at once.
+	// shards need not look at it before Flush, which may be for many records at once. r, its Headers and its Body are
+	// valid until Deliver returns; strings may be kept.
 	Deliver(pos Position, r *Record) Taken
 	// Flush has the shards look at what was delivered.
 	Flush()

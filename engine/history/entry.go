@@ -28,15 +28,16 @@ type Entry struct {
 	pending atomic.Int32
 }
 
-// NewEntry encodes r once for all its subscribers. now is the node's clock and expires is counted on it.
+// NewEntry encodes r once for all its subscribers, and refers to nothing of it but its strings. now is the node's clock and expires is counted on it.
 func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 	shown := r.Destination
 	if r.User != "" || r.Session != "" {
 		shown = "/user" + r.Destination
 	}
-	fields := make([]stomp.HeaderField, len(r.Headers))
-	for i, h := range r.Headers {
-		fields[i] = stomp.HeaderField(h)
+	var few [8]stomp.HeaderField // most pushes have no more
+	fields := few[:0]
+	for _, h := range r.Headers {
+		fields = append(fields, stomp.HeaderField(h))
 	}
 	return &Entry{
 		Message:     stomp.NewMessage(shown, pos.String(), r.ContentType, fields, r.Body),

@@ -1,0 +1,41 @@
+package kafka
+
+import "strings"
+
+// words has one copy of each string that came lately, for strings that come again and again.
+type words struct{ kept map[string]string }
+
+// Bounds of words.
+const (
+	maxWords = 10_000 // then it begins anew
+	maxWord  = 256    // bytes; a longer one is copied each time
+)
+
+// of is b as a string.
+func (w *words) of(b []byte) string {
+	if kept, ok := w.kept[string(b)]; ok {
+		return kept
+	}
+	return w.keep(string(b))
+}
+
+// same is a string with the bytes of s, which may be lent.
+func (w *words) same(s string) string {
+	if kept, ok := w.kept[s]; ok {
+		return kept
+	}
+	return w.keep(strings.Clone(s))
+}
+
+func (w *words) keep(s string) string {
+	switch {
+	case len(s) > maxWord:
+		return s
+	case w.kept == nil:
+		w.kept = map[string]string{}
+	case len(w.kept) >= maxWords:
+		clear(w.kept)
+	}
+	w.kept[s] = s
+	return s
+}
