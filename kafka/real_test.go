@@ -184,17 +184,17 @@ func TestRealTruncated(t *testing.T) {
 	o, topic := realOptions(t, s)
 	b := openTopic(t, o, topic)
 	ready(t, b)
-	pushAll(t, b, 0, 100)
+	pushAll(t, b, 0, 1000) // the reader stops behind its first batch
 	until(t, "paused", func() bool { return b.reader.count(testProject).paused.Load() == 1 })
 	read := s.count()
-	if _, err := b.admin.DeleteRecords(t.Context(), []ck.TopicPartition{{Topic: &topic, Offset: 90}}); err != nil {
+	if _, err := b.admin.DeleteRecords(t.Context(), []ck.TopicPartition{{Topic: &topic, Offset: 990}}); err != nil {
 		t.Fatal(err)
 	}
 	s.set(func() { s.full = nil })
 	until(t, "the gap", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.begins) == 2 })
 	until(t, "delivered", func() bool { return s.count() == read+10 })
-	inOrder(t, s.ids()[read:], 90)
-	if s.begins[1].Offset != 90 || s.begins[1].Epoch != s.begins[0].Epoch {
+	inOrder(t, s.ids()[read:], 990)
+	if s.begins[1].Offset != 990 || s.begins[1].Epoch != s.begins[0].Epoch {
 		t.Errorf("begins %v", s.begins)
 	}
 }

@@ -107,6 +107,9 @@ type messageParts struct {
 // size returns the length of the head as v writes it, the blank line included.
 func (p *messageParts) size(v Version) int {
 	field := func(name, value string) int {
+		if v == V10 { // which puts one byte in place of another
+			return len(name) + len(value) + len(":\n")
+		}
 		return escapedLen(names[v], name) + escapedLen(values[v], value) + len(":\n")
 	}
 	n := len("MESSAGE\n") + field("destination", p.destination) + field("message-id", p.messageID)
