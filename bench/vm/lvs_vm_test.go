@@ -211,7 +211,7 @@ func (e evidence) messages() {
 		e.t.Errorf("%d messages were pushed, and delivered %d times to %d clients", pushed, delivered, lvsClients)
 	}
 	for _, p := range r.Verdict.Problems {
-		if !strings.Contains(p, "connections failed or were ended by the server") && !strings.Contains(p, "heart-beats of the server missed") {
+		if !strings.Contains(p, "did not open or was ended by the server") && !strings.Contains(p, "heart-beats of the server missed") {
 			e.t.Error(p)
 		}
 	}
