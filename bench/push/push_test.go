@@ -236,6 +236,7 @@ func TestKafka(t *testing.T) {
 	if err := c.Assign([]ck.TopicPartition{{Topic: &topic, Offset: ck.OffsetBeginning}}); err != nil {
 		t.Fatal(err)
 	}
+	decoder := kafka.Decoder{Own: func(string, string) bool { return true }}
 	for _, want := range sent {
 		m, err := c.ReadMessage(10 * time.Second)
 		if err != nil {
@@ -245,7 +246,7 @@ func TestKafka(t *testing.T) {
 		for _, h := range m.Headers {
 			in.Headers = append(in.Headers, kafka.Header{Name: h.Key, Value: h.Value})
 		}
-		r, lost, err := kafka.Decode("p", &in, func(string, string) bool { return true })
+		r, lost, err := decoder.Decode("p", &in)
 		if err != nil || lost != 0 || r.Destination != want.Destination || r.User != want.User || r.ID != want.ID() {
 			t.Errorf("%+v, %v", r, err)
 		}
