@@ -77,7 +77,7 @@ func (o *Options) plan() plan {
 	if o.Quick {
 		return plan{warm: 2 * time.Second, runs: 1, latency: 5 * time.Second, unicast: 5 * time.Second, history: 100_000, starts: 1, resumes: 1, missed: 1000, before: 5 * time.Second, settle: time.Second, patience: time.Minute}
 	}
-	return plan{warm: 5 * time.Second, runs: 5, latency: 20 * time.Second, unicast: time.Minute, history: 1 << 20, starts: 3, resumes: 5, missed: 1000, before: 15 * time.Second, settle: 2 * time.Second, patience: time.Minute}
+	return plan{warm: 5 * time.Second, runs: 5, latency: 20 * time.Second, unicast: time.Minute, history: 1 << 20, starts: 5, resumes: 5, missed: 1000, before: 15 * time.Second, settle: 2 * time.Second, patience: time.Minute}
 }
 
 // The load, as the targets have it.
