@@ -31,8 +31,8 @@ broker: a push to any of them reaches the clients of all, and a client that lose
   stentor cluster --dev -n 3
   stentor cluster --dev -n 3 --set log.level=debug
 
-The broker is for trying things out: it keeps 5 MB of a partition, in memory, and cannot find records by their time, so
-that a node that starts knows no pushes from before.`,
+The broker is for trying things out: it keeps 5 MB of a partition, in memory, and cannot find
+records by their time, so that a node that starts knows no pushes from before.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !dev {
