@@ -28,7 +28,8 @@ type Entry struct {
 	pending atomic.Int32
 }
 
-// NewEntry encodes r once for all its subscribers, and refers to nothing of it but its strings. now is the node's clock and expires is counted on it.
+// NewEntry encodes r once for all its subscribers, and refers to nothing of it but its strings. now is the node's clock and
+// expires is counted on it.
 func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 	shown := r.Destination
 	if r.User != "" || r.Session != "" {
