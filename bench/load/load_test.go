@@ -100,7 +100,7 @@ func TestScenarios(t *testing.T) {
 		{"slow", []string{"--rate=20", "--duration=1s", "--slow-share=0.2", "--slow-kind=slowly", "--slow-bytes=4096"}, []string{"open", "open slow", "push", "settle"}, n, 20 * n * 8 / 10, 0},
 		{"soak", []string{"--rate=20", "--user-rate=100", "--churn-rate=50", "--duration=1s", "--destinations=3", "--batch=10"}, []string{"open", "soak", "back", "settle"}, n + 50, 20*n/3/2 + 100, 100},
 		{"million", []string{"--rate=200", "--hold=10ms", "--broadcasts=2", "--sample=50", "--kicks=10"},
-			[]string{"open", "hold", "broadcast 1", "broadcast 2", "users", "kick", "away", "back", "last broadcast"}, n + 10 + 30, 4*n + 50, 2 * 40},
+			[]string{"open", "hold", "broadcast 1", "broadcast 2", "users", "kick", "drop", "away", "back", "last broadcast"}, n + 10 + 30, 4*n + 50, 2 * 40},
 	} {
 		name := c.scenario + " " + strings.Join(c.args, " ")
 		t.Run(name, func(t *testing.T) {

@@ -204,16 +204,32 @@ func (r *run) million(ctx context.Context) error {
 		}
 	}
 	steps = append(steps,
-		step{"away", func(ctx context.Context) error {
+		step{"drop", func(ctx context.Context) error {
 			if err := r.drop(gone); err != nil {
 				return err
 			}
-			return toEverybody(ctx) // those who are away get it when they come back
+			return r.seen(ctx)
 		}},
+		step{"away", toEverybody}, // those who are away get it when they come back
 		step{"back", func(ctx context.Context) error { return r.comeBack(ctx, gone) }},
 		step{"last broadcast", toEverybody},
 	)
 	return r.phases(ctx, steps...)
+}
+
+// seen waits until the server has seen what was dropped: until the number of its connections has not changed for --hold,
+// or for that long when its metrics cannot be read.
+func (r *run) seen(ctx context.Context) error {
+	last, since := r.stock.held(), time.Now()
+	for until := since.Add(r.OpenTimeout); time.Since(since) < r.Hold && time.Now().Before(until); {
+		if err := wait.For(ctx, min(r.Hold, 100*time.Millisecond)); err != nil {
+			return err
+		}
+		if now := r.stock.held(); now != last {
+			last, since = now, time.Now()
+		}
+	}
+	return nil
 }
 
 // kick has the server close the sessions of some users, who come back.

@@ -158,7 +158,7 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	number(f, &s.UserRate, "user-rate", 10, 0, 1e6, "messages to single users a second, in soak")
 	integer(f, &s.Payload, "payload", 200, 0, 16<<20, "bytes of a payload; it has at least what the checks need")
 	duration(f, &s.Duration, "duration", 30*time.Second, "time of pushing")
-	duration(f, &s.Hold, "hold", 10*time.Second, "time of holding")
+	duration(f, &s.Hold, "hold", 10*time.Second, "time of holding, and in million of quiet after the drop")
 	duration(f, &s.Settle, "settle", 15*time.Second, "wait for messages that have not come until nothing has come for so long")
 	number(f, &s.ChurnRate, "churn-rate", 10, 0, 1e6, "connections a second that go and come back")
 	number(f, &s.SlowShare, "slow-share", 0.1, 0, 1, "share of slow connections")

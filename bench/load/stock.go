@@ -130,6 +130,16 @@ func (s *stock) endSecond() {
 	s.second.latency.Reset()
 }
 
+// held returns how many connections the servers said they held when they were last looked at, 0 when that failed.
+func (s *stock) held() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return 0
+	}
+	return s.server.Connections
+}
+
 // look returns how long the run has lasted, the name of the phase, all totals so far and the last whole second.
 func (s *stock) look() (at float64, name string, totals result.Totals, last result.Second) {
 	s.mu.Lock()
