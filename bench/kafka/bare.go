@@ -30,7 +30,7 @@ func (b *bench) newBare(ctx context.Context, frame []byte) (*bare, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Options{Addresses: []netip.AddrPort{p.Address}, Raw: true, Sources: client.Loopback(b.Connections)})
+	c, err := client.New(client.Options{Addresses: []netip.AddrPort{p.Address}, Raw: true, Gather: gather, Sources: client.Loopback(b.Connections)})
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"stentor/bench/client"
 	"stentor/bench/measure"
 	"stentor/bench/report"
 	"stentor/bench/server"
@@ -14,6 +15,10 @@ import (
 
 // latencyTarget is the 99th percentile in ms.
 const latencyTarget = 10
+
+// gather is how long the clients let what they have to read come together. Real clients are elsewhere and wake up on
+// processors of their own; here a sleeping reader would have to be woken by the server's writes, one by one.
+const gather = time.Millisecond
 
 // latency pushes at a steady rate to many clients of one topic and takes how late each message is read from a client's
 // socket, from the time that its push was due. Runs in which a back end produces the records to Kafka itself (without
@@ -25,7 +30,7 @@ const latencyTarget = 10
 // more than a small machine has, the same is first done with few clients.
 func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, err error) {
 	err = b.serve(ctx, d, 0, func(ctx context.Context, s *server.Server) (err error) {
-		c, err := b.crowd(s, b.Connections, nil)
+		c, err := b.crowd(s, b.Connections, func(o *client.Options) { o.Gather = gather })
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"stentor/bench/certificate"
 	"stentor/bench/client"
 	"stentor/bench/measure"
 	"stentor/bench/proc"
@@ -41,7 +42,12 @@ func Run(ctx context.Context, o Options) (c *Costs, err error) {
 		return c, err
 	}
 	defer os.RemoveAll(b.dir)
-	if b.certificate, b.trusting, err = certificate(b.dir); err != nil {
+	pair, err := certificate.New()
+	if err != nil {
+		return c, err
+	}
+	b.trusting = pair.Trusting()
+	if b.certificate, err = pair.Write(b.dir); err != nil {
 		return c, err
 	}
 	b.progress = report.NewProgress(o.Progress, o.Terminal)
@@ -82,7 +88,7 @@ func (b *bench) sample(ctx context.Context, w way) (s sample, err error) {
 		return s, err
 	}
 	if w.tls {
-		r.Certificate, r.Key, r.ServerName = b.certificate, b.certificate+".key", serverName
+		r.Certificate, r.Key, r.ServerName = b.certificate, b.certificate+".key", certificate.Name
 	}
 	node, ctx, err := server.Start(ctx, b.Stentor, dir, c)
 	if err != nil {
@@ -103,7 +109,7 @@ func (b *bench) sample(ctx context.Context, w way) (s sample, err error) {
 		Heartbeat: restfulHeartbeat, Headers: b.credentials.Token, Sources: client.Loopback(b.Connections),
 	}
 	if w.tls {
-		o.TLS, o.Host = b.trusting, serverName
+		o.TLS, o.Host = b.trusting, certificate.Name
 	}
 	if x.clients, err = client.New(o); err != nil {
 		return s, err

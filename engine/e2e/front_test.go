@@ -3,16 +3,8 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -25,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"stentor/bench/certificate"
 	"stentor/bench/client"
 	"stentor/bench/measure"
 	"stentor/tuning/proxy"
@@ -233,36 +226,17 @@ func (s *server) listening(t testing.TB, scheme string) (all []string) {
 	return all
 }
 
-// certificate makes a certificate for loopback and a key, as HAProxy wants to find them.
-func certificate(t testing.TB) (file string, trusting *tls.Config) {
+// newCertificate makes a certificate for loopback and a key, as HAProxy wants to find them.
+func newCertificate(t testing.TB) (file string, trusting *tls.Config) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	pair, err := certificate.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stentor.test"}, DNSNames: []string{"stentor.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	if file, err = pair.Write(socketDir(t)); err != nil {
 		t.Fatal(err)
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file = filepath.Join(socketDir(t), "push.pem")
-	err = errors.Join(
-		os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(file+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trusted := x509.NewCertPool()
-	trusted.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return file, &tls.Config{RootCAs: trusted, ServerName: "stentor.test"}
+	return file, pair.Trusting()
 }
 
 // joinTLS is a client over wss with CONNECTED, which comes as a page of the proxy's own origin would.

@@ -35,7 +35,7 @@ func TestNginx(t *testing.T) {
 func TestNginxTLS(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{set: []string{trusting}})
-	file, conf := certificate(t)
+	file, conf := newCertificate(t)
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
 	addresses := throughTLS(t, s, f, conf, clients/3)
 	for i, one := range addresses {
@@ -138,7 +138,7 @@ func TestHAProxyTLS(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(socketDir(t), "ws.sock")
 	s := start(t, setup{client: "unix:" + path + " proxy_protocol"})
-	file, conf := certificate(t)
+	file, conf := newCertificate(t)
 	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Unix: path, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
 	s.wantAddresses(t, throughTLS(t, s, f, conf, clients/3))
 	accepted := s.metric(t, "stentor_accepted_total")

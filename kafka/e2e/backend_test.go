@@ -118,14 +118,7 @@ func (b *backend) send(s *stream, n, to int64, node *node) (done int64, err erro
 			return 0, err
 		}
 	}
-	_, api := node.addresses()
-	r, err := http.NewRequest(http.MethodPost, api+"/v1/projects/"+project+"/"+path, &body)
-	if err != nil {
-		return 0, err
-	}
-	r.Header.Set("Authorization", "Bearer shop-key")
-	r.Header.Set("Content-Type", media)
-	got, err := b.cluster.http.Do(r)
+	got, err := b.cluster.post(node, path, media, &body)
 	if err != nil {
 		return 0, err
 	}

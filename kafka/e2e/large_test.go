@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -30,21 +29,8 @@ func TestTooLargeForKafka(t *testing.T) {
 		{2 << 20, http.StatusRequestEntityTooLarge, "limits.push_bytes"},
 		{limit / 2, http.StatusOK, "position"},
 	} {
-		_, api := c.nodes[0].addresses()
-		body := fmt.Sprintf(`{"topic":"a","payload":"%s"}`, strings.Repeat("x", push.size))
-		r, err := http.NewRequest(http.MethodPost, api+"/v1/projects/"+project+"/push", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer shop-key")
-		r.Header.Set("Content-Type", "application/json")
-		got, err := c.http.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(got.Body)
-		_ = got.Body.Close()
-		if got.StatusCode != push.status || !strings.Contains(string(text), push.says) || got.Header.Get("Retry-After") != "" {
+		got, text := c.push(c.nodes[0], "a", push.size)
+		if got.StatusCode != push.status || !strings.Contains(text, push.says) || got.Header.Get("Retry-After") != "" {
 			t.Errorf("a push of %d bytes: %d %s", push.size, got.StatusCode, text)
 		}
 	}

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -37,21 +36,8 @@ func TestResumeLimits(t *testing.T) {
 	}
 	push := func(topic string, size int) string {
 		t.Helper()
-		_, api := c.nodes[0].addresses()
-		r, err := http.NewRequest(http.MethodPost, api+"/v1/projects/"+project+"/push",
-			strings.NewReader(fmt.Sprintf(`{"topic":"%s","payload":"%s"}`, topic, strings.Repeat("x", size))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer shop-key")
-		r.Header.Set("Content-Type", "application/json")
-		got, err := c.http.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer got.Body.Close()
-		text, _ := io.ReadAll(got.Body)
-		_, rest, ok := strings.Cut(string(text), `"position":"`)
+		got, text := c.push(c.nodes[0], topic, size)
+		_, rest, ok := strings.Cut(text, `"position":"`)
 		if position, _, ended := strings.Cut(rest, `"`); ok && ended && got.StatusCode == http.StatusOK {
 			return position
 		}

@@ -74,6 +74,34 @@ func newCluster(t *testing.T, bootstrap string, n int, settings ...string) *clus
 	return c
 }
 
+// post sends a request to a node's API; the caller closes the answer's body.
+func (c *cluster) post(n *node, path, media string, body io.Reader) (*http.Response, error) {
+	_, api := n.addresses()
+	r, err := http.NewRequest(http.MethodPost, api+"/v1/projects/"+project+"/"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer shop-key")
+	r.Header.Set("Content-Type", media)
+	return c.http.Do(r)
+}
+
+// push pushes a payload of so many bytes to a topic, once, and returns the answer, whose body is the text.
+func (c *cluster) push(n *node, topic string, size int) (answer *http.Response, text string) {
+	c.t.Helper()
+	body := fmt.Sprintf(`{"topic":"%s","payload":"%s"}`, topic, strings.Repeat("x", size))
+	answer, err := c.post(n, "push", "application/json", strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	all, err := io.ReadAll(answer.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer, string(all)
+}
+
 func (c *cluster) pushTopic() string { return "push-" + c.run + "-" + project }
 func (c *cluster) inTopic() string   { return "in-" + c.run + "-" + project }
 

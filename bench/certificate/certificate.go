@@ -1,0 +1,63 @@
+// Package certificate makes the certificates that servers on loopback show in tests and measurements.
+package certificate
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Name is the host that a certificate is for, beside 127.0.0.1.
+const Name = "stentor.test"
+
+// Pair is a certificate (ECDSA P-256, as the usual authorities issue them) for Name and 127.0.0.1, its own
+// authority, and its key, both in PEM form. It holds for a day.
+type Pair struct{ Certificate, Key []byte }
+
+// New makes one.
+func New() (p Pair, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return p, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: Name},
+		DNSNames: []string{Name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return p, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return p, err
+	}
+	p.Certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	p.Key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+	return p, nil
+}
+
+// Write writes both into dir, named as HAProxy wants to find them: the file that it returns, and its name with ".key".
+func (p Pair) Write(dir string) (file string, err error) {
+	file = filepath.Join(dir, "push.pem")
+	return file, errors.Join(os.WriteFile(file, p.Certificate, 0o600), os.WriteFile(file+".key", p.Key, 0o600))
+}
+
+// Trusting is what a client needs that trusts the certificate. Each of its connections makes a full handshake.
+func (p Pair) Trusting() *tls.Config {
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(p.Certificate)
+	return &tls.Config{RootCAs: trusted, ServerName: Name, MinVersion: tls.VersionTLS12}
+}
