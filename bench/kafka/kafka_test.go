@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"stentor/bench/baseline"
 	"stentor/bench/internal/fake"
 	"stentor/bench/pace"
 	"stentor/bench/report"
@@ -21,27 +19,7 @@ import (
 )
 
 // TestMain turns the test binary into the processes that a run starts: a fake server, and the bare loop.
-func TestMain(m *testing.M) {
-	role := ""
-	if len(os.Args) > 1 {
-		role = os.Args[1]
-	}
-	var err error
-	switch role {
-	case "version":
-		fmt.Println("fake 1.0")
-	case "serve":
-		err = fake.Serve(os.Args[3])
-	case "baseline":
-		err = baseline.Serve(os.Stdin, os.Stdout, 2)
-	default:
-		os.Exit(m.Run())
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { fake.Main(m) }
 
 func bounded(t *testing.T) context.Context {
 	t.Helper()

@@ -4,41 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"stentor/bench/baseline"
 	"stentor/bench/internal/fake"
 	"stentor/bench/server"
 	"stentor/bench/wait"
 )
 
 // TestMain turns the test binary into the processes that a run starts: a fake server, and the bare loop.
-func TestMain(m *testing.M) {
-	role := ""
-	if len(os.Args) > 1 {
-		role = os.Args[1]
-	}
-	var err error
-	switch role {
-	case "version":
-		fmt.Println("fake 1.0\nmore")
-	case "serve":
-		err = fake.Serve(os.Args[3])
-	case "baseline":
-		err = baseline.Serve(os.Stdin, os.Stdout, 2)
-	default:
-		os.Exit(m.Run())
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { fake.Main(m) }
 
 func testOptions() Options {
 	return Options{

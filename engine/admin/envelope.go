@@ -17,37 +17,20 @@ func (a *api) envelope(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil {
 		return p
 	}
-	if _, p := media(r, jsonMedia); p != nil {
-		return p
-	}
-	id, p := idempotencyKey(r)
-	if p != nil {
-		return p
-	}
-	raw, release, p := a.body(w, r, a.pushBody())
-	if p != nil {
-		return p
-	}
-	defer release()
-	if raw, p = valid(raw); p != nil {
-		return p
-	}
-	m, p := members(raw, envelopeFields, false)
-	if p != nil {
-		return p
-	}
-	project, p := projectID(m["projectId"])
-	if p != nil {
-		return p
-	}
-	if p := a.allowed(key, project); p != nil {
-		return p
-	}
-	push, p := a.readEnvelope(project, id, m)
-	if p != nil {
-		return p
-	}
-	return a.send(w, r, push)
+	return a.one(w, r, func(id string, raw []byte) (*push, *problem) {
+		m, p := members(raw, envelopeFields, false)
+		if p != nil {
+			return nil, p
+		}
+		project, p := projectID(m["projectId"])
+		if p != nil {
+			return nil, p
+		}
+		if p := a.allowed(key, project); p != nil {
+			return nil, p
+		}
+		return a.readEnvelope(project, id, m)
+	})
 }
 
 // projectID reads the project of an envelope: a string, or a number as back ends with numeric keys send it.

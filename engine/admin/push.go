@@ -49,6 +49,17 @@ type push struct {
 
 // push answers POST /v1/projects/{project}/push.
 func (a *api) push(w http.ResponseWriter, r *http.Request, project string) *problem {
+	return a.one(w, r, func(key string, raw []byte) (*push, *problem) {
+		push, p := a.readPush(project, key, raw)
+		if p == nil && key != "" && key != push.id {
+			p = badField("id is %s and %s is %s: send one of them, or both alike", quote(push.id), idempotencyName, quote(key))
+		}
+		return push, p
+	})
+}
+
+// one takes a request that is one push in JSON: read reads it, whose id is key when it names none itself.
+func (a *api) one(w http.ResponseWriter, r *http.Request, read func(key string, raw []byte) (*push, *problem)) *problem {
 	if _, p := media(r, jsonMedia); p != nil {
 		return p
 	}
@@ -64,12 +75,9 @@ func (a *api) push(w http.ResponseWriter, r *http.Request, project string) *prob
 	if raw, p = valid(raw); p != nil {
 		return p
 	}
-	push, p := a.readPush(project, key, raw)
+	push, p := read(key, raw)
 	if p != nil {
 		return p
-	}
-	if key != "" && key != push.id {
-		return badField("id is %s and %s is %s: send one of them, or both alike", quote(push.id), idempotencyName, quote(key))
 	}
 	return a.send(w, r, push)
 }
