@@ -12,6 +12,14 @@ import (
 type slow struct {
 	Bus
 	ready atomic.Bool
+	late  atomic.Bool
+}
+
+func (b *slow) Behind() error {
+	if b.late.Load() {
+		return errors.New("late")
+	}
+	return nil
 }
 
 func (b *slow) Ready() error {
@@ -33,4 +41,9 @@ func TestClientsWaitForTheBus(t *testing.T) {
 	c.end(t)
 	b.ready.Store(true)
 	n.dial(t).connect(t)
+	b.late.Store(true)
+	if err := n.Ready(); err == nil || err.Error() != "late" {
+		t.Errorf("a node that is late says %v", err)
+	}
+	n.dial(t).connect(t) // who comes all the same is served
 }

@@ -35,6 +35,9 @@ type Bus interface {
 	Forward(m *bus.Inbound, done func(error))
 	// Ready is nil once the node has what it needs to serve clients, else it says what is missing.
 	Ready() error
+	// Behind is nil unless new clients had better go to another node, which takes pushes sooner: then it says why. The
+	// node serves those who come all the same.
+	Behind() error
 }
 
 // Node is one server process: its event loops with their shards, and what they share.

@@ -158,7 +158,10 @@ func (n *Node) Ready() error {
 	if n.draining.Load() {
 		return ErrDraining
 	}
-	return n.bus.Ready()
+	if err := n.bus.Ready(); err != nil {
+		return err
+	}
+	return n.bus.Behind()
 }
 
 // Counts tells what a project has and did on this node, and how many pushes it took from the bus.

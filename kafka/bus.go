@@ -32,6 +32,7 @@ type Bus struct {
 	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
 	looked  atomic.Bool                      // one did not
 	caught  atomic.Bool                      // the node has been ready once
+	lagging atomic.Bool                      // Behind said so last
 	refused atomic.Pointer[string]           // the brokers turn this node away; nil since it was last answered
 	fault   atomic.Pointer[string]           // how the last connection to a broker failed
 
@@ -93,7 +94,7 @@ func (b *Bus) open() (err error) {
 	}
 	b.watcher = newWatcher(o, b.admin, b.reader, b.told)
 	b.reader.ask = b.watcher.lookNow
-	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text(), b.failed)
+	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text(), b.failed, b.status)
 	b.reporting.Go(b.presence.reports)
 	return nil
 }
@@ -230,6 +231,35 @@ func (b *Bus) Ready() error {
 	}
 	b.caught.Store(true)
 	return nil
+}
+
+// status is what the other nodes are told of this one.
+func (b *Bus) status() (ready bool, late time.Duration) { return b.Ready() == nil, b.reader.lateness() }
+
+// Behind says why clients had better go to another node: this one reads later than Options.Lateness, and another one is
+// known that reads less than half as late. Once it has said so, half of that is the bound here, too. Trouble common to all
+// nodes is no reason. Any goroutine may call it.
+func (b *Bus) Behind() error {
+	bound := b.opts.Lateness
+	if bound == 0 {
+		return nil
+	}
+	before, limit, late := b.lagging.Load(), bound, b.reader.lateness()
+	if before {
+		limit = bound / 2
+	}
+	var node string
+	better := false
+	if late > limit {
+		node, better = b.presence.others.better(bound/2, time.Now())
+	}
+	if b.lagging.CompareAndSwap(before, better) && before != better {
+		b.opts.Log.Warn("reading Kafka", "late", late.String(), "behind other nodes", better)
+	}
+	if !better {
+		return nil
+	}
+	return fmt.Errorf("kafka: this node is %s late in reading pushes, and node %s is not", late.Round(time.Second), node)
 }
 
 // Ended is closed when the node must not go on: Err says why.

@@ -8,6 +8,7 @@ import (
 
 var (
 	readyDesc    = desc("ready", "1 from when the node had read everything there was at its start.")
+	lateDesc     = desc("late_seconds", "How long this node took to come to where the end of a partition was, of the partition that is read the latest.")
 	producedDesc = desc("produced_total", "Pushes that Kafka acknowledged.")
 	failedDesc   = desc("produce_failed_total", "Pushes that Kafka did not take.")
 	busyDesc     = desc("produce_busy_total", "Pushes refused because too many were on their way to Kafka.")
@@ -42,6 +43,7 @@ func (b *Bus) Collect(ch chan<- prometheus.Metric) {
 		ready = 1
 	}
 	number(readyDesc, prometheus.GaugeValue, ready)
+	number(lateDesc, prometheus.GaugeValue, b.reader.lateness().Seconds())
 	number(producedDesc, prometheus.CounterValue, float64(b.producer.produced.Load()))
 	number(failedDesc, prometheus.CounterValue, float64(b.producer.failed.Load()))
 	number(busyDesc, prometheus.CounterValue, float64(b.producer.busy.Load()))

@@ -25,6 +25,7 @@ type Options struct {
 	NodesTopic  string        // where the nodes say that they live
 	Window      time.Duration // how far before the end the reader begins
 	PushTimeout time.Duration // for Kafka to take a push
+	Lateness    time.Duration // in reading, from which on a node is worse than one that is not late; 0: never
 	PushBytes   int           // of the largest push
 	Sink        bus.Sink
 	// Own says whether a destination is a project's.

@@ -22,6 +22,7 @@ type partition struct {
 	told    int64 // the sink has heard of everything below
 	stored  int64
 	waiting fifo.List[waiting]
+	late    lateness
 }
 
 // waiting is a record that the shards may not have taken yet.

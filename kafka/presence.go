@@ -30,6 +30,9 @@ type beat struct {
 	State    string `json:"state"`    // up, left
 	// First is the offset of this instance's first beat, -1 in that one. The one that came first stays.
 	First int64 `json:"first"`
+	// Ready is whether it takes clients, and Late how late it reads, in milliseconds: see Bus.Behind.
+	Ready bool  `json:"ready"`
+	Late  int64 `json:"late_ms"`
 }
 
 const (
@@ -46,7 +49,9 @@ type presence struct {
 	logs     chan ck.LogEvent
 	instance string
 
-	failed func(ck.Error) // hears of trouble of the client
+	failed func(ck.Error)               // hears of trouble of the client
+	status func() (bool, time.Duration) // whether this node is ready, and how late it reads
+	others peers
 
 	first   atomic.Int64 // -1 until the first beat is in the topic
 	clear   atomic.Bool  // nobody else has the id, and this node's beats can be read
@@ -54,8 +59,8 @@ type presence struct {
 	denied  atomic.Pointer[string] // why a beat could not be written, if for want of a right
 }
 
-func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error)) *presence {
-	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, failed: failed}
+func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error), status func() (bool, time.Duration)) *presence {
+	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, failed: failed, status: status}
 	p.first.Store(-1)
 	p.say(errors.New("the id of this node has not been checked yet"))
 	return p
@@ -121,17 +126,24 @@ func (p *presence) live(ctx context.Context) error {
 		switch e := c.Poll(100).(type) {
 		case *ck.Message:
 			next = int64(e.TopicPartition.Offset) + 1
-			b, mine := p.read(e)
-			if b.Instance == p.instance {
-				p.clear.Store(true)
-			}
-			if !mine {
+			var b beat
+			if json.Unmarshal(e.Value, &b) != nil {
 				break
 			}
-			if err := p.compare(b, int64(e.TopicPartition.Offset), !since.IsZero()); err != nil {
-				return err
+			live := !since.IsZero() // it was sent while this node watches
+			switch {
+			case b.Instance == p.instance:
+				p.clear.Store(true)
+			case string(e.Key) != p.opts.Node:
+				if live {
+					p.others.heard(string(e.Key), b, time.Now())
+				}
+			default:
+				if err := p.compare(b, int64(e.TopicPartition.Offset), live); err != nil {
+					return err
+				}
+				other = b.State == stateUp
 			}
-			other = b.State == stateUp
 		case ck.Error:
 			if err := needs(e, "Read", p.opts.NodesTopic); e.IsFatal() || err != error(e) {
 				return err
@@ -157,15 +169,6 @@ func (p *presence) live(ctx context.Context) error {
 	return nil
 }
 
-// read is what a record says of this id, if it is another instance's.
-func (p *presence) read(m *ck.Message) (beat, bool) {
-	var b beat
-	if string(m.Key) != p.opts.Node || json.Unmarshal(m.Value, &b) != nil || b.Instance == p.instance {
-		return b, false
-	}
-	return b, true
-}
-
 // compare decides between this node and another with its id, whose beat stands at offset. live: it beat while this node
 // was watching.
 func (p *presence) compare(b beat, offset int64, live bool) error {
@@ -188,7 +191,8 @@ func (p *presence) beat(state string) {
 	if state == stateLeft && p.first.Load() < 0 {
 		return
 	}
-	value, _ := json.Marshal(beat{Instance: p.instance, State: state, First: p.first.Load()})
+	ready, late := p.status()
+	value, _ := json.Marshal(beat{Instance: p.instance, State: state, First: p.first.Load(), Ready: ready, Late: late.Milliseconds()})
 	_ = p.client.Produce(&ck.Message{
 		TopicPartition: ck.TopicPartition{Topic: &p.opts.NodesTopic, Partition: 0},
 		Key:            []byte(p.opts.Node), Value: value,

@@ -43,6 +43,7 @@ type reader struct {
 	lost     atomic.Bool            // a fetch failed: the watcher has to look at the offsets
 	behind   atomic.Int64           // partitions that have not caught up, and tasks that wait
 	denied   atomic.Pointer[string] // why partitions cannot be read at the start, if for want of a right
+	late     atomic.Int64           // of the partition that is read the latest, in ns
 	gaps     atomic.Uint64
 	rebuilds atomic.Uint64
 	counts   sync.Map // project to *counts
@@ -124,6 +125,9 @@ func (r *reader) post(task func()) {
 	r.tasks = append(r.tasks, task)
 	r.mu.Unlock()
 }
+
+// lateness is how late the latest of all partitions is read.
+func (r *reader) lateness() time.Duration { return time.Duration(r.late.Load()) }
 
 // takeLost reports whether a fetch has failed since the last call. loseAgain brings it back.
 func (r *reader) takeLost() bool { return r.lost.Swap(false) }
@@ -488,19 +492,25 @@ func (r *reader) keep(now time.Time) {
 	}
 	if now.Sub(r.measured) >= time.Second {
 		r.measured = now
-		r.measure()
+		r.measure(now)
 	}
 }
 
 // measure counts what lies in Kafka before this node, as far as the last fetches said.
-func (r *reader) measure() {
+func (r *reader) measure(now time.Time) {
 	lag := map[string]int64{}
+	late := time.Duration(0)
 	for _, p := range r.parts {
 		_, high, err := r.consumer.GetWatermarkOffsets(p.topic, p.number)
 		if err == nil {
 			lag[p.project] += max(0, high-p.position.Load())
+			if r.paused[p.project] {
+				high = max(high, p.position.Load()+1) // what has come since is not known, but there is no going on
+			}
+			late = max(late, p.late.look(now, p.position.Load(), high))
 		}
 	}
+	r.late.Store(int64(late))
 	r.counts.Range(func(project, c any) bool {
 		c.(*counts).lag.Store(lag[project.(string)])
 		return true

@@ -100,6 +100,7 @@ func kafkaOptions(c *config.Config, sink bus.Sink, own func(project, destination
 	return kafka.Options{
 		Node: c.Node.ID, Properties: properties, Create: c.Kafka.CreateTopics, Partitions: c.Kafka.Partitions, Replicas: c.Kafka.Replication,
 		NodesTopic: c.Kafka.NodesTopic, Window: time.Duration(c.History.Window), PushTimeout: time.Duration(c.Push.Timeout),
+		Lateness:  time.Duration(c.Kafka.Lateness),
 		PushBytes: int(c.Limits.PushBytes), Sink: sink, Own: own, Log: log,
 	}
 }

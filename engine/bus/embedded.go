@@ -65,6 +65,9 @@ func (b *Embedded) Forward(_ *Inbound, done func(error)) { done(ErrUnavailable) 
 // Ready is nil: the embedded bus is always there.
 func (b *Embedded) Ready() error { return nil }
 
+// Behind is nil: there is no other node.
+func (b *Embedded) Behind() error { return nil }
+
 func (b *Embedded) topic(project string) *topic {
 	found, ok := b.topics.Load(project)
 	if !ok {

@@ -85,6 +85,7 @@ type Kafka struct {
 	CreateTopics bool              `key:"create_topics" default:"true" doc:"Topics that are missing are made."`
 	Partitions   int               `key:"partitions" default:"1" range:"1..256" doc:"Partitions of a topic that is made. With one there is an order over all pushes of the project, with more only for each destination."`
 	Replication  int               `key:"replication" default:"0" range:"0..100" doc:"Copies of a topic that is made, and from 3 on min.insync.replicas=2. 0: what the brokers do."`
+	Lateness     Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"A node that reads pushes later than this is not ready while another node is known that reads less than half as late. Measured once a second. 0: never."`
 }
 
 // Push bounds every push.
