@@ -186,7 +186,7 @@ explain() {
 		source='kernel: Documentation/networking/ip-sysctl.rst'
 		;;
 	net.ipv4.ip_local_port_range)
-		why='ports of outgoing connections: a proxy'\''s to its nodes, the load generator'\''s, for each pair of addresses; a node that only accepts needs none. From 10000, so that the usual ports of servers stay free'
+		why='ports of outgoing connections: a proxy'\''s to its nodes, the load generator'\''s, for each pair of addresses, of which connect(2) finds half fast; a node that only accepts needs none. From 10000, so that the usual ports of servers stay free'
 		below='EADDRNOTAVAIL after 28,232 connections from one address to one address and port'
 		source='ip(7); kernel: Documentation/networking/ip-sysctl.rst'
 		;;

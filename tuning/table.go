@@ -140,7 +140,7 @@ var table = []definition{
 		"a larger push takes several round trips more", ipSysctl),
 
 	fields(Sysctl, "net.ipv4.ip_local_port_range", outgoing, []Rule{AtMost, AtLeast}, []string{"10000", "65535"},
-		"ports of outgoing connections: a proxy's to its nodes, the load generator's, for each pair of addresses; a node that only accepts needs none. From 10000, so that the usual ports of servers stay free",
+		"ports of outgoing connections: a proxy's to its nodes, the load generator's, for each pair of addresses, of which connect(2) finds half fast; a node that only accepts needs none. From 10000, so that the usual ports of servers stay free",
 		"EADDRNOTAVAIL after 28,232 connections from one address to one address and port", "ip(7); "+ipSysctl),
 	word(Sysctl, "net.ipv4.tcp_tw_reuse", outgoing, "1",
 		"an outgoing connection may take the port of one in TIME_WAIT after a second; it does nothing for accepted ones",

@@ -83,7 +83,7 @@ fail() {
 
 # What the server listens on, what proxy-config is told of it, where the clients connect, and how many TCP sockets each takes.
 listen=127.0.0.1:8080 way='' url=ws://127.0.0.1:8000/ws each=4
-ways=$(((CONNECTIONS + 49999) / 50000)) # pairs of addresses between nginx and the server: each has some 55,000 ports
+ways=$(((CONNECTIONS + 24999) / 25000)) # pairs of addresses between nginx and the server, as proxy-config wants them
 [ "$ways" -ge 2 ] || ways=2
 case $VIA in
 '') url=ws://127.0.0.1:8080/ws each=2 ;;

@@ -18,11 +18,12 @@ func newProxyConfigCmd() *cobra.Command {
 		Short: "Write a configuration of nginx or HAProxy for so many connections",
 		Long: `Writes a complete, commented configuration of nginx or HAProxy in front of one or several nodes. Its head says what
 stentor.yaml and the host need beside it. When so many connections cannot fit, nothing is written, and what is needed
-is said: a proxy has some 55,000 ports for each pair of a source address and an address and port of a node.
+is said: for each pair of a source address and an address and port of a node the kernel finds 25,000 ports fast.
+HAProxy chooses them itself where a source is given: 55,000.
 
 TLS at the proxy, two nodes:
 
-  stentor proxy-config nginx --connections 100000 --node 10.0.0.5:8080,10.0.0.6:8080 \
+  stentor proxy-config nginx --connections 50000 --node 10.0.0.5:8080,10.0.0.6:8080 \
     --tls /etc/ssl/push.pem,/etc/ssl/push.key --server-name push.example.com > nginx.conf
 
 A node on the same host, over a Unix socket:

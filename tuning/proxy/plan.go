@@ -10,9 +10,15 @@ const (
 	// firstPort and lastPort bound the ports from which the proxy connects to the nodes. Below are those of servers.
 	firstPort = 10_000
 	lastPort  = 65_535
-	// pairConnections is how many connections one source address may have to one address and port of a node: as many
-	// as there are ports, less 1% for those that are in TIME_WAIT and for an uneven spread.
-	pairConnections = (lastPort - firstPort + 1) * 99 / 100
+	// pairConnections is how many connections one source address may have to one address and port of a node when the
+	// kernel chooses the port. There are 55,536, but connect(2) first looks for one with the parity of the first: once
+	// those 27,768 are taken, each connection looks through all of them before it takes another (__inet_hash_connect,
+	// Linux 6.1 to 6.18: over a millisecond of CPU each, until the proxy answers with 502). A tenth is left free, so that
+	// one is soon found.
+	pairConnections = 25_000
+	// chosenConnections is the same where the proxy chooses, as HAProxy does with a source: as many as there are ports,
+	// less 1% for those that are in TIME_WAIT and for an uneven spread.
+	chosenConnections = (lastPort - firstPort + 1) * 99 / 100
 
 	// spare descriptors of a process: its log, its listeners, the checks of nodes.
 	spare = 1024
@@ -67,6 +73,14 @@ func percent(n int) string {
 	return fmt.Sprintf("%d.%02d%%", 100/n, 10000/n%100)
 }
 
+// each is how many connections a pair of addresses takes.
+func (p *plan) each() int {
+	if p.Kind == HAProxy && len(p.Sources) > 0 {
+		return chosenConnections
+	}
+	return pairConnections
+}
+
 // fit reports when the connections need more pairs of addresses than there are.
 func (p *plan) fit() error {
 	if p.Unix != "" {
@@ -74,18 +88,19 @@ func (p *plan) fit() error {
 	}
 	sources := max(1, len(p.Sources))
 	p.Pairs = sources * len(p.Nodes)
-	need := (p.Connections + pairConnections - 1) / pairConnections
+	each := p.each()
+	need := (p.Connections + each - 1) / each
 	if need <= p.Pairs {
 		return nil
 	}
 	perNode := (need + len(p.Nodes) - 1) / len(p.Nodes)
 	more := (need + sources - 1) / sources
-	return fmt.Errorf("%d connections do not fit: from one source address to one address and port of a node there are %d, and with %d source address(es) and %d node port(s) there are %d in all. "+
+	return fmt.Errorf("%d connections do not fit: from one source address to one address and port of a node %d find a port at once, and with %d source address(es) and %d node port(s) there are %d in all. "+
 		"%d pairs are needed; take one of\n"+
 		"  %d source addresses of this host (ip address add ADDRESS/32 dev lo|eth0), as in --source 10.0.0.11,10.0.0.12\n"+
 		"  %d ports of nodes: more addresses in listen.client of each node, or more nodes, as in --node 10.0.0.5:8080,10.0.0.5:8082\n"+
 		"  a Unix socket, when the node is on this host, as in --unix /run/stentor/ws.sock",
-		p.Connections, pairConnections, sources, len(p.Nodes), p.Pairs*pairConnections, need, perNode, more)
+		p.Connections, each, sources, len(p.Nodes), p.Pairs*each, need, perNode, more)
 }
 
 // Listening is the part of stentor.yaml that this proxy wants.

@@ -45,9 +45,9 @@ func TestAccepted(t *testing.T) {
 	}
 	for i, r := range []Request{
 		{Connections: 1, Nodes: []string{"10.0.0.5:8080"}},
-		{Connections: 100_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.6:8080"}, ServerName: "push.example.com", Path: "/push/ws"},
-		{Connections: 100_000, Nodes: []string{"[2001:db8::5]:8080"}, Sources: []string{"2001:db8::11", "2001:db8::12"}, HealthPort: 8081},
-		{Connections: 300_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.5:8082"}, Sources: []string{"10.0.0.11", "10.0.0.12", "10.0.0.13"}, Certificate: certificate, Key: key},
+		{Connections: 50_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.6:8080"}, ServerName: "push.example.com", Path: "/push/ws"},
+		{Connections: 50_000, Nodes: []string{"[2001:db8::5]:8080"}, Sources: []string{"2001:db8::11", "2001:db8::12"}, HealthPort: 8081},
+		{Connections: 150_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.5:8082"}, Sources: []string{"10.0.0.11", "10.0.0.12", "10.0.0.13"}, Certificate: certificate, Key: key},
 		{Connections: 1_000_000, Unix: "/run/stentor/ws.sock", Certificate: certificate, Key: key, HealthPort: 8081},
 	} {
 		for _, kind := range []Kind{Nginx, HAProxy} {
@@ -96,11 +96,11 @@ func TestFits(t *testing.T) {
 		r    Request
 		want []string
 	}{
-		{Request{Kind: Nginx, Connections: 100_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.6:8080"}, Workers: 4}, []string{
+		{Request{Kind: Nginx, Connections: 100_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.6:8080", "10.0.0.7:8080", "10.0.0.8:8080"}, Workers: 4}, []string{
 			"worker_connections 63524;", "worker_rlimit_nofile 64548;", "worker_processes 4;", "listen 0.0.0.0:80 reuseport ", "location = /ws {",
 			"server 10.0.0.5:8080 ", "server 10.0.0.6:8080 ", "proxy_read_timeout 15m;", "proxy_buffering off;",
 		}},
-		{Request{Kind: Nginx, Connections: 150_000, Nodes: []string{"10.0.0.5:8080"}, Sources: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}, []string{
+		{Request{Kind: Nginx, Connections: 75_000, Nodes: []string{"10.0.0.5:8080"}, Sources: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}, []string{
 			"split_clients \"$remote_addr:$remote_port\" $split_client {\n33.33% 10.0.0.1;\n33.33% 10.0.0.2;\n* 10.0.0.3;\n}", "proxy_bind $split_client;",
 		}},
 		{Request{Kind: Nginx, Connections: 1_000_000, Unix: "/run/s"}, []string{"server unix:/run/s "}},
@@ -128,9 +128,11 @@ func TestRefused(t *testing.T) {
 		r    Request
 		want string
 	}{
-		{Request{Connections: 54_981, Nodes: node}, "2 pairs are needed"},
-		{Request{Connections: 1_000_000, Nodes: node}, "  19 source addresses"},
-		{Request{Connections: 1_000_000, Nodes: node, Sources: []string{"10.0.0.1", "10.0.0.2"}}, "  10 ports of nodes"},
+		{Request{Connections: 25_001, Nodes: node}, "2 pairs are needed"},
+		{Request{Connections: 1_000_000, Nodes: node}, "  40 source addresses"},
+		{Request{Kind: HAProxy, Connections: 54_981, Nodes: node, Sources: []string{"10.0.0.1"}}, "2 pairs are needed"},
+		{Request{Kind: Nginx, Connections: 1_000_000, Nodes: node, Sources: []string{"10.0.0.1", "10.0.0.2"}}, "  20 ports of nodes"},
+		{Request{Kind: HAProxy, Connections: 1_000_000, Nodes: node, Sources: []string{"10.0.0.1", "10.0.0.2"}}, "  10 ports of nodes"},
 		{Request{Connections: 0, Nodes: node}, "0 connections"},
 		{Request{Connections: 1 << 30, Nodes: node}, "allowed: 1 to 10000000"},
 		{Request{Connections: 1}, "either nodes"},
@@ -153,7 +155,11 @@ func TestRefused(t *testing.T) {
 		{Request{Connections: 1, Nodes: node, Workers: -1}, "workers"},
 		{Request{Connections: 1, Nodes: node, HealthPort: 65536}, "65535"},
 	} {
-		for _, kind := range []Kind{Nginx, HAProxy} {
+		kinds := []Kind{Nginx, HAProxy}
+		if c.r.Kind != "" {
+			kinds = []Kind{c.r.Kind}
+		}
+		for _, kind := range kinds {
 			c.r.Kind = kind
 			var text bytes.Buffer
 			if err := Write(&text, c.r); err == nil || !strings.Contains(err.Error(), c.want) || text.Len() > 0 {
