@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,10 +41,10 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 		}
 		defer away.Close()
 		b.progress.Step(away.live, "resume: opening %d connections", b.Connections+b.staying())
-		if err := stay.open(ctx, b.staying()); err != nil {
-			return err
-		}
-		if err := away.open(ctx, b.Connections); err != nil {
+		// A broadcast goes to those first who subscribed first, until others have come back between them: those who stay
+		// begin in the middle, or they would be better off before than ever after.
+		half := b.Connections / 2
+		if err := errors.Join(away.open(ctx, half), stay.open(ctx, b.staying()), away.open(ctx, b.Connections-half)); err != nil {
 			return err
 		}
 		both := func(length time.Duration) error {

@@ -148,15 +148,15 @@ func (s *Shard) Tick() {
 }
 
 // Run does what waits, for one slice at most, and reports whether more is left: then it wants to be called again as
-// soon as the sockets have been served.
+// soon as the sockets have been served. Those who are up to date come first, and leave a quarter to those who catch up.
 func (s *Shard) Run() (more bool) {
 	start := s.clock()
 	items := s.drain(start + slice/2)
 	timers := s.guarded("timer", func() bool { return s.expire(s.tick, start+slice/4) })
-	named := s.guarded("resume", func() bool { return s.followNamed(start + slice/2) })
-	retries := s.guarded("retry", func() bool { return s.followAll(start + slice/2) })
-	rounds := s.guarded("round", func() bool { return s.work(start + slice) })
-	return items || timers || named || retries || rounds
+	rounds := s.guarded("round", func() bool { return s.work(start + slice*3/4) })
+	named := s.guarded("resume", func() bool { return s.followNamed(start + slice*7/8) })
+	retries := s.guarded("retry", func() bool { return s.followAll(start + slice) })
+	return items || timers || rounds || named || retries
 }
 
 // guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.
