@@ -6,11 +6,11 @@ import (
 )
 
 func TestProxyConfig(t *testing.T) {
-	got := cli(t, strings.Fields("proxy-config nginx --connections 100000 --node 10.0.0.5:8080,10.0.0.6:8080 --tls /etc/a.pem,/etc/a.key --server-name push.example.com")...)
+	got := cli(t, strings.Fields("proxy-config nginx --connections 50000 --node 10.0.0.5:8080,10.0.0.6:8080 --tls /etc/a.pem,/etc/a.key --server-name push.example.com")...)
 	if got.code != exitOK || got.err != "" || !strings.Contains(got.out, "ssl_certificate_key /etc/a.key;") || !strings.Contains(got.out, "server 10.0.0.6:8080 ") {
 		t.Errorf("%+v", got)
 	}
-	got = cli(t, strings.Fields("proxy-config haproxy --connections 100000 --node 10.0.0.5:8080")...)
+	got = cli(t, strings.Fields("proxy-config haproxy --connections 50000 --node 10.0.0.5:8080")...)
 	if got.code != exitFailure || got.out != "" || !strings.Contains(got.err, "2 pairs are needed") {
 		t.Errorf("%+v", got)
 	}
