@@ -59,7 +59,8 @@ func (b *broker) format(classPath, cluster string) error {
 	if err := os.WriteFile(b.file("log4j2.properties"), log4jProperties, 0o644); err != nil {
 		return err
 	}
-	_, err = tool(classPath, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.file("server.properties"))
+	// With = since an id may begin with a dash.
+	_, err = tool(classPath, "kafka.tools.StorageTool", "format", "--cluster-id="+cluster, "-c", b.file("server.properties"))
 	return err
 }
 
