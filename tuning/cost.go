@@ -2,7 +2,7 @@ package tuning
 
 import "errors"
 
-// What a connection costs, in KiB. The first is measured by `make bench-node` (949 to 957 bytes with heart-beats and
+// What a connection costs, in KiB. The first is measured by `make bench-node` (934 to 957 bytes with heart-beats and
 // two subscriptions). The second is the kernel's slabs for a TCP socket in an epoll set, over 18,000 of them on
 // Linux 6.18: tcp_sock 2,505 bytes, its inode 857, file and dentry 191 each, epoll item 130 to 227, security modules 74.
 // The third is one page, the least that the kernel charges to a socket with anything to send or to read (300 bytes for
