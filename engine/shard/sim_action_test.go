@@ -216,7 +216,9 @@ func (l *simLink) ackSome() {
 	if l.w.chance(6) {
 		switch l.c.version {
 		case stomp.V12:
-			l.send(stomp.Ack, "", nil, "id", pick(l.w, []string{"undefined", "", "2s-0-1", "2s-0-1.sub-1"}))
+			id := pick(l.w, []string{"undefined", "", "2s-0-1", "2s-0-1.sub-1"})
+			l.send(stomp.Ack, "", nil, "id", id)
+			l.acknowledged(id)
 		default:
 			l.send(stomp.Ack, "", nil, "message-id", "2s-0-99999", "subscription", "sub-0")
 		}
@@ -224,6 +226,23 @@ func (l *simLink) ackSome() {
 	if len(l.feeds) > 0 {
 		f := pick(l.w, l.feeds)
 		f.acknowledge(1 + l.w.rng.IntN(4))
+	}
+}
+
+// acknowledged notes what an ACK does that the client made up itself: one that names a push without a subscription is for
+// all of them.
+func (l *simLink) acknowledged(id string) {
+	for _, f := range l.feeds {
+		at := slices.IndexFunc(f.tokens, func(token string) bool {
+			return token == id || id != "" && !strings.Contains(id, ".") && strings.HasPrefix(token, id+".")
+		})
+		switch {
+		case at < 0:
+		case f.ack == session.AckClient:
+			f.tokens = f.tokens[at+1:]
+		default:
+			f.tokens = slices.Concat(f.tokens[:at], f.tokens[at+1:])
+		}
 	}
 }
 
@@ -288,7 +307,7 @@ func (l *simLink) transact() {
 			w.senders[b] = nil
 			w.aborted = append(w.aborted, aborted{l.c.topic, b})
 		}
-		for _, a := range tx.acks {
+		for _, a := range slices.Backward(tx.acks) { // the oldest come first again: an ACK is for all before it, too
 			a.feed.tokens = slices.Concat(a.tokens, a.feed.tokens)
 		}
 		l.send(stomp.Abort, "", e, "transaction", tx.name)
