@@ -253,8 +253,12 @@ func (b *Bus) Behind() error {
 	if late > limit {
 		node, better = b.presence.others.better(bound/2, time.Now())
 	}
-	if b.lagging.CompareAndSwap(before, better) && before != better {
-		b.opts.Log.Warn("reading Kafka", "late", late.String(), "behind other nodes", better)
+	if before != better && b.lagging.CompareAndSwap(before, better) {
+		said := "this node is no longer later in reading pushes than another one"
+		if better {
+			said = "this node is late in reading pushes and another one is not: it is not ready"
+		}
+		b.opts.Log.Warn(said, "late", late.String())
 	}
 	if !better {
 		return nil

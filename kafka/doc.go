@@ -8,9 +8,11 @@
 //
 //	watcher   looks at the topics every few seconds: new projects, missing topics, more partitions, a topic that was
 //	          deleted and made again (its id is the epoch of all positions); says where the reader has to begin
-//	reader    owns the consumer: polls, decodes, delivers, pauses projects at their bound, stores offsets
+//	reader    owns the consumer: polls, decodes, delivers, pauses projects at their bound, stores offsets, and notes
+//	          how late it is (lateness.go)
 //	reports   takes the producer's delivery reports to those who wait for them
-//	presence  says every second that this node lives, and finds out when another one has the same id
+//	presence  says every second that this node lives and how late it reads, hears the same of the others (peers.go),
+//	          and finds out when another one has the same id
 //
 // The codec (record.go, envelope.go, headers.go) is pure. Nothing here ends the process but a second node with the
 // same id: brokers that are away, topics that vanish and records that nobody can read are waited for, told and skipped.

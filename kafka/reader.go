@@ -503,11 +503,12 @@ func (r *reader) measure(now time.Time) {
 	for _, p := range r.parts {
 		_, high, err := r.consumer.GetWatermarkOffsets(p.topic, p.number)
 		if err == nil {
-			lag[p.project] += max(0, high-p.position.Load())
+			at := p.position.Load()
+			lag[p.project] += max(0, high-at)
 			if r.paused[p.project] {
-				high = max(high, p.position.Load()+1) // what has come since is not known, but there is no going on
+				high = max(high, at+1) // what has come since is not known, but there is no going on
 			}
-			late = max(late, p.late.look(now, p.position.Load(), high))
+			late = max(late, p.late.look(now, at, high))
 		}
 	}
 	r.late.Store(int64(late))
