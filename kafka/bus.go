@@ -66,6 +66,7 @@ func New(o Options) (*Bus, error) {
 	b.cancel = cancel
 	b.wg.Go(func() { b.watcher.run(ctx) })
 	b.wg.Go(func() { b.reader.run(ctx) })
+	b.wg.Go(func() { b.reader.ends.run(ctx, b.admin) })
 	b.wg.Go(func() {
 		if err := b.presence.run(ctx); err != nil {
 			b.err = err

@@ -10,6 +10,7 @@
 //	          deleted and made again (its id is the epoch of all positions); says where the reader has to begin
 //	reader    owns the consumer: polls, decodes, delivers, pauses projects at their bound, stores offsets, and notes
 //	          how late it is (lateness.go)
+//	ends      asks every second where the partitions end, for the reader to know how late it is
 //	reports   takes the producer's delivery reports to those who wait for them
 //	presence  says every second that this node lives and how late it reads, hears the same of the others (peers.go),
 //	          and finds out when another one has the same id

@@ -27,11 +27,35 @@ func TestLateness(t *testing.T) {
 			var l lateness
 			start := time.Unix(1, 0)
 			for i, one := range looks {
-				if got := l.look(start.Add(one.at), one.position, one.end); got != one.late {
+				if got := l.look(start.Add(one.at), one.position, partitionEnd{one.end, start.Add(one.at)}); got != one.late {
 					t.Errorf("look %d: %s, want %s", i, got, one.late)
 				}
 			}
 		})
+	}
+}
+
+// Where it is not known how far a partition goes, it is read late.
+func TestLatenessOfTheUnknown(t *testing.T) {
+	const s = time.Second
+	start := time.Unix(1, 0)
+	var l lateness
+	for i, one := range []struct {
+		at       time.Duration
+		position int64
+		end      int64
+		asked    time.Duration // when that was the end
+		late     time.Duration
+	}{
+		{0, 5, 5, -time.Hour, 0}, {1 * s, 5, 5, 0, 0}, {2 * s, 5, 5, 1 * s, 0},
+		{4 * s, 5, 5, 1 * s, 0}, {5 * s, 5, 5, 1 * s, 4 * s}, {9 * s, 5, 5, 1 * s, 8 * s}, // no answer
+		{10 * s, 6, 5, 1 * s, 0}, {13 * s, 6, 5, 1 * s, 0}, {14 * s, 6, 5, 1 * s, 4 * s}, // a record came
+		{15 * s, 6, 9, 14 * s, 0}, {20 * s, 6, 9, 14 * s, 6 * s}, // an answer, with more to read
+		{21 * s, 9, 9, 21 * s, 0},
+	} {
+		if got := l.look(start.Add(one.at), one.position, partitionEnd{one.end, start.Add(one.asked)}); got != one.late {
+			t.Errorf("look %d: %s, want %s", i, got, one.late)
+		}
 	}
 }
 
@@ -46,18 +70,27 @@ func TestPeers(t *testing.T) {
 		}
 	}
 	is("nobody", time.Hour, now, "")
-	p.heard("b", up, now)
+	p.heard("b", up)
+	is("before a beat of its own came back", time.Hour, now, "")
+	p.returned(now)
+	p.heard("b", up)
 	is("less late", 401*time.Millisecond, now, "b")
 	is("as late", 400*time.Millisecond, now, "")
-	p.heard("b", beat{State: stateUp, Late: 0}, now)
+	p.heard("b", beat{State: stateUp, Late: 0})
 	is("not ready", time.Hour, now, "")
-	p.heard("b", up, now)
-	p.heard("b", beat{State: stateLeft, Ready: true}, now)
+	p.heard("b", up)
+	p.heard("b", beat{State: stateLeft, Ready: true})
 	is("left", time.Hour, now, "")
-	p.heard("b", up, now)
+	p.heard("b", up)
 	is("heard not long ago", time.Hour, now.Add(silence-1), "b")
 	is("silent", time.Hour, now.Add(silence), "")
 	is("forgotten", time.Hour, now, "")
+	p.heard("b", up)
+	is("said long ago, by what came before it", time.Hour, now.Add(time.Minute), "")
+	p.returned(now.Add(time.Minute))
+	is("nothing new from it", time.Hour, now.Add(time.Minute), "")
+	p.heard("b", up)
+	is("said just now", time.Hour, now.Add(time.Minute), "b")
 }
 
 // A node that is late in reading says so while another one is not, and only then: what strikes all is no reason to send
@@ -92,15 +125,22 @@ func TestBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// pause sends what a node stops at, and more that lies behind that.
+	pause := func(b *Bus) {
+		t.Helper()
+		send()
+		until(t, "paused", func() bool { return b.reader.count(testProject).paused.Load() == 1 })
+		send()
+	}
 	behind("at the start", false, false)
 	full(sinks[0], true)
-	send()
+	pause(nodes[0])
 	behind("the first is late", true, false)
 	if err := nodes[0].Ready(); err != nil {
 		t.Errorf("it serves those who come all the same: %v", err)
 	}
 	full(sinks[1], true)
-	send()
+	pause(nodes[1])
 	late(nodes[1])
 	behind("both are late", false, false)
 	full(sinks[0], false)
@@ -110,4 +150,43 @@ func TestBehind(t *testing.T) {
 	for _, s := range sinks {
 		until(t, "all pushes", func() bool { return s.count() == n })
 	}
+}
+
+// When the brokers come back, nodes do not take each other's old words for new ones.
+func TestBehindAfterOutage(t *testing.T) {
+	mc := mock(t, 1)
+	var nodes []*Bus
+	for _, id := range []string{"n1", "n2"} {
+		o := testOptions(mc.BootstrapServers(), &sink{})
+		o.Node, o.Lateness = id, time.Second
+		nodes = append(nodes, open(t, o))
+	}
+	until(t, "ready, and known to each other", func() bool {
+		for _, b := range nodes {
+			if _, known := b.presence.others.better(time.Hour, time.Now()); !known || b.Ready() != nil {
+				return false
+			}
+		}
+		return true
+	})
+	all := func(is func(*Bus) bool) bool { return is(nodes[0]) && is(nodes[1]) }
+	behind := func(b *Bus) bool { return b.Behind() != nil }
+	if err := mc.SetBrokerDown(1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "both are late", func() bool {
+		if all(behind) {
+			t.Fatal("both nodes say that they are late, while the brokers are gone")
+		}
+		return all(func(b *Bus) bool { return b.reader.lateness() > 2*time.Second })
+	})
+	if err := mc.SetBrokerUp(1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "both are on time", func() bool {
+		if all(behind) {
+			t.Fatal("both nodes say that they are late, and nothing but the brokers was")
+		}
+		return all(func(b *Bus) bool { return b.reader.lateness() == 0 })
+	})
 }

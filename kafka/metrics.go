@@ -8,7 +8,7 @@ import (
 
 var (
 	readyDesc    = desc("ready", "1 from when the node had read everything there was at its start.")
-	lateDesc     = desc("late_seconds", "How long this node took to come to where the end of a partition was, of the partition that is read the latest.")
+	lateDesc     = desc("late_seconds", "How long this node took to come to where the end of a partition was, or has known nothing of it, of the partition that is read the latest.")
 	producedDesc = desc("produced_total", "Pushes that Kafka acknowledged.")
 	failedDesc   = desc("produce_failed_total", "Pushes that Kafka did not take.")
 	busyDesc     = desc("produce_busy_total", "Pushes refused because too many were on their way to Kafka.")

@@ -7,7 +7,7 @@ import (
 	"stentor/engine/fifo"
 )
 
-// partition is one that the reader reads. All but position belongs to the reader.
+// partition is one that the reader reads. All but position and known belongs to the reader.
 type partition struct {
 	project, topic string
 	number         int32
@@ -17,6 +17,7 @@ type partition struct {
 	resumes        bool       // the reader goes on in it: nothing was lost
 	before         *partition // that it goes on with, until the reader has it
 	position       atomic.Int64
+	known          atomic.Pointer[partitionEnd]
 
 	caught  bool
 	told    int64 // the sink has heard of everything below
@@ -39,6 +40,7 @@ type partitionKey struct {
 func newPartition(t bus.Topic, number int32, epoch uint64, begin, end int64) *partition {
 	p := &partition{project: t.Project, topic: t.Name, number: number, epoch: epoch, begin: begin, end: end, told: begin, stored: begin}
 	p.position.Store(begin)
+	p.known.Store(&partitionEnd{offset: end})
 	return p
 }
 

@@ -30,6 +30,8 @@ type beat struct {
 	State    string `json:"state"`    // up, left
 	// First is the offset of this instance's first beat, -1 in that one. The one that came first stays.
 	First int64 `json:"first"`
+	// Sent is when, in milliseconds since the process began to beat: for itself alone.
+	Sent int64 `json:"sent_ms"`
 	// Ready is whether it takes clients, and Late how late it reads, in milliseconds: see Bus.Behind.
 	Ready bool  `json:"ready"`
 	Late  int64 `json:"late_ms"`
@@ -48,6 +50,7 @@ type presence struct {
 	admin    *ck.AdminClient
 	logs     chan ck.LogEvent
 	instance string
+	began    time.Time
 
 	failed func(ck.Error)               // hears of trouble of the client
 	status func() (bool, time.Duration) // whether this node is ready, and how late it reads
@@ -60,7 +63,7 @@ type presence struct {
 }
 
 func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error), status func() (bool, time.Duration)) *presence {
-	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, failed: failed, status: status}
+	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, began: time.Now(), failed: failed, status: status}
 	p.first.Store(-1)
 	p.say(errors.New("the id of this node has not been checked yet"))
 	return p
@@ -134,9 +137,10 @@ func (p *presence) live(ctx context.Context) error {
 			switch {
 			case b.Instance == p.instance:
 				p.clear.Store(true)
+				p.others.returned(p.began.Add(time.Duration(b.Sent) * time.Millisecond))
 			case string(e.Key) != p.opts.Node:
 				if live {
-					p.others.heard(string(e.Key), b, time.Now())
+					p.others.heard(string(e.Key), b)
 				}
 			default:
 				if err := p.compare(b, int64(e.TopicPartition.Offset), live); err != nil {
@@ -192,7 +196,7 @@ func (p *presence) beat(state string) {
 		return
 	}
 	ready, late := p.status()
-	value, _ := json.Marshal(beat{Instance: p.instance, State: state, First: p.first.Load(), Ready: ready, Late: late.Milliseconds()})
+	value, _ := json.Marshal(beat{Instance: p.instance, State: state, First: p.first.Load(), Sent: time.Since(p.began).Milliseconds(), Ready: ready, Late: late.Milliseconds()})
 	_ = p.client.Produce(&ck.Message{
 		TopicPartition: ck.TopicPartition{Topic: &p.opts.NodesTopic, Partition: 0},
 		Key:            []byte(p.opts.Node), Value: value,

@@ -25,6 +25,7 @@ type reader struct {
 	sink bus.Sink
 	log  *slog.Logger
 	ask  func() // has the watcher look now
+	ends ends
 
 	consumer *ck.Consumer
 	intake   *intake // of consumer
@@ -68,6 +69,7 @@ func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
 		opts: o, logs: logs, sink: o.Sink, log: o.Log,
 		parts: map[partitionKey]*partition{}, paused: map[string]bool{},
 		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(), unread: map[string]bool{},
+		ends:      ends{make(chan []*partition)},
 		poisonLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
 		keyLog:    rate.Sometimes{First: 5, Interval: time.Minute},
 		placeLog:  rate.Sometimes{First: 5, Interval: time.Minute},
@@ -496,21 +498,16 @@ func (r *reader) keep(now time.Time) {
 	}
 }
 
-// measure counts what lies in Kafka before this node, as far as the last fetches said.
+// measure counts what lies in Kafka before this node.
 func (r *reader) measure(now time.Time) {
 	lag := map[string]int64{}
 	late := time.Duration(0)
 	for _, p := range r.parts {
-		_, high, err := r.consumer.GetWatermarkOffsets(p.topic, p.number)
-		if err == nil {
-			at := p.position.Load()
-			lag[p.project] += max(0, high-at)
-			if r.paused[p.project] {
-				high = max(high, at+1) // what has come since is not known, but there is no going on
-			}
-			late = max(late, p.late.look(now, at, high))
-		}
+		at, e := p.position.Load(), p.known.Load()
+		lag[p.project] += max(0, e.offset-at)
+		late = max(late, p.late.look(now, at, *e))
 	}
+	r.ends.want(slices.Collect(maps.Values(r.parts)))
 	r.late.Store(int64(late))
 	r.counts.Range(func(project, c any) bool {
 		c.(*counts).lag.Store(lag[project.(string)])

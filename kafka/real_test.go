@@ -16,12 +16,17 @@ import (
 	"stentor/kafka/kafkatest"
 )
 
-// realOptions are for a real broker: topics of the test's own, made by the bus.
-func realOptions(t *testing.T, s *sink) (Options, string) {
+func needsKafka(t *testing.T) {
 	t.Helper()
 	if os.Getenv("KAFKA_BOOTSTRAP") == "" {
 		t.Skip("KAFKA_BOOTSTRAP is not set: make test-kafka")
 	}
+}
+
+// realOptions are for a real broker: topics of the test's own, made by the bus.
+func realOptions(t *testing.T, s *sink) (Options, string) {
+	t.Helper()
+	needsKafka(t)
 	o := testOptions(kafkatest.Bootstrap(t), s)
 	run := fmt.Sprintf("%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), time.Now().UnixNano())
 	o.MockEpoch, o.Create, o.Replicas, o.Node, o.NodesTopic = 0, true, 1, "n-"+run, "nodes-"+run
@@ -286,9 +291,7 @@ func TestRealLeaderKilled(t *testing.T) {
 // openOwn is a bus on a Kafka of its own, with all copies that there can be.
 func openOwn(t *testing.T, brokers int) (*Bus, *sink, *kafkatest.Cluster, string) {
 	t.Helper()
-	if os.Getenv("KAFKA_BOOTSTRAP") == "" {
-		t.Skip("KAFKA_BOOTSTRAP is not set: make test-kafka")
-	}
+	needsKafka(t)
 	c := kafkatest.Start(t, brokers)
 	s := &sink{}
 	o, topic := realOptions(t, s)

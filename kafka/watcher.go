@@ -197,7 +197,7 @@ func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
 	var parts []*partition
 	for _, n := range missing {
 		begin, end := begins[n], ends[n]
-		if begin < 0 { // nothing within the window
+		if begin == none { // nothing within the window
 			begin = end
 		}
 		parts = append(parts, newPartition(t, n, f.epoch, begin, end))
@@ -248,7 +248,10 @@ func (w *watcher) recheck(ctx context.Context) error {
 	return nil
 }
 
-// offsets asks for one offset of each partition. -1 stands for none.
+// none is where there is no offset: no record is as young as was asked for.
+const none = -1
+
+// offsets asks for one offset of each partition, which may be none.
 func (w *watcher) offsets(ctx context.Context, topic string, numbers []int32, spec ck.OffsetSpec) (map[int32]int64, error) {
 	if len(numbers) == 0 {
 		return nil, nil
@@ -261,6 +264,9 @@ func (w *watcher) offsets(ctx context.Context, topic string, numbers []int32, sp
 	}
 	got, err := w.admin.ListOffsets(ctx, ask)
 	if err != nil {
+		if unanswered(err) {
+			err = fmt.Errorf("the broker that leads its partitions does not answer: %w", err)
+		}
 		return nil, err
 	}
 	all := map[int32]int64{}
@@ -268,7 +274,10 @@ func (w *watcher) offsets(ctx context.Context, topic string, numbers []int32, sp
 		if info.Error.Code() != ck.ErrNoError {
 			return nil, info.Error
 		}
-		all[tp.Partition] = max(-1, int64(info.Offset))
+		if info.Offset < none { // its leader did not answer in time
+			continue
+		}
+		all[tp.Partition] = int64(info.Offset)
 	}
 	if len(all) != len(numbers) {
 		return nil, errors.New("the broker did not tell all offsets")

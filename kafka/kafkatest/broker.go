@@ -34,12 +34,14 @@ var serverTemplate = template.Must(template.New("server.properties").Parse(serve
 
 // broker is one node of the cluster: broker and controller in one process.
 type broker struct {
-	ID                      int
-	Dir                     string
-	Plain, SASL, Controller int // ports
-	Voters                  string
-	Replicas, InSync        int
+	ID               int
+	Dir              string
+	Plain, SASL, Far int // ports for clients
+	Wire, Controller int // port of the wire to Far, and of the controller
+	Voters           string
+	Replicas, InSync int
 
+	wire    *wire // nil until somebody asks for Far
 	process *os.Process
 	exited  chan struct{} // closed when the process is gone; nil before the first start
 }

@@ -81,7 +81,7 @@ func New(n int, jvm ...string) (*Cluster, error) {
 }
 
 func (c *Cluster) start(n int) error {
-	ports, err := freePorts(3 * n)
+	ports, err := freePorts(5 * n)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (c *Cluster) start(n int) error {
 	for i := range n {
 		b := &broker{
 			ID: i, Dir: filepath.Join(c.dir, strconv.Itoa(i)),
-			Plain: ports[3*i], SASL: ports[3*i+1], Controller: ports[3*i+2],
+			Plain: ports[5*i], SASL: ports[5*i+1], Far: ports[5*i+2], Wire: ports[5*i+3], Controller: ports[5*i+4],
 			Replicas: replicas, InSync: max(1, replicas-1),
 		}
 		c.brokers = append(c.brokers, b)
@@ -126,10 +126,30 @@ func (c *Cluster) Bootstrap() string { return c.addresses(func(b *broker) int { 
 // name as password, may do what ACLs grant them.
 func (c *Cluster) SASL() string { return c.addresses(func(b *broker) int { return b.SASL }) }
 
+// Far returns the addresses of brokers that Cut takes away from those who use them. Everything is allowed there.
+func (c *Cluster) Far() (string, error) {
+	for _, b := range c.brokers {
+		if b.wire != nil {
+			continue
+		}
+		var err error
+		if b.wire, err = newWire(local(b.Wire), local(b.Far)); err != nil {
+			return "", err
+		}
+	}
+	return c.addresses(func(b *broker) int { return b.Wire }), nil
+}
+
+// Cut has nothing come through between broker i and those who use its address in Far, and Mend ends that. Connections stay.
+func (c *Cluster) Cut(i int)  { c.brokers[i].wire.set(true) }
+func (c *Cluster) Mend(i int) { c.brokers[i].wire.set(false) }
+
+func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
 func (c *Cluster) addresses(port func(*broker) int) string {
 	var all []string
 	for _, b := range c.brokers {
-		all = append(all, "127.0.0.1:"+strconv.Itoa(port(b)))
+		all = append(all, local(port(b)))
 	}
 	return strings.Join(all, ",")
 }
@@ -156,6 +176,9 @@ func (c *Cluster) Stop() error {
 	}
 	err := c.each(func(b *broker) error {
 		b.end(sig)
+		if b.wire != nil {
+			return b.wire.close()
+		}
 		return nil
 	})
 	return errors.Join(err, os.RemoveAll(c.dir))
@@ -166,7 +189,7 @@ func (c *Cluster) Stop() error {
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range 100 * n {
-		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(20_000+mathrand.IntN(12_000)))
+		l, err := net.Listen("tcp4", local(20_000+mathrand.IntN(12_000)))
 		if err != nil {
 			continue
 		}

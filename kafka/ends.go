@@ -1,0 +1,66 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// partitionEnd is where a partition ended, some time after at.
+type partitionEnd struct {
+	offset int64
+	at     time.Time
+}
+
+// ends asks the leaders of partitions where these end. Fetches tell that too, but only fetches that are answered: a node
+// that cannot reach a leader, or that a broker throttles, would believe that there is nothing more to read.
+type ends struct {
+	parts chan []*partition // to be asked for
+}
+
+// want has the ends of partitions asked for, unless the question before is not answered yet. It does not wait.
+func (e *ends) want(parts []*partition) {
+	select {
+	case e.parts <- parts:
+	default:
+	}
+}
+
+// run asks until ctx ends.
+func (e *ends) run(ctx context.Context, admin *ck.AdminClient) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case parts := <-e.parts:
+			ask(ctx, admin, parts)
+		}
+	}
+}
+
+// endTime is how long the leaders have to answer.
+const endTime = 2 * time.Second
+
+// ask stores where the partitions end. Those whose leaders do not tell keep what they had.
+func ask(ctx context.Context, admin *ck.AdminClient, parts []*partition) {
+	at := time.Now()
+	specs := make(map[ck.TopicPartition]ck.OffsetSpec, len(parts))
+	places := make(map[partitionKey]*partition, len(parts))
+	for _, p := range parts {
+		specs[ck.TopicPartition{Topic: &p.topic, Partition: p.number}] = ck.LatestOffsetSpec
+		places[p.key()] = p
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*endTime)
+	defer cancel()
+	got, err := admin.ListOffsets(ctx, specs, ck.SetAdminRequestTimeout(endTime), ck.SetAdminIsolationLevel(ck.IsolationLevelReadCommitted))
+	if err != nil {
+		return
+	}
+	for tp, info := range got.ResultInfos {
+		// A leader that did not answer in time shows as no error, but as no offset.
+		if p := places[partitionKey{*tp.Topic, tp.Partition}]; p != nil && info.Error.Code() == ck.ErrNoError && info.Offset >= 0 {
+			p.known.Store(&partitionEnd{int64(info.Offset), at})
+		}
+	}
+}
