@@ -57,21 +57,29 @@ func newCluster(t *testing.T, bootstrap string, n int, settings ...string) *clus
 	if err := os.WriteFile(c.file, fmt.Appendf(nil, shop, c.run, `"`+strings.ReplaceAll(bootstrap, ",", `","`)+`"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for i := range n {
-		node := &node{cluster: c, settings: append([]string{fmt.Sprintf("node.id=%s-%d", c.run, i)}, settings...)}
-		c.nodes = append(c.nodes, node)
-		t.Cleanup(func() {
-			node.end(syscall.SIGKILL)
-			if t.Failed() {
-				t.Logf("node %d:\n%s", i, node.journal.tail(40))
-			}
-		})
-		node.start()
+	for range n {
+		c.add(settings...)
 	}
 	for _, node := range c.nodes {
 		node.waitReady()
 	}
 	return c
+}
+
+// add starts one more node, with settings of its own.
+func (c *cluster) add(settings ...string) *node {
+	c.t.Helper()
+	i := len(c.nodes)
+	n := &node{cluster: c, settings: append([]string{fmt.Sprintf("node.id=%s-%d", c.run, i)}, settings...)}
+	c.nodes = append(c.nodes, n)
+	c.t.Cleanup(func() {
+		n.end(syscall.SIGKILL)
+		if c.t.Failed() {
+			c.t.Logf("node %d:\n%s", i, n.journal.tail(40))
+		}
+	})
+	n.start()
+	return n
 }
 
 // post sends a request to a node's API; the caller closes the answer's body.

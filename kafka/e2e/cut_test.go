@@ -1,0 +1,39 @@
+//go:build kafka
+
+package e2e
+
+import (
+	"testing"
+
+	"stentor/kafka/kafkatest"
+)
+
+// A network cuts one node off from Kafka under load. Its clients stay, what it was asked to push goes through the other
+// node, and comes a second time when the network is mended: everyone gets everything once.
+func TestNodeCutOff(t *testing.T) {
+	const before, between, after = 4_000, 8_000, 20_000
+	broker := kafkatest.Start(t, 1)
+	far, err := broker.Far()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCluster(t, broker.Bootstrap(), 1)
+	cut := c.add("kafka.brokers=" + far)
+	cut.waitReady()
+	w := newWorld(t, c, setup{singles: 1000, batched: 3000, partitions: 1})
+	w.load(t, after, func() {
+		w.await(t, before)
+		broker.Cut(0)
+		eventually(t, text("no push was refused"), func() bool { return w.backend.retries.Load() > 0 })
+		w.await(t, w.backend.answered()+between)
+		for i, n := range w.nodes {
+			if ready, why := n.readiness(); !ready {
+				t.Errorf("node %d is not ready: %s", i, why)
+			}
+		}
+		broker.Mend(0)
+	})
+	if n := w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }); n != int64(len(w.crowd.all)) {
+		t.Errorf("%d clients made %d connections", len(w.crowd.all), n)
+	}
+}
