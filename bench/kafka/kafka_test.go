@@ -14,8 +14,8 @@ import (
 
 	"stentor/bench/internal/fake"
 	"stentor/bench/pace"
-	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/suite"
 )
 
 // TestMain turns the test binary into the processes that a run starts: a fake server, and the bare loop.
@@ -54,10 +54,12 @@ func (m *mock) close()                                               {}
 
 func testOptions(m *mock) Options {
 	return Options{
-		Stentor:     os.Args[0],
-		Brokers:     []string{m.BootstrapServers()},
-		Baseline:    func() *exec.Cmd { return exec.Command(os.Args[0], "baseline") },
-		Connections: 50, Users: 50, Progress: &bytes.Buffer{},
+		Options: suite.Options{
+			Stentor:     os.Args[0],
+			Baseline:    func() *exec.Cmd { return exec.Command(os.Args[0], "baseline") },
+			Connections: 50, Progress: &bytes.Buffer{},
+		},
+		Brokers: []string{m.BootstrapServers()}, Users: 50,
 	}
 }
 
@@ -116,16 +118,16 @@ func TestLostUnicast(t *testing.T) {
 
 func testBench(t *testing.T, m *mock, o Options) (*bench, *bed) {
 	t.Helper()
-	b := &bench{
-		Options: o, plan: testPlan(), name: "test", topics: m, dir: t.TempDir(),
-		credentials: server.NewCredentials(), progress: report.NewProgress(o.Progress, false),
+	r, err := suite.Begin(bounded(t), o.Options)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(b.progress.Close)
+	t.Cleanup(r.Close)
+	b := &bench{Options: o, Run: r, plan: testPlan(), name: "test", topics: m}
 	d := &bed{kafka: server.Kafka{Node: "test", Brokers: o.Brokers, Topic: "test", NodesTopic: "nodes"}}
 	if err := m.create(bounded(t), "test"); err != nil {
 		t.Fatal(err)
 	}
-	var err error
 	if d.back, err = newProducer(o.Brokers, "test", 0); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, e
 			return err
 		}
 		defer c.Close()
-		b.progress.Step(c.live, "latency: opening %d connections", b.few())
+		b.Progress.Step(c.live, "latency: opening %d connections", b.few())
 		if err := c.open(ctx, b.few()); err != nil {
 			return err
 		}
@@ -53,16 +53,16 @@ func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, e
 			return err
 		}
 		for i := range b.plan.runs {
-			b.progress.Step(c.live, "latency %d/%d: %d pushes a second produced to Kafka, %d connections", i+1, b.plan.runs, broadcastRate, b.few())
+			b.Progress.Step(c.live, "latency %d/%d: %d pushes a second produced to Kafka, %d connections", i+1, b.plan.runs, broadcastRate, b.few())
 			if err := few.take(c.late(ctx, b.plan.latency, direct)); err != nil {
 				return err
 			}
 		}
-		b.progress.Step(c.live, "latency: opening %d connections", b.Connections)
+		b.Progress.Step(c.live, "latency: opening %d connections", b.Connections)
 		if err := c.open(ctx, b.Connections-b.few()); err != nil {
 			return err
 		}
-		b.progress.Step(c.live, "latency: warming up")
+		b.Progress.Step(c.live, "latency: warming up")
 		for _, push := range []pusher{direct, byHTTP} {
 			if _, err := c.late(ctx, b.plan.warm, push); err != nil {
 				return err
@@ -78,15 +78,15 @@ func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, e
 		}
 		var produced, posted, bare percentiles
 		for i := range b.plan.runs {
-			b.progress.Step(c.live, "latency %d/%d: %d pushes a second produced to Kafka", i+1, b.plan.runs, broadcastRate)
+			b.Progress.Step(c.live, "latency %d/%d: %d pushes a second produced to Kafka", i+1, b.plan.runs, broadcastRate)
 			if err := produced.take(c.late(ctx, b.plan.latency, direct)); err != nil {
 				return err
 			}
-			b.progress.Step(c.live, "latency %d/%d: %d pushes a second posted by HTTP (p99 produced %.1f ms)", i+1, b.plan.runs, broadcastRate, produced.p99[i])
+			b.Progress.Step(c.live, "latency %d/%d: %d pushes a second posted by HTTP (p99 produced %.1f ms)", i+1, b.plan.runs, broadcastRate, produced.p99[i])
 			if err := posted.take(c.late(ctx, b.plan.latency, byHTTP)); err != nil {
 				return err
 			}
-			b.progress.Step(loop.clients.live, "latency %d/%d: the same by a bare write loop", i+1, b.plan.runs)
+			b.Progress.Step(loop.clients.live, "latency %d/%d: the same by a bare write loop", i+1, b.plan.runs)
 			if err := bare.take(loop.clients.late(ctx, b.plan.latency, loop.push)); err != nil {
 				return err
 			}

@@ -3,27 +3,16 @@ package kafka
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os/exec"
 	"time"
 
-	"stentor/bench/proc"
-	"stentor/bench/report"
-	"stentor/bench/server"
+	"stentor/bench/suite"
 )
 
-// Options says what to measure.
+// Options says what to measure. Connections get a broadcast, and come back at once; the targets are for 5,000.
 type Options struct {
-	Stentor string   // the server's binary
+	suite.Options
 	Brokers []string // host:port of a Kafka that runs
-	// Baseline makes the command of a process that runs baseline.Serve.
-	Baseline    func() *exec.Cmd
-	Connections int      // that get a broadcast, and that come back at once; the targets are for 5,000
-	Users       int      // that get unicasts; the targets are for 10,000
-	Only        []string // names of Measurements, none for all
-	Quick       bool     // fewer and shorter samples, less history
-	Progress    io.Writer
-	Terminal    bool // Progress may be drawn over
+	Users   int      // that get unicasts; the targets are for 10,000
 }
 
 // Measurements are the names for Options.Only, in the order in which they run.
@@ -36,20 +25,15 @@ const (
 )
 
 func (o *Options) check() error {
-	if err := report.CheckNames(o.Only, Measurements); err != nil {
-		return err
-	}
-	if o.Connections < minConnections || o.Users < minConnections {
-		return fmt.Errorf("%d connections and %d users are too few to measure: use %d or more of each", o.Connections, o.Users, minConnections)
-	}
-	if len(o.Brokers) == 0 {
+	switch {
+	case o.Users < minConnections:
+		return fmt.Errorf("%d users are too few to measure: use %d or more", o.Users, minConnections)
+	case len(o.Brokers) == 0:
 		return errors.New("there is no Kafka: name its brokers, or run make bench-kafka, which starts one")
 	}
-	var err error
-	if o.Stentor, err = server.Find(o.Stentor); err != nil {
-		return err
-	}
-	return proc.NeedFiles(max(o.Users, 2*o.Connections)+reserve, "--connections and --users")
+	return o.Check(suite.Bounds{
+		Measurements: Measurements, Fewest: minConnections, Files: max(o.Users, 2*o.Connections) + reserve, Flags: "--connections and --users",
+	})
 }
 
 // few is how many clients get what the writes to all would hide.
@@ -94,5 +78,4 @@ const (
 const (
 	openTimeout  = 3 * time.Minute
 	adminTimeout = 20 * time.Second
-	wholeTimeout = 20 * time.Minute // one measurement
 )

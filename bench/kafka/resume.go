@@ -40,7 +40,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 			return err
 		}
 		defer away.Close()
-		b.progress.Step(away.live, "resume: opening %d connections", b.Connections+b.staying())
+		b.Progress.Step(away.live, "resume: opening %d connections", b.Connections+b.staying())
 		// A broadcast goes to those first who subscribed first, until others have come back between them: those who stay
 		// begin in the middle, or they would be better off before than ever after.
 		half := b.Connections / 2
@@ -56,7 +56,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 		}
 		var ratios, before, during, alone, seconds []float64
 		for i := range b.plan.resumes {
-			b.progress.Step(away.live, "resume %d/%d: all connected, %d pushes a second", i+1, b.plan.resumes, resumeRate)
+			b.Progress.Step(away.live, "resume %d/%d: all connected, %d pushes a second", i+1, b.plan.resumes, resumeRate)
 			stay.ResetLatency()
 			if err := both(b.plan.before); err != nil {
 				return err
@@ -72,7 +72,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 			}
 			stay.ResetLatency()
 			length := pace.Rate(missedRate).At(b.plan.missed)
-			b.progress.Step(away.live, "resume %d/%d: away (p99 was %.1f ms)", i+1, b.plan.resumes, report.Millis(p99))
+			b.Progress.Step(away.live, "resume %d/%d: away (p99 was %.1f ms)", i+1, b.plan.resumes, report.Millis(p99))
 			missed, err := d.toAll(ctx, missedRate, length, stay)
 			if err != nil {
 				return err
@@ -80,7 +80,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 			alone = append(alone, report.Millis(stay.Latency().P99))
 			away.total += int64(missed) * int64(b.Connections)
 
-			b.progress.Step(away.live, "resume %d/%d: %d come back over %d pushes", i+1, b.plan.resumes, b.Connections, missed)
+			b.Progress.Step(away.live, "resume %d/%d: %d come back over %d pushes", i+1, b.plan.resumes, b.Connections, missed)
 			stay.ResetLatency()
 			took, err := b.comeBack(ctx, d, stay, away)
 			if err != nil {

@@ -6,27 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
 	"stentor/bench/client"
 	"stentor/bench/measure"
 	"stentor/bench/pace"
-	"stentor/bench/proc"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/suite"
 )
 
 // bench is one run.
 type bench struct {
 	Options
-	plan        plan
-	name        string // begins the names of all that the run puts into Kafka
-	topics      topics
-	dir         string // for configurations and logs
-	credentials server.Credentials
-	progress    *report.Progress
+	*suite.Run
+	plan   plan
+	name   string // begins the names of all that the run puts into Kafka
+	topics topics
 }
 
 // Run takes the measurements. The report has those that were completed even when there is an error.
@@ -44,31 +41,19 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 // run closes t.
 func run(ctx context.Context, o Options, p plan, t topics) (*report.Report, error) {
 	defer t.close()
-	r := &report.Report{
-		Started: time.Now(), Machine: proc.ThisMachine(), Quick: o.Quick,
-		Load: fmt.Sprintf("%d connections, %d users, Kafka, server, clients and back ends on this machine", o.Connections, o.Users),
-	}
-	var err error
-	if r.Server, err = server.Version(ctx, o.Stentor); err != nil {
-		return r, err
-	}
-	dir, err := os.MkdirTemp("", "stentor-bench-")
+	r, err := suite.Begin(ctx, o.Options)
 	if err != nil {
-		return r, err
+		return &report.Report{}, err
 	}
-	defer os.RemoveAll(dir)
-	b := &bench{
-		Options: o, plan: p, topics: t, dir: dir, credentials: server.NewCredentials(), progress: report.NewProgress(o.Progress, o.Terminal),
-		name: "stentor-bench-" + strings.ToLower(rand.Text()[:8]),
+	defer r.Close()
+	r.Report.Load = fmt.Sprintf("%d connections, %d users, Kafka, server, clients and back ends on this machine", o.Connections, o.Users)
+	b := &bench{Options: o, Run: r, plan: p, topics: t, name: "stentor-bench-" + strings.ToLower(rand.Text()[:8])}
+	withBed := func(name string, f func(context.Context, *bed) ([]report.Result, error)) suite.Measurement {
+		return suite.Measurement{Name: name, Run: func(ctx context.Context) ([]report.Result, error) { return b.withBed(ctx, name, f) }}
 	}
-	defer b.progress.Close()
-	withBed := func(name string, f func(context.Context, *bed) ([]report.Result, error)) report.Measurement {
-		return report.Measurement{Name: name, Run: func(ctx context.Context) ([]report.Result, error) { return b.withBed(ctx, name, f) }}
-	}
-	all := []report.Measurement{
+	return r.Report, r.Measure(ctx, []suite.Measurement{
 		withBed("latency", b.latency), withBed("unicast", b.unicast), withBed("start", b.start), withBed("resume", b.resume),
-	}
-	return r, r.Measure(ctx, all, o.Only, wholeTimeout)
+	})
 }
 
 // bed is what one measurement has in Kafka: a topic, and a back end that produces to it.
@@ -107,7 +92,7 @@ var lingers = map[string]time.Duration{"unicast": 5 * time.Millisecond, "start":
 
 // serve runs f with a fresh server; ctx ends when the server does.
 func (b *bench) serve(ctx context.Context, d *bed, historyBytes int64, f func(context.Context, *server.Server) error) error {
-	s, ctx, err := server.Start(ctx, b.Stentor, b.dir, server.Config{Credentials: b.credentials, HistoryBytes: historyBytes, Kafka: &d.kafka})
+	s, ctx, err := server.Start(ctx, b.Stentor, b.Dir, server.Config{Credentials: b.Credentials, HistoryBytes: historyBytes, Kafka: &d.kafka})
 	if err != nil {
 		return err
 	}

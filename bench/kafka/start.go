@@ -31,7 +31,7 @@ const (
 // first, that is seconds.
 func (b *bench) start(ctx context.Context, d *bed) ([]report.Result, error) {
 	n := b.plan.history
-	b.progress.Step(func() string { return report.Group(d.back.acknowledged.Load()) + " records" }, "start: producing %s records of %d bytes", report.Group(int64(n)), startBytes)
+	b.Progress.Step(func() string { return report.Group(d.back.acknowledged.Load()) + " records" }, "start: producing %s records of %d bytes", report.Group(int64(n)), startBytes)
 	began := time.Now()
 	for i := range n {
 		r := record{destination: fmt.Sprintf("/topic/bench/%d", i%startDestinations), seq: uint32(i/startDestinations) + 1, due: time.Now(), size: startBytes}
@@ -45,7 +45,7 @@ func (b *bench) start(ctx context.Context, d *bed) ([]report.Result, error) {
 	filled := time.Since(began)
 	var seconds, rss, bytes, cpus, touches []float64
 	for i := range b.plan.starts {
-		b.progress.Step(nil, "start %d/%d: a node reads %s records", i+1, b.plan.starts, report.Group(int64(n)))
+		b.Progress.Step(nil, "start %d/%d: a node reads %s records", i+1, b.plan.starts, report.Group(int64(n)))
 		err := b.serve(ctx, d, int64(n)*(startBytes+perRecord), func(ctx context.Context, s *server.Server) error {
 			cpu, err := s.CPU()
 			if err != nil {

@@ -32,13 +32,13 @@ const lagGauge = "stentor_kafka_lag"
 func (b *bench) unicast(ctx context.Context, d *bed) (results []report.Result, err error) {
 	err = b.serve(ctx, d, 0, func(ctx context.Context, s *server.Server) error {
 		c, err := b.crowd(s, b.Users, func(o *client.Options) {
-			o.Subscriptions, o.Headers = []string{server.Queue}, b.credentials.Token
+			o.Subscriptions, o.Headers = []string{server.Queue}, b.Credentials.Token
 		})
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		b.progress.Step(c.live, "unicast: opening connections of %d users", b.Users)
+		b.Progress.Step(c.live, "unicast: opening connections of %d users", b.Users)
 		if err := c.open(ctx, b.Users); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (b *bench) unicast(ctx context.Context, d *bed) (results []report.Result, e
 				return d.back.produce(ctx, r)
 			})
 		}
-		b.progress.Step(c.live, "unicast: warming up")
+		b.Progress.Step(c.live, "unicast: warming up")
 		n, err := produce(ctx, b.plan.warm)
 		if err != nil {
 			return err
@@ -71,7 +71,7 @@ func (b *bench) unicast(ctx context.Context, d *bed) (results []report.Result, e
 		if err != nil {
 			return err
 		}
-		b.progress.Step(c.live, "unicast: %d records a second for %v", unicastRate, b.plan.unicast)
+		b.Progress.Step(c.live, "unicast: %d records a second for %v", unicastRate, b.plan.unicast)
 		lag := watchLag(ctx, s, func() int64 { return d.back.produced.Load() - c.Delivered() })
 		start := time.Now()
 		n, err = produce(ctx, b.plan.unicast)

@@ -15,7 +15,7 @@ import (
 
 // readFrame has the server send one message, for the bare loop to send the same bytes.
 func (b *bench) readFrame(ctx context.Context) error {
-	b.progress.Step(nil, "a message, to see how long its frame is")
+	b.Progress.Step(nil, "a message, to see how long its frame is")
 	return b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
 		if err := r.open(ctx, client.Reading, 1); err != nil {
 			return err

@@ -26,7 +26,7 @@ const (
 func (b *bench) connect(ctx context.Context) ([]report.Result, error) {
 	var ratios, bothRatios, costs, ownCosts, bares, rates []float64
 	for i := range b.plan.pairs {
-		b.progress.Step(nil, "connect %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
+		b.Progress.Step(nil, "connect %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
 		bare, err := b.bareCosts(ctx, b.plan.bareCPU)
 		if err != nil {
 			return nil, err
@@ -34,7 +34,7 @@ func (b *bench) connect(ctx context.Context) ([]report.Result, error) {
 		noReceipts := func(o *client.Options) { o.Receipts = false }
 		var cost, own, rate float64
 		err = b.withRig(ctx, noReceipts, func(ctx context.Context, r *rig) (err error) {
-			b.progress.Step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
+			b.Progress.Step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
 			cost, own, rate, err = r.connectCost(ctx, b.Connections)
 			return err
 		})

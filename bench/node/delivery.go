@@ -19,14 +19,14 @@ const deliveryTarget = 1.10
 func (b *bench) delivery(ctx context.Context) ([]report.Result, error) {
 	var ratios, rawRatios, costs, users, wrapped, raw []float64
 	for i := range b.plan.pairs {
-		b.progress.Step(nil, "delivery %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
+		b.Progress.Step(nil, "delivery %d/%d: bare write loop over %d connections", i+1, b.plan.pairs, b.Connections)
 		bare, err := b.bareCosts(ctx, b.plan.cpu)
 		if err != nil {
 			return nil, err
 		}
 		var cost, user float64
 		err = b.withRig(ctx, nil, func(ctx context.Context, r *rig) (err error) {
-			b.progress.Step(live(r.clients), "delivery %d/%d: server with %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
+			b.Progress.Step(live(r.clients), "delivery %d/%d: server with %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
 			cost, user, err = r.deliveryCost(ctx, b.Connections, b.plan.cpu)
 			return err
 		})

@@ -24,7 +24,7 @@ func (b *bench) memory(ctx context.Context) ([]report.Result, error) {
 	small, large := b.smallPoint(), b.largePoint()
 	var points [2]memoryPoint
 	for i, n := range []int{small, large} {
-		o := func(o *client.Options) { o.Headers, o.Heartbeat = b.credentials.Token, 10*time.Second }
+		o := func(o *client.Options) { o.Headers, o.Heartbeat = b.Credentials.Token, 10*time.Second }
 		err := b.withRig(ctx, o, func(ctx context.Context, r *rig) (err error) {
 			points[i], err = b.memoryPoint(ctx, r, n)
 			return err
@@ -57,14 +57,14 @@ type memorySample struct{ rss, history int64 }
 func (m memorySample) own() int64 { return m.rss - m.history }
 
 func (b *bench) memoryPoint(ctx context.Context, r *rig, n int) (p memoryPoint, err error) {
-	b.progress.Step(live(r.clients), "memory: %d connections", n)
+	b.Progress.Step(live(r.clients), "memory: %d connections", n)
 	if err := r.open(ctx, client.Reading, n); err != nil {
 		return p, err
 	}
 	if p.connected, err = b.memorySample(ctx, r); err != nil {
 		return p, err
 	}
-	b.progress.Step(live(r.clients), "memory: %d connections, broadcast and churn", n)
+	b.Progress.Step(live(r.clients), "memory: %d connections, broadcast and churn", n)
 	if err := r.rounds(ctx, 1); err != nil {
 		return p, err
 	}
@@ -74,7 +74,7 @@ func (b *bench) memoryPoint(ctx context.Context, r *rig, n int) (p memoryPoint, 
 	if err := r.open(ctx, client.Reading, n/churn); err != nil {
 		return p, err
 	}
-	b.progress.Step(live(r.clients), "memory: %d connections, %d pushes a second for %v", n, workRate, b.plan.work)
+	b.Progress.Step(live(r.clients), "memory: %d connections, %d pushes a second for %v", n, workRate, b.plan.work)
 	pushed, err := r.back.Paced(ctx, workRate, b.plan.work)
 	if err != nil {
 		return p, err

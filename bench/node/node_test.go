@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"stentor/bench/internal/fake"
-	"stentor/bench/server"
+	"stentor/bench/suite"
 	"stentor/bench/wait"
 )
 
@@ -19,12 +19,12 @@ import (
 func TestMain(m *testing.M) { fake.Main(m) }
 
 func testOptions() Options {
-	return Options{
+	return Options{suite.Options{
 		Stentor:     os.Args[0],
 		Baseline:    func() *exec.Cmd { return exec.Command(os.Args[0], "baseline") },
 		Connections: 100,
 		Progress:    &bytes.Buffer{},
-	}
+	}}
 }
 
 func bounded(t *testing.T) context.Context {
@@ -61,8 +61,13 @@ func TestRun(t *testing.T) {
 
 func TestRunEndsWithTheServer(t *testing.T) {
 	o := testOptions()
-	b := &bench{Options: o, plan: o.plan(), dir: t.TempDir(), credentials: server.NewCredentials()}
-	err := b.withRig(bounded(t), nil, func(ctx context.Context, r *rig) error {
+	r, err := suite.Begin(bounded(t), o.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	b := &bench{Options: o, Run: r, plan: o.plan()}
+	err = b.withRig(bounded(t), nil, func(ctx context.Context, r *rig) error {
 		r.server.Kill()
 		return wait.For(ctx, time.Minute)
 	})
@@ -84,7 +89,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	o := Options{Connections: 15000}
+	o := Options{suite.Options{Connections: 15000}}
 	if o.smallPoint() != 3000 || o.largePoint() != 18000 || o.silent() != 2000 {
 		t.Errorf("points %d, %d, silent %d", o.smallPoint(), o.largePoint(), o.silent())
 	}

@@ -1,27 +1,13 @@
 package node
 
 import (
-	"fmt"
-	"io"
-	"os/exec"
 	"time"
 
-	"stentor/bench/proc"
-	"stentor/bench/report"
-	"stentor/bench/server"
+	"stentor/bench/suite"
 )
 
-// Options says what to measure.
-type Options struct {
-	Stentor string // the server's binary
-	// Baseline makes the command of a process that runs baseline.Serve.
-	Baseline    func() *exec.Cmd
-	Connections int      // of the larger measurements; the targets are for 15,000
-	Only        []string // names of Measurements, none for all
-	Quick       bool     // fewer and shorter samples
-	Progress    io.Writer
-	Terminal    bool // Progress may be drawn over
-}
+// Options says what to measure. The targets are for 15,000 connections.
+type Options struct{ suite.Options }
 
 // Measurements are the names for Options.Only, in the order in which they run.
 var Measurements = []string{"memory", "delivery", "overload", "slow", "connect"}
@@ -33,17 +19,7 @@ const (
 )
 
 func (o *Options) check() error {
-	if err := report.CheckNames(o.Only, Measurements); err != nil {
-		return err
-	}
-	if o.Connections < minConnections {
-		return fmt.Errorf("%d connections are too few to measure: use %d or more", o.Connections, minConnections)
-	}
-	var err error
-	if o.Stentor, err = server.Find(o.Stentor); err != nil {
-		return err
-	}
-	return proc.NeedFiles(o.largePoint()+reserve, "--connections")
+	return o.Check(suite.Bounds{Measurements: Measurements, Fewest: minConnections, Files: o.largePoint() + reserve, Flags: "--connections"})
 }
 
 // Memory is measured at a small and a large number of connections, Connections apart.
@@ -87,5 +63,4 @@ const (
 const (
 	openTimeout    = 3 * time.Minute
 	deliverTimeout = time.Minute
-	wholeTimeout   = 20 * time.Minute // one measurement
 )

@@ -21,7 +21,7 @@ func (b *bench) overload(ctx context.Context) ([]report.Result, error) {
 	var batchRatios, parallelRatios, batches, parallels, bares []float64
 	for i := range b.plan.pairs {
 		var bare, batch, parallel float64
-		b.progress.Step(nil, "overload %d/%d: bare write loop", i+1, b.plan.pairs)
+		b.Progress.Step(nil, "overload %d/%d: bare write loop", i+1, b.plan.pairs)
 		err := b.withBare(ctx, b.Connections, func(ctx context.Context, w *bareLoop) (err error) {
 			bare, err = b.speeds(func() error { _, err := w.round(ctx, burst, baseline.Wrapped); return err })
 			return err
@@ -30,7 +30,7 @@ func (b *bench) overload(ctx context.Context) ([]report.Result, error) {
 			return nil, err
 		}
 		err = b.withRig(ctx, nil, func(ctx context.Context, r *rig) (err error) {
-			b.progress.Step(live(r.clients), "overload %d/%d: server, %d pushes at once (bare loop %s a second)", i+1, b.plan.pairs, burst, report.Number(bare))
+			b.Progress.Step(live(r.clients), "overload %d/%d: server, %d pushes at once (bare loop %s a second)", i+1, b.plan.pairs, burst, report.Number(bare))
 			if err := r.open(ctx, client.Reading, b.Connections); err != nil {
 				return err
 			}

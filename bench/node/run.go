@@ -4,55 +4,44 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"stentor/bench/client"
 	"stentor/bench/measure"
-	"stentor/bench/proc"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/suite"
 )
 
 // bench is one run.
 type bench struct {
 	Options
-	plan        plan
-	dir         string // for configurations and logs
-	credentials server.Credentials
-	progress    *report.Progress
-	frame       []byte // one message as the server sends it
+	*suite.Run
+	plan  plan
+	frame []byte // one message as the server sends it
 }
 
 // Run takes the measurements. The report has those that were completed even when there is an error.
 func Run(ctx context.Context, o Options) (*report.Report, error) { return run(ctx, o, o.plan()) }
 
 func run(ctx context.Context, o Options, p plan) (*report.Report, error) {
-	r := &report.Report{Started: time.Now(), Machine: proc.ThisMachine(), Quick: o.Quick}
 	if err := o.check(); err != nil {
-		return r, err
+		return &report.Report{}, err
 	}
-	var err error
-	if r.Server, err = server.Version(ctx, o.Stentor); err != nil {
-		return r, err
-	}
-	dir, err := os.MkdirTemp("", "stentor-bench-")
+	r, err := suite.Begin(ctx, o.Options)
 	if err != nil {
-		return r, err
+		return &report.Report{}, err
 	}
-	defer os.RemoveAll(dir)
-	b := &bench{Options: o, plan: p, dir: dir, credentials: server.NewCredentials(), progress: report.NewProgress(o.Progress, o.Terminal)}
-	defer b.progress.Close()
+	defer r.Close()
+	b := &bench{Options: o, Run: r, plan: p}
 	if err := b.readFrame(ctx); err != nil {
-		return r, err
+		return r.Report, err
 	}
-	r.Load = fmt.Sprintf("%d connections, payloads of %d bytes in frames of %d", o.Connections, payloadBytes, len(b.frame))
-
-	all := []report.Measurement{
+	r.Report.Load = fmt.Sprintf("%d connections, payloads of %d bytes in frames of %d", o.Connections, payloadBytes, len(b.frame))
+	return r.Report, r.Measure(ctx, []suite.Measurement{
 		{Name: "memory", Run: b.memory}, {Name: "delivery", Run: b.delivery}, {Name: "overload", Run: b.overload},
 		{Name: "slow", Run: b.slow}, {Name: "connect", Run: b.connect},
-	}
-	return r, r.Measure(ctx, all, o.Only, wholeTimeout)
+	})
 }
 
 // rig is a server, clients connected to it, and a back end.
@@ -68,7 +57,7 @@ type rig struct {
 // withRig runs f with a fresh server and no client yet. change sets what f wants of its clients. It is an error when a
 // message was not in order.
 func (b *bench) withRig(ctx context.Context, change func(*client.Options), f func(context.Context, *rig) error) error {
-	s, ctx, err := server.Start(ctx, b.Stentor, b.dir, server.Config{Credentials: b.credentials, SlowTimeout: slowTimeout})
+	s, ctx, err := server.Start(ctx, b.Stentor, b.Dir, server.Config{Credentials: b.Credentials, SlowTimeout: slowTimeout})
 	if err != nil {
 		return err
 	}

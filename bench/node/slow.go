@@ -30,7 +30,7 @@ func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 	silent := b.silent()
 	var ratios, with, without, kib, user, kernel, queued []float64
 	err := b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
-		b.progress.Step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
+		b.Progress.Step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
 		if err := r.open(ctx, client.Reading, b.Connections-silent); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 			return err
 		}
 		for i := range b.plan.slowPairs {
-			b.progress.Step(live(r.clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
+			b.Progress.Step(live(r.clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
 			p99, err := r.p99(ctx, b.plan.slow)
 			if err != nil {
 				return err
@@ -47,7 +47,7 @@ func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 			if err != nil {
 				return err
 			}
-			b.progress.Step(live(r.clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, report.Millis(p99))
+			b.Progress.Step(live(r.clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, report.Millis(p99))
 			if err := r.open(ctx, client.Silent, silent); err != nil {
 				return err
 			}

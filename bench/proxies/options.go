@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"stentor/bench/proc"
-	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/suite"
 )
 
 // Options says what to measure.
@@ -60,7 +60,7 @@ func (o *Options) check() (err error) {
 	case o.Pushes < 1 || o.Samples < 1:
 		return fmt.Errorf("%d pushes in %d samples measure nothing: use 1 or more of each", o.Pushes, o.Samples)
 	}
-	if err := report.CheckNames(o.Only, names); err != nil {
+	if err := suite.CheckNames(o.Only, names); err != nil {
 		return err
 	}
 	if o.Stentor, err = server.Find(o.Stentor); err != nil {

@@ -1,22 +1,22 @@
 package main
 
 import (
+	"context"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"stentor/bench/kafka"
+	"stentor/bench/report"
 )
 
 func kafkaCommand() *cobra.Command {
-	var asJSON bool
-	o := kafka.Options{Progress: os.Stderr, Terminal: isTerminal(os.Stderr)}
+	var o kafka.Options
 	if address := os.Getenv("KAFKA_BOOTSTRAP"); address != "" {
 		o.Brokers = strings.Split(address, ",")
 	}
-	c := &cobra.Command{
+	c := suiteCommand(&cobra.Command{
 		Use:   "kafka",
 		Short: "Measure one node with a real Kafka against its targets",
 		Long: `Measure one node with a real Kafka against its targets: the time from a back end's produce
@@ -32,24 +32,11 @@ that does nothing else, and one descriptor a connection (ulimit -n). The exit st
 		Example: `  stentor-bench kafka --stentor bin/stentor --bootstrap 127.0.0.1:9092
   stentor-bench kafka --only unicast,resume --quick
   stentor-bench kafka --json > kafka.json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			self, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			o.Baseline = func() *exec.Cmd { return exec.Command(self, baselineName) }
-			report, err := kafka.Run(cmd.Context(), o)
-			return finish(cmd.OutOrStdout(), report, err, asJSON)
-		},
-	}
+	}, &o.Options, kafka.Measurements, "fewer and shorter samples, a tenth of the history: two minutes, for orientation",
+		func(ctx context.Context) (*report.Report, error) { return kafka.Run(ctx, o) })
 	f := c.Flags()
-	f.StringVar(&o.Stentor, "stentor", "bin/stentor", "the server's binary")
 	f.StringSliceVar(&o.Brokers, "bootstrap", o.Brokers, "addresses of some brokers, host:port (default $KAFKA_BOOTSTRAP)")
 	f.IntVar(&o.Connections, "connections", 5000, "clients of a broadcast, and clients that resume at once")
 	f.IntVar(&o.Users, "users", 10000, "users that get unicasts")
-	f.StringSliceVar(&o.Only, "only", nil, "measure only these: "+strings.Join(kafka.Measurements, ", "))
-	f.BoolVar(&o.Quick, "quick", false, "fewer and shorter samples, a tenth of the history: two minutes, for orientation")
-	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return c
 }

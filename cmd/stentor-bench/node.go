@@ -1,19 +1,17 @@
 package main
 
 import (
-	"os"
-	"os/exec"
-	"strings"
+	"context"
 
 	"github.com/spf13/cobra"
 
 	"stentor/bench/node"
+	"stentor/bench/report"
 )
 
 func nodeCommand() *cobra.Command {
-	var asJSON bool
-	o := node.Options{Progress: os.Stderr, Terminal: isTerminal(os.Stderr)}
-	c := &cobra.Command{
+	var o node.Options
+	c := suiteCommand(&cobra.Command{
 		Use:   "node",
 		Short: "Measure one node on this machine against its targets",
 		Long: `Measure one node on this machine against its targets: memory per connection, CPU per
@@ -26,22 +24,8 @@ one descriptor a connection (ulimit -n). The exit status is 1 when a target is m
 		Example: `  stentor-bench node --stentor bin/stentor
   stentor-bench node --only delivery,connect --quick
   stentor-bench node --json > node.json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			self, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			o.Baseline = func() *exec.Cmd { return exec.Command(self, baselineName) }
-			report, err := node.Run(cmd.Context(), o)
-			return finish(cmd.OutOrStdout(), report, err, asJSON)
-		},
-	}
-	f := c.Flags()
-	f.StringVar(&o.Stentor, "stentor", "bin/stentor", "the server's binary")
-	f.IntVar(&o.Connections, "connections", 15000, "connections; memory is taken at a fifth and at six fifths of them")
-	f.StringSliceVar(&o.Only, "only", nil, "measure only these: "+strings.Join(node.Measurements, ", "))
-	f.BoolVar(&o.Quick, "quick", false, "fewer and shorter samples: a few minutes, for orientation")
-	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	}, &o.Options, node.Measurements, "fewer and shorter samples: a few minutes, for orientation",
+		func(ctx context.Context) (*report.Report, error) { return node.Run(ctx, o) })
+	c.Flags().IntVar(&o.Connections, "connections", 15000, "connections; memory is taken at a fifth and at six fifths of them")
 	return c
 }
