@@ -31,6 +31,7 @@ type Client struct {
 	options Options
 	wire    wire
 	started time.Time
+	ports   Ports // of this host
 	threads []*thread
 	running sync.WaitGroup
 
@@ -54,6 +55,10 @@ func New(o Options) (*Client, error) {
 		started: time.Now(),
 		reached: make(chan struct{}, 1),
 		opened:  make(chan struct{}, 1),
+	}
+	var err error
+	if c.ports, err = LocalPorts(); err != nil {
+		return nil, err
 	}
 	if o.TLS != nil {
 		c.tlsJobs = c.hire(handshakers)

@@ -126,7 +126,7 @@ func newBareReader(to netip.AddrPort, connections, threads int) (*bareReader, er
 		r.epolls = append(r.epolls, epoll)
 	}
 	for i := range connections {
-		fd, err := dial(to, Loopback(1)[0], Reading)
+		fd, err := dial(to, Loopback(1)[0], Ports{}, Reading)
 		if err != nil {
 			return nil, err
 		}

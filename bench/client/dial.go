@@ -40,7 +40,8 @@ func (t *thread) dial(kind Kind, due int64) {
 	if len(o.Sources) > 0 {
 		from = o.Sources[number/len(o.Addresses)%len(o.Sources)]
 	}
-	fd, err := dial(o.Addresses[number%len(o.Addresses)], from, kind)
+	ports := t.client.ports.window(number / len(o.Addresses) / max(len(o.Sources), 1))
+	fd, err := dial(o.Addresses[number%len(o.Addresses)], from, ports, kind)
 	c.fd, c.state = int32(fd), dialing
 	if err != nil {
 		t.fail(c, err.Error())

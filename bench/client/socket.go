@@ -15,8 +15,9 @@ const silentBuffer = 32 << 10
 
 var errNoPort = errors.New("connect: no local port is left towards this server (more source addresses, or a wider net.ipv4.ip_local_port_range)")
 
-// dial starts to connect, from the address given if it is one. The connection may be on its way still.
-func dial(to netip.AddrPort, from netip.Addr, kind Kind) (fd int, err error) {
+// dial starts to connect, from the address given if it is one, and from one of the ports as long as one is free. The
+// connection may be on its way still.
+func dial(to netip.AddrPort, from netip.Addr, ports Ports, kind Kind) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("socket: %w", err)
@@ -25,7 +26,12 @@ func dial(to netip.AddrPort, from netip.Addr, kind Kind) (fd int, err error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+	ports.bound(fd)
+	server := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	if err = unix.Connect(fd, server); err == unix.EADDRNOTAVAIL {
+		Ports{}.bound(fd) // which is any
+		err = unix.Connect(fd, server)
+	}
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
 		if err == unix.EADDRNOTAVAIL {

@@ -47,16 +47,13 @@ func thisHost() (host, error) {
 		}
 	}
 	h.files = limit.Cur
-	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	ports, err := client.LocalPorts()
 	if err != nil {
 		return h, err
 	}
-	if f := bytes.Fields(b); len(f) == 2 {
-		low, _ := strconv.Atoi(string(f[0]))
-		high, _ := strconv.Atoi(string(f[1]))
-		h.ports = high - low + 1
-	}
-	if b, err = os.ReadFile("/proc/meminfo"); err != nil {
+	h.ports = ports.Len()
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
 		return h, err
 	}
 	for line := range bytes.Lines(b) {
@@ -121,7 +118,7 @@ func (s *Spec) sourcesOn(h *host, t *target) (fromAddresses, error) {
 	need := (s.Connections + each - 1) / each
 	switch {
 	case len(from) == 0 && t.local():
-		// All of 127.0.0.0/8 is there without a command. With many addresses a free port is found at once.
+		// All of 127.0.0.0/8 is there without a command.
 		return client.Loopback((s.Connections + servers - 1) / servers), nil
 	case len(from) == 0 && need <= 1:
 		return nil, nil
