@@ -74,6 +74,10 @@ func (o *Options) config(logs chan ck.LogEvent, usual, more ck.ConfigMap) *ck.Co
 		"client.id":                          "stentor-" + o.Node,
 		"reconnect.backoff.max.ms":           2000,
 		"topic.metadata.refresh.interval.ms": 30_000,
+		// A broker whose host has lost its power says nothing, and connections to it stay. Until one is given up nobody asks
+		// who leads in its place, which takes Kafka's controllers 9 s to decide. librdkafka's own bounds are 60 and 30 s.
+		"socket.timeout.ms":                  5000,
+		"socket.connection.setup.timeout.ms": 5000,
 		"log.connection.close":               false,
 		"allow.auto.create.topics":           false,
 	}

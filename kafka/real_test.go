@@ -260,6 +260,20 @@ func TestRealBrokerKilled(t *testing.T) {
 
 // When the leader of three is killed another one goes on: an acknowledged push is on two of them at least.
 func TestRealLeaderKilled(t *testing.T) {
+	withoutLeader(t, func(c *kafkatest.Cluster, leader int) error {
+		c.KillBroker(leader)
+		return nil
+	}, (*kafkatest.Cluster).RestartBroker)
+}
+
+// The same when the leader's host loses its power: no connection ends, nothing is answered any more.
+func TestRealLeaderSilent(t *testing.T) {
+	withoutLeader(t, (*kafkatest.Cluster).Freeze, (*kafkatest.Cluster).Thaw)
+}
+
+// withoutLeader takes the leader of three away under load, and gives it back.
+func withoutLeader(t *testing.T, take, give func(c *kafkatest.Cluster, broker int) error) {
+	t.Helper()
 	b, s, c, topic := openOwn(t, 3)
 	found, err := b.admin.DescribeConfigs(t.Context(), []ck.ConfigResource{{Type: ck.ResourceTopic, Name: topic}})
 	if err != nil {
@@ -278,11 +292,16 @@ func TestRealLeaderKilled(t *testing.T) {
 	until(t, "three replicas", func() bool { return len(partition().Isrs) == 3 })
 	leader := partition().Leader
 	pushThrough(t, b, s, func(func() bool) {
-		c.KillBroker(int(leader))
+		began := time.Now()
+		if err := take(c, int(leader)); err != nil {
+			t.Fatal(err)
+		}
 		until(t, "another leader", func() bool { p := partition(); return len(p.Replicas) == 3 && p.Leader >= 0 && p.Leader != leader })
+		t.Logf("another leader after %v", time.Since(began))
 		before := s.count()
 		until(t, "pushes with two of three", func() bool { return s.count() > before+100 })
-		if err := c.RestartBroker(int(leader)); err != nil {
+		t.Logf("pushes after %v", time.Since(began))
+		if err := give(c, int(leader)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -306,21 +325,22 @@ func openOwn(t *testing.T, brokers int) (*Bus, *sink, *kafkatest.Cluster, string
 // All that was answered has to arrive, once and in order.
 func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool)) {
 	t.Helper()
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	var answered []string
 	var refused atomic.Int64
 	var wg sync.WaitGroup
+	end := func() {
+		stop.Store(true)
+		wg.Wait()
+	}
+	defer end()
 	wg.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for i := 0; !stop.Load(); i++ {
 			id := fmt.Sprint(i)
-			for {
+			for begun := time.Now(); !stop.Load() || time.Since(begun) < waitTime; {
 				_, err := push(b, "/topic/shop/a", id)
 				if err == nil {
+					answered = append(answered, id)
 					break
 				}
 				if !errors.Is(err, bus.ErrUnavailable) {
@@ -328,15 +348,13 @@ func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool))
 				}
 				refused.Add(1)
 			}
-			answered = append(answered, id)
 		}
 	})
 	until(t, "pushes before the fault", func() bool { return s.count() > 100 })
 	fault(func() bool { return refused.Load() > 0 })
 	before := s.count()
 	until(t, "pushes after the fault", func() bool { return s.count() > before+100 })
-	close(stop)
-	wg.Wait()
+	end()
 	last := answered[len(answered)-1]
 	until(t, "the last", func() bool { ids := s.ids(); return ids[len(ids)-1] == last })
 	seen := map[string]bool{}

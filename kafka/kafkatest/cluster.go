@@ -160,6 +160,10 @@ func (c *Cluster) KillBroker(i int) { c.brokers[i].end(syscall.SIGKILL) }
 // RestartBroker starts broker i, which was killed, on its old data and ports and returns once it serves clients.
 func (c *Cluster) RestartBroker(i int) error { return c.brokers[i].start(c.classPath, c.jvm) }
 
+// Freeze has broker i do nothing any more, and say nothing of it, as a host that has lost its power; Thaw has it go on.
+func (c *Cluster) Freeze(i int) error { return c.brokers[i].process.Signal(syscall.SIGSTOP) }
+func (c *Cluster) Thaw(i int) error   { return c.brokers[i].process.Signal(syscall.SIGCONT) }
+
 // RunTool runs one of Kafka's tools, such as Topics or Groups, and returns what it printed.
 func (c *Cluster) RunTool(class string, args ...string) (string, error) {
 	return RunTool(c.Bootstrap(), class, args...)
