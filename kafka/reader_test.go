@@ -386,3 +386,20 @@ func TestPoisonIsToldSeldom(t *testing.T) {
 		})
 	}
 }
+
+// A node with many projects does not tell the trouble of each.
+func TestSomeTroubles(t *testing.T) {
+	var all []error
+	for i := range mostTold + 3 {
+		all = append(all, fmt.Errorf("topic %d is missing", i))
+	}
+	if err := some(nil); err != nil {
+		t.Error(err)
+	}
+	if err := some(all[:mostTold]); strings.Contains(err.Error(), "more") || !strings.Contains(err.Error(), "topic 4 ") {
+		t.Error(err)
+	}
+	if err := some(all); !strings.HasSuffix(err.Error(), "topic 4 is missing\nand 3 more") {
+		t.Error(err)
+	}
+}

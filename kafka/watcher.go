@@ -133,9 +133,22 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 		places[t.Project] = place{t.Name, in, f.epoch}
 	}
 	if w.reader.takeLost() {
-		troubles = append(troubles, w.recheck(ctx))
+		if err := w.recheck(ctx); err != nil {
+			troubles = append(troubles, err)
+		}
 	}
-	return places, errors.Join(troubles...)
+	return places, some(troubles)
+}
+
+// mostTold bounds how many troubles are told at once: a node may have hundreds of projects.
+const mostTold = 5
+
+// some joins the first of all.
+func some(all []error) error {
+	if n := len(all) - mostTold; n > 0 {
+		all = append(all[:mostTold:mostTold], fmt.Errorf("and %d more", n))
+	}
+	return errors.Join(all...)
 }
 
 // find is a topic as it was found, or what is wrong with it. A missing one is made, for the next look. acls are what the
