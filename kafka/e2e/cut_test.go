@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
+	"time"
 
 	"stentor/kafka/kafkatest"
 )
@@ -32,6 +34,27 @@ func TestNodeCutOff(t *testing.T) {
 			}
 		}
 		broker.Mend(0)
+	})
+	if n := w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }); n != int64(len(w.crowd.all)) {
+		t.Errorf("%d clients made %d connections", len(w.crowd.all), n)
+	}
+}
+
+// A node stands still under load for longer than Kafka needs to hear of it, as when its virtual machine is moved, and goes
+// on: what it was asked to push meanwhile went through the other node, its clients are still there, and everyone gets
+// everything once.
+func TestNodeFrozen(t *testing.T) {
+	const before, between, after = 4_000, 8_000, 20_000
+	w := newWorld(t, newCluster(t, kafkatest.Bootstrap(t), 2), setup{singles: 1000, batched: 3000, partitions: 1})
+	w.cluster.http.Timeout = 2 * time.Second // of the back end
+	w.load(t, after, func() {
+		w.await(t, before)
+		frozen := w.nodes[1]
+		frozen.signal(syscall.SIGSTOP)
+		eventually(t, text("no push was sent again"), func() bool { return w.backend.retries.Load() > 0 })
+		w.await(t, w.backend.answered()+between)
+		frozen.signal(syscall.SIGCONT)
+		frozen.waitReady()
 	})
 	if n := w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }); n != int64(len(w.crowd.all)) {
 		t.Errorf("%d clients made %d connections", len(w.crowd.all), n)

@@ -205,15 +205,22 @@ func (n *node) start() {
 	n.mu.Unlock()
 }
 
+// signal sends one to the process, if there is one.
+func (n *node) signal(sig syscall.Signal) (process *os.Process, ended <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.process != nil {
+		_ = n.process.Signal(sig)
+	}
+	return n.process, n.ended
+}
+
 // end sends a signal and waits until the process is gone.
 func (n *node) end(sig syscall.Signal) {
-	n.mu.Lock()
-	process, ended := n.process, n.ended
-	n.mu.Unlock()
+	process, ended := n.signal(sig)
 	if process == nil {
 		return
 	}
-	_ = process.Signal(sig)
 	select {
 	case <-ended:
 	case <-time.After(patience):
