@@ -52,11 +52,12 @@ func decode1(b []byte) (Header, int, error) {
 // unfinished says of a line without CRLF whether the CRLF may still come: a CR or LF of its own may not be there, and
 // what is longer than any line need not be waited for.
 func unfinished(b []byte) error {
-	if len(b) >= line1 {
-		return ErrLength
-	}
+	b = b[:min(len(b), line1)]
 	if i := bytes.IndexAny(b, "\r\n"); i >= 0 && (b[i] != '\r' || i != len(b)-1) {
 		return ErrInvalid
+	}
+	if len(b) == line1 {
+		return ErrLength
 	}
 	return nil
 }
