@@ -9,19 +9,16 @@ import (
 // line1 is the longest line of version 1, its CRLF included (section 2.1).
 const line1 = 107
 
-var (
-	lineEnd = []byte("\r\n")
-	unknown = []byte("UNKNOWN")
-)
+var unknown = []byte("UNKNOWN")
 
 // decode1 reads a line of version 1.
 func decode1(b []byte) (Header, int, error) {
-	end := bytes.Index(b[:min(len(b), line1)], lineEnd)
-	if end < 0 {
-		return Header{}, 0, unfinished(b)
+	end, err := endOfLine(b)
+	if end < 0 || err != nil {
+		return Header{}, 0, err
 	}
 	rest := b[len(word1):end]
-	n := end + len(lineEnd)
+	n := end + len("\r\n")
 	if bytes.Equal(rest, unknown) || bytes.HasPrefix(rest, []byte("UNKNOWN ")) {
 		return Header{}, n, nil // whatever stands behind it is ignored
 	}
@@ -49,17 +46,20 @@ func decode1(b []byte) (Header, int, error) {
 	return Header{Source: source, Destination: destination}, n, nil
 }
 
-// unfinished says of a line without CRLF whether the CRLF may still come: a CR or LF of its own may not be there, and
-// what is longer than any line need not be waited for.
-func unfinished(b []byte) error {
+// endOfLine finds the CRLF, or nothing (-1) while it may still come. A CR or LF of its own may not be there, and what is
+// longer than any line need not be waited for: the same is said however the bytes come.
+func endOfLine(b []byte) (at int, err error) {
 	b = b[:min(len(b), line1)]
-	if i := bytes.IndexAny(b, "\r\n"); i >= 0 && (b[i] != '\r' || i != len(b)-1) {
-		return ErrInvalid
+	at = bytes.IndexAny(b, "\r\n")
+	switch {
+	case at >= 0 && (b[at] == '\n' || at+1 < len(b) && b[at+1] != '\n'):
+		return -1, ErrInvalid
+	case at >= 0 && at+1 < len(b):
+		return at, nil
+	case len(b) == line1:
+		return -1, ErrLength
 	}
-	if len(b) == line1 {
-		return ErrLength
-	}
-	return nil
+	return -1, nil
 }
 
 // parse1 reads an address and a port in their canonical form: no zone, no leading zeroes, no sign.
