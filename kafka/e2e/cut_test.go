@@ -34,6 +34,9 @@ func TestNodeCutOff(t *testing.T) {
 			}
 		}
 		broker.Mend(0)
+		eventually(t, text("what the wire held did not come a second time"), func() bool {
+			return w.nodes[0].metric(`stentor_pushes_skipped_total{project="shop",reason="repeated"}`) > 0
+		})
 	})
 	if n := w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }); n != int64(len(w.crowd.all)) {
 		t.Errorf("%d clients made %d connections", len(w.crowd.all), n)

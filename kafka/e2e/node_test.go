@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -240,6 +241,28 @@ func (n *node) readiness() (ready bool, text string) {
 	defer r.Body.Close()
 	body, _ := io.ReadAll(r.Body)
 	return r.StatusCode == http.StatusOK, string(body)
+}
+
+// metric is the value of one of the node's.
+func (n *node) metric(name string) float64 {
+	n.cluster.t.Helper()
+	_, api := n.addresses()
+	r, err := n.cluster.http.Get(api + "/metrics")
+	if err != nil {
+		n.cluster.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	for in := bufio.NewScanner(r.Body); in.Scan(); {
+		if value, ok := strings.CutPrefix(in.Text(), name+" "); ok {
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				n.cluster.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	n.cluster.t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 func (n *node) waitReady() {
