@@ -45,22 +45,17 @@ const endTime = 2 * time.Second
 // ask stores where the partitions end. Those whose leaders do not tell keep what they had.
 func ask(ctx context.Context, admin *ck.AdminClient, parts []*partition) {
 	at := time.Now()
-	specs := make(map[ck.TopicPartition]ck.OffsetSpec, len(parts))
-	places := make(map[partitionKey]*partition, len(parts))
-	for _, p := range parts {
-		specs[ck.TopicPartition{Topic: &p.topic, Partition: p.number}] = ck.LatestOffsetSpec
-		places[p.key()] = p
+	keys := make([]partitionKey, len(parts))
+	for i, p := range parts {
+		keys[i] = p.key()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*endTime)
 	defer cancel()
-	got, err := admin.ListOffsets(ctx, specs, ck.SetAdminRequestTimeout(endTime), ck.SetAdminIsolationLevel(ck.IsolationLevelReadCommitted))
-	if err != nil {
-		return
-	}
-	for tp, info := range got.ResultInfos {
-		// A leader that did not answer in time shows as no error, but as no offset.
-		if p := places[partitionKey{*tp.Topic, tp.Partition}]; p != nil && info.Error.Code() == ck.ErrNoError && info.Offset >= 0 {
-			p.known.Store(&partitionEnd{int64(info.Offset), at})
+	got, _ := listOffsets(ctx, admin, keys, ck.LatestOffsetSpec, // what is not told shows in how late it is
+		ck.SetAdminRequestTimeout(endTime), ck.SetAdminIsolationLevel(ck.IsolationLevelReadCommitted))
+	for _, p := range parts {
+		if offset, ok := got[p.key()]; ok && offset != none {
+			p.known.Store(&partitionEnd{offset, at})
 		}
 	}
 }

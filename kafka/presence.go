@@ -232,8 +232,7 @@ func (p *presence) reported(m *ck.Message) {
 
 // bounds are the offsets between which the reading begins and has caught up. A missing topic is made.
 func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
-	w := &watcher{opts: p.opts, admin: p.admin}
-	begins, err := w.offsets(ctx, p.opts.NodesTopic, []int32{0}, ck.EarliestOffsetSpec)
+	begins, err := offsets(ctx, p.admin, p.opts.NodesTopic, []int32{0}, ck.EarliestOffsetSpec)
 	if err != nil {
 		err = fmt.Errorf("topic %s: %w", p.opts.NodesTopic, needs(err, "Read and Write", p.opts.NodesTopic))
 		if p.opts.Create && p.opts.MockEpoch == 0 {
@@ -244,7 +243,7 @@ func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
 		}
 		return 0, 0, err
 	}
-	ends, err := w.offsets(ctx, p.opts.NodesTopic, []int32{0}, ck.LatestOffsetSpec)
+	ends, err := offsets(ctx, p.admin, p.opts.NodesTopic, []int32{0}, ck.LatestOffsetSpec)
 	if err != nil {
 		return 0, 0, err
 	}

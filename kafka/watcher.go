@@ -195,7 +195,7 @@ func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	ends, err := w.offsets(ctx, t.Name, missing, ck.LatestOffsetSpec)
+	ends, err := offsets(ctx, w.admin, t.Name, missing, ck.LatestOffsetSpec)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
 	if fresh {
 		from = ck.NewOffsetSpecForTimestamp(time.Now().Add(-w.opts.Window).UnixMilli())
 	}
-	begins, err := w.offsets(ctx, t.Name, missing, from)
+	begins, err := offsets(ctx, w.admin, t.Name, missing, from)
 	if err != nil {
 		return err
 	}
@@ -233,12 +233,12 @@ func (w *watcher) recheck(ctx context.Context) error {
 			numbers = append(numbers, p.number)
 			nexts[p.number] = p.position.Load()
 		}
-		begins, err := w.offsets(ctx, name, numbers, ck.EarliestOffsetSpec)
+		begins, err := offsets(ctx, w.admin, name, numbers, ck.EarliestOffsetSpec)
 		if err != nil {
 			w.reader.loseAgain()
 			return err
 		}
-		ends, err := w.offsets(ctx, name, numbers, ck.LatestOffsetSpec)
+		ends, err := offsets(ctx, w.admin, name, numbers, ck.LatestOffsetSpec)
 		if err != nil {
 			w.reader.loseAgain()
 			return err
@@ -259,43 +259,6 @@ func (w *watcher) recheck(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// none is where there is no offset: no record is as young as was asked for.
-const none = -1
-
-// offsets asks for one offset of each partition, which may be none.
-func (w *watcher) offsets(ctx context.Context, topic string, numbers []int32, spec ck.OffsetSpec) (map[int32]int64, error) {
-	if len(numbers) == 0 {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	ask := map[ck.TopicPartition]ck.OffsetSpec{}
-	for _, n := range numbers {
-		ask[ck.TopicPartition{Topic: &topic, Partition: n}] = spec
-	}
-	got, err := w.admin.ListOffsets(ctx, ask)
-	if err != nil {
-		if unanswered(err) {
-			err = fmt.Errorf("the broker that leads its partitions does not answer: %w", err)
-		}
-		return nil, err
-	}
-	all := map[int32]int64{}
-	for tp, info := range got.ResultInfos {
-		if info.Error.Code() != ck.ErrNoError {
-			return nil, info.Error
-		}
-		if info.Offset < none { // its leader did not answer in time
-			continue
-		}
-		all[tp.Partition] = int64(info.Offset)
-	}
-	if len(all) != len(numbers) {
-		return nil, errors.New("the broker did not tell all offsets")
-	}
-	return all, nil
 }
 
 // describe asks for the topics that are there.

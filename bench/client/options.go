@@ -105,8 +105,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// connectionsPerSource is well below the 28,232 ports of net.ipv4.ip_local_port_range, because connect(2) looks long
-// for a free one when few are left, and connections that have just been closed hold theirs for a minute.
+// connectionsPerSource is well below the 28,232 ports of net.ipv4.ip_local_port_range, because connections that have just
+// been closed hold theirs for a minute, and before Linux 6.3 connect(2) looks long for a free one when few are left.
 const connectionsPerSource = 8000
 
 // Loopback returns 127.0.0.2 and as many addresses after it as n connections to one server port need.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"stentor/bench/suite"
 	"stentor/tuning/proxy"
 )
 
@@ -42,7 +43,7 @@ func TestRun(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, "stentor/cmd/stentor").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	c, err := Run(bounded(t), Options{Stentor: binary, Connections: minConnections, Pushes: 3, Samples: 1, Progress: t.Output(), calm: time.Millisecond})
+	c, err := Run(bounded(t), Options{Options: suite.Options{Stentor: binary, Connections: minConnections, Progress: t.Output()}, Pushes: 3, Samples: 1, calm: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	good := Options{Stentor: "/bin/true", Connections: minConnections, Pushes: 1, Samples: 1}
+	good := Options{Options: suite.Options{Stentor: "/bin/true", Connections: minConnections}, Pushes: 1, Samples: 1}
 	for want, change := range map[string]func(*Options){
 		"too few":                   func(o *Options) { o.Connections = 1 },
 		"measure nothing":           func(o *Options) { o.Pushes = 0 },

@@ -12,46 +12,40 @@ import (
 	"stentor/bench/certificate"
 	"stentor/bench/client"
 	"stentor/bench/measure"
-	"stentor/bench/proc"
 	"stentor/bench/report"
 	"stentor/bench/server"
+	"stentor/bench/suite"
 	"stentor/bench/wait"
 	"stentor/tuning/proxy"
 )
 
 type bench struct {
 	Options
-	dir         string // for configurations, sockets and logs
+	*suite.Run
 	certificate string
 	trusting    *tls.Config
-	credentials server.Credentials
-	progress    *report.Progress
 }
 
 // Run measures. The costs have what was measured even when there is an error.
 func Run(ctx context.Context, o Options) (c *Costs, err error) {
-	c = &Costs{Started: time.Now(), Machine: proc.ThisMachine(), Connections: o.Connections, Pushes: o.Pushes, Samples: o.Samples}
+	c = &Costs{Connections: o.Connections, Pushes: o.Pushes, Samples: o.Samples}
 	if err := o.check(); err != nil {
 		return c, err
 	}
-	if c.Stentor, err = server.Version(ctx, o.Stentor); err != nil {
+	r, err := suite.Begin(ctx, o.Options)
+	if err != nil {
 		return c, err
 	}
-	b := &bench{Options: o, credentials: server.NewCredentials()}
-	if b.dir, err = os.MkdirTemp("", "proxies-"); err != nil {
-		return c, err
-	}
-	defer os.RemoveAll(b.dir)
+	defer r.Close()
+	c.Started, c.Machine, c.Stentor = r.Report.Started, r.Report.Machine, r.Report.Server
 	pair, err := certificate.New()
 	if err != nil {
 		return c, err
 	}
-	b.trusting = pair.Trusting()
-	if b.certificate, err = pair.Write(b.dir); err != nil {
+	b := &bench{Options: o, Run: r, trusting: pair.Trusting()}
+	if b.certificate, err = pair.Write(b.Dir); err != nil {
 		return c, err
 	}
-	b.progress = report.NewProgress(o.Progress, o.Terminal)
-	defer b.progress.Close()
 	all := chosen(o.Only)
 	samples := make([][]sample, len(all))
 	defer func() {
@@ -63,7 +57,7 @@ func Run(ctx context.Context, o Options) (c *Costs, err error) {
 	}()
 	for i := range o.Samples { // the ways take turns, so that what changes meanwhile strikes all alike
 		for j, w := range all {
-			b.progress.Step(nil, "%s, sample %d of %d", w.name, i+1, o.Samples)
+			b.Progress.Step(nil, "%s, sample %d of %d", w.name, i+1, o.Samples)
 			one, err := b.sample(ctx, w)
 			if err != nil {
 				return c, fmt.Errorf("%s: %w", w.name, err)
@@ -78,11 +72,11 @@ func Run(ctx context.Context, o Options) (c *Costs, err error) {
 func (b *bench) sample(ctx context.Context, w way) (s sample, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, sampleTimeout, fmt.Errorf("a sample takes longer than %v", sampleTimeout))
 	defer cancel()
-	dir, err := os.MkdirTemp(b.dir, "")
+	dir, err := os.MkdirTemp(b.Dir, "")
 	if err != nil {
 		return s, err
 	}
-	c := server.Config{Credentials: b.credentials}
+	c := server.Config{Credentials: b.Credentials}
 	r := proxy.Request{Kind: w.kind, Connections: b.Connections + reserve, Path: server.Path, Workers: runtime.NumCPU()}
 	if err := w.place(&c, &r, dir); err != nil {
 		return s, err
@@ -106,7 +100,7 @@ func (b *bench) sample(ctx context.Context, w way) (s sample, err error) {
 	}
 	o := client.Options{
 		Addresses: []netip.AddrPort{at}, Path: server.Path, Subscriptions: []string{server.Queue, server.Topic}, Receipts: true,
-		Heartbeat: restfulHeartbeat, Headers: b.credentials.Token, Sources: client.Loopback(b.Connections),
+		Heartbeat: restfulHeartbeat, Headers: b.Credentials.Token, Sources: client.Loopback(b.Connections),
 	}
 	if w.tls {
 		o.TLS, o.Host = b.trusting, certificate.Name

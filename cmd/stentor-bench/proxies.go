@@ -12,7 +12,8 @@ import (
 
 func proxiesCommand() *cobra.Command {
 	var asJSON bool
-	o := proxies.Options{Progress: os.Stderr, Terminal: isTerminal(os.Stderr)}
+	var o proxies.Options
+	o.Progress, o.Terminal = os.Stderr, isTerminal(os.Stderr)
 	c := &cobra.Command{
 		Use:   "proxies",
 		Short: "Measure what nginx and HAProxy before a node cost",

@@ -1,7 +1,6 @@
 package kafkatest
 
 import (
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -124,8 +123,5 @@ func (w *wire) close() error {
 	w.mu.Unlock()
 	err := w.listener.Close()
 	w.wg.Wait()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
 	return err
 }

@@ -1,0 +1,61 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// none is where there is no offset: no record is as young as was asked for.
+const none = -1
+
+// offsets asks for one offset of each partition of a topic, which may be none. It is all of them or an error.
+func offsets(ctx context.Context, admin *ck.AdminClient, topic string, numbers []int32, spec ck.OffsetSpec) (map[int32]int64, error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	keys := make([]partitionKey, len(numbers))
+	for i, n := range numbers {
+		keys[i] = partitionKey{topic, n}
+	}
+	got, err := listOffsets(ctx, admin, keys, spec)
+	switch {
+	case err == nil && len(got) != len(keys):
+		err = errors.New("the broker did not tell all offsets")
+	case err != nil && unanswered(err):
+		err = fmt.Errorf("the broker that leads its partitions does not answer: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int32]int64, len(got))
+	for key, offset := range got {
+		all[key.number] = offset
+	}
+	return all, nil
+}
+
+// listOffsets asks for one offset of each partition. It returns those that their leaders have told, and what one of the
+// others has said instead: not those of a leader that did not answer in time, which librdkafka shows as no error and no
+// offset.
+func listOffsets(ctx context.Context, admin *ck.AdminClient, keys []partitionKey, spec ck.OffsetSpec, options ...ck.ListOffsetsAdminOption) (all map[partitionKey]int64, err error) {
+	specs := make(map[ck.TopicPartition]ck.OffsetSpec, len(keys))
+	for _, key := range keys {
+		specs[ck.TopicPartition{Topic: &key.topic, Partition: key.number}] = spec
+	}
+	got, err := admin.ListOffsets(ctx, specs, options...)
+	all = make(map[partitionKey]int64, len(keys))
+	for tp, info := range got.ResultInfos {
+		switch {
+		case info.Error.Code() != ck.ErrNoError:
+			err = info.Error
+		case info.Offset >= none:
+			all[partitionKey{*tp.Topic, tp.Partition}] = int64(info.Offset)
+		}
+	}
+	return all, err
+}
