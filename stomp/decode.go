@@ -100,6 +100,9 @@ func (d *Decoder) frame(b []byte, v Version, lim *Limits, p *Progress, f *Frame)
 	if e := d.finishHead(b[:end], c.escapes(v)); e != nil {
 		return 0, e
 	}
+	if d.padded(c, v) && !d.trim() {
+		return 0, errColon
+	}
 
 	length, known, e := d.bodyLength(c, lim)
 	if e != nil {
@@ -254,10 +257,43 @@ func (d *Decoder) unescape(s []byte, v Version) ([]byte, bool) {
 	return d.scratch[start:], true
 }
 
-// bodyLength returns how long the body of a c with d.headers is, if that is known before its NUL is seen.
+// padded reports whether the headers of a c may have spaces around names and values that do not belong to them. STOMP
+// 1.0 lets clients pad, later versions forbid trimming. A CONNECT is of 1.0 when it offers nothing later.
+func (d *Decoder) padded(c Command, v Version) bool {
+	switch c {
+	case Connected, MessageCommand, Receipt, ErrorCommand:
+		return false
+	case Connect:
+		for _, h := range d.headers {
+			if string(bytes.Trim(h.Name, padding)) == "accept-version" {
+				return string(bytes.Trim(h.Value, padding)) == V10.String()
+			}
+		}
+		return true
+	default:
+		return v == V10
+	}
+}
+
+const padding = " \t"
+
+// trim takes the padding off d.headers. It reports false when nothing of a name is left.
+func (d *Decoder) trim() bool {
+	for i := range d.headers {
+		h := &d.headers[i]
+		h.Name, h.Value = bytes.Trim(h.Name, padding), bytes.Trim(h.Value, padding)
+		if len(h.Name) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// bodyLength returns how long the body of a c with d.headers is, if that is known before its NUL is seen. What
+// a frame without a body says of its length has no meaning: stompjs acknowledges with all headers of the MESSAGE.
 func (d *Decoder) bodyLength(c Command, lim *Limits) (length int, known bool, e *Error) {
 	value, declared := get(d.headers, "content-length")
-	if !declared {
+	if !declared || !c.hasBody() {
 		return 0, !c.hasBody(), nil
 	}
 	most := uint64(bound(lim.BodyBytes, maxBytes))
@@ -267,8 +303,6 @@ func (d *Decoder) bodyLength(c Command, lim *Limits) (length int, known bool, e 
 		return 0, false, errContentLength
 	case n > most:
 		return 0, false, errLongBody
-	case n > 0 && !c.hasBody():
-		return 0, false, errBody
 	}
 	return int(n), true, nil
 }

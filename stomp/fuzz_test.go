@@ -34,7 +34,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzRoundTrip: what AppendFrame writes, Decode reads, but for what the version cannot express.
+// FuzzRoundTrip: what AppendFrame writes, Decode reads, but for what the version cannot express and the padding of 1.0.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add(byte(Send), byte(V12), "destination", "/topic/a", "k:\\\r\n", "v:\\\r\n\x00", []byte("body\x00\n"))
 	f.Add(byte(Connect), byte(V11), "login", "a:b", "passcode", "\\n", []byte(nil))
@@ -58,7 +58,15 @@ func FuzzRoundTrip(f *testing.F) {
 		for _, h := range in.Headers {
 			name := strings.NewReplacer(lost(in.Command.escapes(version(v)), ":")...).Replace(string(h.Name))
 			value := strings.NewReplacer(lost(in.Command.escapes(version(v)), "")...).Replace(string(h.Value))
+			if trimmed := strings.Trim(name, padding); trimmed == "" && name != "" {
+				t.Skip() // 1.0 has no such name
+			}
 			want.Headers = append(want.Headers, Header{[]byte(name), []byte(value)})
+		}
+		if (&Decoder{headers: want.Headers}).padded(in.Command, version(v)) {
+			for i, h := range want.Headers {
+				want.Headers[i] = Header{bytes.Trim(h.Name, padding), bytes.Trim(h.Value, padding)}
+			}
 		}
 		if len(in.Body) > 0 {
 			want.Headers = append(want.Headers, Header{[]byte("content-length"), fmt.Append(nil, len(in.Body))})
@@ -75,8 +83,8 @@ func FuzzRoundTrip(f *testing.F) {
 		if show(&out) != show(&want) {
 			t.Errorf("%q:\n got %s\nwant %s", encoded, show(&out), show(&want))
 		}
-		if again := AppendFrame(nil, version(v), &out); !bytes.Equal(again, encoded) {
-			t.Errorf("again: %q, want %q", again, encoded)
+		if again, want := AppendFrame(nil, version(v), &out), AppendFrame(nil, version(v), &want); !bytes.Equal(again, want) {
+			t.Errorf("again: %q, want %q", again, want)
 		}
 	})
 }
