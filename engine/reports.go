@@ -72,7 +72,7 @@ func (n *Node) Delivery(project, id string) (Delivery, bool) {
 		if ns == 0 {
 			return time.Time{}
 		}
-		return n.start.Add(time.Duration(ns))
+		return time.Now().Add(time.Duration(ns - n.now()))
 	}
 	return Delivery{
 		Position: r.position,

@@ -142,9 +142,9 @@ type Config struct {
 	Seed     uint64 // of the spread of heart-beats
 	Session  session.Config
 	Limits   Limits
-	// Now is the node's clock in ns, Wall its wall clock at Now()==0.
+	// Now is the node's clock in ns: it never steps. Wall is the wall clock, which an operator or NTP may set.
 	Now  func() int64
-	Wall time.Time
+	Wall func() time.Time
 	// Unsent is how many bytes the kernel has of a socket that it has not sent yet; nil when nobody can tell.
 	Unsent func(Socket) int
 	// Write is used in place of Socket.Write, with its contract; nil for Socket.Write itself.

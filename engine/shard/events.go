@@ -2,10 +2,10 @@ package shard
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"stentor/engine/bus"
 	"stentor/engine/destination"
@@ -87,8 +87,7 @@ func (s *Shard) receipt(c *Conn, ev *session.Event, lines string) {
 // authenticate begins the check of a CONNECT. Its answer may come later; what the client sends meanwhile waits.
 func (s *Shard) authenticate(c *Conn) {
 	c.hello.least = s.leastInterval()
-	greets := s.machine.Greet(c.hello.least)
-	c.sends, c.receives = greets.Send, greets.Receive
+	s.agree(c, s.machine.Greet(c.hello.least))
 	frame := &s.machine.Frame
 	credentials := Credentials{Admission: c.hello, Header: func(name string) (string, bool) {
 		v, ok := frame.Get(name)
@@ -131,7 +130,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	least := c.hello.least
 	c.hello = nil
 	c.user, c.rights = id.User, id.Rights
-	c.expires = uint32(id.Expires)
+	c.expires = uint32(min(id.Expires, math.MaxUint32))
 	c.since = uint32(s.unix())
 	c.project = s.project(settings)
 	c.project.sessions++
@@ -316,7 +315,7 @@ func (s *Shard) forward(c *Conn, dest string, ev *session.Event) {
 		User:        c.user,
 		Session:     s.sessionID(c),
 		Body:        bytes.Clone(s.machine.Frame.Body),
-		Time:        time.Unix(0, s.conf.Wall.UnixNano()+s.now),
+		Time:        s.conf.Wall(),
 	}
 	m.ContentType, m.Headers = s.userHeaders()
 	token, ok := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
@@ -333,7 +332,7 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 		Project:     c.project.settings.Name,
 		Destination: dest,
 		Body:        bytes.Clone(s.machine.Frame.Body),
-		Time:        time.Unix(0, s.conf.Wall.UnixNano()+s.now),
+		Time:        s.conf.Wall(),
 	}
 	if destination.Check(dest) != nil || destination.IsPattern(dest) {
 		return nil, &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol}

@@ -103,3 +103,63 @@ func TestPingsGrowRarer(t *testing.T) {
 		t.Error("a ping within 40 s, with 200 s for all")
 	}
 }
+
+// Intervals that clients may ask for at most: nothing wraps, neither now nor in the sums.
+func TestHeartbeatsNeverWrap(t *testing.T) {
+	for _, c := range []struct {
+		asked           string
+		sends, receives uint32
+	}{
+		{"0,0", 0, 0},
+		{"33554432,33554432", longest, longest},
+		{"33554433,33554433", longest, 0}, // who promises less is asked by pings
+		{"1431655766,1431655766", longest, 0},
+		{"4294967295,4294967295", longest, 0},
+		{"99999999999999999999,99999999999999999999", longest, 0},
+		{"1431655766,0", 0, 0},
+		{"0,45210183", longest, 0},
+	} {
+		r := newRig(t)
+		k := r.connect("ann", "heart-beat", c.asked)
+		if k.conn.sends != c.sends || k.conn.receives != c.receives {
+			t.Errorf("%s: sends %d, receives %d, want %d, %d", c.asked, k.conn.sends, k.conn.receives, c.sends, c.receives)
+		}
+		for range int(25 * time.Second / (tickMillis * time.Millisecond)) {
+			r.tick()
+		}
+		if k.conn.state != stateOpen || k.conn.sess.Phase != session.Connected {
+			t.Errorf("%s: closed after 25 s", c.asked)
+		}
+	}
+}
+
+// A session whose token expires ends when the wall clock says so, whoever sets that clock meanwhile, and however far away
+// the time is.
+func TestExpiryFollowsTheWallClock(t *testing.T) {
+	hour := int64(time.Hour / time.Second)
+	for _, c := range []struct {
+		name    string
+		expires int64
+		step    time.Duration
+		open    bool
+	}{
+		{"in an hour", simWall.Unix() + hour, 0, true},
+		{"in a minute", simWall.Unix() + 60, 0, false},
+		{"the clock was set forward", simWall.Unix() + hour, 2 * time.Hour, false},
+		{"the clock was set back", simWall.Unix() + 60, -2 * time.Hour, true},
+		{"beyond 32 bits", 1<<32 + 1000, 0, true},
+		{"far beyond", 1 << 52, 0, true},
+	} {
+		r := newRig(t)
+		r.expires = c.expires
+		k := r.connect("ann", "heart-beat", "0,0")
+		r.step = c.step
+		for range int(130 * time.Second / (tickMillis * time.Millisecond)) {
+			r.s.Input(k.conn, nil) // it answers the pings
+			r.tick()
+		}
+		if open := k.conn.state == stateOpen && k.conn.sess.Phase == session.Connected; open != c.open {
+			t.Errorf("%s: open %v, want %v", c.name, open, c.open)
+		}
+	}
+}

@@ -21,6 +21,8 @@ type rig struct {
 	t        testing.TB
 	s        *Shard
 	now      int64
+	step     time.Duration // of the wall clock, set by somebody
+	expires  int64         // of tokens, unix seconds
 	settings *Settings
 	offset   int64
 	woken    int
@@ -51,7 +53,7 @@ func newRig(t testing.TB, change ...func(*Settings)) *rig {
 			FramesPerSecond: 1 << 20, Subscriptions: 100, Patterns: 1000, ReplyBytes: 64 << 10,
 		},
 		Now:  func() int64 { return r.now },
-		Wall: simWall,
+		Wall: func() time.Time { return simWall.Add(r.step + time.Duration(r.now)) },
 	}, r)
 	begin := bus.Position{Epoch: 1}
 	r.settings.History.Begin(begin)
@@ -108,7 +110,7 @@ func (r *rig) Admit(_ *ws.Request, peer Peer) (Admission, *ws.Refusal) {
 
 func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
 	user, _ := c.Header("user")
-	return Identity{Project: r.settings, User: user}, nil, true
+	return Identity{Project: r.settings, User: user, Expires: r.expires}, nil, true
 }
 
 func (r *rig) Publish(_ *bus.Record, done func(bus.Position, error)) { done(bus.Position{}, nil) }
@@ -133,12 +135,12 @@ func (r *rig) close(k *stubSocket) {
 	r.s.Gone(k.conn)
 }
 
-// connect opens a session of user.
-func (r *rig) connect(user string) *stubSocket {
+// connect opens a session of user. more are headers of its CONNECT.
+func (r *rig) connect(user string, more ...string) *stubSocket {
 	k := &stubSocket{r: r}
 	k.conn = r.s.Open(k, netip.MustParseAddrPort("10.0.0.1:1"))
 	r.s.Input(k.conn, ws.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
-	k.send(stomp.Connect, "accept-version", "1.2", "user", user)
+	k.send(stomp.Connect, append([]string{"accept-version", "1.2", "user", user}, more...)...)
 	if k.conn.sess.Phase != session.Connected {
 		r.t.Fatal("not connected")
 	}

@@ -79,7 +79,7 @@ func (s *Shard) clock() int64 {
 func (s *Shard) millis() uint32 { return uint32(s.now / 1e6) }
 
 // unix is the wall clock in seconds.
-func (s *Shard) unix() int64 { return s.conf.Wall.Unix() + s.now/1e9 }
+func (s *Shard) unix() int64 { return s.conf.Wall().Unix() }
 
 func (s *Shard) admit(r *ws.Request) *ws.Refusal {
 	c := s.turn

@@ -85,7 +85,7 @@ func (n *simNode) boot() {
 				FramesPerSecond: 1_000_000, Subscriptions: 10, Patterns: 100, ReplyBytes: 4096,
 			},
 			Now:    func() int64 { return w.now },
-			Wall:   simWall,
+			Wall:   func() time.Time { return simWall.Add(time.Duration(w.now)) },
 			Unsent: func(s Socket) int { return s.(*simSocket).unsent() },
 		}, &simEnv{sh})
 		n.shards = append(n.shards, sh)

@@ -28,6 +28,19 @@ func (s *Shard) timeout(c *Conn) {
 	s.doing = doing{}
 }
 
+// longest is the longest interval of heart-beats in milliseconds, some nine hours, that a connection is held to. With
+// several of them the sums stay far below 32 bits.
+const longest = 1 << 25
+
+// agree holds c to the heart-beats that CONNECT agreed on. A client that wants to hear of the node more rarely than
+// longest hears of it that often; one that promises to be heard more rarely is asked by pings instead.
+func (s *Shard) agree(c *Conn, greets session.Greets) {
+	c.sends, c.receives = min(greets.Send, longest), greets.Receive
+	if c.receives > longest {
+		c.receives = 0
+	}
+}
+
 // beat keeps the heart-beats of both sides.
 func (s *Shard) beat(c *Conn) {
 	now := s.millis()
@@ -78,8 +91,11 @@ func (s *Shard) leastInterval() uint32 {
 	if rate == 0 {
 		return 0
 	}
-	return uint32((2*s.stats.Sessions.Load()+rate-1)/rate) * 1000
+	return uint32(min((2*s.stats.Sessions.Load()+rate-1)/rate*1000, longest))
 }
+
+// wallCheck is after how many seconds the wall clock is read again for a token that expires: it may have been set.
+const wallCheck = 60
 
 // rearm sets the timer of a connected session to the nearest of its deadlines. A heart-beat is due at a random
 // 60-95% of its interval after the last write, so that those of many clients spread.
@@ -103,7 +119,7 @@ func (s *Shard) rearm(c *Conn) {
 	}
 	if c.expires != 0 {
 		left := max(0, int64(c.expires)-s.unix())
-		in = min(in, uint32(min(left*1000, 1<<30)))
+		in = min(in, uint32(min(left, wallCheck)*1000))
 	}
 	s.scheduleAfter(c, in)
 }

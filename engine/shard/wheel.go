@@ -9,7 +9,7 @@ const (
 // timer is a connection's place in the wheel. Each connection has one: for the nearest of its deadlines.
 type timer struct {
 	next, prev uint32
-	due        uint32 // tick number; 0 not in the wheel
+	due        uint32 // tick number, which wraps after 2.7 years; 0 not in the wheel
 }
 
 // wheel is a hashed timing wheel over the connections of a shard.
@@ -21,7 +21,12 @@ type wheel struct {
 
 func (s *Shard) schedule(c *Conn, tick uint32) {
 	s.unschedule(c)
-	tick = max(tick, s.wheel.now+1)
+	if int32(tick-s.wheel.now) <= 0 {
+		tick = s.wheel.now + 1
+	}
+	if tick == 0 { // the number has wrapped, and 0 means none
+		tick = 1
+	}
 	c.timer.due = tick
 	s.link(c, &s.wheel.slots[tick%wheelSlots])
 }
@@ -63,7 +68,7 @@ func (s *Shard) expire(tick uint32, deadline int64) (more bool) {
 	w := &s.wheel
 	for n := 1; ; n++ {
 		if w.due == 0 {
-			if w.now >= tick {
+			if int32(w.now-tick) >= 0 {
 				return false
 			}
 			w.now++
@@ -74,7 +79,7 @@ func (s *Shard) expire(tick uint32, deadline int64) (more bool) {
 		c := s.conns.at(w.due)
 		due := c.timer.due
 		s.unschedule(c)
-		if due > w.now {
+		if int32(due-w.now) > 0 {
 			c.timer.due = due
 			s.link(c, &w.slots[due%wheelSlots])
 			continue

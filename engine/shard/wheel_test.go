@@ -1,18 +1,33 @@
 package shard
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
 )
 
 // Deadlines are set, moved and dropped at random; each must come at its tick, also when the loop stood still over it,
-// and when it is turns of the wheel away.
+// when it is turns of the wheel away, and when the number of the tick wraps.
 func TestWheel(t *testing.T) {
+	for _, start := range []uint64{1, 1<<32 - 5*wheelSlots} {
+		t.Run(fmt.Sprint(start), func(t *testing.T) { testWheel(t, start) })
+	}
+}
+
+func testWheel(t *testing.T, tick uint64) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	r := newRig(t)
 	s := r.s
-	due := map[*stubSocket]uint32{}
+	s.tick, s.wheel.now = uint32(tick), uint32(tick)
+	due := map[*stubSocket]uint64{}
+	schedule := func(k *stubSocket, in uint64) {
+		s.schedule(k.conn, uint32(tick+in))
+		due[k] = tick + max(in, 1)
+		if uint32(due[k]) == 0 { // which means none
+			due[k]++
+		}
+	}
 	open := func() *stubSocket {
 		k := &stubSocket{r: r}
 		k.conn = s.Open(k, netip.AddrPort{})
@@ -23,22 +38,19 @@ func TestWheel(t *testing.T) {
 	for range 500 {
 		idle = append(idle, open())
 	}
-	tick := s.tick
 	for range 20_000 {
 		switch n := rng.IntN(10); {
 		case n < 5 && len(idle) > 0:
 			k := idle[len(idle)-1]
 			idle = idle[:len(idle)-1]
-			in := rng.Uint32N(50)
+			in := rng.Uint64N(50)
 			if n == 0 {
-				in = rng.Uint32N(3 * wheelSlots)
+				in = rng.Uint64N(3 * wheelSlots)
 			}
-			s.schedule(k.conn, tick+in)
-			due[k] = tick + max(in, 1)
+			schedule(k, in)
 		case n == 5:
 			for k := range due { // any
-				s.schedule(k.conn, tick+7)
-				due[k] = tick + 7
+				schedule(k, 7)
 				break
 			}
 		case n == 6:
@@ -49,13 +61,13 @@ func TestWheel(t *testing.T) {
 				break
 			}
 		default:
-			passed := 1 + rng.Uint32N(3)
+			passed := 1 + rng.Uint64N(3)
 			if rng.IntN(200) == 0 {
-				passed = rng.Uint32N(2 * wheelSlots)
+				passed = rng.Uint64N(2 * wheelSlots)
 			}
 			tick += passed
 			r.closed = nil
-			for s.expire(tick, -1) { // a slice at a time: the deadline is over
+			for s.expire(uint32(tick), -1) { // a slice at a time: the deadline is over
 			}
 			for _, k := range r.closed {
 				if at, set := due[k]; !set || at > tick {
