@@ -105,10 +105,8 @@ func (n *Node) credentials(r *ws.Request, a *shard.Admission) {
 	if r.Query == "" {
 		return
 	}
-	query, err := url.ParseQuery(r.Query)
-	if err != nil {
-		return
-	}
+	// The error is about pairs that are no pairs, such as note=50%. The good ones are in query all the same.
+	query, _ := url.ParseQuery(r.Query)
 	// What has nothing to unescape is still a part of the read buffer.
 	if token := query.Get(n.opts.TokenHeader); token != "" {
 		a.Token = strings.Clone(token)

@@ -180,15 +180,13 @@ func seconds(v any) (int64, bool) {
 // maxSeconds is far beyond any date, exact as a float64, and leaves room to count with.
 const maxSeconds = 1 << 52
 
-// user reads the user's name: the first of the claims that says something. It is "" when none does.
+// user reads the user's name: the first of the claims that is present. It is "" when none is, or when that one is empty.
 func (p *Project) user(claims jwt.MapClaims) (string, bool) {
 	for _, name := range p.userClaims {
 		switch v := claims[name].(type) {
 		case nil:
 		case string:
-			if v != "" {
-				return v, goodUser(v)
-			}
+			return v, goodUser(v)
 		case json.Number:
 			return string(v), len(v) <= maxUser && !strings.ContainsAny(string(v), ".eE")
 		default:

@@ -210,7 +210,7 @@ func TestClaims(t *testing.T) {
 		// users
 		{plain, `{}`, nil, "", 0},
 		{plain, `null`, nil, "", 0},
-		{plain, `{"sub":"","userName":"bob"}`, nil, "bob", 0},
+		{plain, `{"sub":"","userName":"bob"}`, nil, "", 0},
 		{plain, `{"sub":null,"userName":"bob"}`, nil, "bob", 0},
 		{plain, `{"sub":"alice","userName":"bob"}`, nil, "alice", 0},
 		{plain, `{"sub":42}`, nil, "42", 0},

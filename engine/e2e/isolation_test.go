@@ -212,6 +212,7 @@ func TestCredentials(t *testing.T) {
 		{"CONNECT", "/ws", nil, []string{"projectId", "a", "token", a}, "ann"},
 		{"CONNECT, bearer", "/ws", nil, []string{"projectId", "a", "Authorization", "Bearer " + a}, "ann"},
 		{"query", "/ws?projectId=a&token=" + a, nil, nil, "ann"},
+		{"query with a pair that is none", "/ws?note=50%&projectId=a&token=" + a + "&x;y=1", nil, nil, "ann"},
 		{"handshake, bearer", "/ws?projectId=a", []string{"Authorization: Bearer " + a}, nil, "ann"},
 		{"endpoint", "/a?token=" + a, nil, nil, "ann"},
 		{"login and passcode mean nothing", "/a", nil, []string{"login", "x", "passcode", "y", "token", a}, "ann"},

@@ -74,6 +74,9 @@ func FuzzHandshaker(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(goodRequest, "\r\n", "\n")), uint8(0))
 	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), uint8(3))
 	f.Add([]byte("GET http://a?b HTTP/1.1\r\nHost: c\r\n\r\n"), uint8(3))
+	f.Add([]byte(goodRequest[:len(goodRequest)-2]+"Sec-WebSocket-Protocol: v10.stomp\"\r\n\r\n"), uint8(3))
+	f.Add([]byte("\r\n"+goodRequest), uint8(0))
+	f.Add([]byte("\r\nHEAD / HTTP/1.1\r\nHost: c\r\n\r\n"), uint8(1))
 	f.Add([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), uint8(3))
 	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
 		var seen Request
@@ -100,7 +103,8 @@ func FuzzHandshaker(f *testing.F) {
 				t.Fatalf("%v of %d bytes", whole, len(in))
 			}
 			answer, err := gobwasAnswer(bytes.Clone(in[:whole.n]), stompProtocols)
-			if err == nil && answer != whole.resp {
+			// A quote after a name is no part of a list, which gobwas overlooks.
+			if quoted := strings.Contains(asked.Protocols, `"`); err == nil && answer != whole.resp && !quoted {
 				t.Fatalf("gobwas: %q, here %q", answer, whole.resp)
 			}
 		}

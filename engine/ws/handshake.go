@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 )
@@ -33,6 +34,9 @@ func (h *Handshaker) Next(b []byte, scanned int, dst []byte) (n int, protocol st
 	n, refusal = h.read(b, scanned)
 	switch {
 	case refusal != nil:
+		if isHead(b) {
+			return 0, "", refusal.appendHead(dst), refusal
+		}
 		return 0, "", refusal.AppendTo(dst), refusal
 	case n == 0:
 		return 0, "", dst, nil
@@ -46,7 +50,8 @@ func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {
 	if limit == 0 {
 		limit = defaultMaxHeader
 	}
-	if scanned <= maxMethod && !plausibleMethod(b) {
+	empty := emptyLine(b)
+	if scanned <= empty+maxMethod && !plausibleMethod(b[empty:]) {
 		return 0, malformed("This is not an HTTP request. For wss:// connect to the port that terminates TLS.")
 	}
 	end := blockEnd(b[:min(len(b), limit)], scanned)
@@ -57,7 +62,7 @@ func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {
 		return 0, nil
 	}
 	h.request = handshake{}
-	if refusal := h.request.parse(b[:end], h.Protocols); refusal != nil {
+	if refusal := h.request.parse(b[empty:end], h.Protocols); refusal != nil {
 		return 0, refusal
 	}
 	if h.Check != nil {
@@ -67,6 +72,22 @@ func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {
 	}
 	return end, nil
 }
+
+// emptyLine is the length of what b has of one empty line before its request line, which is skipped (RFC 9112 section
+// 2.2).
+func emptyLine(b []byte) int {
+	if bytes.HasPrefix(b, crlf) || bytes.HasPrefix(crlf, b) {
+		return min(len(b), len(crlf))
+	}
+	return 0
+}
+
+var crlf = []byte("\r\n")
+
+// isHead reports whether b begins with a HEAD request, whose answer has no body (RFC 9110 section 9.3.2).
+func isHead(b []byte) bool { return bytes.HasPrefix(b[emptyLine(b):], headMethod) }
+
+var headMethod = []byte("HEAD ")
 
 // maxMethod is longer than any method that is registered.
 const maxMethod = 32

@@ -110,7 +110,12 @@ func TestHandshake(t *testing.T) {
 		{name: "half a method", request: "GE", status: more},
 
 		{name: "TLS", request: "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", status: 400, answer: "wss://"},
-		{name: "empty line first", request: "\r\n" + goodRequest, status: 400},
+		{name: "empty line first", request: "\r\n" + goodRequest, status: accepted},
+		{name: "two empty lines first", request: "\r\n\r\n" + goodRequest, status: 400},
+		{name: "empty line alone", request: "\r\n", status: more},
+		{name: "bare CR first", request: "\r" + goodRequest, status: 400},
+		{name: "bare LF first", request: "\n" + goodRequest, status: 400},
+		{name: "empty line before HEAD", request: "\r\n" + edit("GET", "HEAD"), status: 405, answer: "\r\nAllow: GET\r\n"},
 		{name: "space first", request: " " + goodRequest, status: 400},
 		{name: "endless method", request: strings.Repeat("A", 40), status: 400},
 		{name: "binary method", request: "G\x00T / HTTP/1.1", status: 400},
@@ -239,6 +244,13 @@ func checkRefused(t *testing.T, o outcome, status int, part string) {
 		t.Fatalf("%v, want status %d", o, status)
 	}
 	in := bufio.NewReader(strings.NewReader(o.resp))
+	if strings.HasSuffix(o.resp, "\r\n\r\n") { // the answer to a HEAD
+		resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodHead})
+		if err != nil || in.Buffered() > 0 || resp.StatusCode != status || !resp.Close || resp.ContentLength < 20 || !strings.Contains(o.resp, part) {
+			t.Errorf("%v: %q", err, o.resp)
+		}
+		return
+	}
 	resp, err := http.ReadResponse(in, nil)
 	if err != nil {
 		t.Fatalf("%v: %q", err, o.resp)

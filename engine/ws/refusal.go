@@ -34,6 +34,13 @@ func malformed(text string) *Refusal { return &Refusal{Status: http.StatusBadReq
 
 // AppendTo appends the whole answer, after which the connection is closed.
 func (r *Refusal) AppendTo(dst []byte) []byte {
+	dst = r.appendHead(dst)
+	dst = append(dst, r.Text...)
+	return append(dst, '\n')
+}
+
+// appendHead appends the answer without its body.
+func (r *Refusal) appendHead(dst []byte) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)
 	dst = append(dst, ' ')
@@ -46,7 +53,5 @@ func (r *Refusal) AppendTo(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(len(r.Text)+1), 10)
 	dst = append(dst, "\r\n"...)
 	dst = append(dst, r.Header...)
-	dst = append(dst, "\r\n"...)
-	dst = append(dst, r.Text...)
-	return append(dst, '\n')
+	return append(dst, "\r\n"...)
 }
