@@ -155,12 +155,12 @@ func (f *tokenFlags) check() error {
 func (f *tokenFlags) signer() (any, jwt.SigningMethod, error) {
 	switch {
 	case f.secretFile != "":
-		secret, err := os.ReadFile(f.secretFile)
+		secret, err := config.ReadFile(f.secretFile)
 		return config.Secret(secret), jwt.SigningMethodHS256, err
 	case f.configFile != "":
 		return f.fromConfig()
 	}
-	text, err := os.ReadFile(f.key)
+	text, err := config.ReadFile(f.key)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,7 +20,7 @@ func Load(path string, environ, settings []string) (*Config, error) {
 	if path == "" {
 		return load("", "", nil, environ, settings)
 	}
-	text, err := os.ReadFile(path)
+	text, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no such file (\"stentor config init %s\" writes one)", path, path)
 	}

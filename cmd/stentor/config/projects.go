@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -98,7 +97,7 @@ func (v *validator) compile(p auth.ProjectConfig) {
 
 // read returns the content of a file that a key names. An empty one is a mistake.
 func (v *validator) read(path, name string) []byte {
-	text, err := os.ReadFile(v.File(name))
+	text, err := ReadFile(v.File(name))
 	if err != nil {
 		v.bad(path, "found %q, which cannot be read: %v", name, err)
 	} else if len(bytes.TrimSpace(text)) == 0 {

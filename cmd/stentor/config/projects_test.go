@@ -44,8 +44,13 @@ func write(t *testing.T, files ...string) string {
 }
 
 func TestProjectConfigs(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { testProjectConfigs(t, "") })
+	t.Run("with byte order marks", func(t *testing.T) { testProjectConfigs(t, "\uFEFF") })
+}
+
+func testProjectConfigs(t *testing.T, mark string) {
 	public, secret := publicKey(t), strings.Repeat("s", 40)
-	path := write(t, "stentor.yaml", `
+	path := write(t, "stentor.yaml", mark+`
 admin_keys: [root]
 admin_keys_file: admins
 projects:
@@ -64,7 +69,7 @@ projects:
     send: {/topic/b: deny, "/topic/a/{project}": push, /topic/c: ignore}
   demo:
     anonymous: true
-`, "shop.pem", public, "shop.secret", secret+"\n", "shop.keys", "# of the back end\ntwo\n\n  three\r\n", "admins", "admin\n")
+`, "shop.pem", mark+public, "shop.secret", mark+secret+"\n", "shop.keys", mark+"# of the back end\ntwo\n\n  three\r\n", "admins", mark+"admin\n")
 	c, err := Load(path, nil, nil)
 	if err != nil {
 		t.Fatal(err)
