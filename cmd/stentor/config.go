@@ -49,7 +49,7 @@ func newConfigInitCmd() *cobra.Command {
 				_, err := cmd.OutOrStdout().Write(config.Template())
 				return err
 			}
-			if err := writeNew(args[0], config.Template(), force); err != nil {
+			if err := writeNew(args[0], config.Template(), 0o600, force); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; start a node with: stentor serve --config %s\n", args[0], args[0])
@@ -60,8 +60,8 @@ func newConfigInitCmd() *cobra.Command {
 	return cmd
 }
 
-// writeNew writes a file that only its owner may read. One that is there is replaced only when force says so.
-func writeNew(name string, text []byte, force bool) error {
+// writeNew writes a file with the given mode, whatever the umask. One that is there is replaced only when force says so.
+func writeNew(name string, text []byte, mode fs.FileMode, force bool) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if force {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func writeNew(name string, text []byte, force bool) error {
 		return err
 	}
 	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
+	return errors.Join(err, f.Chmod(mode), f.Close())
 }
 
 // checkResult is what `config check --json` prints.

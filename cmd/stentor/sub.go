@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +21,7 @@ import (
 
 type subFlags struct {
 	url, project, token string
+	ca                  string
 	heartbeat           time.Duration
 	count               int
 	asJSON              bool
@@ -56,6 +59,7 @@ What happens to the connection is told on standard error.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "ws://127.0.0.1:8080/ws", "WebSocket endpoint, ws:// or wss://")
+	flags.StringVar(&f.ca, "ca", "", "PEM file with the certificates to trust for wss:// (default: the system's)")
 	flags.StringVarP(&f.project, "project", "p", "", "the project (default: what the endpoint, the token or the server says)")
 	flags.StringVar(&f.token, "token", "", "token (default: $"+config.VariableToken+", which other users of the machine cannot see)")
 	flags.DurationVar(&f.heartbeat, "heartbeat", 10*time.Second, "interval of the signs of life both ways, 0 for none")
@@ -76,10 +80,14 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 	if f.token == "" {
 		f.token = os.Getenv(config.VariableToken)
 	}
+	trusted, err := trust(f.ca)
+	if err != nil {
+		return err
+	}
 	var left = f.count
 	var failed error
 	follower := client.Follower{
-		Options:      client.Options{URL: f.url, Project: f.project, Token: f.token, Heartbeat: f.heartbeat},
+		Options:      client.Options{URL: f.url, Project: f.project, Token: f.token, Heartbeat: f.heartbeat, TLS: trusted},
 		Destinations: destinations,
 		Message: func(m *client.Message) bool {
 			if failed = f.print(cmd.OutOrStdout(), m); failed != nil {
@@ -94,6 +102,22 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 		return f.explain(err)
 	}
 	return failed
+}
+
+// trust is the TLS configuration that trusts the certificates of a PEM file, nil for those of the system.
+func trust(file string) (*tls.Config, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, usagef("--ca: found no certificate in %s, allowed: a PEM file", file)
+	}
+	return &tls.Config{RootCAs: roots}, nil
 }
 
 // explain adds what to try to an error that ended the command.

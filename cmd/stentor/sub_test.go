@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,6 +79,36 @@ func TestSubJSON(t *testing.T) {
 	}
 }
 
+func TestSubTrusts(t *testing.T) {
+	t.Setenv(config.VariableToken, "")
+	web := httptest.NewUnstartedServer(nil)
+	web.StartTLS() // for its certificate
+	defer web.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := clienttest.Serve(t, tls.NewListener(l, web.TLS.Clone()))
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan result, 1)
+	go func() {
+		done <- execute(t.Context(), "", "sub", "--url", strings.Replace(s.URL(), "ws://", "wss://", 1), "--ca", ca, "-n", "1", "/topic/a")
+	}()
+	c, _ := s.Connected("0,0")
+	c.Subscribed()
+	c.Message("/topic/a", "1", "hello")
+	c.Disconnected()
+	if got := <-done; got.code != exitOK || !strings.HasSuffix(got.out, " hello\n") {
+		t.Errorf("%+v", got)
+	}
+	if got := cli(t, "sub", "--ca", os.Args[0], "/topic/a"); got.code != exitUsage || !strings.Contains(got.err, "found no certificate") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestSubFails(t *testing.T) {
 	t.Setenv(config.VariableToken, "")
 	s := clienttest.NewServer(t)
@@ -82,6 +117,14 @@ func TestSubFails(t *testing.T) {
 	c.Expect("SUBSCRIBE")
 	c.Send("ERROR", "", "message", "Failed to send message: not yours", "code", "forbidden")
 	if got := <-done; got != (result{exitFailure, "", "stentor sub: Failed to send message: not yours (forbidden)\n"}) {
+		t.Errorf("%+v", got)
+	}
+
+	done, _ = subscribing(t, s, "/topics/demo/a")
+	c, _ = s.Connected("0,0")
+	c.Subscribed("subscribed", "false", "reason", "not-served")
+	if got := <-done; got != (result{exitFailure, "", "/topics/demo/a: not subscribed: nobody serves this destination; see subscribe and destinations of the project\n" +
+		"stentor sub: the server serves none of the destinations\n"}) {
 		t.Errorf("%+v", got)
 	}
 

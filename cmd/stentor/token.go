@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -251,7 +252,7 @@ func (f *tokenFlags) write(cmd *cobra.Command) error {
 	if f.secretFile != "" {
 		secret := make([]byte, secretBytes)
 		rand.Read(secret)
-		if err := writeNew(f.secretFile, fmt.Appendf(nil, "%x\n", secret), f.force); err != nil {
+		if err := writeNew(f.secretFile, fmt.Appendf(nil, "%x\n", secret), 0o600, f.force); err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; for the configuration: keys: [{kid: %s, alg: HS256, secret_file: %s}]\n", f.secretFile, kid, f.secretFile)
@@ -272,10 +273,11 @@ func (f *tokenFlags) write(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := writePEM(f.key, "PRIVATE KEY", private, f.force); err != nil {
+	if err := writePEM(f.key, "PRIVATE KEY", private, 0o600, f.force); err != nil {
 		return err
 	}
-	if err := writePEM(f.key+publicEnd, "PUBLIC KEY", public, f.force); err != nil {
+	// The node runs as another user and has to read it; it is no secret.
+	if err := writePEM(f.key+publicEnd, "PUBLIC KEY", public, 0o644, f.force); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s and %s; for the configuration: keys: [{kid: %s, alg: %s, file: %s}]\n",
@@ -283,12 +285,12 @@ func (f *tokenFlags) write(cmd *cobra.Command) error {
 	return nil
 }
 
-func writePEM(name, kind string, der []byte, force bool) error {
+func writePEM(name, kind string, der []byte, mode fs.FileMode, force bool) error {
 	var b bytes.Buffer
 	if err := pem.Encode(&b, &pem.Block{Type: kind, Bytes: der}); err != nil {
 		return err
 	}
-	return writeNew(name, b.Bytes(), force)
+	return writeNew(name, b.Bytes(), mode, force)
 }
 
 func newPrivateKey(alg string) (crypto.Signer, error) {

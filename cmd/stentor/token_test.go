@@ -74,6 +74,10 @@ func TestTokenGenerate(t *testing.T) {
 				t.Errorf("the private key is readable: %v, %v", info.Mode(), err)
 			}
 
+			if info, err := os.Stat(file + ".pub"); alg != "HS256" && (err != nil || info.Mode().Perm() != 0o644) {
+				t.Errorf("the node's user cannot read the public key: %v, %v", info.Mode(), err)
+			}
+
 			// The key that is there is used, and not replaced.
 			before := readFile(t, file)
 			if again := cli(t, args...); again.code != exitFailure || !strings.Contains(again.err, "is there already") {

@@ -147,9 +147,13 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 	if len(id) == 0 { // STOMP 1.0 may name a subscription by its destination alone
 		id = append([]byte{0}, ev.Destination...)
 	}
-	if s.findSub(c, id) != 0 {
+	if i := s.findSub(c, id); i != 0 {
 		s.stats.Duplicates.Add(1)
-		s.receipt(c, ev, "")
+		lines := ""
+		if s.subs.at(i).log.shown() != string(ev.Destination) {
+			lines = idInUse
+		}
+		s.receipt(c, ev, lines)
 		return
 	}
 	if int(c.nsubs) >= s.conf.Limits.Subscriptions {
@@ -163,11 +167,17 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		s.fail(c, failure)
 	case l == nil:
 		s.stats.Unserved.Add(1)
-		s.receipt(c, ev, "")
+		s.receipt(c, ev, notServed)
 	default:
 		s.addSub(c, l, id, ev)
 	}
 }
+
+// Header lines of the RECEIPT of a SUBSCRIBE that subscribed to nothing. Spring keeps such sessions and says nothing.
+const (
+	idInUse   = "subscribed:false\nreason:id-in-use\n"
+	notServed = "subscribed:false\nreason:not-served\n"
+)
 
 func limited(l session.Limit, text string) *session.Failure {
 	return &session.Failure{Code: session.CodeLimit, Text: text, Close: session.ClosePolicy, Limit: l}

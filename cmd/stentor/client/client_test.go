@@ -294,6 +294,29 @@ func TestFollowerResumes(t *testing.T) {
 	f.end(t)
 }
 
+// A destination that the server refuses is told of; when it refuses all there is nothing to wait for.
+func TestFollowerNotSubscribed(t *testing.T) {
+	s := clienttest.NewServer(t)
+	f := follow(t, s, "/topics/a", "/topic/b")
+	c, _ := s.Connected("0,0")
+	c.Subscribed("subscribed", "false", "reason", "not-served")
+	c.Subscribed("position", "1-0-1")
+	if text := <-f.notices; text != "/topics/a: not subscribed: nobody serves this destination; see subscribe and destinations of the project" {
+		t.Errorf("notice %q", text)
+	}
+	c.Message("/topic/b", "1", "last")
+	c.Disconnected()
+	f.end(t)
+
+	f = follow(t, s, "/topics/a", "/topics/b")
+	c, _ = s.Connected("0,0")
+	c.Subscribed("subscribed", "false", "reason", "not-served")
+	c.Subscribed("subscribed", "false")
+	if err := <-f.done; !errors.Is(err, ErrNotSubscribed) {
+		t.Error(err)
+	}
+}
+
 func TestFollowerBacksOff(t *testing.T) {
 	s := clienttest.NewServer(t)
 	f := follow(t, s, "/topic/a")

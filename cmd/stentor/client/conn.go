@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -124,6 +125,8 @@ type Receipt struct {
 	Gap bool
 	// Resumed means that it did: nothing is missing.
 	Resumed bool
+	// Refused is why the SUBSCRIBE subscribed to nothing, such as not-served; "" when it did.
+	Refused string
 }
 
 // Dial connects, and returns when the server has accepted CONNECT. ctx ends the attempt only. Errors of the server are
@@ -299,7 +302,11 @@ func (c *Conn) Next() (*Message, *Receipt, error) {
 			if id == endReceipt {
 				return nil, nil, ErrEnded
 			}
-			return nil, &Receipt{ID: id, Position: get(f, "position"), Gap: get(f, "resumed") == "false", Resumed: get(f, "resumed") == "true"}, nil
+			r := &Receipt{ID: id, Position: get(f, "position"), Gap: get(f, "resumed") == "false", Resumed: get(f, "resumed") == "true"}
+			if get(f, "subscribed") == "false" {
+				r.Refused = cmp.Or(get(f, "reason"), "no-reason")
+			}
+			return nil, r, nil
 		}
 	}
 }

@@ -84,7 +84,7 @@ func final(err error, connected bool) bool {
 		answer  *ws.AnswerError
 	)
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.Is(err, ErrNotSubscribed):
 		return true
 	case errors.As(err, &answer):
 		return answer.Status != http.StatusServiceUnavailable && answer.Status != http.StatusBadGateway && answer.Status != http.StatusGatewayTimeout
@@ -108,6 +108,7 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 	for i := range marks {
 		resuming[i] = marks[i] != nil
 	}
+	refused := 0
 	for ended := false; ; {
 		m, r, err := c.Next()
 		switch {
@@ -131,6 +132,13 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 			if i < 0 {
 				continue
 			}
+			if r.Refused != "" {
+				f.Notice(f.Destinations[i] + ": not subscribed: " + reason(r.Refused))
+				if refused++; refused == len(marks) {
+					return ErrNotSubscribed
+				}
+				continue
+			}
 			if r.Gap {
 				f.Notice(f.Destinations[i] + ": messages may be missing, the server does not have all since the last one any more")
 				marks[i] = nil
@@ -141,6 +149,20 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 			}
 		}
 	}
+}
+
+// ErrNotSubscribed is why Run ends when the server has refused every destination.
+var ErrNotSubscribed = errors.New("the server serves none of the destinations")
+
+// reason is what a RECEIPT says of a subscription that it refused, in words.
+func reason(code string) string {
+	switch code {
+	case "not-served":
+		return "nobody serves this destination; see subscribe and destinations of the project"
+	case "id-in-use":
+		return "its id has another destination"
+	}
+	return code
 }
 
 const subscriptionPrefix = "sub-"
