@@ -19,7 +19,7 @@ type project struct {
 	limit    atomic.Int64 // sessions; 0 unlimited
 	sessions atomic.Int64
 	full     atomic.Uint64 // sessions refused by limit
-	pushes   *rate.Limiter
+	pushes   atomic.Pointer[rate.Limiter]
 	reports  reports
 
 	accepted atomic.Uint64 // pushes
@@ -39,7 +39,7 @@ func (n *Node) SetProjects(list []Project) {
 	for _, conf := range list {
 		p := (*old)[conf.Name]
 		if p == nil {
-			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), pushes: rate.NewLimiter(rate.Inf, 0)}
+			p = &project{name: conf.Name, history: history.NewLog(n.opts.History)}
 		}
 		p.configure(conf)
 		settings := p.settings.Load()
@@ -61,11 +61,13 @@ func (n *Node) SetProjects(list []Project) {
 
 func (p *project) configure(conf Project) {
 	p.limit.Store(int64(conf.Connections))
+	limit, burst := rate.Inf, 0
 	if conf.PushesPerSecond > 0 {
-		p.pushes.SetLimit(rate.Limit(conf.PushesPerSecond))
-		p.pushes.SetBurst(max(1, int(conf.PushesPerSecond)))
-	} else {
-		p.pushes.SetLimit(rate.Inf)
+		limit, burst = rate.Limit(conf.PushesPerSecond), max(1, int(conf.PushesPerSecond))
+	}
+	// Another limit begins with a full bucket: SetLimit would leave it as empty as it was without a limit.
+	if old := p.pushes.Load(); old == nil || old.Limit() != limit {
+		p.pushes.Store(rate.NewLimiter(limit, burst))
 	}
 	p.settings.Store(&shard.Settings{
 		Name:        conf.Name,
@@ -126,7 +128,7 @@ func (e *env) Forward(m *bus.Inbound, done func(error)) {
 		done(bus.ErrUnknownProject)
 	case e.node.draining.Load():
 		done(bus.ErrClosed)
-	case !p.pushes.Allow():
+	case !p.pushes.Load().Allow():
 		p.limited.Add(1)
 		done(bus.ErrRateLimited)
 	default:

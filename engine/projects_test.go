@@ -29,3 +29,22 @@ func TestLeaveOfARemovedProject(t *testing.T) {
 	}
 	e.Leave(again)
 }
+
+// A reload that brings another limit begins with a full bucket; one that changes nothing gives nothing back.
+func TestPushesPerSecondOverReloads(t *testing.T) {
+	var p project
+	now := time.Now() // stands still, so that nothing is refilled
+	for i, c := range []struct {
+		limit float64
+		taken int // before the first that is refused
+	}{{0, 1000}, {5, 5}, {5, 0}, {7, 7}, {0, 1000}, {3, 3}} {
+		p.configure(Project{PushesPerSecond: c.limit, Name: "p"})
+		taken := 0
+		for taken < 1000 && p.pushes.Load().AllowN(now, 1) {
+			taken++
+		}
+		if taken != c.taken {
+			t.Errorf("%d: %d pushes, want %d", i, taken, c.taken)
+		}
+	}
+}

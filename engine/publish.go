@@ -22,7 +22,7 @@ func (n *Node) Publish(r *bus.Record, done func(bus.Position, error)) {
 			done(pos, nil) // a retry costs nothing of the rate
 			return
 		}
-		if !p.pushes.Allow() {
+		if !p.pushes.Load().Allow() {
 			p.limited.Add(1)
 			done(bus.Position{}, bus.ErrRateLimited)
 			return

@@ -94,7 +94,7 @@ func TestForwardIsLimited(t *testing.T) {
 	if err := send("other"); !errors.Is(err, bus.ErrUnknownProject) {
 		t.Errorf("another project: %v", err)
 	}
-	n.project("shop").pushes = rate.NewLimiter(rate.Every(time.Hour), 1)
+	n.project("shop").pushes.Store(rate.NewLimiter(rate.Every(time.Hour), 1))
 	if err := send("shop"); !errors.Is(err, bus.ErrUnavailable) { // the embedded bus has no back ends
 		t.Errorf("the first: %v", err)
 	}
