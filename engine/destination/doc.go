@@ -8,8 +8,8 @@
 //	**   as a whole segment: any number of segments, none included
 //
 // Segments stand between '/'; several '/' in a row separate like one. Unlike in Spring, '{' and '}' are ordinary
-// characters, there is at most one "**", and a segment with several '*' has at most 64 bytes, so that matching stays
-// cheap whatever a client subscribes to. A '/' at the end counts, except behind "**":
+// characters, there is at most one "**", at most 32 segments, and a segment with several '*' has at most 64 bytes, so
+// that matching stays cheap whatever a client subscribes to. A '/' at the end counts, except behind "**":
 //
 //	pattern     matches                              does not match
 //	/a/b        /a/b  /a//b                          /a/b/
@@ -23,6 +23,9 @@
 //	/a/**/*     /a/b  /a/b/c                         /a  /a/  /a/b/
 //	/a/*/**     /a/b  /a/b/  /a/b/c                  /a  /a/
 //
-// Nothing in this package locks, keeps state or does I/O: parsed values are immutable and may be used from any
-// goroutine. Matching does not allocate.
+// An Index finds those of many patterns that match, and says what that costs at worst (Steps), before anything is
+// matched: who adds patterns can be held to a bound.
+//
+// Nothing in this package locks or does I/O. Parsed values are immutable and may be used from any goroutine; an Index is
+// for one at a time. Matching does not allocate.
 package destination

@@ -13,6 +13,9 @@ const userMark = 0
 // segment's length times the text's; everything else is compared in place.
 const maxStarred = 64
 
+// MaxSegments is how many segments a pattern or a rule has at most.
+const MaxSegments = 32
+
 // glob is what patterns and rules have in common. Its two strings share the memory of the text it was made from.
 type glob struct {
 	head  string // the segments in front of "**", or all
@@ -28,10 +31,13 @@ type glob struct {
 func parse(text string) (glob, error) {
 	g := glob{head: text, slash: text[len(text)-1] == '/'}
 	at, last := 0, ""
-	for {
+	for n := 1; ; n++ {
 		seg, rest := first(text[at:])
 		if seg == "" {
 			break
+		}
+		if n > MaxSegments {
+			return glob{}, fmt.Errorf("at most %d segments are allowed", MaxSegments)
 		}
 		at, last = len(text)-len(rest), seg
 		switch {
@@ -137,19 +143,28 @@ func matchSegment(pat, s, user string) bool {
 			return true
 		}
 		end := strings.IndexByte(pat, '*')
-		for {
-			rest, ok := cutPiece(pat[:end], s, user)
-			if ok {
-				s = rest
-				break
-			}
-			if s == "" {
-				return false
-			}
-			_, n := utf8.DecodeRuneInString(s)
-			s = s[n:]
+		if s, ok = findPiece(pat[:end], s, user); !ok {
+			return false
 		}
 		pat = pat[end:]
+	}
+}
+
+// findPiece cuts off s what lies in front of the first place where piece fits, and what it stands for there.
+func findPiece(piece, s, user string) (rest string, ok bool) {
+	if strings.IndexByte(piece, '?') < 0 && strings.IndexByte(piece, userMark) < 0 {
+		_, rest, ok = strings.Cut(s, piece)
+		return rest, ok
+	}
+	for {
+		if rest, ok := cutPiece(piece, s, user); ok {
+			return rest, true
+		}
+		if s == "" {
+			return "", false
+		}
+		_, n := utf8.DecodeRuneInString(s)
+		s = s[n:]
 	}
 }
 
