@@ -22,6 +22,7 @@ var narrow = []string{
 	"limits.handshake_timeout=500ms", "limits.connect_timeout=500ms", "limits.handshake_bytes=1024",
 	"limits.connect_frame_bytes=1024", "limits.client_frame_bytes=4KiB", "limits.headers=10", "limits.header_bytes=2048",
 	"limits.frames_per_second=50", "limits.subscriptions=5", "limits.patterns=3", "limits.subscription_id_bytes=16",
+	"limits.pattern_steps=14", "limits.user_pattern_steps=12",
 	"limits.destination_bytes=64", "limits.unanswered=8", "limits.transaction_bytes=8KiB", "limits.reply_bytes=2KiB",
 	"limits.push_bytes=4KiB", "limits.batch_bytes=16KiB", "projects.shop.limits.pushes_per_second=20",
 }
@@ -128,6 +129,12 @@ func TestBounds(t *testing.T) {
 		}},
 		{"patterns", "patterns", func(t *testing.T) {
 			session(t, "limit", 1008, repeat(4, func(i int) []byte { return subscribe(fmt.Sprint(i), fmt.Sprintf("/topic/shop/%d/*", i)) })...)
+		}},
+		{"a user's patterns", "user_pattern_steps", func(t *testing.T) {
+			session(t, "limit", 1008, subscribe("1", "/topic/shop/*/a/a"), subscribe("2", "/topic/shop/a/*/*/a/a/a/a/a/a"))
+		}},
+		{"a project's patterns", "pattern_steps", func(t *testing.T) {
+			session(t, "limit", 1008, subscribe("1", "/topic/shop/a/b/c/d/e/f/*/1/2/3/4/5/6"))
 		}},
 		{"id", "subscription_id_bytes", func(t *testing.T) { session(t, "limit", 1008, subscribe(long(17), "/topic/shop/a")) }},
 		{"destination", "destination_bytes", func(t *testing.T) { session(t, "limit", 1008, subscribe("1", "/topic/shop/"+long(64))) }},

@@ -14,6 +14,8 @@ const (
 	LimitFrameRate
 	LimitSubscriptions
 	LimitPatterns
+	LimitPatternSteps
+	LimitUserPatternSteps
 	LimitIDBytes
 	LimitDestinationBytes
 	LimitUnanswered
@@ -33,6 +35,8 @@ var limitKeys = [Limits]string{
 	LimitFrameRate:        "frames_per_second",
 	LimitSubscriptions:    "subscriptions",
 	LimitPatterns:         "patterns",
+	LimitPatternSteps:     "pattern_steps",
+	LimitUserPatternSteps: "user_pattern_steps",
 	LimitIDBytes:          "subscription_id_bytes",
 	LimitDestinationBytes: "destination_bytes",
 	LimitUnanswered:       "unanswered",

@@ -2,8 +2,10 @@ package shard
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"stentor/engine/bus"
 	"stentor/stomp"
 )
 
@@ -37,6 +39,60 @@ func BenchmarkRoundOfIDs(b *testing.B) {
 
 // BenchmarkRoundOfTen is ten pushes at once, in one write.
 func BenchmarkRoundOfTen(b *testing.B) { benchRound(b, sameID, 10) }
+
+// attacked is a destination that each pattern of attack matches but for the last segment. No pattern excludes another.
+const attacked = "/topic/p/a/a/a/a/a/a/a/a/a/a"
+
+func attack(i int) string {
+	s := "/topic/p"
+	for bit := range 10 {
+		s += [2]string{"/*", "/a"}[i>>bit&1]
+	}
+	return s + "/*b*"
+}
+
+// hold has a user subscribe to n patterns, as many of them as it is allowed, with a session for each: a refusal ends one.
+func (r *rig) hold(user string, n int, pattern func(i int) string) {
+	for i := range n {
+		r.connect(user).subscribe(pattern(i), "1")
+	}
+}
+
+// BenchmarkRoute is what a push costs that nobody gets, beside patterns.
+func BenchmarkRoute(b *testing.B) {
+	benign := func(i int) string { return fmt.Sprintf("/topic/p/*/orders/%d/*", i) }
+	for _, c := range []struct {
+		name            string
+		users, patterns int // of each user
+		pattern         func(i int) string
+		dest            string
+	}{
+		{"none", 1, 0, nil, attacked},
+		{"benign-10", 1, 10, benign, "/topic/p/a/orders/1/x/y"},
+		{"benign-1000", 50, 20, benign, "/topic/p/a/orders/1/x/y"},
+		{"words-1000", 50, 20, func(i int) string { return fmt.Sprintf("/topic/p/a/PRICE.%d.*", i) }, "/topic/p/a/PRICE.x.y"},
+		// One user, and as many as it takes to use up all that the project may.
+		{"attack-1", 1, 1000, attack, attacked},
+		{"attack-10", 10, 100, attack, attacked},
+		{"stars-1", 1, 1000, func(i int) string { return fmt.Sprintf("/topic/p%s/%d*", strings.Repeat("/*", 245), i) },
+			"/topic/p" + strings.Repeat("/a", 246)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			r := newRig(b)
+			r.connect("ann")
+			for user := range c.users {
+				r.hold(fmt.Sprint("user", user), c.patterns, func(i int) string { return c.pattern(user*c.patterns + i) })
+			}
+			e := r.entry(bus.Record{Destination: c.dest}, 10)
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Need()
+				r.s.route(rigProject, e)
+			}
+			b.ReportMetric(float64(r.s.stats.Logs.Load()), "patterns")
+		})
+	}
+}
 
 // BenchmarkUnicast is a push to one of many users.
 func BenchmarkUnicast(b *testing.B) {

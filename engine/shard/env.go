@@ -132,6 +132,8 @@ type Limits struct {
 	FramesPerSecond  int           // a connection
 	Subscriptions    int           // a session
 	Patterns         int           // a project
+	PatternSteps     int           // a project; see destination.Pattern.Steps
+	UserPatternSteps int           // of those, a user
 	ReplyBytes       int           // answers that a client has not read
 }
 
@@ -142,8 +144,6 @@ type Config struct {
 	Seed     uint64 // of the spread of heart-beats
 	Session  session.Config
 	Limits   Limits
-	// Credentials are the names of headers that nobody but the server sees of a client's SEND, in any case.
-	Credentials []string
 	// Now is the node's clock in ns: it never steps. Wall is the wall clock, which an operator or NTP may set.
 	Now  func() int64
 	Wall func() time.Time

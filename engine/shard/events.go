@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 
@@ -214,27 +213,6 @@ func (s *Shard) target(c *Conn, dest string) (*log, *session.Failure) {
 	return s.topicLog(c.project, dest), nil
 }
 
-func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *session.Failure) {
-	p, err := destination.ParsePattern(dest)
-	if err != nil {
-		return nil, &session.Failure{Code: session.CodeProtocol, Text: err.Error(), Close: session.CloseProtocol}
-	}
-	verdict := rights.SubscribePattern(c.user, p)
-	switch {
-	case verdict == Unserved:
-		return nil, nil
-	case !c.project.settings.Patterns:
-		return nil, forbidden("the project does not allow patterns")
-	case verdict == Forbidden:
-		return nil, forbidden("this pattern is not yours to subscribe to")
-	}
-	l := s.patternLog(c.project, dest, p)
-	if l == nil {
-		return nil, limited(session.LimitPatterns, "the project has too many different patterns")
-	}
-	return l, nil
-}
-
 func (s *Shard) unsubscribe(c *Conn, ev *session.Event) {
 	id := ev.ID
 	if len(id) == 0 {
@@ -359,8 +337,7 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 	return r, nil
 }
 
-// userHeaders are those of the client's frame that others may see: neither STOMP's own, nor what only the server may
-// say, nor credentials, which libraries put on each frame and which would reach every subscriber.
+// userHeaders are those of the client's frame that are not STOMP's own.
 func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 	for _, h := range s.machine.Frame.Headers {
 		switch name := string(h.Name); {
@@ -368,32 +345,11 @@ func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 			if contentType == "" {
 				contentType = string(h.Value)
 			}
-		case s.credential(name):
-			s.stats.Credentials.Add(1)
-		case stomp.ReservedHeader(name):
-			if !expected(name) {
-				s.stats.Reserved.Add(1)
-			}
-		default:
+		case !stomp.ReservedHeader(name):
 			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
 		}
 	}
 	return contentType, list
-}
-
-// expected reports whether a header is one that a SEND has for the server to read.
-func expected(name string) bool {
-	switch name {
-	case "destination", "content-length", "receipt", "transaction", "id":
-		return true
-	}
-	return false
-}
-
-// credential reports whether a header proves who a client is. HTTP's names are the same in any case, and so here.
-func (s *Shard) credential(name string) bool {
-	name = stomp.TrimName(name)
-	return slices.ContainsFunc(s.conf.Credentials, func(known string) bool { return strings.EqualFold(name, known) })
 }
 
 // published answers a SEND when the bus has it. Trouble of the bus is no fault of the client: it is told to come back.

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"stentor/engine/destination"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
 )
@@ -22,7 +21,7 @@ const (
 type log struct {
 	p       *project
 	name    string
-	pattern *destination.Pattern
+	pattern *patternState // of one that is patterned
 	kind    logKind
 	queued  bool   // in its project's queue
 	gaps    uint16 // how often something was lost that its subscriptions may have wanted; it may wrap

@@ -25,7 +25,9 @@ type project struct {
 	*tenant
 	logs     map[string]*log // topics
 	users    map[string]*log // what stands behind /user; these logs hold no pushes
-	patterns []*log          // in order of their names, so that each push takes the same way
+	patterns map[string]*log
+	index    destination.Index[*log] // of the patterns
+	shares   map[holder]int          // steps of the index that are charged to a holder
 	unicast  unicast
 	sessions int
 
@@ -67,6 +69,9 @@ func (s *Shard) project(settings *Settings) *project {
 			tenant: s.tenant(settings.Name),
 			logs:   map[string]*log{},
 			users:  map[string]*log{},
+
+			patterns: map[string]*log{},
+			shares:   map[holder]int{},
 		}
 		if p.settings == nil {
 			p.settings = settings
@@ -79,16 +84,11 @@ func (s *Shard) project(settings *Settings) *project {
 // all are the logs of p.
 func (p *project) all() iter.Seq[*log] {
 	return func(yield func(*log) bool) {
-		for _, logs := range []map[string]*log{p.logs, p.users} {
+		for _, logs := range []map[string]*log{p.logs, p.users, p.patterns} {
 			for _, l := range logs {
 				if !yield(l) {
 					return
 				}
-			}
-		}
-		for _, l := range p.patterns {
-			if !yield(l) {
-				return
 			}
 		}
 	}
@@ -166,22 +166,20 @@ func (s *Shard) route(name string, e *history.Entry) {
 		s.enqueue(p, nil)
 		return
 	}
-	var first *log
+	s.matched = p.index.AppendMatches(s.matched[:0], e.Destination)
 	if l := p.logs[e.Destination]; l != nil {
-		first = l
-		s.append(l, e)
+		s.matched = append(s.matched, l)
 	}
-	for _, l := range p.patterns {
-		if l.pattern.Match(e.Destination) {
-			if first != nil {
-				e.Need()
-			}
-			first = l
-			s.append(l, e)
-		}
-	}
-	if first == nil {
+	if len(s.matched) == 0 {
 		e.Done()
+		return
+	}
+	for i, l := range s.matched {
+		if i > 0 {
+			e.Need()
+		}
+		s.append(l, e)
+		s.matched[i] = nil
 	}
 }
 
@@ -199,24 +197,6 @@ func (s *Shard) topicLog(p *project, dest string) *log {
 		s.stats.Logs.Add(1)
 	}
 	return l
-}
-
-func (s *Shard) patternLog(p *project, dest string, pattern *destination.Pattern) *log {
-	at, known := p.findPattern(dest)
-	switch {
-	case known:
-		return p.patterns[at]
-	case len(p.patterns) >= s.conf.Limits.Patterns:
-		return nil
-	}
-	l := &log{p: p, name: strings.Clone(dest), pattern: pattern, kind: patterned}
-	p.patterns = slices.Insert(p.patterns, at, l)
-	s.stats.Logs.Add(1)
-	return l
-}
-
-func (p *project) findPattern(name string) (at int, known bool) {
-	return slices.BinarySearchFunc(p.patterns, name, func(l *log, name string) int { return strings.Compare(l.name, name) })
 }
 
 func (p *project) userLog(dest string) *log {
@@ -237,8 +217,7 @@ func (s *Shard) dropLog(l *log) {
 	case topic:
 		delete(l.p.logs, l.name)
 	case patterned:
-		at, _ := l.p.findPattern(l.name)
-		l.p.patterns = slices.Delete(l.p.patterns, at, at+1)
+		l.p.dropPattern(l)
 	case userQueue:
 		delete(l.p.users, l.name)
 		return

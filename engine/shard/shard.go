@@ -34,11 +34,12 @@ type Shard struct {
 	retry    int                 // how far this tick's walk over them has come
 	tick     uint32              // the wheel should be here
 
-	turn   *Conn // whose input is being handled
-	doing  doing
-	frames scratch
-	given  []*history.Entry // that a detached subscription is being given
-	now    int64
+	turn    *Conn // whose input is being handled
+	doing   doing
+	frames  scratch
+	given   []*history.Entry // that a detached subscription is being given
+	matched []*log           // by the push that is being routed
+	now     int64
 }
 
 // slice is the longest a loop works on deliveries before it serves its sockets again.

@@ -9,7 +9,6 @@ import (
 func (w *world) settle() {
 	w.tracef("all is calm")
 	w.calm = true
-	w.favour(w.profile.Seed, byOp)
 	for _, n := range w.nodes {
 		n.lag, n.closed = 0, false
 		for _, sh := range n.shards {
@@ -33,14 +32,14 @@ func (w *world) settle() {
 	}
 	w.idle(9 * second)
 	for _, t := range w.topics {
-		for _, dest := range w.profile.dests() {
-			r := t.record(0, "")
+		for _, dest := range t.dests {
+			r := t.record(0)
 			r.Destination = dest
 			t.publish(r)
 		}
-		for _, path := range w.profile.paths() {
-			for _, user := range w.profile.users() {
-				r := t.record(0, "")
+		for _, path := range t.paths {
+			for _, user := range t.users {
+				r := t.record(0)
 				r.Destination, r.User = path, user
 				t.publish(r)
 			}
@@ -76,7 +75,6 @@ func (w *world) idle(d int64) {
 	for w.now < begin+d && w.err == nil {
 		w.pass(tickTime / 2)
 		for range 4 {
-			w.favour(w.seed+1, byTime)
 			w.pump()
 		}
 		for _, c := range w.clients {
@@ -188,6 +186,9 @@ func (sh *simShard) checkQuiet() {
 	}
 	for _, p := range s.projects {
 		logs += len(p.logs) + len(p.patterns)
+		if err := p.checkShares(); err != nil {
+			w.failf("%v: %v", sh, err)
+		}
 		if p.unicast.entries.Len() > 0 {
 			w.failf("%v: %d pushes to users of %s wait at the end", sh, p.unicast.entries.Len(), p.settings.Name)
 		}
@@ -226,7 +227,7 @@ func (w *world) leave() {
 		switch l := c.link; {
 		case l == nil:
 		case l.live() && w.chance(2):
-			l.disconnect(w.chance(2))
+			l.disconnect()
 		default:
 			l.abort()
 		}

@@ -75,8 +75,11 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	if b.ack != session.AckAuto && l.p.settings.AckWindow > 0 {
 		b.follow = &follow{}
 	}
-	if l.kind == userQueue {
+	switch l.kind {
+	case userQueue:
 		l.users++
+	case patterned:
+		l.charge(c)
 	}
 	if len(ev.Resume) > 0 {
 		s.resume(c, i, ev)
@@ -115,8 +118,11 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	} else if l.kind != userQueue {
 		l.unattach(s, i)
 	}
-	if l.kind == userQueue {
+	switch l.kind {
+	case userQueue:
 		l.users--
+	case patterned:
+		l.discharge(c)
 	}
 	for p := &c.subs; ; p = &s.subs.at(*p).next {
 		if *p == i {

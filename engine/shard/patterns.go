@@ -1,0 +1,133 @@
+package shard
+
+import (
+	"slices"
+	"strings"
+
+	"stentor/engine/destination"
+	"stentor/engine/session"
+)
+
+// Every push of a project is looked up among all patterns of its sessions, so that a pattern costs the whole project.
+// What the look-up takes at worst is known beforehand, in steps: the sum is bounded, and of it the part of each holder.
+
+// patternState is what the log of a pattern has beside that of a topic.
+type patternState struct {
+	*destination.Pattern
+	payers []payer
+}
+
+// payer is a holder that the steps of a pattern are charged to. A pattern that maxPayers hold is charged to no more of
+// them: so many together may use up all steps of a project anyway.
+type payer struct {
+	holder        holder
+	subscriptions int
+}
+
+const maxPayers = 8
+
+// holder is who answers for a session's patterns: its user, else the address that it comes from (of IPv6 its /64), else, behind
+// a proxy that does not tell, the session alone.
+type holder struct {
+	user    string
+	address [16]byte
+	conn    uint32
+}
+
+func (c *Conn) holder() holder {
+	switch {
+	case c.user != "":
+		return holder{user: c.user}
+	case c.address == [16]byte{}:
+		return holder{conn: c.idx}
+	}
+	h := holder{address: c.address}
+	if !c.addrPort().Addr().Is4() {
+		clear(h.address[8:])
+	}
+	return h
+}
+
+// patternTarget finds the log of a pattern that c wants to subscribe to, if it may.
+func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *session.Failure) {
+	pattern, err := destination.ParsePattern(dest)
+	if err != nil {
+		return nil, &session.Failure{Code: session.CodeProtocol, Text: err.Error(), Close: session.CloseProtocol}
+	}
+	verdict := rights.SubscribePattern(c.user, pattern)
+	switch {
+	case verdict == Unserved:
+		return nil, nil
+	case !c.project.settings.Patterns:
+		return nil, forbidden("the project does not allow patterns")
+	case verdict == Forbidden:
+		return nil, forbidden("this pattern is not yours to subscribe to")
+	}
+	return s.patternLog(c, pattern)
+}
+
+// patternLog is the log of a pattern, a new one when nobody holds it yet. It makes sure that c can pay.
+func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *session.Failure) {
+	p, limits := c.project, &s.conf.Limits
+	l := p.patterns[pattern.String()]
+	if h := c.holder(); l == nil || l.pattern.wants(h) {
+		if p.shares[h]+pattern.Steps() > limits.UserPatternSteps {
+			return nil, limited(session.LimitUserPatternSteps, "the user's patterns would take too many steps to match")
+		}
+	}
+	if l != nil {
+		return l, nil
+	}
+	if len(p.patterns) >= limits.Patterns {
+		return nil, limited(session.LimitPatterns, "the project has too many different patterns")
+	}
+	l = &log{p: p, name: strings.Clone(pattern.String()), pattern: &patternState{Pattern: pattern}, kind: patterned}
+	p.index.Put(pattern, l)
+	if p.index.Steps() > limits.PatternSteps {
+		p.index.Remove(pattern)
+		return nil, limited(session.LimitPatternSteps, "the project's patterns would take too many steps to match")
+	}
+	p.patterns[l.name] = l
+	s.stats.Logs.Add(1)
+	return l, nil
+}
+
+// wants reports whether a subscription of h would be charged.
+func (p *patternState) wants(h holder) bool { return len(p.payers) < maxPayers && p.find(h) < 0 }
+
+func (p *patternState) find(h holder) int {
+	return slices.IndexFunc(p.payers, func(o payer) bool { return o.holder == h })
+}
+
+// charge charges c, which is subscribed to l from now on.
+func (l *log) charge(c *Conn) {
+	h := c.holder()
+	if l.pattern.wants(h) {
+		l.pattern.payers = append(l.pattern.payers, payer{holder: h})
+		l.p.shares[h] += l.pattern.Steps()
+	}
+	if i := l.pattern.find(h); i >= 0 {
+		l.pattern.payers[i].subscriptions++
+	}
+}
+
+// discharge gives back what c was charged for a subscription to l.
+func (l *log) discharge(c *Conn) {
+	h := c.holder()
+	i := l.pattern.find(h)
+	if i < 0 {
+		return
+	}
+	if l.pattern.payers[i].subscriptions--; l.pattern.payers[i].subscriptions > 0 {
+		return
+	}
+	l.pattern.payers = slices.Delete(l.pattern.payers, i, i+1)
+	if l.p.shares[h] -= l.pattern.Steps(); l.p.shares[h] == 0 {
+		delete(l.p.shares, h)
+	}
+}
+
+func (p *project) dropPattern(l *log) {
+	delete(p.patterns, l.name)
+	p.index.Remove(l.pattern.Pattern)
+}
