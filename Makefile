@@ -41,8 +41,8 @@ tuning-deps: # nginx, HAProxy, and what checks the scripts
 
 SEED ?=
 .PHONY: sim
-sim: ## the fan-out over simulated sockets and time: make sim SEED=7, or minutes of new seeds with SEED unset
-	$(GO) test ./engine/shard -run Sim -count=1 -timeout 60m $(if $(SEED),-sim.seed=$(SEED) -v,-sim.time=5m)
+sim: ## the fan-out over simulated sockets and time: make sim SEED=7, make sim FILE=failed.ops, or minutes of new seeds
+	$(GO) test ./engine/shard -run $(if $(FILE)$(SEED),^TestSim$$,Sim) -count=1 -timeout 60m $(if $(FILE),-sim.file=$(abspath $(FILE)) -sim.trace=200 -v,$(if $(SEED),-sim.seed=$(SEED) -v,-sim.time=5m))
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for a minute

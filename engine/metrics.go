@@ -69,6 +69,8 @@ var (
 	headersDesc  = prometheus.NewDesc("stentor_proxy_protocol_refused_total", "Connections refused at a listener with proxy_protocol, by reason.", []string{"reason"}, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
+	headersDropped = prometheus.NewDesc("stentor_headers_dropped_total", "Headers of clients' SENDs that nobody else gets to see, by reason.", []string{"reason"}, nil)
+
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
 	projectPushes   = prometheus.NewDesc("stentor_pushes_total", "Pushes taken from the bus.", []string{"project"}, nil)
 	projectSkipped  = prometheus.NewDesc("stentor_pushes_skipped_total", "Pushes taken from the bus and not delivered, by reason.", []string{"project", "reason"}, nil)
@@ -105,6 +107,13 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.full.Load()+n.overflow.Load()), "connections")
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.crowded.Load()), "connections_per_address")
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.greedy.Load()), "unauthenticated")
+	var credentials, reserved uint64
+	for _, l := range n.loops {
+		credentials += l.shard.Stats().Credentials.Load()
+		reserved += l.shard.Stats().Reserved.Load()
+	}
+	number(headersDropped, prometheus.CounterValue, float64(credentials), "credential")
+	number(headersDropped, prometheus.CounterValue, float64(reserved), "reserved")
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.untrusted.Load()), "untrusted")
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.missing.Load()), "missing")
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.invalid.Load()), "invalid")

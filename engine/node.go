@@ -116,7 +116,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	for i := range loops {
 		n.loops = append(n.loops, newLoop(n, shard.Config{
 			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
-			Session: opts.Session, Limits: opts.Shard, Now: n.now, Wall: time.Now, Write: write, Unsent: unsent,
+			Session: opts.Session, Limits: opts.Shard, Credentials: opts.credentials(), Now: n.now, Wall: time.Now, Write: write, Unsent: unsent,
 		}))
 	}
 	return n, nil

@@ -32,6 +32,11 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// credentials are the headers that prove who a client is: nobody else is to see them.
+func (o *Options) credentials() []string {
+	return []string{o.TokenHeader, o.ProjectHeader, "Authorization", "login", "passcode"}
+}
+
 // Endpoint is a path that clients connect to.
 type Endpoint struct {
 	Path    string

@@ -50,7 +50,7 @@ type Bus struct {
 // New starts a bus. Brokers that are out of reach are no error: the bus goes on trying, and is not ready. Errors are
 // properties that librdkafka does not know.
 func New(o Options) (*Bus, error) {
-	if err := CheckProperties(o.Properties); err != nil {
+	if err := errors.Join(CheckProperties(o.Properties)...); err != nil {
 		return nil, err
 	}
 	b := &Bus{

@@ -437,12 +437,16 @@ func TestTwinIsRefused(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	for _, name := range []string{"group.id", "acks", "go.events.channel.size"} {
-		if CheckProperties(map[string]string{name: "x"}) == nil {
+		if len(CheckProperties(map[string]string{name: "x"})) != 1 {
 			t.Errorf("%s may be set", name)
 		}
 	}
-	if err := CheckProperties(map[string]string{"security.protocol": "SASL_SSL"}); err != nil {
+	if err := CheckProperties(map[string]string{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}); err != nil {
 		t.Error(err)
+	}
+	wrong := map[string]string{"no.such.property": "1", "socket.timeout.ms": "soon", "security.protocol": "SSH", "fetch.min.bytes": "-1", "acks": "1"}
+	if errs := CheckProperties(wrong); len(errs) != len(wrong) {
+		t.Errorf("of %v it finds %v", wrong, errs)
 	}
 	o := testOptions("127.0.0.1:1", &sink{})
 	o.Properties["no.such.property"] = "1"

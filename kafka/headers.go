@@ -55,21 +55,30 @@ func plainName(name string) string {
 	return name
 }
 
-// passOn reads the headers that go to clients; the list is valid until the next call. lost counts those that cannot: not
-// UTF-8, no name that STOMP could carry, too many or too long. Those of the drop list and those that STOMP has a meaning
-// for are left out silently.
-func (d *Decoder) passOn(all []Header) (list []bus.Header, lost int) {
+// lost counts headers that no client gets.
+type lost struct {
+	invalid  int // not UTF-8, no name that STOMP could carry, too many or too long
+	reserved int // STOMP's own, or the server's
+}
+
+// passOn reads the headers that go to clients; the list is valid until the next call. Those of the drop list are left out
+// silently, others that cannot go are counted.
+func (d *Decoder) passOn(all []Header) (list []bus.Header, lost lost) {
 	size := 0
 	list = d.headers[:0]
 	for i := range all {
 		h := &all[i]
 		name, plain := strings.CutPrefix(h.Name, headerPlain)
-		if !plain && (own(name) || dropped(name)) || stomp.ReservedHeader(name) {
+		if !plain && (own(name) || dropped(name)) {
+			continue
+		}
+		if stomp.ReservedHeader(name) {
+			lost.reserved++
 			continue
 		}
 		size += len(name) + len(h.Value)
 		if !carries(name, h.Value) || len(list) == maxHeaders || size > maxHeaderBytes {
-			lost++
+			lost.invalid++
 			continue
 		}
 		if !has(list, name) {

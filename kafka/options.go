@@ -55,15 +55,36 @@ var fixed = map[string]string{
 	"transactional.id":         "the bus has no transactions",
 }
 
-// CheckProperties says what is wrong with properties, as far as that can be known without a broker.
-func CheckProperties(properties map[string]string) error {
+// CheckProperties says what is wrong with properties, as far as that can be known without a broker: one error for each.
+func CheckProperties(properties map[string]string) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if why, ok := fixed[name]; ok {
-			return fmt.Errorf("%s cannot be set: %s", name, why)
+		if err := checkProperty(name, properties[name]); err != nil {
+			errs = append(errs, err)
 		}
-		if strings.HasPrefix(name, "go.") {
-			return fmt.Errorf("%s is no property of librdkafka", name)
-		}
+	}
+	return errs
+}
+
+// checkProperty asks librdkafka itself, which says what it does not know when a client is made. Whether values fit each
+// other is not looked at.
+func checkProperty(name, value string) error {
+	if why, ok := fixed[name]; ok {
+		return fmt.Errorf("%s cannot be set: %s", name, why)
+	}
+	if strings.HasPrefix(name, "go.") {
+		return fmt.Errorf("%s is not a property of librdkafka", name)
+	}
+	if name == "bootstrap.servers" { // would be connected to
+		return nil
+	}
+	client, err := ck.NewAdminClient(&ck.ConfigMap{"log_level": 0, name: value})
+	if err == nil {
+		client.Close()
+		return nil
+	}
+	// It also says what is missing beside the property, which others of the properties may bring.
+	if text := err.Error(); strings.Contains(strings.ToLower(text), "configuration property") {
+		return fmt.Errorf("librdkafka: %s", text)
 	}
 	return nil
 }

@@ -56,7 +56,8 @@ type reader struct {
 type counts struct {
 	records   atomic.Uint64
 	poison    atomic.Uint64
-	headers   atomic.Uint64 // that were left out
+	headers   atomic.Uint64 // that were left out: no client could get them
+	reserved  atomic.Uint64 // and those that are STOMP's own or the server's
 	keys      atomic.Uint64 // records whose key is not their destination
 	scattered atomic.Uint64 // records of a destination that is in two partitions
 	pauses    atomic.Uint64
@@ -290,12 +291,13 @@ func (r *reader) deliver(p *partition, c *counts, m *fetched) (taken bus.Taken) 
 			taken = nil
 		}
 	}()
-	push, lost, err := r.decoder.Decode(p.project, &m.Record)
+	push, left, err := r.decoder.Decode(p.project, &m.Record)
 	if err != nil {
 		skip(err)
 		return nil
 	}
-	c.headers.Add(uint64(lost))
+	c.headers.Add(uint64(left.invalid))
+	c.reserved.Add(uint64(left.reserved))
 	r.look(p, c, push, m.Key)
 	return r.sink.Deliver(p.at(m.offset), push)
 }

@@ -107,20 +107,20 @@ type Decoder struct {
 }
 
 // Decode reads a record of project's topic. The push is valid until the next call; it shares the record's value, and
-// nothing else. lost counts headers that were left out because no client could get them.
-func (d *Decoder) Decode(project string, in *Record) (r *bus.Record, lost int, err error) {
+// nothing else.
+func (d *Decoder) Decode(project string, in *Record) (r *bus.Record, left lost, err error) {
 	r = &d.push
 	*r = bus.Record{Project: project, Time: in.Time, Body: in.Value}
 	if err := d.names(r, in.Headers); err != nil {
-		return nil, 0, err
+		return nil, left, err
 	}
 	if r.Destination == "" {
 		if err := openEnvelope(r); err != nil {
-			return nil, 0, err
+			return nil, left, err
 		}
 	}
-	r.Headers, lost = d.passOn(in.Headers)
-	return r, lost, check(r, d.Own)
+	r.Headers, left = d.passOn(in.Headers)
+	return r, left, check(r, d.Own)
 }
 
 // names reads the headers that mean something here. Of a repeated one the first counts.

@@ -31,9 +31,9 @@ func TestEncodeDecode(t *testing.T) {
 	} {
 		r.Project, r.Time = "shop", now
 		in := Encode(&r)
-		got, lost, err := decoder().Decode("shop", &in)
-		if err != nil || lost != 0 {
-			t.Errorf("%+v: %d %v", r, lost, err)
+		got, left, err := decoder().Decode("shop", &in)
+		if err != nil || left != (lost{}) {
+			t.Errorf("%+v: %+v %v", r, left, err)
 		} else if !reflect.DeepEqual(got, &r) {
 			t.Errorf("%+v became %+v", r, got)
 		}
@@ -94,7 +94,7 @@ func TestDecode(t *testing.T) {
 		{name: "lost headers", headers: headers("destination", "a", "x", "\xff", "\xff", "x", "a:b", "c", "n", "\x00"), destination: "/topic/shop/a", lost: 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, lost, err := decoder().Decode("shop", &Record{Value: []byte(c.value), Headers: c.headers})
+			r, left, err := decoder().Decode("shop", &Record{Value: []byte(c.value), Headers: c.headers})
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("%v, want an error with %q", err, c.err)
@@ -104,26 +104,26 @@ func TestDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Destination != c.destination || string(r.Body) != c.body || r.ContentType != c.contentType || lost != c.lost {
-				t.Errorf("%+v, %d lost", r, lost)
+			if r.Destination != c.destination || string(r.Body) != c.body || r.ContentType != c.contentType || left.invalid != c.lost {
+				t.Errorf("%+v, %+v left out", r, left)
 			}
 		})
 	}
 }
 
 func TestPassOn(t *testing.T) {
-	got, lost := decoder().passOn(headers("color", "red", "color", "blue", "__TypeId__", "x", "spring_json_header_types", "x", "kafka_x", "x",
-		"ce_id", "x", "traceparent", "x", "b3", "x", "message-id", "x", "subscription", "x", "content-type", "x", "Größe", "ä"))
+	got, left := decoder().passOn(headers("color", "red", "color", "blue", "__TypeId__", "x", "spring_json_header_types", "x", "kafka_x", "x",
+		"ce_id", "x", "traceparent", "x", "b3", "x", "message-id", "x", "subscription", "x", "content-type", "x", "Größe", "ä", "resumed", "true", " dropped", "1", headerPlain+"position", "1"))
 	want := []bus.Header{{Name: "color", Value: "red"}, {Name: "Größe", Value: "ä"}}
-	if !reflect.DeepEqual(got, want) || lost != 0 {
-		t.Errorf("%+v, %d lost", got, lost)
+	if !reflect.DeepEqual(got, want) || left != (lost{reserved: 5}) {
+		t.Errorf("%+v, left out %+v", got, left)
 	}
 	var many []Header
 	for i := range maxHeaders + 10 {
 		many = append(many, Header{strings.Repeat("x", i+1), nil})
 	}
-	if got, lost := decoder().passOn(many); len(got) != maxHeaders || lost != 10 {
-		t.Errorf("%d headers, %d lost", len(got), lost)
+	if got, left := decoder().passOn(many); len(got) != maxHeaders || left != (lost{invalid: 10}) {
+		t.Errorf("%d headers, left out %+v", len(got), left)
 	}
 }
 

@@ -3,6 +3,8 @@ package stomp
 import (
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -166,12 +168,20 @@ func (p *messageParts) escape(size12 int) *escapedHeads {
 
 func passes(name string) bool { return name != "" && !ReservedHeader(name) }
 
-// ReservedHeader tells whether a header belongs to STOMP and so cannot be a user header.
+// ReservedHeader tells whether a header cannot be a user header: it belongs to STOMP, or only the server may say it of a
+// message. White space around a name changes nothing, since clients exist that trim names.
 func ReservedHeader(name string) bool {
-	switch name {
+	switch TrimName(name) {
 	case "subscription", "destination", "message-id", "content-type", "content-length", "ack", "receipt",
 		"receipt-id", "transaction", "id", "version", "session", "server", "heart-beat":
 		return true
+	case "resumed", "dropped", "position": // what became of a subscription
+		return true
 	}
 	return false
+}
+
+// TrimName is a header's name as clients see it that trim names: without white space as JavaScript knows it.
+func TrimName(name string) string {
+	return strings.TrimFunc(name, func(c rune) bool { return unicode.IsSpace(c) || c == '\uFEFF' })
 }

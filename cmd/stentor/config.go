@@ -85,6 +85,7 @@ type checkResult struct {
 	OK       bool             `json:"ok"`
 	Projects []string         `json:"projects"`
 	Problems []config.Problem `json:"problems"`
+	Warnings []config.Problem `json:"warnings"` // what works and is dangerous; looked for when there are no problems
 }
 
 func newConfigCheckCmd() *cobra.Command {
@@ -94,7 +95,8 @@ func newConfigCheckCmd() *cobra.Command {
 		Use:   "check [file]",
 		Short: "Check a configuration, with the keys and secrets that it names",
 		Long: `Reads a configuration as "stentor serve" does, with the environment and the same --set flags, and the
-files that it names. All mistakes are reported, each with its place, its key, what was found and what is allowed:
+files that it names. All mistakes are reported, each with its place, its key, what was found and what is allowed.
+Short keys, credentials that two projects share, and files with secrets that everybody can read are warned of.
 
   stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
 
@@ -109,18 +111,22 @@ Examples:
 			if len(args) == 1 {
 				r.File = args[0]
 			}
-			cfg, err := checkConfig(r.File, settings)
+			cfg, err := config.Check(r.File, os.Environ(), settings)
+			r.Projects, r.Problems, r.Warnings = []string{}, []config.Problem{}, []config.Problem{}
+			if err == nil {
+				r.Projects = cfg.ProjectNames()
+				r.Warnings = append(r.Warnings, cfg.Warnings()...)
+			}
 			if !asJSON {
+				for _, w := range r.Warnings {
+					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+				}
 				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is fine; projects: %s\n", r.File, strings.Join(cfg.ProjectNames(), ", "))
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is fine; projects: %s\n", r.File, strings.Join(r.Projects, ", "))
 				}
 				return err
 			}
 			r.OK = err == nil
-			r.Projects, r.Problems = []string{}, []config.Problem{}
-			if err == nil {
-				r.Projects = cfg.ProjectNames()
-			}
 			var problems config.Problems
 			if errors.As(err, &problems) {
 				r.Problems = problems
@@ -132,17 +138,6 @@ Examples:
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	addSetFlag(cmd, &settings)
 	return cmd
-}
-
-// checkConfig loads a configuration and everything that it names.
-func checkConfig(file string, settings []string) (*config.Config, error) {
-	cfg, err := config.Load(file, os.Environ(), settings)
-	if err != nil {
-		return nil, err
-	}
-	_, err1 := cfg.ProjectConfigs()
-	_, err2 := cfg.AllAdminKeys()
-	return cfg, config.Join(err1, err2)
 }
 
 // addSetFlag adds --set.

@@ -53,7 +53,7 @@ func TestConfigCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &r); err != nil {
 		t.Fatalf("%v: %+v", err, got)
 	}
-	want := checkResult{File: name, Projects: []string{}, Problems: []config.Problem{
+	want := checkResult{File: name, Projects: []string{}, Warnings: []config.Problem{}, Problems: []config.Problem{
 		{Where: name + ":1", Key: "limits.heders", Text: "unknown key, did you mean headers?"},
 		{Where: name + ":1", Key: "limits.headers", Text: `found "1", allowed: a whole number, 8 to 10000`},
 	}}
@@ -72,7 +72,7 @@ func TestConfigCheck(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	t.Setenv("STENTOR_PROJECTS_SHOP_ANONYMOUS", "true")
-	if got := cli(t, "config", "check", "--json", "--set", "projects.shop.keys=[]", "--set", "admin_keys_file="); got != (result{exitOK, `{"file":"stentor.yaml","ok":true,"projects":["shop"],"problems":[]}` + "\n", ""}) {
+	if got := cli(t, "config", "check", "--json", "--set", "projects.shop.keys=[]", "--set", "admin_keys_file="); got != (result{exitOK, `{"file":"stentor.yaml","ok":true,"projects":["shop"],"problems":[],"warnings":[]}` + "\n", ""}) {
 		t.Errorf("%+v", got)
 	}
 	if got := cli(t, "config", "check", "none.yaml"); got != (result{exitFailure, "", "stentor config check: none.yaml: no such file (\"stentor config init none.yaml\" writes one)\n"}) {

@@ -71,7 +71,7 @@ protocol: its addresses in listen.client carry the word proxy_protocol.`,
 	flags.StringSliceVar(&r.Sources, "source", nil, "address of the proxy's host to connect to the nodes from (repeatable, or separated by commas)")
 	flags.StringVar(&r.Listen, "listen", "", "address and port for clients (default 0.0.0.0:80, with --tls 0.0.0.0:443)")
 	flags.StringSliceVar(&tls, "tls", nil, "files with the certificate and its key: CERTIFICATE,KEY")
-	flags.StringVar(&r.ServerName, "server-name", "", "host name that clients use (default: any)")
+	flags.StringVar(&r.ServerName, "server-name", "", "host name that clients use; *.example.com is all names below, .example.com that one too (default: any)")
 	flags.StringVar(&r.Path, "path", "", "path of the endpoint (default /ws)")
 	flags.IntVar(&r.HealthPort, "health-port", 0, "HAProxy: port of the nodes' API, where it asks /readyz (default: see whether the node accepts)")
 	flags.IntVar(&r.Workers, "workers", 0, "processes of nginx, threads of HAProxy (default: one for each core of this machine)")

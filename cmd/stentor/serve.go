@@ -142,6 +142,11 @@ type startOptions struct {
 func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
 	s := &server{cfg: cfg, log: newLogger(cfg, logTo)}
 	warnOfHost("/", int64(cfg.Limits.Connections), s.log)
+	if !how.dev {
+		for _, w := range cfg.Warnings() {
+			s.log.Warn("configuration", "where", w.Where, "key", w.Key, "text", w.Text)
+		}
+	}
 	list, err := authProjects(cfg)
 	if err != nil {
 		return nil, err

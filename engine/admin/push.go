@@ -211,7 +211,7 @@ func userHeaders(v []byte) ([]bus.Header, *problem) {
 		case name == "" || strings.ContainsAny(name, ":\r\n\x00"):
 			return badField("header %s: a name has at least one character and no ':', CR, LF or NUL", quote(name))
 		case stomp.ReservedHeader(name):
-			return badField("header %s is STOMP's own: choose another name (content_type, id and destination are fields of the push)", quote(name))
+			return badField("header %s is STOMP's or the server's own: choose another name (content_type, id and destination are fields of the push)", quote(name))
 		case strings.ContainsRune(value, 0):
 			return badField("header %s: a value must not hold NUL", quote(name))
 		case slices.ContainsFunc(all, func(h bus.Header) bool { return h.Name == name }):

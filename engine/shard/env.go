@@ -144,6 +144,8 @@ type Config struct {
 	Seed     uint64 // of the spread of heart-beats
 	Session  session.Config
 	Limits   Limits
+	// Credentials are the names of headers that nobody but the server sees of a client's SEND, in any case.
+	Credentials []string
 	// Now is the node's clock in ns: it never steps. Wall is the wall clock, which an operator or NTP may set.
 	Now  func() int64
 	Wall func() time.Time

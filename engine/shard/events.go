@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -337,7 +338,8 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 	return r, nil
 }
 
-// userHeaders are those of the client's frame that are not STOMP's own.
+// userHeaders are those of the client's frame that others may see: neither STOMP's own, nor what only the server may
+// say, nor credentials, which libraries put on each frame and which would reach every subscriber.
 func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 	for _, h := range s.machine.Frame.Headers {
 		switch name := string(h.Name); {
@@ -345,11 +347,32 @@ func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 			if contentType == "" {
 				contentType = string(h.Value)
 			}
-		case !stomp.ReservedHeader(name):
+		case s.credential(name):
+			s.stats.Credentials.Add(1)
+		case stomp.ReservedHeader(name):
+			if !expected(name) {
+				s.stats.Reserved.Add(1)
+			}
+		default:
 			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
 		}
 	}
 	return contentType, list
+}
+
+// expected reports whether a header is one that a SEND has for the server to read.
+func expected(name string) bool {
+	switch name {
+	case "destination", "content-length", "receipt", "transaction", "id":
+		return true
+	}
+	return false
+}
+
+// credential reports whether a header proves who a client is. HTTP's names are the same in any case, and so here.
+func (s *Shard) credential(name string) bool {
+	name = stomp.TrimName(name)
+	return slices.ContainsFunc(s.conf.Credentials, func(known string) bool { return strings.EqualFold(name, known) })
 }
 
 // published answers a SEND when the bus has it. Trouble of the bus is no fault of the client: it is told to come back.

@@ -28,6 +28,9 @@ type rig struct {
 	woken    int
 	panics   int
 	closed   []*stubSocket
+
+	published []*bus.Record
+	inbound   []*bus.Inbound
 	// forwarded are SENDs for the back ends that have no answer yet, when it is not nil.
 	forwarded *[]func(error)
 }
@@ -52,6 +55,8 @@ func newRig(t testing.TB, change ...func(*Settings)) *rig {
 			HandshakeTimeout: 10 * time.Second, ConnectTimeout: 60 * time.Second, Ping: 30 * time.Second,
 			FramesPerSecond: 1 << 20, Subscriptions: 100, Patterns: 1000, PatternSteps: 4000, UserPatternSteps: 500, ReplyBytes: 64 << 10,
 		},
+		Credentials: []string{"token", "projectId", "Authorization", "login", "passcode"},
+
 		Now:  func() int64 { return r.now },
 		Wall: func() time.Time { return simWall.Add(r.step + time.Duration(r.now)) },
 	}, r)
@@ -113,16 +118,21 @@ func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (I
 	return Identity{Project: r.settings, User: user, Expires: r.expires}, nil, true
 }
 
-func (r *rig) Publish(_ *bus.Record, done func(bus.Position, error)) { done(bus.Position{}, nil) }
-func (r *rig) Join(*Settings) bool                                   { return true }
-func (r *rig) Leave(*Settings)                                       {}
-func (r *rig) Release(netip.AddrPort)                                {}
-func (r *rig) CloseWrite(Socket)                                     {}
-func (r *rig) Close(s Socket)                                        { r.close(s.(*stubSocket)) }
-func (r *rig) Wake()                                                 { r.woken++ }
-func (r *rig) Panicked(string, any)                                  { r.panics++ }
+func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
+	r.published = append(r.published, rec)
+	done(bus.Position{}, nil)
+}
 
-func (r *rig) Forward(_ *bus.Inbound, done func(error)) {
+func (r *rig) Join(*Settings) bool    { return true }
+func (r *rig) Leave(*Settings)        {}
+func (r *rig) Release(netip.AddrPort) {}
+func (r *rig) CloseWrite(Socket)      {}
+func (r *rig) Close(s Socket)         { r.close(s.(*stubSocket)) }
+func (r *rig) Wake()                  { r.woken++ }
+func (r *rig) Panicked(string, any)   { r.panics++ }
+
+func (r *rig) Forward(m *bus.Inbound, done func(error)) {
+	r.inbound = append(r.inbound, m)
 	if r.forwarded == nil {
 		done(nil)
 		return

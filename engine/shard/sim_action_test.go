@@ -9,175 +9,161 @@ import (
 	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
+	"stentor/engine/destination"
 	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
 
-// weighted is something that can happen, and how often.
-type weighted struct {
+// simOp is a kind of operation: how often seeds have it, how one is made, and what it does. do reports whether it applied.
+type simOp struct {
 	name   string
-	weight int
-	do     func(*world)
+	weight int  // 0: the generator has it with another
+	rare   bool // it changes so much that few seeds have it
+	make   func(g *generator, name string)
+	do     func(w *world, o *op) bool
 }
 
-// simActions are all that can happen. Each seed chooses how often it likes each, some never.
-var simActions = []weighted{
-	{"publish", 30, (*world).publishSome},
-	{"connect", 14, (*world).connectSome},
-	{"subscribe", 14, func(w *world) { w.with((*simLink).subscribe) }},
-	{"unsubscribe", 4, func(w *world) { w.with((*simLink).unsubscribe) }},
-	{"subscribe twice", 1, func(w *world) { w.with((*simLink).subscribeTwice) }},
-	{"subscribe in vain", 1, func(w *world) { w.with((*simLink).subscribeInVain) }},
-	{"ack", 10, func(w *world) { w.with((*simLink).ackSome) }},
-	{"send", 5, func(w *world) { w.with((*simLink).sendSome) }},
-	{"transaction", 3, func(w *world) { w.with((*simLink).transact) }},
-	{"disconnect", 1, func(w *world) { w.with((*simLink).disconnect) }},
-	{"break a rule", 1, func(w *world) { w.with((*simLink).breakRule) }},
-	{"client closes", 1, func(w *world) { w.with((*simLink).closeNow) }},
-	{"abort", 2, (*world).abortSome},
-	{"block", 6, (*world).blockSome},
-	{"kick", 1, (*world).kickSome},
-	{"stall", 2, (*world).stallSome},
-	{"lag", 2, (*world).lagSome},
-	{"reload", 1, (*world).reloadSome},
-	{"remove", 1, (*world).removeSome},
-	{"drain", 1, (*world).drainSome},
-	{"die", 1, (*world).dieSome},
-	{"epoch", 1, (*world).epochSome},
-	{"evict", 3, (*world).evictSome},
-	{"jump", 1, (*world).jumpSome},
-	{"grow", 1, (*world).growSome},
-	{"read again", 1, (*world).readAgain},
-	{"query", 1, (*world).querySome},
+// simOpList are all that can happen. Files of schedules name them: their names and the fields that they look at stay,
+// and a new meaning gets a new name.
+var simOpList = []simOp{
+	{name: "client", do: (*world).join},
+	{name: "publish", weight: 30, make: (*generator).publish, do: (*world).publish},
+	{name: "connect", weight: 14, make: (*generator).connect, do: (*world).connect},
+	{name: "subscribe", weight: 14, make: (*generator).subscribe, do: live((*simLink).subscribe)},
+	{name: "unsubscribe", weight: 4, make: (*generator).unsubscribe, do: live((*simLink).unsubscribe)},
+	{name: "subscribe twice", weight: 1, make: (*generator).ofClient, do: live((*simLink).subscribeTwice)},
+	{name: "subscribe in vain", weight: 1, make: (*generator).ofClient, do: live((*simLink).subscribeInVain)},
+	{name: "ack", weight: 10, make: (*generator).ack, do: live((*simLink).ackSome)},
+	{name: "send", weight: 5, make: (*generator).send, do: live((*simLink).sendSome)},
+	{name: "begin", weight: 3, make: (*generator).transaction, do: live((*simLink).begin)},
+	{name: "commit", do: live((*simLink).commit)},
+	{name: "abort", do: live((*simLink).abortTransaction)},
+	{name: "disconnect", weight: 1, make: (*generator).ofClient, do: live((*simLink).disconnectNow)},
+	{name: "break a rule", weight: 1, make: (*generator).breakRule, do: live((*simLink).breakRule)},
+	{name: "close", weight: 1, make: (*generator).ofClient, do: live((*simLink).closeNow)},
+	{name: "vanish", weight: 2, make: (*generator).ofClient, do: (*world).vanish},
+	{name: "block", weight: 6, make: (*generator).block, do: (*world).block},
+	{name: "kick", weight: 1, make: (*generator).kick, do: (*world).kick},
+	{name: "stall", weight: 2, make: (*generator).stall, do: (*world).stall},
+	{name: "lag", weight: 2, make: (*generator).lag, do: (*world).lag},
+	{name: "reload", weight: 1, rare: true, make: (*generator).reload, do: (*world).reload},
+	{name: "remove", weight: 1, rare: true, make: (*generator).remove, do: (*world).remove},
+	{name: "serve", do: (*world).serve},
+	{name: "drain", weight: 1, rare: true, make: (*generator).ofNode, do: (*world).drain},
+	{name: "die", weight: 1, rare: true, make: (*generator).ofNode, do: (*world).die},
+	{name: "epoch", weight: 1, rare: true, make: (*generator).ofProject, do: (*world).newEpoch},
+	{name: "evict", weight: 3, make: (*generator).ofNode, do: (*world).evict},
+	{name: "jump", weight: 1, rare: true, make: (*generator).place, do: (*world).jump},
+	{name: "grow", weight: 1, rare: true, make: (*generator).ofProject, do: (*world).grow},
+	{name: "read again", weight: 1, make: (*generator).place, do: (*world).readAgain},
+	{name: "query", weight: 1, make: (*generator).query, do: (*world).query},
 }
 
-// rare actions change so much that they are not tried at each seed.
-var rare = map[string]bool{"remove": true, "drain": true, "die": true, "epoch": true, "reload": true, "jump": true, "grow": true}
+// simOps are they by name.
+var simOps = func() map[string]simOp {
+	all := map[string]simOp{}
+	for _, a := range simOpList {
+		all[a.name] = a
+	}
+	return all
+}()
 
-func (w *world) chooseActions() {
-	for _, a := range simActions {
-		switch {
-		case rare[a.name] && w.rng.IntN(4) > 0:
-			continue
-		case !rare[a.name]:
-			a.weight *= []int{1, 2, 4, 8}[w.rng.IntN(4)]
+// live has do happen to a client that can ask for something.
+func live(do func(*simLink, *op) bool) func(*world, *op) bool {
+	return func(w *world, o *op) bool {
+		c := w.client(o.Client)
+		return c != nil && c.link != nil && c.link.live() && do(c.link, o)
+	}
+}
+
+// of finds the node, and nil for one that is none.
+func of[T any](list []T, i int) (found T) {
+	if i >= 0 && i < len(list) {
+		found = list[i]
+	}
+	return found
+}
+
+func (w *world) shard(o *op) *simShard {
+	if n := of(w.nodes, o.Node); n != nil {
+		return of(n.shards, o.Shard)
+	}
+	return nil
+}
+
+// served finds a node's project.
+func (w *world) served(o *op) (*simNode, *simProject) {
+	n := of(w.nodes, o.Node)
+	if n == nil {
+		return nil, nil
+	}
+	return n, of(n.projects, o.Project)
+}
+
+func (w *world) publish(o *op) bool {
+	t := of(w.topics, o.Project)
+	if t == nil {
+		return false
+	}
+	r := t.record(o.Size, o.Kind)
+	r.Destination, r.User, r.TTL = o.Dest, o.User, time.Duration(o.TTL)
+	if o.Client > 0 {
+		r.Session = "nobody"
+		if c := w.client(o.Client); c != nil && c.link != nil && c.link.session != "" {
+			r.Session = c.link.session
 		}
-		w.actions = append(w.actions, a)
-		w.weight += a.weight
 	}
+	t.publish(r)
+	return true
 }
 
-// act has one thing happen.
-func (w *world) act() {
-	n := w.rng.IntN(w.weight)
-	for _, a := range w.actions {
-		if n -= a.weight; n < 0 {
-			a.do(w)
-			return
-		}
+func (w *world) connect(o *op) bool {
+	c := w.client(o.Client)
+	if c == nil || c.link != nil || w.now < c.away {
+		return false
 	}
-}
-
-// with picks a client that can ask for something.
-func (w *world) with(do func(*simLink)) {
-	if l := pick(w, w.clients).link; l != nil && l.live() {
-		do(l)
-	}
-}
-
-func (w *world) publishSome() {
-	t := pick(w, w.topics)
-	n := 1
-	if w.chance(4) {
-		n += w.rng.IntN(20)
-	}
-	if w.chance(3) {
-		// All to the same.
-		r := t.random()
-		for range n {
-			another := t.record(w.size())
-			another.Destination, another.User, another.Session, another.TTL = r.Destination, r.User, r.Session, r.TTL
-			t.publish(another)
-		}
-		return
-	}
-	for range n {
-		t.publish(t.random())
-	}
-}
-
-func (w *world) connectSome() {
-	if c := pick(w, w.clients); c.link == nil && w.now >= c.away {
-		c.connect()
-	}
+	return c.connect(o)
 }
 
 // maxSubs is below the limit of a session, which is broken on purpose only.
 const maxSubs = 9
 
-func (l *simLink) subscribe() {
-	c, w := l.c, l.w
-	if len(c.feeds) >= maxSubs || len(l.feeds) >= maxSubs {
-		return
+func (l *simLink) subscribe(o *op) bool {
+	c := l.c
+	all := slices.Concat(c.feeds, l.feeds)
+	user := strings.HasPrefix(o.Dest, userPrefix+"/")
+	switch {
+	case len(c.feeds) >= maxSubs || len(l.feeds) >= maxSubs, user && c.user == "",
+		slices.ContainsFunc(all, func(f *feed) bool { return f.id == o.ID }), // which MESSAGE is whose could not be told
+		o.ID == "" && (c.version != stomp.V10 || !user && destination.IsPattern(o.Dest)):
+		return false
 	}
-	dest := pick(w, c.topic.dests)
-	switch w.rng.IntN(4) {
-	case 0:
-		if c.user != "" {
-			dest = userPrefix + pick(w, c.topic.paths)
-		}
-	case 1:
-		if c.answer == "" {
-			dest = pick(w, []string{"/topic/*", "/topic/**", "/topic/c/*", "/topic/?", "/**"})
-		}
-	}
-	// Many have the same ids, on purpose.
-	id := pick(w, []string{"sub-", "a:", "b\\", "0."}) + strconv.Itoa(c.ids)
-	c.ids++
-	if w.profile.Crowded && !slices.ContainsFunc(slices.Concat(c.feeds, l.feeds), func(f *feed) bool { return f.id == dest }) {
-		id = dest // the same as everybody's
-	}
-	if c.version == stomp.V10 && w.chance(2) {
-		id = ""
-		for _, f := range slices.Concat(c.feeds, l.feeds) {
-			if f.id == "" {
-				return // which MESSAGE is whose could not be told
-			}
-		}
-		if dest[len(dest)-1] == '*' || dest[len(dest)-1] == '?' {
-			return
-		}
-	}
-	f := c.newFeed(dest, id)
-	f.ack = session.AckMode(w.rng.IntN(3))
-	f.receipts = w.rng.IntN(5) > 0
+	f := c.newFeed(o.Dest, o.ID)
+	f.ack = session.AckMode(o.Ack)
+	f.receipts = o.Receipt
 	c.feeds = append(c.feeds, f)
-	switch w.rng.IntN(8) {
-	case 0:
+	if o.Resume == "invented" {
 		text, claims := c.topic.invent()
 		f.ask(l, text, claims, true)
-	case 1:
-		text := pick(w, []string{"x", "1-2", "2s-0-0,", "zz-0-5", "undefined", "2s-99-1", "-1", "2s-0-5-7"})
-		f.ask(l, text, nil, true)
-	default:
-		f.ask(l, "", nil, false)
+	} else {
+		f.ask(l, o.Resume, nil, o.Resume != "")
 	}
+	return true
 }
 
-func (l *simLink) unsubscribe() {
-	w := l.w
-	if len(l.feeds) == 0 || w.chance(10) {
+func (l *simLink) unsubscribe(o *op) bool {
+	if len(l.feeds) == 0 || o.ID != "" {
 		l.send(stomp.Unsubscribe, "", nil, "id", "unknown")
-		return
+		return true
 	}
-	f := pick(w, l.feeds)
+	f := l.feeds[o.Nth%len(l.feeds)]
 	if f.stopping {
-		return
+		return false
 	}
 	f.stopping = true
 	var e *expect
-	if w.chance(2) {
+	if o.Receipt {
 		e = &expect{feed: f}
 	}
 	l.guard(e)
@@ -186,47 +172,44 @@ func (l *simLink) unsubscribe() {
 	} else {
 		l.send(stomp.Unsubscribe, "", e, "id", f.id)
 	}
-	for i := range l.c.feeds {
-		if l.c.feeds[i] == f {
-			l.c.feeds = append(l.c.feeds[:i:i], l.c.feeds[i+1:]...)
-			return
-		}
-	}
+	l.c.feeds = slices.DeleteFunc(slices.Clone(l.c.feeds), func(other *feed) bool { return other == f })
+	return true
 }
 
 // subscribeTwice uses an id again that stands: the first subscription stays.
-func (l *simLink) subscribeTwice() {
+func (l *simLink) subscribeTwice(*op) bool {
 	for _, f := range l.feeds {
 		if f.registered && !f.stopping && f.id != "" {
 			e := &expect{}
 			l.guard(e)
 			l.send(stomp.Subscribe, "", e, "destination", "/topic/c/d", "id", f.id)
-			return
+			return true
 		}
 	}
+	return false
 }
 
-func (l *simLink) subscribeInVain() {
+func (l *simLink) subscribeInVain(*op) bool {
 	e := &expect{}
 	l.guard(e)
 	l.send(stomp.Subscribe, "", e, "destination", "/none/x", "id", "vain")
+	return true
 }
 
-func (l *simLink) ackSome() {
-	if l.w.chance(6) {
+func (l *simLink) ackSome(o *op) bool {
+	if o.Kind == "made up" {
 		switch l.c.version {
 		case stomp.V12:
-			id := pick(l.w, []string{"undefined", "", "2s-0-1", "2s-0-1.sub-1"})
-			l.send(stomp.Ack, "", nil, "id", id)
-			l.acknowledged(id)
+			l.send(stomp.Ack, "", nil, "id", o.ID)
+			l.acknowledged(o.ID)
 		default:
-			l.send(stomp.Ack, "", nil, "message-id", "2s-0-99999", "subscription", "sub-0")
+			l.send(stomp.Ack, "", nil, "message-id", o.ID, "subscription", "sub-0")
 		}
 	}
-	if len(l.feeds) > 0 {
-		f := pick(l.w, l.feeds)
-		f.acknowledge(1 + l.w.rng.IntN(4))
+	if len(l.feeds) == 0 {
+		return o.Kind != ""
 	}
+	return l.feeds[o.Nth%len(l.feeds)].acknowledge(o.Count) || o.Kind != ""
 }
 
 // acknowledged notes what an ACK does that the client made up itself: one that names a push without a subscription is for
@@ -254,55 +237,59 @@ func (l *simLink) body() string {
 	return b
 }
 
-func (l *simLink) sendSome() {
+func (l *simLink) sendSome(o *op) bool {
 	w := l.w
 	b := l.body()
-	e := &expect{bodies: []string{b}}
-	if w.chance(3) {
-		e = nil
+	published := strings.HasPrefix(o.Dest, "/topic/") || strings.HasPrefix(o.Dest, "/user/")
+	var e *expect
+	if o.Receipt {
+		e = &expect{}
 	}
 	l.guard(&expect{})
 	l.silent = append(l.silent, w.now)
-	headers := []string{"destination", pick(w, l.c.topic.dests)}
-	switch w.rng.IntN(6) {
-	case 0:
-		headers = []string{"destination", pick(w, []string{"/none/x", "/app/x"})}
-		if e != nil {
-			e.bodies = nil
-		}
-	case 1:
-		headers = []string{"destination", "/user/c%2Fd/queue/x"}
-	}
-	if len(l.txs) > 0 && w.chance(2) {
-		tx := pick(w, l.txs)
-		if strings.HasPrefix(headers[1], "/topic/") || strings.HasPrefix(headers[1], "/user/") {
+	headers := []string{"destination", o.Dest}
+	switch {
+	case o.Tx > 0 && len(l.txs) > 0:
+		tx := l.txs[(o.Tx-1)%len(l.txs)]
+		if published {
 			tx.bodies = append(tx.bodies, b)
 		}
-		if e != nil {
-			e.bodies = nil
-		}
 		headers = append(headers, "transaction", tx.name)
+	case published && e != nil:
+		e.bodies = []string{b}
 	}
 	l.send(stomp.Send, b, e, headers...)
+	return true
 }
 
-func (l *simLink) transact() {
-	w := l.w
-	if len(l.txs) == 0 || w.chance(4) && len(l.txs) < 4 && !w.calm {
-		w.serial++
-		tx := &simTx{name: "tx" + strconv.Itoa(w.serial)}
-		l.txs = append(l.txs, tx)
-		l.send(stomp.Begin, "", nil, "transaction", tx.name)
-		return
+func (l *simLink) begin(*op) bool {
+	if len(l.txs) == 4 {
+		return false
 	}
-	tx := l.txs[0]
+	l.w.serial++
+	tx := &simTx{name: "tx" + strconv.Itoa(l.w.serial)}
+	l.txs = append(l.txs, tx)
+	l.send(stomp.Begin, "", nil, "transaction", tx.name)
+	return true
+}
+
+func (l *simLink) commit(*op) bool { return l.transact(stomp.Commit) }
+
+func (l *simLink) abortTransaction(*op) bool { return l.transact(stomp.Abort) }
+
+// transact ends the oldest transaction.
+func (l *simLink) transact(end stomp.Command) bool {
+	if len(l.txs) == 0 {
+		return false
+	}
+	w, tx := l.w, l.txs[0]
 	l.txs = l.txs[1:]
 	e := &expect{}
 	for range tx.bodies {
 		l.silent = append(l.silent, w.now)
 	}
 	l.guard(e)
-	if w.chance(3) {
+	if end == stomp.Abort {
 		for _, b := range tx.bodies {
 			w.senders[b] = nil
 			w.aborted = append(w.aborted, aborted{l.c.topic, b})
@@ -310,11 +297,11 @@ func (l *simLink) transact() {
 		for _, a := range slices.Backward(tx.acks) { // the oldest come first again: an ACK is for all before it, too
 			a.feed.tokens = slices.Concat(a.tokens, a.feed.tokens)
 		}
-		l.send(stomp.Abort, "", e, "transaction", tx.name)
-		return
+	} else {
+		e.bodies = tx.bodies
 	}
-	e.bodies = tx.bodies
-	l.send(stomp.Commit, "", e, "transaction", tx.name)
+	l.send(end, "", e, "transaction", tx.name)
+	return true
 }
 
 // aborted is a SEND that must never be published.
@@ -323,9 +310,10 @@ type aborted struct {
 	body  string
 }
 
-func (l *simLink) disconnect() {
+// disconnect ends the session as it should be done, asking for a RECEIPT or not.
+func (l *simLink) disconnect(receipt bool) {
 	var e *expect
-	if l.w.chance(2) {
+	if receipt {
 		e = &expect{}
 	}
 	l.guard(e)
@@ -338,27 +326,32 @@ func (l *simLink) disconnect() {
 	l.c.feeds = nil
 }
 
-func (l *simLink) breakRule() {
-	if l.c.good {
-		return
-	}
-	switch l.w.rng.IntN(6) {
-	case 0:
+func (l *simLink) disconnectNow(*op) bool {
+	l.disconnect(l.w.chance(2))
+	return true
+}
+
+// simBreaks are rules that a client can break.
+var simBreaks = map[string]func(*simLink, *op){
+	"forbidden subscribe": func(l *simLink, _ *op) {
 		l.blame(session.CodeForbidden)
 		l.send(stomp.Subscribe, "", nil, "destination", "/topic/forbidden", "id", "f")
-	case 1:
+	},
+	"forbidden send": func(l *simLink, _ *op) {
 		l.blame(session.CodeForbidden)
 		l.send(stomp.Send, "x", nil, "destination", "/topic/forbidden")
-	case 2:
+	},
+	"connect twice": func(l *simLink, _ *op) {
 		l.blame(session.CodeProtocol)
 		l.send(stomp.Connect, "", nil)
-	case 3:
+	},
+	"no command": func(l *simLink, _ *op) {
 		l.blame(session.CodeProtocol)
 		l.held = append(l.held, "NONSENSE\n\n\x00"...)
-	case 4:
+	},
+	"too much": func(l *simLink, o *op) {
 		l.blame(session.CodeLimit)
-		sends := l.w.rng.IntN(40)
-		for range sends {
+		for range o.Count {
 			l.send(stomp.Send, l.body(), nil, "destination", "/topic/b")
 		}
 		for i := range 12 {
@@ -368,50 +361,62 @@ func (l *simLink) breakRule() {
 			}
 			l.send(stomp.Subscribe, "", &expect{}, headers...)
 		}
-	case 5:
+	},
+	"no WebSocket frame": func(l *simLink, _ *op) {
 		l.blame(session.CodeProtocol)
 		l.seal()
 		l.out = append(l.out, 0xff, 0xff, 0xff, 0xff)
+	},
+}
+
+func (l *simLink) breakRule(o *op) bool {
+	do := simBreaks[o.Kind]
+	if l.c.good || do == nil {
+		return false
 	}
+	do(l, o)
 	l.seal()
+	return true
 }
 
 // closeNow closes the WebSocket as it should be done.
-func (l *simLink) closeNow() {
+func (l *simLink) closeNow(*op) bool {
 	l.seal()
 	l.raw(ws.OpClose, []byte{3, 232})
 	l.leaving = true
+	return true
 }
 
-func (w *world) abortSome() {
-	if l := pick(w, w.clients).link; l != nil {
-		l.abort()
+func (w *world) vanish(o *op) bool {
+	c := w.client(o.Client)
+	if c == nil || c.link == nil {
+		return false
 	}
+	c.link.abort()
+	return true
 }
 
-func (w *world) blockSome() {
-	c := pick(w, w.clients)
-	if c.good {
-		return
+func (w *world) block(o *op) bool {
+	c := w.client(o.Client)
+	if c == nil || c.good {
+		return false
 	}
-	c.blocked = w.now + w.rng.Int64N(2*second)
-	if w.chance(10) {
-		c.blocked += 10 * second
-	}
+	c.blocked = w.now + int64(o.For)
 	if c.link != nil && c.link.sock.window == 0 {
-		c.link.sock.window = 1 + w.rng.IntN(4000)
+		c.link.sock.window = o.Kernel
 	}
-	w.tracef("%v: reads nothing for %v", c, time.Duration(c.blocked-w.now))
+	w.tracef("%v: reads nothing for %v", c, time.Duration(o.For))
+	return true
 }
 
-func (w *world) kickSome() {
-	c := pick(w, w.clients)
-	l := c.link
-	if l == nil || l.sock.gone {
-		return
+func (w *world) kick(o *op) bool {
+	c := w.client(o.Client)
+	if c == nil || c.link == nil || c.link.sock.gone {
+		return false
 	}
+	l := c.link
 	sh := l.sock.sh
-	if w.chance(2) && c.user != "" {
+	if o.Kind == "user" && c.user != "" {
 		sh.shard.Post(func() {
 			for _, k := range sh.sockets {
 				if k.link.c.topic == c.topic && k.link.c.user == c.user {
@@ -422,54 +427,69 @@ func (w *world) kickSome() {
 				sh.shard.Kick(c.topic.name, r)
 			}
 		})
-		return
+		return true
 	}
 	l.excuse("it was kicked")
 	ref := l.sock.conn.ref()
 	sh.shard.Post(func() { sh.shard.Kick(c.topic.name, ref) })
+	return true
 }
 
-func (w *world) stallSome() {
-	sh := pick(w, pick(w, w.nodes).shards)
-	if w.now < sh.stalled+300*millisecond {
-		return // too long, and clients would be right to give up
+func (w *world) stall(o *op) bool {
+	sh := w.shard(o)
+	if sh == nil || w.now < sh.stalled+300*millisecond {
+		return false // too long, and clients would be right to give up
 	}
-	sh.stalled = w.now + w.rng.Int64N(700*millisecond)
-	w.tracef("%v: stalls for %v", sh, time.Duration(sh.stalled-w.now))
+	sh.stalled = w.now + int64(o.For)
+	w.tracef("%v: stalls for %v", sh, time.Duration(o.For))
+	return true
 }
 
-func (w *world) lagSome() {
-	n := pick(w, w.nodes)
-	n.lag = w.now + w.rng.Int64N(3*second)
-	w.tracef("node %d: lags for %v", n.index, time.Duration(n.lag-w.now))
-}
-
-func (w *world) reloadSome() {
-	n := pick(w, w.nodes)
-	p := pick(w, n.projects)
-	if p.served {
-		n.configure(p)
-		w.tracef("node %d: %s is configured: %+v", n.index, p.topic.name, *p.settings)
+func (w *world) lag(o *op) bool {
+	n := of(w.nodes, o.Node)
+	if n == nil {
+		return false
 	}
+	n.lag = w.now + int64(o.For)
+	w.tracef("node %d: lags for %v", n.index, time.Duration(o.For))
+	return true
 }
 
-func (w *world) removeSome() {
-	n := pick(w, w.nodes)
-	p := pick(w, n.projects)
-	if !p.served {
-		n.serve(p)
-		w.tracef("node %d: %s is served again from %v on", n.index, p.topic.name, p.begin)
-		return
+func (w *world) reload(o *op) bool {
+	n, p := w.served(o)
+	if p == nil || !p.served {
+		return false
+	}
+	n.configure(p, o.Policy, time.Duration(o.For), o.Window)
+	w.tracef("node %d: %s is configured: %+v", n.index, p.topic.name, *p.settings)
+	return true
+}
+
+func (w *world) remove(o *op) bool {
+	n, p := w.served(o)
+	if p == nil || !p.served {
+		return false
 	}
 	w.tracef("node %d: %s is removed", n.index, p.topic.name)
 	n.remove(p)
+	return true
 }
 
-// drainSome closes all clients of a node, in chunks.
-func (w *world) drainSome() {
-	n := pick(w, w.nodes)
-	if n.closed {
-		return
+func (w *world) serve(o *op) bool {
+	n, p := w.served(o)
+	if p == nil || p.served {
+		return false
+	}
+	n.serve(p)
+	w.tracef("node %d: %s is served again from %v on", n.index, p.topic.name, p.begin)
+	return true
+}
+
+// drain closes all clients of a node, in chunks.
+func (w *world) drain(o *op) bool {
+	n := of(w.nodes, o.Node)
+	if n == nil || n.closed {
+		return false
 	}
 	w.tracef("node %d: drains", n.index)
 	n.closed = true
@@ -497,56 +517,64 @@ func (w *world) drainSome() {
 		}
 		chunk(0)
 	}
+	return true
 }
 
-func (w *world) dieSome() {
-	n := pick(w, w.nodes)
+func (w *world) die(o *op) bool {
+	n := of(w.nodes, o.Node)
+	if n == nil {
+		return false
+	}
 	w.tracef("node %d: dies", n.index)
 	n.die()
+	return true
 }
 
-// epochSome creates a topic anew, once all nodes have read what was in it.
-func (w *world) epochSome() {
-	t := pick(w, w.topics)
+// newEpoch creates a topic anew, once all nodes have read what was in it.
+func (w *world) newEpoch(o *op) bool {
+	t := of(w.topics, o.Project)
+	if t == nil {
+		return false
+	}
 	for _, n := range w.nodes {
 		p := n.projects[t.number()]
 		if p.epoch != len(t.epochs)-1 {
-			return
+			return false
 		}
 		for part := range t.parts {
 			if p.served && (part >= len(p.read) || p.read[part] < len(t.parts[part])) {
-				return
+				return false
 			}
 		}
 	}
 	t.begin()
 	w.tracef("bus: %s is created anew", t.name)
+	return true
 }
 
-// jumpSome has the bus lose what a node has yet to read: the node goes on behind it.
-func (w *world) jumpSome() {
-	n := pick(w, w.nodes)
-	p := pick(w, n.projects)
-	part := w.rng.IntN(len(p.read))
-	if part >= w.profile.Partitions && w.profile.Growth > 1 {
-		return
+// jump has the bus lose what a node has yet to read: the node goes on behind it.
+func (w *world) jump(o *op) bool {
+	n, p := w.served(o)
+	if p == nil || !p.served || o.Part >= len(p.read) || o.Part >= w.profile.Partitions && w.profile.Growth > 1 {
+		return false
 	}
-	if left := n.end(p, part) - p.read[part]; p.served && left > 0 {
-		n.jump(p, part, p.read[part]+1+w.rng.IntN(left))
+	left := n.end(p, o.Part) - p.read[o.Part]
+	if left > 0 {
+		n.jump(p, o.Part, p.read[o.Part]+1+o.Nth%left)
 	}
+	return left > 0
 }
 
 // readAgain has a node read what it has read, as when its consumer was made anew: nobody gets anything again.
-func (w *world) readAgain() {
-	n := pick(w, w.nodes)
-	p := pick(w, n.projects)
-	part := w.rng.IntN(len(p.read))
-	if n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) {
-		return
+func (w *world) readAgain(o *op) bool {
+	n, p := w.served(o)
+	if p == nil || n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) || o.Part >= len(p.read) {
+		return false
 	}
+	part := o.Part
 	at := p.begin[part]
 	if before := p.read[part] - at; before > 0 {
-		at += w.rng.IntN(before)
+		at += o.Nth % before
 	}
 	w.tracef("node %d: %s reads partition %d again from %d to %d", n.index, p.topic.name, part, at, p.read[part])
 	for ; at < p.read[part]; at++ {
@@ -559,13 +587,14 @@ func (w *world) readAgain() {
 			n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
 		}
 	}
+	return true
 }
 
-// growSome gives a topic one more partition: destinations move.
-func (w *world) growSome() {
-	t := pick(w, w.topics)
-	if len(t.parts) == w.profile.Partitions+w.profile.Growth {
-		return
+// grow gives a topic one more partition: destinations move.
+func (w *world) grow(o *op) bool {
+	t := of(w.topics, o.Project)
+	if t == nil || len(t.parts) == w.profile.Partitions+w.profile.Growth {
+		return false
 	}
 	w.tracef("bus: %s has %d partitions", t.name, len(t.parts)+1)
 	t.parts = append(t.parts, nil)
@@ -587,27 +616,28 @@ func (w *world) growSome() {
 			}
 		}
 	}
+	return true
 }
 
-func (w *world) evictSome() {
-	n := pick(w, w.nodes)
+func (w *world) evict(o *op) bool {
+	n := of(w.nodes, o.Node)
+	if n == nil {
+		return false
+	}
 	for _, p := range n.projects {
 		p.history.EvictOlder(w.now)
 	}
+	return true
 }
 
-// querySome asks a shard what an operator asks.
-func (w *world) querySome() {
-	sh := pick(w, pick(w, w.nodes).shards)
-	t := pick(w, w.topics)
-	s := sh.shard
-	q := SessionQuery{Project: t.name, Limit: 1 + w.rng.IntN(5)}
-	switch w.rng.IntN(3) {
-	case 0:
-		q.User = pick(w, t.users)
-	case 1:
-		q.Destination = pick(w, t.dests)
+// query asks a shard what an operator asks.
+func (w *world) query(o *op) bool {
+	sh, t := w.shard(o), of(w.topics, o.Project)
+	if sh == nil || t == nil {
+		return false
 	}
+	s := sh.shard
+	q := SessionQuery{Project: t.name, User: o.User, Destination: o.Dest, Limit: max(1, o.Count)}
 	found := map[string]bool{}
 	for slot := uint32(0); ; {
 		page, next := s.Sessions(&q, slot, nil)
@@ -632,4 +662,5 @@ func (w *world) querySome() {
 	if subscriptions != counts.Subscriptions {
 		w.failf("%v: %d subscriptions of %s are listed, %d counted", sh, subscriptions, t.name, counts.Subscriptions)
 	}
+	return true
 }

@@ -3,7 +3,6 @@ package shard
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"stentor/engine/bus"
 )
@@ -15,9 +14,6 @@ type simTopic struct {
 	name   string
 	epochs []simEpoch
 	parts  [][]*push
-	dests  []string
-	paths  []string // behind /user
-	users  []string
 	bodies map[string]*push // what clients sent, once it is here
 }
 
@@ -42,13 +38,6 @@ func newTopic(w *world, i int) *simTopic {
 		name:   fmt.Sprintf("p%d", i),
 		parts:  make([][]*push, w.profile.Partitions),
 		bodies: map[string]*push{},
-		// The same names in every project, so that what crosses is not told by its name.
-		dests: []string{"/topic/a", "/topic/b", "/topic/c/d", "/topic/c/e/", "/topic/käse:x"},
-		paths: []string{"/queue/x", "/queue/y"},
-		users: []string{"ann", "bob", "c/d"},
-	}
-	if w.profile.Crowded {
-		t.dests, t.paths, t.users = t.dests[:2], t.paths[:1], t.users[:1]
 	}
 	t.begin()
 	return t
@@ -116,79 +105,32 @@ func (t *simTopic) publish(r *bus.Record) *push {
 	return p
 }
 
+// simMistake is a kind of push that fails the schedule which has it: a test of what is done with those.
+const simMistake = "mistake"
+
 // record makes a push with a body that is like no other.
-func (t *simTopic) record(size int) *bus.Record {
+func (t *simTopic) record(size int, kind string) *bus.Record {
 	w := t.w
 	w.serial++
 	r := &bus.Record{Project: t.name, Body: fmt.Appendf(nil, "%s|%d|", t.name, w.serial)}
 	if size > 0 {
 		r.Body = append(r.Body, strings.Repeat("x", size)...)
 	}
-	switch w.rng.IntN(6) {
-	case 0:
-		r.Body = append(r.Body, 0xff, 0) // not UTF-8: a binary message
-	case 1:
+	switch kind {
+	case simMistake:
+		w.failf("a push that is a mistake")
+	case "binary":
+		r.Body = append(r.Body, 0xff, 0) // not UTF-8
+	case "json":
 		r.ContentType = "application/json"
-	case 2:
+	case "headers":
 		r.Headers = []bus.Header{{Name: "k:1", Value: "a\\b:c\nd"}, {Name: "plain", Value: "x"}}
 	}
 	return r
 }
 
-// size of a push's body: mostly small, sometimes more than one write carries.
-func (w *world) size() int {
-	switch w.rng.IntN(24) {
-	case 0:
-		return w.rng.IntN(150_000)
-	case 1, 2:
-		return w.rng.IntN(20_000)
-	case 3, 4:
-		return w.rng.IntN(5_000)
-	default:
-		return w.rng.IntN(120)
-	}
-}
-
-// random makes a push to somebody.
-func (t *simTopic) random() *bus.Record {
-	w := t.w
-	r := t.record(w.size())
-	switch w.rng.IntN(10) {
-	case 0, 1, 2:
-		r.User, r.Destination = pick(w, t.users), pick(w, t.paths)
-	case 3:
-		r.Destination = pick(w, t.paths)
-		r.Session = t.session()
-		if r.Session == "" {
-			r.Session = "nobody"
-		}
-	default:
-		r.Destination = pick(w, t.dests)
-	}
-	if w.chance(6) {
-		r.TTL = time.Duration(w.rng.Int64N(pick(w, []int64{20 * millisecond, 1500 * millisecond})) + 1)
-	}
-	return r
-}
-
-// session is one of those that stand, now and then of another project: then nobody may get it.
-func (t *simTopic) session() string {
-	var all []string
-	for _, c := range t.w.clients {
-		if (c.topic == t || t.w.chance(10)) && c.link != nil && c.link.session != "" {
-			all = append(all, c.link.session)
-		}
-	}
-	if len(all) == 0 {
-		return ""
-	}
-	return pick(t.w, all)
-}
-
-func pick[T any](w *world, list []T) T { return list[w.rng.IntN(len(list))] }
-
 // forgets reports whether nodes may have let go of pushes that somebody still wants.
-func (t *simTopic) forgets() bool { return t.w.profile.Tight || len(t.epochs) > 1 }
+func (t *simTopic) forgets() bool { return t.w.profile.tight() || len(t.epochs) > 1 }
 
 // invent makes a last-message-id out of nothing: some partitions, seen up to anywhere, or farther.
 func (t *simTopic) invent() (text string, claims []bus.Position) {

@@ -9,6 +9,7 @@ import (
 func (w *world) settle() {
 	w.tracef("all is calm")
 	w.calm = true
+	w.favour(w.profile.Seed, byOp)
 	for _, n := range w.nodes {
 		n.lag, n.closed = 0, false
 		for _, sh := range n.shards {
@@ -32,14 +33,14 @@ func (w *world) settle() {
 	}
 	w.idle(9 * second)
 	for _, t := range w.topics {
-		for _, dest := range t.dests {
-			r := t.record(0)
+		for _, dest := range w.profile.dests() {
+			r := t.record(0, "")
 			r.Destination = dest
 			t.publish(r)
 		}
-		for _, path := range t.paths {
-			for _, user := range t.users {
-				r := t.record(0)
+		for _, path := range w.profile.paths() {
+			for _, user := range w.profile.users() {
+				r := t.record(0, "")
 				r.Destination, r.User = path, user
 				t.publish(r)
 			}
@@ -75,6 +76,7 @@ func (w *world) idle(d int64) {
 	for w.now < begin+d && w.err == nil {
 		w.pass(tickTime / 2)
 		for range 4 {
+			w.favour(w.seed+1, byTime)
 			w.pump()
 		}
 		for _, c := range w.clients {
@@ -227,7 +229,7 @@ func (w *world) leave() {
 		switch l := c.link; {
 		case l == nil:
 		case l.live() && w.chance(2):
-			l.disconnect()
+			l.disconnect(w.chance(2))
 		default:
 			l.abort()
 		}

@@ -13,11 +13,10 @@ import (
 // simClient is a program that wants to hear things, and connects again when its connection ends.
 type simClient struct {
 	w       *world
-	index   int
+	number  int
 	topic   *simTopic
 	user    string
 	version stomp.Version
-	answer  string // of the authentication
 	beats   string
 	good    bool // reads at once, acknowledges at once, breaks no rule: it must never be closed or lose anything
 	mute    bool // sends no heart-beats and no pongs
@@ -28,7 +27,6 @@ type simClient struct {
 	link  *simLink
 	away  int64
 	feeds []*feed
-	ids   int
 }
 
 // simTx is an open transaction.
@@ -44,25 +42,27 @@ type simAck struct {
 	tokens []string
 }
 
-func newClient(w *world, i int) *simClient {
-	c := &simClient{
-		w: w, index: i,
-		topic:   pick(w, w.topics),
-		version: stomp.Version(w.rng.IntN(3)),
-		good:    w.rng.IntN(5) < 2,
-		beats:   pick(w, []string{"", "0,0", "1000,1000", "0,1000", "1000,0", "500,3000"}),
+// join has a client come into the world.
+func (w *world) join(o *op) bool {
+	t := of(w.topics, o.Project)
+	if t == nil || o.Client < 1 || w.client(o.Client) != nil || o.Version > int(stomp.V12) {
+		return false
 	}
-	if w.rng.IntN(4) > 0 {
-		c.user = pick(w, c.topic.users)
-	}
-	c.acks = c.good || w.chance(2)
-	if !c.good {
-		c.mute = w.chance(8)
-		if w.chance(2) {
-			c.reads = 1 + w.rng.IntN(20_000)
+	w.clients = append(w.clients, &simClient{
+		w: w, number: o.Client, topic: t, user: o.User, version: stomp.Version(o.Version), beats: o.Beats,
+		good: o.Good, mute: o.Mute, acks: o.Acks, reads: o.Reads,
+	})
+	return true
+}
+
+// client is the one with this number, nil when there is none.
+func (w *world) client(number int) *simClient {
+	for _, c := range w.clients {
+		if c.number == number {
+			return c
 		}
 	}
-	return c
+	return nil
 }
 
 // prompt clients let nothing wait.
@@ -85,14 +85,14 @@ func (c *simClient) appetite() int {
 func (c *simClient) pump() {
 	if c.link == nil {
 		if c.w.calm && !c.w.over && c.w.now >= c.away {
-			c.connect()
+			c.connect(c.again())
 		}
 		return
 	}
 	l := c.link
 	l.pump()
 	for c.w.calm && c.link == l && l.live() && len(l.txs) > 0 {
-		l.transact()
+		l.transact(pick(c.w, []stomp.Command{stomp.Commit, stomp.Commit, stomp.Abort}))
 	}
 	if c.link == l && l.live() && (c.acks || c.w.calm) {
 		for _, f := range l.feeds {
@@ -101,57 +101,50 @@ func (c *simClient) pump() {
 	}
 }
 
+// again is how the client connects once all is calm.
+func (c *simClient) again() *op {
+	n := pick(c.w, c.w.nodes)
+	return &op{Client: c.number, Node: n.index, Shard: c.w.rng.IntN(len(n.shards)), Early: max(0, c.w.rng.IntN(6)-3)}
+}
+
 // connect opens a connection to some node.
-func (c *simClient) connect() {
+func (c *simClient) connect(o *op) bool {
 	w := c.w
-	n := pick(w, w.nodes)
-	if n.closed && !w.calm {
-		return
+	sh := w.shard(o)
+	if sh == nil || sh.node.closed && !w.calm {
+		return false
 	}
-	sh := pick(w, n.shards)
-	l := &simLink{w: w, c: c, key: ws.NewKey()}
+	l := &simLink{w: w, c: c, key: ws.NewKey(), ignores: o.Ignores, answer: o.Answer, late: o.Late}
 	l.sock = sh.connect(l)
 	c.link = l
 	l.sent = w.now
 	w.tracef("%v: connects", l.sock)
-	if !c.good && !w.calm {
-		l.ignores = w.chance(8)
-		switch w.rng.IntN(4) {
-		case 0:
-			l.sock.window = 1 + w.rng.IntN(3000)
-		case 1:
-			l.sock.window = 1 + w.rng.IntN(100_000)
-		}
-		if w.profile.Faults && w.chance(4) {
-			l.sock.failIn = 1 + w.rng.IntN(40)
-		}
-	}
-	if w.profile.Faults && w.chance(6) && !w.calm {
-		l.sock.panicIn, l.sock.looks = 1+w.rng.IntN(60), w.chance(3)
-	}
-	for _, p := range n.projects {
+	l.sock.window, l.sock.failIn = o.Kernel, o.Fails
+	l.sock.panicIn, l.sock.looks = o.Panics, o.Looks
+	for _, p := range sh.node.projects {
 		if p.topic == c.topic && !p.served {
 			l.excuse("the project is not served")
 		}
 	}
 	path := "/ws?token=t"
-	if !c.good && !w.calm && w.chance(40) {
-		path = "/other"
+	if o.Path != "" {
+		path = o.Path
 		l.blame("path")
 	}
 	l.out = ws.AppendRequest(l.out, "host", path, l.key, "Sec-WebSocket-Protocol: v12.stomp")
-	if w.chance(3) && l.guilt == "" {
+	if o.Early > 0 && l.guilt == "" {
 		l.greet()
-		if w.chance(2) && l.greeted {
+		if o.Early > 1 && l.greeted {
 			c.resubscribe(l) // and does not wait for CONNECTED
 		}
 	}
+	return true
 }
 
 // greet sends CONNECT.
 func (l *simLink) greet() {
-	c, w := l.c, l.w
-	if l.greeted || !c.good && w.chance(30) && !w.calm {
+	c := l.c
+	if l.greeted || l.late {
 		return
 	}
 	l.greeted = true
@@ -167,24 +160,15 @@ func (l *simLink) greet() {
 			l.sends, l.receives = int64(sends)*millisecond, int64(receives)*millisecond
 		}
 	}
-	answer := ""
-	if !c.good && !w.calm {
-		switch w.rng.IntN(30) {
-		case 0:
-			answer = "wrong"
-			l.blame(session.CodeAuth)
-		case 1:
-			answer = "later"
-			l.excuse("come later")
-		case 2, 3:
-			answer = fmt.Sprintf("expires%d", 1+w.rng.IntN(5))
-			l.excuse("the token expires")
-		}
+	switch {
+	case l.answer == "wrong":
+		l.blame(session.CodeAuth)
+	case l.answer == "later":
+		l.excuse("come later")
+	case l.answer != "":
+		l.excuse("the token expires")
 	}
-	if c.answer != "" && answer == "" {
-		answer = c.answer
-	}
-	headers = append(headers, "answer", answer)
+	headers = append(headers, "answer", l.answer)
 	l.send(stomp.Connect, "", nil, headers...)
 	l.seal()
 }
@@ -214,11 +198,11 @@ func (l *simLink) guard(e *expect) {
 }
 
 // acknowledge answers n of the oldest pushes of f in some way.
-func (f *feed) acknowledge(n int) {
+func (f *feed) acknowledge(n int) bool {
 	n = min(n, len(f.tokens))
 	l := f.link
 	if n == 0 || l == nil {
-		return
+		return false
 	}
 	var tx *simTx
 	if !f.c.good && !f.c.w.calm && len(l.txs) > 0 {
@@ -227,7 +211,7 @@ func (f *feed) acknowledge(n int) {
 	if f.ack == session.AckClient {
 		f.answer(l, stomp.Ack, f.tokens[n-1], f.tokens[:n:n], tx)
 		f.tokens = f.tokens[n:]
-		return
+		return true
 	}
 	for range n {
 		at := f.c.w.rng.IntN(len(f.tokens))
@@ -238,6 +222,7 @@ func (f *feed) acknowledge(n int) {
 		f.answer(l, cmd, f.tokens[at], f.tokens[at:at+1:at+1], tx)
 		f.tokens = slices.Concat(f.tokens[:at], f.tokens[at+1:])
 	}
+	return true
 }
 
 func (f *feed) answer(l *simLink, cmd stomp.Command, token string, all []string, tx *simTx) {
@@ -264,5 +249,5 @@ func (c *simClient) String() string {
 	if c.good {
 		kind = "good client"
 	}
-	return fmt.Sprintf("%s %d of %s", kind, c.index, c.topic.name)
+	return fmt.Sprintf("%s %d of %s", kind, c.number, c.topic.name)
 }

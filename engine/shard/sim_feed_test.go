@@ -364,7 +364,7 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 }
 
 // slack is how long a push may outlive its time: what is written between two looks at the clock.
-func (f *feed) slack() int64 { return 48*f.c.w.profile.WriteCost + millisecond }
+func (f *feed) slack() int64 { return 48*int64(f.c.w.profile.WriteCost) + millisecond }
 
 // note checks that the first MESSAGE after a resume says how it came out, the first after a gap that there was one,
 // and no other anything.

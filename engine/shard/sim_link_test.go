@@ -45,8 +45,10 @@ type simLink struct {
 	guilt   string // the code of the ERROR that the client has earned
 	leaving bool   // DISCONNECT was sent
 	errored bool
-	closing bool // a close frame was read
-	ignores bool // does not answer the server's FIN
+	closing bool   // a close frame was read
+	ignores bool   // does not answer the server's FIN
+	late    bool   // sends no CONNECT
+	answer  string // of the authentication
 }
 
 // expect is a RECEIPT that has to come.

@@ -43,7 +43,6 @@ type simProject struct {
 	entries  [][]*history.Entry // from begin on; nil was too old when it was read
 	past     []*history.Entry   // from before the last jumps
 	sessions int
-	reloads  int
 }
 
 // simShard is an event loop.
@@ -92,7 +91,7 @@ func (n *simNode) boot() {
 		sh.tick(n.life)
 	}
 	for _, t := range w.topics {
-		p := &simProject{topic: t, reloads: -1}
+		p := &simProject{topic: t}
 		n.projects = append(n.projects, p)
 		n.serve(p)
 	}
@@ -111,7 +110,7 @@ func (sh *simShard) tick(life int) {
 }
 
 // slack is how far a slice may go over its time: what is done between two looks at the clock.
-func (sh *simShard) slack() int64 { return 96*sh.w.profile.WriteCost + 500*microsecond }
+func (sh *simShard) slack() int64 { return 96*int64(sh.w.profile.WriteCost) + 500*microsecond }
 
 // run is one slice.
 func (sh *simShard) run() {
@@ -189,8 +188,8 @@ func (n *simNode) serve(p *simProject) {
 	p.served = true
 	p.epoch = len(t.epochs) - 1
 	bounds := history.Bounds{Window: time.Hour, Bytes: 64 << 20}
-	if w.profile.Tight {
-		bounds = history.Bounds{Window: time.Duration(1+w.rng.IntN(8)) * time.Second, Bytes: 20_000 + w.rng.Int64N(200_000)}
+	if w.profile.tight() {
+		bounds = history.Bounds{Window: time.Duration(w.profile.HistoryTime), Bytes: w.profile.HistoryBytes}
 	}
 	p.history = history.NewLog(bounds)
 	p.begin, p.read, p.entries, p.untold = nil, nil, nil, nil
@@ -203,7 +202,7 @@ func (n *simNode) serve(p *simProject) {
 		}
 		n.add(p, begin)
 	}
-	n.configure(p)
+	n.configure(p, w.profile.Policy, 2*time.Second, w.profile.Window)
 }
 
 // add has n read one more partition of p.
@@ -258,17 +257,10 @@ func (n *simNode) jump(p *simProject, part, to int) {
 }
 
 // configure brings a project's settings, new or changed.
-func (n *simNode) configure(p *simProject) {
-	w := n.w
-	p.reloads++
+func (n *simNode) configure(p *simProject, slow Policy, timeout time.Duration, window int) {
 	s := &Settings{
 		Name: p.topic.name, History: p.history, Rights: simRights{}, Patterns: true,
-		Slow: w.profile.Policy, SlowTimeout: 2 * time.Second, AckWindow: w.profile.Window,
-	}
-	if p.reloads > 0 {
-		s.Slow = Policy(w.rng.IntN(3))
-		s.SlowTimeout = time.Duration(1+w.rng.IntN(4)) * time.Second
-		s.AckWindow = w.rng.IntN(2) * w.rng.IntN(6)
+		Slow: slow, SlowTimeout: timeout, AckWindow: window,
 	}
 	p.settings = s
 	n.everywhere(func(sh *Shard) { sh.SetProject(s) })
@@ -450,9 +442,6 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 				id.Project = p.settings
 			}
 		}
-		if answer == "narrow" {
-			id.Rights = simRights{narrow: true}
-		}
 		if left, ok := strings.CutPrefix(answer, "expires"); ok {
 			n, _ := strconv.Atoi(left)
 			id.Expires = simWall.Unix() + w.now/second + int64(n)
@@ -467,7 +456,6 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 	return Identity{}, nil, false
 }
 
-// Publish takes a client's SEND, after a moment, or refuses it.
 // Forward takes a client's SEND for the back ends, after a moment, or refuses it.
 func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
 	w := e.sh.w
@@ -486,6 +474,7 @@ func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
 	w.after(w.rng.Int64N(50*millisecond), func() { done(err) })
 }
 
+// Publish takes a client's SEND, after a moment, or refuses it.
 func (e *simEnv) Publish(r *bus.Record, done func(bus.Position, error)) {
 	w := e.sh.w
 	var topic *simTopic
@@ -583,7 +572,7 @@ func (e *simEnv) Panicked(where string, reason any) {
 }
 
 // simRights allow everything but what is named after its trouble.
-type simRights struct{ narrow bool }
+type simRights struct{}
 
 func (r simRights) Subscribe(user, dest string) Verdict {
 	switch {
@@ -594,16 +583,13 @@ func (r simRights) Subscribe(user, dest string) Verdict {
 		return Allowed
 	case strings.HasPrefix(dest, "/none"):
 		return Unserved
-	case strings.Contains(dest, "forbidden"), r.narrow && dest == "/topic/b":
+	case strings.Contains(dest, "forbidden"):
 		return Forbidden
 	}
 	return Allowed
 }
 
 func (r simRights) SubscribePattern(user string, p *destination.Pattern) Verdict {
-	if r.narrow {
-		return Forbidden
-	}
 	return r.Subscribe(user, p.String())
 }
 

@@ -45,7 +45,7 @@ func (sh *simShard) connect(l *simLink) *simSocket {
 
 // Write implements Socket.
 func (k *simSocket) Write(p []byte) (int, error) {
-	k.w.now += k.w.profile.WriteCost + int64(len(p))/16
+	k.w.now += int64(k.w.profile.WriteCost) + int64(len(p))/16
 	switch {
 	case k.gone:
 		k.w.failf("%v: a write after it was closed", k)

@@ -3,7 +3,8 @@ package shard
 import (
 	"flag"
 	"fmt"
-	"runtime/debug"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,22 +13,28 @@ import (
 
 // The simulation: whole nodes with their shards, the bus before them and the clients behind them, in one goroutine and
 // in simulated time. Sockets block, fail and panic inside a write; nodes lag, stall, drain and die; clients subscribe,
-// resume, acknowledge, break rules and vanish. One number, the seed, decides all of it, so that a mistake that one
-// seed shows can be shown again:
+// resume, acknowledge, break rules and vanish. What happens is a schedule: a list of operations, that a seed decides
+// or a file has:
 //
-//	go test ./engine/shard -run TestSim -sim.seed=N                   one seed
-//	go test ./engine/shard -run TestSim -sim.seed=N -sim.trace=100    with the last 100 things that happened
-//	go test ./engine/shard -run TestSim -sim.seeds=5000               that many seeds
-//	go test ./engine/shard -run TestSim -sim.time=5m                  as many as fit
+//	go test ./engine/shard -run TestSim$ -sim.seed=N                  one seed
+//	go test ./engine/shard -run TestSim$ -sim.seeds=5000              that many seeds
+//	go test ./engine/shard -run TestSim$ -sim.time=5m                 as many as fit
+//	go test ./engine/shard -run TestSim$ -sim.file=X.ops              what a file has
+//	                                               -sim.trace=100     and the last 100 things that happened
 //
-// sim_world_test.go turns the wheel, sim_action_test.go says what can happen, sim_node_test.go and sim_socket_test.go
-// are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go and sim_client_test.go are the
-// clients, sim_feed_test.go is what a subscription must and must not be given, sim_check_test.go what must hold at the
-// end, and after every step.
+// A schedule that fails is made as short as it gets and written to testdata/sim/failed-N.ops. Once the mistake is
+// mended the file is kept in that folder under a name that says what it is about: TestSimKept plays all of them.
+//
+// sim_schedule_test.go is a schedule and its file, sim_generate_test.go makes one of a seed, sim_shrink_test.go makes
+// it short. sim_world_test.go turns the wheel, sim_action_test.go says what can happen, sim_node_test.go and
+// sim_socket_test.go are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go and
+// sim_client_test.go are the clients, sim_feed_test.go is what a subscription must and must not be given,
+// sim_check_test.go what must hold at the end, and after every step.
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "the first seed; without sim.seeds and sim.time the only one")
 	simSeeds = flag.Int("sim.seeds", 0, "how many seeds")
 	simTime  = flag.Duration("sim.time", 0, "how long to try further seeds")
+	simFile  = flag.String("sim.file", "", "a file with a schedule, instead of seeds")
 	simTrace = flag.Int("sim.trace", 0, "how many of the last things that happened are shown with a failure")
 )
 
@@ -37,9 +44,15 @@ const (
 	defaultTime  = 20 * time.Second
 )
 
+// simFolder has the schedules that are kept, and takes those that fail.
+const simFolder = "testdata/sim"
+
 func TestSim(t *testing.T) {
 	first, count, limit := uint64(1), defaultSeeds, defaultTime
 	switch {
+	case *simFile != "":
+		playFile(t, *simFile)
+		return
 	case *simTime > 0:
 		first, count, limit = max(*simSeed, 1), 1<<40, *simTime
 	case *simSeeds > 0:
@@ -53,14 +66,71 @@ func TestSim(t *testing.T) {
 	t.Logf("%d seeds from %d on", tried, first)
 }
 
-// TestSimRepeats looks whether a seed does the same each time: else it would show nothing again.
+// playFile plays a schedule, and makes a shorter one of it when it fails.
+func playFile(t *testing.T, path string) {
+	s, err := readSchedule(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := s.play(); out.err != nil {
+		t.Errorf("%s: %s\n%s", path, out.report(s), s.keep(t, out, strings.TrimSuffix(filepath.Base(path), ".ops")))
+	}
+}
+
+// TestSimKept plays the schedules that have found something once.
+func TestSimKept(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(simFolder, "*.ops"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no schedules are kept in %s (%v)", simFolder, err)
+	}
+	for _, path := range paths {
+		if strings.HasPrefix(filepath.Base(path), "failed-") {
+			continue
+		}
+		s, err := readSchedule(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if out := s.play(); out.err != nil {
+			t.Errorf("%s: %s", path, out.report(s))
+		}
+	}
+}
+
+// TestSimRepeats looks whether a schedule does the same each time, from its seed and from its file: else it would show
+// nothing again.
 func TestSimRepeats(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
-		first, second := newWorld(seed), newWorld(seed)
-		first.run()
-		second.run()
-		if first.now != second.now || first.received != second.received || first.rng.Uint64() != second.rng.Uint64() {
-			t.Errorf("seed %d ended at %d with %d messages, then at %d with %d", seed, first.now, first.received, second.now, second.received)
+		s := generate(seed)
+		first := s.play()
+		path := filepath.Join(t.TempDir(), "repeated.ops")
+		if err := s.save(path, "once\nmore"); err != nil {
+			t.Fatal(err)
+		}
+		again, err := readSchedule(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := again.play()
+		if first.now != second.now || first.got != second.got || first.last != second.last {
+			t.Errorf("seed %d ended at %d with %d messages, then at %d with %d", seed, first.now, first.got, second.now, second.got)
+		}
+	}
+}
+
+// TestSimParts looks whether any part of a schedule can be played: what makes it short needs that.
+func TestSimParts(t *testing.T) {
+	for seed := uint64(1); seed <= 60; seed++ {
+		s := generate(seed)
+		part := &schedule{world: s.world}
+		for i, o := range s.ops {
+			if (uint64(i)*2654435761+seed*97)%7 < 1+seed%6 {
+				part.ops = append(part.ops, o)
+			}
+		}
+		if out := part.play(); out.err != nil {
+			t.Fatalf("%d of %d operations of seed %d: %s\n%s", len(part.ops), len(s.ops), seed, out.report(part), part.keep(t, out, fmt.Sprint("part-", seed)))
 		}
 	}
 }
@@ -82,11 +152,12 @@ func trySeeds(t *testing.T, first uint64, count int, limit time.Duration) (tried
 				seed := first + uint64(tried)
 				tried++
 				mu.Unlock()
-				if report := simulate(seed); report != "" {
+				s := generate(seed)
+				if out := s.play(); out.err != nil {
 					mu.Lock()
 					failed = true
 					mu.Unlock()
-					t.Errorf("seed %d: %s\nagain: go test ./engine/shard -run TestSim -sim.seed=%d -sim.trace=100", seed, report, seed)
+					t.Errorf("seed %d: %s\n%s", seed, out.report(s), s.keep(t, out, fmt.Sprint(seed)))
 				}
 			}
 		})
@@ -95,24 +166,33 @@ func trySeeds(t *testing.T, first uint64, count int, limit time.Duration) (tried
 	return tried
 }
 
-// simulate runs one seed and says what went wrong, "" for nothing.
-func simulate(seed uint64) (report string) {
-	w := newWorld(seed)
-	func() {
-		defer func() {
-			if reason := recover(); reason != nil {
-				w.failf("panic: %v\n%s", reason, debug.Stack())
-			}
-		}()
-		w.run()
-	}()
-	if w.err == nil {
-		return ""
-	}
+// report says what went wrong, in which world.
+func (out *played) report(s *schedule) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v\n%s", w.err, w.profile)
-	if n := len(w.trace); *simTrace > 0 {
-		fmt.Fprintf(&b, "\n%s", strings.Join(w.trace[max(0, n-*simTrace):], "\n"))
+	fmt.Fprintf(&b, "%v\n%+v\n%d operations", out.err, s.world, len(s.ops))
+	if n := len(out.trace); *simTrace > 0 {
+		fmt.Fprintf(&b, "\n%s", strings.Join(out.trace[max(0, n-*simTrace):], "\n"))
 	}
 	return b.String()
+}
+
+// shrinkTime is how long a schedule that failed is made shorter.
+const shrinkTime = 60 * time.Second
+
+// keep writes the shortest schedule that fails like s to a file, and says what to do with it.
+func (s *schedule) keep(t *testing.T, out *played, name string) string {
+	short := s.shrink(out, shrinkTime)
+	folder := simFolder
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		folder = os.TempDir()
+	}
+	path, err := filepath.Abs(filepath.Join(folder, "failed-"+strings.TrimPrefix(name, "failed-")+".ops"))
+	if err == nil {
+		err = short.save(path, fmt.Sprint(short.play().err))
+	}
+	if err != nil {
+		return fmt.Sprintf("it could not be written: %v", err)
+	}
+	return fmt.Sprintf("shortened to %d operations: %s\nagain: make sim FILE=%s\n"+
+		"keep it, once it is mended, as engine/shard/%s/WHAT-IT-IS-ABOUT.ops", len(short.ops), path, path, simFolder)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 )
 
@@ -21,10 +22,10 @@ var simWall = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // world is all there is in a simulation.
 type world struct {
-	rng     *rand.Rand
 	profile profile
-	actions []weighted
-	weight  int // of all actions
+	chances *rand.PCG // behind rng
+	rng     *rand.Rand
+	seed    uint64 // of what chance decides for now
 
 	now    int64
 	queue  eventQueue
@@ -44,95 +45,76 @@ type world struct {
 	received int
 
 	err   error
+	kind  string // of err
 	trace []string
 }
 
-// profile is what kind of world a seed makes.
-type profile struct {
-	Nodes, Shards, Partitions, Projects, Clients int
-	Steps                                        int
-	// Growth is how many partitions a topic may get later. With more than one a destination may come back to one where
-	// it was before, and only who has read all of the later ones knows that it was away.
-	Growth     int
-	Window     int    // of ACKs, at first
-	Policy     Policy // at first
-	Unanswered int
-	WriteCost  int64
-	Tight      bool // history is too small for those who are slow
-	Crowded    bool // many subscriptions to few destinations
-	Faults     bool // writes fail and panic
-}
-
-func (p profile) String() string { return fmt.Sprintf("%+v", struct{ P profile }{p}.P.plain()) }
-
-// plain is p without its String method.
-func (p profile) plain() any {
-	type plain profile
-	return plain(p)
-}
-
-func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x5746)), senders: map[string]*simLink{}}
-	w.profile = profile{
-		Nodes:      1 + w.rng.IntN(2),
-		Shards:     1 + w.rng.IntN(3),
-		Partitions: 1 + w.rng.IntN(3),
-		Projects:   1 + w.rng.IntN(3),
-		Clients:    2 + w.rng.IntN(10),
-		Steps:      300 + w.rng.IntN(900),
-		Growth:     1 + w.rng.IntN(2),
-		Window:     w.rng.IntN(2) * (1 + w.rng.IntN(6)),
-		Policy:     Policy(w.rng.IntN(3)),
-		Unanswered: 12 + w.rng.IntN(20), // all resumes of a session at once fit
-		WriteCost:  6 * microsecond,
-		Tight:      w.rng.IntN(3) == 0,
-		Crowded:    w.rng.IntN(4) == 0,
-		Faults:     w.rng.IntN(2) == 0,
-	}
-	if w.profile.Crowded {
-		w.profile.Clients += 15
-		w.profile.Nodes = 1
-		w.profile.Shards = 1 + w.rng.IntN(2)
-	}
-	if w.profile.Crowded && w.chance(2) || w.chance(4) {
-		w.profile.WriteCost = 200 * microsecond // rounds take several slices
-	}
-	for i := range w.profile.Projects {
+func newWorld(p *profile) *world {
+	w := &world{profile: *p, chances: rand.NewPCG(0, 0), senders: map[string]*simLink{}}
+	w.rng = rand.New(w.chances)
+	w.favour(p.Seed, byWorld)
+	for i := range p.Projects {
 		w.topics = append(w.topics, newTopic(w, i))
 	}
-	for i := range w.profile.Nodes {
+	for i := range p.Nodes {
 		w.nodes = append(w.nodes, newNode(w, i))
 	}
-	for i := range w.profile.Clients {
-		w.clients = append(w.clients, newClient(w, i))
-	}
-	w.chooseActions()
 	return w
 }
 
-// run lets the world go wild, then calms it and looks at what is left.
-func (w *world) run() {
-	for range w.profile.Steps {
-		w.pass(w.gap())
-		w.act()
-		w.pump()
-		if w.err != nil {
-			return
-		}
-	}
-	w.settle()
+// Whose chances are drawn. Each has its own with each operation, so that what one does changes nothing for the others.
+const (
+	byWorld uint64 = iota
+	byTime
+	byOp
+	byClient
+	byShard = 10_000
+	byNode  = 20_000
+)
+
+// favour has chance decide by seed for one of those above.
+func (w *world) favour(seed, whose uint64) {
+	w.seed = seed
+	w.chances.Seed(seed, whose)
 }
 
-// gap is how long nothing happens: mostly a moment.
-func (w *world) gap() int64 {
-	switch w.rng.IntN(20) {
-	case 0:
-		return w.rng.Int64N(400 * millisecond)
-	case 1, 2, 3:
-		return w.rng.Int64N(30 * millisecond)
-	default:
-		return w.rng.Int64N(300 * microsecond)
+// play has a schedule happen, and then calms the world and looks at what is left.
+func (s *schedule) play() (out *played) {
+	w := newWorld(&s.world)
+	out = &played{applied: make([]bool, len(s.ops))}
+	func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				w.failf("panic: %v\n%s", reason, debug.Stack())
+				w.kind = fmt.Sprint("panic: ", reason)
+			}
+		}()
+		for i := range s.ops {
+			if out.at = i; w.err == nil {
+				out.applied[i] = w.step(&s.ops[i])
+			}
+		}
+		if w.err == nil {
+			out.at = len(s.ops)
+			w.settle()
+		}
+	}()
+	out.err, out.kind, out.now, out.got, out.last, out.trace = w.err, w.kind, w.now, w.received, w.rng.Uint64(), w.trace
+	return out
+}
+
+// step has one operation happen, and what comes of it.
+func (w *world) step(o *op) (applied bool) {
+	w.favour(uint64(o.Seed), byTime)
+	w.pass(int64(o.After))
+	w.favour(uint64(o.Seed), byOp)
+	if w.err == nil {
+		applied = simOps[o.Do].do(w, o)
 	}
+	if !o.And {
+		w.pump()
+	}
+	return applied
 }
 
 // pass lets time go by, and what is due in it happen.
@@ -154,27 +136,34 @@ func (w *world) after(d int64, do func()) {
 
 // pump lets clients and shards get on with what they have, each with some luck.
 func (w *world) pump() {
+	first := w.rng.IntN(max(1, len(w.clients)))
 	for i := range w.clients {
-		w.clients[(i+w.serial)%len(w.clients)].pump()
+		c := w.clients[(i+first)%len(w.clients)]
+		w.favour(w.seed, byClient+uint64(c.number))
+		c.pump()
 	}
 	for _, n := range w.nodes {
-		for _, sh := range n.shards {
+		for i, sh := range n.shards {
+			w.favour(w.seed, byShard+uint64(100*n.index+i))
 			if sh.woken && (w.calm || w.rng.IntN(3) > 0) {
 				sh.run()
 			}
 		}
 	}
 	for _, n := range w.nodes {
+		w.favour(w.seed, byNode+uint64(n.index))
 		n.pump()
 	}
 }
+
+func pick[T any](w *world, list []T) T { return list[w.rng.IntN(len(list))] }
 
 func (w *world) chance(n int) bool { return w.rng.IntN(n) == 0 }
 
 // failf notes what went wrong first. It may be called inside a shard, which would recover a panic.
 func (w *world) failf(format string, args ...any) {
 	if w.err == nil {
-		w.err = fmt.Errorf(format, args...)
+		w.err, w.kind = fmt.Errorf(format, args...), format
 		w.tracef("FAILED: %v", w.err)
 	}
 }

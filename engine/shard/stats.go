@@ -35,6 +35,8 @@ type Stats struct {
 	Errors        atomic.Uint64 // ERROR frames
 	Nacks         atomic.Uint64
 	SendIgnored   atomic.Uint64
+	Credentials   atomic.Uint64 // headers of SENDs that were left out: credentials
+	Reserved      atomic.Uint64 // and those that only the server may say
 	Forwards      atomic.Uint64 // SENDs handed to the back ends
 	Unserved      atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
 	Duplicates    atomic.Uint64 // SUBSCRIBEs with an id that is in use

@@ -132,5 +132,19 @@ func (p *plan) Trusting() string {
 	return "the addresses of this proxy"
 }
 
+// Named is HAProxy's condition for a request to one of the server's names, which it compares as text.
+func (p *plan) Named() string {
+	const host = "req.hdr(host),field(1,:)"
+	name, below := p.ServerName, ""
+	if i := strings.IndexByte(name, '.'); strings.HasPrefix(name, "*.") || i == 0 {
+		below = fmt.Sprintf("{ %s -i -m end %s }", host, name[i:])
+		if i > 0 {
+			return below
+		}
+		name, below = name[1:], " or "+below
+	}
+	return fmt.Sprintf("{ %s -i %s }%s", host, name, below)
+}
+
 // Loopback reports whether clients can connect from this machine alone.
 func (p *plan) Loopback() bool { return netip.MustParseAddrPort(p.Listen).Addr().IsLoopback() }

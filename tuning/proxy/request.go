@@ -33,11 +33,13 @@ type Request struct {
 	// Certificate and Key turn TLS on. They are files in PEM; HAProxy wants the key in a file of the certificate's name
 	// with .key behind it, or in the same file.
 	Certificate, Key string
-	ServerName       string // "" takes every name
-	Path             string // of the endpoint; "" is /ws
-	HealthPort       int    // of the nodes' API, on which HAProxy asks /readyz; 0 sees only whether the node accepts
-	Workers          int    // nginx's processes, HAProxy's threads; 0 is one for each core of this machine
-	User             string // as whom the proxy runs; "" is the distribution's
+	// ServerName is a host name, *.example.com for all below it, .example.com for it and all below it, as nginx has them.
+	// "" and _ take every name.
+	ServerName string
+	Path       string // of the endpoint; "" is /ws
+	HealthPort int    // of the nodes' API, on which HAProxy asks /readyz; 0 sees only whether the node accepts
+	Workers    int    // nginx's processes, HAProxy's threads; 0 is one for each core of this machine
+	User       string // as whom the proxy runs; "" is the distribution's
 	// RunDir is where the pid file and temporary files go; "" is the distribution's places.
 	RunDir string
 }
@@ -49,6 +51,7 @@ var (
 	// word is what may stand in either configuration without quotes.
 	word     = regexp.MustCompile(`^[A-Za-z0-9._/:@%+,=~*-]+$`)
 	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+	names    = regexp.MustCompile(`^(\*?\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 )
 
 // complete fills in what was left out and reports what cannot be.
@@ -79,7 +82,7 @@ func (r *Request) complete() error {
 		return fmt.Errorf("HAProxy finds the key of %s in %s.key, or in the same file; the key %s has to have that name", r.Certificate, r.Certificate, r.Key)
 	}
 	for what, value := range map[string]string{
-		"the Unix socket": r.Unix, "the certificate": r.Certificate, "the key": r.Key, "the server name": r.ServerName, "the path": r.Path,
+		"the Unix socket": r.Unix, "the certificate": r.Certificate, "the key": r.Key, "the path": r.Path,
 		"the user": r.User, "the directory": r.RunDir,
 	} {
 		if value != "" && !word.MatchString(value) {
@@ -90,6 +93,9 @@ func (r *Request) complete() error {
 		if path != "" && !filepath.IsAbs(path) {
 			return fmt.Errorf("found the %s %q, allowed: an absolute path", what, path)
 		}
+	}
+	if r.ServerName != "" && !names.MatchString(r.ServerName) {
+		return fmt.Errorf("found the server name %q, allowed: a host name, *.example.com, .example.com, or _ for every name", r.ServerName)
 	}
 	if !strings.HasPrefix(r.Path, "/") {
 		return fmt.Errorf("found the path %q, allowed: one that begins with /", r.Path)
@@ -106,6 +112,9 @@ func (r *Request) defaults() {
 	}
 	if r.Path == "" {
 		r.Path = "/ws"
+	}
+	if r.ServerName == "_" {
+		r.ServerName = ""
 	}
 	if r.Listen == "" {
 		r.Listen = "0.0.0.0:80"

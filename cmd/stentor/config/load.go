@@ -17,20 +17,46 @@ import (
 // the settings (key.path=value, as given to --set). With the path "" there is no file. The error is a Problems unless
 // the file cannot be read.
 func Load(path string, environ, settings []string) (*Config, error) {
-	if path == "" {
-		return load("", "", nil, environ, settings)
-	}
-	text, err := ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file (\"stentor config init %s\" writes one)", path, path)
-	}
+	text, err := readConfig(path)
 	if err != nil {
 		return nil, err
 	}
 	return load(path, filepath.Dir(path), text, environ, settings)
 }
 
+// Check is Load, and reads the files that keys name as well: the error has all mistakes at once.
+func Check(path string, environ, settings []string) (*Config, error) {
+	text, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := assemble(path, filepath.Dir(path), text, environ, settings)
+	_, projects := cfg.projectConfigs(problems)
+	_, admins := cfg.AllAdminKeys()
+	return cfg, Join(problems.err(), projects, admins)
+}
+
+func readConfig(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file (\"stentor config init %s\" writes one)", path, path)
+	}
+	return text, err
+}
+
 func load(where, dir string, text []byte, environ, settings []string) (*Config, error) {
+	cfg, problems := assemble(where, dir, text, environ, settings)
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// assemble puts a configuration together and checks it. With problems it is not fit for use.
+func assemble(where, dir string, text []byte, environ, settings []string) (*Config, Problems) {
 	cfg := &Config{dir: dir}
 	lookup := lookupIn(environ)
 	setDefaults(reflect.ValueOf(cfg).Elem())
@@ -44,13 +70,7 @@ func load(where, dir string, text []byte, environ, settings []string) (*Config, 
 	problems = append(problems, cfg.applyEnvironment(environ)...)
 	problems = append(problems, cfg.applySettings(settings)...)
 	cfg.complete()
-	if err := cfg.validate(len(problems) > 0); err != nil {
-		problems = append(problems, err...)
-	}
-	if err := problems.err(); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return cfg, append(problems, cfg.validate(len(problems) > 0)...)
 }
 
 // lookupIn finds variables in environ. HOSTNAME is always there: shells set it, but do not hand it on.

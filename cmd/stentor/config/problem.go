@@ -40,6 +40,14 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// below reports whether something is wrong with the key at path or one below it.
+func (p Problems) below(path string) bool {
+	return slices.ContainsFunc(p, func(one Problem) bool {
+		rest, ok := strings.CutPrefix(one.Key, path)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
 // err returns p in order as an error, nil when there are none.
 func (p Problems) err() error {
 	if len(p) == 0 {

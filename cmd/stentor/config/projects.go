@@ -13,13 +13,16 @@ import (
 
 // ProjectConfigs returns the projects in the order of their names, with the keys from the files that they name. The
 // error is a Problems: besides files that cannot be read it has whatever auth.NewProject finds wrong.
-func (c *Config) ProjectConfigs() ([]auth.ProjectConfig, error) {
+func (c *Config) ProjectConfigs() ([]auth.ProjectConfig, error) { return c.projectConfigs(nil) }
+
+// projectConfigs is ProjectConfigs for a configuration with known mistakes, which it does not report again.
+func (c *Config) projectConfigs(mistakes Problems) ([]auth.ProjectConfig, error) {
 	v := validator{Config: c}
 	var all []auth.ProjectConfig
 	for _, name := range c.ProjectNames() {
 		known := len(v.problems)
 		p := v.projectConfig(name, c.Projects[name])
-		if len(v.problems) == known {
+		if len(v.problems) == known && !mistakes.below(join("projects", name)) {
 			v.compile(p)
 		}
 		all = append(all, p)

@@ -130,3 +130,89 @@ func TestProjectConfigsMistakes(t *testing.T) {
 		t.Errorf("\n%s\nwant\n%s", got, want)
 	}
 }
+
+// Check reports what is wrong in the file and in the files that it names at once, and nothing twice.
+func TestCheckReportsAllAtOnce(t *testing.T) {
+	path := write(t, "stentor.yaml", `limits: {headers: 1}
+admin_keys_file: none
+kafka: {properties: {no.such.property: 1, acks: 1}}
+projects:
+  shop:
+    keys: [{alg: ES256, file: none.pem}]
+    slow: {policy: shout}
+  blog:
+    anonymous: true
+    api_keys_file: keys
+    topic: [1]
+`, "keys", "a b\n")
+	_, err := Check(path, nil, nil)
+	want := strings.Join([]string{
+		`PATH:1: limits.headers: found "1", allowed: a whole number, 8 to 10000`,
+		`PATH:2: admin_keys_file: found "none", which cannot be read: open DIR/none: no such file or directory`,
+		`PATH:3: kafka.properties: acks cannot be set: an answered push is on all in-sync replicas`,
+		`PATH:3: kafka.properties: librdkafka: No such configuration property: "no.such.property"`,
+		`PATH:6: projects.shop.keys[0].file: found "none.pem", which cannot be read: open DIR/none.pem: no such file or directory`,
+		`PATH:7: projects.shop.slow.policy: found "shout", allowed: disconnect, drop-oldest, keep-latest`,
+		`PATH:10: projects.blog.api_keys_file: line 1 of "keys" is no key, allowed: a key of visible ASCII characters without spaces`,
+		`PATH:11: projects.blog.topic: found a list, allowed: a word`,
+	}, "\n")
+	got := strings.NewReplacer(path, "PATH", filepath.Dir(path), "DIR").Replace(fmt.Sprint(err))
+	if got != want {
+		t.Errorf("\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTopicsThatKafkaTakesForOne(t *testing.T) {
+	path := write(t, "stentor.yaml", `bus: kafka
+kafka: {brokers: ["k:1"], nodes_topic: stentor_push.c}
+projects:
+  a.b: {anonymous: true}
+  a_b: {anonymous: true}
+  c: {anonymous: true}
+`)
+	_, err := Load(path, nil, nil)
+	got := strings.ReplaceAll(fmt.Sprint(err), path, "PATH")
+	const why = ": a dot and an underscore are the same in its metrics, allowed: a name that differs in more"
+	want := strings.Join([]string{
+		`PATH:5: projects.a_b: its topic is "stentor.push.a_b", which Kafka does not tell from "stentor.push.a.b" of projects.a.b` + why,
+		`PATH:5: projects.a_b: its topic is "stentor.in.a_b", which Kafka does not tell from "stentor.in.a.b" of projects.a.b` + why,
+		`PATH:6: projects.c: its topic is "stentor.push.c", which Kafka does not tell from "stentor_push.c" of kafka.nodes_topic` + why,
+	}, "\n")
+	if got != want {
+		t.Errorf("\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	long := strings.Repeat("k", 16)
+	path := write(t, "stentor.yaml", `admin_keys: [`+long+`-a, short]
+projects:
+  a: {keys: [{alg: HS256, secret_file: secret}], api_keys: [`+long+`], api_keys_file: keys}
+  b: {keys: [{alg: HS256, secret: "`+strings.Repeat("s", 32)+`"}], api_keys: ["${KEY}"]}
+`, "secret", strings.Repeat("s", 32)+"\n", "keys", "tiny\n"+long+"-b\n")
+	c, err := Load(path, []string{"KEY=" + long}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"stentor.yaml": 0o604, "secret": 0o644, "keys": 0o640} {
+		if err := os.Chmod(filepath.Join(filepath.Dir(path), name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines []string
+	for _, w := range c.Warnings() {
+		lines = append(lines, w.String())
+	}
+	got := strings.NewReplacer(path, "PATH", filepath.Dir(path), "DIR").Replace(strings.Join(lines, "\n"))
+	want := strings.Join([]string{
+		`PATH: every user of this host can read the secrets in "PATH" (mode 0604), better: chmod o-r`,
+		`PATH:1: admin_keys[1]: a key of 5 characters can be guessed, better: at least 16 random ones`,
+		`PATH:3: projects.a.keys[0].secret_file: every user of this host can read the secrets in "DIR/secret" (mode 0644), better: chmod o-r`,
+		`PATH:3: projects.a.api_keys_file: a key of 4 characters can be guessed, better: at least 16 random ones`,
+		`PATH:4: projects.b.keys[0].secret: projects.a has the same secret, so whoever has one has both, better: a secret of its own`,
+		`PATH:4: projects.b.api_keys: projects.a.api_keys has the same secret, so whoever has one has both, better: a secret of its own`,
+	}, "\n")
+	if got != want {
+		t.Errorf("\n%s\nwant\n%s", got, want)
+	}
+}

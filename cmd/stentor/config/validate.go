@@ -259,7 +259,7 @@ func (v *validator) kafka() {
 			v.bad(v.itemPath("kafka.brokers", i), "found %q, allowed: host:port, as in kafka-1:9092", broker)
 		}
 	}
-	if err := kafka.CheckProperties(k.Properties); err != nil {
+	for _, err := range kafka.CheckProperties(k.Properties) {
 		v.bad("kafka.properties", "%v", err)
 	}
 	if _, ok := k.Properties["bootstrap.servers"]; ok {
@@ -268,7 +268,7 @@ func (v *validator) kafka() {
 	if v.Bus != "kafka" {
 		return
 	}
-	taken := map[string]string{k.NodesTopic: "kafka.nodes_topic"}
+	taken := map[string]holder{collision(k.NodesTopic): {k.NodesTopic, "kafka.nodes_topic"}}
 	for _, name := range v.ProjectNames() {
 		if !projectName.MatchString(name) {
 			continue
@@ -277,13 +277,22 @@ func (v *validator) kafka() {
 			at := join("projects", name)
 			if !topicName.MatchString(topic) {
 				v.bad(at, "its topic would be %q, allowed: 1 to 249 of the characters A-Z a-z 0-9 . _ -", topic)
-			} else if other := taken[topic]; other != "" {
-				v.bad(at, "its topic is %q, which is %s already, allowed: a topic of its own", topic, other)
+			} else if other, ok := taken[collision(topic)]; ok && other.topic == topic {
+				v.bad(at, "its topic is %q, which is %s already, allowed: a topic of its own", topic, other.path)
+			} else if ok {
+				v.bad(at, "its topic is %q, which Kafka does not tell from %q of %s: a dot and an underscore are the same in its metrics, allowed: a name that differs in more",
+					topic, other.topic, other.path)
 			}
-			taken[topic] = at
+			taken[collision(topic)] = holder{topic, at}
 		}
 	}
 }
+
+// holder is the key that a Kafka topic belongs to.
+type holder struct{ topic, path string }
+
+// collision is the same for topics of which Kafka makes only one.
+func collision(topic string) string { return strings.ReplaceAll(topic, "_", ".") }
 
 // PushTopic is the Kafka topic with a project's pushes.
 func (c *Config) PushTopic(project string) string {

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// Warnings are what works and is dangerous all the same: short API keys, credentials that two projects share, files with
+// secrets that every user of the host can read. The files that keys name are read; what is wrong with them is for
+// ProjectConfigs to say.
+func (c *Config) Warnings() []Problem {
+	w := warner{validator: validator{Config: c}, holders: map[[sha256.Size]byte]string{}}
+	if file := c.origins[""].where; c.secretIn(file) {
+		w.readable("", file)
+	}
+	for _, name := range c.ProjectNames() {
+		w.project(join("projects", name), c.Projects[name])
+	}
+	w.apiKeys("admin_keys", c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
+	slices.SortStableFunc(w.warnings, func(a, b Problem) int { return a.line - b.line })
+	return w.warnings
+}
+
+// secretIn reports whether a secret stands in the text of file: it may have come from the environment as well.
+func (c *Config) secretIn(file string) (found bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	c.walk(func(p place) {
+		if !p.field.secret {
+			return
+		}
+		words, ok := p.value.Interface().([]string)
+		if !ok {
+			words = []string{fmt.Sprint(p.value.Interface())}
+		}
+		for _, word := range words {
+			found = found || word != "" && bytes.Contains(text, []byte(word))
+		}
+	})
+	return found
+}
+
+type warner struct {
+	validator
+	warnings []Problem
+	holders  map[[sha256.Size]byte]string // of each credential, the first key that has it
+}
+
+func (w *warner) warn(path, format string, args ...any) {
+	o := w.origin(path)
+	w.warnings = append(w.warnings, Problem{Where: o.where, Key: path, Text: fmt.Sprintf(format, args...), line: o.line})
+}
+
+func (w *warner) project(at string, p *Project) {
+	for i := range p.Keys {
+		k, path := &p.Keys[i], item(at+".keys", i)
+		switch {
+		case k.Secret != "":
+			w.shared(path+".secret", at, []byte(k.Secret))
+		case k.SecretFile != "":
+			w.readable(path+".secret_file", w.File(k.SecretFile))
+			w.shared(path+".secret_file", at, Secret(w.read(path, k.SecretFile)))
+		}
+	}
+	w.apiKeys(at+".api_keys", p.APIKeys, at+".api_keys_file", p.APIKeysFile)
+}
+
+// shortKey is the length below which an API key may be guessed: 16 characters of base64 are 96 bits.
+const shortKey = 16
+
+func (w *warner) apiKeys(path string, keys []string, filePath, file string) {
+	if file != "" {
+		w.readable(filePath, w.File(file))
+	}
+	for i, key := range w.withFile(keys, filePath, file) {
+		at := filePath
+		if i < len(keys) {
+			at = w.itemPath(path, i)
+		}
+		if len(key) < shortKey {
+			w.warn(at, "a key of %d characters can be guessed, better: at least %d random ones", len(key), shortKey)
+		}
+		w.shared(at, path, []byte(key))
+	}
+}
+
+// shared warns of a credential that another owner has too. Owners are projects, for verifying and for pushing, and
+// the administrators.
+func (w *warner) shared(path, owner string, secret []byte) {
+	if len(secret) == 0 {
+		return
+	}
+	sum := sha256.Sum256(secret)
+	switch other := w.holders[sum]; other {
+	case "":
+		w.holders[sum] = owner
+	case owner:
+	default:
+		w.warn(path, "%s has the same secret, so whoever has one has both, better: a secret of its own", other)
+	}
+}
+
+// readable warns of a file with secrets that every user of the host can read.
+func (w *warner) readable(path, file string) {
+	info, err := os.Stat(file)
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		w.warn(path, "every user of this host can read the secrets in %q (mode %04o), better: chmod o-r", file, info.Mode().Perm())
+	}
+}
