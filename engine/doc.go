@@ -1,9 +1,12 @@
-// Package engine joins the shards to the network: gnet's event loops accept and read, each owns one shard, and the
-// Node around them holds what they share. It is the only importer of gnet.
+// Package engine joins the shards to the network: acceptors take connections and spread them over gnet's event loops,
+// each of which owns one shard, and the Node around them holds what they share. It is the only importer of gnet.
 //
 //	node.go        Node: its life from New to Drain
 //	loop.go        an event loop and its shard, and gnet's callbacks
-//	network.go     gnet below a Node or an Echo
+//	network.go     the event loops and listeners below a Node or an Echo
+//	accept.go      takes connections from the kernel, whatever it is short of
+//	door.go        from there into an event loop
+//	adopt.go       how a descriptor becomes a connection of gnet's
 //	listener.go    an address to listen on, as the configuration has it
 //	listen.go      TCP ports, descriptors
 //	socketfile.go  the file of a Unix socket

@@ -49,7 +49,7 @@ func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
 
 // NewEcho makes an Echo that does not listen yet.
 func NewEcho(o EchoOptions) (*Echo, error) {
-	e := &Echo{network: newNetwork(), opts: o, conns: map[*echoConn]struct{}{}}
+	e := &Echo{network: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
 	e.keepAlive = keepAliveTime
 	e.wire = session.NewWire(ws.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
 	var err error
@@ -66,7 +66,10 @@ func (e *Echo) Start() error {
 	if l.Path != "" || l.ProxyProtocol {
 		return fmt.Errorf("listen on %q: allowed: host:port", e.opts.Listen)
 	}
-	return e.listen(e, []Listener{l}, 1, e.opts.Log)
+	if err := e.listen(e, []Listener{l}, 1, e.opts.Log); err != nil {
+		return err
+	}
+	return e.accept()
 }
 
 // Err is why the event loop ended, after Ended.
@@ -85,9 +88,9 @@ func (e *Echo) Stop(ctx context.Context) error {
 		_ = c.socket.Wake(nil)
 	}
 	e.mu.Unlock()
-	for e.open() > 0 && pause(ctx, echoRetry) {
+	for e.count() > 0 && pause(ctx, echoRetry) {
 	}
-	left := e.open()
+	left := e.count()
 	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := e.close(stopping)
@@ -97,7 +100,7 @@ func (e *Echo) Stop(ctx context.Context) error {
 	return err
 }
 
-func (e *Echo) open() int {
+func (e *Echo) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.conns)
@@ -115,22 +118,27 @@ type echoConn struct {
 	timer    *time.Timer // looks again at such a client
 }
 
-// OnOpen implements gnet.EventHandler.
-func (e *Echo) OnOpen(socket gnet.Conn) ([]byte, gnet.Action) {
-	c := &echoConn{socket: socket}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.conns) >= e.capacity || e.leaving.Load() {
-		return unavailable, gnet.Close
+// arrive implements host.
+func (e *Echo) arrive(*arrival) (answer []byte, ok bool) {
+	if e.count() >= e.capacity || e.leaving.Load() {
+		return unavailable, false
 	}
-	e.conns[c] = struct{}{}
-	_, local := peer(socket)
-	tune(socket, local)
-	socket.SetContext(c)
-	return nil, gnet.None
+	return nil, true
 }
 
-// OnClose implements gnet.EventHandler. It may run inside a Write.
+// lost implements host.
+func (e *Echo) lost(*arrival) {}
+
+// open implements host.
+func (e *Echo) open(_ int, socket gnet.Conn, _ *arrival) {
+	c := &echoConn{socket: socket}
+	e.mu.Lock()
+	e.conns[c] = struct{}{}
+	e.mu.Unlock()
+	socket.SetContext(c)
+}
+
+// OnClose implements host. It may run inside a Write.
 func (e *Echo) OnClose(socket gnet.Conn, _ error) gnet.Action {
 	c, ok := socket.Context().(*echoConn)
 	if !ok {
@@ -146,7 +154,7 @@ func (e *Echo) OnClose(socket gnet.Conn, _ error) gnet.Action {
 	return gnet.None
 }
 
-// OnTraffic implements gnet.EventHandler. It is also called when the timer of c, or Stop, wakes it.
+// OnTraffic implements host. It is also called when the timer of c, or Stop, wakes it.
 func (e *Echo) OnTraffic(socket gnet.Conn) gnet.Action {
 	c, ok := socket.Context().(*echoConn)
 	in, err := socket.Next(-1)

@@ -2,85 +2,97 @@ package engine
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// port is a TCP address to listen on. Until gnet listens it is held by a socket of our own.
-type port struct {
-	addr netip.AddrPort
-	held *os.File
-}
-
-// reserve checks that an address can be listened on and chooses its port. gnet itself would share the port with
-// another server silently (SO_REUSEPORT), and says "bad file descriptor" when it cannot have it.
-func reserve(addr netip.AddrPort) (port, error) {
-	if addr.Port() != 0 {
-		probe, err := net.Listen("tcp", addr.String())
-		if err != nil {
-			return port{}, fmt.Errorf("listen on %s: %w", addr, err)
-		}
-		if err := probe.Close(); err != nil {
-			return port{}, err
-		}
-	}
-	return hold(addr)
-}
-
-// hold binds a socket that does not listen, so that nobody else is given a port chosen by the kernel.
-func hold(addr netip.AddrPort) (port, error) {
+// bindTCP makes a socket that listens on an address, and says which port it has. What accepted sockets are to have is
+// set on it: the kernel passes it on. keepAlive 0 is none.
+func bindTCP(addr netip.AddrPort, keepAlive time.Duration) (*os.File, netip.AddrPort, error) {
 	family := unix.AF_INET6
 	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	options := []socketOption{
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, // the port of a run before, some of whose connections linger
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowAt},
+	}
 	if addr.Addr().Is4() {
 		family = unix.AF_INET
 		sa = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
+	} else {
+		options = append(options, socketOption{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1})
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if keepAlive > 0 {
+		const probes = 5
+		options = append(options,
+			socketOption{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			socketOption{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAlive.Seconds())},
+			socketOption{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAlive.Seconds()) / probes},
+			socketOption{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probes})
+	}
+	fd, err := listenAt(family, sa, options)
 	if err != nil {
-		return port{}, os.NewSyscallError("socket", err)
+		return nil, addr, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	held := os.NewFile(uintptr(fd), "port "+addr.String())
-	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1); err != nil {
-			return port{}, os.NewSyscallError("setsockopt", err)
-		}
-	}
-	if err := unix.Bind(fd, sa); err != nil {
-		_ = held.Close()
-		return port{}, fmt.Errorf("listen on %s: %w", addr, err)
-	}
+	socket := os.NewFile(uintptr(fd), "listener "+addr.String())
 	bound, err := unix.Getsockname(fd)
 	if err != nil {
-		_ = held.Close()
-		return port{}, os.NewSyscallError("getsockname", err)
+		_ = socket.Close()
+		return nil, addr, os.NewSyscallError("getsockname", err)
 	}
-	number := addr.Port()
 	switch b := bound.(type) {
 	case *unix.SockaddrInet4:
-		number = uint16(b.Port)
+		addr = netip.AddrPortFrom(addr.Addr(), uint16(b.Port))
 	case *unix.SockaddrInet6:
-		number = uint16(b.Port)
+		addr = netip.AddrPortFrom(addr.Addr(), uint16(b.Port))
 	}
-	return port{addr: netip.AddrPortFrom(addr.Addr(), number), held: held}, nil
+	return socket, addr, nil
 }
 
-// url is the address as gnet wants it. With a bare tcp:// two listeners would turn to IPv6.
-func (p port) url() string {
-	if p.addr.Addr().Is6() {
-		return "tcp6://" + p.addr.String()
+// bindUnix makes a Unix socket that listens at a path where no file is.
+func bindUnix(path string) (*os.File, error) {
+	fd, err := listenAt(unix.AF_UNIX, &unix.SockaddrUnix{Name: path}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s%s: %w", unixScheme, path, err)
 	}
-	return "tcp4://" + p.addr.String()
+	return os.NewFile(uintptr(fd), "listener "+path), nil
+}
+
+type socketOption struct{ level, name, value int }
+
+// listenAt returns a non-blocking socket that listens. The kernel's queue of those who wait is as long as it allows
+// (net.core.somaxconn).
+func listenAt(family int, sa unix.Sockaddr, options []socketOption) (fd int, err error) {
+	const longest = 1<<16 - 1
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	for _, o := range options {
+		if err == nil {
+			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, o.level, o.name, o.value))
+		}
+	}
+	if err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, sa))
+	}
+	if err == nil {
+		err = os.NewSyscallError("listen", unix.Listen(fd, longest))
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // headroom is how many sockets above the limit are still accepted, to be answered with a 503 that the client can
 // read; beyond it they are closed at once.
 const headroom = 256
 
-// capacity is how many clients the process may hold: as many as wanted, unless its descriptors do not suffice. An
-// accept that runs out of descriptors would end the engine and with it every connection.
+// capacity is how many clients the process may hold: as many as wanted, unless its descriptors do not suffice.
 func capacity(wanted, reserved int) (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

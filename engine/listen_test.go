@@ -10,29 +10,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestReserve(t *testing.T) {
-	for _, one := range []struct{ address, host, scheme string }{
-		{"127.0.0.1:0", "127.0.0.1", "tcp4"},
-		{"localhost:0", "127.0.0.1", "tcp4"},
-		{":0", "0.0.0.0", "tcp4"},
-		{"[::1]:0", "::1", "tcp6"},
-		{"[::]:0", "::", "tcp6"},
-		{"[::ffff:127.0.0.1]:0", "127.0.0.1", "tcp4"},
+func TestBind(t *testing.T) {
+	for _, one := range []struct{ address, host string }{
+		{"127.0.0.1:0", "127.0.0.1"},
+		{"localhost:0", "127.0.0.1"},
+		{":0", "0.0.0.0"},
+		{"[::1]:0", "::1"},
+		{"[::]:0", "::"},
+		{"[::ffff:127.0.0.1]:0", "127.0.0.1"},
 	} {
 		parsed, err := ParseListener(one.address)
 		if err != nil {
 			t.Errorf("%s: %v", one.address, err)
 			continue
 		}
-		l, err := reserve(parsed.Address)
+		socket, addr, err := bindTCP(parsed.Address, 0)
 		if err != nil {
 			t.Errorf("%s: %v", one.address, err)
 			continue
 		}
-		if l.addr.Addr() != netip.MustParseAddr(one.host) || l.addr.Port() == 0 || l.url() != one.scheme+"://"+l.addr.String() {
-			t.Errorf("%s: %v as %s", one.address, l.addr, l.url())
+		if addr.Addr() != netip.MustParseAddr(one.host) || addr.Port() == 0 {
+			t.Errorf("%s: %v", one.address, addr)
 		}
-		_ = l.held.Close()
+		c, err := net.DialTimeout("tcp", addr.String(), time.Second)
+		if err != nil {
+			t.Errorf("%s: %v", one.address, err)
+		} else {
+			_ = c.Close()
+		}
+		_ = socket.Close()
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,7 +53,7 @@ func TestReserve(t *testing.T) {
 	} {
 		l, err := ParseListener(address)
 		if err == nil {
-			_, err = reserve(l.Address)
+			_, _, err = bindTCP(l.Address, 0)
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want %q", address, l, err, want)
@@ -84,6 +90,20 @@ func TestKeepAlive(t *testing.T) {
 		}
 		_ = c.conn.Close()
 		stop()
+	}
+}
+
+// TestSocketOptions: what is set on a listener holds for what it accepts.
+func TestSocketOptions(t *testing.T) {
+	n, stop := startNode(t, nil)
+	defer stop()
+	c := n.dial(t)
+	c.upgrade(t)
+	fd := acceptedFrom(t, c.conn.LocalAddr().(*net.TCPAddr))
+	for option, want := range map[int]int{unix.TCP_NOTSENT_LOWAT: notSentLowAt, unix.TCP_NODELAY: 1} {
+		if got, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, option); got != want || err != nil {
+			t.Errorf("option %d: %d, %v, want %d", option, got, err, want)
+		}
 	}
 }
 

@@ -95,60 +95,46 @@ func (l *loop) execute(task gnet.Runnable, pending *atomic.Bool) {
 	}
 }
 
-// loopOf is the loop that gnet's el runs. The first connection of an el gets it a shard.
-func (n *Node) loopOf(el gnet.EventLoop) *loop {
-	for _, l := range n.loops {
-		if bound := l.el.Load(); bound != nil && *bound == el {
-			return l
-		}
-	}
-	for _, l := range n.loops {
-		if l.el.CompareAndSwap(nil, &el) {
-			l.waking.Store(false)
-			l.wake()
-			return l
-		}
-	}
-	panic("more event loops than shards")
+// bind tells l which event loop it is, and has it do what waits.
+func (l *loop) bind(el gnet.EventLoop) {
+	l.el.Store(&el)
+	l.waking.Store(false)
+	l.wake()
 }
 
-// marker is the context of a connection that only brings an event loop to its shard.
-type marker struct{}
+// loopOf is the loop that gnet's el runs.
+func (n *Node) loopOf(el gnet.EventLoop) *loop { return n.loops[n.doorOf(el)] }
 
-// OnOpen implements gnet.EventHandler.
-func (n *Node) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
-	l := n.loopOf(c.EventLoop())
-	if _, ok := c.Context().(marker); ok {
-		return nil, gnet.None
+// arrive implements host.
+func (n *Node) arrive(a *arrival) (answer []byte, ok bool) {
+	if a.on.ProxyProtocol && !n.trusts(a.peer.Addr()) {
+		n.refuseHeader(a.peer, &n.headers.untrusted, "not one of listen.trusted_proxies")
+		return nil, false
 	}
-	at, local := peer(c)
-	proxied := n.wantsHeader(c)
-	switch {
-	case n.sockets.Add(1) > int64(n.capacity)+headroom:
-		c.SetContext(refused{})
+	if n.sockets.Add(1) > int64(n.capacity)+headroom {
+		n.sockets.Add(-1)
 		n.overflow.Add(1)
-		return unavailable, gnet.Close
-	case proxied && !n.trusts(at.Addr()):
-		c.SetContext(refused{})
-		n.refuseHeader(c, &n.headers.untrusted, "not one of listen.trusted_proxies")
-		return nil, gnet.Close
+		return unavailable, false
 	}
-	tune(c, local)
-	conn := l.shard.Open(c, at)
-	if proxied {
-		c.SetContext(&awaited{conn: conn})
+	return nil, true
+}
+
+// lost implements host.
+func (n *Node) lost(*arrival) { n.sockets.Add(-1) }
+
+// open implements host.
+func (n *Node) open(loop int, c gnet.Conn, a *arrival) {
+	conn := n.loops[loop].shard.Open(c, a.peer)
+	if a.on.ProxyProtocol {
+		c.SetContext(&awaited{conn: conn, peer: a.peer})
 	} else {
 		c.SetContext(conn)
 	}
-	return nil, gnet.None
 }
-
-// refused is the context of a connection that was closed as soon as it was accepted.
-type refused struct{}
 
 var unavailable = ws.Unavailable.AppendTo(nil)
 
-// OnTraffic implements gnet.EventHandler.
+// OnTraffic implements host.
 func (n *Node) OnTraffic(c gnet.Conn) gnet.Action {
 	in, err := c.Next(-1)
 	if err != nil {
@@ -163,7 +149,7 @@ func (n *Node) OnTraffic(c gnet.Conn) gnet.Action {
 	return gnet.None
 }
 
-// OnClose implements gnet.EventHandler. It may run inside a Write.
+// OnClose implements host. It may run inside a Write.
 func (n *Node) OnClose(c gnet.Conn, _ error) gnet.Action {
 	switch conn := c.Context().(type) {
 	case *shard.Conn:
@@ -172,14 +158,9 @@ func (n *Node) OnClose(c gnet.Conn, _ error) gnet.Action {
 	case *awaited:
 		n.sockets.Add(-1)
 		n.loopOf(c.EventLoop()).shard.Gone(conn.conn)
-	case refused:
-		n.sockets.Add(-1)
 	}
 	return gnet.None
 }
-
-// OnShutdown implements gnet.EventHandler.
-func (n *Node) OnShutdown(gnet.Engine) {}
 
 // env is the node as a loop's shard sees it.
 type env struct {

@@ -67,6 +67,8 @@ var metrics = []metric{
 var (
 	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Sockets of clients that the node takes.", nil, nil)
 	headersDesc  = prometheus.NewDesc("stentor_proxy_protocol_refused_total", "Connections refused at a listener with proxy_protocol, by reason.", []string{"reason"}, nil)
+	acceptDesc   = prometheus.NewDesc("stentor_accept_errors_total", "Accepts that failed, by reason. Open connections are not touched.", []string{"reason"}, nil)
+	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept because there was no descriptor for them.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
 	headersDropped = prometheus.NewDesc("stentor_headers_dropped_total", "Headers of clients' SENDs that nobody else gets to see, by reason.", []string{"reason"}, nil)
@@ -117,6 +119,11 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.untrusted.Load()), "untrusted")
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.missing.Load()), "missing")
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.invalid.Load()), "invalid")
+	number(acceptDesc, prometheus.CounterValue, float64(n.errs.files.Load()), "process_descriptors")
+	number(acceptDesc, prometheus.CounterValue, float64(n.errs.systemFiles.Load()), "system_descriptors")
+	number(acceptDesc, prometheus.CounterValue, float64(n.errs.memory.Load()), "memory")
+	number(acceptDesc, prometheus.CounterValue, float64(n.errs.other.Load()), "other")
+	number(shortDesc, prometheus.CounterValue, float64(n.errs.refused.Load()))
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
 	ready := 0.0
 	if n.Ready() == nil {

@@ -5,128 +5,137 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
-	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 )
 
-// network is gnet below a Node or an Echo: the addresses, and the life of the event loops.
+// network is what lies below a Node or an Echo: the listeners, and gnet's event loops. gnet runs the loops and never
+// sees a listener: a failing accept of its own would end them all.
 type network struct {
-	gnet.BuiltinEventEngine
-	ports    []port
-	files    []*socketFile
-	proxied  map[string]bool // addresses, as gnet's connections have them, of the listeners for proxies
-	reactors []*reactor
-	ended    chan struct{} // closed when the first reactor has ended
-	ending   sync.Once
+	host      host
+	acceptors []*acceptor
+	files     []*socketFile
+	client    *gnet.Client // gnet's name for loops without a listener
+	doors     []*door      // one a loop
+	next      atomic.Uint32
+	room      chan struct{} // a loop has let somebody in
+	closing   chan struct{} // ends the acceptors
+	accepting sync.WaitGroup
+	spare     spare
+	errs      acceptErrors
+
+	ended  chan struct{} // closed when the loops have ended
+	ending sync.Once
+	err    error // why, once ended is closed
 	// keepAlive is after how much silence the kernel asks whether a TCP peer is still there. 0, for never, where its owner
 	// asks: a million idle connections at 2 minutes are 8,000 probes a second, each with its answer.
 	keepAlive time.Duration
 }
 
+// host is what the connections of a network are for: a Node or an Echo.
+type host interface {
+	// arrive decides over a connection that was accepted. One that is refused gets the answer, if there is one, and is
+	// closed. It is called by acceptors, several at once, and must not block.
+	arrive(a *arrival) (answer []byte, ok bool)
+	// lost takes back what arrive did for a connection that did not come into a loop.
+	lost(a *arrival)
+	// open has a connection in the loop of that number. From now on gnet calls onTraffic, and at last onClose.
+	open(loop int, c gnet.Conn, a *arrival)
+	OnTraffic(c gnet.Conn) gnet.Action
+	OnClose(c gnet.Conn, err error) gnet.Action
+}
+
 // keepAliveTime is network.keepAlive where nothing else finds peers that vanished.
 const keepAliveTime = 2 * time.Minute
 
-func newNetwork() network {
-	return network{proxied: map[string]bool{}, ended: make(chan struct{})}
+func newNetwork(log *slog.Logger) network {
+	return network{
+		room: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}), spare: spare{fd: -1},
+		errs: acceptErrors{log: log, say: rate.Sometimes{First: 1, Interval: 10 * time.Second}},
+	}
 }
 
-// reactor is one engine of gnet. There is one for all TCP addresses, whose loops accept for themselves (SO_REUSEPORT),
-// and one for all Unix sockets, which know no such thing: an acceptor hands each connection to the loop with the fewest.
-type reactor struct {
-	gnet.EventHandler // the Node or Echo
-	loops             int
-	engine            gnet.Engine
-	booted            chan struct{} // closed when all event loops are there
-	ticked            sync.Once
-	ended             chan struct{} // closed when gnet has returned
-	err               error         // of gnet, once ended is closed
-}
-
-// engines is how many reactors the listeners need.
-func engines(listeners []Listener) int {
-	tcp, local := 0, 0
+// listen takes the addresses and starts the loops. Nobody is let in before accept. After an error the caller has to
+// close.
+func (n *network) listen(h host, listeners []Listener, loops int, log *slog.Logger) error {
+	n.host = h
 	for _, l := range listeners {
-		if l.Path == "" {
-			tcp = 1
-		} else {
-			local = 1
+		if err := n.bind(l); err != nil {
+			return err
 		}
 	}
-	return tcp + local
+	n.spare.keep()
+	client, err := gnet.NewClient(&callbacks{net: n}, gnet.WithNumEventLoop(loops), gnet.WithLogger(engineLog{log, n}), gnet.WithLogLevel(logging.ErrorLevel))
+	if err == nil {
+		err = client.Start()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot start event loops: %w", err)
+	}
+	n.client = client
+	return n.findLoops(loops)
 }
 
-// listen returns when all event loops run, loops of them in each reactor; clients of TCP can connect then, those of Unix
-// sockets after place. handler is the one that embeds n. After an error the caller has to stop what runs.
-func (n *network) listen(handler gnet.EventHandler, listeners []Listener, loops int, log *slog.Logger) error {
-	defer n.release()
-	var tcp, local []string
-	for _, l := range listeners {
-		if l.Path != "" {
-			f, err := newSocketFile(l)
-			if err != nil {
-				return err
-			}
-			n.files = append(n.files, f)
-			n.expect(l, f.bound())
-			local = append(local, "unix://"+f.bound())
-			continue
+func (n *network) bind(l Listener) (err error) {
+	a := &acceptor{Listener: l, net: n}
+	if l.Path == "" {
+		a.socket, a.addr, err = bindTCP(l.Address, n.keepAlive)
+	} else {
+		var f *socketFile
+		if f, err = newSocketFile(l); err != nil {
+			return err
 		}
-		p, err := reserve(l.Address)
+		n.files = append(n.files, f)
+		a.socket, err = bindUnix(f.bound())
+	}
+	if err != nil {
+		return err
+	}
+	n.acceptors = append(n.acceptors, a)
+	a.raw, err = a.socket.SyscallConn()
+	return err
+}
+
+// findLoops makes a door for every loop: gnet does not list its loops, but hands connections to the one that has the
+// fewest.
+func (n *network) findLoops(loops int) error {
+	for range loops {
+		ours, theirs, err := pair()
 		if err != nil {
 			return err
 		}
-		n.ports = append(n.ports, p)
-		n.expect(l, p.addr.String())
-		tcp = append(tcp, p.url())
-	}
-	options := []gnet.Option{
-		gnet.WithNumEventLoop(loops), gnet.WithTicker(true),
-		gnet.WithLogger(quiet{log}), gnet.WithLogLevel(logging.ErrorLevel),
-	}
-	if len(local) > 0 {
-		if err := n.run(handler, local, loops, append(slices.Clip(options), gnet.WithLoadBalancing(gnet.LeastConnections))); err != nil {
-			return err
+		defer ours.Close() // all at the end: until then they count
+		c, err := n.client.EnrollContext(theirs, marker{})
+		if err != nil {
+			return fmt.Errorf("cannot reach an event loop: %w", err)
 		}
-	}
-	if len(tcp) > 0 {
-		return n.run(handler, tcp, loops, append(options, gnet.WithLoadBalancing(gnet.RoundRobin),
-			gnet.WithReusePort(true), gnet.WithReuseAddr(true), gnet.WithTCPKeepAlive(n.keepAlive)))
+		for _, d := range n.doors {
+			if d.el == c.EventLoop() {
+				return errors.New("an event loop cannot be reached")
+			}
+		}
+		n.doors = append(n.doors, newDoor(n, c.EventLoop()))
 	}
 	return nil
 }
 
-// expect notes a listener for proxies by its address.
-func (n *network) expect(l Listener, address string) {
-	if l.ProxyProtocol {
-		n.proxied[address] = true
-	}
-}
+// marker is the context of a connection that only finds an event loop.
+type marker struct{}
 
-// run starts a reactor and returns when its loops are there.
-func (n *network) run(handler gnet.EventHandler, urls []string, loops int, options []gnet.Option) error {
-	r := &reactor{EventHandler: handler, loops: loops, booted: make(chan struct{}), ended: make(chan struct{})}
-	go func() {
-		defer n.ending.Do(func() { close(n.ended) })
-		defer close(r.ended)
-		r.err = gnet.Rotate(r, urls, options...)
-	}()
-	select {
-	case <-r.booted:
-		n.reactors = append(n.reactors, r)
-		return nil
-	case <-r.ended:
-		return fmt.Errorf("listen on %v: %w", urls, r.err)
+// accept lets clients in, those of Unix sockets too.
+func (n *network) accept() error {
+	for _, a := range n.acceptors {
+		n.accepting.Go(a.run)
 	}
-}
-
-// place lets clients find the Unix sockets.
-func (n *network) place() error {
 	for _, f := range n.files {
 		if err := f.place(); err != nil {
 			return err
@@ -135,65 +144,106 @@ func (n *network) place() error {
 	return nil
 }
 
-// release lets go of the sockets that held the ports.
-func (n *network) release() {
-	for _, p := range n.ports {
-		_ = p.held.Close()
+// door is that of the next loop in turn that has room, nil when none has.
+func (n *network) door() *door {
+	for range n.doors {
+		if d := n.doors[n.next.Add(1)%uint32(len(n.doors))]; d.room() {
+			return d
+		}
 	}
+	return nil
+}
+
+// doorOf is the index of a loop.
+func (n *network) doorOf(el gnet.EventLoop) int {
+	for i, d := range n.doors {
+		if d.el == el {
+			return i
+		}
+	}
+	panic("an event loop without a door")
 }
 
 // close ends the event loops, and with them every connection, and takes the Unix sockets away. It returns when all is
 // over, or with ctx.
 func (n *network) close(ctx context.Context) error {
-	errs := make([]error, len(n.reactors))
-	var group sync.WaitGroup
-	for i, r := range n.reactors {
-		group.Go(func() {
-			errs[i] = r.engine.Stop(ctx)
-			select {
-			case <-r.ended:
-			case <-ctx.Done():
-			}
-		})
+	close(n.closing)
+	for _, a := range n.acceptors {
+		_ = a.socket.Close()
 	}
-	group.Wait()
+	n.accepting.Wait()
+	for _, d := range n.doors {
+		d.shut()
+	}
 	for _, f := range n.files {
 		f.remove()
 	}
-	return errors.Join(errs...)
+	n.spare.drop()
+	go func() {
+		var err error
+		if n.client != nil {
+			err = n.client.Stop()
+		}
+		n.fail(err)
+	}()
+	select {
+	case <-n.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// fail says that the loops have ended.
+func (n *network) fail(err error) {
+	n.ending.Do(func() {
+		n.err = err
+		close(n.ended)
+	})
 }
 
 // failure is why the event loops ended, after Ended; nil when gnet says nothing.
 func (n *network) failure() error {
-	var errs []error
-	for _, r := range n.reactors {
-		select {
-		case <-r.ended:
-			errs = append(errs, r.err)
-		default:
-		}
+	select {
+	case <-n.ended:
+		return n.err
+	default:
+		return nil
 	}
-	return errors.Join(errs...)
 }
 
-// OnBoot implements gnet.EventHandler. The event loops do not exist yet.
-func (r *reactor) OnBoot(engine gnet.Engine) gnet.Action {
-	r.engine = engine
-	return gnet.None
+// callbacks is what gnet calls.
+type callbacks struct {
+	gnet.BuiltinEventEngine
+	net *network
 }
 
-// OnTick implements gnet.EventHandler. gnet calls it first right after it has started its event loops, which no other
-// callback tells; later calls are of no use here.
-func (r *reactor) OnTick() (time.Duration, gnet.Action) {
-	r.ticked.Do(func() { close(r.booted) })
-	return 24 * time.Hour, gnet.None
+// OnOpen implements gnet.EventHandler.
+func (b *callbacks) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
+	if _, ok := c.Context().(marker); ok {
+		return nil, gnet.None
+	}
+	loop := b.net.doorOf(c.EventLoop())
+	d := b.net.doors[loop]
+	a := d.opening
+	d.opening = nil
+	b.net.host.open(loop, c, a)
+	return nil, gnet.None
 }
+
+// OnTraffic implements gnet.EventHandler.
+func (b *callbacks) OnTraffic(c gnet.Conn) gnet.Action { return b.net.host.OnTraffic(c) }
+
+// OnClose implements gnet.EventHandler.
+func (b *callbacks) OnClose(c gnet.Conn, err error) gnet.Action { return b.net.host.OnClose(c, err) }
 
 // Addresses are where clients connect over TCP, in the order in which they were asked for.
 func (n *network) Addresses() []netip.AddrPort {
-	all := make([]netip.AddrPort, len(n.ports))
-	for i, p := range n.ports {
-		all[i] = p.addr
+	all := []netip.AddrPort{}
+	for _, a := range n.acceptors {
+		if a.Path == "" {
+			all = append(all, a.addr)
+		}
 	}
 	return all
 }
@@ -218,29 +268,46 @@ const notSentLowAt = 16 << 10
 // takes as much until it says EAGAIN, and counts its own overhead in (it doubles the number for that).
 const sendBuffer = 16 << 10
 
-// tune bounds what the kernel takes for a client that does not read.
-func tune(c gnet.Conn, local bool) {
-	if local {
-		_ = unix.SetsockoptInt(c.Fd(), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
-		return
-	}
-	_ = unix.SetsockoptInt(c.Fd(), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowAt)
-}
-
 // closeWrite sends FIN.
 func closeWrite(c gnet.Conn) { _ = unix.Shutdown(c.Fd(), unix.SHUT_WR) }
 
-// quiet passes gnet's errors on and drops its chatter.
-type quiet struct{ log *slog.Logger }
+// engineLog passes gnet's errors on and drops its chatter.
+type engineLog struct {
+	log *slog.Logger
+	net *network
+}
 
-func (q quiet) Debugf(string, ...any) {}
-func (q quiet) Infof(string, ...any)  {}
-func (q quiet) Warnf(format string, args ...any) {
-	q.log.Debug("network engine", "text", fmt.Sprintf(format, args...))
+func (e engineLog) Debugf(string, ...any) {}
+func (e engineLog) Infof(string, ...any)  {}
+func (e engineLog) Warnf(format string, args ...any) {
+	e.log.Debug("network engine", "text", fmt.Sprintf(format, args...))
 }
-func (q quiet) Errorf(format string, args ...any) {
-	q.log.Warn("network engine", "text", fmt.Sprintf(format, args...))
+
+// Errorf also looks for the one error that matters: gnet tells nobody else that a loop of a Client has ended.
+func (e engineLog) Errorf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	e.log.Warn("network engine", "text", text)
+	if strings.HasPrefix(text, "event-loop(") && strings.Contains(text, "is exiting") {
+		e.net.fail(fmt.Errorf("%w: %s", ErrEngine, text))
+	}
 }
-func (q quiet) Fatalf(format string, args ...any) {
-	q.log.Error("network engine", "text", fmt.Sprintf(format, args...))
+func (e engineLog) Fatalf(format string, args ...any) {
+	e.log.Error("network engine", "text", fmt.Sprintf(format, args...))
+}
+
+// pair returns two connected sockets.
+func pair() (ours, theirs net.Conn, err error) {
+	l, err := net.Listen("unix", fmt.Sprintf("@stentor-%d-%d", time.Now().UnixNano(), binaryRandom()))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = l.Close() }()
+	if ours, err = net.Dial("unix", l.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	if theirs, err = l.Accept(); err != nil {
+		_ = ours.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/panjf2000/gnet/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
@@ -72,7 +70,7 @@ type Node struct {
 // New makes a node that does not listen yet. The caller gives it its bus before Start.
 func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n := &Node{
-		network:  newNetwork(),
+		network:  newNetwork(opts.Log),
 		opts:     opts,
 		auth:     authenticator,
 		log:      opts.Log,
@@ -96,14 +94,13 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		}
 		n.listens = append(n.listens, l)
 	}
-	reactors := max(1, engines(n.listens))
 	loops := opts.Loops
 	if loops == 0 {
 		loops = runtime.GOMAXPROCS(0)
 	}
-	loops = reactors * min(loops, maxLoops/reactors)
+	loops = min(loops, maxLoops)
 	var err error
-	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+loops*(2+len(n.listens))); err != nil {
+	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+2*loops+len(n.listens)+1); err != nil {
 		return nil, err
 	}
 	if n.capacity < opts.Limits.Connections {
@@ -132,7 +129,7 @@ const maxLoops = 256
 func (n *Node) Start(b Bus) error {
 	n.bus = b
 	n.SetProjects(n.opts.Projects)
-	if err := n.open(); err != nil {
+	if err := n.boot(); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		n.draining.Store(true)
@@ -142,49 +139,14 @@ func (n *Node) Start(b Bus) error {
 	return nil
 }
 
-func (n *Node) open() error {
-	if err := n.listen(n, n.listens, len(n.loops)/max(1, engines(n.listens)), n.log); err != nil {
+func (n *Node) boot() error {
+	if err := n.listen(n, n.listens, len(n.loops), n.log); err != nil {
 		return err
 	}
-	for _, r := range n.reactors {
-		if err := n.bindLoops(r); err != nil {
-			return err
-		}
+	for i, l := range n.loops {
+		l.bind(n.doors[i].el)
 	}
-	for _, l := range n.loops {
-		if l.el.Load() == nil {
-			return errors.New("an event loop has no shard")
-		}
-	}
-	return n.place()
-}
-
-// bindLoops brings every event loop of a reactor to its shard: gnet does not list its loops, but hands registered
-// connections to them in turn, or to the one with the fewest; clients that come in between do not move that turn, or
-// there are none before place.
-func (n *Node) bindLoops(r *reactor) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for range r.loops {
-		ours, theirs, err := pair()
-		if err != nil {
-			return err
-		}
-		defer ours.Close() // all at the end: until then they count
-		result, err := r.engine.Register(gnet.NewContext(gnet.NewNetConnContext(ctx, theirs), marker{}))
-		if err == nil {
-			select {
-			case r := <-result:
-				err = r.Err
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("cannot reach an event loop: %w", err)
-		}
-	}
-	return nil
+	return n.accept()
 }
 
 // tickEvery is how often shards see time pass that have subscriptions to try again; for the deadlines and heart-beats of
@@ -226,9 +188,8 @@ func (n *Node) evict() {
 	}
 }
 
-// ErrEngine means that the event loops ended without being asked: gnet gives up when an accept fails for want of
-// descriptors or memory, and then says nothing.
-var ErrEngine = errors.New("the network engine ended unexpectedly (out of descriptors or memory at accept?)")
+// ErrEngine means that the event loops ended without being asked.
+var ErrEngine = errors.New("the network engine ended unexpectedly")
 
 // Err is why the event loops ended, after Ended.
 func (n *Node) Err() error {
@@ -339,23 +300,6 @@ func (n *Node) panicked(where string, reason any) {
 	n.panicLog.Do(func() {
 		n.log.Error("recovered from a panic", "where", where, "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
 	})
-}
-
-// pair returns two connected sockets.
-func pair() (ours, theirs net.Conn, err error) {
-	l, err := net.Listen("unix", fmt.Sprintf("@stentor-%d-%d", time.Now().UnixNano(), binaryRandom()))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = l.Close() }()
-	if ours, err = net.Dial("unix", l.Addr().String()); err != nil {
-		return nil, nil, err
-	}
-	if theirs, err = l.Accept(); err != nil {
-		_ = ours.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
 }
 
 func binaryRandom() uint64 {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -20,7 +19,8 @@ import (
 // awaited is the context of a connection whose header has not come. It exists only so long.
 type awaited struct {
 	conn *shard.Conn
-	kept []byte // of the header; at most proxyproto.MaxBytes
+	peer netip.AddrPort // the proxy
+	kept []byte         // of the header; at most proxyproto.MaxBytes
 }
 
 // headers counts the connections that were refused for want of a right header.
@@ -33,30 +33,6 @@ type headers struct {
 // proxy: who may connect is a matter of the file's mode.
 var localPeer = netip.PrefixFrom(netip.IPv6Unspecified(), 128)
 
-// peer is who is at the other end of c, and whether c is a Unix socket.
-func peer(c gnet.Conn) (at netip.AddrPort, local bool) {
-	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPortFrom(localPeer.Addr(), 0), true
-	}
-	return tcp.AddrPort(), false
-}
-
-// wantsHeader reports whether c was accepted by a listener for proxies.
-func (n *Node) wantsHeader(c gnet.Conn) bool {
-	if len(n.proxied) == 0 {
-		return false
-	}
-	switch l := c.LocalAddr().(type) {
-	case *net.TCPAddr:
-		a := l.AddrPort()
-		return n.proxied[netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()]
-	case *net.UnixAddr:
-		return n.proxied[l.Name]
-	}
-	return false
-}
-
 // header takes what came from a connection whose header is not complete.
 func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 	if len(w.kept) > 0 {
@@ -65,10 +41,10 @@ func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 	h, size, err := proxyproto.Decode(in)
 	switch {
 	case errors.Is(err, proxyproto.ErrMissing):
-		n.refuseHeader(c, &n.headers.missing, "no header came: the proxy has to send it, or to use another listener")
+		n.refuseHeader(w.peer, &n.headers.missing, "no header came: the proxy has to send it, or to use another listener")
 		return gnet.Close
 	case err != nil:
-		n.refuseHeader(c, &n.headers.invalid, err.Error())
+		n.refuseHeader(w.peer, &n.headers.invalid, err.Error())
 		return gnet.Close
 	case size == 0:
 		w.kept = append([]byte(nil), in...)
@@ -85,12 +61,12 @@ func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 }
 
 // refuseHeader counts a refusal and tells the operator, not too often.
-func (n *Node) refuseHeader(c gnet.Conn, count *atomic.Uint64, reason string) {
+func (n *Node) refuseHeader(peer netip.AddrPort, count *atomic.Uint64, reason string) {
 	count.Add(1)
 	n.headers.log.Do(func() {
-		from := "unix"
-		if at, local := peer(c); !local {
-			from = at.String()
+		from := peer.String()
+		if peer.Addr() == localPeer.Addr() {
+			from = "unix"
 		}
 		n.log.Warn("PROXY protocol: connection refused", "from", from, "reason", reason)
 	})

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketFile is the file of a Unix socket. gnet binds it in a folder of its own that nobody else may enter; it comes to
+// socketFile is the file of a Unix socket. It is bound in a folder of its own that nobody else may enter; it comes to
 // its place, with its mode and group, when the node is ready for clients. A file left by a process that is gone is
 // replaced then, in one step, so that a client finds either none who listens or all that listens.
 type socketFile struct {
 	Listener
-	folder string      // where gnet binds it; "" once it is in its place
+	folder string      // where it is bound; "" once it is in its place
 	placed fs.FileInfo // of the file in its place
 }
 
@@ -45,7 +45,7 @@ func newSocketFile(l Listener) (*socketFile, error) {
 	return f, nil
 }
 
-// bound is the path at which gnet binds.
+// bound is the path at which the socket is bound.
 func (f *socketFile) bound() string { return filepath.Join(f.folder, socketName) }
 
 // errTaken is what an address in use is called, whatever its kind.

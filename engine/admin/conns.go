@@ -2,6 +2,7 @@ package admin
 
 import (
 	"container/list"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -55,8 +56,11 @@ type conn struct {
 func (l *conns) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return nil, err
+		}
+		if err != nil {
+			return nil, passing{err}
 		}
 		if c := l.admit(nc); c != nil {
 			return c, nil
@@ -64,6 +68,18 @@ func (l *conns) Accept() (net.Conn, error) {
 		l.refuse(nc)
 	}
 }
+
+// passing is an error of accept that net/http sits out, with pauses of up to a second: it gives up at all but a few, one
+// for want of memory among them.
+type passing struct{ error }
+
+// Timeout implements net.Error.
+func (passing) Timeout() bool { return false }
+
+// Temporary implements net.Error, as net/http wants it.
+func (passing) Temporary() bool { return true }
+
+func (p passing) Unwrap() error { return p.error }
 
 // admit counts nc, in place of an idle connection when all are taken; nil when there is none.
 func (l *conns) admit(nc net.Conn) *conn {
