@@ -29,6 +29,9 @@ type Bus interface {
 	// SetProjects says which projects there are, at the start and at each reload. The bus tells the node where
 	// each partition begins, now or later. It does not block.
 	SetProjects([]bus.Topic)
+	// Room answers nil when the bus has room for so many records of a project, so many bytes in all, bus.ErrBusy
+	// otherwise.
+	Room(project string, records, bytes int) error
 	// Forward hands what a client sent to the back ends. done gets nil once the bus has it. It does not block.
 	Forward(m *bus.Inbound, done func(error))
 	// Ready is nil once the node has what it needs to serve clients, else it says what is missing.

@@ -57,7 +57,7 @@ func startNodeWith(t *testing.T, wrap func(Bus) Bus, change func(*Options)) (n t
 		Loops:     3,
 		Session: session.Config{
 			HandshakeBytes: 8192, ConnectFrameBytes: 8192, FrameBytes: 8192, Headers: 64, HeaderBytes: 8192, IDBytes: 128,
-			DestinationBytes: 1024, Unanswered: 64, TransactionBytes: 8192,
+			DestinationBytes: 1024, Unanswered: 64, InputBytes: 8192, TransactionBytes: 8192,
 		},
 		Shard: shard.Limits{
 			HandshakeTimeout: time.Minute, ConnectTimeout: time.Minute, FramesPerSecond: 100, Subscriptions: 10, Patterns: 10,

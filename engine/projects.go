@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -120,21 +121,35 @@ func (e *env) Leave(s *shard.Settings) {
 	}
 }
 
-// Forward implements shard.Env. What a project's clients send counts against its pushes a second.
-func (e *env) Forward(m *bus.Inbound, done func(error)) {
-	p := e.node.project(m.Project)
-	switch {
-	case p == nil:
-		done(bus.ErrUnknownProject)
-	case e.node.draining.Load():
-		done(bus.ErrClosed)
-	case !p.pushes.Load().Allow():
-		p.limited.Add(1)
-		done(bus.ErrRateLimited)
-	default:
-		e.node.bus.Forward(m, done)
+// Allow implements shard.Env. What a project's clients send counts against its pushes a second. Several at once are one
+// transaction, of which nothing is to go out unless there is room for all of it; with one the bus looks itself.
+func (e *env) Allow(s *shard.Settings, sends, bytes int) error {
+	p := e.node.project(s.Name)
+	if p == nil {
+		return bus.ErrUnknownProject
 	}
+	if e.node.draining.Load() {
+		return bus.ErrClosed
+	}
+	pushes := p.pushes.Load()
+	if sends > 1 {
+		if pushes.Limit() != rate.Inf && sends > pushes.Burst() {
+			p.limited.Add(1)
+			return shard.ErrNever
+		}
+		if err := e.node.bus.Room(s.Name, sends, bytes); err != nil {
+			return err
+		}
+	}
+	if !pushes.AllowN(time.Now(), sends) {
+		p.limited.Add(1)
+		return bus.ErrRateLimited
+	}
+	return nil
 }
 
 // Publish implements shard.Env.
-func (e *env) Publish(r *bus.Record, done func(bus.Position, error)) { e.node.Publish(r, done) }
+func (e *env) Publish(r *bus.Record, done func(bus.Position, error)) { e.node.bus.Publish(r, done) }
+
+// Forward implements shard.Env.
+func (e *env) Forward(m *bus.Inbound, done func(error)) { e.node.bus.Forward(m, done) }

@@ -10,6 +10,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/shard"
 )
 
 // A push that is older than it may be is not delivered, and the clocks of those who sent it may be wrong.
@@ -82,30 +83,34 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
-// What a project's clients send to the back ends counts against its pushes a second.
-func TestForwardIsLimited(t *testing.T) {
-	n, stop := startNode(t, nil)
+// What a project's clients send counts against its pushes a second. Of a transaction everything has room, or nothing.
+func TestSendsAreLimited(t *testing.T) {
+	n, stop := startNodeWith(t, nil, func(o *Options) { o.Limits.PendingBytes = 1000 })
 	e := &env{node: n.Node}
-	send := func(project string) (err error) {
-		err = errors.New("no answer")
-		e.Forward(&bus.Inbound{Project: project}, func(answer error) { err = answer })
-		return err
+	p := n.project("shop")
+	allow := func(project string, sends, bytes int, want error) {
+		t.Helper()
+		if err := e.Allow(&shard.Settings{Name: project}, sends, bytes); !errors.Is(err, want) {
+			t.Errorf("%d of %s: %v, want %v", sends, project, err, want)
+		}
 	}
-	if err := send("other"); !errors.Is(err, bus.ErrUnknownProject) {
-		t.Errorf("another project: %v", err)
-	}
-	n.project("shop").pushes.Store(rate.NewLimiter(rate.Every(time.Hour), 1))
-	if err := send("shop"); !errors.Is(err, bus.ErrUnavailable) { // the embedded bus has no back ends
-		t.Errorf("the first: %v", err)
-	}
-	if err := send("shop"); !errors.Is(err, bus.ErrRateLimited) {
-		t.Errorf("the second: %v", err)
-	}
-	if limited := n.project("shop").limited.Load(); limited != 1 {
+	allow("other", 1, 1, bus.ErrUnknownProject)
+	allow("shop", 1000, 1, nil)
+	p.pushes.Store(rate.NewLimiter(rate.Every(time.Hour), 4))
+	allow("shop", 5, 1, shard.ErrNever)
+	allow("shop", 3, 1, nil)
+	allow("shop", 2, 1, bus.ErrRateLimited)
+	allow("shop", 1, 1, nil)
+	allow("shop", 1, 1, bus.ErrRateLimited)
+	if limited := p.limited.Load(); limited != 3 {
 		t.Errorf("%d counted", limited)
 	}
+	p.pushes.Store(rate.NewLimiter(rate.Inf, 0))
+	waiting := history.NewEntry(bus.Position{Epoch: 1, Offset: 1 << 20}, &bus.Record{Destination: "/topic/shop/a", Body: make([]byte, 600)}, 0, 0)
+	p.history.Append(waiting, 1)
+	allow("shop", 2, 500, bus.ErrBusy)
+	allow("shop", 2, 10, nil)
+	waiting.Done()
 	stop()
-	if err := send("shop"); !errors.Is(err, bus.ErrClosed) {
-		t.Errorf("a node that is leaving: %v", err)
-	}
+	allow("shop", 1, 1, bus.ErrClosed)
 }

@@ -158,6 +158,14 @@ func (b *Bus) failed(e ck.Error) {
 // SetProjects implements engine.Bus.
 func (b *Bus) SetProjects(list []bus.Topic) { b.watcher.setProjects(list) }
 
+// Room implements engine.Bus.
+func (b *Bus) Room(project string, records, _ int) error {
+	if places := b.places.Load(); places == nil || (*places)[project].topic == "" {
+		return fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why())
+	}
+	return b.producer.room(records)
+}
+
 // Publish implements bus.Bus. It answers when all in-sync replicas have the record.
 func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 	var at place

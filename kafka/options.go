@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,10 +135,10 @@ func (o *Options) producerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 		"linger.ms": 1,
 		// Kafka compares max.message.bytes with a whole batch, and refuses all that is in it. A record that is larger than
 		// this goes alone, so that only what is itself too large is refused. Java's clients have 16 KiB.
-		"batch.size":                   128 << 10,
-		"queue.buffering.max.kbytes":   64 << 10,
-		"queue.buffering.max.messages": 100_000,
-		"message.max.bytes":            max(1<<20, o.PushBytes+headerRoom),
+		"batch.size":                 128 << 10,
+		"queue.buffering.max.kbytes": 64 << 10,
+		queuedMessages:               defaultQueued,
+		"message.max.bytes":          max(1<<20, o.PushBytes+headerRoom),
 	}, ck.ConfigMap{
 		"enable.idempotence":      true,
 		"acks":                    "all",
@@ -146,6 +147,19 @@ func (o *Options) producerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 		"go.events.channel.size":  256,
 		"go.produce.channel.size": 1,
 	})
+}
+
+const (
+	queuedMessages = "queue.buffering.max.messages"
+	defaultQueued  = 100_000
+)
+
+// queued is how many records may wait in the producer.
+func (o *Options) queued() int {
+	if n, err := strconv.Atoi(o.Properties[queuedMessages]); err == nil {
+		return n
+	}
+	return defaultQueued
 }
 
 // Group is the consumer group of a node, in which Kafka's tools show its lag.

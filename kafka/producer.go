@@ -70,6 +70,20 @@ func (p *producer) produce(topic string, r Record, done answer) {
 	}
 }
 
+// room answers nil when the queue takes so many records more.
+func (p *producer) room(records int) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	switch {
+	case p.closed:
+		return bus.ErrClosed
+	case p.client.Len()+records > p.opts.queued():
+		p.busy.Add(1)
+		return bus.ErrBusy
+	}
+	return nil
+}
+
 // refused counts a failure and says what it means to who waits.
 func (p *producer) refused(err error) error {
 	var e ck.Error

@@ -37,7 +37,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		Session: session.Config{
 			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),
 			Headers: l.Headers, HeaderBytes: int(l.HeaderBytes), IDBytes: int(l.SubscriptionIDBytes),
-			DestinationBytes: int(l.DestinationBytes), Unanswered: l.Unanswered, TransactionBytes: int(l.TransactionBytes),
+			DestinationBytes: int(l.DestinationBytes), Unanswered: l.Unanswered, InputBytes: int(l.InputBytes), TransactionBytes: int(l.TransactionBytes),
 			Sends: millis(c.Heartbeat.Send), Receives: millis(c.Heartbeat.Receive),
 		},
 		Shard: shard.Limits{

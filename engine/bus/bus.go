@@ -22,6 +22,8 @@ type Record struct {
 	ID          string        // push id: a node delivers it once within its history; empty for none
 	TTL         time.Duration // counted from Time; 0 keeps it as long as history does
 	Time        time.Time     // when it was accepted
+	// Admitted says that the bus was asked for room before, for this record and others together: it has it.
+	Admitted bool
 }
 
 // Header is one user header of a push.

@@ -59,6 +59,9 @@ func (b *Embedded) SetProjects(list []Topic) {
 	})
 }
 
+// Room answers nil when the project can take records of so many bytes in all.
+func (b *Embedded) Room(project string, _, bytes int) error { return b.sink.Admit(project, bytes) }
+
 // Forward refuses: there is nothing between this node and the back ends.
 func (b *Embedded) Forward(_ *Inbound, done func(error)) { done(ErrUnavailable) }
 
@@ -87,8 +90,10 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	if b.closed {
 		return Position{}, ErrClosed
 	}
-	if err := b.sink.Admit(r.Project, len(r.Body)); err != nil {
-		return Position{}, err
+	if !r.Admitted {
+		if err := b.sink.Admit(r.Project, len(r.Body)); err != nil {
+			return Position{}, err
+		}
 	}
 	t := b.topic(r.Project)
 	t.mu.Lock()

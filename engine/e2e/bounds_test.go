@@ -23,7 +23,8 @@ var narrow = []string{
 	"limits.connect_frame_bytes=1024", "limits.client_frame_bytes=4KiB", "limits.headers=10", "limits.header_bytes=2048",
 	"limits.frames_per_second=50", "limits.subscriptions=5", "limits.patterns=3", "limits.subscription_id_bytes=16",
 	"limits.pattern_steps=14", "limits.user_pattern_steps=12",
-	"limits.destination_bytes=64", "limits.unanswered=8", "limits.transaction_bytes=8KiB", "limits.reply_bytes=2KiB",
+	"limits.destination_bytes=64", "limits.unanswered=8", "limits.input_bytes=1KiB",
+	"limits.transaction_bytes=8KiB", "limits.reply_bytes=2KiB",
 	"limits.push_bytes=4KiB", "limits.batch_bytes=16KiB", "projects.shop.limits.pushes_per_second=20",
 }
 
@@ -138,13 +139,16 @@ func TestBounds(t *testing.T) {
 		}},
 		{"id", "subscription_id_bytes", func(t *testing.T) { session(t, "limit", 1008, subscribe(long(17), "/topic/shop/a")) }},
 		{"destination", "destination_bytes", func(t *testing.T) { session(t, "limit", 1008, subscribe("1", "/topic/shop/"+long(64))) }},
-		{"unanswered", "unanswered", func(t *testing.T) {
+		{"unanswered", "input_bytes", func(t *testing.T) {
 			p := s.join(t)
 			position := p.subscribe("a", "/topic/shop/a").headers["position"]
 			future := position[:strings.LastIndexByte(position, '-')] + "-1000000" // its answer waits for the shard
 			all := frame(v, stomp.Subscribe, nil, "id", "b", "destination", "/topic/shop/a", "receipt", "b", "last-message-id", future)
 			for i := range 8 {
 				all = append(all, frame(v, stomp.Send, nil, "destination", "/app/x", "receipt", fmt.Sprint(i))...)
+			}
+			for range 90 { // beside one frame; fewer than the frames that it may send
+				all = append(all, frame(v, stomp.Send, []byte(long(100)), "destination", "/app/x")...)
 			}
 			p.must(p.write(p.masked(gobwas.OpText, all)))
 			p.wantError("limit", "", 1008)

@@ -38,36 +38,37 @@ func (m *Machine) Connected(s *Session, id, user string, least uint32) {
 }
 
 // Receipt answers the frame whose receipt header was id, in its turn. lines are further header lines of the RECEIPT.
-// It reports false when the session has too many answers waiting.
-func (m *Machine) Receipt(s *Session, id []byte, lines string) bool {
+// A frame has at most one Receipt or Await, so that no session waits for more than Config.Unanswered.
+func (m *Machine) Receipt(s *Session, id []byte, lines string) {
 	if s.owed == nil || len(s.owed.answers) == 0 {
 		m.receipt(s, id, lines)
-		return true
+		return
 	}
-	if len(s.owed.answers) >= m.conf.Unanswered {
-		return false
-	}
-	s.owed.answers = append(s.owed.answers, answer{ready: true, wanted: true, receipt: string(id), lines: lines})
-	return true
+	m.owe(s, answer{ready: true, wanted: true, receipt: string(id), lines: lines})
 }
 
-// Await takes a turn for an answer that is not known yet. Settle with the token gives it. ok is false when the
-// session has too many answers waiting.
-func (m *Machine) Await(s *Session, id []byte, wanted bool) (token uint32, ok bool) {
+// Await takes a turn for an answer that is not known yet. Settle with the token gives it.
+func (m *Machine) Await(s *Session, id []byte, wanted bool) (token uint32) {
 	o := s.owe()
-	if len(o.answers) >= m.conf.Unanswered {
-		return 0, false
-	}
 	o.next++
-	o.answers = append(o.answers, answer{token: o.next, wanted: wanted, receipt: string(id)})
-	return o.next, true
+	m.owe(s, answer{token: o.next, wanted: wanted, receipt: string(id)})
+	return o.next
 }
 
-// Settle makes the answer that Await promised ready and writes all whose turn has come.
-func (m *Machine) Settle(s *Session, token uint32, lines string) {
+// owe adds an answer. After as many as a session may wait for its input waits.
+func (m *Machine) owe(s *Session, a answer) {
+	s.owed.answers = append(s.owed.answers, a)
+	if len(s.owed.answers) >= m.conf.Unanswered {
+		s.owed.full = true
+	}
+}
+
+// Settle makes the answer that Await promised ready and writes all whose turn has come. It reports whether input waited
+// for that: when it is called outside a turn, the session wants one.
+func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 	o := s.owed
 	if o == nil {
-		return
+		return false
 	}
 	for i := range o.answers {
 		if a := &o.answers[i]; !a.ready && a.token == token {
@@ -83,7 +84,13 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) {
 		done++
 	}
 	o.answers = append(o.answers[:0], o.answers[done:]...)
+	// Half of them at a time: each time that input goes on, what is left of it is moved.
+	if o.full && len(o.answers) <= m.conf.Unanswered/2 {
+		o.full = false
+		goesOn = s.Buffered() > 0
+	}
 	s.settle()
+	return goesOn
 }
 
 // Next reports whether the answer that Await promised with token is the next to be given.
@@ -121,7 +128,7 @@ func (m *Machine) fail(s *Session, f *Failure) {
 	if f.Text == versionsText {
 		t = stomp.AppendHeader(t, s.Version, "version", stomp.Versions)
 	}
-	if id, ok := m.asked(); ok && (s.Phase == Connected || s.Phase == Leaving) {
+	if id, ok := m.Frame.Get("receipt"); ok && (s.Phase == Connected || s.Phase == Leaving) {
 		t = stomp.AppendHeader(t, s.Version, "receipt-id", id)
 	}
 	t = stomp.AppendHeader(t, s.Version, "content-type", "text/plain")
@@ -130,14 +137,6 @@ func (m *Machine) fail(s *Session, f *Failure) {
 	t = append(t, '\n')
 	m.text = stomp.AppendBody(t, []byte(f.Text))
 	m.put()
-}
-
-// asked is the receipt that the frame of the last event wants; when a transaction is carried out, its COMMIT.
-func (m *Machine) asked() (id []byte, ok bool) {
-	if m.commit != nil {
-		return m.commit.Receipt, m.commit.HasReceipt
-	}
-	return m.Frame.Get("receipt")
 }
 
 // Close appends a close frame (when the WebSocket is open), forgets what the session owes, and discards what comes in

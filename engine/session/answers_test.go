@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	gobwas "github.com/gobwas/ws"
+
 	"stentor/stomp"
 )
 
@@ -25,16 +27,11 @@ func TestAnswersInOrder(t *testing.T) {
 			id := fmt.Sprint(i)
 			switch r.IntN(4) {
 			case 0:
-				if !p.m.Receipt(&p.s, []byte(id), "position:e-0-1\n") {
-					t.Fatal("refused")
-				}
+				p.m.Receipt(&p.s, []byte(id), "position:e-0-1\n")
 				want = append(want, "text RECEIPT\nreceipt-id:"+id+"\nposition:e-0-1\n\n\x00")
 			case 1, 2:
 				wanted := r.IntN(3) > 0
-				token, ok := p.m.Await(&p.s, []byte(id), wanted)
-				if !ok {
-					t.Fatal("refused")
-				}
+				token := p.m.Await(&p.s, []byte(id), wanted)
 				open = append(open, token)
 				if wanted {
 					lines[token] = "n:" + id + "\n"
@@ -42,11 +39,11 @@ func TestAnswersInOrder(t *testing.T) {
 				}
 			default:
 				if len(open) > 0 {
-					open = p.settle(r, open, lines)
+					open = p.settleOne(r, open, lines)
 				}
 			}
 			for len(p.s.answers()) >= conf.Unanswered {
-				open = p.settle(r, open, lines)
+				open = p.settleOne(r, open, lines)
 			}
 			p.flush()
 			if got := p.replies(); !slices.Equal(got, want[:len(got)]) {
@@ -57,7 +54,7 @@ func TestAnswersInOrder(t *testing.T) {
 			}
 		}
 		for len(open) > 0 {
-			open = p.settle(r, open, lines)
+			open = p.settleOne(r, open, lines)
 		}
 		p.flush()
 		p.expect(nil, want)
@@ -74,83 +71,137 @@ func (s *Session) answers() []answer {
 	return s.owed.answers
 }
 
-// settle settles one of the tokens and returns the others.
-func (p *player) settle(r *rand.Rand, open []uint32, lines map[uint32]string) []uint32 {
+// settleOne settles one of the tokens and returns the others.
+func (p *player) settleOne(r *rand.Rand, open []uint32, lines map[uint32]string) []uint32 {
 	i := r.IntN(len(open))
 	p.m.Settle(&p.s, open[i], lines[open[i]])
 	return slices.Delete(open, i, i+1)
 }
 
-func TestUnansweredIsBounded(t *testing.T) {
-	p := connected(t, stomp.V12)
-	var tokens []uint32
-	for i := range testConfig.Unanswered {
-		token, ok := p.m.Await(&p.s, fmt.Append(nil, i), true)
-		if !ok {
-			t.Fatalf("%d refused", i)
+// waiting returns a player whose SENDs wait for the bus, and their tokens.
+func waiting(t testing.TB) (p *player, tokens *[]uint32) {
+	p, tokens = connected(t, stomp.V12), &[]uint32{}
+	p.own = func(ev *Event) bool {
+		if ev.Kind == Send {
+			*tokens = append(*tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt))
 		}
-		tokens = append(tokens, token)
+		return ev.Kind == Send
 	}
-	if _, ok := p.m.Await(&p.s, nil, false); ok {
-		t.Error("one too many to await")
-	}
-	if p.m.Receipt(&p.s, []byte("r"), "") {
-		t.Error("one too many to answer")
-	}
-	p.m.Settle(&p.s, tokens[1], "")
-	if p.m.Receipt(&p.s, []byte("r"), "") {
-		t.Error("an answer that waits for its turn does not count")
-	}
-	p.m.Settle(&p.s, tokens[0], "")
-	if !p.m.Receipt(&p.s, []byte("r"), "") {
-		t.Error("refused although there is room")
-	}
-	p.flush()
-	p.expect(nil, []string{receipt("0"), receipt("1")})
-	p.m.Settle(&p.s, tokens[3], "")
-	p.m.Settle(&p.s, tokens[3], "again:true\n")
-	p.m.Settle(&p.s, 4711, "")
-	p.m.Settle(&p.s, tokens[2], "")
-	p.flush()
-	p.expect(nil, []string{receipt("0"), receipt("1"), receipt("2"), receipt("3"), receipt("r")})
+	return p, tokens
 }
 
-// TestTooManyAnswers has a client ask on while none of its SENDs is answered.
-func TestTooManyAnswers(t *testing.T) {
-	const tooMany = "too many frames are waiting for their answer"
-	for _, c := range []struct{ name, last, id string }{
-		{"SEND", "SEND\ndestination:/topic/a\nreceipt:last\n\n\x00", "last"},
-		{"SUBSCRIBE", "SUBSCRIBE\nid:0\ndestination:/topic/a\nreceipt:last\n\n\x00", "last"},
-		{"DISCONNECT", "DISCONNECT\nreceipt:bye\n\n\x00", "bye"},
-		{"COMMIT", "COMMIT\ntransaction:t\nreceipt:commit\n\n\x00", "commit"},
-		{"COMMIT, at its end", "COMMIT\ntransaction:u\nreceipt:commit\n\n\x00", "commit"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p := connected(t, stomp.V12)
-			p.own = func(ev *Event) bool {
-				if ev.Kind != Send || string(p.m.Frame.Body) == "quick" {
-					return false
+func sendFrame(id string) string { return "SEND\ndestination:/topic/a\nreceipt:" + id + "\n\n\x00" }
+
+// TestInputWaits has a client send more than the bus has answered: all of it waits, however it comes, and is carried out
+// in order.
+func TestInputWaits(t *testing.T) {
+	var want, replies []string
+	var send []byte
+	for i := range 12 {
+		id := fmt.Sprint(i)
+		want = append(want, "Send destination=/topic/a receipt="+id)
+		replies = append(replies, receipt(id))
+		send = append(send, text(sendFrame(id))...)
+		switch i {
+		case 2: // several in a message, and an answer that is known at once
+			send = append(send, text(sendFrame("x")+"\n"+sendFrame("y")+"ACK\nid:1\nreceipt:z\n\n\x00")...)
+			want = append(want, "Send destination=/topic/a receipt=x", "Send destination=/topic/a receipt=y", "Ack id=1 receipt=z")
+			replies = append(replies, receipt("x"), receipt("y"), receipt("z"))
+		case 3:
+			send = append(send, masked(gobwas.OpPing, "p")...)
+		}
+	}
+	send = append(send, text("BEGIN\ntransaction:t\n\n\x00", "SEND\ndestination:/topic/b\ntransaction:t\n\n\x00", "COMMIT\ntransaction:t\nreceipt:c\n\n\x00DISCONNECT\nreceipt:bye\n\n\x00")...)
+	want = append(want, "Begin", "Send destination=/topic/b", "Commit receipt=c", "Disconnect receipt=bye")
+	replies = append(replies, receipt("c"), receipt("bye"), "close 1000")
+	for name, chunks := range chunkings(send) {
+		t.Run(name, func(t *testing.T) {
+			p, tokens := waiting(t)
+			for _, chunk := range chunks {
+				p.feed(chunk)
+				if n := len(p.s.answers()); n > testConfig.Unanswered {
+					t.Fatalf("%d answers are owed", n)
 				}
-				if _, ok := p.m.Await(&p.s, ev.Receipt, ev.HasReceipt); !ok {
-					p.m.Fail(&p.s, TooManyAnswers())
-				}
-				return true
 			}
-			p.feed(text(
-				"BEGIN\ntransaction:t\n\n\x00SEND\ntransaction:t\ndestination:/topic/b\n\n\x00",
-				"BEGIN\ntransaction:u\n\n\x00SEND\ntransaction:u\ndestination:/topic/b\n\nquick\x00"))
-			for i := range testConfig.Unanswered {
-				p.feed(text(fmt.Sprintf("SEND\ndestination:/topic/a\nreceipt:%d\n\n\x00", i)))
+			if len(p.events) != testConfig.Unanswered || !p.s.Late() {
+				t.Fatalf("%q while nothing is answered", p.events)
 			}
-			p.feed(text(c.last))
-			p.feed(text("SEND\ndestination:/topic/a\n\n\x00"))
-			if got, want := p.replies(), []string{failure("limit", tooMany, "receipt-id:"+c.id), "close 1008 " + tooMany}; !slices.Equal(got, want) {
-				t.Errorf("\n got %q\nwant %q", got, want)
+			for len(*tokens) > 0 {
+				next := (*tokens)[0]
+				*tokens = (*tokens)[1:]
+				p.settle(next, "")
 			}
-			if p.s.owed != nil {
-				t.Error("a closing session still owes")
+			if p.s.Phase == Leaving && !p.s.Owes() { // as its owner does
+				p.m.Close(&p.s, CloseNormal, "")
+				p.flush()
+			}
+			got := slices.DeleteFunc(p.replies(), func(r string) bool { return r == "pong p" })
+			if !slices.Equal(p.events, want) || !slices.Equal(got, replies) {
+				t.Errorf("events\n got %q\nwant %q\nreplies\n got %q\nwant %q", p.events, want, got, replies)
+			}
+			if p.s.partial != nil || p.s.owed != nil {
+				t.Error("something is kept")
 			}
 		})
+	}
+}
+
+// TestInputGoesOnByHalves: each time that input goes on, what is left of it is moved.
+func TestInputGoesOnByHalves(t *testing.T) {
+	p, tokens := waiting(t)
+	for i := range 2 * testConfig.Unanswered {
+		p.feed(text(sendFrame(fmt.Sprint(i))))
+	}
+	for i, events := range []int{4, 6, 6, 8} {
+		p.settle((*tokens)[i], "")
+		if len(p.events) != events {
+			t.Errorf("%d of the answers are given, and %d SENDs were carried out, want %d", i+1, len(p.events), events)
+		}
+	}
+}
+
+// TestTooMuchInputWaits has a client send on while none of its SENDs is answered. What waits is kept in one piece, which
+// grows by more than what comes.
+func TestTooMuchInputWaits(t *testing.T) {
+	const tooMuch = "too much was sent while earlier frames wait for their answers"
+	p, _ := waiting(t)
+	for i := range testConfig.Unanswered {
+		p.feed(text(sendFrame(fmt.Sprint(i))))
+	}
+	most := testConfig.InputBytes + testConfig.FrameBytes + testConfig.HeaderBytes
+	ping := masked(gobwas.OpPing, "")
+	for n := 0; n+len(ping) <= most; n += len(ping) {
+		p.feed(ping)
+	}
+	if p.s.Phase != Connected || len(p.out) > 0 || p.s.Buffered() > most {
+		t.Fatalf("phase %d, %d bytes wait, %q", p.s.Phase, p.s.Buffered(), p.out)
+	}
+	p.feed(ping)
+	p.feed(ping)
+	want := []string{failure("limit", tooMuch), "close 1008 " + tooMuch}
+	if got := p.replies(); !slices.Equal(got, want) || p.events[len(p.events)-1] != "Failed limit: "+tooMuch+" (input_bytes)" {
+		t.Errorf("%q, %q", got, p.events)
+	}
+	if p.s.partial != nil || p.s.owed != nil {
+		t.Error("something is kept")
+	}
+}
+
+// TestWaitingInputIsNotMoved drips input that waits.
+func TestWaitingInputIsNotMoved(t *testing.T) {
+	p, _ := waiting(t)
+	p.alone = true
+	for i := range testConfig.Unanswered {
+		p.feed(text(sendFrame(fmt.Sprint(i))))
+	}
+	in := masked(gobwas.OpPing, "")
+	moves := testing.AllocsPerRun(400, func() {
+		p.m.Begin(&p.s, in[:1])
+		p.m.Next(&p.s)
+		p.m.End(&p.s)
+	})
+	if moves > 0.1 {
+		t.Errorf("an octet that comes moves what waits %v times", moves)
 	}
 }
 
@@ -167,7 +218,7 @@ func TestLeaving(t *testing.T) {
 		var token uint32
 		p.own = func(ev *Event) bool {
 			if ev.Kind == Send {
-				token, _ = p.m.Await(&p.s, ev.Receipt, ev.HasReceipt)
+				token = p.m.Await(&p.s, ev.Receipt, ev.HasReceipt)
 			}
 			return ev.Kind == Send
 		}
@@ -258,7 +309,7 @@ func TestNothingBehindTheCloseFrame(t *testing.T) {
 		func(p *player) { p.m.Close(&p.s, CloseNormal, ""); p.flush() },
 	} {
 		p := connected(t, stomp.V12)
-		token, _ := p.m.Await(&p.s, []byte("1"), true)
+		token := p.m.Await(&p.s, []byte("1"), true)
 		closing(p)
 		if p.s.owed != nil {
 			t.Error("a closed session keeps what it owed")

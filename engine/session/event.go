@@ -26,6 +26,7 @@ const (
 	Ack
 	Nack
 	Begin
+	// Commit: Machine.Parts has what the transaction consists of.
 	Commit
 	Abort
 	// Disconnect: the session is now Leaving.

@@ -12,7 +12,7 @@ import (
 )
 
 // FuzzMachine plays a client's bytes whole and in pieces: what happens must be the same. With raw they are what comes
-// behind the handshake, else STOMP that is put into messages of some size.
+// behind the handshake, else STOMP that is put into messages of some size. SENDs are answered once everything has come.
 func FuzzMachine(f *testing.F) {
 	connect := "CONNECT\naccept-version:1.2\nheart-beat:1,1\n\n\x00"
 	for i, stream := range []string{
@@ -21,6 +21,7 @@ func FuzzMachine(f *testing.F) {
 		"CONNECT\naccept-version:1.1\n\n\x00NACK\nmessage-id:1\nsubscription:0\n\n\x00CONNECT\n\n\x00",
 		"CONNECT\n\n\x00SUBSCRIBE\ndestination:/topic/a\n\n\x00SUBSCRIBE\n\n\x00",
 		"CONNECT\naccept-version:3\n\n\x00", "SEND\n\n\x00", "\r\n\n\x00STOMP\r\n\r\n\x00\rx",
+		connect + strings.Repeat(sendFrame("1"), 12) + "DISCONNECT\nreceipt:2\n\n\x00", connect + strings.Repeat(sendFrame("1"), 88),
 		connect + "SEND\ndestination:/a\n" + strings.Repeat("x:", 400), connect + "SEND\nb\x00\rd\n\n\x00",
 	} {
 		f.Add([]byte(stream), false, uint8(11*i), uint64(i))
@@ -62,11 +63,27 @@ type outcome struct {
 func play(t *testing.T, chunks [][]byte) (o outcome) {
 	p := newPlayer(t, testConfig)
 	p.s.Phase, p.alone = Greeting, true
+	var tokens []uint32
+	p.own = func(ev *Event) bool {
+		if ev.Kind == Send {
+			tokens = append(tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt))
+		}
+		return ev.Kind == Send
+	}
 	for _, chunk := range chunks {
 		p.feed(chunk)
-		if p.s.Phase >= Leaving && (p.s.partial != nil || p.s.owed != nil) {
+		if p.s.Phase >= Leaving && p.s.partial != nil || p.s.Phase == Closing && p.s.owed != nil || p.s.Phase == Leaving && !p.s.Owes() {
 			t.Fatal("a closing session keeps something")
 		}
+	}
+	for len(tokens) > 0 {
+		next := tokens[0]
+		tokens = tokens[1:]
+		p.settle(next, "")
+	}
+	if p.s.Phase == Leaving {
+		p.m.Close(&p.s, CloseNormal, "")
+		p.flush()
 	}
 	o = outcome{events: p.events, replies: p.replies(), phase: p.s.Phase, kept: p.s.Buffered()}
 	// Of several mistakes in one frame either may be seen first.

@@ -18,7 +18,7 @@ const (
 	LimitUserPatternSteps
 	LimitIDBytes
 	LimitDestinationBytes
-	LimitUnanswered
+	LimitInputBytes
 	LimitTransactionBytes
 	LimitReplyBytes
 
@@ -39,7 +39,7 @@ var limitKeys = [Limits]string{
 	LimitUserPatternSteps: "user_pattern_steps",
 	LimitIDBytes:          "subscription_id_bytes",
 	LimitDestinationBytes: "destination_bytes",
-	LimitUnanswered:       "unanswered",
+	LimitInputBytes:       "input_bytes",
 	LimitTransactionBytes: "transaction_bytes",
 	LimitReplyBytes:       "reply_bytes",
 }

@@ -19,7 +19,8 @@ type Config struct {
 	HeaderBytes       int // all header lines of a frame
 	IDBytes           int // id of a subscription
 	DestinationBytes  int
-	Unanswered        int // answers that wait for the bus, a session
+	Unanswered        int // answers that wait for the bus, a session; then its input waits
+	InputBytes        int // input that waits so, beside one frame
 	TransactionBytes  int // open transactions, a session
 	// Sends and Receives are the server's heart-beat offer in milliseconds (0: none).
 	Sends, Receives uint32
@@ -35,10 +36,9 @@ type Machine struct {
 	after   stomp.Limits
 	decoder stomp.Decoder
 
-	data   []byte         // STOMP bytes of this turn, not yet decoded
-	text   []byte         // scratch: a STOMP frame before it is framed
-	commit *Event         // the COMMIT that is being carried out
-	replay []*stomp.Frame // what is left of its transaction; nil when it was handed out itself
+	data  []byte         // STOMP bytes of this turn, not yet decoded
+	text  []byte         // scratch: a STOMP frame before it is framed
+	parts []*stomp.Frame // of the transaction that the last event commits
 }
 
 // NewMachine returns a Machine. check decides over a complete handshake request (nil accepts); it runs inside Next.
@@ -77,14 +77,10 @@ func (m *Machine) Next(s *Session) Event {
 		case Handshake, Leaving, Closing:
 			m.data = nil
 		case Authenticating:
-			if len(m.in)+len(m.data)+s.Buffered() > m.conf.ConnectFrameBytes {
-				m.in, m.data = nil, nil
-				return failed(&Failure{Code: CodeTooLarge, Text: "too much was sent before CONNECTED", Close: CloseTooLarge, Limit: LimitConnectBytes})
-			}
-			return Event{Kind: More}
+			return m.wait(s, m.conf.ConnectFrameBytes, tooEarly)
 		default:
-			if ev, ok := m.replayed(s); ok {
-				return ev
+			if s.waits() {
+				return m.wait(s, m.conf.InputBytes+m.conf.FrameBytes+m.conf.HeaderBytes, tooMuchInput)
 			}
 			if ev, ok := m.decode(s); ok {
 				return ev
@@ -108,6 +104,21 @@ func (m *Machine) Next(s *Session) Event {
 	}
 }
 
+// wait keeps what is left of the input until the session can go on, most bytes of it.
+func (m *Machine) wait(s *Session, most int, tooMuch *Failure) Event {
+	if len(m.in)+len(m.data)+s.Buffered() <= most {
+		return Event{Kind: More}
+	}
+	m.in, m.data = nil, nil
+	m.forget()
+	return failed(tooMuch)
+}
+
+var (
+	tooEarly     = &Failure{Code: CodeTooLarge, Text: "too much was sent before CONNECTED", Close: CloseTooLarge, Limit: LimitConnectBytes}
+	tooMuchInput = limitFailure(LimitInputBytes, "too much was sent while earlier frames wait for their answers")
+)
+
 // End finishes the turn: what is left of the input is kept in s.
 func (m *Machine) End(s *Session) {
 	if len(m.data) > 0 && s.Phase < Leaving {
@@ -119,7 +130,7 @@ func (m *Machine) End(s *Session) {
 
 // reset lets go of what belongs to one turn.
 func (m *Machine) reset() {
-	m.data, m.commit, m.replay = nil, nil, nil
+	m.data, m.parts = nil, nil
 	m.forget()
 }
 

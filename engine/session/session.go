@@ -39,6 +39,7 @@ type partial struct {
 	scanned  int    // how much of raw the handshake search has seen
 	frame    []byte // the beginning of a STOMP frame
 	progress stomp.Progress
+	late     bool // some of it waited for the session to go on
 }
 
 // Buffered is how many bytes of input the session holds.
@@ -48,6 +49,14 @@ func (s *Session) Buffered() int {
 	}
 	return len(s.partial.raw) + len(s.partial.frame)
 }
+
+// waits reports whether input is kept as it comes, and not read yet.
+func (s *Session) waits() bool {
+	return s.Phase == Authenticating || s.owed != nil && s.owed.full
+}
+
+// Late reports whether the input that is kept, or some of it, came while the session could not go on.
+func (s *Session) Late() bool { return s.partial != nil && s.partial.late }
 
 func (s *Session) part() *partial {
 	if s.partial == nil {
@@ -59,6 +68,7 @@ func (s *Session) part() *partial {
 // owed is what the session owes the client, or the client the session. It exists only while there is some.
 type owed struct {
 	answers []answer
+	full    bool   // there were as many answers as there may be, and are not much fewer yet
 	next    uint32 // token of the next answer
 	txs     map[string]*transaction
 	txBytes int

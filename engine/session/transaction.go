@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"unsafe"
 
 	"github.com/gobwas/ws"
@@ -50,13 +49,21 @@ func (m *Machine) transact(s *Session, f *stomp.Frame, ev Event) Event {
 		return ev
 	}
 	ev.Kind = Commit
-	if len(open.frames) == 0 {
-		return ev
+	m.parts = open.frames
+	return ev
+}
+
+// Parts calls do with the event of each frame of the transaction that the last event, a Commit, carries out, in order,
+// until do returns false. Meanwhile that frame is m.Frame. It may be called again.
+func (m *Machine) Parts(s *Session, do func(*Event) bool) {
+	commit := m.Frame
+	defer func() { m.Frame = commit }()
+	for _, f := range m.parts {
+		m.Frame = *f
+		if ev := m.check(s); !do(&ev) {
+			return
+		}
 	}
-	ev.Receipt = bytes.Clone(ev.Receipt)
-	m.commit, m.replay = &ev, open.frames
-	first, _ := m.replayed(s)
-	return first
 }
 
 func (m *Machine) begin(s *Session, name []byte, open *transaction, ev Event) Event {
@@ -99,33 +106,10 @@ func (m *Machine) postpone(s *Session, name []byte, f *stomp.Frame, ev Event) Ev
 	open.frames = append(open.frames, clone(f))
 	open.bytes += size
 	s.owed.txBytes += size
-	if ev.HasReceipt && !m.Receipt(s, ev.Receipt, "") {
-		return failed(tooManyAnswers)
+	if ev.HasReceipt {
+		m.Receipt(s, ev.Receipt, "")
 	}
 	return Event{Kind: Alive}
-}
-
-var tooManyAnswers = limitFailure(LimitUnanswered, "too many frames are waiting for their answer")
-
-// TooManyAnswers is the failure of a session whose Receipt or Await was refused.
-func TooManyAnswers() *Failure { return tooManyAnswers }
-
-// replayed returns the next frame of a transaction that is being committed, and the COMMIT itself behind the last.
-func (m *Machine) replayed(s *Session) (ev Event, ok bool) {
-	switch {
-	case m.commit == nil:
-		return Event{}, false
-	case len(m.replay) > 0:
-		m.Frame = *m.replay[0]
-		m.replay = m.replay[1:]
-		return m.check(s), true
-	case m.replay != nil:
-		m.forget()
-		m.replay = nil
-		return *m.commit, true
-	}
-	m.commit = nil
-	return Event{}, false
 }
 
 // clone copies a frame, without the headers that were dealt with when it was postponed. All its bytes are one piece.

@@ -12,13 +12,6 @@ import (
 
 func TestTransaction(t *testing.T) {
 	session := func(v stomp.Version) Session { return Session{Phase: Connected, Version: v} }
-	forbid := func(p *player, ev *Event) bool {
-		if ev.Kind == Send && string(ev.Destination) == "/topic/no" {
-			p.m.Fail(&p.s, &Failure{Code: CodeForbidden, Text: "no", Close: CloseProtocol})
-			return true
-		}
-		return false
-	}
 	runAll(t, []script{
 		{
 			name: "commit", session: session(stomp.V12),
@@ -81,13 +74,6 @@ func TestTransaction(t *testing.T) {
 			replies: []string{failure("protocol", "no such transaction is open"), "close 1002 no such transaction is open"}, phase: Closing,
 		},
 		{
-			name: "a frame fails at COMMIT", session: session(stomp.V12), own: forbid,
-			send: text("BEGIN\ntransaction:t\n\n\x00SEND\ndestination:/topic/a\ntransaction:t\n\n\x00SEND\ndestination:/topic/no\ntransaction:t\nreceipt:1\n\n\x00",
-				"SEND\ndestination:/topic/b\ntransaction:t\n\n\x00COMMIT\ntransaction:t\nreceipt:2\n\n\x00", "SEND\ndestination:/topic/c\n\n\x00"),
-			events:  []string{"Begin", "Send destination=/topic/a", "Send destination=/topic/no"},
-			replies: []string{receipt("1"), failure("forbidden", "no", "receipt-id:2"), "close 1002 no"}, phase: Closing,
-		},
-		{
 			name: "long name", session: session(stomp.V12), send: text("BEGIN\ntransaction:" + strings.Repeat("t", testConfig.IDBytes+1) + "\n\n\x00"),
 			events:  []string{"Failed limit: the transaction's name is too long (subscription_id_bytes)"},
 			replies: []string{failure("limit", "the transaction's name is too long"), "close 1008 the transaction's name is too long"}, phase: Closing,
@@ -100,11 +86,11 @@ func TestTransactionReceipts(t *testing.T) {
 	p := connected(t, stomp.V12)
 	var tokens []uint32
 	p.own = func(ev *Event) bool {
-		if ev.Kind == Send {
-			token, _ := p.m.Await(&p.s, ev.Receipt, ev.HasReceipt)
-			tokens = append(tokens, token)
+		if ev.Kind != Send && ev.Kind != Commit {
+			return false
 		}
-		return ev.Kind == Send
+		tokens = append(tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt))
+		return true
 	}
 	p.feed(text("SEND\ndestination:/topic/a\nreceipt:1\n\n\x00", "BEGIN\ntransaction:t\nreceipt:2\n\n\x00", "SEND\ndestination:/topic/b\ntransaction:t\nreceipt:3\n\n\x00"))
 	p.m.Settle(&p.s, tokens[0], "")

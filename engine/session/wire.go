@@ -35,7 +35,13 @@ func NewWire(h ws.Handshaker, maxFrame uint64) *Wire {
 // Begin starts a turn of s with new input, which the Wire may change and which must stay until End.
 func (w *Wire) Begin(s *Session, in []byte) {
 	w.in = in
-	if p := s.partial; p != nil && len(p.raw) > 0 {
+	p := s.partial
+	switch {
+	case p == nil || len(p.raw) == 0:
+	case s.waits():
+		p.raw = append(p.raw, in...)
+		w.in = nil
+	default:
 		w.joined = append(append(w.joined[:0], p.raw...), in...)
 		w.in = w.joined
 		p.raw = nil
@@ -108,8 +114,11 @@ func (w *Wire) End(s *Session) {
 	} else if len(w.in) > 0 {
 		s.part().raw = bytes.Clone(w.in)
 	}
-	if p := s.partial; p != nil && len(p.raw) == 0 && len(p.frame) == 0 {
-		s.partial = nil
+	if p := s.partial; p != nil {
+		p.late = s.waits()
+		if len(p.raw) == 0 && len(p.frame) == 0 {
+			s.partial = nil
+		}
 	}
 	w.in, w.Piece = nil, ws.Event{}
 	const keep = 256 << 10
@@ -127,6 +136,7 @@ func (w *Wire) Close(s *Session, code closeCode, reason string) {
 		w.Out = ws.AppendClose(w.Out, code, reason)
 	}
 	s.Phase = Closing
+	s.partial = nil
 }
 
 // answerTo echoes a close code; a close frame without one is answered with 1000.

@@ -39,7 +39,7 @@ type Conn struct {
 	second    uint32 // of the frame count
 	unchecked uint32 // bytes written since the kernel was asked what it has sent
 	unread    uint32 // bytes of answers behind what the kernel has not taken
-	frames    uint32
+	frames    int32  // counted against the rate; below 0 while input goes on that had to wait
 	port      uint16
 	address   [16]byte
 	state     connState

@@ -27,9 +27,12 @@ type Env interface {
 	Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
-	// Publish hands a client's SEND to the bus. See bus.Bus.
+	// Allow answers nil when so many of a client's SENDs, so many bytes in all, may go to the bus, and counts them.
+	// ErrNever when there can never be room for so many at once.
+	Allow(p *Settings, sends, bytes int) error
+	// Publish hands a client's SEND, which was allowed, to the bus. See bus.Bus.
 	Publish(r *bus.Record, done func(bus.Position, error))
-	// Forward hands a client's SEND to the back ends. done gets nil when they have it.
+	// Forward hands a client's SEND, which was allowed, to the back ends. done gets nil when they have it.
 	Forward(m *bus.Inbound, done func(error))
 	// Join and Leave count the sessions of a project; Join refuses above the limit.
 	Join(p *Settings) bool

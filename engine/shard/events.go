@@ -1,17 +1,12 @@
 package shard
 
 import (
-	"bytes"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 
-	"stentor/engine/bus"
 	"stentor/engine/destination"
 	"stentor/engine/session"
-	"stentor/stomp"
 )
 
 // event does what a client asks for.
@@ -44,8 +39,10 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 		}
 		s.acknowledge(c, ev)
 		s.receipt(c, ev, "")
-	case session.Begin, session.Commit, session.Abort:
+	case session.Begin, session.Abort:
 		s.receipt(c, ev, "")
+	case session.Commit:
+		s.commit(c, ev)
 	case session.Disconnect:
 		s.disconnect(c, ev)
 	case session.Failed:
@@ -53,13 +50,19 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 	}
 }
 
-// tooFast counts a frame against the connection's rate: a bucket that holds two seconds' worth.
+// tooFast counts a frame against the connection's rate: a bucket that holds two seconds' worth. The frames of a
+// transaction are counted when they come, and not again with its COMMIT. Input that had to wait may have come at any
+// time since.
 func (s *Shard) tooFast(c *Conn) bool {
 	rate := s.conf.Limits.FramesPerSecond
 	second := uint32(s.now / 1e9)
-	if passed := second - c.second; passed > 0 {
+	if passed := int(second - c.second); passed > 0 {
 		c.second = second
-		c.frames = uint32(max(0, int(c.frames)-int(min(passed, 3))*rate))
+		if s.late {
+			c.frames = int32(max(math.MinInt32, int(c.frames)-passed*rate))
+		} else {
+			c.frames = int32(max(0, int(c.frames)-min(passed, 3)*rate))
+		}
 	}
 	if int(c.frames) >= 2*rate {
 		return true
@@ -80,8 +83,8 @@ func (s *Shard) fail(c *Conn, f *session.Failure) {
 }
 
 func (s *Shard) receipt(c *Conn, ev *session.Event, lines string) {
-	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, lines) {
-		s.fail(c, session.TooManyAnswers())
+	if ev.HasReceipt {
+		s.machine.Receipt(&c.sess, ev.Receipt, lines)
 	}
 }
 
@@ -226,186 +229,13 @@ func (s *Shard) unsubscribe(c *Conn, ev *session.Event) {
 	s.receipt(c, ev, "")
 }
 
-// send decides over a client's SEND: ignored, refused, or published; then its receipt waits for the bus.
-func (s *Shard) send(c *Conn, ev *session.Event) {
-	dest := string(ev.Destination)
-	rights := c.rights
-	if rights == nil {
-		rights = c.project.settings.Rights
-	}
-	switch rights.Send(c.user, dest) {
-	case SendIgnore:
-		s.stats.SendIgnored.Add(1)
-		s.receipt(c, ev, "")
-		return
-	case SendDeny:
-		s.fail(c, forbidden("sending to this destination is not allowed"))
-		return
-	case SendForward:
-		s.forward(c, dest, ev)
-		return
-	}
-	r, failure := s.record(c, dest)
-	if failure != nil {
-		s.fail(c, failure)
-		return
-	}
-	token, ok := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
-	if !ok {
-		s.fail(c, session.TooManyAnswers())
-		return
-	}
-	s.await(c, token, func(done func(error)) {
-		s.env.Publish(r, func(_ bus.Position, err error) { done(err) })
-	})
-}
-
-// await has publish hand something to the bus and answers with token when it is done. What is done before publish
-// returns, as with the embedded bus, is answered in this turn: it would otherwise count as unanswered until the next.
-func (s *Shard) await(c *Conn, token uint32, publish func(done func(error))) {
-	var (
-		mu      sync.Mutex // done may run on any goroutine
-		waiting bool
-		ready   bool
-		failed  error
-	)
-	ref := c.ref()
-	publish(func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		ready, failed = true, err
-		if waiting {
-			s.postTo(ref, func(c *Conn) { s.published(c, token, err) })
-		}
-	})
-	mu.Lock()
-	defer mu.Unlock()
-	waiting = true
-	switch {
-	case !ready:
-	case failed != nil:
-		s.fail(c, &session.Failure{Text: notTaken, Close: session.CloseTryLater, Silent: true})
-	default:
-		s.machine.Settle(&c.sess, token, "")
-	}
-}
-
-const notTaken = "the message could not be taken, try again"
-
-// forward hands a SEND to the back ends. Each one that has no answer yet counts as one that the session is owed, so that
-// their number is bounded whether or not the client asks for receipts.
-func (s *Shard) forward(c *Conn, dest string, ev *session.Event) {
-	if destination.Check(dest) != nil {
-		s.fail(c, &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol})
-		return
-	}
-	m := &bus.Inbound{
-		Project:     c.project.settings.Name,
-		Destination: dest,
-		User:        c.user,
-		Session:     s.sessionID(c),
-		Body:        bytes.Clone(s.machine.Frame.Body),
-		Time:        s.conf.Wall(),
-	}
-	m.ContentType, m.Headers = s.userHeaders()
-	token, ok := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
-	if !ok {
-		s.fail(c, session.TooManyAnswers())
-		return
-	}
-	s.stats.Forwards.Add(1)
-	s.await(c, token, func(done func(error)) { s.env.Forward(m, done) })
-}
-
-func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
-	r := &bus.Record{
-		Project:     c.project.settings.Name,
-		Destination: dest,
-		Body:        bytes.Clone(s.machine.Frame.Body),
-		Time:        s.conf.Wall(),
-	}
-	if destination.Check(dest) != nil || destination.IsPattern(dest) {
-		return nil, &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol}
-	}
-	if rest, ok := strings.CutPrefix(dest, userPrefix+"/"); ok {
-		name, path, ok := strings.Cut(rest, "/")
-		if !ok || name == "" || path == "" {
-			return nil, &session.Failure{Code: session.CodeProtocol, Text: "a user's destination is /user/NAME/queue/...", Close: session.CloseProtocol}
-		}
-		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
-	}
-	r.ContentType, r.Headers = s.userHeaders()
-	return r, nil
-}
-
-// userHeaders are those of the client's frame that others may see: neither STOMP's own, nor what only the server may
-// say, nor credentials, which libraries put on each frame and which would reach every subscriber.
-func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
-	for _, h := range s.machine.Frame.Headers {
-		switch name := string(h.Name); {
-		case name == "content-type":
-			if contentType == "" {
-				contentType = string(h.Value)
-			}
-		case s.credential(name):
-			s.stats.Credentials.Add(1)
-		case stomp.ReservedHeader(name):
-			if !expected(name) {
-				s.stats.Reserved.Add(1)
-			}
-		default:
-			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
-		}
-	}
-	return contentType, list
-}
-
-// expected reports whether a header is one that a SEND has for the server to read.
-func expected(name string) bool {
-	switch name {
-	case "destination", "content-length", "receipt", "transaction", "id":
-		return true
-	}
-	return false
-}
-
-// credential reports whether a header proves who a client is. HTTP's names are the same in any case, and so here.
-func (s *Shard) credential(name string) bool {
-	name = stomp.TrimName(name)
-	return slices.ContainsFunc(s.conf.Credentials, func(known string) bool { return strings.EqualFold(name, known) })
-}
-
-// published answers a SEND when the bus has it. Trouble of the bus is no fault of the client: it is told to come back.
-func (s *Shard) published(c *Conn, token uint32, err error) {
-	if c.sess.Phase == session.Closing {
-		return
-	}
-	if err != nil {
-		s.end(c, session.CloseTryLater, notTaken)
-		return
-	}
-	s.settle(c, token, "")
-}
-
-// settle gives an awaited answer outside a turn of c.
-func (s *Shard) settle(c *Conn, token uint32, lines string) {
-	s.machine.Settle(&c.sess, token, lines)
-	if c.sess.Phase == session.Leaving && !c.sess.Owes() {
-		s.machine.Close(&c.sess, session.CloseNormal, "")
-	}
-	s.flush(c)
-}
-
 // disconnect answers a DISCONNECT once all answers before it are given, then closes.
 func (s *Shard) disconnect(c *Conn, ev *session.Event) {
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
 		s.abandon(c, i)
 	}
 	s.depart(c)
-	if ev.HasReceipt && !s.machine.Receipt(&c.sess, ev.Receipt, "") {
-		s.fail(c, session.TooManyAnswers())
-		return
-	}
+	s.receipt(c, ev, "")
 	if !c.sess.Owes() {
 		s.machine.Close(&c.sess, session.CloseNormal, "")
 		return

@@ -34,18 +34,32 @@ func TestForwardIsBounded(t *testing.T) {
 			if !open() || len(*r.forwarded) != most || bytes.Contains(k.kept, []byte("RECEIPT")) {
 				t.Fatalf("%d of %d are on their way, the session stands: %t; %q", len(*r.forwarded), most, open(), k.kept)
 			}
+			for range most {
+				send()
+			}
+			if !open() || len(*r.forwarded) != most {
+				t.Fatalf("%d are on their way, where %d may be; the session stands: %t", len(*r.forwarded), most, open())
+			}
 			(*r.forwarded)[0](nil)
 			r.run()
 			if bytes.Contains(k.kept, []byte("RECEIPT")) != receipts {
 				t.Errorf("written when Kafka has the first: %q", k.kept)
 			}
-			send()
-			if !open() {
-				t.Fatal("there was room for one more")
+			for i := 1; i < len(*r.forwarded); i++ {
+				(*r.forwarded)[i](nil)
+				r.run()
 			}
-			send()
-			if open() || len(*r.forwarded) != most+1 {
-				t.Errorf("%d SENDs were handed on, the session stands: %t", len(*r.forwarded), open())
+			if !open() || len(*r.forwarded) != 2*most || k.conn.sess.Owes() || k.conn.sess.Buffered() > 0 {
+				t.Errorf("%d of %d SENDs were handed on, the session stands: %t", len(*r.forwarded), 2*most, open())
+			}
+			waits := 0
+			for i := 0; open() && i < 20_000; i++ {
+				waits = k.conn.sess.Buffered()
+				send()
+			}
+			const room = (256 + 64 + 16) << 10 // session.Config.InputBytes and one frame
+			if waits < room-100 || waits > room || open() || r.s.stats.Limits[session.LimitInputBytes].Load() != 1 {
+				t.Errorf("the session stands: %t, with %d bytes", open(), waits)
 			}
 		})
 	}

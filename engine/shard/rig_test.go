@@ -29,6 +29,7 @@ type rig struct {
 	panics   int
 	closed   []*stubSocket
 
+	refuses   error // SENDs
 	published []*bus.Record
 	inbound   []*bus.Inbound
 	// forwarded are SENDs for the back ends that have no answer yet, when it is not nil.
@@ -49,7 +50,7 @@ func newRig(t testing.TB, change ...func(*Settings)) *rig {
 	r.s = New(Config{
 		Session: session.Config{
 			HandshakeBytes: 2048, ConnectFrameBytes: 16384, FrameBytes: 65536, Headers: 64, HeaderBytes: 16384,
-			IDBytes: 128, DestinationBytes: 1024, Unanswered: 64, TransactionBytes: 1 << 20, Sends: 10_000, Receives: 10_000,
+			IDBytes: 128, DestinationBytes: 1024, Unanswered: 64, InputBytes: 256 << 10, TransactionBytes: 1 << 20, Sends: 10_000, Receives: 10_000,
 		},
 		Limits: Limits{
 			HandshakeTimeout: 10 * time.Second, ConnectTimeout: 60 * time.Second, Ping: 30 * time.Second,
@@ -122,6 +123,8 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 	r.published = append(r.published, rec)
 	done(bus.Position{}, nil)
 }
+
+func (r *rig) Allow(*Settings, int, int) error { return r.refuses }
 
 func (r *rig) Join(*Settings) bool    { return true }
 func (r *rig) Leave(*Settings)        {}

@@ -35,6 +35,7 @@ type Shard struct {
 	tick     uint32              // the wheel should be here
 
 	turn    *Conn // whose input is being handled
+	late    bool  // it had to wait
 	doing   doing
 	frames  scratch
 	given   []*history.Entry // that a detached subscription is being given
@@ -111,7 +112,7 @@ func (s *Shard) handle(c *Conn, in []byte) {
 	if c.sess.Phase == session.Closing {
 		return
 	}
-	s.turn = c
+	s.turn, s.late = c, c.sess.Late()
 	defer s.endTurn(c)
 	s.machine.Begin(&c.sess, in)
 	for c.state == stateOpen {
@@ -122,6 +123,9 @@ func (s *Shard) handle(c *Conn, in []byte) {
 		s.event(c, &ev)
 	}
 	s.machine.End(&c.sess)
+	if !c.sess.Late() {
+		c.frames = max(0, c.frames)
+	}
 	if c.state == stateOpen {
 		s.flush(c)
 	}

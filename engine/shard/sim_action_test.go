@@ -166,7 +166,6 @@ func (l *simLink) unsubscribe(o *op) bool {
 	if o.Receipt {
 		e = &expect{feed: f}
 	}
-	l.guard(e)
 	if f.id == "" {
 		l.send(stomp.Unsubscribe, "", e, "destination", f.dest)
 	} else {
@@ -181,7 +180,6 @@ func (l *simLink) subscribeTwice(*op) bool {
 	for _, f := range l.feeds {
 		if f.registered && !f.stopping && f.id != "" {
 			e := &expect{}
-			l.guard(e)
 			l.send(stomp.Subscribe, "", e, "destination", "/topic/c/d", "id", f.id)
 			return true
 		}
@@ -191,7 +189,6 @@ func (l *simLink) subscribeTwice(*op) bool {
 
 func (l *simLink) subscribeInVain(*op) bool {
 	e := &expect{}
-	l.guard(e)
 	l.send(stomp.Subscribe, "", e, "destination", "/none/x", "id", "vain")
 	return true
 }
@@ -238,15 +235,12 @@ func (l *simLink) body() string {
 }
 
 func (l *simLink) sendSome(o *op) bool {
-	w := l.w
 	b := l.body()
 	published := strings.HasPrefix(o.Dest, "/topic/") || strings.HasPrefix(o.Dest, "/user/")
 	var e *expect
 	if o.Receipt {
 		e = &expect{}
 	}
-	l.guard(&expect{})
-	l.silent = append(l.silent, w.now)
 	headers := []string{"destination", o.Dest}
 	switch {
 	case o.Tx > 0 && len(l.txs) > 0:
@@ -285,10 +279,6 @@ func (l *simLink) transact(end stomp.Command) bool {
 	w, tx := l.w, l.txs[0]
 	l.txs = l.txs[1:]
 	e := &expect{}
-	for range tx.bodies {
-		l.silent = append(l.silent, w.now)
-	}
-	l.guard(e)
 	if end == stomp.Abort {
 		for _, b := range tx.bodies {
 			w.senders[b] = nil
@@ -316,7 +306,6 @@ func (l *simLink) disconnect(receipt bool) {
 	if receipt {
 		e = &expect{}
 	}
-	l.guard(e)
 	l.send(stomp.Disconnect, "", e)
 	l.seal()
 	l.leaving = true

@@ -187,16 +187,6 @@ func (c *simClient) resubscribe(l *simLink) {
 	}
 }
 
-// guard blames the client when the session may have too many answers waiting.
-func (l *simLink) guard(e *expect) {
-	for len(l.silent) > 0 && l.silent[0] < l.w.now-10*second {
-		l.silent = l.silent[1:]
-	}
-	if e != nil && len(l.expects)+len(l.silent)+1 >= l.w.profile.Unanswered && !l.w.calm {
-		l.blame(session.CodeLimit)
-	}
-}
-
 // acknowledge answers n of the oldest pushes of f in some way.
 func (f *feed) acknowledge(n int) bool {
 	n = min(n, len(f.tokens))
@@ -238,7 +228,7 @@ func (f *feed) answer(l *simLink, cmd stomp.Command, token string, all []string,
 		headers = append(headers, "transaction", tx.name)
 	}
 	var e *expect
-	if f.c.w.chance(10) && len(l.expects)+len(l.silent)+2 < f.c.w.profile.Unanswered {
+	if f.c.w.chance(10) {
 		e = &expect{}
 	}
 	l.send(cmd, "", e, headers...)

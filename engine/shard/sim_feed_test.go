@@ -119,7 +119,6 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	if f.receipts {
 		e = &expect{feed: f}
 	}
-	l.guard(e)
 	l.send(stomp.Subscribe, "", e, headers...)
 }
 

@@ -49,7 +49,7 @@ func (g *generator) begin() (steps int) {
 		Growth:     1 + r.IntN(2),
 		Window:     r.IntN(2) * (1 + r.IntN(6)),
 		Policy:     Policy(r.IntN(3)),
-		Unanswered: 12 + r.IntN(20), // all resumes of a session at once fit
+		Unanswered: 1 + r.IntN(20),
 		WriteCost:  simDuration(6 * microsecond),
 		Crowded:    g.chance(4),
 		Faults:     g.chance(2),

@@ -35,7 +35,6 @@ type simLink struct {
 	feeds     []*feed
 	expects   []expect
 	receipts  int
-	silent    []int64 // when SENDs were sent that want no RECEIPT, and wait for the bus in the server all the same
 	txs       []*simTx
 
 	sends, receives int64 // heart-beats as the server sees them, ns

@@ -76,7 +76,7 @@ func (n *simNode) boot() {
 			Index: i, Instance: n.instance, Seed: w.rng.Uint64(),
 			Session: session.Config{
 				HandshakeBytes: 2048, ConnectFrameBytes: 16384, FrameBytes: 65536, Headers: 64, HeaderBytes: 16384,
-				IDBytes: 128, DestinationBytes: 1024, Unanswered: w.profile.Unanswered, TransactionBytes: 1 << 20,
+				IDBytes: 128, DestinationBytes: 1024, Unanswered: w.profile.Unanswered, InputBytes: 1 << 20, TransactionBytes: 1 << 20,
 				Sends: 1000, Receives: 1000,
 			},
 			Limits: Limits{
@@ -475,6 +475,9 @@ func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
 }
 
 // Publish takes a client's SEND, after a moment, or refuses it.
+// Allow has room for all: Publish and Forward refuse now and then.
+func (e *simEnv) Allow(*Settings, int, int) error { return nil }
+
 func (e *simEnv) Publish(r *bus.Record, done func(bus.Position, error)) {
 	w := e.sh.w
 	var topic *simTopic

@@ -106,14 +106,15 @@ type Limits struct {
 	ClientFrameBytes      ByteSize `key:"client_frame_bytes" default:"65536" range:"1KiB..64MiB" doc:"Size of any other frame that a client sends. The size of a push is push_bytes."`
 	Headers               int      `key:"headers" default:"64" range:"8..10000" doc:"Headers of a frame."`
 	HeaderBytes           ByteSize `key:"header_bytes" default:"16384" range:"256..1MiB" doc:"Size of all header lines of a frame."`
-	FramesPerSecond       int      `key:"frames_per_second" default:"200" range:"1..1000000" doc:"Frames a second from one connection, with bursts of twice as many."`
+	FramesPerSecond       int      `key:"frames_per_second" default:"200" range:"1..1000000" doc:"Frames a second from one connection, with bursts of twice as many. COMMIT counts as one, beside the frames of its transaction when they came."`
 	Subscriptions         int      `key:"subscriptions" default:"100" range:"1..1000000" doc:"Subscriptions of one session."`
 	Patterns              int      `key:"patterns" default:"1000" range:"0..1000000" doc:"Distinct patterns that the sessions of one project subscribe to, on each event loop."`
 	PatternSteps          int      `key:"pattern_steps" default:"4000" range:"1..10000000" doc:"What it may take at worst to find those of a project's patterns that a push matches, on each event loop, in steps of some 10 ns. A pattern takes a step for each segment from its first wildcard on and one for itself, more with a wildcard inside a segment, and most with text between two '*'; patterns that cannot match the same push count as one."`
 	UserPatternSteps      int      `key:"user_pattern_steps" default:"500" range:"1..10000000" doc:"The part of it that the sessions of one user may take, each different pattern counted in full. Clients without a user count by their address (IPv6: one /64)."`
 	SubscriptionIDBytes   ByteSize `key:"subscription_id_bytes" default:"128" range:"8..1024" doc:"Length of a subscription's id."`
 	DestinationBytes      ByteSize `key:"destination_bytes" default:"1024" range:"16..1024" doc:"Length of a destination."`
-	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session whose receipts the node still owes."`
+	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session whose answers the node still owes. Until they are fewer, further frames of the session wait."`
+	InputBytes            ByteSize `key:"input_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"What may wait so of one session, beside one frame. A client that sends more is closed."`
 	TransactionBytes      ByteSize `key:"transaction_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"Size of the open transactions of one session."`
 	ReplyBytes            ByteSize `key:"reply_bytes" default:"64KiB" range:"1KiB..16MiB" doc:"Size of the answers (receipts, pongs) that one client has not read. A client that lets more wait is closed."`
 	PushBytes             ByteSize `key:"push_bytes" default:"1MiB" range:"1KiB..256MiB" doc:"Size of a push. More is answered with 413."`

@@ -1,0 +1,314 @@
+package shard
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"stentor/engine/bus"
+	"stentor/engine/destination"
+	"stentor/engine/session"
+	"stentor/stomp"
+)
+
+// letter is what a client's SEND becomes: a push, or a message to the back ends. The other is nil.
+type letter struct {
+	push    *bus.Record
+	forward *bus.Inbound
+}
+
+func (l letter) ignored() bool { return l.push == nil && l.forward == nil }
+
+func (l letter) rank() int {
+	if l.forward != nil {
+		return 0
+	}
+	return 1
+}
+
+func (l letter) size() int {
+	if l.push != nil {
+		return len(l.push.Body)
+	}
+	return len(l.forward.Body)
+}
+
+// send carries out a client's SEND. Its receipt waits for the bus.
+func (s *Shard) send(c *Conn, ev *session.Event) {
+	l, failure := s.letter(c, string(ev.Destination))
+	switch {
+	case failure != nil:
+		s.fail(c, failure)
+	case l.ignored():
+		s.receipt(c, ev, "")
+	default:
+		s.post(c, ev, []letter{l})
+	}
+}
+
+// commit carries out a transaction. All of it is looked at before the first frame goes out: when anything of it is
+// refused, nothing is published. Only trouble of the bus, of which nobody knows before, can leave it half done; then its
+// receipt never comes.
+func (s *Shard) commit(c *Conn, ev *session.Event) {
+	var letters []letter
+	var failure *session.Failure
+	s.machine.Parts(&c.sess, func(part *session.Event) bool {
+		if part.Kind != session.Send {
+			return true
+		}
+		var l letter
+		if l, failure = s.letter(c, string(part.Destination)); failure == nil && !l.ignored() {
+			letters = append(letters, l)
+		}
+		return failure == nil
+	})
+	if failure != nil {
+		s.fail(c, failure)
+		return
+	}
+	// For the back ends first: where nothing goes to them, nothing goes out at all.
+	slices.SortStableFunc(letters, func(a, b letter) int { return cmp.Compare(a.rank(), b.rank()) })
+	if len(letters) == 0 {
+		s.acknowledgeAll(c)
+		s.receipt(c, ev, "")
+		return
+	}
+	if s.post(c, ev, letters) {
+		s.acknowledgeAll(c)
+	}
+}
+
+// acknowledgeAll carries out the ACKs and NACKs of a transaction.
+func (s *Shard) acknowledgeAll(c *Conn) {
+	s.machine.Parts(&c.sess, func(part *session.Event) bool {
+		switch part.Kind {
+		case session.Nack:
+			s.stats.Nacks.Add(1)
+			s.acknowledge(c, part)
+		case session.Ack:
+			s.acknowledge(c, part)
+		}
+		return true
+	})
+}
+
+// letter decides over the SEND that the machine's frame is: it is refused, or ignored, or becomes a letter.
+func (s *Shard) letter(c *Conn, dest string) (l letter, failure *session.Failure) {
+	rights := c.rights
+	if rights == nil {
+		rights = c.project.settings.Rights
+	}
+	switch rights.Send(c.user, dest) {
+	case SendIgnore:
+		s.stats.SendIgnored.Add(1)
+	case SendDeny:
+		failure = forbidden("sending to this destination is not allowed")
+	case SendForward:
+		l.forward, failure = s.inbound(c, dest)
+	default:
+		l.push, failure = s.record(c, dest)
+	}
+	return l, failure
+}
+
+var notToSendTo = &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol}
+
+// record makes a push of the client's frame.
+func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
+	if destination.Check(dest) != nil || destination.IsPattern(dest) {
+		return nil, notToSendTo
+	}
+	r := &bus.Record{
+		Project:     c.project.settings.Name,
+		Destination: dest,
+		Body:        bytes.Clone(s.machine.Frame.Body),
+		Time:        s.conf.Wall(),
+	}
+	if rest, ok := strings.CutPrefix(dest, userPrefix+"/"); ok {
+		name, path, ok := strings.Cut(rest, "/")
+		if !ok || name == "" || path == "" {
+			return nil, &session.Failure{Code: session.CodeProtocol, Text: "a user's destination is /user/NAME/queue/...", Close: session.CloseProtocol}
+		}
+		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
+	}
+	r.ContentType, r.Headers = s.userHeaders()
+	return r, nil
+}
+
+// inbound makes a message to the back ends of the client's frame.
+func (s *Shard) inbound(c *Conn, dest string) (*bus.Inbound, *session.Failure) {
+	if destination.Check(dest) != nil {
+		return nil, notToSendTo
+	}
+	m := &bus.Inbound{
+		Project:     c.project.settings.Name,
+		Destination: dest,
+		User:        c.user,
+		Session:     s.sessionID(c),
+		Body:        bytes.Clone(s.machine.Frame.Body),
+		Time:        s.conf.Wall(),
+	}
+	m.ContentType, m.Headers = s.userHeaders()
+	return m, nil
+}
+
+// userHeaders are those of the client's frame that others may see: neither STOMP's own, nor what only the server may
+// say, nor credentials, which libraries put on each frame and which would reach every subscriber.
+func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
+	for _, h := range s.machine.Frame.Headers {
+		switch name := string(h.Name); {
+		case name == "content-type":
+			if contentType == "" {
+				contentType = string(h.Value)
+			}
+		case s.credential(name):
+			s.stats.Credentials.Add(1)
+		case stomp.ReservedHeader(name):
+			if !expected(name) {
+				s.stats.Reserved.Add(1)
+			}
+		default:
+			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
+		}
+	}
+	return contentType, list
+}
+
+// expected reports whether a header is one that a SEND has for the server to read.
+func expected(name string) bool {
+	switch name {
+	case "destination", "content-length", "receipt", "transaction", "id":
+		return true
+	}
+	return false
+}
+
+// credential reports whether a header proves who a client is. HTTP's names are the same in any case, and so here.
+func (s *Shard) credential(name string) bool {
+	name = stomp.TrimName(name)
+	return slices.ContainsFunc(s.conf.Credentials, func(known string) bool { return strings.EqualFold(name, known) })
+}
+
+// ErrNever is Env.Allow's answer to what no waiting makes possible.
+var ErrNever = errors.New("the transaction has more messages than the project may send in a second (limits.pushes_per_second)")
+
+// notTaken is trouble of the bus, which is no fault of the client: it is told to come back.
+var notTaken = &session.Failure{Text: "the message could not be taken, try again", Close: session.CloseTryLater, Silent: true}
+
+// post hands the letters of ev to the bus, unless there is no room for all of them, and answers ev when it has them all.
+// Until then that is one answer that the session is owed, whether or not the client asks for a receipt: so the number of
+// those under way is bounded.
+func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) (posted bool) {
+	bytes := 0
+	for _, l := range letters {
+		bytes += l.size()
+	}
+	switch err := s.env.Allow(c.project.settings, len(letters), bytes); {
+	case errors.Is(err, ErrNever):
+		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: err.Error(), Close: session.ClosePolicy})
+		return false
+	case err != nil:
+		s.fail(c, notTaken)
+		return false
+	}
+	token := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
+	p := &posting{s: s, ref: c.ref(), token: token, left: len(letters)}
+	for _, l := range letters {
+		if l.push != nil {
+			l.push.Admitted = len(letters) > 1
+			s.env.Publish(l.push, func(_ bus.Position, err error) { p.answer(err) })
+		} else {
+			s.stats.Forwards.Add(1)
+			s.env.Forward(l.forward, p.answer)
+		}
+		if p.refused() {
+			break
+		}
+	}
+	switch over, err := p.leave(); {
+	case !over:
+	case err != nil:
+		s.fail(c, notTaken)
+		return false
+	default:
+		s.machine.Settle(&c.sess, token, "")
+	}
+	return true
+}
+
+// posting is letters on their way. The bus answers each on any goroutine.
+type posting struct {
+	s     *Shard
+	ref   Ref
+	token uint32
+
+	mu     sync.Mutex
+	left   int   // without an answer
+	failed error // of the first that was refused
+	later  bool  // what is known from now on is no longer for the turn of the SEND
+	told   bool
+}
+
+func (p *posting) answer(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left--
+	if p.failed == nil {
+		p.failed = err
+	}
+	if p.later && p.over() {
+		failed := p.failed
+		p.s.postTo(p.ref, func(c *Conn) { p.s.published(c, p.token, failed) })
+	}
+}
+
+// over reports, once, that there is something to answer. The caller holds mu.
+func (p *posting) over() bool {
+	if p.told || p.left > 0 && p.failed == nil {
+		return false
+	}
+	p.told = true
+	return true
+}
+
+func (p *posting) refused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed != nil
+}
+
+// leave ends the turn in which the letters were posted. What the bus answered before, as the embedded one does, is
+// answered in it: it would otherwise count as unanswered until the next.
+func (p *posting) leave() (over bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = true
+	return p.over(), p.failed
+}
+
+// published answers a SEND or a COMMIT when the bus has it.
+func (s *Shard) published(c *Conn, token uint32, err error) {
+	if c.sess.Phase == session.Closing {
+		return
+	}
+	if err != nil {
+		s.end(c, notTaken.Close, notTaken.Text)
+		return
+	}
+	s.settle(c, token, "")
+}
+
+// settle gives an awaited answer outside a turn of c. Input that waited for it has a turn of its own soon: who settles
+// may be in the middle of c's subscriptions.
+func (s *Shard) settle(c *Conn, token uint32, lines string) {
+	if s.machine.Settle(&c.sess, token, lines) {
+		s.postTo(c.ref(), func(c *Conn) { s.handle(c, nil) })
+	}
+	if c.sess.Phase == session.Leaving && !c.sess.Owes() {
+		s.machine.Close(&c.sess, session.CloseNormal, "")
+	}
+	s.flush(c)
+}
