@@ -22,8 +22,9 @@
 //	iss, aud   compared when the project names them
 //	user       the first of the project's user claims that is there; a string, or an integer, which becomes its text.
 //	           At most 256 bytes without control characters. A token need not name a user
-//	subscribe  optional; a destination pattern or a list of up to 64, with {project} and {user}. Then only what both
-//	           the project's rules and these allow may be subscribed
+//	subscribe  optional; a destination pattern or a list of up to 64, with {project} and {user}, that are quick to
+//	           match: text of several characters between two '*' is not, above all with a '?' or {user} in it. Then
+//	           only what both the project's rules and these allow may be subscribed
 //
 // Tokens and keys appear in no error and nowhere else.
 package auth

@@ -33,7 +33,7 @@ var (
 	errIssuer        = &Error{CodeAuth, failed + "the token has another issuer than the project"}
 	errAudience      = &Error{CodeAuth, failed + "the token is not meant for the project"}
 	errUser          = &Error{CodeAuth, failed + "the token names no usable user, which is a string or an integer of at most 256 bytes without control characters"}
-	errSubscribe     = &Error{CodeAuth, failed + "the token narrows subscriptions in a way that cannot be read, it takes up to 64 destination patterns"}
+	errSubscribe     = &Error{CodeAuth, failed + "the token narrows subscriptions in a way that cannot be read, it takes up to 64 destination patterns that are quick to match"}
 	errNoProject     = &Error{CodeAuth, failed + "no project was named"}
 	errWhichProject  = &Error{CodeAuth, failed + "the project is unknown"}
 	errTwoProjects   = &Error{CodeAuth, failed + "two different projects were named"}

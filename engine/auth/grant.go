@@ -16,6 +16,9 @@ type Grant struct{ rules []*destination.Rule }
 
 const (
 	maxGrantRules = 64 // in one claim
+	// maxGrantSteps bounds what a claim may cost: an event loop goes through its rules with each SUBSCRIBE. See
+	// destination.Rule.Steps.
+	maxGrantSteps = 4000
 	minSweep      = 64 // grants, before looking for dead ones pays
 )
 
@@ -26,7 +29,7 @@ type grants struct {
 	sweep int // when there are so many, forget the dead ones
 }
 
-// grant returns the Grant for a claim's value, or nil when the value is malformed.
+// grant returns the Grant for a claim's value, or nil when the value is malformed or would cost too much.
 func (p *Project) grant(claim any) *Grant {
 	list, ok := stringList(claim)
 	if !ok || len(list) > maxGrantRules {
@@ -52,6 +55,13 @@ func (p *Project) grant(claim any) *Grant {
 	}
 	rules, err := parseRules(list, p.name)
 	if err != nil {
+		return nil
+	}
+	steps := 0
+	for _, r := range rules {
+		steps += r.Steps()
+	}
+	if steps > maxGrantSteps {
 		return nil
 	}
 	if g.known == nil {

@@ -23,6 +23,14 @@ func TestGrantIsShared(t *testing.T) {
 	runtime.KeepAlive(a)
 }
 
+// slow is a claim whose rules are searched for in a destination.
+func slow(n int, rule string) (list []any) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("/topic/"+rule, i))
+	}
+	return list
+}
+
 func TestGrantRefusesMalformedClaims(t *testing.T) {
 	p := mustProject(t, ProjectConfig{Name: "shop", Anonymous: true})
 	var many []any
@@ -31,6 +39,9 @@ func TestGrantRefusesMalformedClaims(t *testing.T) {
 	}
 	if p.grant(many[:maxGrantRules]) == nil {
 		t.Error("64 patterns refused")
+	}
+	if p.grant(slow(1, "*-{user}-%d*")) == nil || p.grant(slow(50, "*abc%d*")) == nil {
+		t.Error("a few slow patterns refused")
 	}
 	for name, claim := range map[string]any{
 		"null":          nil,
@@ -46,6 +57,9 @@ func TestGrantRefusesMalformedClaims(t *testing.T) {
 		"two **":        "/**/**",
 		"unknown brace": "/topic/{x}",
 		"control":       "/topic/a\nb",
+		"slow":          slow(60, "*a?%d*"),
+		"slow names":    slow(2, "*-{user}-%d*"),
+		"slow searches": slow(64, "*aaaa*bbbb%d*"),
 	} {
 		if p.grant(claim) != nil {
 			t.Errorf("%s: accepted", name)

@@ -1,12 +1,13 @@
 package destination
 
-import "unicode/utf8"
+import "strings"
 
-// covers says whether everything that p matches is matched by g too. A yes is always right. A no can be wrong, but not
-// for patterns that are equal, that lie below a rule ending in "**", or whose segments are covered one by one.
+// covers says whether everything that p matches is matched by g too. The segments of p are symbols, and those of g, which
+// are sorted, are matched with them as with text. A yes is always right. A no can be wrong, but not for patterns that are
+// equal, that lie below a rule ending in "**", or whose segments are covered one by one.
 func (g *glob) covers(p *glob, user string) bool {
-	if !utf8.ValidString(user) {
-		return false // it would be compared by character below
+	if strings.ContainsAny(user, wildcards) {
+		return false // it would take what it must not
 	}
 	if !g.deep {
 		// As many segments on both sides. With p.empty p also matches a destination with one segment less.
@@ -20,7 +21,7 @@ func (g *glob) covers(p *glob, user string) bool {
 		if a, own = first(own); a == "" {
 			break
 		}
-		if b, others = first(others); b == "" || !coversSegment(a, b, user) {
+		if b, others = first(others); b == "" || !matchSegment(a, b, user) {
 			return false
 		}
 	}
@@ -46,69 +47,52 @@ func (g *glob) covers(p *glob, user string) bool {
 		if a, own = last(own); a == "" {
 			return true
 		}
-		if b, others = last(others); b == "" || !coversSegment(a, b, user) {
+		if b, others = last(others); b == "" || !matchSegment(a, b, user) {
 			return false
 		}
 	}
 }
 
-// The wildcards among the runes of an expanded segment.
+// The wildcards of a pattern as text for a rule. They are control characters, so that nothing but a rule's own wildcards
+// takes them: '?' takes anyOne like any other character, '*' takes everything, and only '*' takes anyMany.
 const (
-	anyOne  rune = -1
-	anyMany rune = -2
+	anyOne  = '\x01'
+	anyMany = '\x02'
+
+	wildcards = string(anyOne) + string(anyMany)
 )
 
-// coversSegment says whether the segment b lies within the segment a. It matches b's symbols as if they were text: an
-// ordinary character of a takes only the same, '?' takes one character or '?', '*' takes anything.
-func coversSegment(a, b, user string) bool {
-	var bufA, bufB [64]rune
-	as, bs := expand(bufA[:0], a, user), expand(bufB[:0], b, "")
-	i, star, from := 0, -1, 0
-	for j := 0; j < len(bs); {
-		switch {
-		case i < len(as) && as[i] == anyMany:
-			star, from = i, j
-			i++
-		case i < len(as) && (as[i] == bs[j] || as[i] == anyOne && bs[j] != anyMany):
-			i++
-			j++
-		case star >= 0:
-			// The last '*' takes one symbol more.
-			from++
-			i, j = star+1, from
-		default:
-			return false
-		}
-	}
-	return i == len(as) || i == len(as)-1 && as[i] == anyMany
+// sorted is g with each run of wildcards as its '?' and then, if there is any, one '*': "*?" and "?*" are the same.
+func (g glob) sorted() glob { return g.with('?', '*') }
+
+// symbols is g as covers takes it, sorted too.
+func (g glob) symbols() glob { return g.with(anyOne, anyMany) }
+
+func (g glob) with(one, many byte) glob {
+	g.head, g.tail = rewrite(g.head, one, many), rewrite(g.tail, one, many)
+	return g
 }
 
-// expand appends the symbols of a segment, {user} filled in. A run of wildcards becomes its '?' and then, if there is
-// any, one '*': "*?" and "?*" are the same.
-func expand(dst []rune, seg, user string) []rune {
-	many := false
-	for _, r := range seg {
-		switch r {
+func rewrite(path string, one, many byte) string {
+	if !IsPattern(path) {
+		return path
+	}
+	out, star := make([]byte, 0, len(path)), false
+	for i := range len(path) {
+		switch c := path[i]; c {
 		case '*':
-			many = true
-			continue
+			star = true
 		case '?':
-			dst = append(dst, anyOne)
-			continue
-		}
-		if many {
-			dst, many = append(dst, anyMany), false
-		}
-		if r != userMark {
-			dst = append(dst, r)
-			continue
-		}
-		for _, r := range EscapeUser(user) {
-			dst = append(dst, r)
+			out = append(out, one)
+		default:
+			if star {
+				out, star = append(out, many), false
+			}
+			out = append(out, c)
 		}
 	}
-	if many {
-		dst = append(dst, anyMany)
+	if star {
+		out = append(out, many)
 	}
-	return dst
+	return string(out)
 }

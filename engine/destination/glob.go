@@ -9,9 +9,16 @@ import (
 // userMark stands for {user} in the text of a glob. It is a control character, so no destination contains it.
 const userMark = 0
 
-// maxStarred is the longest segment with several '*', in bytes. Only there is text searched, at a cost of the
-// segment's length times the text's; everything else is compared in place.
-const maxStarred = 64
+// The longest segments with wildcards, in bytes. Only between two '*' is text searched, at a cost of the segment's length
+// times the text's; everything else is compared in place. But a pattern may be compared with a rule whose segments are
+// searched for in its own.
+const (
+	maxWild    = 128
+	maxStarred = 64 // with several '*'
+)
+
+// maxUserMarks is how often {user} may stand in a rule: each of them is as long as a name.
+const maxUserMarks = 4
 
 // MaxSegments is how many segments a pattern or a rule has at most.
 const MaxSegments = 32
@@ -49,6 +56,8 @@ func parse(text string) (glob, error) {
 			g.tail = strings.TrimLeft(rest, "/")
 		case len(seg) > maxStarred && strings.Count(seg, "*") > 1:
 			return glob{}, fmt.Errorf("a segment with more than one '*' has at most %d bytes, found %d", maxStarred, len(seg))
+		case len(seg) > maxWild && strings.ContainsAny(seg, "*?"):
+			return glob{}, fmt.Errorf("a segment with wildcards has at most %d bytes, found %d", maxWild, len(seg))
 		}
 	}
 	g.empty = !g.deep && last == "*"
@@ -192,7 +201,7 @@ func cutFirst(c byte, s, user string) (rest string, ok bool) {
 	case userMark:
 		return cutUser(s, user)
 	case '?':
-		if s == "" {
+		if s == "" || s[0] == anyMany {
 			return "", false
 		}
 		_, n := utf8.DecodeRuneInString(s)
@@ -215,7 +224,7 @@ func cutLast(c byte, s, user string) (rest string, ok bool) {
 		_, ok = cutUser(s[at:], user)
 		return s[:at], ok
 	case '?':
-		if s == "" {
+		if s == "" || s[len(s)-1] == anyMany {
 			return "", false
 		}
 		_, n := utf8.DecodeLastRuneInString(s)

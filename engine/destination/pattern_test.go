@@ -76,6 +76,7 @@ func TestParsePatternErrors(t *testing.T) {
 		"/\xff":                              "UTF-8",
 		"/" + strings.Repeat("a", 1024):      "1024 bytes",
 		"/*" + strings.Repeat("a", 63) + "*": "at most 64 bytes, found 65",
+		"/*" + strings.Repeat("a", 128):      "at most 128 bytes, found 129",
 		strings.Repeat("/*", 33):             "at most 32 segments",
 	} {
 		_, err := ParsePattern(s)

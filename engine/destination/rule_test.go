@@ -79,6 +79,7 @@ func TestParseRuleErrors(t *testing.T) {
 		{"topic/{user}", "shop", "starts with '/'"},
 		{"/topic/\x00/**", "shop", "control"},
 		{"/**/{project}/**", "shop", `at most one segment is "**"`},
+		{"/topic/{user}{user}{user}{user}{user}", "shop", "{user} may stand 4 times"},
 		{"/topic/{project}/**", "", "cannot stand in a destination"},
 		{"/topic/{project}/**", "*", "cannot stand in a destination"},
 		{"/topic/{project}/**", "a/b", "cannot stand in a destination"},
@@ -289,9 +290,19 @@ func BenchmarkAllows(b *testing.B) {
 }
 
 func BenchmarkAllowsPattern(b *testing.B) {
-	r, p := mustRule(b, "/topic/u/{user}/**", "shop"), mustPattern(b, "/topic/u/alice/*/new")
-	b.ReportAllocs()
-	for b.Loop() {
-		r.AllowsPattern(p, "alice")
+	for _, c := range []struct{ name, rule, pattern string }{
+		{"user", "/topic/u/{user}/**", "/topic/u/alice/*/new"},
+		// The slowest that a rule and a pattern can be made.
+		{"worst", strings.Repeat("/*"+strings.Repeat("a", 40)+"b*", 7), strings.Repeat("/*"+strings.Repeat("a", 120), 7)},
+		{"worst-any", strings.Repeat("/*?"+strings.Repeat("a", 40)+"b*", 7), strings.Repeat("/*"+strings.Repeat("a", 120), 7)},
+		{"worst-suffix", "/*" + strings.Repeat("a", 60) + "b/**", "/*" + strings.Repeat("a", 120)},
+	} {
+		r, p := mustRule(b, c.rule, "shop"), mustPattern(b, c.pattern)
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r.AllowsPattern(p, "alice")
+			}
+		})
 	}
 }

@@ -11,8 +11,9 @@ const (
 	compareSteps = 16
 	// searchSteps is what it takes to find a text of several bytes nowhere.
 	searchSteps = 64
-	// pieceSteps is the same for a text with '?' or a user's name in it, for each of its bytes.
+	// pieceSteps is the same for a text with '?' in it, for each of its bytes, and userSteps for one with a user's name.
 	pieceSteps = 128
+	userSteps  = 2048
 )
 
 // literalSteps bounds what a look-up takes in front of the first wildcard of all patterns: they exclude each other there.
@@ -62,7 +63,9 @@ func segmentSteps(key, rest string) int {
 	most := 0
 	for piece := range strings.SplitSeq(rest[from:to], "*") {
 		switch {
-		case strings.IndexByte(piece, '?') >= 0 || strings.IndexByte(piece, userMark) >= 0:
+		case strings.IndexByte(piece, userMark) >= 0:
+			most = max(most, userSteps+pieceSteps*len(piece))
+		case strings.IndexByte(piece, '?') >= 0:
 			most = max(most, pieceSteps*len(piece))
 		case len(piece) > 1:
 			most = max(most, searchSteps)
