@@ -61,7 +61,7 @@ type fakeProjects struct{ admin.Projects }
 func (fakeProjects) Exists(project string) bool      { return project == "demo" }
 func (fakeProjects) APIKey(project, key string) bool { return project == "demo" && key == "good" }
 func (fakeProjects) AdminKey(string) bool            { return false }
-func (fakeProjects) KnownKey(key string) bool        { return key == "good" }
+func (fakeProjects) Owner(key string) (string, bool) { return "demo", key == "good" }
 func (fakeProjects) Own(project, dest string) bool {
 	return strings.HasPrefix(dest, "/topic/"+project+"/")
 }

@@ -209,7 +209,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	return admin.ServerOptions{
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: s.projects, Gatherer: registry, Registerer: registry,
-			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), Console: console, Log: s.log,
+			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Log: s.log,
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
 		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Log: s.log,

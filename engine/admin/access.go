@@ -16,13 +16,26 @@ func bearer(r *http.Request) (string, *problem) {
 	return key, nil
 }
 
-// known lets a request with any valid key pass; which project it may touch is a later question.
+// known lets a request with any valid key pass, which from now on is charged to the key's owner; which project it may
+// touch is a later question.
 func (a *api) known(r *http.Request) (string, *problem) {
 	key, p := bearer(r)
-	if p == nil && !a.o.Projects.KnownKey(key) {
-		p = newProblem(http.StatusUnauthorized, codeAuth, "this key is not valid here: send a key of the project's api_keys or the admin key")
+	if p != nil {
+		return "", p
 	}
-	return key, p
+	owner, ok := a.o.Projects.Owner(key)
+	if !ok {
+		return "", newProblem(http.StatusUnauthorized, codeAuth, "this key is not valid here: send a key of the project's api_keys or the admin key")
+	}
+	if c := connOf(r.Context()); c != nil {
+		if p := c.claim(owner); p != nil {
+			return "", p
+		}
+	}
+	if b, ok := r.Body.(*incoming); ok {
+		b.owner = owner
+	}
+	return key, nil
 }
 
 // allowed lets project's own keys and the admin's pass. Whether a project exists is told to the admin alone.

@@ -32,7 +32,7 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *pro
 	if p != nil {
 		return p
 	}
-	raw, release, p := a.body(w, r, a.o.BatchBytes)
+	raw, release, p := a.body(r, a.o.BatchBytes)
 	if p != nil {
 		return p
 	}

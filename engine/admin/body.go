@@ -9,25 +9,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
 )
 
 // envelopeBytes is what a push may take around its payload.
 const envelopeBytes = 64 << 10
-
-// A budget bounds the bytes of all bodies that requests hold at one time.
-type budget struct{ left atomic.Int64 }
-
-func (b *budget) take(n int64) bool {
-	if b.left.Add(-n) >= 0 {
-		return true
-	}
-	b.left.Add(n)
-	return false
-}
-
-func (b *budget) give(n int64) { b.left.Add(n) }
 
 // media returns the request's media type when it is one of those, else the problem to answer.
 func media(r *http.Request, those ...string) (string, *problem) {
@@ -45,38 +31,55 @@ func media(r *http.Request, those ...string) (string, *problem) {
 	return kind, nil
 }
 
-// body reads the request's body of at most limit bytes. What was declared too long is refused unread. The caller
-// calls release when nothing refers to the body any more.
-func (a *api) body(w http.ResponseWriter, r *http.Request, limit int64) (b []byte, release func(), p *problem) {
+// firstRead is the room for a body of which nothing has come.
+const firstRead = 4 << 10
+
+// body reads the request's body of at most limit bytes. What was declared too long is refused unread; what was not is
+// charged to the key's owner as it comes, not as it was declared. The caller calls release when nothing refers to the body any
+// more.
+func (a *api) body(r *http.Request, limit int64) (b []byte, release func(), p *problem) {
 	tooLarge := func() *problem {
 		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body may have %d bytes: send less at once, or raise limits.push_bytes or limits.batch_bytes", limit)
 	}
 	if r.ContentLength > limit {
 		return nil, nil, tooLarge()
 	}
-	held := r.ContentLength
-	if held < 0 {
-		held = limit
+	owner := ""
+	if in, ok := r.Body.(*incoming); ok {
+		owner = in.owner
 	}
-	if !a.bodies.take(held) {
-		return nil, nil, newProblem(http.StatusServiceUnavailable, codeBusy, "other requests hold all the memory for bodies: try again after Retry-After seconds")
+	want := r.ContentLength
+	if want < 0 {
+		want = limit + 1
 	}
-	release = func() { a.bodies.give(held) }
-	var err error
-	if r.ContentLength >= 0 {
-		b = make([]byte, held)
-		_, err = io.ReadFull(r.Body, b)
-	} else {
-		b, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	}
-	if err != nil {
-		release()
-		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-			return nil, nil, tooLarge()
+	defer func() {
+		if p != nil {
+			a.memory.give(owner, int64(cap(b)))
+			b, release = nil, nil
 		}
-		return nil, nil, newProblem(http.StatusBadRequest, codeJSON, "the body ended early: send as many bytes as Content-Length says, without long pauses")
+	}()
+	for int64(len(b)) < want {
+		if len(b) == cap(b) {
+			room := min(max(firstRead, 2*int64(cap(b))), want)
+			if p = a.memory.take(owner, room-int64(cap(b))); p != nil {
+				return b, nil, p
+			}
+			b = append(make([]byte, 0, room), b...)
+		}
+		n, err := r.Body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF && (r.ContentLength < 0 || int64(len(b)) == want):
+			want = int64(len(b))
+		case err != nil && int64(len(b)) < want:
+			return b, nil, newProblem(http.StatusBadRequest, codeJSON, "the body ended early, or came too slowly: send as many bytes as Content-Length says, without long pauses")
+		}
 	}
-	return b, release, nil
+	if want > limit {
+		return b, nil, tooLarge()
+	}
+	held := int64(cap(b))
+	return b, func() { a.memory.give(owner, held) }, nil
 }
 
 // valid returns b without the space around it when it is one JSON text in UTF-8.

@@ -1,11 +1,12 @@
 package admin
 
 import (
-	"container/list"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -14,59 +15,75 @@ import (
 )
 
 const (
-	// silentAfter is how long a new connection may take to send a request before it counts as idle.
-	silentAfter = time.Second
-	// A refused connection is read for a moment, since closing it with input unread would reset it and might
-	// destroy the answer. This many at a time have that.
+	// A connection whose last input nobody reads is read for a moment, since closing it with input unread would reset it
+	// and might destroy the answer. This many at a time have that.
 	lingerTime  = time.Second
-	lingerBytes = 64 << 10
+	lingerBytes = 2 << 20
 	maxLinger   = 32
+	// connShare is how many times the connections that are left one key's owner may use.
+	connShare = 4
 )
 
-// conns is the listener of a Server. It holds at most max connections: to let one more in it closes the one that has
-// been idle longest, and refuses when none is idle. net/http accepts on one goroutine; state and Close come from all.
+// conns is the listener of a Server. It holds at most max connections, of which at most max-reserve have a request
+// with a valid key: those stay until it is answered. All others can go: to let one more in it closes the one that
+// waits longest, of the address or the key's owner that has the most of them. So whoever holds connections, probes and
+// new requests come in; nobody is refused at the door. net/http accepts on one goroutine; the other methods come from
+// all.
 type conns struct {
 	net.Listener
-	max  int
-	full []byte // the whole answer to a connection that is refused
-	now  func() time.Time
+	max, reserve int
+	keyed        *shares // connections with such a request, by the key's owner
+	full         []byte  // the whole answer to a connection that must go before it has asked anything
 
-	evicted, refused prometheus.Counter
+	evicted prometheus.Counter
 
-	mu   sync.Mutex
-	open int
-	// Longest first: idle ones have had an answer, silent ones have sent no whole request yet.
-	idle, silent list.List
+	mu        sync.Mutex
+	open      int
+	strangers crowd // never had a request with a valid key; by address
+	resting   crowd // had one and have none now; by the owner of its key
 
-	linger  chan struct{} // holds one value for each refused connection that is still read
-	leaving sync.WaitGroup
+	linger chan struct{} // holds one value for each closed connection that is still read; in the end it is full
+	ending sync.Once
 }
 
 // conn is one accepted connection. Its fields are guarded by conns.mu.
 type conn struct {
 	net.Conn
-	owner *conns
-	since time.Time     // of in
-	in    *list.List    // the list that it is in, nil for none
-	at    *list.Element // its place there
-	gone  bool          // no longer counted in open
+	home    *conns
+	address string
+	place   place
+	owner   string // of the key of its last request that had a valid one
+	known   bool   // there was one
+	keyed   bool   // it has one now
+	asked   bool   // a whole request has come
+	unread  bool   // its last input will not be read
+	gone    bool   // no longer counted in open
 }
 
-// Accept returns the next connection that may stay.
+// connKey is the context key of a request's *conn.
+type connKey struct{}
+
+// context is http.Server's ConnContext.
+func (*conns) context(ctx context.Context, nc net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, nc)
+}
+
+// connOf is the connection that a request came on, nil when it came some other way.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// Accept returns the next connection.
 func (l *conns) Accept() (net.Conn, error) {
-	for {
-		nc, err := l.Listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil, err
-		}
-		if err != nil {
-			return nil, passing{err}
-		}
-		if c := l.admit(nc); c != nil {
-			return c, nil
-		}
-		l.refuse(nc)
+	nc, err := l.Listener.Accept()
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return nil, err
+	case err != nil:
+		return nil, passing{err}
 	}
+	return l.admit(nc), nil
 }
 
 // passing is an error of accept that net/http sits out, with pauses of up to a second: it gives up at all but a few, one
@@ -81,59 +98,74 @@ func (passing) Temporary() bool { return true }
 
 func (p passing) Unwrap() error { return p.error }
 
-// admit counts nc, in place of an idle connection when all are taken; nil when there is none.
+// admit counts nc, in place of another one when there are too many.
 func (l *conns) admit(nc net.Conn) *conn {
+	c := &conn{Conn: nc, home: l, address: source(nc)}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open >= l.max {
-		victim := l.longestIdle()
-		if victim == nil {
-			return nil
-		}
-		victim.leave()
-		victim.gone = true
-		l.open--
+	victim := l.victim()
+	mute := victim != nil && !victim.asked
+	if victim != nil {
+		victim.forget()
 		l.evicted.Inc()
-		defer victim.Conn.Close()
 	}
 	l.open++
-	c := &conn{Conn: nc, owner: l}
-	c.enter(&l.silent)
+	c.place = l.strangers.enter(c.address, c)
+	l.mu.Unlock()
+	switch {
+	case mute:
+		l.dismiss(victim)
+	case victim != nil:
+		_ = victim.Conn.Close()
+	}
 	return c
 }
 
-func (l *conns) longestIdle() *conn {
-	if e := l.idle.Front(); e != nil {
-		return e.Value.(*conn)
+// victim is the connection that has to go before another may come. Strangers go before those whose key was valid, but
+// for a few, among whom a newcomer has the time to show its key.
+func (l *conns) victim() *conn {
+	switch {
+	case l.open < l.max:
+		return nil
+	case l.strangers.n > l.reserve || l.resting.n == 0:
+		return l.strangers.longest()
 	}
-	if e := l.silent.Front(); e != nil {
-		if c := e.Value.(*conn); l.now().Sub(c.since) >= silentAfter {
-			return c
-		}
-	}
-	return nil
+	return l.resting.longest()
 }
 
-// refuse answers 503 and closes, without making the next connection wait.
-func (l *conns) refuse(nc net.Conn) {
-	l.refused.Inc()
-	_ = nc.SetDeadline(l.now().Add(lingerTime))
-	_, _ = nc.Write(l.full) // fits the empty buffer of a new socket
-	half, ok := nc.(interface{ CloseWrite() error })
+// dismiss answers 503 and closes a connection that has not asked yet, without making the next one wait.
+func (l *conns) dismiss(c *conn) {
+	_ = c.Conn.SetDeadline(time.Now().Add(lingerTime))
+	_, _ = c.Conn.Write(l.full) // fits the empty buffer of a new socket
+	l.part(c)
+}
+
+// part closes c when its client has read the last answer, or soon.
+func (l *conns) part(c *conn) {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
-		_ = nc.Close()
+		_ = c.Conn.Close()
 		return
 	}
 	select {
 	case l.linger <- struct{}{}:
-		l.leaving.Go(func() {
-			_, _ = io.CopyN(io.Discard, nc, lingerBytes)
-			_ = nc.Close()
+		_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		go func() {
+			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+			_ = c.Conn.Close()
 			<-l.linger
-		})
+		}()
 	default:
-		_ = nc.Close()
+		_ = c.Conn.Close()
 	}
+}
+
+// end waits until no connection lingers, lingerTime at most; from then on none does.
+func (l *conns) end() {
+	l.ending.Do(func() {
+		for range cap(l.linger) {
+			l.linger <- struct{}{}
+		}
+	})
 }
 
 // state is http.Server's ConnState.
@@ -142,56 +174,116 @@ func (l *conns) state(nc net.Conn, s http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch s {
-	case http.StateNew: // it is silent since admit
+	case http.StateActive:
+		c.asked = true
 	case http.StateIdle:
-		c.enter(&l.idle)
-	default:
-		c.leave()
+		c.rest()
 	}
 }
 
-func (c *conn) enter(in *list.List) {
+// claim keeps the connection until its request, whose key is owner's, is answered.
+func (c *conn) claim(owner string) *problem {
+	c.home.mu.Lock()
+	defer c.home.mu.Unlock()
+	switch {
+	case c.keyed:
+		return nil
+	case c.gone: // the client may have been told 503 already, and must not come to be served all the same
+		return newProblem(http.StatusServiceUnavailable, codeBusy, "the connection had to make room")
+	}
+	if p := c.home.keyed.take(owner, 1); p != nil {
+		return p
+	}
+	c.place.leave()
+	c.place, c.owner, c.known, c.keyed = place{}, owner, true, true
+	return nil
+}
+
+// rest puts c among those that can go.
+func (c *conn) rest() {
 	c.leave()
-	if !c.gone {
-		c.since, c.in, c.at = c.owner.now(), in, in.PushBack(c)
+	switch {
+	case c.gone:
+	case c.known:
+		c.place = c.home.resting.enter(c.owner, c)
+	default:
+		c.place = c.home.strangers.enter(c.address, c)
 	}
 }
 
 func (c *conn) leave() {
-	if c.in != nil {
-		c.in.Remove(c.at)
-		c.in, c.at = nil, nil
+	c.place.leave()
+	c.place = place{}
+	if c.keyed {
+		c.keyed = false
+		c.home.keyed.give(c.owner, 1)
 	}
 }
 
-// Close also takes c out of the count, once.
-func (c *conn) Close() error {
-	c.owner.mu.Lock()
+// forget takes c out of the count, once.
+func (c *conn) forget() (first bool) {
 	c.leave()
-	if !c.gone {
-		c.gone = true
-		c.owner.open--
+	if c.gone {
+		return false
 	}
-	c.owner.mu.Unlock()
+	c.gone = true
+	c.home.open--
+	return true
+}
+
+// abandon says that c's request will not be read to its end.
+func (c *conn) abandon() {
+	c.home.mu.Lock()
+	c.unread = true
+	c.home.mu.Unlock()
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.home.mu.Lock()
+	first, unread := c.forget(), c.unread
+	c.home.mu.Unlock()
+	if first && unread {
+		c.home.part(c)
+		return nil
+	}
 	return c.Conn.Close()
 }
 
-// CloseWrite lets net/http end an answer whose request it did not read whole.
+// CloseWrite lets net/http end an answer whose request it did not read whole. It waits a moment before it closes.
 func (c *conn) CloseWrite() error {
+	c.home.mu.Lock()
+	c.rest()
+	c.home.mu.Unlock()
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return net.ErrClosed
 }
 
-// counts returns how many connections are open and how many of them idle.
+// counts returns how many connections are open, and how many of them could go.
 func (l *conns) counts() (open, idle int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open, l.idle.Len() + l.silent.Len()
+	return l.open, l.strangers.n + l.resting.n
 }
 
-// fullAnswer is the HTTP/1.1 answer to a connection above the limit.
+// source is whom a stranger's connection is counted to: its address, an IPv6 one with all of its /64.
+func source(nc net.Conn) string {
+	at, err := netip.ParseAddrPort(nc.RemoteAddr().String())
+	if err != nil {
+		return "" // a Unix socket
+	}
+	addr := at.Addr().Unmap()
+	if addr.Is6() {
+		if net, err := addr.WithZone("").Prefix(64); err == nil {
+			addr = net.Addr()
+		}
+	}
+	return addr.String()
+}
+
+// fullAnswer is the HTTP/1.1 answer to a connection that had to go before it had asked anything.
 func fullAnswer() []byte {
 	p := newProblem(http.StatusServiceUnavailable, codeBusy,
 		"every connection of the API is in use: try again after Retry-After seconds, or raise limits.api_connections")

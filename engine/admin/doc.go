@@ -7,10 +7,12 @@
 //
 // A request is one goroutine of net/http. It reaches the node only through Node, whose methods post to the event
 // loops and wait for their answers, each wait with a deadline. What a request may hold is bounded before it is read:
-// connections by Server, bytes of bodies under way by a budget over all requests, listings by a few slots.
+// connections by Server, bytes of bodies as they come by shares over all requests, listings by a few slots. Of each of
+// these a key's owner has a share that leaves some for others; nothing that a stranger sends is read after its header.
 //
 // Files: handler.go has the routes and what surrounds them, access.go the keys, body.go the reading, scan.go walks
 // JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the
-// other two forms of a push, sessions.go the listings and kicks, problem.go every error, server.go and conns.go the
-// bounded server. openapi.yaml describes the API and is tested against it; page/ is the page.
+// other two forms of a push, sessions.go the listings and kicks, problem.go every error, server.go,
+// conns.go and crowd.go the bounded server, shares.go what one may hold of what all have, incoming.go the deadline of a
+// body, writer.go that of an answer, scrape.go the metrics. openapi.yaml describes the API and is tested against it; page/ is the page.
 package admin

@@ -100,8 +100,9 @@ type fakeProjects struct{}
 func (fakeProjects) Exists(p string) bool      { return p == "shop" || p == "chat" }
 func (fakeProjects) AdminKey(k string) bool    { return k == "admin-key" }
 func (f fakeProjects) APIKey(p, k string) bool { return f.Exists(p) && k == p+"-key" }
-func (f fakeProjects) KnownKey(k string) bool {
-	return f.AdminKey(k) || f.APIKey("shop", k) || f.APIKey("chat", k)
+func (f fakeProjects) Owner(k string) (string, bool) {
+	name, isKey := strings.CutSuffix(k, "-key")
+	return strings.TrimPrefix(name, "admin"), isKey && (f.AdminKey(k) || f.Exists(name))
 }
 func (fakeProjects) Own(p, d string) bool { return strings.HasPrefix(d, "/topic/"+p+"/") }
 

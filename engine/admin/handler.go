@@ -23,8 +23,8 @@ const (
 	nodeTimeout = 5 * time.Second
 	// listings is how many answers that grow with the node (sessions, destinations, metrics) are made at a time.
 	listings = 8
-	// bodiesOfBatches is how many of the largest bodies may be held at a time, by all requests together.
-	bodiesOfBatches = 4
+	// memoryOfBatches is how many of the largest bodies all requests together may hold at a time, unless it is said.
+	memoryOfBatches = 8
 )
 
 // Options say what an API stands in front of. Node and Projects must be there.
@@ -37,6 +37,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// PushBytes bounds one payload, BatchBytes the body of one batch. 0 stands for 1 MiB and 8 MiB.
 	PushBytes, BatchBytes int64
+	// MemoryBytes bounds what the bodies of all requests hold together, of which one project has at most half; 0 stands
+	// for eight of the largest.
+	MemoryBytes int64
 	// PublishTimeout is how long a push waits for the bus; 0 stands for 5 s.
 	PublishTimeout time.Duration
 	Console        Console
@@ -47,7 +50,7 @@ type Options struct {
 type api struct {
 	o       Options
 	metrics *metrics
-	bodies  budget
+	memory  *shares       // bytes of bodies, by the key's owner
 	slots   chan struct{} // holds one value for each listing under way
 	warned  atomic.Int64  // unix second of the last warning about the node
 }
@@ -76,7 +79,10 @@ func New(o Options) http.Handler {
 		o.Now = time.Now
 	}
 	a := &api{o: o, metrics: newMetrics(o.Registerer), slots: make(chan struct{}, listings)}
-	a.bodies.left.Store(max(bodiesOfBatches*o.BatchBytes, a.pushBody()))
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = memoryOfBatches * max(o.BatchBytes, a.pushBody())
+	}
+	a.memory = newShares(o.MemoryBytes, 1, "memory", "api_bytes", a.metrics.refused.MustCurryWith(prometheus.Labels{"limit": "api_bytes"}))
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
 		mux.Handle(path, a.serve(path, methods))
@@ -100,7 +106,7 @@ func (a *api) routes() map[string]map[string]handler {
 		"/v1/projects/{project}/stats":                 {"GET": a.owned(a.stats)},
 		"/healthz":                                     {"GET": a.healthz},
 		"/readyz":                                      {"GET": a.readyz},
-		"/metrics":                                     {"GET": a.exposition(promhttp.HandlerFor(a.o.Gatherer, promhttp.HandlerOpts{}))},
+		"/metrics":                                     {"GET": a.exposition(promhttp.HandlerFor(a.o.Gatherer, promhttp.HandlerOpts{DisableCompression: true}))},
 		"/console.json":                                {"GET": a.console},
 	}
 	for path, h := range files() {
@@ -139,7 +145,7 @@ func notFound(_ http.ResponseWriter, r *http.Request) *problem {
 func (a *api) around(route string, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		out := &writer{ResponseWriter: w}
+		out := newWriter(w, r)
 		defer func() {
 			if v := recover(); v != nil {
 				a.metrics.panics.Inc()
@@ -160,29 +166,6 @@ func (a *api) around(route string, h handler) http.Handler {
 		}
 	})
 }
-
-// writer remembers the status of an answer.
-type writer struct {
-	http.ResponseWriter
-	status int // 0 until the header was written
-}
-
-func (w *writer) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *writer) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // listing lets only a few of these requests work at a time; the others wait their turn, but not for long.
 func (a *api) listing(h func(http.ResponseWriter, *http.Request, string) *problem) func(http.ResponseWriter, *http.Request, string) *problem {

@@ -1,6 +1,9 @@
 package admin
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // status is the answer of the health checks.
 type status struct {
@@ -22,11 +25,35 @@ func (a *api) readyz(w http.ResponseWriter, _ *http.Request) *problem {
 	return nil
 }
 
-// exposition serves the metrics in Prometheus' own formats.
-func (a *api) exposition(h http.Handler) handler {
-	serve := a.listing(func(w http.ResponseWriter, r *http.Request, _ string) *problem {
-		h.ServeHTTP(w, r)
+// exposition serves the metrics in Prometheus' text format. Anybody may ask: the text is made once for many, and what
+// those who read it slowly hold of it has a bound.
+func (a *api) exposition(source http.Handler) handler {
+	all := &scrapes{source: source}
+	return func(w http.ResponseWriter, r *http.Request) *problem {
+		ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
+		defer cancel()
+		one, err := all.get(ctx)
+		if err != nil {
+			return newProblem(http.StatusServiceUnavailable, codeTimeout, "the metrics were not gathered in time: try again after Retry-After seconds")
+		}
+		if one.status != http.StatusOK {
+			a.o.Log.Error("the metrics cannot be gathered", "error", one.text.String())
+			return newProblem(http.StatusInternalServerError, codeInternal, "the metrics cannot be gathered: the log has the reason")
+		}
+		owner, size := stranger(r), int64(one.text.Len())
+		if p := a.memory.take(owner, size); p != nil {
+			return p
+		}
+		defer a.memory.give(owner, size)
+		writeBody(w, http.StatusOK, one.header.Get("Content-Type"), one.text.Bytes())
 		return nil
-	})
-	return func(w http.ResponseWriter, r *http.Request) *problem { return serve(w, r, "") }
+	}
+}
+
+// stranger names who asks without a key, beside all projects' names.
+func stranger(r *http.Request) string {
+	if c := connOf(r.Context()); c != nil {
+		return "address " + c.address
+	}
+	return "address"
 }

@@ -13,6 +13,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	panics   prometheus.Counter
+	refused  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -24,8 +25,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_panics_total",
 			Help: "Handlers of the HTTP API that panicked."}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_refused_total",
+			Help: "Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration."},
+			[]string{"limit", "reason"}),
 	}
-	register(r, m.requests, m.seconds, m.panics)
+	register(r, m.requests, m.seconds, m.panics, m.refused)
 	return m
 }
 

@@ -45,9 +45,9 @@ type Projects interface {
 	// APIKey says whether key is one of project's own.
 	APIKey(project, key string) bool
 	AdminKey(key string) bool
-	// KnownKey says whether key is the admin's or any project's: it tells a wrong key (401) from the key of
-	// another project (403), and lets a body be read before the project that it names is known.
-	KnownKey(key string) bool
+	// Owner returns the project that key is of, "" when it is the admin's. It tells a wrong key (401) from the key of
+	// another project (403), and who is charged for a body before the project that it names is known.
+	Owner(key string) (project string, ok bool)
 	// Own says whether dest is within project's name space.
 	Own(project, dest string) bool
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -253,6 +254,11 @@ func TestDescribedErrors(t *testing.T) {
 			return func(_ *fakeNode, _ *Options, r *http.Request) { r.Header.Set(name, value) }
 		}
 		try(func(*fakeNode, *Options, *http.Request) {})
+		try(func(_ *fakeNode, _ *Options, r *http.Request) { // its project has all the connections that it may have
+			c := &conn{home: &conns{keyed: newTestShares(2, 1)}}
+			c.home.keyed.take("shop", 1)
+			*r = *r.WithContext(context.WithValue(r.Context(), connKey{}, c))
+		})
 		try(header("Authorization", ""))
 		try(header("Authorization", "Bearer chat-key"))
 		try(func(_ *fakeNode, _ *Options, r *http.Request) {
@@ -271,7 +277,7 @@ func TestDescribedErrors(t *testing.T) {
 		}
 		for s := range op.body["responses"].(map[string]any) {
 			// What other tests bring about: panics, a full server, a file that is not there.
-			if s == "500" || s == "503" && (op.path == "/metrics" || op.body["operationId"] == "pushBatch") || s == "404" && op.path == "/page/{file}" {
+			if s == "500" || op.path == "/metrics" && (s == "429" || s == "503") || s == "503" && op.body["operationId"] == "pushBatch" || s == "404" && op.path == "/page/{file}" {
 				continue
 			}
 			if !slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(n int) bool { return fmt.Sprint(n) == s }) {

@@ -67,7 +67,7 @@ func (a *api) one(w http.ResponseWriter, r *http.Request, read func(key string, 
 	if p != nil {
 		return p
 	}
-	raw, release, p := a.body(w, r, a.pushBody())
+	raw, release, p := a.body(r, a.pushBody())
 	if p != nil {
 		return p
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"stentor/engine/bus"
 )
 
@@ -348,29 +350,45 @@ func TestBodyLimit(t *testing.T) {
 	wantProblem(t, do(h, r), 400, codeJSON, "ended early")
 }
 
-// TestBodyBudget holds the memory for bodies with requests that wait for the bus.
+// TestBodyBudget holds a project's share of the memory for bodies with a request that waits for the bus.
 func TestBodyBudget(t *testing.T) {
-	h, node, _ := newTest(t, nil)
-	budget := int64(2*1000 + envelopeBytes)
-	var waiting []func(bus.Position, error)
-	waits := make(chan struct{})
-	node.publish = func(_ *bus.Record, done func(bus.Position, error)) bool {
-		waiting = append(waiting, done)
-		waits <- struct{}{}
-		return true
+	const size = int64(2*1000 + envelopeBytes)
+	h, node, registry := newTest(t, func(o *Options) { o.MemoryBytes = 3 * size })
+	answers := make(chan func(bus.Position, error))
+	node.publish = func(r *bus.Record, done func(bus.Position, error)) bool {
+		if r.ID == "waits" {
+			answers <- done
+		}
+		return r.ID == "waits"
 	}
-	text := `{"topic":"all","payload":1}`
-	body := text + strings.Repeat(" ", int(budget)-len(text))
+	body := func(project, id string) string {
+		text := fmt.Sprintf(`{"topic":"/topic/%s/all","payload":1,"id":"%s"}`, project, id)
+		return text + strings.Repeat(" ", int(size)-len(text))
+	}
 	answer := make(chan *httptest.ResponseRecorder)
-	go func() { answer <- do(h, request("POST", pushPath, body)) }()
-	<-waits
-	wantProblem(t, do(h, request("POST", pushPath, text)), 503, codeBusy, "memory")
-	waiting[0](bus.Position{}, nil)
+	go func() { answer <- do(h, request("POST", pushPath, body("shop", "waits"))) }()
+	done := <-answers
+	wantProblem(t, do(h, request("POST", pushPath, body("shop", "a"))), 429, codeLimit, "limits.api_bytes")
+	for range 3 {
+		r := request("POST", "/v1/projects/chat/push", body("chat", "b"), "Authorization: Bearer chat-key")
+		if w := do(h, r); w.Code != 200 {
+			t.Errorf("another project: %d %s", w.Code, w.Body)
+		}
+	}
+	r := request("POST", pushPath, body("shop", "c"), "Authorization: Bearer admin-key")
+	if w := do(h, r); w.Code != 200 {
+		t.Errorf("the admin: %d %s", w.Code, w.Body)
+	}
+	done(bus.Position{}, nil)
 	if w := <-answer; w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	node.publish = nil
-	if w := do(h, request("POST", pushPath, text)); w.Code != 200 {
+	if w := do(h, request("POST", pushPath, body("shop", "a"))); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	want := "# HELP stentor_api_refused_total Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration.\n" +
+		"# TYPE stentor_api_refused_total counter\nstentor_api_refused_total{limit=\"api_bytes\",reason=\"full\"} 0\nstentor_api_refused_total{limit=\"api_bytes\",reason=\"share\"} 1\n"
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "stentor_api_refused_total"); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,8 +13,7 @@ import (
 const (
 	defaultConns      = 512
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
-	// writeTimeout counts from the end of the request's header, so it has room for the body and a push's wait.
+	// writeTimeout is only for answers that writer does not write: those have a deadline each.
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 60 * time.Second
 	maxHeaderBlock = 16 << 10
@@ -23,8 +22,8 @@ const (
 // ServerOptions say what a Server serves and how much of it.
 type ServerOptions struct {
 	Handler http.Handler
-	// MaxConns bounds the open connections; 0 stands for 512. A few more are open for up to a second while they
-	// are told 503.
+	// MaxConns bounds the open connections, two at least; 0 stands for 512. A sixteenth of them never has a request
+	// with a key: probes and newcomers always get in. A few more are open for up to a second on their way out.
 	MaxConns int
 	// Registerer takes the metrics of connections; nil for none.
 	Registerer prometheus.Registerer
@@ -46,34 +45,36 @@ func NewServer(o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	reserve := max(1, o.MaxConns/16)
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_connections_refused_total",
+		Help: "Requests of the HTTP API that were refused because their key's owner uses its share of the connections, or others use all (full)."}, []string{"reason"})
 	s := &Server{
 		http: http.Server{
 			Handler:           o.Handler,
-			ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout:       readTimeout,
+			ReadHeaderTimeout: readHeaderTimeout, // bodies have deadlines of their own, see incoming
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBlock,
 			ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 		},
 		conns: conns{
-			max:    o.MaxConns,
-			full:   fullAnswer(),
-			now:    time.Now,
-			linger: make(chan struct{}, maxLinger),
+			max:     o.MaxConns,
+			reserve: reserve,
+			keyed:   newShares(int64(o.MaxConns-reserve), connShare, "connections", "api_connections", refused),
+			full:    fullAnswer(),
+			linger:  make(chan struct{}, maxLinger),
 			evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_connections_evicted_total",
-				Help: "Idle connections of the HTTP API that were closed to let another one in."}),
-			refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_connections_refused_total",
-				Help: "Connections of the HTTP API that were answered 503 because all were in use."}),
+				Help: "Connections of the HTTP API without a request of a valid key that were closed to let another one in."}),
 		},
 	}
+	s.http.ConnContext = s.conns.context
 	s.http.ConnState = s.conns.state
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
-	register(o.Registerer, s.conns.evicted, s.conns.refused,
+	register(o.Registerer, s.conns.evicted, refused,
 		gauge("stentor_api_connections", "Open connections of the HTTP API.", func() int { n, _ := s.conns.counts(); return n }),
-		gauge("stentor_api_connections_idle", "Open connections of the HTTP API without a request.", func() int { _, n := s.conns.counts(); return n }),
+		gauge("stentor_api_connections_idle", "Open connections of the HTTP API without a request of a valid key.", func() int { _, n := s.conns.counts(); return n }),
 		gauge("stentor_api_connections_limit", "The most connections that the HTTP API holds.", func() int { return o.MaxConns }))
 	return s
 }
@@ -88,13 +89,13 @@ func (s *Server) Serve(l net.Listener) error {
 // Shutdown stops accepting, waits for the requests under way, and returns ctx's error when that is over first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
-	s.conns.leaving.Wait() // at most lingerTime
+	s.conns.end()
 	return err
 }
 
 // Close closes every connection at once.
 func (s *Server) Close() error {
 	err := s.http.Close()
-	s.conns.leaving.Wait()
+	s.conns.end()
 	return err
 }

@@ -17,12 +17,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// gate is a handler that holds requests for /wait: each sends to came, and then to leave before it answers.
+// gate is a handler whose requests have a valid key, of shop, but for those of /healthz. It holds those for /wait: each
+// sends to came, and then to leave before it answers.
 type gate struct{ came, leave chan struct{} }
 
 func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
 
 func (g gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/healthz" {
+		if p := connOf(r.Context()).claim("shop"); p != nil {
+			p.write(w)
+			return
+		}
+	}
 	if r.URL.Path == "/wait" {
 		g.came <- struct{}{}
 		g.leave <- struct{}{}
@@ -134,59 +141,53 @@ func TestIdleEviction(t *testing.T) {
 	}
 }
 
-// TestBusyConnections fills the server with connections that wait for an answer: a newcomer is told 503.
+// TestBusyConnections fills the server with requests of one key that wait for an answer: another one is told 503, and
+// a probe is answered all the same.
 func TestBusyConnections(t *testing.T) {
 	g := newGate()
-	s, addr := serve(t, g, 2)
+	s, addr := serve(t, g, 3)
 	first, second := dial(t, addr), dial(t, addr)
 	first.ask(t, "/wait")
 	<-g.came
-	second.ask(t, "/wait")
-	<-g.came
-	waitFor(t, s, 2, 0)
-	third := dial(t, addr)
-	third.ask(t, "/")
-	r := third.want(t, 503)
-	if r.Header.Get("Retry-After") == "" || r.Header.Get("Content-Type") != problemMedia || !r.Close {
+	waitFor(t, s, 2, 1)
+	second.ask(t, "/")
+	r := second.want(t, 429)
+	if r.Header.Get("Retry-After") == "" || r.Header.Get("Content-Type") != problemMedia {
 		t.Errorf("%+v", r)
 	}
-	third.wantClosed(t)
-	<-g.leave
+	third := dial(t, addr)
+	third.ask(t, "/healthz")
+	third.want(t, 200)
+	waitFor(t, s, 3, 2)
+	fourth := dial(t, addr) // in the place of the second, which is idle longest
+	fourth.ask(t, "/healthz")
+	fourth.want(t, 200)
+	second.wantClosed(t)
 	<-g.leave
 	first.want(t, 200)
-	second.want(t, 200)
-	waitFor(t, s, 2, 2)
-	fourth := dial(t, addr)
 	fourth.ask(t, "/")
 	fourth.want(t, 200)
-	if n := testutil.ToFloat64(s.conns.refused); n != 1 {
+	if n := testutil.ToFloat64(s.conns.keyed.crowded); n != 1 {
 		t.Errorf("%v refused", n)
 	}
 }
 
-// TestSilentConnections fills the server with connections that never send a request: they make room once they have
-// been silent for a while.
+// TestSilentConnections fills the server with connections that never send a request: they make room, and are told.
 func TestSilentConnections(t *testing.T) {
-	s := NewServer(ServerOptions{Handler: newGate(), MaxConns: 1, Log: discard})
-	late := make(chan time.Duration, 1)
-	late <- 0
-	s.conns.now = func() time.Time { // shifted by what is in late; read in conns' lock only
-		d := <-late
-		late <- d
-		return time.Now().Add(d)
-	}
-	addr := start(t, s)
-	silent := dial(t, addr)
-	waitFor(t, s, 1, 1)
-	early := dial(t, addr)
-	early.ask(t, "/")
-	early.want(t, 503)
-	<-late
-	late <- silentAfter
+	s, addr := serve(t, newGate(), 2)
+	first, second := dial(t, addr), dial(t, addr)
+	waitFor(t, s, 2, 2)
 	next := dial(t, addr)
 	next.ask(t, "/")
 	next.want(t, 200)
-	silent.wantClosed(t)
+	for _, silent := range []*client{first, second}[:1] {
+		if r := silent.want(t, 503); r.Header.Get("Retry-After") == "" || r.Header.Get("Content-Type") != problemMedia || !r.Close {
+			t.Errorf("%+v", r)
+		}
+		silent.wantClosed(t)
+	}
+	second.ask(t, "/")
+	second.want(t, 200)
 }
 
 // TestManyClients has more clients than connections at it at once, and checks that the count is right afterwards.
@@ -273,7 +274,7 @@ func TestShutdown(t *testing.T) {
 	idle.want(t, 200)
 	busy.ask(t, "/wait")
 	<-g.came
-	if n, err := testutil.GatherAndCount(registry); n != 5 || err != nil {
+	if n, err := testutil.GatherAndCount(registry); n != 6 || err != nil {
 		t.Errorf("%d metrics, %v", n, err)
 	}
 	go func() { stopped <- s.Shutdown(t.Context()) }()

@@ -231,8 +231,11 @@ func (v *validator) credentials() {
 	}
 }
 
-// sizes checks that one push fits into whatever has to hold it.
+// sizes checks that one push fits into whatever has to hold it, and one request into a project's share.
 func (v *validator) sizes() {
+	if request := max(v.Limits.BatchBytes, 2*v.Limits.PushBytes+64<<10); v.Limits.APIBytes < 3*request {
+		v.bad("limits.api_bytes", "found %q, allowed: at least three times the largest request (limits.batch_bytes, or twice limits.push_bytes and 64KiB), which is %s", v.Limits.APIBytes, 3*request)
+	}
 	push := v.Limits.PushBytes
 	for _, holder := range []struct {
 		path string
