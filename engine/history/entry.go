@@ -3,7 +3,6 @@ package history
 import (
 	"cmp"
 	"sync/atomic"
-	"unsafe"
 
 	"stentor/engine/bus"
 	"stentor/stomp"
@@ -22,9 +21,10 @@ type Entry struct {
 	Time        int64   // node clock in ns at which it was read
 	Report      *Report // nil when nobody can ask for one
 
-	log     *Log
-	seq     uint64
-	size    int
+	chain   *chain
+	seq     uint64 // number in its Log
+	number  uint64 // in its chain
+	size    int32  // bytes that it costs, without its chain
 	pending atomic.Int32
 }
 
@@ -52,16 +52,12 @@ func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 	}
 }
 
-// overhead is what an entry costs beside its encoded bytes: itself, its place in the ring and in its destination's
-// chain, and its push id.
-const overhead = int(unsafe.Sizeof(Entry{})) + 96
-
 // Expired reports whether the push has outlived its time to live. Any goroutine may call it.
 func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expires }
 
 // Evicted reports whether history has let go of e: a cursor that still wants it has fallen out. Any goroutine may
 // call it.
-func (e *Entry) Evicted() bool { return e.seq < e.log.floor.Load() }
+func (e *Entry) Evicted() bool { return e.seq < e.chain.log.floor.Load() }
 
 // Compare orders two entries of one Log as they were appended.
 func Compare(a, b *Entry) int { return cmp.Compare(a.seq, b.seq) }
@@ -69,7 +65,7 @@ func Compare(a, b *Entry) int { return cmp.Compare(a.seq, b.seq) }
 // Done says that one shard's rounds need e no longer. Each shard says it once.
 func (e *Entry) Done() {
 	if e.pending.Add(-1) == 0 {
-		e.log.pending.Add(-int64(e.size))
+		e.chain.log.pending.Add(-int64(e.size))
 	}
 }
 
@@ -79,17 +75,8 @@ func (e *Entry) Taken() bool { return e.pending.Load() == 0 }
 // Need says that one more log of a shard needs e, before that shard has said Done.
 func (e *Entry) Need() { e.pending.Add(1) }
 
-// key names the chain that e belongs to; a push to one session has none, since it cannot be resumed.
-func (e *Entry) key() string {
-	switch {
-	case e.Session != "":
-		return ""
-	case e.User != "":
-		return UserKey(e.User, e.Destination)
-	default:
-		return e.Destination
-	}
-}
+// Number is e's place among the pushes of its Log, which counts them from 0.
+func (e *Entry) Number() uint64 { return e.seq }
 
-// UserKey names the chain of pushes to user's destination. No destination begins with NUL, so it never meets one.
-func UserKey(user, destination string) string { return "\x00" + user + "\x00" + destination }
+// Of reports whether e is of l.
+func (e *Entry) Of(l *Log) bool { return e.chain.log == l }

@@ -1,6 +1,9 @@
 package history
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // Report counts what became of one push on this node. Shards add to it, any goroutine may read it. Times are the
 // node's clock in ns, 0 for none.
@@ -43,5 +46,41 @@ func (e *Entry) AddDropped() {
 func (e *Entry) AddFailed(n int, now int64) {
 	if e.Report != nil && n > 0 && !e.Expired(now) {
 		e.Report.Failed.Add(int64(n))
+	}
+}
+
+// unread is the report of a push to a user or a session that was evicted: some who had yet to be given it may say that
+// they have lost it.
+type unread struct {
+	chain  *chain
+	number uint64
+	seq    uint64
+	report *Report
+}
+
+// maxUnread bounds how many of them a Log has.
+const maxUnread = 4096
+
+const unreadCost = 2 * int64(unsafe.Sizeof(unread{}))
+
+func (l *Log) keepReport(e *Entry) {
+	if e.Report == nil || e.chain.topic() {
+		return
+	}
+	l.unread.Push(unread{e.chain, e.number, e.seq, e.Report})
+	l.bytes.Add(unreadCost)
+	if l.unread.Len() > maxUnread {
+		l.unread.Pop()
+		l.bytes.Add(-unreadCost)
+	}
+}
+
+// tellLost tells the reports of what was evicted of c that a subscription has lost the numbers [from, to). What has a
+// smaller number than taken in the Log it was never counted for.
+func (l *Log) tellLost(c *chain, from, to, taken uint64) {
+	for _, u := range l.unread.Items() {
+		if u.chain == c && u.number >= from && u.number < to && u.seq >= taken {
+			u.report.Dropped.Add(1)
+		}
 	}
 }

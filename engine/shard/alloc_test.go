@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"stentor/engine/bus"
 	"stentor/engine/history"
 )
 
@@ -74,11 +75,14 @@ func TestReplayAllocates(t *testing.T) {
 	l := r.s.subs.at(i).log
 	l.unattach(r.s, i)
 	r.s.detach(i)
-	backlog := make([]*history.Entry, 1000)
+	search := history.NewResume([]bus.Position{{Epoch: 1, Offset: -1}})
+	past, answer := r.settings.History.Resume(history.Wanted{Chain: "/topic/a"}, &search, l.p.applied, 1000)
+	if answer != history.Whole || past.Waiting() != 1000 {
+		t.Fatalf("%d wait, answer %d", past.Waiting(), answer)
+	}
 	round := func() {
-		copy(backlog, l.entries.Items()) // what was given is let go of
 		f := r.s.subs.at(i).follow
-		f.backlog, f.cursor = backlog, 1000
+		f.past, f.cursor = past, 1000
 		for range 10 {
 			r.s.feed(k.conn, i)
 		}

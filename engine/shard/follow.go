@@ -13,22 +13,24 @@ import (
 )
 
 // follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for
-// ACKs, or resumes. It is also where one with an ACK window counts. Nobody's slowness reaches beyond it.
+// ACKs, or resumes. It is also where one with an ACK window counts. Nobody's slowness reaches beyond it, and it holds no
+// push: what waits is in history, or in the log that all its subscribers share.
 type follow struct {
-	cursor  uint64           // number in its log of the next push; not of a user's subscription
-	from    uint64           // number in the project's unicast queue before which pushes are not for it
-	backlog []*history.Entry // before cursor: what a resuming client has missed; all that waits, of a user's
+	cursor uint64         // number in its log of the next push; not of a user's subscription
+	from   uint64         // number in the project's unicast queue before which pushes are not for it
+	past   history.Cursor // before cursor: what a resuming client has missed; all that waits, of a user's
 
-	buffered int    // of the socket, when last looked at
+	buffered uint32 // of the socket, when last looked at
 	progress uint32 // ms when something last moved
 	fed      uint32 // ms when it was last given something
-	wait     uint32 // ticks between attempts
-	next     uint32 // tick of the next
-
+	next     uint32 // tick of the next attempt
 	dropped  uint32 // pushes lost to the policy, to be told with the next MESSAGE
 	lost     uint32 // in all
+	wait     uint8  // ticks between attempts
 	resumed  resumed
+
 	resuming *resuming
+	early    *early         // of a user's, after its resume
 	unacked  []bus.Position // within the ACK window, in order
 }
 
@@ -44,8 +46,14 @@ func (s *Shard) detach(i uint32) {
 	b.follow.progress, b.follow.fed = s.millis(), s.millis()
 	b.follow.next, b.follow.wait = s.tick, 0
 	b.loose = true
-	b.place = uint32(len(s.detached))
-	s.detached = append(s.detached, i)
+	p := b.log.p
+	if len(p.detached) == 0 {
+		p.place = len(s.followed)
+		s.followed = append(s.followed, p)
+	}
+	b.place = uint32(len(p.detached))
+	p.detached = append(p.detached, i)
+	s.walkSoon(p)
 	b.log.detached++
 	if b.log.kind == userQueue {
 		b.log.users--
@@ -57,10 +65,17 @@ func (s *Shard) detach(i uint32) {
 // unloose ends that.
 func (s *Shard) unloose(i uint32) {
 	b := s.subs.at(i)
-	last := s.detached[len(s.detached)-1]
-	s.detached[b.place] = last
+	p := b.log.p
+	last := p.detached[len(p.detached)-1]
+	p.detached[b.place] = last
 	s.subs.at(last).place = b.place
-	s.detached = s.detached[:len(s.detached)-1]
+	if p.detached = p.detached[:len(p.detached)-1]; len(p.detached) == 0 {
+		p.detached = nil
+		other := s.followed[len(s.followed)-1]
+		s.followed[p.place], other.place = other, p.place
+		s.followed[len(s.followed)-1] = nil
+		s.followed = s.followed[:len(s.followed)-1]
+	}
 	b.loose = false
 	b.log.detached--
 	if b.log.kind == userQueue {
@@ -80,36 +95,8 @@ func (b *sub) settle() {
 	}
 }
 
-// followAll tries the detached subscriptions again, from where the last slice stopped.
-func (s *Shard) followAll(deadline int64) (more bool) {
-	for n := 1; s.retry < len(s.detached); n++ {
-		i := s.detached[s.retry]
-		s.followOne(i)
-		if s.retry < len(s.detached) && s.detached[s.retry] == i {
-			s.retry++
-		}
-		if n%4 == 0 && s.clock() >= deadline {
-			return s.retry < len(s.detached)
-		}
-	}
-	return false
-}
-
 // turnWrites is how many writes a detached subscription gets in one attempt.
 const turnWrites = 4
-
-// followOne moves a detached subscription on as far as its client takes it.
-func (s *Shard) followOne(i uint32) {
-	b := s.subs.at(i)
-	f := b.follow
-	if int32(s.tick-f.next) < 0 {
-		return
-	}
-	c := s.conns.at(b.conn)
-	s.doing = doing{conn: c}
-	s.move(c, i)
-	s.doing = doing{} // not deferred: a panic is to find it
-}
 
 func (s *Shard) move(c *Conn, i uint32) {
 	f := s.subs.at(i).follow
@@ -148,9 +135,10 @@ func (s *Shard) hungriest(c *Conn, i uint32) uint32 {
 	return i
 }
 
-// waiting is how many pushes a detached subscription has yet to be given.
+// waiting is how many pushes a detached subscription has yet to be given; of a pattern that resumes, how many are to be
+// looked at for it.
 func (b *sub) waiting() int {
-	n := len(b.follow.backlog)
+	n := b.follow.past.Waiting()
 	if b.log.kind != userQueue {
 		n += int(b.log.tail() - b.follow.cursor)
 	}
@@ -161,11 +149,12 @@ func (b *sub) waiting() int {
 func (s *Shard) caughtUp(i uint32) bool {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
-	if len(f.backlog) > 0 {
+	if !f.past.Empty() {
 		return false
 	}
 	if l.kind == userQueue {
-		if l.p.unicast.base >= f.from {
+		if f.settled(l.p.unicast.base) {
+			f.early = nil
 			s.unloose(i)
 		}
 		return true
@@ -186,27 +175,25 @@ func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
 	l.trim()
-	gone, missed := 0, 0
-	for gone < len(f.backlog) && f.backlog[gone].Evicted() {
-		gone++
-	}
+	missed := 0
 	if l.kind != userQueue && f.cursor < l.base {
 		missed = int(l.base - f.cursor)
 	}
-	if gone+missed == 0 {
+	past := l.p.settings.History
+	fallen := past.Fallen(&f.past, l.matcher())
+	if !fallen && missed == 0 {
 		return false
 	}
 	if l.p.settings.Slow == Disconnect {
 		s.tooSlow(c)
 		return true
 	}
-	for _, e := range f.backlog[:gone] {
-		e.AddDropped()
-	}
-	f.backlog = slices.Delete(f.backlog, 0, gone)
 	l.lost(f.cursor)
 	f.cursor += uint64(missed)
-	s.lose(f, gone+missed)
+	if fallen {
+		missed += past.Skip(&f.past, l.matcher())
+	}
+	s.lose(f, missed)
 	if l.p.settings.Slow == KeepLatest {
 		s.keepLast(b)
 	}
@@ -222,30 +209,28 @@ func (s *Shard) lose(f *follow, n int) {
 
 // keepLast skips all that waits for b but the newest push.
 func (s *Shard) keepLast(b *sub) {
-	f, n := b.follow, b.waiting()
-	if n < 2 {
-		return
+	f, l := b.follow, b.log
+	newer := l.kind != userQueue && l.tail() > f.cursor
+	n := l.p.settings.History.Latest(&f.past, newer)
+	if newer {
+		last := l.tail() - 1
+		for number := max(f.cursor, l.base); number < last; number++ {
+			l.at(number).AddDropped()
+		}
+		n += int(last - f.cursor)
+		f.cursor = last
 	}
-	for _, e := range f.waitingEntries(b)[:n-1] {
-		e.AddDropped()
-	}
-	if l := b.log; l.kind != userQueue && l.tail() > f.cursor {
-		f.backlog = nil
-		f.cursor = l.tail() - 1
-	} else {
-		f.backlog = slices.Delete(f.backlog, 0, len(f.backlog)-1)
-	}
-	s.lose(f, n-1)
+	s.lose(f, n)
 }
 
 // stuck waits for a socket that has not drained, longer each time.
 func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
 	f := s.subs.at(i).follow
-	if buffered < f.buffered {
+	if uint32(buffered) < f.buffered {
 		f.progress = s.millis()
 		f.wait = 0
 	}
-	f.buffered = buffered
+	f.buffered = uint32(buffered)
 	s.patience(c, i)
 }
 
@@ -264,7 +249,7 @@ func (s *Shard) patience(c *Conn, i uint32) {
 		}
 	}
 	f.wait = min(max(1, 2*f.wait), maxWait)
-	f.next = s.tick + f.wait
+	f.next = s.tick + uint32(f.wait)
 }
 
 func (s *Shard) tooSlow(c *Conn) {
@@ -286,37 +271,32 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		return false
 	}
 	s.frames.begin()
-	s.given = s.given[:0]
+	var dropped int
+	s.given, dropped = l.p.settings.History.Read(&f.past, l.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4})
+	s.lose(f, dropped)
 	note := b.note()
 	noted := note != nil
-	for _, e := range f.backlog {
-		if !s.fits(e, room) {
-			break
+	for _, e := range s.given {
+		if f.past.Counts(e) {
+			e.AddMatched(1)
 		}
 		note = s.appendNoted(b, e, note)
-		s.given = append(s.given, e)
 	}
-	fromBacklog := len(s.given)
-	if l.kind != userQueue && fromBacklog == len(f.backlog) {
+	if l.kind != userQueue && f.past.Empty() {
 		end := l.tail()
 		if f.cursor < l.end { // not farther than the rounds: there it can join them
 			end = l.end
 		}
-		for n := f.cursor; n < end && s.fits(l.at(n), room); n++ {
-			note = s.appendNoted(b, l.at(n), note)
-			s.given = append(s.given, l.at(n))
+		for ; f.cursor < end && s.fits(l.at(f.cursor), room); f.cursor++ {
+			note = s.appendNoted(b, l.at(f.cursor), note)
+			s.given = append(s.given, l.at(f.cursor))
 		}
 	}
-	clear(f.backlog[:fromBacklog])
-	f.backlog = f.backlog[fromBacklog:]
-	if len(f.backlog) == 0 {
-		f.backlog = nil
-	}
-	f.cursor += uint64(len(s.given) - fromBacklog)
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
 	if len(s.frames.buf) == 0 {
+		s.unfinished = len(s.given) == 0 && !f.past.Empty()
 		clear(s.given)
-		return true
+		return !s.unfinished
 	}
 	if noted && note == nil {
 		f.dropped, f.resumed = 0, notResumed
@@ -339,19 +319,6 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 func (s *Shard) fits(e *history.Entry, room int) bool {
 	n := len(s.given)
 	return n == 0 || n < room && len(s.frames.buf)+e.Message.Len(0, linesGuess) <= writeBytes
-}
-
-// waitingEntries are the pushes that a detached subscription has yet to be given.
-func (f *follow) waitingEntries(b *sub) []*history.Entry {
-	l := b.log
-	if l.kind == userQueue || f.cursor >= l.tail() {
-		return f.backlog
-	}
-	behind := l.entries.Items()[max(f.cursor, l.base)-l.base:]
-	if len(f.backlog) == 0 {
-		return behind
-	}
-	return append(slices.Clip(f.backlog), behind...)
 }
 
 // room is how many pushes b may get before its client acknowledges some.
@@ -412,41 +379,4 @@ func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
 	}
 	f.unacked = slices.Delete(f.unacked, from, at+1)
 	return true
-}
-
-// followSoon has c's detached subscriptions tried again after this turn. It is no task of the inbox: when thousands of
-// clients resume at once, pushes would wait behind them.
-func (s *Shard) followSoon(c *Conn) {
-	s.soon.Push(c.ref())
-	if s.soon.Len() == 1 {
-		s.env.Wake()
-	}
-}
-
-// followNamed tries those that followSoon named.
-func (s *Shard) followNamed(deadline int64) (more bool) {
-	for s.soon.Len() > 0 {
-		if c := s.find(s.soon.Pop()); c != nil {
-			s.followSome(c)
-		}
-		if s.clock() >= deadline {
-			break
-		}
-	}
-	return s.soon.Len() > 0
-}
-
-// followSome tries some of c's detached subscriptions. The others have their turn with the next tick: it is not to outgrow
-// a slice.
-func (s *Shard) followSome(c *Conn) {
-	tries := 8
-	for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen; {
-		b := s.subs.at(i)
-		next := b.next
-		if b.loose {
-			s.followOne(i)
-			tries--
-		}
-		i = next
-	}
 }

@@ -51,6 +51,14 @@ func (l *log) at(number uint64) *history.Entry { return l.entries.At(int(number 
 func (l *log) inRound() bool                   { return l.end > l.head }
 func (l *log) subscriptions() int              { return len(l.attached) + l.detached + l.users }
 
+// matcher is the pattern of l, nil of one destination.
+func (l *log) matcher() history.Matcher {
+	if l.kind != patterned {
+		return nil
+	}
+	return l.pattern
+}
+
 // advance moves head on: every push passed is done with for those who are attached.
 func (l *log) advance(to uint64) {
 	for l.head < to {

@@ -17,6 +17,7 @@ import (
 type tenant struct {
 	settings   *Settings
 	applied    map[int32]bus.Position // by partition
+	taken      uint64                 // number in its history behind the last push that came
 	deliveries uint64
 }
 
@@ -34,6 +35,13 @@ type project struct {
 	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue
 	queued  bool            // in Shard.ready
 	deficit int
+
+	detached []uint32       // subscriptions that go at their own pace
+	place    int            // in Shard.followed
+	soon     fifo.List[Ref] // connections of which some are to be tried soon
+	named    bool           // in Shard.soon
+	walked   int            // how far this tick's walk over detached has come
+	walking  bool           // in Shard.walks
 }
 
 func (s *Shard) tenant(name string) *tenant {
@@ -46,7 +54,13 @@ func (s *Shard) tenant(name string) *tenant {
 }
 
 // SetProject brings a project's settings, new or changed. Sessions that stand keep their connection.
-func (s *Shard) SetProject(settings *Settings) { s.tenant(settings.Name).settings = settings }
+func (s *Shard) SetProject(settings *Settings) {
+	t := s.tenant(settings.Name)
+	if t.settings != nil && t.settings.History != settings.History {
+		t.taken = 0
+	}
+	t.settings = settings
+}
 
 // RemoveProject closes the sessions of a project that is no longer served.
 func (s *Shard) RemoveProject(name string) {
@@ -152,7 +166,7 @@ func (s *Shard) route(name string, e *history.Entry) {
 		e.Done()
 		return
 	}
-	t.applied[e.Position.Partition] = e.Position
+	t.took(e)
 	if p == nil {
 		e.Done()
 		return
@@ -180,6 +194,14 @@ func (s *Shard) route(name string, e *history.Entry) {
 		}
 		s.append(l, e)
 		s.matched[i] = nil
+	}
+}
+
+// took notes that e has come. What an older history of a project has to say ends with it.
+func (t *tenant) took(e *history.Entry) {
+	t.applied[e.Position.Partition] = e.Position
+	if t.settings != nil && e.Of(t.settings.History) {
+		t.taken = max(t.taken, e.Number()+1)
 	}
 }
 

@@ -164,10 +164,12 @@ func (s *Shard) Busy() bool {
 	if s.ready.Len() > 0 {
 		return true
 	}
-	for _, i := range s.detached {
-		b := s.subs.at(i)
-		if b.waiting() > 0 && s.blocked(s.conns.at(b.conn)) == 0 && s.room(b) > 0 {
-			return true
+	for _, p := range s.followed {
+		for _, i := range p.detached {
+			b := s.subs.at(i)
+			if b.waiting() > 0 && s.blocked(s.conns.at(b.conn)) == 0 && s.room(b) > 0 {
+				return true
+			}
 		}
 	}
 	return false

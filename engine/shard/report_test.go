@@ -225,8 +225,8 @@ func reportsAddUp(t *testing.T, seed uint64) {
 		}
 	}
 	for _, r := range a.rigs {
-		if len(r.s.detached) > 0 || len(r.closed) > 0 {
-			t.Errorf("%d are detached, %d closed", len(r.s.detached), len(r.closed))
+		if n := r.s.stats.Detached.Load(); n > 0 || len(r.closed) > 0 {
+			t.Errorf("%d are detached, %d closed", n, len(r.closed))
 		}
 	}
 }

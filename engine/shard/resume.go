@@ -29,12 +29,20 @@ func (r resumed) line() string {
 	}
 }
 
-// resuming is a SUBSCRIBE with last-message-id that waits for this shard to come as far as the client.
+// resuming is a SUBSCRIBE with last-message-id that waits for this shard to come as far as the client, or for the search
+// of what its client has missed.
 type resuming struct {
-	seen     []bus.Position
+	search   history.Resume
 	deadline uint32 // ms
 	token    uint32 // of the RECEIPT
 	answer   bool
+}
+
+// early is what a user's subscription keeps of its resume while pushes wait in the project's unicast queue that came before
+// the answer.
+type early struct {
+	from, until uint64 // numbers in the queue at SUBSCRIBE, and at the answer
+	seen        []bus.Position
 }
 
 // behindTime is how long a shard that is behind the client has to catch up.
@@ -43,9 +51,8 @@ const behindTime = 2000 // ms
 // resume begins a subscription with what its client has missed.
 func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	r := &resuming{deadline: s.millis() + behindTime, answer: ev.HasReceipt}
-	seen, err := bus.ParsePositions(string(ev.Resume))
-	if err == nil {
-		r.seen = seen
+	if seen, err := bus.ParsePositions(string(ev.Resume)); err == nil {
+		r.search = history.NewResume(seen)
 	}
 	s.detach(i)
 	b := s.subs.at(i)
@@ -62,8 +69,9 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	s.followSoon(c)
 }
 
-// tryResume answers a resume unless this shard has yet to come as far as the client, or the RECEIPT would have to wait
-// for others before it: it says what the messages behind it are. It reports whether the subscription may go on.
+// tryResume answers a resume unless this shard has yet to come as far as the client, the search of what was missed is not
+// at its end, or the RECEIPT would have to wait for others before it: it says what the messages behind it are. It reports
+// whether the subscription may go on.
 func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
@@ -71,44 +79,67 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	if r.answer && !c.sess.Next(r.token) {
 		return false
 	}
-	applied := l.p.applied
-	if behind(r.seen, applied) && int32(s.millis()-r.deadline) < 0 {
+	p := l.p
+	seen := r.search.Seen()
+	late := behind(seen, p.applied)
+	if late && int32(s.millis()-r.deadline) < 0 {
 		return false
 	}
-	b.begun()
-	f.resumed = resumedGap
-	b.gaps = l.gaps // the answer is about those too
-	var missed []*history.Entry
-	if len(r.seen) > 0 && !behind(r.seen, applied) {
-		found, complete := l.p.settings.History.Since(wanted(c, l), r.seen, applied)
-		if complete {
-			f.resumed = resumedAll
-			missed = found
-		}
+	past, answer := history.Cursor{}, history.Gap
+	if len(seen) > 0 && !late {
+		past, answer = p.settings.History.Resume(wanted(c, l), &r.search, p.applied, l.given())
 	}
-	if f.resumed == resumedAll {
+	switch answer {
+	case history.Unsure:
+		s.unfinished = true
+		return false
+	case history.Whole:
+		f.resumed = resumedAll
 		s.stats.Resumed.Add(1)
-	} else {
+	default:
+		f.resumed = resumedGap
+		past = history.From(p.taken)
 		s.stats.ResumeGaps.Add(1)
 	}
-	line := f.resumed.line() + positionLine(passed(applied, r.seen, missed))
-	// It begins here: what came since SUBSCRIBE was missed too, or lies before the position that is answered.
-	if l.kind == userQueue {
-		missed = append(missed, s.own(c, b, r.seen)...)
-		slices.SortFunc(missed, history.Compare)
-		f.from = l.p.unicast.next()
-	} else {
-		f.cursor = l.tail()
-	}
-	for _, e := range missed {
-		e.AddMatched(1)
-	}
-	f.backlog = missed
+	b.begun()
+	b.gaps = l.gaps // the answer is about those too
+	line := f.resumed.line() + positionLine(l.passed(seen, answer, &past))
+	s.begin(b, past, answer, seen)
 	f.progress = s.millis()
 	if r.answer {
 		s.settle(c, r.token, line)
 	}
 	return c.state == stateOpen && c.sess.Phase == session.Connected
+}
+
+// begin has b, whose resume is answered, go on with past. What came since SUBSCRIBE was missed too, or lies before the
+// position that is answered; but pushes to the very session, of which history gives a resume nothing, are b's from
+// SUBSCRIBE on: those that came are in its cursor, others may wait for their turn.
+func (s *Shard) begin(b *sub, past history.Cursor, answer history.Answer, seen []bus.Position) {
+	f, l := b.follow, b.log
+	if l.kind != userQueue {
+		f.past, f.cursor = past, l.tail()
+		return
+	}
+	u := &l.p.unicast
+	past.Join(&f.past)
+	f.past = past
+	if u.entries.Len() > 0 {
+		f.early = &early{f.from, u.next(), seen}
+	}
+	if f.from = u.next(); answer == history.Whole {
+		f.from = u.untouched()
+	}
+}
+
+// given is the number in history behind the last push that l's subscriptions were given, or have in their log. A user's
+// gets those that wait in the unicast queue when their turn comes.
+func (l *log) given() uint64 {
+	u := &l.p.unicast
+	if at := u.untouched(); l.kind == userQueue && at < u.next() {
+		return u.entries.At(int(at - u.base)).Number()
+	}
+	return l.p.taken
 }
 
 // begun is called when a resuming subscription begins, or ends.
@@ -130,7 +161,7 @@ func (s *Shard) abandon(c *Conn, i uint32) {
 func wanted(c *Conn, l *log) history.Wanted {
 	switch l.kind {
 	case patterned:
-		return history.Wanted{Match: l.pattern.Match}
+		return history.Wanted{Match: l.pattern}
 	case userQueue:
 		return history.Wanted{Chain: history.UserKey(c.user, l.name)}
 	default:
@@ -138,37 +169,20 @@ func wanted(c *Conn, l *log) history.Wanted {
 	}
 }
 
-// passed is the position that a resumed subscription has behind it: what the shard has applied, but where pushes are
-// yet to be given only what the client had.
-func passed(applied map[int32]bus.Position, seen []bus.Position, missed []*history.Entry) map[int32]bus.Position {
-	if len(missed) == 0 {
-		return applied
+// passed is the position that a resumed subscription has behind it: what the shard has applied, but where pushes are, or
+// may be, yet to be given only what the client had.
+func (l *log) passed(seen []bus.Position, answer history.Answer, past *history.Cursor) map[int32]bus.Position {
+	waits := answer == history.Whole && l.kind == userQueue && l.p.unicast.entries.Len() > 0
+	if past.Empty() && !waits {
+		return l.p.applied
 	}
-	all := maps.Clone(applied)
+	all := maps.Clone(l.p.applied)
 	for _, pos := range seen {
-		if slices.ContainsFunc(missed, func(e *history.Entry) bool { return e.Position.Partition == pos.Partition }) {
+		if waits || past.Has(pos.Partition) {
 			all[pos.Partition] = pos
 		}
 	}
 	return all
-}
-
-// own are the pushes to c's very session that came since SUBSCRIBE and that its client has not seen. History has no
-// chain of them.
-func (s *Shard) own(c *Conn, b *sub, seen []bus.Position) (own []*history.Entry) {
-	for _, e := range b.follow.backlog {
-		if e.Session != "" && !has(seen, e.Position) {
-			own = append(own, e)
-		}
-	}
-	u := &b.log.p.unicast
-	for n := max(b.follow.from, u.base); n < u.next(); n++ {
-		e := u.entries.At(int(n - u.base))
-		if e.Session != "" && e.Destination == b.log.name && s.addressee(b.log.p, e) == c && !has(seen, e.Position) {
-			own = append(own, e)
-		}
-	}
-	return own
 }
 
 // has reports whether a client that has seen these positions has what is at pos.

@@ -29,18 +29,20 @@ type Shard struct {
 	projects map[string]*project
 	tenants  map[string]*tenant
 	ready    fifo.List[*project] // with work, in turn
-	soon     fifo.List[Ref]      // connections whose detached subscriptions are to be tried soon
-	detached []uint32            // subscriptions that go at their own pace
-	retry    int                 // how far this tick's walk over them has come
+	followed []*project          // with subscriptions that go at their own pace
+	soon     fifo.List[*project] // of them those with some that are to be tried soon, in turn
+	walks    fifo.List[*project] // and those whose walk of this tick is not at its end, in turn
+	shares   map[uint32]int64    // ns that these connections' tries have taken in this tick
 	tick     uint32              // the wheel should be here
 
-	turn    *Conn // whose input is being handled
-	late    bool  // it had to wait
-	doing   doing
-	frames  scratch
-	given   []*history.Entry // that a detached subscription is being given
-	matched []*log           // by the push that is being routed
-	now     int64
+	turn       *Conn // whose input is being handled
+	late       bool  // it had to wait
+	doing      doing
+	frames     scratch
+	given      []*history.Entry // that a detached subscription is being given
+	unfinished bool             // its search or its scan, when the attempt ended
+	matched    []*log           // by the push that is being routed
+	now        int64
 }
 
 // slice is the longest a loop works on deliveries before it serves its sockets again.
@@ -61,6 +63,7 @@ func New(conf Config, env Env) *Shard {
 		ids:      map[subKey]*subID{},
 		projects: map[string]*project{},
 		tenants:  map[string]*tenant{},
+		shares:   map[uint32]int64{},
 	}
 	s.machine = session.NewMachine(conf.Session, s.admit)
 	s.clock()
@@ -147,9 +150,7 @@ func (s *Shard) endTurn(c *Conn) {
 // Tick lets time pass. The node's ticker has the loop call it every 20 ms or so, before Run.
 func (s *Shard) Tick() {
 	s.tick = uint32(s.clock() / 1e6 / tickMillis)
-	if s.retry >= len(s.detached) {
-		s.retry = 0
-	}
+	s.walkAgain()
 }
 
 // Run does what waits, for one slice at most, and reports whether more is left: then it wants to be called again as

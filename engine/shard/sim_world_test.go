@@ -14,7 +14,6 @@ const (
 	microsecond = int64(time.Microsecond)
 	millisecond = int64(time.Millisecond)
 	second      = int64(time.Second)
-	tickTime    = tickMillis * millisecond
 )
 
 // simWall is the wall clock when the simulation begins.

@@ -16,6 +16,14 @@ type unicast struct {
 
 func (u *unicast) next() uint64 { return u.base + uint64(u.entries.Len()) }
 
+// untouched is the number of the oldest that nobody was given.
+func (u *unicast) untouched() uint64 {
+	if u.begun {
+		return u.base + 1
+	}
+	return u.base
+}
+
 func (u *unicast) pop() {
 	u.entries.Pop().Done()
 	u.base++
@@ -98,18 +106,17 @@ func (s *Shard) deliverTo(c *Conn, e *history.Entry, number uint64) (used int) {
 // give writes e to a user's subscription at once, or puts it behind what already waits for it.
 func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 	b := s.subs.at(i)
+	if b.loose && !b.follow.wants(e, number) {
+		return 1
+	}
 	if !b.loose || number >= b.follow.from && b.follow.resuming == nil {
 		e.AddMatched(1)
 	}
-	if b.loose {
-		if number >= b.follow.from {
-			b.follow.backlog = append(b.follow.backlog, e)
-		}
-		return 1
-	}
-	if s.blocked(c) > 0 || s.room(b) < 1 {
+	if !b.loose && (s.blocked(c) > 0 || s.room(b) < 1) {
 		s.detach(i)
-		b.follow.backlog = append(b.follow.backlog, e)
+	}
+	if b.loose {
+		b.log.p.settings.History.Extend(&b.follow.past, e)
 		return 1
 	}
 	s.frames.begin()
@@ -125,4 +132,22 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		}
 	}
 	return cost(n)
+}
+
+// wants reports whether a push of the project's unicast queue is for a user's detached subscription. What comes to its
+// session before its resume is answered is, what comes to its user then is for the resume to find.
+func (f *follow) wants(e *history.Entry, number uint64) bool {
+	if f.resuming != nil {
+		return e.Session != "" && number >= f.from && !has(f.resuming.search.Seen(), e.Position)
+	}
+	if at := f.early; at != nil && number < at.until {
+		return (number >= f.from || e.Session != "" && number >= at.from) && !has(at.seen, e.Position)
+	}
+	return number >= f.from
+}
+
+// settled reports whether all that is not for a user's detached subscription has left the queue, of which base is the
+// oldest.
+func (f *follow) settled(base uint64) bool {
+	return base >= f.from && (f.early == nil || base >= f.early.until)
 }

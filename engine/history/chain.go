@@ -1,0 +1,179 @@
+package history
+
+import (
+	"slices"
+	"sort"
+
+	"stentor/engine/fifo"
+)
+
+// Keys of chains. No destination begins with these marks, so that no key is another's.
+const (
+	userMark    = "\x00"
+	sessionMark = "\x01"
+)
+
+// UserKey names the chain of pushes to user's destination.
+func UserKey(user, destination string) string { return userMark + user + "\x00" + destination }
+
+// chain is the pushes of one destination, of one user's or of one session's, in one partition, and its floor. Its numbers
+// count on while it is there, so that a cursor knows how many pushes it has lost.
+type chain struct {
+	log     *Log
+	key     string // the strings of its entries are parts of it
+	sibling *chain // of the same key in another partition
+	entries fifo.List[*Entry]
+	first   uint64 // number of the oldest of entries
+
+	// floor is the offset of the newest push that was evicted, and floorSeq that push's number in the Log, plus 1; 0 when
+	// there was none, or it was forgotten.
+	floor     int64
+	floorSeq  uint64
+	partition int32
+}
+
+func (c *chain) session() bool { return c.key[0] == sessionMark[0] }
+func (c *chain) topic() bool   { return c.key[0] == '/' }
+func (c *chain) quiet() bool   { return c.entries.Len() == 0 }
+func (c *chain) end() uint64   { return c.first + uint64(c.entries.Len()) }
+
+// above is the number of the first push that stands above offset.
+func (c *chain) above(offset int64) uint64 {
+	return c.first + uint64(sort.Search(c.entries.Len(), func(i int) bool { return c.entries.At(i).Position.Offset > offset }))
+}
+
+// from is the number of the first push whose number in the Log is not below seq.
+func (c *chain) from(seq uint64) uint64 {
+	return c.first + uint64(sort.Search(c.entries.Len(), func(i int) bool { return c.entries.At(i).seq >= seq }))
+}
+
+// chainOf finds or makes the chain of e, and has e's strings be parts of its key.
+func (l *Log) chainOf(e *Entry) *chain {
+	at := 0 // where the destination begins in the key
+	l.key = l.key[:0]
+	switch {
+	case e.Session != "":
+		l.key = append(append(append(l.key, sessionMark...), e.Session...), 0)
+		at = len(l.key)
+	case e.User != "":
+		l.key = append(append(append(l.key, userMark...), e.User...), 0)
+		at = len(l.key)
+	}
+	l.key = append(l.key, e.Destination...)
+	head := l.chains[string(l.key)]
+	c := head
+	for c != nil && c.partition != e.Position.Partition {
+		c = c.sibling
+	}
+	if c == nil {
+		c = &chain{log: l, partition: e.Position.Partition, sibling: head}
+		if head != nil {
+			c.key = head.key
+		} else {
+			c.key = string(l.key)
+		}
+		l.chains[c.key] = c
+		l.bytes.Add(c.size())
+	}
+	e.Destination = c.key[at:]
+	switch {
+	case e.Session != "":
+		e.Session = c.key[1 : at-1]
+	case e.User != "":
+		e.User = c.key[1 : at-1]
+	}
+	return c
+}
+
+// drop forgets a chain without pushes and without a floor. Who still has a cursor in it keeps the chain, and finds that
+// all of it is gone.
+func (l *Log) drop(c *chain) {
+	l.bytes.Add(-c.size())
+	head := l.chains[c.key]
+	switch {
+	case head != c:
+		for head.sibling != c {
+			head = head.sibling
+		}
+		head.sibling = c.sibling
+	case c.sibling == nil:
+		delete(l.chains, c.key)
+	default:
+		l.chains[c.key] = c.sibling
+	}
+}
+
+// floors are the chains that have one, the one raised last at the end: places in order of what was evicted. A chain whose
+// floor was raised leaves its old place empty.
+type floors struct {
+	places []floorPlace
+	live   int
+}
+
+type floorPlace struct {
+	seq   uint64 // floorSeq of the chain, while this is its place
+	chain *chain
+}
+
+func (p floorPlace) taken() bool { return p.chain.floorSeq == p.seq }
+
+// from is the index of the first place with a number not below seq.
+func (f *floors) from(seq uint64) int {
+	return sort.Search(len(f.places), func(i int) bool { return f.places[i].seq >= seq })
+}
+
+func (f *floors) push(c *chain) {
+	f.places = append(f.places, floorPlace{c.floorSeq, c})
+	if len(f.places) > 2*f.live+64 {
+		f.places = slices.DeleteFunc(f.places, func(p floorPlace) bool { return !p.taken() })
+	}
+}
+
+// raise notes that e, the oldest of c, is evicted.
+func (l *Log) raise(c *chain, e *Entry) {
+	p := l.partitions[c.partition]
+	if c.topic() {
+		p.gone = max(p.gone, e.Position.Offset) // a partition may have stepped back
+	}
+	if c.floorSeq == 0 {
+		c.floor = -1
+		l.floors.live++
+		l.bytes.Add(floorCost)
+	}
+	c.floor = max(c.floor, e.Position.Offset)
+	c.floorSeq = e.seq + 1
+	l.floors.push(c)
+}
+
+// forgetFloors keeps the floors of quiet chains to a quarter of what may be kept: the oldest go first, and their
+// partition remembers up to where some are missing.
+func (l *Log) forgetFloors() {
+	n := 0
+	for ; l.quiet > l.bounds.Bytes/4 && n < len(l.floors.places); n++ {
+		place := l.floors.places[n]
+		if !place.taken() {
+			continue
+		}
+		c := place.chain
+		p := l.partitions[c.partition]
+		lost := &p.lost[c.kind()]
+		*lost = max(*lost, c.floor)
+		c.floorSeq = 0
+		l.floors.live--
+		l.bytes.Add(-floorCost)
+		if c.quiet() {
+			l.quiet -= c.size()
+			l.drop(c)
+		}
+	}
+	clear(l.floors.places[:n])
+	l.floors.places = l.floors.places[n:]
+}
+
+// kind of chains whose forgotten floors count together.
+func (c *chain) kind() int {
+	if c.topic() {
+		return 0
+	}
+	return 1
+}
