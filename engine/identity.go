@@ -12,7 +12,7 @@ import (
 // Authenticate implements shard.Env: what CONNECT carries counts, else what the handshake carried.
 func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *session.Failure)) (shard.Identity, *session.Failure, bool) {
 	n := e.node
-	show := auth.Credentials{EndpointProject: c.Admission.Endpoint, Project: c.Admission.Project, Token: c.Admission.Token}
+	show := auth.Credentials{EndpointProject: c.Admission.Endpoint, Project: c.Admission.Project, Token: c.Admission.Token, Source: client(c.Admission.Address.Addr())}
 	if project, ok := c.Header(n.opts.ProjectHeader); ok && project != "" {
 		if show.Project != "" && show.Project != project {
 			return shard.Identity{}, &session.Failure{

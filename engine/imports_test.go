@@ -25,7 +25,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/session", "engine/ws"},
 		modules: []string{"github.com/gobwas/ws"},
 	},
-	"engine/auth": {own: []string{"engine/destination"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"engine/auth": {own: []string{"engine/destination", "engine/fifo"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine": {
 		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/proxyproto", "engine/session", "engine/shard", "engine/ws"},
 		modules: []string{

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ type Credentials struct {
 	Project         string // by header or query
 	EndpointProject string // by the path it connected to
 	Token           string
+	Source          netip.Addr // the address or network that it comes from, which has a share of the workers
 }
 
 // Identity is what is known of a client that was let in.
@@ -37,7 +39,7 @@ type Stats struct {
 	Verified     uint64 // tokens that were accepted by a worker
 	Refused      uint64 // tokens that were refused by a worker
 	CacheHits    uint64
-	Busy         uint64 // answers "unavailable" because the queue was full
+	Busy         uint64 // answers "unavailable" because the queue was full, and who asked or was taken out had the most in it
 	Panics       uint64 // of the verification; the token was refused
 	Queued       int    // tokens that wait now
 	CacheEntries int    // slots of the cache in use
@@ -49,17 +51,15 @@ type Authenticator struct {
 	fallback string
 	now      func() time.Time
 	cache    *cache
-	jobs     chan *job
+	queue    *queue
 	workers  sync.WaitGroup
-
-	closing sync.RWMutex // held for reading while a job is put in
-	closed  bool
 
 	verified, refused, hits, busy, panics atomic.Uint64
 }
 
 type job struct {
 	named, token string
+	source       netip.Addr
 	key          cacheKey
 	done         func(Identity, *Error)
 }
@@ -71,7 +71,7 @@ func NewAuthenticator(projects *Projects, o Options) *Authenticator {
 		fallback: o.DefaultProject,
 		now:      o.Now,
 		cache:    newCache(cmp.Or(o.CacheEntries, 8192)),
-		jobs:     make(chan *job, cmp.Or(o.Queue, 10000)),
+		queue:    newQueue(cmp.Or(o.Queue, 10000)),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -85,17 +85,13 @@ func NewAuthenticator(projects *Projects, o Options) *Authenticator {
 // Close answers what waits and returns when the workers have ended. Authenticate answers "unavailable" from then on. It
 // must not be called from a done function.
 func (a *Authenticator) Close() {
-	a.closing.Lock()
-	if !a.closed {
-		a.closed = true
-		close(a.jobs)
-	}
-	a.closing.Unlock()
+	a.queue.close()
 	a.workers.Wait()
 }
 
 // Authenticate says who a client is. With ok the answer is id, or err when that is not nil, and done is never called.
-// Without ok a worker calls done exactly once, possibly before Authenticate returns; done must not block.
+// Without ok done is called exactly once, possibly before Authenticate returns: by a worker, or by whoever fills the queue
+// and has less in it. It must not block.
 // Authenticate may be called from any goroutine and does not block.
 //
 // The project is the one that the client names, the endpoint's, the one whose issuer the token has, or the default one,
@@ -124,9 +120,18 @@ func (a *Authenticator) Authenticate(c Credentials, done func(Identity, *Error))
 		a.hits.Add(1)
 		return Identity{Project: set.list[e.project], User: e.user, Grant: e.grant, Expires: e.expires}, nil, true
 	}
-	if err := a.enqueue(&job{named: named, token: c.Token, key: key, done: done}); err != nil {
+	j := &job{named: named, token: c.Token, source: c.Source, key: key, done: done}
+	refused, err := a.queue.put(j)
+	switch {
+	case refused == nil:
+		return Identity{}, nil, false
+	case err == errBusy:
+		a.busy.Add(1)
+	}
+	if refused == j {
 		return Identity{}, err, true
 	}
+	refused.done(Identity{}, err)
 	return Identity{}, nil, false
 }
 
@@ -144,23 +149,8 @@ func (s *set) anonymous(name string) (Identity, *Error) {
 	return Identity{Project: project}, nil
 }
 
-func (a *Authenticator) enqueue(j *job) *Error {
-	a.closing.RLock()
-	defer a.closing.RUnlock()
-	if a.closed {
-		return errAuthenticator
-	}
-	select {
-	case a.jobs <- j:
-		return nil
-	default:
-		a.busy.Add(1)
-		return errBusy
-	}
-}
-
 func (a *Authenticator) work() {
-	for j := range a.jobs {
+	for j := a.queue.take(); j != nil; j = a.queue.take() {
 		id, err := a.verify(j)
 		if err != nil {
 			a.refused.Add(1)
@@ -203,7 +193,7 @@ func (a *Authenticator) Stats() Stats {
 		CacheHits:    a.hits.Load(),
 		Busy:         a.busy.Load(),
 		Panics:       a.panics.Load(),
-		Queued:       len(a.jobs),
+		Queued:       a.queue.len(),
 		CacheEntries: int(a.cache.used.Load()),
 	}
 }

@@ -57,7 +57,7 @@ type Credentials struct {
 // Auth bounds the verification of tokens.
 type Auth struct {
 	Workers      int `key:"workers" default:"0" range:"0..1024" doc:"Goroutines that verify signatures. 0: one per core."`
-	Queue        int `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. When the queue is full, clients are told to try later."`
+	Queue        int `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. Projects take turns, and in each the addresses of its clients. When the queue is full, those who have the most in it are told to try later."`
 	CacheEntries int `key:"cache_entries" default:"8192" range:"0..10000000" doc:"Verified tokens that are remembered until they expire, so that a reconnect costs no signature."`
 }
 
