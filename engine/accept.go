@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
+
+	"stentor/engine/ws"
 )
 
 // acceptor takes the connections of one listener from the kernel and spreads them over the loops. A goroutine of its
@@ -128,7 +130,7 @@ func (a *acceptor) relieve(listener uintptr) bool {
 		if err != nil {
 			return err == unix.EAGAIN
 		}
-		a.refuse(fd, unavailable)
+		a.refuse(fd, answers[ws.Unavailable])
 		a.net.errs.refused.Add(1)
 	}
 	return false

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"stentor/engine/shard"
@@ -17,14 +16,36 @@ var (
 	leaving = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
 	early   = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
 	crowded = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
+	hasty   = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
 	greedy  = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
-// refusals counts handshakes that met a bound of the node.
-type refusals struct{ full, greedy, crowded atomic.Uint64 }
+// refusals counts connections that met a bound of the node.
+type refusals struct{ full, greedy, hasty, crowded atomic.Uint64 }
+
+// count returns r as it is.
+func (c *refusals) count(r *ws.Refusal) *ws.Refusal {
+	switch r {
+	case ws.Unavailable:
+		c.full.Add(1)
+	case greedy:
+		c.greedy.Add(1)
+	case hasty:
+		c.hasty.Add(1)
+	case crowded:
+		c.crowded.Add(1)
+	}
+	return r
+}
+
+// answers are what a connection is told that is refused before its handshake was read.
+var answers = map[*ws.Refusal][]byte{
+	ws.Unavailable: ws.Unavailable.AppendTo(nil), greedy: greedy.AppendTo(nil), hasty: hasty.AppendTo(nil), crowded: crowded.AppendTo(nil),
+}
 
 // admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
-// too many. Any loop calls it.
+// too many. What a connection counts for was counted at accept, but for the client of a proxy that X-Forwarded-For tells.
+// Any loop calls it.
 func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
 	if n.draining.Load() {
 		return shard.Admission{}, leaving
@@ -45,25 +66,16 @@ func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refus
 		return shard.Admission{}, ws.Forbidden
 	}
 	if n.sockets.Load() > int64(n.capacity) {
-		n.refusals.full.Add(1)
-		return shard.Admission{}, ws.Unavailable
-	}
-	if n.greeting() > int64(n.opts.Limits.Unauthenticated) {
-		n.refusals.greedy.Add(1)
-		return shard.Admission{}, greedy
+		return shard.Admission{}, n.refusals.count(ws.Unavailable)
 	}
 	a := shard.Admission{Address: peer.Address, Endpoint: endpoint.Project}
 	if trusted && r.ForwardedFor != "" {
 		if real := ws.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
+			if refusal := n.identify(real); refusal != nil {
+				return shard.Admission{}, refusal
+			}
 			a.Address = netip.AddrPortFrom(real, 0)
 		}
-	}
-	if n.opts.Limits.PerAddress > 0 {
-		if !n.addresses.enter(a.Address.Addr(), n.opts.Limits.PerAddress) {
-			n.refusals.crowded.Add(1)
-			return shard.Admission{}, crowded
-		}
-		a.Counted = true
 	}
 	n.credentials(r, &a)
 	return a, nil
@@ -88,12 +100,12 @@ func (n *Node) trusts(a netip.Addr) bool {
 	return false
 }
 
-// greeting is how many sockets have yet to prove who they are.
-func (n *Node) greeting() (all int64) {
-	for _, l := range n.loops {
-		all += l.shard.Stats().Greeting.Load()
+// identify counts a connection of a trusted proxy for the client that it turns out to be.
+func (n *Node) identify(client netip.Addr) *ws.Refusal {
+	if n.trusts(client) {
+		return nil // another proxy
 	}
-	return all
+	return n.refusals.count(n.addresses.identify(client))
 }
 
 // credentials keeps what the handshake says about the client, for its CONNECT: browsers cannot see the answer to a
@@ -120,43 +132,4 @@ func bearer(authorization string) (token string, ok bool) {
 		return "", false
 	}
 	return strings.TrimSpace(token), true
-}
-
-// addresses counts connections by client address; of IPv6 a /64 is one client. It is used only with a limit set, and
-// only at the beginning and end of connections.
-type addresses struct {
-	mu    sync.Mutex
-	count map[netip.Addr]int
-}
-
-func client(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64)
-		return p.Addr()
-	}
-	return a
-}
-
-func (c *addresses) enter(a netip.Addr, limit int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.count == nil {
-		c.count = map[netip.Addr]int{}
-	}
-	a = client(a)
-	if c.count[a] >= limit {
-		return false
-	}
-	c.count[a]++
-	return true
-}
-
-func (c *addresses) leave(a netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a = client(a)
-	if c.count[a]--; c.count[a] <= 0 {
-		delete(c.count, a)
-	}
 }

@@ -11,6 +11,7 @@
 //	listen.go      TCP ports, descriptors
 //	socketfile.go  the file of a Unix socket
 //	proxied.go     connections that begin with a header of the PROXY protocol
+//	addresses.go   how many connections an address may have
 //	admit.go       who may open a WebSocket
 //	identity.go    who a client is
 //	projects.go    tenants: settings, history, limits; reload

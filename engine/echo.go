@@ -121,7 +121,7 @@ type echoConn struct {
 // arrive implements host.
 func (e *Echo) arrive(*arrival) (answer []byte, ok bool) {
 	if e.count() >= e.capacity || e.leaving.Load() {
-		return unavailable, false
+		return answers[ws.Unavailable], false
 	}
 	return nil, true
 }

@@ -111,16 +111,22 @@ func (n *Node) arrive(a *arrival) (answer []byte, ok bool) {
 		n.refuseHeader(a.peer, &n.headers.untrusted, "not one of listen.trusted_proxies")
 		return nil, false
 	}
-	if n.sockets.Add(1) > int64(n.capacity)+headroom {
+	refusal := ws.Unavailable
+	if n.sockets.Add(1) <= int64(n.capacity)+headroom {
+		refusal = n.addresses.arrive(a.peer.Addr(), !n.trusts(a.peer.Addr()))
+	}
+	if refusal != nil {
 		n.sockets.Add(-1)
-		n.overflow.Add(1)
-		return unavailable, false
+		return answers[n.refusals.count(refusal)], false
 	}
 	return nil, true
 }
 
 // lost implements host.
-func (n *Node) lost(*arrival) { n.sockets.Add(-1) }
+func (n *Node) lost(a *arrival) {
+	n.sockets.Add(-1)
+	n.addresses.leave(a.peer.Addr(), !n.trusts(a.peer.Addr()), true)
+}
 
 // open implements host.
 func (n *Node) open(loop int, c gnet.Conn, a *arrival) {
@@ -131,8 +137,6 @@ func (n *Node) open(loop int, c gnet.Conn, a *arrival) {
 		c.SetContext(conn)
 	}
 }
-
-var unavailable = ws.Unavailable.AppendTo(nil)
 
 // OnTraffic implements host.
 func (n *Node) OnTraffic(c gnet.Conn) gnet.Action {
@@ -185,4 +189,10 @@ func (e *env) Admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusa
 	return e.node.admit(r, peer)
 }
 
-func (e *env) Release(address netip.AddrPort) { e.node.addresses.leave(address.Addr()) }
+func (e *env) Known(address netip.AddrPort) {
+	e.node.addresses.known(address.Addr(), !e.node.trusts(address.Addr()))
+}
+
+func (e *env) Release(address netip.AddrPort, stranger bool) {
+	e.node.addresses.leave(address.Addr(), !e.node.trusts(address.Addr()), stranger)
+}

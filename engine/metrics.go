@@ -106,9 +106,10 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		}
 		number(limitsMet, prometheus.CounterValue, float64(sum), limit.String())
 	}
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.full.Load()+n.overflow.Load()), "connections")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.full.Load()), "connections")
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.crowded.Load()), "connections_per_address")
 	number(limitsMet, prometheus.CounterValue, float64(n.refusals.greedy.Load()), "unauthenticated")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.hasty.Load()), "unauthenticated_per_address")
 	var credentials, reserved uint64
 	for _, l := range n.loops {
 		credentials += l.shard.Stats().Credentials.Load()

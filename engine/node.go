@@ -65,7 +65,6 @@ type Node struct {
 	stop chan struct{} // ends ticker and relays
 	wg   sync.WaitGroup
 
-	overflow     atomic.Uint64 // connections closed at accept
 	panicLog     rate.Sometimes
 	authFailures *prometheus.CounterVec
 }
@@ -73,14 +72,15 @@ type Node struct {
 // New makes a node that does not listen yet. The caller gives it its bus before Start.
 func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n := &Node{
-		network:  newNetwork(opts.Log),
-		opts:     opts,
-		auth:     authenticator,
-		log:      opts.Log,
-		start:    time.Now(),
-		stop:     make(chan struct{}),
-		panicLog: rate.Sometimes{First: 10, Interval: time.Second},
-		headers:  headers{log: rate.Sometimes{First: 10, Interval: time.Second}},
+		network:   newNetwork(opts.Log),
+		opts:      opts,
+		auth:      authenticator,
+		log:       opts.Log,
+		start:     time.Now(),
+		stop:      make(chan struct{}),
+		addresses: newAddresses(opts.Limits),
+		panicLog:  rate.Sometimes{First: 10, Interval: time.Second},
+		headers:   headers{log: rate.Sometimes{First: 10, Interval: time.Second}},
 		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stentor_auth_failures_total", Help: "CONNECTs that were refused, by code.",
 		}, []string{"code"}),

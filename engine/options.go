@@ -49,8 +49,10 @@ type Limits struct {
 	Connections     int // sockets; also bounded by the descriptors that the process may open
 	PerAddress      int // of one client address (IPv6: /64); 0 unlimited
 	Unauthenticated int // not yet CONNECTED
-	PendingBytes    int64
-	PushAge         time.Duration // pushes older than this are not delivered; 0 unlimited
+	// UnauthenticatedPerAddress is how many of these one client address may have; 0: a tenth of the free places.
+	UnauthenticatedPerAddress int
+	PendingBytes              int64
+	PushAge                   time.Duration // pushes older than this are not delivered; 0 unlimited
 	// ReservedDescriptors are kept for everything that is not a client: the API's connections, files, the bus.
 	ReservedDescriptors int
 }

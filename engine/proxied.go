@@ -52,6 +52,10 @@ func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 	}
 	c.SetContext(w.conn)
 	if h.Source.IsValid() && !h.Source.Addr().IsUnspecified() {
+		if refusal := n.identify(h.Source.Addr()); refusal != nil {
+			_, _ = c.Write(answers[refusal])
+			return gnet.Close
+		}
 		l.shard.Introduce(w.conn, h.Source)
 	}
 	if in = in[size:]; len(in) > 0 {

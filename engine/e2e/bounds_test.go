@@ -246,7 +246,7 @@ func TestConnections(t *testing.T) {
 // TestUnauthenticated: those who have yet to show who they are have a limit of their own.
 func TestUnauthenticated(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.unauthenticated=3"}})
+	s := start(t, setup{set: []string{"limits.unauthenticated=3", "limits.unauthenticated_per_address=3"}})
 	var all []*peer
 	for range 3 {
 		all = append(all, s.greet(t))

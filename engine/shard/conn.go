@@ -43,7 +43,7 @@ type Conn struct {
 	port      uint16
 	address   [16]byte
 	state     connState
-	counted   bool // Env.Release is owed
+	stranger  bool // its CONNECT was never accepted
 	proxied   bool // Introduce was called
 	greeting  bool
 	pings     uint8 // sent since something was read
@@ -80,7 +80,7 @@ func (s *Shard) find(r Ref) *Conn {
 func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	idx := s.conns.take()
 	c := s.conns.at(idx)
-	*c = Conn{idx: idx, gen: c.gen + 1, socket: socket, state: stateOpen, greeting: true}
+	*c = Conn{idx: idx, gen: c.gen + 1, socket: socket, state: stateOpen, greeting: true, stranger: true}
 	s.clock()
 	c.lastRead, c.lastWrite = s.millis(), s.millis()
 	c.address, c.port = peer.Addr().As16(), peer.Port()
@@ -105,9 +105,7 @@ func (s *Shard) Gone(c *Conn) {
 	c.state = stateGone
 	s.depart(c)
 	s.unschedule(c)
-	if c.counted {
-		s.env.Release(c.addrPort())
-	}
+	s.env.Release(c.addrPort(), c.stranger)
 	s.stats.Connections.Add(-1)
 	c.socket, c.hello = nil, nil
 	c.sess = session.Session{}

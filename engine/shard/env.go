@@ -37,8 +37,10 @@ type Env interface {
 	// Join and Leave count the sessions of a project; Join refuses above the limit.
 	Join(p *Settings) bool
 	Leave(p *Settings)
-	// Release gives back what Admit counted against a client's address, when the connection is gone.
-	Release(address netip.AddrPort)
+	// Known says that the CONNECT of a client at this address was accepted.
+	Known(address netip.AddrPort)
+	// Release says that a connection of this address is gone; stranger when Known was never called for it.
+	Release(address netip.AddrPort, stranger bool)
 	// CloseWrite sends FIN, Close closes; Gone is called inside Close.
 	CloseWrite(Socket)
 	Close(Socket)
@@ -57,7 +59,6 @@ type Peer struct {
 // Admission is what the handshake said about a client.
 type Admission struct {
 	Address netip.AddrPort // the client's real address
-	Counted bool           // counted against its address
 	// Endpoint is the project of the endpoint's path; Project and Token come from the handshake's query and headers.
 	Endpoint, Project, Token string
 

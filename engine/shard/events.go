@@ -131,6 +131,8 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 		return
 	}
 	s.greeted(c)
+	c.stranger = false
+	s.env.Known(c.addrPort())
 	least := c.hello.least
 	c.hello = nil
 	c.user, c.rights = id.User, id.Rights

@@ -126,13 +126,14 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 
 func (r *rig) Allow(*Settings, int, int) error { return r.refuses }
 
-func (r *rig) Join(*Settings) bool    { return true }
-func (r *rig) Leave(*Settings)        {}
-func (r *rig) Release(netip.AddrPort) {}
-func (r *rig) CloseWrite(Socket)      {}
-func (r *rig) Close(s Socket)         { r.close(s.(*stubSocket)) }
-func (r *rig) Wake()                  { r.woken++ }
-func (r *rig) Panicked(string, any)   { r.panics++ }
+func (r *rig) Join(*Settings) bool          { return true }
+func (r *rig) Leave(*Settings)              {}
+func (r *rig) Known(netip.AddrPort)         {}
+func (r *rig) Release(netip.AddrPort, bool) {}
+func (r *rig) CloseWrite(Socket)            {}
+func (r *rig) Close(s Socket)               { r.close(s.(*stubSocket)) }
+func (r *rig) Wake()                        { r.woken++ }
+func (r *rig) Panicked(string, any)         { r.panics++ }
 
 func (r *rig) Forward(m *bus.Inbound, done func(error)) {
 	r.inbound = append(r.inbound, m)

@@ -93,7 +93,6 @@ func (s *Shard) admit(r *ws.Request) *ws.Refusal {
 		return refusal
 	}
 	c.hello = &admission
-	c.counted = admission.Counted
 	c.address, c.port = admission.Address.Addr().As16(), admission.Address.Port()
 	return nil
 }

@@ -240,8 +240,8 @@ func (w *world) leave() {
 // checkEmpty looks whether anything is left of those who left.
 func (w *world) checkEmpty() {
 	for _, n := range w.nodes {
-		if n.admitted != n.released {
-			w.failf("node %d: %d addresses were counted, %d released", n.index, n.admitted, n.released)
+		if n.opened != n.released || n.opened != n.known+n.strange {
+			w.failf("node %d: %d connections were opened, %d released, %d strangers among them; %d were known", n.index, n.opened, n.released, n.strange, n.known)
 		}
 		for _, sh := range n.shards {
 			s := sh.shard

@@ -23,10 +23,12 @@ type simNode struct {
 	instance uint32
 	shards   []*simShard
 	projects []*simProject
-	lag      int64 // nothing is read before this time
-	closed   bool  // takes no new clients
-	admitted int
-	released int
+	lag      int64          // nothing is read before this time
+	closed   bool           // takes no new clients
+	opened   int            // connections
+	released int            // of them
+	known    int            // of them
+	strange  int            // of those released
 	old      []*history.Log // of projects that were removed
 }
 
@@ -68,7 +70,7 @@ func (n *simNode) boot() {
 	n.life++
 	n.instance = uint32(n.index*1000 + n.life)
 	n.shards, n.projects, n.closed, n.lag = nil, nil, false, 0
-	n.admitted, n.released = 0, 0
+	n.opened, n.released, n.known, n.strange = 0, 0, 0, 0
 	n.old = nil
 	for i := range w.profile.Shards {
 		sh := &simShard{w: w, node: n}
@@ -414,11 +416,17 @@ func (e *simEnv) Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal) {
 	if r.Path != "/ws" {
 		return Admission{}, ws.NotFound
 	}
-	e.sh.node.admitted++
-	return Admission{Address: peer.Address, Counted: true, Token: strings.Clone(r.Query)}, nil
+	return Admission{Address: peer.Address, Token: strings.Clone(r.Query)}, nil
 }
 
-func (e *simEnv) Release(netip.AddrPort) { e.sh.node.released++ }
+func (e *simEnv) Known(netip.AddrPort) { e.sh.node.known++ }
+
+func (e *simEnv) Release(_ netip.AddrPort, stranger bool) {
+	e.sh.node.released++
+	if stranger {
+		e.sh.node.strange++
+	}
+}
 
 // Authenticate believes all that CONNECT says: "project", "user", and what will come of it.
 func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {

@@ -39,6 +39,7 @@ func (sh *simShard) connect(l *simLink) *simSocket {
 	k.wrote = sh.w.now
 	sh.sockets = append(sh.sockets, k)
 	sh.w.serial++
+	sh.node.opened++
 	k.conn = sh.shard.Open(k, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), uint16(sh.w.serial)))
 	return k
 }

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+
+	"stentor/engine/ws"
+)
+
+// addresses counts connections by the address of their client, from the moment that it is known: at accept, or when a
+// trusted proxy tells it. A trusted proxy's own address stands for nobody and is not counted. What is kept is an entry
+// of some 30 bytes for each address with strangers, and for each address at all when open connections have a limit.
+type addresses struct {
+	most      int // strangers of the node
+	mostEach  int // strangers of one address; 0: its part of what is free
+	mostOpen  int // connections of one address; 0 unlimited
+	mu        sync.Mutex
+	strangers int               // connections whose CONNECT has not been accepted, those of proxies too
+	fresh     map[uint64]uint32 // strangers by address
+	wide      map[uint64]uint32 // strangers by IPv6 /48
+	open      map[uint64]uint32 // all connections by address
+}
+
+// Of the places for strangers that are free, one address may take a tenth and, of IPv6, a /48 a quarter. So who holds
+// many of them finds fewer and fewer, and leaves some to everybody else: one address comes to an eleventh of them all, ten come
+// to a half, and a hundred leave a tenth.
+const (
+	freePart     = 10
+	freePartWide = 4
+)
+
+func newAddresses(l Limits) addresses {
+	return addresses{
+		most: l.Unauthenticated, mostEach: l.UnauthenticatedPerAddress, mostOpen: l.PerAddress,
+		fresh: map[uint64]uint32{}, wide: map[uint64]uint32{}, open: map[uint64]uint32{},
+	}
+}
+
+// arrive counts a connection that was accepted. client is false for a trusted proxy's.
+func (c *addresses) arrive(a netip.Addr, client bool) *ws.Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.strangers >= c.most {
+		return greedy
+	}
+	if client {
+		if refusal := c.enter(a); refusal != nil {
+			return refusal
+		}
+	}
+	c.strangers++
+	return nil
+}
+
+// identify counts a connection of a trusted proxy for the client that it speaks for.
+func (c *addresses) identify(a netip.Addr) *ws.Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.enter(a)
+}
+
+func (c *addresses) enter(a netip.Addr) *ws.Refusal {
+	key, wide, six := addressKeys(a)
+	free := c.most - c.strangers
+	each := c.mostEach
+	if each == 0 {
+		each = max(1, free/freePart)
+		if six && int(c.wide[wide]) >= max(1, free/freePartWide) {
+			return hasty
+		}
+	}
+	switch {
+	case c.mostOpen > 0 && int(c.open[key]) >= c.mostOpen:
+		return crowded
+	case int(c.fresh[key]) >= each:
+		return hasty
+	}
+	c.fresh[key]++
+	if six {
+		c.wide[wide]++
+	}
+	if c.mostOpen > 0 {
+		c.open[key]++
+	}
+	return nil
+}
+
+// known takes a connection out of the strangers.
+func (c *addresses) known(a netip.Addr, client bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.greet(a, client)
+}
+
+func (c *addresses) greet(a netip.Addr, client bool) {
+	c.strangers--
+	if client {
+		key, wide, six := addressKeys(a)
+		less(c.fresh, key)
+		if six {
+			less(c.wide, wide)
+		}
+	}
+}
+
+// leave takes back all that was counted for a connection.
+func (c *addresses) leave(a netip.Addr, client, stranger bool) {
+	if !stranger && (!client || c.mostOpen == 0) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if stranger {
+		c.greet(a, client)
+	}
+	if client && c.mostOpen > 0 {
+		key, _, _ := addressKeys(a)
+		less(c.open, key)
+	}
+}
+
+func less(m map[uint64]uint32, key uint64) {
+	if n := m[key]; n > 1 {
+		m[key] = n - 1
+	} else {
+		delete(m, key)
+	}
+}
+
+// addressKeys are what a client's address counts as: of IPv6 its /64, and its /48 beside it. IPv4 has a part of IPv6's
+// space that is nobody's.
+func addressKeys(a netip.Addr) (key, wide uint64, six bool) {
+	if a = a.Unmap(); a.Is4() {
+		b := a.As4()
+		return 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:])), 0, false
+	}
+	b := a.As16()
+	key = binary.BigEndian.Uint64(b[:8])
+	return key, key >> 16, true
+}
+
+// client is the address, or of IPv6 the /64, that counts as one client.
+func client(a netip.Addr) netip.Addr {
+	if a = a.Unmap().WithZone(""); a.Is6() {
+		p, _ := a.Prefix(64)
+		return p.Addr()
+	}
+	return a
+}
