@@ -121,8 +121,9 @@ func (e *env) Leave(s *shard.Settings) {
 	}
 }
 
-// Allow implements shard.Env. What a project's clients send counts against its pushes a second. Several at once are one
-// transaction, of which nothing is to go out unless there is room for all of it; with one the bus looks itself.
+// Allow implements shard.Env. What a project's clients send counts against its pushes a second and its bytes on the way,
+// of which they leave a half to the back ends: clients cannot have these refused. Several at once are one transaction, of
+// which nothing is to go out unless there is room for all of it.
 func (e *env) Allow(s *shard.Settings, sends, bytes int) error {
 	p := e.node.project(s.Name)
 	if p == nil {
@@ -132,20 +133,27 @@ func (e *env) Allow(s *shard.Settings, sends, bytes int) error {
 		return bus.ErrClosed
 	}
 	pushes := p.pushes.Load()
-	if sends > 1 {
-		if pushes.Limit() != rate.Inf && sends > pushes.Burst() {
-			p.limited.Add(1)
-			return shard.ErrNever
-		}
-		if err := e.node.bus.Room(s.Name, sends, bytes); err != nil {
-			return err
-		}
+	if sends > 1 && pushes.Limit() != rate.Inf && sends > pushes.Burst() {
+		p.limited.Add(1)
+		return shard.ErrNever
 	}
-	if !pushes.AllowN(time.Now(), sends) {
+	if err := e.node.bus.Room(s.Name, sends, bytes+int(e.node.opts.Limits.PendingBytes/2)); err != nil {
+		return err
+	}
+	if now := time.Now(); !leavesHalf(pushes, now, sends) || !pushes.AllowN(now, sends) {
 		p.limited.Add(1)
 		return bus.ErrRateLimited
 	}
 	return nil
+}
+
+// leavesHalf reports whether a bucket is half full without n of its tokens. More than half go out of a full one only.
+func leavesHalf(bucket *rate.Limiter, now time.Time, n int) bool {
+	if bucket.Limit() == rate.Inf {
+		return true
+	}
+	tokens, burst := bucket.TokensAt(now), float64(bucket.Burst())
+	return tokens >= burst || tokens-float64(n) >= float64(bucket.Burst()/2)
 }
 
 // Publish implements shard.Env.

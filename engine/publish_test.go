@@ -83,7 +83,8 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
-// What a project's clients send counts against its pushes a second. Of a transaction everything has room, or nothing.
+// What a project's clients send counts against its pushes a second, and leaves a half to the back ends. Of a transaction
+// everything has room, or nothing.
 func TestSendsAreLimited(t *testing.T) {
 	n, stop := startNodeWith(t, nil, func(o *Options) { o.Limits.PendingBytes = 1000 })
 	e := &env{node: n.Node}
@@ -98,18 +99,32 @@ func TestSendsAreLimited(t *testing.T) {
 	allow("shop", 1000, 1, nil)
 	p.pushes.Store(rate.NewLimiter(rate.Every(time.Hour), 4))
 	allow("shop", 5, 1, shard.ErrNever)
-	allow("shop", 3, 1, nil)
+	allow("shop", 1, 1, nil)
 	allow("shop", 2, 1, bus.ErrRateLimited)
 	allow("shop", 1, 1, nil)
 	allow("shop", 1, 1, bus.ErrRateLimited)
-	if limited := p.limited.Load(); limited != 3 {
+	for range 2 { // the back end has its half
+		if !p.pushes.Load().Allow() {
+			t.Error("a back end's push is refused beside many of clients")
+		}
+	}
+	allow("shop", 1, 1, bus.ErrRateLimited)
+	p.pushes.Store(rate.NewLimiter(rate.Every(time.Hour), 4))
+	allow("shop", 3, 1, nil) // more than half, of a full bucket
+	allow("shop", 1, 1, bus.ErrRateLimited)
+	if limited := p.limited.Load(); limited != 5 {
 		t.Errorf("%d counted", limited)
 	}
 	p.pushes.Store(rate.NewLimiter(rate.Inf, 0))
-	waiting := history.NewEntry(bus.Position{Epoch: 1, Offset: 1 << 20}, &bus.Record{Destination: "/topic/shop/a", Body: make([]byte, 600)}, 0, 0)
+	waiting := history.NewEntry(bus.Position{Epoch: 1, Offset: 1 << 20}, &bus.Record{Destination: "/topic/shop/a", Body: make([]byte, 100)}, 0, 0)
 	p.history.Append(waiting, 1)
-	allow("shop", 2, 500, bus.ErrBusy)
-	allow("shop", 2, 10, nil)
+	pending := int(p.history.Pending())
+	allow("shop", 2, 500-pending+1, bus.ErrBusy)
+	allow("shop", 1, 500-pending+1, bus.ErrBusy)
+	allow("shop", 1, 500-pending, nil)
+	if err := n.Admit("shop", 1000-pending); err != nil {
+		t.Errorf("no room for a back end: %v", err)
+	}
 	waiting.Done()
 	stop()
 	allow("shop", 1, 1, bus.ErrClosed)

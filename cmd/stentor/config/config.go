@@ -120,7 +120,7 @@ type Limits struct {
 	ReplyBytes            ByteSize `key:"reply_bytes" default:"64KiB" range:"1KiB..16MiB" doc:"Size of the answers (receipts, pongs) that one client has not read. A client that lets more wait is closed."`
 	PushBytes             ByteSize `key:"push_bytes" default:"1MiB" range:"1KiB..256MiB" doc:"Size of a push. More is answered with 413."`
 	BatchBytes            ByteSize `key:"batch_bytes" default:"8MiB" range:"1KiB..1GiB" doc:"Size of a request with several pushes."`
-	PendingBytes          ByteSize `key:"pending_bytes" default:"32MiB" range:"1MiB..64GiB" doc:"Per project: pushes accepted and not yet handed to every subscriber. More are answered with 503 and Retry-After."`
+	PendingBytes          ByteSize `key:"pending_bytes" default:"32MiB" range:"1MiB..64GiB" doc:"Per project: pushes accepted and not yet handed to every subscriber. More are answered with 503 and Retry-After. What clients SEND finds half of it: the other half is the back ends'."`
 	APIConnections        int      `key:"api_connections" default:"512" range:"2..100000" doc:"Connections to the HTTP API. One in 16 never has a request with a key: probes and newcomers get in whatever keys' owners do, of whom one uses at most four times what is left for others. Beyond that a request is answered with 429 or 503."`
 	APIBytes              ByteSize `key:"api_bytes" default:"64MiB" range:"1MiB..64GiB" doc:"What requests to the HTTP API hold in memory together: bodies as they come, answers on their way. One project has at most as much as is left for others. Beyond that a request is answered with 429 or 503."`
 }
@@ -177,5 +177,5 @@ type Slow struct {
 // ProjectLimits has the bounds of a project.
 type ProjectLimits struct {
 	Connections     int `key:"connections" default:"0" range:"0..10000000" doc:"Connections of this project on this node. 0: no limit of its own."`
-	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project. More are answered with 429. 0: no limit."`
+	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project, what its clients SEND included, who leave half of a second's to the back ends. More are answered with 429. 0: no limit."`
 }
