@@ -44,6 +44,7 @@ const (
 // cache remembers verified tokens: at most about as many as asked for, each until it expires, the set of projects
 // changes, or its slot is needed. Any goroutine may use it.
 type cache struct {
+	held  [256]atomic.Int64        // slots of a project, by its index modulo that
 	locks [cacheStripes]sync.Mutex // of the sets whose index leaves that remainder
 	sets  []*[cacheWays]entry      // made when first needed
 	used  atomic.Int64             // slots that hold anything, usable or not
@@ -73,7 +74,8 @@ func (c *cache) get(k cacheKey, generation uint32, now int64) (entry, bool) {
 	return entry{}, false
 }
 
-// put stores e in its old slot, else in one that is of no use any more, else in any.
+// put stores e in its old slot, else in one that is of no use any more, else in one of the project that has the most: a
+// project with many tokens forgets its own.
 func (c *cache) put(e entry, now int64) {
 	set, lock := c.place(e.key)
 	lock.Lock()
@@ -81,19 +83,39 @@ func (c *cache) put(e entry, now int64) {
 	if *set == nil {
 		*set = new([cacheWays]entry)
 	}
-	victim := int(e.key[len(e.key)-1]) % cacheWays
-	for i := range *set {
-		if (*set)[i].key == e.key {
-			victim = i
-			break
-		}
-		if !(*set)[i].usable(e.generation, now) {
-			victim = i
-		}
-	}
-	slot := &(*set)[victim]
+	slot := &(*set)[victim(*set, &e, now, func(project uint32) int64 { return c.holds(project).Load() })]
 	if slot.generation == 0 {
 		c.used.Add(1)
+	} else {
+		c.holds(slot.project).Add(-1)
 	}
+	c.holds(e.project).Add(1)
 	*slot = e
+}
+
+func (c *cache) holds(project uint32) *atomic.Int64 { return &c.held[project%uint32(len(c.held))] }
+
+// victim is the slot of set that is to go for e. Among those of the project that has the most, e's key chooses.
+func victim(set *[cacheWays]entry, e *entry, now int64, holds func(project uint32) int64) (at int) {
+	first := int(e.key[len(e.key)-1]) % cacheWays
+	at, most := first, int64(-1)
+	dead := -1
+	for i := range cacheWays {
+		i := (first + i) % cacheWays
+		s := &set[i]
+		switch {
+		case s.key == e.key:
+			return i
+		case !s.usable(e.generation, now):
+			dead = i
+		default:
+			if n := holds(s.project); n > most {
+				at, most = i, n
+			}
+		}
+	}
+	if dead >= 0 {
+		return dead
+	}
+	return at
 }

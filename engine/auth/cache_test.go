@@ -72,6 +72,40 @@ func TestCachePrefersDeadEntries(t *testing.T) {
 	}
 }
 
+// TestCacheIsShared: a project that shows ever more tokens pushes its own out, not those of others.
+func TestCacheIsShared(t *testing.T) {
+	c := newCache(512)
+	const small = 20
+	put := func(i int, project uint32) entry {
+		e := entryOf(i)
+		e.project = project
+		c.put(e, noon)
+		return e
+	}
+	for i := range 2000 {
+		put(i, 1)
+	}
+	var mine []entry
+	for i := range small {
+		mine = append(mine, put(10_000+i, 2))
+	}
+	for i := range 20_000 {
+		put(20_000+i, 1+uint32(i%2)*2) // two greedy ones
+	}
+	for i, e := range mine {
+		if _, ok := c.get(e.key, 1, noon); !ok {
+			t.Errorf("token %d of the small project is forgotten", i)
+		}
+	}
+	var held int64
+	for i := range c.held {
+		held += c.held[i].Load()
+	}
+	if held != c.used.Load() || c.held[2].Load() != small {
+		t.Errorf("%d slots counted of %d, %d of the small project", held, c.used.Load(), c.held[2].Load())
+	}
+}
+
 // TestCacheBytes measures what a full cache holds for each entry, a user's name of some 20 bytes included.
 func TestCacheBytes(t *testing.T) {
 	const entries = 1 << 16
