@@ -71,6 +71,8 @@ var (
 	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept because there was no descriptor for them.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
+	excessBytes    = prometheus.NewDesc("stentor_session_bytes_used", "What counts against limits.session_bytes: bytes that sessions hold above what each may hold anyway.", nil, nil)
+	strangerBytes  = prometheus.NewDesc("stentor_unauthenticated_bytes", "Bytes of input that connections hold before their CONNECT is accepted.", nil, nil)
 	headersDropped = prometheus.NewDesc("stentor_headers_dropped_total", "Headers of clients' SENDs that nobody else gets to see, by reason.", []string{"reason"}, nil)
 
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
@@ -79,6 +81,7 @@ var (
 	projectRefused  = prometheus.NewDesc("stentor_pushes_refused_total", "Pushes refused, by reason.", []string{"project", "reason"}, nil)
 	limitsMet       = prometheus.NewDesc("stentor_limit_met_total", "Clients refused or closed by a bound; limit is its key below limits: in the configuration.", []string{"limit"}, nil)
 	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
+	sessionBytes    = prometheus.NewDesc("stentor_session_bytes", "Bytes that the project's sessions hold: input that waits, answers owed, transactions, subscriptions, ACK windows.", []string{"project"}, nil)
 	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
 	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that come back.", []string{"project"}, nil)
 	pendingBytes    = prometheus.NewDesc("stentor_pending_bytes", "Bytes accepted and not yet handed to all subscribers.", []string{"project"}, nil)
@@ -115,6 +118,8 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		credentials += l.shard.Stats().Credentials.Load()
 		reserved += l.shard.Stats().Reserved.Load()
 	}
+	number(excessBytes, prometheus.GaugeValue, float64(n.budget.Used()))
+	number(strangerBytes, prometheus.GaugeValue, float64(n.strangers.Held()))
 	number(headersDropped, prometheus.CounterValue, float64(credentials), "credential")
 	number(headersDropped, prometheus.CounterValue, float64(reserved), "reserved")
 	number(headersDesc, prometheus.CounterValue, float64(n.headers.untrusted.Load()), "untrusted")
@@ -139,6 +144,7 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		number(projectRefused, prometheus.CounterValue, float64(p.busy.Load()), name, "busy")
 		number(projectRefused, prometheus.CounterValue, float64(p.limited.Load()), name, "rate")
 		number(projectFull, prometheus.CounterValue, float64(p.full.Load()), name)
+		number(sessionBytes, prometheus.GaugeValue, float64(p.share.Held()), name)
 		number(historyBytes, prometheus.GaugeValue, float64(p.history.Bytes()), name)
 		number(historyPushes, prometheus.GaugeValue, float64(p.history.Len()), name)
 		number(pendingBytes, prometheus.GaugeValue, float64(p.history.Pending()), name)

@@ -57,6 +57,8 @@ type Node struct {
 
 	reload    sync.Mutex
 	tenants   atomic.Pointer[map[string]*project]
+	budget    *shard.Budget // of what sessions hold
+	strangers *shard.Share  // what connections hold that have not been authenticated
 	sockets   atomic.Int64
 	addresses addresses
 	draining  atomic.Bool
@@ -89,6 +91,9 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		n.keepAlive = keepAliveTime // clients without heart-beats get no pings either
 	}
 	n.tenants.Store(&map[string]*project{})
+	n.budget = shard.NewBudget(opts.Limits.SessionBytes)
+	// One share takes at most half of its budget.
+	n.strangers = shard.NewBudget(2 * int64(opts.Limits.Unauthenticated) * int64(opts.Session.HandshakeBytes)).Share(0)
 	n.opts.TrustedProxies = append(slices.Clip(opts.TrustedProxies), localPeer)
 	for _, text := range opts.Listen {
 		l, err := ParseListener(text)
@@ -116,7 +121,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	for i := range loops {
 		n.loops = append(n.loops, newLoop(n, shard.Config{
 			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
-			Session: opts.Session, Limits: opts.Shard, Credentials: opts.credentials(), Now: n.now, Wall: time.Now, Write: write, Unsent: unsent,
+			Session: opts.Session, Limits: opts.Shard, Credentials: opts.credentials(), Strangers: n.strangers, Now: n.now, Wall: time.Now, Write: write, Unsent: unsent,
 		}))
 	}
 	return n, nil

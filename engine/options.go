@@ -52,6 +52,7 @@ type Limits struct {
 	// UnauthenticatedPerAddress is how many of these one client address may have; 0: a tenth of the free places.
 	UnauthenticatedPerAddress int
 	PendingBytes              int64
+	SessionBytes              int64         // that all sessions hold above shard.Allowance; 0 unlimited
 	PushAge                   time.Duration // pushes older than this are not delivered; 0 unlimited
 	// ReservedDescriptors are kept for everything that is not a client: the API's connections, files, the bus.
 	ReservedDescriptors int

@@ -16,6 +16,7 @@ import (
 type project struct {
 	name     string
 	history  *history.Log
+	share    *shard.Share // of what the node's sessions may hold
 	settings atomic.Pointer[shard.Settings]
 	limit    atomic.Int64 // sessions; 0 unlimited
 	sessions atomic.Int64
@@ -40,7 +41,7 @@ func (n *Node) SetProjects(list []Project) {
 	for _, conf := range list {
 		p := (*old)[conf.Name]
 		if p == nil {
-			p = &project{name: conf.Name, history: history.NewLog(n.opts.History)}
+			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), share: n.budget.Share(shard.Allowance)}
 		}
 		p.configure(conf)
 		settings := p.settings.Load()
@@ -78,6 +79,7 @@ func (p *project) configure(conf Project) {
 		Slow:        conf.Slow,
 		SlowTimeout: conf.SlowTimeout,
 		AckWindow:   conf.AckWindow,
+		Share:       p.share,
 	})
 }
 

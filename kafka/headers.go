@@ -55,15 +55,15 @@ func plainName(name string) string {
 	return name
 }
 
-// lost counts headers that no client gets.
-type lost struct {
-	invalid  int // not UTF-8, no name that STOMP could carry, too many or too long
-	reserved int // STOMP's own, or the server's
+// Lost counts headers that no client gets.
+type Lost struct {
+	Invalid  int // not UTF-8, no name that STOMP could carry, too many or too long
+	Reserved int // STOMP's own, or the server's
 }
 
 // passOn reads the headers that go to clients; the list is valid until the next call. Those of the drop list are left out
 // silently, others that cannot go are counted.
-func (d *Decoder) passOn(all []Header) (list []bus.Header, lost lost) {
+func (d *Decoder) passOn(all []Header) (list []bus.Header, lost Lost) {
 	size := 0
 	list = d.headers[:0]
 	for i := range all {
@@ -73,12 +73,12 @@ func (d *Decoder) passOn(all []Header) (list []bus.Header, lost lost) {
 			continue
 		}
 		if stomp.ReservedHeader(name) {
-			lost.reserved++
+			lost.Reserved++
 			continue
 		}
 		size += len(name) + len(h.Value)
 		if !carries(name, h.Value) || len(list) == maxHeaders || size > maxHeaderBytes {
-			lost.invalid++
+			lost.Invalid++
 			continue
 		}
 		if !has(list, name) {

@@ -296,8 +296,8 @@ func (r *reader) deliver(p *partition, c *counts, m *fetched) (taken bus.Taken) 
 		skip(err)
 		return nil
 	}
-	c.headers.Add(uint64(left.invalid))
-	c.reserved.Add(uint64(left.reserved))
+	c.headers.Add(uint64(left.Invalid))
+	c.reserved.Add(uint64(left.Reserved))
 	r.look(p, c, push, m.Key)
 	return r.sink.Deliver(p.at(m.offset), push)
 }

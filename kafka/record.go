@@ -108,7 +108,7 @@ type Decoder struct {
 
 // Decode reads a record of project's topic. The push is valid until the next call; it shares the record's value, and
 // nothing else.
-func (d *Decoder) Decode(project string, in *Record) (r *bus.Record, left lost, err error) {
+func (d *Decoder) Decode(project string, in *Record) (r *bus.Record, left Lost, err error) {
 	r = &d.push
 	*r = bus.Record{Project: project, Time: in.Time, Body: in.Value}
 	if err := d.names(r, in.Headers); err != nil {

@@ -32,7 +32,7 @@ func TestEncodeDecode(t *testing.T) {
 		r.Project, r.Time = "shop", now
 		in := Encode(&r)
 		got, left, err := decoder().Decode("shop", &in)
-		if err != nil || left != (lost{}) {
+		if err != nil || left != (Lost{}) {
 			t.Errorf("%+v: %+v %v", r, left, err)
 		} else if !reflect.DeepEqual(got, &r) {
 			t.Errorf("%+v became %+v", r, got)
@@ -104,7 +104,7 @@ func TestDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Destination != c.destination || string(r.Body) != c.body || r.ContentType != c.contentType || left.invalid != c.lost {
+			if r.Destination != c.destination || string(r.Body) != c.body || r.ContentType != c.contentType || left.Invalid != c.lost {
 				t.Errorf("%+v, %+v left out", r, left)
 			}
 		})
@@ -115,14 +115,14 @@ func TestPassOn(t *testing.T) {
 	got, left := decoder().passOn(headers("color", "red", "color", "blue", "__TypeId__", "x", "spring_json_header_types", "x", "kafka_x", "x",
 		"ce_id", "x", "traceparent", "x", "b3", "x", "message-id", "x", "subscription", "x", "content-type", "x", "Größe", "ä", "resumed", "true", " dropped", "1", headerPlain+"position", "1"))
 	want := []bus.Header{{Name: "color", Value: "red"}, {Name: "Größe", Value: "ä"}}
-	if !reflect.DeepEqual(got, want) || left != (lost{reserved: 5}) {
+	if !reflect.DeepEqual(got, want) || left != (Lost{Reserved: 5}) {
 		t.Errorf("%+v, left out %+v", got, left)
 	}
 	var many []Header
 	for i := range maxHeaders + 10 {
 		many = append(many, Header{strings.Repeat("x", i+1), nil})
 	}
-	if got, left := decoder().passOn(many); len(got) != maxHeaders || left != (lost{invalid: 10}) {
+	if got, left := decoder().passOn(many); len(got) != maxHeaders || left != (Lost{Invalid: 10}) {
 		t.Errorf("%d headers, left out %+v", len(got), left)
 	}
 }

@@ -247,7 +247,7 @@ func TestKafka(t *testing.T) {
 			in.Headers = append(in.Headers, kafka.Header{Name: h.Key, Value: h.Value})
 		}
 		r, lost, err := decoder.Decode("p", &in)
-		if err != nil || lost != 0 || r.Destination != want.Destination || r.User != want.User || r.ID != want.ID() {
+		if err != nil || lost != (kafka.Lost{}) || r.Destination != want.Destination || r.User != want.User || r.ID != want.ID() {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if p, ok := measure.ParsePayload(r.Body); !ok || p != want.Payload {

@@ -49,7 +49,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
 		Limits: engine.Limits{
 			Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated, UnauthenticatedPerAddress: l.UnauthPerAddress,
-			PendingBytes: int64(l.PendingBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
+			PendingBytes: int64(l.PendingBytes), SessionBytes: int64(l.SessionBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
 		},
 		Projects: engineProjects(c, projects),
 		Log:      log,

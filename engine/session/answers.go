@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"strconv"
 
 	"stentor/stomp"
@@ -14,6 +15,8 @@ type answer struct {
 	receipt string
 	lines   string // more header lines, ready for the wire
 }
+
+func (a *answer) size() int { return len(a.receipt) + len(a.lines) }
 
 // Connected answers CONNECT and lets the session begin. user may be empty. least is what Greet was told.
 func (m *Machine) Connected(s *Session, id, user string, least uint32) {
@@ -58,6 +61,7 @@ func (m *Machine) Await(s *Session, id []byte, wanted bool) (token uint32) {
 // owe adds an answer. After as many as a session may wait for its input waits.
 func (m *Machine) owe(s *Session, a answer) {
 	s.owed.answers = append(s.owed.answers, a)
+	s.owed.texts += a.size()
 	if len(s.owed.answers) >= m.conf.Unanswered {
 		s.owed.full = true
 	}
@@ -73,17 +77,20 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 	for i := range o.answers {
 		if a := &o.answers[i]; !a.ready && a.token == token {
 			a.ready, a.lines = true, lines
+			o.texts += len(lines)
 			break
 		}
 	}
 	done := 0
 	for done < len(o.answers) && o.answers[done].ready {
-		if a := &o.answers[done]; a.wanted {
+		a := &o.answers[done]
+		if a.wanted {
 			m.receipt(s, []byte(a.receipt), a.lines)
 		}
+		o.texts -= a.size()
 		done++
 	}
-	o.answers = append(o.answers[:0], o.answers[done:]...)
+	o.answers = slices.Delete(o.answers, 0, done)
 	// Half of them at a time: each time that input goes on, what is left of it is moved.
 	if o.full && len(o.answers) <= m.conf.Unanswered/2 {
 		o.full = false

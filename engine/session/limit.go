@@ -21,6 +21,7 @@ const (
 	LimitInputBytes
 	LimitTransactionBytes
 	LimitReplyBytes
+	LimitSessionBytes
 
 	// Limits is how many there are, NoLimit included.
 	Limits
@@ -42,6 +43,7 @@ var limitKeys = [Limits]string{
 	LimitInputBytes:       "input_bytes",
 	LimitTransactionBytes: "transaction_bytes",
 	LimitReplyBytes:       "reply_bytes",
+	LimitSessionBytes:     "session_bytes",
 }
 
 // String is the key below limits.

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"unsafe"
+
 	"stentor/engine/ws"
 	"stentor/stomp"
 )
@@ -58,6 +60,24 @@ func (s *Session) waits() bool {
 // Late reports whether the input that is kept, or some of it, came while the session could not go on.
 func (s *Session) Late() bool { return s.partial != nil && s.partial.late }
 
+// What is held beside the bytes: each piece with its place.
+const (
+	partialCost = int(unsafe.Sizeof(partial{}))
+	owedCost    = int(unsafe.Sizeof(owed{}))
+	answerCost  = int(unsafe.Sizeof(answer{}))
+)
+
+// Held is how many bytes the session takes beside itself: input, answers that are owed, transactions.
+func (s *Session) Held() (bytes int) {
+	if p := s.partial; p != nil {
+		bytes += partialCost + cap(p.raw) + cap(p.frame)
+	}
+	if o := s.owed; o != nil {
+		bytes += owedCost + cap(o.answers)*answerCost + o.texts + o.txBytes
+	}
+	return bytes
+}
+
 func (s *Session) part() *partial {
 	if s.partial == nil {
 		s.partial = &partial{}
@@ -68,6 +88,7 @@ func (s *Session) part() *partial {
 // owed is what the session owes the client, or the client the session. It exists only while there is some.
 type owed struct {
 	answers []answer
+	texts   int    // bytes of their receipts and lines
 	full    bool   // there were as many answers as there may be, and are not much fewer yet
 	next    uint32 // token of the next answer
 	txs     map[string]*transaction

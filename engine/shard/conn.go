@@ -40,6 +40,7 @@ type Conn struct {
 	unchecked uint32 // bytes written since the kernel was asked what it has sent
 	unread    uint32 // bytes of answers behind what the kernel has not taken
 	frames    int32  // counted against the rate; below 0 while input goes on that had to wait
+	held      uint32 // bytes that are counted in its pool
 	port      uint16
 	address   [16]byte
 	state     connState
@@ -109,6 +110,7 @@ func (s *Shard) Gone(c *Conn) {
 	s.stats.Connections.Add(-1)
 	c.socket, c.hello = nil, nil
 	c.sess = session.Session{}
+	s.uncount(c)
 	if s.turn != c { // else Input still looks at it
 		s.free(c)
 	}
@@ -127,6 +129,8 @@ func (s *Shard) depart(c *Conn) {
 	}
 	if p := c.project; p != nil {
 		s.forgetUser(c)
+		s.uncount(c)
+		p.pool.leave()
 		c.project, c.rights, c.user = nil, nil, ""
 		p.sessions--
 		s.stats.Sessions.Add(-1)

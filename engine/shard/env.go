@@ -125,6 +125,8 @@ type Settings struct {
 	Slow        Policy
 	SlowTimeout time.Duration
 	AckWindow   int // 0 unlimited
+	// Share is of what the node's sessions may hold; it stays the same over a reload. nil: it is not counted.
+	Share *Share
 }
 
 // Limits of one shard.
@@ -150,6 +152,8 @@ type Config struct {
 	Limits   Limits
 	// Credentials are the names of headers that nobody but the server sees of a client's SEND, in any case.
 	Credentials []string
+	// Strangers is the share of all connections that have no project yet, or no longer; nil: they are not counted.
+	Strangers *Share
 	// Now is the node's clock in ns: it never steps. Wall is the wall clock, which an operator or NTP may set.
 	Now  func() int64
 	Wall func() time.Time

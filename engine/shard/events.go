@@ -138,7 +138,9 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	c.user, c.rights = id.User, id.Rights
 	c.expires = uint32(min(id.Expires, math.MaxUint32))
 	c.since = uint32(s.unix())
+	s.uncount(c)
 	c.project = s.project(settings)
+	c.project.pool.enter()
 	c.project.sessions++
 	s.stats.Sessions.Add(1)
 	s.rememberUser(c)

@@ -91,6 +91,7 @@ func (b *sub) windowed() bool { return b.ack != session.AckAuto && b.log.p.setti
 // settle frees the state of an attached subscription that has nothing to count or to tell.
 func (b *sub) settle() {
 	if f := b.follow; f != nil && !b.loose && !b.windowed() && f.dropped == 0 && f.resumed == notResumed {
+		b.forgive()
 		b.follow = nil
 	}
 }
@@ -330,15 +331,17 @@ func (s *Shard) room(b *sub) int {
 }
 
 // expect notes that b's client owes an ACK for e, which it is about to get. Without a window nothing is owed, nor is it
-// when a reload brings the window back: in client mode the ACK may name a push of the time between.
-func (b *sub) expect(e *history.Entry) {
+// when a reload brings the window back: in client mode the ACK may name a push of the time between. It reports whether b
+// holds much more memory.
+func (b *sub) expect(e *history.Entry) (grew bool) {
 	switch f := b.follow; {
 	case f == nil:
 	case b.windowed():
-		f.unacked = append(f.unacked, e.Position)
+		return b.owe(e.Position)
 	default:
-		f.unacked = nil
+		b.forgive()
 	}
+	return false
 }
 
 // acknowledge frees room. ACK is flow control only: nothing is delivered again for want of one, and an unknown id is
@@ -359,7 +362,9 @@ func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
 		if b.follow == nil || len(sub) > 0 && b.id.key.id != string(sub) {
 			continue
 		}
-		if b.follow.free(pos, b.ack) && b.loose {
+		freed := b.follow.free(pos, b.ack)
+		b.slim()
+		if freed && b.loose {
 			b.follow.progress = s.millis()
 			b.follow.next, b.follow.wait = s.tick, 0
 			s.followSoon(c)

@@ -130,7 +130,9 @@ func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 	if !s.appendMessage(b, e, note) {
 		return note
 	}
-	b.expect(e)
+	if b.expect(e) {
+		s.postTo(s.conns.at(b.conn).ref(), s.reckon)
+	}
 	return nil
 }
 

@@ -88,6 +88,7 @@ func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *sessio
 		return nil, limited(session.LimitPatternSteps, "the project's patterns would take too many steps to match")
 	}
 	p.patterns[l.name] = l
+	p.pool.add(l.cost())
 	s.stats.Logs.Add(1)
 	return l, nil
 }

@@ -31,6 +31,8 @@ type project struct {
 	shares   map[holder]int          // steps of the index that are charged to a holder
 	unicast  unicast
 	sessions int
+	ids      map[subKey]*subID // of the subscriptions
+	pool     pool
 
 	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue
 	queued  bool            // in Shard.ready
@@ -86,6 +88,8 @@ func (s *Shard) project(settings *Settings) *project {
 
 			patterns: map[string]*log{},
 			shares:   map[holder]int{},
+			ids:      map[subKey]*subID{},
+			pool:     pool{share: settings.Share},
 		}
 		if p.settings == nil {
 			p.settings = settings
@@ -216,6 +220,7 @@ func (s *Shard) topicLog(p *project, dest string) *log {
 	if l == nil {
 		l = &log{p: p, name: strings.Clone(dest), kind: topic}
 		p.logs[l.name] = l
+		p.pool.add(l.cost())
 		s.stats.Logs.Add(1)
 	}
 	return l
@@ -226,6 +231,7 @@ func (p *project) userLog(dest string) *log {
 	if l == nil {
 		l = &log{p: p, name: strings.Clone(dest), kind: userQueue}
 		p.users[l.name] = l
+		p.pool.add(l.cost())
 	}
 	return l
 }
@@ -235,6 +241,7 @@ func (s *Shard) dropLog(l *log) {
 	if l.held || l.subscriptions() > 0 {
 		return
 	}
+	l.p.pool.add(-l.cost())
 	switch l.kind {
 	case topic:
 		delete(l.p.logs, l.name)

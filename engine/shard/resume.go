@@ -58,6 +58,7 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	b := s.subs.at(i)
 	b.follow.resuming = r
 	b.log.resuming++
+	b.log.p.pool.add(b.resumes())
 	if b.log.kind == userQueue {
 		b.follow.from = b.log.p.unicast.next()
 	} else {
@@ -145,6 +146,7 @@ func (l *log) given() uint64 {
 // begun is called when a resuming subscription begins, or ends.
 func (b *sub) begun() {
 	if b.follow.resuming != nil {
+		b.log.p.pool.add(-b.resumes())
 		b.follow.resuming = nil
 		b.log.resuming--
 	}

@@ -310,5 +310,6 @@ func (s *Shard) settle(c *Conn, token uint32, lines string) {
 	if c.sess.Phase == session.Leaving && !c.sess.Owes() {
 		s.machine.Close(&c.sess, session.CloseNormal, "")
 	}
+	s.count(c)
 	s.flush(c)
 }

@@ -24,7 +24,8 @@ type Shard struct {
 	subs  slab[sub]
 	wheel wheel
 	users userTable
-	ids   map[subKey]*subID
+
+	strangers pool // connections without a project
 
 	projects map[string]*project
 	tenants  map[string]*tenant
@@ -36,6 +37,7 @@ type Shard struct {
 	tick     uint32              // the wheel should be here
 
 	turn       *Conn // whose input is being handled
+	more       bool  // it has more subscriptions than before
 	late       bool  // it had to wait
 	doing      doing
 	frames     scratch
@@ -60,12 +62,12 @@ func New(conf Config, env Env) *Shard {
 		conf:     conf,
 		env:      env,
 		random:   rand.New(rand.NewPCG(conf.Seed, uint64(conf.Index))),
-		ids:      map[subKey]*subID{},
 		projects: map[string]*project{},
 		tenants:  map[string]*tenant{},
 		shares:   map[uint32]int64{},
 	}
 	s.machine = session.NewMachine(conf.Session, s.admit)
+	s.strangers.share = conf.Strangers
 	s.clock()
 	s.tick = uint32(s.now / 1e6 / tickMillis)
 	s.wheel.now = s.tick
@@ -114,7 +116,7 @@ func (s *Shard) handle(c *Conn, in []byte) {
 	if c.sess.Phase == session.Closing {
 		return
 	}
-	s.turn, s.late = c, c.sess.Late()
+	s.turn, s.late, s.more = c, c.sess.Late(), false
 	defer s.endTurn(c)
 	s.machine.Begin(&c.sess, in)
 	for c.state == stateOpen {
@@ -129,6 +131,9 @@ func (s *Shard) handle(c *Conn, in []byte) {
 		c.frames = max(0, c.frames)
 	}
 	if c.state == stateOpen {
+		if s.count(c) || s.more {
+			s.afford(c)
+		}
 		s.flush(c)
 	}
 }

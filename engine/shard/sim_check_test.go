@@ -259,7 +259,7 @@ func (w *world) checkEmpty() {
 				{"connections", int(s.conns.used) - len(s.conns.free)},
 				{"subscriptions", int(s.subs.used) - len(s.subs.free)},
 				{"projects with detached subscriptions", len(s.followed)},
-				{"ids", len(s.ids)},
+				{"bytes of strangers", int(s.strangers.held)},
 				{"users", s.users.used},
 				{"projects", len(s.projects)},
 				{"projects with work", s.ready.Len()},
@@ -278,6 +278,12 @@ func (w *world) checkEmpty() {
 			if p.sessions != 0 || p.history.Pending() != 0 {
 				w.failf("node %d: %d sessions and %d pending bytes of %s are left", n.index, p.sessions, p.history.Pending(), p.topic.name)
 			}
+			if p.share.Held() != 0 || p.share.sessions != 0 {
+				w.failf("node %d: %d bytes of %d sessions of %s are held", n.index, p.share.Held(), p.share.sessions, p.topic.name)
+			}
+		}
+		if n.strangers.Held() != 0 || n.budget.Used() != 0 {
+			w.failf("node %d: %d bytes of strangers are held, %d in all", n.index, n.strangers.Held(), n.budget.Used())
 		}
 	}
 }
@@ -312,12 +318,40 @@ func (w *world) audit(sh *simShard) {
 		if p.settings.Name != name || p.sessions == 0 {
 			w.failf("%v: project %s has %d sessions", sh, name, p.sessions)
 		}
+		held := 0
 		for l := range p.all() {
 			w.auditLog(sh, l, detached[l], resuming[l])
+			held += l.cost()
 		}
+		for _, id := range p.ids {
+			held += id.cost()
+		}
+		w.auditHeld(sh, p, &p.pool, held)
 	}
+	w.auditHeld(sh, nil, &s.strangers, 0)
 	for _, k := range sh.sockets {
 		w.auditConn(sh, k)
+	}
+}
+
+// auditHeld counts again what the connections of p hold beside held.
+func (w *world) auditHeld(sh *simShard, p *project, pool *pool, held int) {
+	for _, k := range sh.sockets {
+		c := k.conn
+		if c.project != p {
+			continue
+		}
+		held += int(c.held)
+		for i := c.subs; i != 0; i = sh.shard.subs.at(i).next {
+			b := sh.shard.subs.at(i)
+			held += subCost + b.window() + b.resumes()
+		}
+		if now := c.holds(); now > int(c.held) {
+			w.failf("%v: holds %d bytes, %d are counted", k, now, c.held)
+		}
+	}
+	if int(pool.held) != held {
+		w.failf("%v: %d bytes are held, %d counted", sh, held, pool.held)
 	}
 }
 

@@ -30,6 +30,9 @@ type simNode struct {
 	known    int            // of them
 	strange  int            // of those released
 	old      []*history.Log // of projects that were removed
+
+	budget    *Budget
+	strangers *Share
 }
 
 // simProject is a project on a node.
@@ -38,6 +41,7 @@ type simProject struct {
 	served   bool
 	settings *Settings
 	history  *history.Log
+	share    *Share
 	epoch    int                // that it reads
 	begin    []int              // place where this node began, by partition
 	read     []int              // place of the next push to read
@@ -72,6 +76,8 @@ func (n *simNode) boot() {
 	n.shards, n.projects, n.closed, n.lag = nil, nil, false, 0
 	n.opened, n.released, n.known, n.strange = 0, 0, 0, 0
 	n.old = nil
+	n.budget = NewBudget(0)
+	n.strangers = NewBudget(0).Share(0)
 	for i := range w.profile.Shards {
 		sh := &simShard{w: w, node: n}
 		sh.shard = New(Config{
@@ -85,6 +91,8 @@ func (n *simNode) boot() {
 				HandshakeTimeout: 2 * time.Second, ConnectTimeout: 4 * time.Second, Ping: 3 * time.Second,
 				FramesPerSecond: 1_000_000, Subscriptions: 10, Patterns: 100, PatternSteps: 400, UserPatternSteps: 100, ReplyBytes: 4096,
 			},
+			Strangers: n.strangers,
+
 			Now:    func() int64 { return w.now },
 			Wall:   func() time.Time { return simWall.Add(time.Duration(w.now)) },
 			Unsent: func(s Socket) int { return s.(*simSocket).unsent() },
@@ -194,6 +202,7 @@ func (n *simNode) serve(p *simProject) {
 		bounds = history.Bounds{Window: time.Duration(w.profile.HistoryTime), Bytes: w.profile.HistoryBytes}
 	}
 	p.history = history.NewLog(bounds)
+	p.share = n.budget.Share(Allowance)
 	p.begin, p.read, p.entries, p.untold = nil, nil, nil, nil
 	for part, pushes := range t.parts {
 		begin, first := len(pushes), t.epoch().first[part]
@@ -262,7 +271,7 @@ func (n *simNode) jump(p *simProject, part, to int) {
 func (n *simNode) configure(p *simProject, slow Policy, timeout time.Duration, window int) {
 	s := &Settings{
 		Name: p.topic.name, History: p.history, Rights: simRights{}, Patterns: true,
-		Slow: slow, SlowTimeout: timeout, AckWindow: window,
+		Slow: slow, SlowTimeout: timeout, AckWindow: window, Share: p.share,
 	}
 	p.settings = s
 	n.everywhere(func(sh *Shard) { sh.SetProject(s) })

@@ -32,8 +32,8 @@ type subKey struct {
 	id      string
 }
 
-func (s *Shard) internID(v stomp.Version, id []byte) *subID {
-	if known := s.ids[subKey{v, string(id)}]; known != nil {
+func (p *project) internID(v stomp.Version, id []byte) *subID {
+	if known := p.ids[subKey{v, string(id)}]; known != nil {
 		known.refs++
 		return known
 	}
@@ -42,13 +42,15 @@ func (s *Shard) internID(v stomp.Version, id []byte) *subID {
 		n.wire = string(stomp.AppendEscaped(nil, v, id))
 		n.lines = stomp.AppendHeader(nil, v, "subscription", id)
 	}
-	s.ids[n.key] = n
+	p.ids[n.key] = n
+	p.pool.add(n.cost())
 	return n
 }
 
-func (s *Shard) releaseID(id *subID) {
+func (p *project) releaseID(id *subID) {
 	if id.refs--; id.refs == 0 {
-		delete(s.ids, id.key)
+		delete(p.ids, id.key)
+		p.pool.add(-id.cost())
 	}
 }
 
@@ -68,9 +70,11 @@ func (s *Shard) findSub(c *Conn, id []byte) uint32 {
 func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	i := s.subs.take()
 	b := s.subs.at(i)
-	*b = sub{log: l, id: s.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: l.gaps}
+	*b = sub{log: l, id: l.p.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: l.gaps}
 	c.subs = i
 	c.nsubs++
+	s.more = true
+	l.p.pool.add(subCost)
 	s.stats.Subscriptions.Add(1)
 	if b.ack != session.AckAuto && l.p.settings.AckWindow > 0 {
 		b.follow = &follow{}
@@ -131,7 +135,9 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 		}
 	}
 	c.nsubs--
-	s.releaseID(b.id)
+	l.p.releaseID(b.id)
+	b.forgive()
+	l.p.pool.add(-subCost)
 	*b = sub{}
 	s.subs.release(i)
 	s.stats.Subscriptions.Add(-1)

@@ -117,6 +117,7 @@ type Limits struct {
 	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session whose answers the node still owes. Until they are fewer, further frames of the session wait."`
 	InputBytes            ByteSize `key:"input_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"What may wait so of one session, beside one frame. A client that sends more is closed."`
 	TransactionBytes      ByteSize `key:"transaction_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"Size of the open transactions of one session."`
+	SessionBytes          ByteSize `key:"session_bytes" default:"512MiB" range:"1MiB..1024GiB" doc:"What all sessions together hold, above 4 KiB for each session: frames that are not complete or wait, answers owed, transactions, subscriptions with their destinations and ids, ACK windows. A project may take as much as is left to the others, a session an eighth of what is left to its project. A session that holds more is closed (1013) when it asks for still more. Before authentication, connections hold unauthenticated times handshake_bytes at most."`
 	ReplyBytes            ByteSize `key:"reply_bytes" default:"64KiB" range:"1KiB..16MiB" doc:"Size of the answers (receipts, pongs) that one client has not read. A client that lets more wait is closed."`
 	PushBytes             ByteSize `key:"push_bytes" default:"1MiB" range:"1KiB..256MiB" doc:"Size of a push. More is answered with 413."`
 	BatchBytes            ByteSize `key:"batch_bytes" default:"8MiB" range:"1KiB..1GiB" doc:"Size of a request with several pushes."`

@@ -157,6 +157,7 @@ func TestMistakes(t *testing.T) {
 		{name: "admin key", file: base + "admin_keys: ['pass word']\n", want: `f:2: admin_keys: found a value (not shown), allowed: a key of visible ASCII characters without spaces`},
 		{name: "header name", file: base + "credentials: {token_header: 'a:b'}\n", want: `f:2: credentials.token_header: found "a:b", allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -`},
 		{name: "same header", file: base + "credentials: {token_header: ProjectID}\n", want: `f:2: credentials.project_header: found "projectId", allowed: another name than token_header`},
+		{name: "frames larger than a session's share", file: base + "limits: {client_frame_bytes: 60MiB}\n", want: `f:2: limits.session_bytes: found "512MiB", allowed: at least twelve times limits.client_frame_bytes, which is 60MiB`},
 		{name: "push larger than history", file: base + "limits: {push_bytes: 2MiB}\nhistory: {bytes: 1MiB}\n", want: `f:3: history.bytes: found "1MiB", allowed: at least limits.push_bytes, which is 2MiB`},
 
 		{name: "project's name", file: "projects:\n  my/shop: {anonymous: true}\n", want: `f:2: projects.my/shop: found the name "my/shop", allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -, a letter or a digit first`},

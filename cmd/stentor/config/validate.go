@@ -245,6 +245,10 @@ func (v *validator) sizes() {
 			v.bad(holder.path, "found %q, allowed: at least limits.push_bytes, which is %s", holder.size, push)
 		}
 	}
+	// A session may hold some tenth of what there is for all, see shard.Budget.
+	if frame := v.Limits.ClientFrameBytes; v.Limits.SessionBytes < 12*frame {
+		v.bad("limits.session_bytes", "found %q, allowed: at least twelve times limits.client_frame_bytes, which is %s", v.Limits.SessionBytes, frame)
+	}
 }
 
 var (

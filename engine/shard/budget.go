@@ -1,0 +1,111 @@
+package shard
+
+import (
+	"math"
+	"sync"
+)
+
+// Allowance is what each session may hold whatever others do: some subscriptions and a small frame that is not complete.
+const Allowance = 4 << 10
+
+// Budget bounds what the sessions of a node hold above their allowance: input that is not complete or waits, answers
+// owed, transactions, subscriptions with their destinations and ids, ACK windows. Any goroutine may use it.
+//
+// A project may use as much as is left for the others, and a session an eighth of what is left to its project. So one
+// that takes much leaves room to all who take little, and whoever comes late has a share of what is left.
+type Budget struct {
+	most int64
+
+	mu   sync.Mutex
+	used int64 // excess of all shares
+}
+
+// NewBudget returns a budget of so many bytes; 0 has no bound, and is counted all the same.
+func NewBudget(most int64) *Budget {
+	if most == 0 {
+		most = math.MaxInt64 / 4
+	}
+	return &Budget{most: most}
+}
+
+// Share returns a new share of the budget, as a project has one. allowance is what each of its sessions adds to it.
+func (b *Budget) Share(allowance int64) *Share { return &Share{budget: b, allowance: allowance} }
+
+// Used is how many bytes are held above the allowances.
+func (b *Budget) Used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+// Share is what the sessions of one project hold, on all shards. Any goroutine may use it. The shards bring what they
+// know in portions, see pool.
+type Share struct {
+	budget    *Budget
+	allowance int64
+
+	held, sessions, excess int64 // under budget.mu
+}
+
+// add counts bytes and sessions that came, or, below 0, that went.
+func (s *Share) add(bytes, sessions int64) {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.held += bytes
+	s.sessions += sessions
+	excess := max(0, s.held-s.sessions*s.allowance)
+	s.budget.used += excess - s.excess
+	s.excess = excess
+}
+
+// Held is how many bytes the sessions of the share hold.
+func (s *Share) Held() int64 {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return s.held
+}
+
+// most is how much one session may hold now.
+func (s *Share) most() int64 {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return max(s.allowance, (s.budget.most-s.budget.used-s.excess)/8)
+}
+
+// pool is what one shard knows of a share. It belongs to the loop.
+type pool struct {
+	share    *Share // nil: nobody counts
+	held     int64
+	untold   int64 // of it, what share does not know yet
+	sessions int64 // that came or went and of which share does not know yet
+}
+
+// told is how much a pool keeps to itself, so that not each subscription takes a lock.
+const told = 16 << 10
+
+func (p *pool) add(bytes int) {
+	p.held += int64(bytes)
+	p.untold += int64(bytes)
+	if p.untold >= told || p.untold <= -told || p.held == 0 {
+		p.tell()
+	}
+}
+
+func (p *pool) enter() { p.sessions++; p.tell() }
+func (p *pool) leave() { p.sessions--; p.tell() }
+
+func (p *pool) tell() {
+	if p.share != nil && (p.untold != 0 || p.sessions != 0) {
+		p.share.add(p.untold, p.sessions)
+	}
+	p.untold, p.sessions = 0, 0
+}
+
+// tooMuch reports whether a session that holds so much holds more than its share.
+func (p *pool) tooMuch(held int) bool {
+	if p.share == nil || int64(held) <= p.share.allowance {
+		return false
+	}
+	p.tell()
+	return int64(held) > p.share.most()
+}

@@ -1,0 +1,133 @@
+package shard
+
+import (
+	"unsafe"
+
+	"stentor/engine/bus"
+	"stentor/engine/session"
+)
+
+// What subscriptions cost beside the bytes of their names. Maps take some 64 bytes for a name.
+const (
+	subCost     = int(unsafe.Sizeof(sub{})) + 8 // and its place in its log
+	idCost      = int(unsafe.Sizeof(subID{})) + int(unsafe.Sizeof(subKey{})) + 64
+	logCost     = int(unsafe.Sizeof(log{})) + 64
+	patternCost = 512
+	ackCost     = int(unsafe.Sizeof(bus.Position{}))
+)
+
+// cost is what an id holds that is not another's.
+func (id *subID) cost() int { return idCost + len(id.key.id) + len(id.wire) + len(id.lines) }
+
+// cost is what a log holds beside its subscriptions and pushes.
+func (l *log) cost() int {
+	if l.kind == patterned {
+		return logCost + patternCost + 4*len(l.name)
+	}
+	return logCost + len(l.name)
+}
+
+// pool is where c's bytes are counted: with its project, or with all who have none.
+func (s *Shard) pool(c *Conn) *pool {
+	if c.project != nil {
+		return &c.project.pool
+	}
+	return &s.strangers
+}
+
+// holds is how many bytes c takes beside itself and its subscriptions.
+func (c *Conn) holds() int {
+	n := c.sess.Held()
+	if h := c.hello; h != nil {
+		n += int(unsafe.Sizeof(*h)) + len(h.Token) + len(h.Project)
+	}
+	return n
+}
+
+// count brings up to date what c is counted with. It reports whether that has grown.
+func (s *Shard) count(c *Conn) (grew bool) {
+	held := uint32(c.holds())
+	if held == c.held {
+		return false
+	}
+	grew = held > c.held
+	s.pool(c).add(int(held) - int(c.held))
+	c.held = held
+	return grew
+}
+
+// uncount takes c out of where it is counted.
+func (s *Shard) uncount(c *Conn) {
+	s.pool(c).add(-int(c.held))
+	c.held = 0
+}
+
+var tooMuchHeld = &session.Failure{
+	Code: session.CodeLimit, Text: "the session holds more than its share of what the node has for all (limits.session_bytes)",
+	Close: session.CloseTryLater, Limit: session.LimitSessionBytes,
+}
+
+// afford ends the session of c when what it holds has grown above its share. What it shares with others, names of
+// destinations and ids, counts in full here: that is only to say who takes most.
+func (s *Shard) afford(c *Conn) {
+	held := int(c.held)
+	for i := c.subs; i != 0; {
+		b := s.subs.at(i)
+		held += subCost + b.id.cost() + b.log.cost() + b.window() + b.resumes()
+		i = b.next
+	}
+	if s.pool(c).tooMuch(held) {
+		s.fail(c, tooMuchHeld)
+	}
+}
+
+// reckon is afford outside a turn of c, for what pushes have it hold.
+func (s *Shard) reckon(c *Conn) {
+	if s.afford(c); c.sess.Phase == session.Closing {
+		s.flush(c)
+	}
+}
+
+// window is what b holds for ACKs that are owed.
+func (b *sub) window() int {
+	if b.follow == nil {
+		return 0
+	}
+	return cap(b.follow.unacked) * ackCost
+}
+
+// resumes is what b holds while its resume is not answered.
+func (b *sub) resumes() int {
+	if b.follow == nil || b.follow.resuming == nil {
+		return 0
+	}
+	return int(unsafe.Sizeof(resuming{})) + cap(b.follow.resuming.search.Seen())*ackCost
+}
+
+// owe notes that b's client owes an ACK for pos. It reports whether that took so much memory that it matters.
+func (b *sub) owe(pos bus.Position) (grew bool) {
+	before := b.window()
+	b.follow.unacked = append(b.follow.unacked, pos)
+	after := b.window()
+	if after == before {
+		return false
+	}
+	b.log.p.pool.add(after - before)
+	return after > Allowance/2
+}
+
+// slim lets go of the room for many ACKs when none is owed.
+func (b *sub) slim() {
+	const keep = 64
+	if f := b.follow; len(f.unacked) == 0 && cap(f.unacked) > keep {
+		b.forgive()
+	}
+}
+
+// forgive lets go of the ACKs that b's client owes.
+func (b *sub) forgive() {
+	if n := b.window(); n > 0 {
+		b.log.p.pool.add(-n)
+		b.follow.unacked = nil
+	}
+}
