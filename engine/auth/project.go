@@ -205,7 +205,7 @@ func allowsPattern(rules []*destination.Rule, pat *destination.Pattern, user str
 }
 
 // CheckAPIKey says whether key is one of the project's, in constant time.
-func (p *Project) CheckAPIKey(key string) bool { return p.apiKeys.has(key) }
+func (p *Project) CheckAPIKey(key string) bool { return p.apiKeys.has(digest(key)) }
 
 // sendRule is a compiled SendRule.
 type sendRule struct {

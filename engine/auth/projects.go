@@ -91,7 +91,7 @@ func (p *Projects) APIKey(project, key string) bool {
 }
 
 // AdminKey says whether key is an administrator's, in constant time.
-func (p *Projects) AdminKey(key string) bool { return p.current.Load().adminKeys.has(key) }
+func (p *Projects) AdminKey(key string) bool { return p.current.Load().adminKeys.has(digest(key)) }
 
 // Own says whether dest, a destination or a pattern, is in the name space of the project.
 func (p *Projects) Own(project, dest string) bool {
