@@ -75,6 +75,8 @@ func cluster(ctx context.Context, n int, settings []string, out, logTo io.Writer
 	if err != nil {
 		return err
 	}
+	queue, flush := patientLog(plan[0], logTo)
+	defer flush()
 	topics := map[string]int{plan[0].Kafka.NodesTopic: 1}
 	for _, project := range plan[0].ProjectNames() {
 		topics[plan[0].PushTopic(project)] = plan[0].Kafka.Partitions
@@ -96,7 +98,7 @@ func cluster(ctx context.Context, n int, settings []string, out, logTo io.Writer
 		errs = make([]error, n)
 	)
 	for i, cfg := range configs {
-		s, err := start(cfg, startOptions{dev: true, mockEpoch: broker.Epoch}, logTo)
+		s, err := start(cfg, startOptions{dev: true, mockEpoch: broker.Epoch}, queue)
 		if err != nil {
 			errs[i] = err
 			cancel()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -35,9 +36,22 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s (see \"%s --help\")\n", cmd.CommandPath(), printable(err.Error()), cmd.CommandPath())
+		complain(cmd, "%s: %s (see \"%s --help\")\n", cmd.CommandPath(), printable(err.Error()), cmd.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), printable(err.Error()))
+	complain(cmd, "%s: %s\n", cmd.CommandPath(), printable(err.Error()))
 	return exitFailure
+}
+
+// complain prints to standard error, and gives up when nobody takes it: a process that ends must end.
+func complain(cmd *cobra.Command, format string, args ...any) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fmt.Fprintf(cmd.ErrOrStderr(), format, args...)
+	}()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second):
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stentor/cmd/stentor/config"
+	"stentor/cmd/stentor/logqueue"
 	"stentor/engine"
 	"stentor/engine/admin"
 	"stentor/engine/auth"
@@ -72,6 +74,7 @@ A second signal ends it at once.`,
 type server struct {
 	cfg      *config.Config
 	log      *slog.Logger
+	logTo    io.Writer
 	projects *auth.Projects
 	auth     *auth.Authenticator
 	node     *engine.Node
@@ -96,6 +99,8 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that the node is there: unasked for, SIGHUP ends a process
 	defer signal.Stop(hup)
+	logTo, flush := patientLog(cfg, logTo)
+	defer flush()
 	s, err := start(cfg, startOptions{dev: dev}, logTo)
 	if err != nil {
 		return err
@@ -140,7 +145,7 @@ type startOptions struct {
 }
 
 func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
-	s := &server{cfg: cfg, log: newLogger(cfg, logTo)}
+	s := &server{cfg: cfg, log: newLogger(cfg, logTo), logTo: logTo}
 	warnOfHost("/", int64(cfg.Limits.Connections), s.log)
 	if !how.dev {
 		for _, w := range cfg.Warnings() {
@@ -193,7 +198,7 @@ func (s *server) openBus(mockEpoch uint64) (nodeBus, error) {
 
 func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.node, authMetrics(s.auth), collectors.NewGoCollector())
+	registry.MustRegister(s.node, authMetrics(s.auth), logMetrics(s.logTo), collectors.NewGoCollector())
 	if process, err := newProcessCollector(); err != nil {
 		s.log.Warn("no metrics of the process", "error", err)
 	} else {
@@ -310,6 +315,32 @@ func (s *server) stop() error {
 	}
 	s.log.Info("stopped")
 	return err
+}
+
+// patientLog puts a queue before the log: nobody waits for its reader, whose end ends nothing. flush writes what waits, for
+// a second at most.
+func patientLog(cfg *config.Config, to io.Writer) (queue *logqueue.Queue, flush func()) {
+	signal.Ignore(syscall.SIGPIPE) // it would end the process when it logs and the reader is gone
+	var line bytes.Buffer
+	notes := newLogger(cfg, &line)
+	queue = logqueue.New(to, func(lines uint64) []byte {
+		line.Reset()
+		notes.Warn("lines of this log were dropped: its reader did not take them in time", "lines", lines)
+		return line.Bytes()
+	})
+	return queue, func() { queue.Close(time.Second) }
+}
+
+// logMetrics counts what a log lost, if it can lose something.
+func logMetrics(to io.Writer) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "stentor_log_dropped_total", Help: "Lines of the log that were dropped because nobody took them.",
+	}, func() float64 {
+		if q, ok := to.(*logqueue.Queue); ok {
+			return float64(q.Dropped())
+		}
+		return 0
+	})
 }
 
 func newLogger(cfg *config.Config, to io.Writer) *slog.Logger {

@@ -2,9 +2,12 @@ package admin
 
 import (
 	"context"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +58,7 @@ func NewServer(o ServerOptions) *Server {
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBlock,
-			ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+			ErrorLog:          log.New(&occasionally{log: o.Log}, "", 0),
 		},
 		conns: conns{
 			max:     o.MaxConns,
@@ -98,4 +101,18 @@ func (s *Server) Close() error {
 	err := s.http.Close()
 	s.conns.end()
 	return err
+}
+
+// occasionally passes on what net/http has to say, a line a second at most: of some things it has one for each request.
+type occasionally struct {
+	log  *slog.Logger
+	last atomic.Int64 // unix seconds
+}
+
+// Write implements io.Writer.
+func (o *occasionally) Write(line []byte) (int, error) {
+	if now := time.Now().Unix(); o.last.Swap(now) != now {
+		o.log.Warn("HTTP server", "text", strings.TrimSpace(string(line)))
+	}
+	return len(line), nil
 }
