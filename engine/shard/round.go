@@ -136,8 +136,9 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		stands := s.write(c, out)
 		l.held = false
 		if !stands {
+			s.report(l) // before the log goes, when that was its last subscription
 			l.failed(1, s.now)
-			s.dropLog(l)          // when that was its last subscription
+			s.dropLog(l)
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
 		}
 	}

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +78,7 @@ func live(do func(*simLink, *op) bool) func(*world, *op) bool {
 	}
 }
 
-// of finds the node, and nil for one that is none.
+// of finds one in a list, and the zero of its type where there is none.
 func of[T any](list []T, i int) (found T) {
 	if i >= 0 && i < len(list) {
 		found = list[i]
@@ -103,7 +104,7 @@ func (w *world) served(o *op) (*simNode, *simProject) {
 
 func (w *world) publish(o *op) bool {
 	t := of(w.topics, o.Project)
-	if t == nil {
+	if t == nil || o.Dest == "" {
 		return false
 	}
 	r := t.record(o.Size, o.Kind)
@@ -178,7 +179,7 @@ func (l *simLink) unsubscribe(o *op) bool {
 // subscribeTwice uses an id again that stands: the first subscription stays.
 func (l *simLink) subscribeTwice(*op) bool {
 	for _, f := range l.feeds {
-		if f.registered && !f.stopping && f.id != "" {
+		if f.taken && !f.stopping && f.id != "" {
 			e := &expect{}
 			l.send(stomp.Subscribe, "", e, "destination", "/topic/c/d", "id", f.id)
 			return true
@@ -237,6 +238,7 @@ func (l *simLink) body() string {
 func (l *simLink) sendSome(o *op) bool {
 	b := l.body()
 	published := strings.HasPrefix(o.Dest, "/topic/") || strings.HasPrefix(o.Dest, "/user/")
+	answered := published || strings.HasPrefix(o.Dest, "/app/")
 	var e *expect
 	if o.Receipt {
 		e = &expect{}
@@ -248,9 +250,15 @@ func (l *simLink) sendSome(o *op) bool {
 		if published {
 			tx.bodies = append(tx.bodies, b)
 		}
+		if answered {
+			tx.owes = append(tx.owes, b)
+		}
 		headers = append(headers, "transaction", tx.name)
-	case published && e != nil:
-		e.bodies = []string{b}
+	case answered:
+		l.owed[b] = true
+		if published && e != nil {
+			e.bodies = []string{b}
+		}
 	}
 	l.send(stomp.Send, b, e, headers...)
 	return true
@@ -289,6 +297,9 @@ func (l *simLink) transact(end stomp.Command) bool {
 		}
 	} else {
 		e.bodies = tx.bodies
+		for _, b := range tx.owes {
+			l.owed[b] = true
+		}
 	}
 	l.send(end, "", e, "transaction", tx.name)
 	return true
@@ -400,13 +411,13 @@ func (w *world) block(o *op) bool {
 
 func (w *world) kick(o *op) bool {
 	c := w.client(o.Client)
-	if c == nil || c.link == nil || c.link.sock.gone {
+	if c == nil || c.link == nil || c.link.sock.gone || c.link.session == "" {
 		return false
 	}
 	l := c.link
 	sh := l.sock.sh
 	if o.Kind == "user" && c.user != "" {
-		sh.shard.Post(func() {
+		sh.post(nil, func() {
 			for _, k := range sh.sockets {
 				if k.link.c.topic == c.topic && k.link.c.user == c.user {
 					k.link.excuse("its user was kicked")
@@ -419,8 +430,11 @@ func (w *world) kick(o *op) bool {
 		return true
 	}
 	l.excuse("it was kicked")
-	ref := l.sock.conn.ref()
-	sh.shard.Post(func() { sh.shard.Kick(c.topic.name, ref) })
+	_, ref, ok := ParseSessionID(l.session, sh.node.instance)
+	if !ok {
+		w.failf("%v: %q is no session of its node", l.sock, l.session)
+	}
+	sh.post(nil, func() { sh.shard.Kick(c.topic.name, ref) })
 	return true
 }
 
@@ -487,7 +501,7 @@ func (w *world) drain(o *op) bool {
 		var chunk func(slot uint32)
 		life := n.life
 		chunk = func(slot uint32) {
-			sh.shard.Post(func() {
+			sh.post(nil, func() {
 				for _, k := range sh.sockets {
 					k.link.excuse("the node drains")
 				}
@@ -526,7 +540,7 @@ func (w *world) newEpoch(o *op) bool {
 		return false
 	}
 	for _, n := range w.nodes {
-		p := n.projects[t.number()]
+		p := n.projects[t.number]
 		if p.epoch != len(t.epochs)-1 {
 			return false
 		}
@@ -573,7 +587,7 @@ func (w *world) readAgain(o *op) bool {
 			w.failf("node %d: history takes %v again", n.index, x.pos)
 		}
 		if w.chance(3) {
-			n.everywhere(func(s *Shard) { s.Applied(p.topic.name, x.pos) })
+			n.applied(p, x.pos)
 		}
 	}
 	return true
@@ -625,31 +639,100 @@ func (w *world) query(o *op) bool {
 	if sh == nil || t == nil {
 		return false
 	}
+	sh.tasking = true
+	defer func() { sh.tasking = false }()
 	s := sh.shard
 	q := SessionQuery{Project: t.name, User: o.User, Destination: o.Dest, Limit: max(1, o.Count)}
-	found := map[string]bool{}
+	found := map[string]SessionInfo{}
 	for slot := uint32(0); ; {
 		page, next := s.Sessions(&q, slot, nil)
 		for _, info := range page {
-			if found[info.ID] || q.User != "" && info.User != q.User {
-				w.failf("%v: query %+v answers %+v", sh, q, info)
+			if _, twice := found[info.ID]; twice || len(page) > q.Limit {
+				w.failf("%v: query %+v answers %+v", sh, q, page)
 			}
-			found[info.ID] = true
+			found[info.ID] = info
 		}
 		if slot = next; slot == 0 {
 			break
 		}
 	}
-	counts := s.Counts(t.name)
-	if q.User == "" && q.Destination == "" && counts.Sessions != len(found) {
-		w.failf("%v: %d sessions of %s are listed, %d counted", sh, len(found), t.name, counts.Sessions)
+	sh.compare(t, &q, maps.Clone(found))
+	if q.User != "" || q.Destination != "" {
+		return true
 	}
-	subscriptions := 0
+	byDestination, subscriptions := map[string]int{}, 0
+	for _, info := range found {
+		for _, sub := range info.Subscriptions {
+			byDestination[sub.Destination]++
+			subscriptions++
+		}
+	}
+	if n := s.Counts(t.name); n.Sessions != len(found) || n.Subscriptions != subscriptions {
+		w.failf("%v: of %s %d sessions with %d subscriptions are listed, %+v counted", sh, t.name, len(found), subscriptions, n)
+	}
 	for _, d := range s.Destinations(t.name) {
-		subscriptions += d.Subscriptions
+		if d.Subscriptions != byDestination[d.Destination] {
+			w.failf("%v: %s of %s has %d subscriptions, %d are listed", sh, d.Destination, t.name, d.Subscriptions, byDestination[d.Destination])
+		}
+		delete(byDestination, d.Destination)
 	}
-	if subscriptions != counts.Subscriptions {
-		w.failf("%v: %d subscriptions of %s are listed, %d counted", sh, subscriptions, t.name, counts.Subscriptions)
+	if len(byDestination) > 0 {
+		w.failf("%v: of %s there are subscriptions to %v, which is not listed", sh, t.name, byDestination)
 	}
 	return true
+}
+
+// compare looks whether the sessions that a query has found are those that clients have.
+func (sh *simShard) compare(t *simTopic, q *SessionQuery, found map[string]SessionInfo) {
+	w := sh.w
+	for _, k := range sh.sockets {
+		l := k.link
+		if l.c.topic != t || q.User != "" && l.c.user != q.User || !l.connected {
+			continue
+		}
+		info, has := found[l.session]
+		delete(found, l.session)
+		if certain := l.certain(q.Destination); certain && !has {
+			w.failf("%v: session %s is not found by %+v", k, l.session, *q)
+		}
+		if has {
+			l.describe(info)
+		}
+	}
+	for id, info := range found { // those who have yet to read CONNECTED
+		if !slices.ContainsFunc(sh.sockets, func(k *simSocket) bool {
+			return k.link.c.topic == t && k.welcome && !k.link.connected && k.link.c.user == info.User
+		}) {
+			w.failf("%v: query %+v has found %s, which is nobody's: %+v", sh, *q, id, info)
+		}
+	}
+}
+
+// certain reports whether the server must have the session, and a subscription to dest ("" for any or none) with it.
+func (l *simLink) certain(dest string) bool {
+	if l.may() || l.c.topic.forgets() || l.closing || l.sock.gone {
+		return false
+	}
+	return dest == "" || slices.ContainsFunc(l.feeds, func(f *feed) bool { return f.taken && !f.stopping && f.dest == dest })
+}
+
+// describe looks whether a session is described as it is.
+func (l *simLink) describe(info SessionInfo) {
+	w := l.w
+	if info.User != l.c.user || info.Version != l.c.version.String() || info.Buffered != len(l.sock.buffered) {
+		w.failf("%v: its session is described as %+v", l.sock, info)
+	}
+	for _, f := range l.feeds {
+		has := slices.ContainsFunc(info.Subscriptions, func(s SubscriptionInfo) bool {
+			return s.ID == f.id && s.Destination == f.dest && s.Ack == f.ack.String() && int(s.Dropped) >= 0
+		})
+		if has && !f.entered || !has && f.taken && !f.stopping && l.certain("") {
+			w.failf("%v: its session has subscriptions %+v", f, info.Subscriptions)
+		}
+	}
+	for _, s := range info.Subscriptions {
+		if !strings.HasPrefix(s.ID, "more") && !slices.ContainsFunc(l.feeds, func(f *feed) bool { return f.id == s.ID && f.dest == s.Destination }) {
+			w.failf("%v: its session has a subscription that it did not ask for: %+v", l.sock, s)
+		}
+	}
 }

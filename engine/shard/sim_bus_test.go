@@ -12,8 +12,10 @@ import (
 type simTopic struct {
 	w      *world
 	name   string
+	number int
 	epochs []simEpoch
 	parts  [][]*push
+	last   []int            // by partition, the place of the first push that comes when all is calm
 	bodies map[string]*push // what clients sent, once it is here
 }
 
@@ -36,6 +38,7 @@ func newTopic(w *world, i int) *simTopic {
 	t := &simTopic{
 		w:      w,
 		name:   fmt.Sprintf("p%d", i),
+		number: i,
 		parts:  make([][]*push, w.profile.Partitions),
 		bodies: map[string]*push{},
 	}

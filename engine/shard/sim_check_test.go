@@ -1,8 +1,6 @@
 package shard
 
-import (
-	"stentor/engine/session"
-)
+import "slices"
 
 // settle calms the world, waits until everybody has what is theirs, and looks whether that is so. Then all leave, and
 // nothing may be left of them.
@@ -33,6 +31,9 @@ func (w *world) settle() {
 	}
 	w.idle(9 * second)
 	for _, t := range w.topics {
+		for _, pushes := range t.parts {
+			t.last = append(t.last, len(pushes))
+		}
 		for _, dest := range w.profile.dests() {
 			r := t.record(0, "")
 			r.Destination = dest
@@ -60,14 +61,37 @@ func (w *world) settle() {
 
 // behind reports whether some subscription is still to be given something.
 func (w *world) behind() bool {
+	for _, c := range w.clients {
+		if c.link == nil {
+			return true
+		}
+		for _, f := range c.link.feeds {
+			if !f.stopping && !f.vague() && f.lacks() > f.told-f.sure {
+				return true
+			}
+		}
+	}
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {
-			if len(sh.shard.followed) > 0 {
+			if sh.shard.Stats().Detached.Load() > 0 || sh.shard.Busy() {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// lacks is how many pushes the client has yet to be given.
+func (f *feed) lacks() (n int) {
+	for part := range f.parts {
+		x := f.parts[part]
+		for _, p := range f.c.topic.parts[part][min(max(x.next, x.must), len(f.c.topic.parts[part])):] {
+			if f.matches(p) && p.record.Session == "" && p.expires == 0 && !f.leapt(part, p.index) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // idle lets time pass without anything new.
@@ -107,12 +131,12 @@ func (w *world) checkClients() {
 			if f.stopping {
 				continue
 			}
-			if !f.resolved || f.outcome == pending && len(f.fresh) == 0 {
+			if !f.taken || f.outcome == pending && f.awaits() {
 				w.failf("%v: not taken at the end: %+v", f, f)
 				return
 			}
 			if f.outcome == pending {
-				continue // it asked for no RECEIPT and got nothing
+				continue // it asked for no RECEIPT, and nothing was for it
 			}
 			for part := range f.parts {
 				f.skip(part, len(c.topic.parts[part]))
@@ -137,7 +161,7 @@ func (w *world) checkShards() {
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {
 			if w.err == nil {
-				sh.checkQuiet()
+				sh.quietWhiteBox()
 			}
 		}
 		for _, p := range n.projects {
@@ -153,18 +177,7 @@ func (w *world) checkShards() {
 			if p.sessions != sessions {
 				w.failf("node %d: %d sessions of %s joined, %d are there", n.index, p.sessions, p.topic.name, sessions)
 			}
-			for _, entries := range append(p.entries[:len(p.entries):len(p.entries)], p.past) {
-				for _, e := range entries {
-					if e == nil {
-						continue
-					}
-					r := e.Report
-					if told := r.Written.Load() + r.Dropped.Load() + r.Failed.Load(); told > r.Matched.Load() {
-						w.failf("node %d: %v of %s was for %d subscriptions, the report accounts for %d: %d written, %d dropped, %d failed",
-							n.index, e.Position, p.topic.name, r.Matched.Load(), told, r.Written.Load(), r.Dropped.Load(), r.Failed.Load())
-					}
-				}
-			}
+			w.checkReports(n, p)
 		}
 		for _, h := range n.old {
 			if pending := h.Pending(); pending != 0 {
@@ -174,51 +187,35 @@ func (w *world) checkShards() {
 	}
 }
 
-func (sh *simShard) checkQuiet() {
-	s, w := sh.shard, sh.w
-	w.audit(sh)
-	subs, logs := 0, 0
-	for _, k := range sh.sockets {
-		subs += int(k.conn.nsubs)
-		for i := k.conn.subs; i != 0; i = s.subs.at(i).next {
-			if b := s.subs.at(i); b.loose {
-				w.failf("%v: %q is detached at the end: %+v", k, b.id.key.id, b.follow)
-			}
+// checkReports looks whether what a node tells of its pushes agrees with itself and with what was written.
+func (w *world) checkReports(n *simNode, p *simProject) {
+	written, failed := 0, 0
+	all := slices.Clone(p.past)
+	for _, reads := range p.reads {
+		all = append(all, entriesOf(reads)...)
+	}
+	for _, e := range all {
+		r := e.Report
+		if told := r.Written.Load() + r.Dropped.Load() + r.Failed.Load(); told > r.Matched.Load() {
+			w.failf("node %d: %v of %s was for %d subscriptions, the report accounts for %d: %d written, %d dropped, %d failed",
+				n.index, e.Position, p.topic.name, r.Matched.Load(), told, r.Written.Load(), r.Dropped.Load(), r.Failed.Load())
+		}
+		written += int(r.Written.Load())
+		failed += int(r.Failed.Load())
+	}
+	if p.frames < written || p.frames > written+failed {
+		w.failf("node %d: %d MESSAGEs of %s were written, the reports tell of %d, and %d that failed", n.index, p.frames, p.topic.name, written, failed)
+	}
+}
+
+// awaits reports whether the last pushes of all have one for f.
+func (f *feed) awaits() bool {
+	for part, pushes := range f.c.topic.parts {
+		if slices.ContainsFunc(pushes[f.c.topic.last[part]:], f.matches) {
+			return true
 		}
 	}
-	for _, p := range s.projects {
-		logs += len(p.logs) + len(p.patterns)
-		if err := p.checkShares(); err != nil {
-			w.failf("%v: %v", sh, err)
-		}
-		if p.unicast.entries.Len() > 0 {
-			w.failf("%v: %d pushes to users of %s wait at the end", sh, p.unicast.entries.Len(), p.settings.Name)
-		}
-		for _, l := range p.logs {
-			if l.head != l.tail() || l.base != l.head {
-				w.failf("%v: log %s has %d..%d..%d at the end", sh, l.name, l.base, l.head, l.tail())
-			}
-		}
-	}
-	x := &s.stats
-	for _, g := range []struct {
-		name      string
-		have, say int64
-	}{
-		{"connections", int64(len(sh.sockets)), x.Connections.Load()},
-		{"greeting", 0, x.Greeting.Load()},
-		{"sessions", int64(len(sh.sockets)), x.Sessions.Load()},
-		{"subscriptions", int64(subs), x.Subscriptions.Load()},
-		{"detached", 0, x.Detached.Load()},
-		{"logs", int64(logs), x.Logs.Load()},
-	} {
-		if g.have != g.say {
-			w.failf("%v: the gauge of %s says %d, there are %d", sh, g.name, g.say, g.have)
-		}
-	}
-	if s.Busy() {
-		w.failf("%v is busy at the end", sh)
-	}
+	return false
 }
 
 // leave ends all connections, some politely.
@@ -244,34 +241,9 @@ func (w *world) checkEmpty() {
 			w.failf("node %d: %d connections were opened, %d released, %d strangers among them; %d were known", n.index, n.opened, n.released, n.strange, n.known)
 		}
 		for _, sh := range n.shards {
-			s := sh.shard
-			timers := 0
-			for _, head := range s.wheel.slots {
-				if head != 0 {
-					timers++
-				}
-			}
-			for _, left := range []struct {
-				what string
-				n    int
-			}{
-				{"sockets", len(sh.sockets)},
-				{"connections", int(s.conns.used) - len(s.conns.free)},
-				{"subscriptions", int(s.subs.used) - len(s.subs.free)},
-				{"projects with detached subscriptions", len(s.followed)},
-				{"bytes of strangers", int(s.strangers.held)},
-				{"users", s.users.used},
-				{"projects", len(s.projects)},
-				{"projects with work", s.ready.Len()},
-				{"timers", timers},
-				{"tenants", len(s.tenants) - len(w.topics)},
-				{"gauged connections", int(s.stats.Connections.Load())},
-				{"gauged sessions", int(s.stats.Sessions.Load())},
-				{"gauged logs", int(s.stats.Logs.Load())},
-			} {
-				if left.n != 0 {
-					w.failf("%v: %d %s are left when all are gone", sh, left.n, left.what)
-				}
+			x := sh.shard.Stats()
+			if left := x.Connections.Load() + x.Greeting.Load() + x.Sessions.Load() + x.Subscriptions.Load() + x.Detached.Load() + x.Logs.Load(); left != 0 {
+				w.failf("%v: its gauges say that something is left when all are gone", sh)
 			}
 		}
 		for _, p := range n.projects {
@@ -286,117 +258,5 @@ func (w *world) checkEmpty() {
 			w.failf("node %d: %d bytes of strangers are held, %d in all", n.index, n.strangers.Held(), n.budget.Used())
 		}
 	}
-}
-
-// audit checks what must hold in a shard between any two calls.
-func (w *world) audit(sh *simShard) {
-	if w.err != nil {
-		return
-	}
-	s := sh.shard
-	if len(s.machine.Out) > 0 {
-		w.failf("%v: %d bytes of answers belong to nobody", sh, len(s.machine.Out))
-	}
-	detached, resuming := map[*log]int{}, map[*log]int{}
-	for place, p := range s.followed {
-		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
-			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
-		}
-		for place, i := range p.detached {
-			b := s.subs.at(i)
-			if !b.loose || int(b.place) != place || b.follow == nil || b.log.p != p {
-				w.failf("%v: detached subscription %d: %+v", sh, i, b)
-				return
-			}
-			detached[b.log]++
-			if b.follow.resuming != nil {
-				resuming[b.log]++
-			}
-		}
-	}
-	for name, p := range s.projects {
-		if p.settings.Name != name || p.sessions == 0 {
-			w.failf("%v: project %s has %d sessions", sh, name, p.sessions)
-		}
-		held := 0
-		for l := range p.all() {
-			w.auditLog(sh, l, detached[l], resuming[l])
-			held += l.cost()
-		}
-		for _, id := range p.ids {
-			held += id.cost()
-		}
-		w.auditHeld(sh, p, &p.pool, held)
-	}
-	w.auditHeld(sh, nil, &s.strangers, 0)
-	for _, k := range sh.sockets {
-		w.auditConn(sh, k)
-	}
-}
-
-// auditHeld counts again what the connections of p hold beside held.
-func (w *world) auditHeld(sh *simShard, p *project, pool *pool, held int) {
-	for _, k := range sh.sockets {
-		c := k.conn
-		if c.project != p {
-			continue
-		}
-		held += int(c.held)
-		for i := c.subs; i != 0; i = sh.shard.subs.at(i).next {
-			b := sh.shard.subs.at(i)
-			held += subCost + b.window() + b.resumes()
-		}
-		if now := c.holds(); now > int(c.held) {
-			w.failf("%v: holds %d bytes, %d are counted", k, now, c.held)
-		}
-	}
-	if int(pool.held) != held {
-		w.failf("%v: %d bytes are held, %d counted", sh, held, pool.held)
-	}
-}
-
-func (w *world) auditLog(sh *simShard, l *log, detached, resuming int) {
-	s := sh.shard
-	ok := l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) && l.detached == detached &&
-		l.resuming == resuming && !l.held && (detached > 0 || l.gone.Len() == 0)
-	if !l.inRound() {
-		ok = ok && l.served == 0
-	}
-	for place, i := range l.attached {
-		b := s.subs.at(i)
-		ok = ok && b.log == l && !b.loose && int(b.place) == place
-	}
-	if !ok || l.subscriptions() == 0 {
-		w.failf("%v: log %s: %+v, %d are detached", sh, l.name, l, detached)
-	}
-}
-
-func (w *world) auditConn(sh *simShard, k *simSocket) {
-	s, c := sh.shard, k.conn
-	if c.state != stateOpen || c.socket != Socket(k) {
-		w.failf("%v: its connection is %+v", k, c)
-		return
-	}
-	n := 0
-	for i := c.subs; i != 0; i = s.subs.at(i).next {
-		b := s.subs.at(i)
-		n++
-		attached := !b.loose && b.log.kind != userQueue
-		if b.conn != c.idx || b.log.p != c.project || attached && b.log.attached[b.place] != i || b.loose && c.project.detached[b.place] != i {
-			w.failf("%v: subscription %d: %+v", k, i, b)
-			return
-		}
-	}
-	if n != int(c.nsubs) || c.sess.Phase != session.Connected && n > 0 || c.timer.due == 0 {
-		w.failf("%v: %d subscriptions, %d counted, phase %d, timer %d", k, n, c.nsubs, c.sess.Phase, c.timer.due)
-	}
-	if c.project != nil && c.user != "" {
-		at := s.sessionsOf(c.project, c.user)
-		for at != 0 && at != c.idx {
-			at = s.conns.at(at).userNext
-		}
-		if at == 0 {
-			w.failf("%v: not found by its user", k)
-		}
-	}
+	w.emptyWhiteBox()
 }

@@ -32,7 +32,8 @@ type simClient struct {
 // simTx is an open transaction.
 type simTx struct {
 	name   string
-	bodies []string
+	bodies []string // to be published
+	owes   []string // they, and those for the back ends
 	acks   []simAck
 }
 
@@ -114,7 +115,7 @@ func (c *simClient) connect(o *op) bool {
 	if sh == nil || sh.node.closed && !w.calm {
 		return false
 	}
-	l := &simLink{w: w, c: c, key: ws.NewKey(), ignores: o.Ignores, answer: o.Answer, late: o.Late}
+	l := &simLink{w: w, c: c, key: ws.NewKey(), owed: map[string]bool{}, free: true, ignores: o.Ignores, answer: o.Answer, late: o.Late}
 	l.sock = sh.connect(l)
 	c.link = l
 	l.sent = w.now

@@ -35,13 +35,15 @@ type feed struct {
 	noted    bool // a MESSAGE said how the resume came out
 	jumps    []jump
 
-	// What the shard was seen to do.
-	registered bool
-	resolved   bool
-	settings   *Settings
-	unplaced   bool   // before the shard was told how far it is
-	fresh      []span // where a subscription that is not resumed begins
-	node       *simProject
+	// What the shard must have done by now, and may have.
+	entered  bool      // SUBSCRIBE is on its way to it
+	taken    bool      // it has it
+	resolved bool      // and it is known where it begins
+	unplaced bool      // it may not have been told how far it is
+	settings *Settings // those that it had when SUBSCRIBE came
+	since    []int     // what it had taken then at least
+	fresh    []span    // where a subscription that is not resumed begins
+	node     *simProject
 
 	parts []part
 	known []bus.Position // what the client can resume from; Epoch 0: nothing
@@ -61,8 +63,11 @@ const (
 
 // jump is a gap that a live subscription has met, or what a panic has cost it.
 type jump struct {
-	part, low, high int // places that the node never had
-	at              int // bytes that had been written to the socket: the next MESSAGE tells
+	part, low, high int          // places that the node never had
+	begin           bus.Position // where it goes on
+	panic           bool         // it is that: never certain
+	at              int          // bytes that had been written to the socket: the next MESSAGE tells
+	may             bool         // or it does not: it is not certain that the subscription has met it
 	told            bool
 }
 
@@ -98,7 +103,7 @@ func (f *feed) user() bool { return strings.HasPrefix(f.dest, userPrefix+"/") }
 func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bool) {
 	f.link, f.stopping, f.stopped = l, false, false
 	f.outcome, f.claims, f.claimed, f.invented, f.noted = plain, claims, resume, invented, false
-	f.registered, f.resolved, f.asked = false, false, l.w.now
+	f.entered, f.taken, f.resolved, f.asked = false, false, false, l.w.now
 	f.told, f.sure, f.maybe, f.tokens = 0, 0, 0, nil
 	f.jumps = nil
 	headers := []string{"destination", f.dest}
@@ -119,73 +124,94 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	if f.receipts {
 		e = &expect{feed: f}
 	}
+	l.asking = f
 	l.send(stomp.Subscribe, "", e, headers...)
 }
 
-// wants reports whether it is not known yet where the subscription begins.
-func (f *feed) wants() bool { return !f.resolved }
+// enter is when the first of SUBSCRIBE's bytes come to the server: from now on it may have it.
+func (f *feed) enter(l *simLink) {
+	if f.entered || f.link != l {
+		return
+	}
+	sh, t := l.sock.sh, f.c.topic
+	f.entered = true
+	f.since = sh.least(t)
+	f.node = sh.node.projects[t.number]
+	f.settings = sh.set[t.number]
+	f.unplaced = len(sh.intake.sure[t.number]) < f.c.w.profile.Partitions
+}
 
-// observe looks whether the shard has the subscription now. before and after are what it had applied.
-func (f *feed) observe(sh *simShard, k *simSocket, before, after []int) {
-	if k.conn == nil || k.conn.state != stateOpen {
+// take is when the server has SUBSCRIBE for certain. most is what it can have taken of the bus by then.
+func (f *feed) take(most []int) {
+	if f.taken || !f.entered {
 		return
 	}
-	s := sh.shard
-	id := f.id
-	if id == "" {
-		id = "\x00" + f.dest
+	f.taken = true
+	for p := range f.parts {
+		f.parts[p].session = of(most, p)
 	}
-	i := s.findSub(k.conn, []byte(id))
-	if i == 0 {
-		return
+	if f.outcome == plain {
+		f.settle(most)
 	}
-	b := s.subs.at(i)
-	if b.log.shown() != f.dest {
-		f.c.w.failf("%v: %q is subscribed to %s instead of %s", k, id, b.log.shown(), f.dest)
-	}
-	if !f.registered {
-		f.registered = true
-		f.settings = b.log.p.settings
-		for _, p := range sh.node.projects {
-			if p.topic == f.c.topic {
-				f.node = p
-			}
-		}
-		for p := range f.parts {
-			f.parts[p].session = after[p]
-		}
-	}
-	if b.follow != nil && b.follow.resuming != nil {
-		return
-	}
+}
+
+// settle is when it is certain that the subscription has begun: somewhere between SUBSCRIBE and now.
+func (f *feed) settle(most []int) {
 	f.resolved = true
-	f.unplaced = len(b.log.p.applied) < f.c.w.profile.Partitions
 	f.fresh = nil
-	for p := range before {
-		f.fresh = append(f.fresh, span{before[p], after[p]})
+	for p := range f.parts { // one that came later is all its own
+		low := of(f.since, p)
+		f.fresh = append(f.fresh, span{low, max(low, of(most, p))})
 	}
 	if f.outcome == plain {
 		f.begin()
 	}
 }
 
-// jumped says that the shard goes on behind a gap.
-func (f *feed) jumped(sh *simShard, k *simSocket, low, high, part int) {
-	i := sh.shard.findSub(k.conn, []byte(f.id))
-	if f.id == "" {
-		i = sh.shard.findSub(k.conn, []byte("\x00"+f.dest))
-	}
-	if i == 0 {
+// begins is when the client sees that the subscription has begun: by a frame that is the first of it, written when the
+// shard had taken most at most.
+func (f *feed) begins(l *simLink, most []int) {
+	f.take(most)
+	if f.resolved {
 		return
 	}
-	if !f.resolved { // its resume will tell
-		f.jumps = append(f.jumps, jump{part: part, low: low, high: high, told: true})
+	f.settle(most)
+	for i := range f.jumps {
+		j := &f.jumps[i]
+		switch {
+		case l.begun < j.at:
+			j.may = j.may && j.panic // it was there before the gap
+		case f.receipts:
+			j.told = true // that is the answer to its resume
+		}
+	}
+}
+
+// jumped says that the shard goes on behind a gap. Those that come later may have met it or not.
+func (f *feed) jumped(j jump) {
+	if f.entered {
+		j.at = f.link.sock.total
+		f.jumps = append(f.jumps, j)
+	}
+}
+
+// place looks, by the position on its RECEIPT, which gaps a subscription that was not resumed has met.
+func (f *feed) place(positions []bus.Position) {
+	if f.outcome != plain {
 		return
 	}
-	if x := sh.shard.subs.at(i).follow; f.outcome == pending && x != nil && x.resumed != notResumed {
-		f.decide([]string{"", "true", "false"}[x.resumed]) // before the gap: what the next MESSAGE says is about that
+	for i := range f.jumps {
+		j := &f.jumps[i]
+		if j.panic || !j.may {
+			continue
+		}
+		for _, pos := range positions {
+			if int(pos.Partition) == j.part {
+				j.may = false
+				j.told = j.told || pos.Epoch == j.begin.Epoch && pos.Offset >= j.begin.Offset-1
+			}
+		}
 	}
-	f.jumps = append(f.jumps, jump{part: part, low: low, high: high, at: k.total})
 }
 
 // begin is where a subscription begins that is not resumed.
@@ -195,7 +221,7 @@ func (f *feed) begin() {
 			x.session = max(x.session, f.c.topic.behind(c))
 		}
 	}
-	for p := range f.parts {
+	for p := range f.fresh {
 		x := &f.parts[p]
 		x.low, x.must = f.fresh[p].low, f.fresh[p].high
 		x.next = min(x.low, x.session)
@@ -253,7 +279,7 @@ func (f *feed) decide(answer string) {
 }
 
 // receipt is the RECEIPT of SUBSCRIBE or UNSUBSCRIBE.
-func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
+func (f *feed) receipt(l *simLink, fr *stomp.Frame, what stomp.Command) {
 	if what == stomp.Unsubscribe {
 		f.stopped = true
 		f.link.feeds = slices.DeleteFunc(f.link.feeds, func(o *feed) bool { return o == f })
@@ -263,13 +289,11 @@ func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
 		return
 	}
 	w := f.c.w
-	if k := f.link.sock; !f.resolved && (k.gone || k.conn.sess.Phase != session.Connected) {
-		return // it did not last
-	}
-	if !f.resolved {
-		w.failf("%v: RECEIPT, but the shard does not have it: %+v", f, f)
+	if !f.entered {
+		w.failf("%v: RECEIPT for a SUBSCRIBE that was not sent", f)
 		return
 	}
+	f.begins(l, l.sock.when(l.begun).most)
 	resumed, has := fr.Get("resumed")
 	if has != (f.claimed != "") {
 		w.failf("%v: RECEIPT has resumed %q", f, resumed)
@@ -283,7 +307,7 @@ func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
 		return
 	}
 	positions, err := bus.ParsePositions(string(position))
-	if err != nil || len(positions) < f.c.w.profile.Partitions || len(positions) > len(f.parts) {
+	if err != nil || len(positions) < f.c.w.profile.Partitions && !f.unplaced || len(positions) > len(f.parts) {
 		w.failf("%v: RECEIPT has position %q", f, position)
 		return
 	}
@@ -293,6 +317,7 @@ func (f *feed) receipt(fr *stomp.Frame, what stomp.Command) {
 	if w.err != nil {
 		return
 	}
+	f.place(positions)
 	for _, pos := range positions {
 		n, x := f.c.topic.behind(pos), &f.parts[pos.Partition]
 		if f.outcome != whole {
@@ -322,9 +347,13 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 		return
 	}
 	w.tracef("%v: MESSAGE %v %s", f, pos, notes(fr))
-	if f.stopped || !f.resolved {
+	if f.stopped || !f.entered {
 		w.failf("%v: MESSAGE %v, but the subscription is gone or has not begun", f, pos)
 		return
+	}
+	written := l.sock.when(l.begun)
+	if !f.resolved {
+		f.begins(l, written.most)
 	}
 	f.compare(p, fr)
 	if !f.matches(p) {
@@ -356,8 +385,8 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 	x.next = p.index + 1
 	x.got = x.got || p.record.Session == ""
 	f.known[p.part] = pos
-	if at := l.sock.when(l.read); p.expires != 0 && at > p.expires+f.slack() {
-		w.failf("%v: MESSAGE %v was written %d ms after it had expired", f, pos, (at-p.expires)/millisecond)
+	if p.expires != 0 && written.at > p.expires+f.slack() {
+		w.failf("%v: MESSAGE %v was written %d ms after it had expired", f, pos, (written.at-p.expires)/millisecond)
 	}
 	f.owe(l, fr, pos)
 }
@@ -369,21 +398,51 @@ func (f *feed) slack() int64 { return 48*int64(f.c.w.profile.WriteCost) + millis
 // and no other anything.
 func (f *feed) note(l *simLink, fr *stomp.Frame) {
 	resumed, has := fr.Get("resumed")
-	gap := false
+	due, gap, perhaps := f.claimed != "" && !f.noted, false, false
 	for i := range f.jumps {
-		if j := &f.jumps[i]; !j.told && l.read > j.at {
-			j.told, gap = true, true
+		j := &f.jumps[i]
+		if j.told || l.begun < j.at {
+			continue
+		}
+		j.told = true
+		gap = gap || !j.may
+		perhaps = perhaps || j.may
+		if j.may && string(resumed) != "false" {
+			j.low, j.high = 0, 0 // it was spared
 		}
 	}
-	if has != (f.claimed != "" && !f.noted || gap) || gap && string(resumed) != "false" {
-		f.c.w.failf("%v: MESSAGE has resumed %q, behind a gap %t", f, resumed, gap)
+	if has != (due || gap) && !(has && perhaps) || has && !due && string(resumed) != "false" || gap && string(resumed) != "false" {
+		f.c.w.failf("%v: MESSAGE has resumed %q, behind a gap %t, or perhaps one %t", f, resumed, gap, perhaps)
 		return
 	}
-	if gap {
-		f.noted = true
-	} else if has {
+	switch {
+	case !has:
+	case f.outcome == pending && (gap || perhaps) && string(resumed) == "false":
+		f.muddle()
+	case !gap && !perhaps:
 		f.decide(string(resumed))
-		f.noted = true
+	case f.outcome == pending:
+		f.decide(string(resumed))
+	}
+	f.noted = f.noted || has
+}
+
+// muddle is when resumed:false may speak of the resume, or of a gap that came after a resume that was complete: the
+// subscription may be given what it missed, and need not.
+func (f *feed) muddle() {
+	f.outcome = gap
+	f.begin()
+	clear(f.known)
+	for p := range f.parts {
+		x := &f.parts[p]
+		low := 0
+		for _, c := range f.claims {
+			if int(c.Partition) == p {
+				low = max(0, f.c.topic.behind(c))
+			}
+		}
+		x.low = min(x.low, low)
+		x.next = min(x.low, x.session)
 	}
 }
 
@@ -543,7 +602,9 @@ func (f *feed) justify(positions []bus.Position) {
 			seen = 0
 		}
 		for n := seen; n < node.read[part]; n++ { // history may have let go even of what this shard has yet to take
-			if p := t.parts[part][n]; f.matches(p) && p.record.Session == "" && (!ok || !node.kept(part, n)) {
+			p := t.parts[part][n]
+			wanted, gone := f.matches(p) && p.record.Session == "", node.mayForget(f.c.w.now, &f.c.w.profile, part, n)
+			if wanted && (!ok || gone) || gone && f.mistakes(p) {
 				return
 			}
 		}
@@ -551,22 +612,17 @@ func (f *feed) justify(positions []bus.Position) {
 	f.c.w.failf("%v: resumed:false for %q, of which nothing is gone", f, f.claimed)
 }
 
+// mistakes reports whether a node that has let go of p may take it for one that f wanted: where it remembers the floors
+// of few destinations only, it has them for all of a kind together.
+func (f *feed) mistakes(p *push) bool {
+	const allFloors = 64 << 10
+	return f.c.w.profile.HistoryBytes < allFloors && p.record.Session == "" && (p.record.User != "") == f.user()
+}
+
 // patient checks that the shard has waited, as it has to when it is behind the client.
 func (f *feed) patient() {
 	if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime-10 {
 		f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
-	}
-}
-
-// startle lets the subscriptions of a log miss the push at pos, if they are told.
-func (sh *simShard) startle(l *log, pos bus.Position) {
-	sh.observe()
-	for _, k := range sh.sockets {
-		for _, f := range k.link.feeds {
-			if t := k.link.c.topic; t.name == l.p.settings.Name && f.dest == l.shown() && f.registered {
-				f.jumped(sh, k, t.behind(pos)-1, t.behind(pos), int(pos.Partition))
-			}
-		}
 	}
 }
 

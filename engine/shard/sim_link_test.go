@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,6 +25,13 @@ type simLink struct {
 	held    []byte // STOMP bytes of a WebSocket message that is not closed yet
 	in      []byte
 	read    int // bytes that were parsed
+	begun   int // of them those before the message under way
+	passed  int // bytes that the server has got
+	marks   []mark
+	asking  *feed           // whose SUBSCRIBE is sent next
+	owed    map[string]bool // bodies of SENDs that the bus has yet to answer
+	free    bool            // nothing that came can wait in the server
+	idles   int             // of its shard, when something last could
 	reader  ws.ClientReader
 	message []byte
 	decoder stomp.Decoder
@@ -48,6 +56,13 @@ type simLink struct {
 	ignores bool   // does not answer the server's FIN
 	late    bool   // sends no CONNECT
 	answer  string // of the authentication
+}
+
+// mark is where a SUBSCRIBE is on its way to the server.
+type mark struct {
+	feed     *feed
+	held     int // where its frame ends in held; -1 once it is sealed
+	from, to int // and in all that is sent: in what WebSocket message
 }
 
 // expect is a RECEIPT that has to come.
@@ -100,6 +115,10 @@ func (l *simLink) send(cmd stomp.Command, body string, receipt *expect, headers 
 	}
 	l.w.tracef("%v: %v %v receipt %v", l.sock, cmd, headers, receipt != nil)
 	l.held = stomp.AppendFrame(l.held, l.c.version, &f)
+	if l.asking != nil {
+		l.marks = append(l.marks, mark{feed: l.asking, held: len(l.held)})
+		l.asking = nil
+	}
 	if l.w.rng.IntN(4) > 0 {
 		l.seal()
 	}
@@ -114,10 +133,18 @@ func (l *simLink) seal() {
 	if l.w.chance(6) {
 		cut = l.w.rng.IntN(len(l.held))
 	}
+	begins := 0
 	for _, part := range [][]byte{l.held[:cut], l.held[cut:]} {
+		from := l.passed + len(l.out)
 		if len(part) > 0 {
 			l.raw(gobwas.OpBinary, part)
 		}
+		for i := range l.marks {
+			if m := &l.marks[i]; m.held > begins && m.held <= begins+len(part) {
+				m.held, m.from, m.to = -1, from, l.passed+len(l.out)
+			}
+		}
+		begins += len(part)
 	}
 	l.held = l.held[:0]
 }
@@ -155,6 +182,42 @@ func (l *simLink) pump() {
 	case l.sock.finned && !l.sock.gone && len(l.sock.wire) == 0 && len(l.sock.buffered) == 0 && !l.ignores:
 		l.sock.close(false)
 	}
+}
+
+// quiet reports whether no answer is owed that could keep the server from what the client sends.
+func (l *simLink) quiet() bool { return len(l.expects) == 0 && len(l.owed) == 0 }
+
+// arrives notes that the next n bytes come to the server.
+func (l *simLink) arrives(n int) {
+	l.passed += n
+	l.free = l.free && l.quiet()
+	for _, m := range l.marks {
+		if m.held < 0 && m.from < l.passed {
+			m.feed.enter(l)
+		}
+	}
+}
+
+// observe looks which subscriptions the server has for certain: their bytes have come, and nothing can keep it from
+// them. While answers are owed input may wait, and after that until the shard has nothing left to do.
+func (l *simLink) observe() {
+	idles := l.sock.sh.idles
+	switch {
+	case !l.quiet():
+		l.free, l.idles = false, idles
+	case idles > l.idles:
+		l.free = true
+	}
+	if !l.free || !l.sock.welcome {
+		return
+	}
+	l.marks = slices.DeleteFunc(l.marks, func(m mark) bool {
+		if m.held < 0 && m.to <= l.passed {
+			m.feed.take(l.sock.sh.most(l.c.topic))
+			return true
+		}
+		return false
+	})
 }
 
 // beat sends heart-beats.
@@ -222,6 +285,9 @@ func (l *simLink) parse() int {
 	if err != nil {
 		l.w.failf("%v: %v", l.sock, err)
 		return 0
+	}
+	if len(l.message) == 0 {
+		l.begun = l.read
 	}
 	l.read += n
 	switch ev.Kind {
@@ -334,7 +400,7 @@ func (l *simLink) onReceipt(f *stomp.Frame) {
 		}
 	}
 	if e.feed != nil {
-		e.feed.receipt(f, e.what)
+		e.feed.receipt(l, f, e.what)
 	}
 }
 

@@ -42,12 +42,14 @@ type simProject struct {
 	settings *Settings
 	history  *history.Log
 	share    *Share
-	epoch    int                // that it reads
-	begin    []int              // place where this node began, by partition
-	read     []int              // place of the next push to read
-	untold   []bus.Position     // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
-	entries  [][]*history.Entry // from begin on; nil was too old when it was read
-	past     []*history.Entry   // from before the last jumps
+	epoch    int              // that it reads
+	begin    []int            // place where this node began, by partition
+	read     []int            // place of the next push to read
+	untold   []bus.Position   // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
+	reads    [][]simRead      // from begin on
+	past     []*history.Entry // from before the last jumps, and before it was removed
+	sum      int64            // of bytes that history was given, as it may count them
+	frames   int              // MESSAGEs of it that were written
 	sessions int
 }
 
@@ -57,9 +59,12 @@ type simShard struct {
 	node    *simNode
 	shard   *Shard
 	woken   bool
-	stalled int64   // does nothing before this time
-	before  [][]int // what was applied when it was called
+	stalled int64 // does nothing before this time
 	sockets []*simSocket
+	intake  *intake
+	idles   int         // how often it had nothing left to do
+	tasking bool        // runs a task of the simulation, or answers it
+	set     []*Settings // by project, what it was told last
 }
 
 func newNode(w *world, index int) *simNode {
@@ -79,7 +84,7 @@ func (n *simNode) boot() {
 	n.budget = NewBudget(0)
 	n.strangers = NewBudget(0).Share(0)
 	for i := range w.profile.Shards {
-		sh := &simShard{w: w, node: n}
+		sh := &simShard{w: w, node: n, intake: newIntake(len(w.topics)), set: make([]*Settings, len(w.topics))}
 		sh.shard = New(Config{
 			Index: i, Instance: n.instance, Seed: w.rng.Uint64(),
 			Session: session.Config{
@@ -129,67 +134,32 @@ func (sh *simShard) run() {
 	}
 	sh.woken = false
 	start := sh.w.now
-	sh.before = sh.applied()
 	more := sh.shard.Run()
 	if took := sh.w.now - start; took > slice+sh.slack() {
 		sh.w.failf("a slice took %v", time.Duration(took))
 	}
 	sh.woken = sh.woken || more
+	if !more {
+		sh.intake.took(sh.w)
+		sh.idles++
+	}
 	sh.observe()
-	sh.w.audit(sh)
+	sh.w.auditWhiteBox(sh)
 }
 
 // input is what a socket has read.
 func (sh *simShard) input(k *simSocket, in []byte) {
-	sh.before = sh.applied()
+	k.link.arrives(len(in))
 	sh.shard.Input(k.conn, in)
 	sh.observe()
-	sh.w.audit(sh)
-}
-
-// applied is, for each project and partition, the place of the first push that the shard has not taken.
-func (sh *simShard) applied() [][]int {
-	all := make([][]int, len(sh.node.projects))
-	for i, p := range sh.node.projects {
-		all[i] = make([]int, len(p.topic.parts))
-		for part := range all[i] {
-			if part < len(p.begin) {
-				all[i][part] = p.begin[part]
-			}
-			if t := sh.shard.tenants[p.topic.name]; t != nil {
-				if pos, ok := t.applied[int32(part)]; ok {
-					all[i][part] = p.topic.behind(pos)
-				}
-			}
-		}
-	}
-	return all
+	sh.w.auditWhiteBox(sh)
 }
 
 // observe looks which subscriptions the shard has taken.
 func (sh *simShard) observe() {
 	for _, k := range sh.sockets {
-		k.observe()
+		k.link.observe()
 	}
-}
-
-// observe looks which of the client's subscriptions the shard has taken since it was called.
-func (k *simSocket) observe() {
-	for _, f := range k.link.feeds {
-		if f.wants() {
-			i := k.link.c.topic.number()
-			f.observe(k.sh, k, k.sh.before[i], k.sh.applied()[i])
-		}
-	}
-}
-
-func (t *simTopic) number() int {
-	for i := range t.w.topics {
-		if t.w.topics[i] == t {
-			return i
-		}
-	}
-	panic("no such topic")
 }
 
 // serve begins with a project: at the start, or again after it was removed.
@@ -203,7 +173,10 @@ func (n *simNode) serve(p *simProject) {
 	}
 	p.history = history.NewLog(bounds)
 	p.share = n.budget.Share(Allowance)
-	p.begin, p.read, p.entries, p.untold = nil, nil, nil, nil
+	for _, reads := range p.reads {
+		p.past = append(p.past, entriesOf(reads)...)
+	}
+	p.begin, p.read, p.reads, p.untold, p.sum = nil, nil, nil, nil, 0
 	for part, pushes := range t.parts {
 		begin, first := len(pushes), t.epoch().first[part]
 		if part >= w.profile.Partitions && w.profile.Growth > 1 {
@@ -220,7 +193,7 @@ func (n *simNode) serve(p *simProject) {
 func (n *simNode) add(p *simProject, begin int) {
 	p.begin = append(p.begin, begin)
 	p.read = append(p.read, begin)
-	p.entries = append(p.entries, nil)
+	p.reads = append(p.reads, nil)
 	p.untold = append(p.untold, bus.Position{})
 	n.place(p, len(p.begin)-1)
 }
@@ -232,7 +205,7 @@ func (n *simNode) place(p *simProject, part int) {
 	p.untold[part] = bus.Position{}
 	p.history.Begin(begin)
 	for _, sh := range n.shards {
-		sh.shard.Post(func() {
+		sh.post(func(in *intake) { in.begin(p.topic, begin) }, func() {
 			sh.begin(p.topic, begin)
 			sh.shard.Begin(p.topic.name, begin)
 		})
@@ -241,19 +214,18 @@ func (n *simNode) place(p *simProject, part int) {
 
 // begin notes which subscriptions have a gap when the shard is told that a partition begins at pos.
 func (sh *simShard) begin(t *simTopic, pos bus.Position) {
-	sh.observe()
-	x := sh.shard.tenants[t.name]
-	if x == nil || len(x.applied) == 0 {
+	sure := sh.intake.sure[t.number]
+	if len(sure) == 0 {
 		return // the first that it hears of the project
 	}
-	old, known := x.applied[pos.Partition]
+	old, known := sure[int(pos.Partition)]
 	if known && old.Epoch == pos.Epoch && old.Offset+1 == pos.Offset || !known && pos.Offset == 0 {
 		return
 	}
 	for _, k := range sh.sockets {
 		for _, f := range k.link.feeds {
-			if k.link.c.topic == t && f.registered {
-				f.jumped(sh, k, t.behind(old), t.behind(pos)-1, int(pos.Partition))
+			if k.link.c.topic == t {
+				f.jumped(jump{part: int(pos.Partition), low: t.behind(old), high: t.behind(pos) - 1, begin: pos, may: !f.resolved})
 			}
 		}
 	}
@@ -262,8 +234,8 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 // jump has n go on at a later place of a partition.
 func (n *simNode) jump(p *simProject, part, to int) {
 	n.w.tracef("node %d: %s jumps from %d to %d in partition %d", n.index, p.topic.name, p.read[part], to, part)
-	p.past = append(p.past, p.entries[part]...)
-	p.begin[part], p.read[part], p.entries[part] = to, to, nil
+	p.past = append(p.past, entriesOf(p.reads[part])...)
+	p.begin[part], p.read[part], p.reads[part] = to, to, nil
 	n.place(p, part)
 }
 
@@ -274,18 +246,24 @@ func (n *simNode) configure(p *simProject, slow Policy, timeout time.Duration, w
 		Slow: slow, SlowTimeout: timeout, AckWindow: window, Share: p.share,
 	}
 	p.settings = s
-	n.everywhere(func(sh *Shard) { sh.SetProject(s) })
+	for _, sh := range n.shards {
+		sh.post(nil, func() {
+			sh.set[p.topic.number] = s
+			sh.shard.SetProject(s)
+		})
+	}
 }
 
 // remove ends the service of a project. A push may be on its way still.
 func (n *simNode) remove(p *simProject) {
 	for _, sh := range n.shards {
-		sh.shard.Post(func() {
+		sh.post(func(in *intake) { clear(in.handed[p.topic.number]) }, func() {
 			for _, k := range sh.sockets {
 				if k.link.c.topic == p.topic {
 					k.link.excuse("the project was removed")
 				}
 			}
+			sh.set[p.topic.number] = nil
 			sh.shard.RemoveProject(p.topic.name)
 		})
 	}
@@ -298,9 +276,10 @@ func (n *simNode) remove(p *simProject) {
 	n.old = append(n.old, p.history)
 }
 
-func (n *simNode) everywhere(f func(*Shard)) {
+// applied tells the shards that they have all of a partition up to pos.
+func (n *simNode) applied(p *simProject, pos bus.Position) {
 	for _, sh := range n.shards {
-		sh.shard.Post(func() { f(sh.shard) })
+		sh.post(func(in *intake) { in.hand(p.topic, pos) }, func() { sh.shard.Applied(p.topic.name, pos) })
 	}
 }
 
@@ -319,7 +298,7 @@ func (n *simNode) pump() {
 			}
 			if pos := p.untold[part]; pos.Epoch != 0 && (n.w.calm || n.w.chance(3)) {
 				p.untold[part] = bus.Position{}
-				n.everywhere(func(s *Shard) { s.Applied(p.topic.name, pos) })
+				n.applied(p, pos)
 			}
 		}
 		n.follow(p)
@@ -352,7 +331,8 @@ func (n *simNode) follow(p *simProject) {
 	n.w.tracef("node %d: %s begins epoch %d", n.index, p.topic.name, p.epoch)
 	for part := range p.read {
 		p.begin[part] = p.topic.epoch().first[part]
-		p.read[part], p.entries[part] = p.begin[part], nil
+		p.past = append(p.past, entriesOf(p.reads[part])...)
+		p.read[part], p.reads[part] = p.begin[part], nil
 		n.place(p, part)
 	}
 }
@@ -365,20 +345,21 @@ func (n *simNode) read(p *simProject, part int) {
 	x := p.topic.parts[part][p.read[part]]
 	p.read[part]++
 	if x.expires != 0 && n.w.now >= x.expires {
-		p.entries[part] = append(p.entries[part], nil)
+		p.keep(part, nil, x.record, n.w.now)
 		p.untold[part] = x.pos
 		return
 	}
 	p.untold[part] = bus.Position{}
 	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
 	e.Report = &history.Report{}
-	p.entries[part] = append(p.entries[part], e)
+	p.keep(part, e, x.record, n.w.now)
 	if !p.history.Append(e, len(n.shards)) {
 		n.w.failf("node %d: history does not take %v", n.index, x.pos)
 		return
 	}
 	for _, sh := range n.shards {
 		sh.shard.Hand(p.topic.name, e)
+		sh.intake.hand(p.topic, x.pos)
 	}
 	if n.w.chance(3) { // the reader goes on with records that lie ready
 		n.w.after(n.w.rng.Int64N(2*millisecond), n.flush)
@@ -391,16 +372,6 @@ func (n *simNode) flush() {
 	for _, sh := range n.shards {
 		sh.shard.Flush()
 	}
-}
-
-// kept reports whether p's history has the push at index of a partition.
-func (p *simProject) kept(part, index int) bool {
-	i := index - p.begin[part]
-	if i < 0 || i >= len(p.entries[part]) {
-		return false
-	}
-	e := p.entries[part][i]
-	return e == nil || !e.Evicted()
 }
 
 // die ends the process: no shard hears of it.
@@ -483,18 +454,29 @@ func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
 		err = bus.ErrBusy
 		l.excuse("the bus was busy")
 	}
-	delete(w.senders, string(m.Body)) // once only
-	if w.chance(2) {
+	answer := func() {
 		done(err)
+		e.answered(m.Body)
+		delete(w.senders, string(m.Body)) // once only
+	}
+	if w.chance(2) {
+		answer()
 		return
 	}
-	w.after(w.rng.Int64N(50*millisecond), func() { done(err) })
+	w.after(w.rng.Int64N(50*millisecond), answer)
 }
 
-// Publish takes a client's SEND, after a moment, or refuses it.
 // Allow has room for all: Publish and Forward refuse now and then.
 func (e *simEnv) Allow(*Settings, int, int) error { return nil }
 
+// answered notes that the bus has answered a SEND: once the shard has seen that, nothing waits for it.
+func (e *simEnv) answered(body []byte) {
+	if l := e.sh.w.senders[string(body)]; l != nil {
+		e.sh.post(nil, func() { delete(l.owed, string(body)) })
+	}
+}
+
+// Publish takes a client's SEND, after a moment, or refuses it.
 func (e *simEnv) Publish(r *bus.Record, done func(bus.Position, error)) {
 	w := e.sh.w
 	var topic *simTopic
@@ -509,11 +491,15 @@ func (e *simEnv) Publish(r *bus.Record, done func(bus.Position, error)) {
 			w.failf("%q was published twice", r.Body)
 		}
 		topic.bodies[string(r.Body)] = p
-		if w.chance(2) {
+		answer := func() {
 			done(p.pos, nil)
+			e.answered(r.Body)
+		}
+		if w.chance(2) {
+			answer()
 			return
 		}
-		w.after(w.rng.Int64N(20*millisecond), func() { done(p.pos, nil) })
+		w.after(w.rng.Int64N(20*millisecond), answer)
 	}
 	switch {
 	case w.chance(30) && !w.calm:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // simSocket is a socket as its shard sees it, and the wire and the client's end behind it.
@@ -23,14 +24,16 @@ type simSocket struct {
 	panicIn int  // writes until one panics; 0 none does
 	looks   bool // it is OutboundBuffered that panics
 	wrote   int64
+	welcome bool // CONNECTED was written
 	writes  []written
 	total   int
 }
 
-// written says when the bytes of the stream up to end were written.
+// written says when the bytes of the stream up to end were written, and what the shard can have taken by then.
 type written struct {
-	end int
-	at  int64
+	end  int
+	at   int64
+	most []int
 }
 
 // connect opens a socket on sh for l.
@@ -56,7 +59,6 @@ func (k *simSocket) Write(p []byte) (int, error) {
 	case len(p) == 0:
 		k.w.failf("%v: an empty write", k)
 	}
-	k.observe()
 	k.checkMessages(p)
 	if k.panicIn > 0 && !k.looks {
 		if k.panicIn--; k.panicIn == 0 {
@@ -76,7 +78,9 @@ func (k *simSocket) Write(p []byte) (int, error) {
 	}
 	k.wrote = k.w.now
 	k.total += len(p)
-	k.writes = append(k.writes, written{k.total, k.w.now})
+	k.writes = append(k.writes, written{k.total, k.w.now, k.sh.most(k.link.c.topic)})
+	k.welcome = k.welcome || bytes.Contains(p, []byte("CONNECTED\n"))
+	k.sh.node.projects[k.link.c.topic.number].frames += bytes.Count(p, []byte("\nmessage-id:"))
 	k.buffered = append(k.buffered, p...)
 	k.flow()
 	k.w.tracef("%v: %d bytes written, %d buffered", k, len(p), len(k.buffered))
@@ -101,9 +105,7 @@ func (k *simSocket) checkMessages(p []byte) {
 func (k *simSocket) panic() {
 	k.w.tracef("%v: panic", k)
 	k.w.panics++
-	if !k.looks {
-		k.link.excuse("its socket panicked")
-	}
+	k.link.excuse("its socket panicked")
 	panic(errSimPanic)
 }
 
@@ -113,8 +115,7 @@ func (k *simSocket) OutboundBuffered() int {
 	if k.gone {
 		k.w.failf("%v: looked at after it was closed", k)
 	}
-	d, turn := k.sh.shard.doing, k.sh.shard.turn
-	if k.panicIn > 0 && k.looks && (d != doing{} || turn != nil) { // else it is a task for many
+	if k.panicIn > 0 && k.looks && !k.sh.tasking { // a task may be for many
 		if k.panicIn--; k.panicIn == 0 {
 			k.interrupted()
 			k.panic()
@@ -123,20 +124,23 @@ func (k *simSocket) OutboundBuffered() int {
 	return len(k.buffered)
 }
 
-// interrupted notes which pushes a panic at this moment may cost, and whom: it is not known whose fault it is, so a
-// round gives up its range, a user's push its other sessions, and all else the connection.
+// interrupted notes whom a panic at this moment may cost pushes. It is not known whose fault it is: a round gives up its
+// range, a user's push its other sessions, and all else the connection. Who may have lost something is told.
 func (k *simSocket) interrupted() {
-	at := k.sh.shard.doing
-	switch {
-	case at.conn != nil || k.sh.shard.turn != nil || at.log == nil && at.unicast == nil:
-		k.link.excuse("its socket panicked")
-	case at.log != nil:
-		for n := at.log.head; n < at.log.end; n++ {
-			k.sh.startle(at.log, at.log.at(n).Position)
+	t := k.link.c.topic
+	most := k.sh.most(t)
+	for _, other := range k.sh.sockets {
+		if other.link.c.topic != t {
+			continue
 		}
-	default:
-		e := at.unicast.unicast.entries.At(0)
-		k.sh.startle(at.unicast.users[e.Destination], e.Position)
+		for _, f := range other.link.feeds {
+			if !slices.ContainsFunc(k.link.feeds, func(own *feed) bool { return own.dest == f.dest }) {
+				continue
+			}
+			for part, high := range most {
+				f.jumped(jump{part: part, low: f.parts[part].next, high: high, panic: true, may: true})
+			}
+		}
 	}
 }
 
@@ -173,15 +177,12 @@ func (k *simSocket) read(n int) []byte {
 	return p
 }
 
-// when is the time at which the byte before end was written.
-func (k *simSocket) when(end int) int64 {
-	for len(k.writes) > 1 && k.writes[0].end < end {
+// when is the write that the byte at this place of the stream was in.
+func (k *simSocket) when(at int) written {
+	for len(k.writes) > 1 && k.writes[0].end <= at {
 		k.writes = k.writes[1:]
 	}
-	if len(k.writes) == 0 {
-		return 0
-	}
-	return k.writes[0].at
+	return k.writes[0]
 }
 
 // close is the end of the socket in the server. What the kernel has taken may still reach the client.

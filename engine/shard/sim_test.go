@@ -28,8 +28,11 @@ import (
 // sim_schedule_test.go is a schedule and its file, sim_generate_test.go makes one of a seed, sim_shrink_test.go makes
 // it short. sim_world_test.go turns the wheel, sim_action_test.go says what can happen, sim_node_test.go and
 // sim_socket_test.go are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go and
-// sim_client_test.go are the clients, sim_feed_test.go is what a subscription must and must not be given,
-// sim_check_test.go what must hold at the end, and after every step.
+// sim_client_test.go are the clients.
+//
+// What is right is decided from outside: from what clients have sent and got, what the bus has handed over
+// (sim_intake_test.go), and what a subscription is owed by that (sim_feed_test.go, and sim_check_test.go at the end). Only
+// sim_whitebox_test.go looks into a Shard, for what must hold there between any two calls.
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "the first seed; without sim.seeds and sim.time the only one")
 	simSeeds = flag.Int("sim.seeds", 0, "how many seeds")
@@ -188,7 +191,7 @@ func (s *schedule) keep(t *testing.T, out *played, name string) string {
 	}
 	path, err := filepath.Abs(filepath.Join(folder, "failed-"+strings.TrimPrefix(name, "failed-")+".ops"))
 	if err == nil {
-		err = short.save(path, fmt.Sprint(short.play().err))
+		err = short.save(path, strings.SplitN(fmt.Sprint(short.play().err), "\n", 2)[0])
 	}
 	if err != nil {
 		return fmt.Sprintf("it could not be written: %v", err)

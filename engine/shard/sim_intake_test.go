@@ -1,0 +1,154 @@
+package shard
+
+import (
+	"maps"
+	"slices"
+
+	"stentor/engine/bus"
+	"stentor/engine/history"
+)
+
+// intake is what the simulation knows of how far a shard has come with what it was handed. It does not look into the
+// shard: what was handed is known, and that all of it was taken when a task that was posted behind it runs, or when Run
+// says that nothing is left. In between a shard may have taken any part.
+type intake struct {
+	handed places // where it is once all was taken
+	sure   places // where it is at least
+	may    [][]int
+}
+
+// places are positions by project and partition.
+type places []map[int]bus.Position
+
+func (p places) clone() places {
+	all := make(places, len(p))
+	for i := range p {
+		all[i] = maps.Clone(p[i])
+	}
+	return all
+}
+
+func newIntake(projects int) *intake {
+	in := &intake{handed: make(places, projects), sure: make(places, projects), may: make([][]int, projects)}
+	for i := range projects {
+		in.handed[i], in.sure[i] = map[int]bus.Position{}, map[int]bus.Position{}
+	}
+	return in
+}
+
+// hand notes that the shard was told that it is at pos of a project's partition.
+func (in *intake) hand(t *simTopic, pos bus.Position) {
+	i, part := t.number, int(pos.Partition)
+	old, known := in.handed[i][part]
+	if !known || old.Epoch == pos.Epoch && pos.Offset <= old.Offset {
+		return // the project was removed, or it has been there
+	}
+	in.handed[i][part] = pos
+	in.reach(t, pos)
+}
+
+// begin notes that the shard was told where a partition begins.
+func (in *intake) begin(t *simTopic, pos bus.Position) {
+	maps.DeleteFunc(in.handed[t.number], func(_ int, old bus.Position) bool { return old.Epoch != pos.Epoch })
+	pos.Offset--
+	in.handed[t.number][int(pos.Partition)] = pos
+	in.reach(t, pos)
+}
+
+func (in *intake) reach(t *simTopic, pos bus.Position) {
+	for len(in.may[t.number]) <= int(pos.Partition) {
+		in.may[t.number] = append(in.may[t.number], 0)
+	}
+	at := &in.may[t.number][pos.Partition]
+	*at = max(*at, t.behind(pos))
+}
+
+// took notes that the shard has taken all there is.
+func (in *intake) took(w *world) {
+	in.sure = in.handed.clone()
+	for i, t := range w.topics {
+		clear(in.may[i])
+		for _, pos := range in.handed[i] {
+			in.reach(t, pos)
+		}
+	}
+}
+
+// least is, by partition, the place of the first push that the shard may not have taken.
+func (sh *simShard) least(t *simTopic) []int {
+	all := make([]int, len(t.parts))
+	for part := range all {
+		if pos, known := sh.intake.sure[t.number][part]; known {
+			all[part] = t.behind(pos)
+		}
+	}
+	return all
+}
+
+// most is, by partition, the place of the first push that the shard cannot have taken.
+func (sh *simShard) most(t *simTopic) []int {
+	all := sh.least(t)
+	for part, at := range sh.intake.may[t.number] {
+		all[part] = max(all[part], at)
+	}
+	return all
+}
+
+// post has the shard run a task, behind all that it was handed; change is what the task will have told it.
+func (sh *simShard) post(change func(*intake), task func()) {
+	before := sh.intake.handed.clone()
+	if change != nil {
+		change(sh.intake)
+	}
+	after := sh.intake.handed.clone()
+	sh.shard.Post(func() {
+		sh.intake.sure = before
+		sh.tasking = true
+		defer func() { sh.tasking = false }()
+		task()
+		sh.intake.sure = after
+	})
+}
+
+// simRead is a push that a node has read into its history.
+type simRead struct {
+	entry *history.Entry // nil for one that was too old
+	at    int64
+	sum   int64 // of what was read before it, as history may count it
+}
+
+// entryBytes is more than what history counts for a push beside its text, and that is rounded up.
+const entryBytes = 2048
+
+// mayForget reports whether the node's history may have let go of the push at index of a partition.
+func (p *simProject) mayForget(now int64, world *profile, part, index int) bool {
+	i := index - p.begin[part]
+	if i < 0 || i >= len(p.reads[part]) {
+		return true
+	}
+	r := p.reads[part][i]
+	return r.entry != nil && world.tight() && (now-r.at >= int64(world.HistoryTime) || p.sum-r.sum > world.HistoryBytes)
+}
+
+// keep notes that the node's history was given e.
+func (p *simProject) keep(part int, e *history.Entry, record *bus.Record, now int64) {
+	p.reads[part] = append(p.reads[part], simRead{e, now, p.sum})
+	if e == nil {
+		return
+	}
+	size := len(record.Body)
+	for _, h := range record.Headers {
+		size += 2 * (len(h.Name) + len(h.Value))
+	}
+	p.sum += int64(size+size/6) + entryBytes
+}
+
+// all are the entries of everything that was read of the partition.
+func entriesOf(reads []simRead) (all []*history.Entry) {
+	for _, r := range reads {
+		if r.entry != nil {
+			all = append(all, r.entry)
+		}
+	}
+	return slices.Clip(all)
+}

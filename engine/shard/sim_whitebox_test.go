@@ -1,0 +1,205 @@
+package shard
+
+import "stentor/engine/session"
+
+// White-box invariants: what must hold inside a shard between any two calls, when nothing is left to do, and when all
+// clients have left. They look into the shard, and decide over nothing that a client is given: that is for the rest of
+// the simulation, which sees no more than clients, sockets and the bus do.
+
+// quietWhiteBox checks what must hold when nothing is left to do, and everybody is attached.
+func (sh *simShard) quietWhiteBox() {
+	s, w := sh.shard, sh.w
+	w.auditWhiteBox(sh)
+	subs, logs := 0, 0
+	for _, k := range sh.sockets {
+		subs += int(k.conn.nsubs)
+		for i := k.conn.subs; i != 0; i = s.subs.at(i).next {
+			if b := s.subs.at(i); b.loose {
+				w.failf("%v: %q is detached at the end: %+v", k, b.id.key.id, b.follow)
+			}
+		}
+	}
+	for _, p := range s.projects {
+		logs += len(p.logs) + len(p.patterns)
+		if err := p.checkShares(); err != nil {
+			w.failf("%v: %v", sh, err)
+		}
+		if p.unicast.entries.Len() > 0 {
+			w.failf("%v: %d pushes to users of %s wait at the end", sh, p.unicast.entries.Len(), p.settings.Name)
+		}
+		for _, l := range p.logs {
+			if l.head != l.tail() || l.base != l.head {
+				w.failf("%v: log %s has %d..%d..%d at the end", sh, l.name, l.base, l.head, l.tail())
+			}
+		}
+	}
+	x := &s.stats
+	for _, g := range []struct {
+		name      string
+		have, say int64
+	}{
+		{"connections", int64(len(sh.sockets)), x.Connections.Load()},
+		{"greeting", 0, x.Greeting.Load()},
+		{"sessions", int64(len(sh.sockets)), x.Sessions.Load()},
+		{"subscriptions", int64(subs), x.Subscriptions.Load()},
+		{"detached", 0, x.Detached.Load()},
+		{"logs", int64(logs), x.Logs.Load()},
+	} {
+		if g.have != g.say {
+			w.failf("%v: the gauge of %s says %d, there are %d", sh, g.name, g.say, g.have)
+		}
+	}
+	if s.Busy() {
+		w.failf("%v is busy at the end", sh)
+	}
+}
+
+// emptyWhiteBox looks whether a shard still has anything of those who left.
+func (w *world) emptyWhiteBox() {
+	for _, n := range w.nodes {
+		for _, sh := range n.shards {
+			s := sh.shard
+			timers := 0
+			for _, head := range s.wheel.slots {
+				if head != 0 {
+					timers++
+				}
+			}
+			for _, left := range []struct {
+				what string
+				n    int
+			}{
+				{"sockets", len(sh.sockets)},
+				{"connections", int(s.conns.used) - len(s.conns.free)},
+				{"subscriptions", int(s.subs.used) - len(s.subs.free)},
+				{"projects with detached subscriptions", len(s.followed)},
+				{"bytes of strangers", int(s.strangers.held)},
+				{"users", s.users.used},
+				{"projects", len(s.projects)},
+				{"projects with work", s.ready.Len()},
+				{"timers", timers},
+				{"tenants", len(s.tenants) - len(w.topics)},
+				{"gauged connections", int(s.stats.Connections.Load())},
+				{"gauged sessions", int(s.stats.Sessions.Load())},
+				{"gauged logs", int(s.stats.Logs.Load())},
+			} {
+				if left.n != 0 {
+					w.failf("%v: %d %s are left when all are gone", sh, left.n, left.what)
+				}
+			}
+		}
+	}
+}
+
+// auditWhiteBox checks what must hold in a shard between any two calls.
+func (w *world) auditWhiteBox(sh *simShard) {
+	if w.err != nil {
+		return
+	}
+	s := sh.shard
+	if len(s.machine.Out) > 0 {
+		w.failf("%v: %d bytes of answers belong to nobody", sh, len(s.machine.Out))
+	}
+	detached, resuming := map[*log]int{}, map[*log]int{}
+	for place, p := range s.followed {
+		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
+			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
+		}
+		for place, i := range p.detached {
+			b := s.subs.at(i)
+			if !b.loose || int(b.place) != place || b.follow == nil || b.log.p != p {
+				w.failf("%v: detached subscription %d: %+v", sh, i, b)
+				return
+			}
+			detached[b.log]++
+			if b.follow.resuming != nil {
+				resuming[b.log]++
+			}
+		}
+	}
+	for name, p := range s.projects {
+		if p.settings.Name != name || p.sessions == 0 {
+			w.failf("%v: project %s has %d sessions", sh, name, p.sessions)
+		}
+		held := 0
+		for l := range p.all() {
+			w.auditLog(sh, l, detached[l], resuming[l])
+			held += l.cost()
+		}
+		for _, id := range p.ids {
+			held += id.cost()
+		}
+		w.auditHeld(sh, p, &p.pool, held)
+	}
+	w.auditHeld(sh, nil, &s.strangers, 0)
+	for _, k := range sh.sockets {
+		w.auditConn(sh, k)
+	}
+}
+
+// auditHeld counts again what the connections of p hold beside held.
+func (w *world) auditHeld(sh *simShard, p *project, pool *pool, held int) {
+	for _, k := range sh.sockets {
+		c := k.conn
+		if c.project != p {
+			continue
+		}
+		held += int(c.held)
+		for i := c.subs; i != 0; i = sh.shard.subs.at(i).next {
+			b := sh.shard.subs.at(i)
+			held += subCost + b.window() + b.resumes()
+		}
+		if now := c.holds(); now > int(c.held) {
+			w.failf("%v: holds %d bytes, %d are counted", k, now, c.held)
+		}
+	}
+	if int(pool.held) != held {
+		w.failf("%v: %d bytes are held, %d counted", sh, held, pool.held)
+	}
+}
+
+func (w *world) auditLog(sh *simShard, l *log, detached, resuming int) {
+	s := sh.shard
+	ok := l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) && l.detached == detached &&
+		l.resuming == resuming && !l.held && (detached > 0 || l.gone.Len() == 0)
+	if !l.inRound() {
+		ok = ok && l.served == 0
+	}
+	for place, i := range l.attached {
+		b := s.subs.at(i)
+		ok = ok && b.log == l && !b.loose && int(b.place) == place
+	}
+	if !ok || l.subscriptions() == 0 {
+		w.failf("%v: log %s: %+v, %d are detached", sh, l.name, l, detached)
+	}
+}
+
+func (w *world) auditConn(sh *simShard, k *simSocket) {
+	s, c := sh.shard, k.conn
+	if c.state != stateOpen || c.socket != Socket(k) {
+		w.failf("%v: its connection is %+v", k, c)
+		return
+	}
+	n := 0
+	for i := c.subs; i != 0; i = s.subs.at(i).next {
+		b := s.subs.at(i)
+		n++
+		attached := !b.loose && b.log.kind != userQueue
+		if b.conn != c.idx || b.log.p != c.project || attached && b.log.attached[b.place] != i || b.loose && c.project.detached[b.place] != i {
+			w.failf("%v: subscription %d: %+v", k, i, b)
+			return
+		}
+	}
+	if n != int(c.nsubs) || c.sess.Phase != session.Connected && n > 0 || c.timer.due == 0 {
+		w.failf("%v: %d subscriptions, %d counted, phase %d, timer %d", k, n, c.nsubs, c.sess.Phase, c.timer.due)
+	}
+	if c.project != nil && c.user != "" {
+		at := s.sessionsOf(c.project, c.user)
+		for at != 0 && at != c.idx {
+			at = s.conns.at(at).userNext
+		}
+		if at == 0 {
+			w.failf("%v: not found by its user", k)
+		}
+	}
+}
