@@ -62,7 +62,7 @@ func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refus
 	// on as it got them.
 	trusted := n.trusts(peer.Address.Addr())
 	host, secure := r.Target(trusted || peer.Proxied)
-	if !endpoint.Origins.Allows(r.Origin, host, secure) {
+	if !endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names) {
 		return shard.Admission{}, ws.Forbidden
 	}
 	if n.sockets.Load() > int64(n.capacity) {

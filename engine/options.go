@@ -18,6 +18,7 @@ type Options struct {
 	Listen         []string
 	Endpoints      []Endpoint
 	TrustedProxies []netip.Prefix // may be empty
+	Names          ws.Names       // of the node, beside its addresses; may be empty
 	// TokenHeader and ProjectHeader are the headers of CONNECT, and the parameters of the handshake's query, that
 	// carry a client's credentials.
 	TokenHeader, ProjectHeader string

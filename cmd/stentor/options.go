@@ -30,9 +30,13 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		}
 		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project}
 	}
+	names, err := ws.ParseNames(c.Listen.Names)
+	if err != nil {
+		return engine.Options{}, err
+	}
 	l := &c.Limits
 	return engine.Options{
-		Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(),
+		Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names,
 		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader,
 		Session: session.Config{
 			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),

@@ -25,6 +25,7 @@ import (
 	"stentor/engine/admin"
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/engine/ws"
 	"stentor/kafka"
 )
 
@@ -75,6 +76,7 @@ type server struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	logTo    io.Writer
+	names    ws.Names // of the node
 	projects *auth.Projects
 	auth     *auth.Authenticator
 	node     *engine.Node
@@ -167,6 +169,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	if err != nil {
 		return nil, err
 	}
+	s.names = opts.Names
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
 		return nil, fmt.Errorf("listen.api: %w", err)
 	}
@@ -208,13 +211,15 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 		registry.MustRegister(c)
 	}
 	console := admin.Console{WS: s.consoleURL(), Project: s.cfg.DefaultProject}
-	if dev {
+	var names func(string) bool
+	if dev { // whose keys everybody knows, and the page shows
 		console.APIKey = s.cfg.Projects[s.cfg.DefaultProject].APIKeys[0]
+		names = s.names.Has
 	}
 	return admin.ServerOptions{
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: s.projects, Gatherer: registry, Registerer: registry,
-			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Log: s.log,
+			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Log: s.log,
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
 		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Log: s.log,

@@ -43,8 +43,11 @@ type Options struct {
 	// PublishTimeout is how long a push waits for the bus; 0 stands for 5 s.
 	PublishTimeout time.Duration
 	Console        Console
-	Log            *slog.Logger     // nil for slog's default
-	Now            func() time.Time // nil for time.Now
+	// Names reports whether the Host of a request is one of this server's: a web page can have any other name resolve to
+	// it. nil allows every Host.
+	Names func(host string) bool
+	Log   *slog.Logger     // nil for slog's default
+	Now   func() time.Time // nil for time.Now
 }
 
 type api struct {
@@ -158,13 +161,25 @@ func (a *api) around(route string, h handler) http.Handler {
 			}
 			a.metrics.request(route, r.Method, out.status, time.Since(begun))
 		}()
-		if p := h(out, r); p != nil {
+		p := a.misdirected(r)
+		if p == nil {
+			p = h(out, r)
+		}
+		if p != nil {
 			if p.Status == http.StatusUnauthorized {
 				out.Header().Set("WWW-Authenticate", `Bearer realm="stentor"`)
 			}
 			p.write(out)
 		}
 	})
+}
+
+// misdirected refuses a request for a server of another name. One without a Host is no browser's.
+func (a *api) misdirected(r *http.Request) *problem {
+	if a.o.Names == nil || r.Host == "" || a.o.Names(r.Host) {
+		return nil
+	}
+	return newProblem(http.StatusForbidden, codeForbidden, "%s is no name of this server, which a web page may have pointed at it: use its address, or add the name to listen.names", quote(r.Host))
 }
 
 // listing lets only a few of these requests work at a time; the others wait their turn, but not for long.

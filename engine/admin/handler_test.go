@@ -197,3 +197,19 @@ func TestListingSlots(t *testing.T) {
 	})
 	wantProblem(t, do(list, request("GET", "/", "").WithContext(ctx)), 503, codeBusy, "lists")
 }
+
+// TestNames: a server with names answers no page that has another one point at it.
+func TestNames(t *testing.T) {
+	h, _, _ := newTest(t, func(o *Options) { o.Names = func(host string) bool { return host == "localhost:8081" } })
+	for _, path := range []string{"/", "/console.json", "/healthz", "/metrics", "/v1/push", "/nothing"} {
+		r := request("GET", path, "")
+		r.Host = "rebound.example.com:8081"
+		wantProblem(t, do(h, r), http.StatusForbidden, codeForbidden, "listen.names")
+		for _, host := range []string{"localhost:8081", ""} {
+			r.Host = host
+			if w := do(h, r); w.Code == http.StatusForbidden {
+				t.Errorf("%s of %q: %d %s", path, host, w.Code, w.Body)
+			}
+		}
+	}
+}

@@ -70,8 +70,8 @@ func TestAllocations(t *testing.T) {
 			}
 		}},
 		{"Origins.Allows", 0, func() {
-			origins.Allows("https://a.example.com", "push.example.com", true)
-			same.Allows("https://push.example.com", "push.example.com", true)
+			origins.Allows("https://a.example.com", "push.example.com", true, &own)
+			same.Allows("https://push.example.com", "push.example.com", true, &own)
 		}},
 	} {
 		if got := testing.AllocsPerRun(100, c.f); got > c.most {

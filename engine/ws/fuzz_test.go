@@ -125,18 +125,30 @@ func FuzzParseAnswer(f *testing.F) {
 	})
 }
 
+func FuzzNames(f *testing.F) {
+	f.Add("*.example.com", "a.example.com:80")
+	f.Add("example.com", "[::1]")
+	f.Fuzz(func(t *testing.T, name, host string) {
+		n, err := ParseNames([]string{name})
+		if err == nil && !strings.HasPrefix(name, "*") && !n.Has(name) {
+			t.Fatalf("%q does not have itself", name)
+		}
+		n.Has(host)
+	})
+}
+
 func FuzzOrigins(f *testing.F) {
 	f.Add("https://*.example.com", "https://a.example.com", "push:80", "10.0.0.1, [::1]:80")
 	f.Add("loopback", "http://[::1]", "[::1]", "a,b")
 	f.Fuzz(func(t *testing.T, rule, header, host, forwarded string) {
 		o, err := ParseOrigins([]string{rule})
 		if err == nil {
-			o.Allows(header, host, true)
-			if o.exact != nil && !o.Allows(rule, host, false) {
+			o.Allows(header, host, true, &own)
+			if o.exact != nil && !o.Allows(rule, host, false, &own) {
 				t.Fatalf("%q does not allow itself", rule)
 			}
 		}
-		new(Origins).Allows(header, host, false)
+		new(Origins).Allows(header, host, false, &own)
 		peer := netip.MustParseAddr("10.0.0.1")
 		if addr := ClientAddr(peer, forwarded, []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}); !addr.IsValid() || addr.Zone() != "" {
 			t.Fatalf("%q: %v", forwarded, addr)

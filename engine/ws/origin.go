@@ -49,8 +49,9 @@ func ParseOrigins(list []string) (Origins, error) {
 }
 
 // Allows decides about a request with the header Origin as given, "" when there is none: then it is not a page that
-// connects, and it is accepted. host and secure are what Request.Target returns.
-func (o *Origins) Allows(header, host string, secure bool) bool {
+// connects, and it is accepted. host and secure are what Request.Target returns. The same origin is the server's own only
+// when the server is called so; over TLS the certificate has proved that.
+func (o *Origins) Allows(header, host string, secure bool, names *Names) bool {
 	if header == "" || o.any {
 		return true
 	}
@@ -64,7 +65,7 @@ func (o *Origins) Allows(header, host string, secure bool) bool {
 			self.scheme = "https"
 		}
 		self.host, self.port, ok = splitPort(self.scheme, host)
-		return ok && p.equal(self)
+		return ok && p.equal(self) && (secure || names.Has(host))
 	}
 	if o.loopback && isLoopback(p.host) {
 		return true

@@ -38,6 +38,10 @@ func TestOrigins(t *testing.T) {
 		{same, "http://push.example.com:", "push.example.com", false, false},
 		{same, "http://push.example.com:a", "push.example.com:a", false, false},
 		{same, "push.example.com", "push.example.com", false, false},
+		{same, "http://rebound.example.com:8080", "rebound.example.com:8080", false, false}, // its page chose where it resolves
+		{same, "https://rebound.example.com", "rebound.example.com", true, true},            // the certificate has the name
+		{same, "http://127.0.0.1:8080", "127.0.0.1:8080", false, true},
+		{same, "http://localhost:8080", "localhost:8080", false, true},
 
 		{shop, "https://shop.example.com", "push.example.com", false, true},
 		{shop, "https://shop.example.com:443", "push.example.com", false, true},
@@ -81,7 +85,7 @@ func TestOrigins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := o.Allows(c.origin, c.host, c.secure); got != c.want {
+		if got := o.Allows(c.origin, c.host, c.secure, &own); got != c.want {
 			t.Errorf("%q: origin %q, host %q, secure %v: %v", c.list, c.origin, c.host, c.secure, got)
 		}
 	}
@@ -90,7 +94,7 @@ func TestOrigins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, origin := range []string{"https://a.com", "https://b.com", "https://x.c.com", "https://x.d.com", "http://localhost"} {
-		if !both.Allows(origin, "", false) {
+		if !both.Allows(origin, "", false, &own) {
 			t.Errorf("%s is not allowed", origin)
 		}
 	}

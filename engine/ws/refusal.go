@@ -14,7 +14,7 @@ type Refusal struct {
 
 // Refusals for Check. They tell no names: an endpoint that can say more makes its own.
 var (
-	Forbidden   = &Refusal{Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins."}
+	Forbidden   = &Refusal{Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins, or, if it is the node's own, its name to listen.names."}
 	NotFound    = &Refusal{Status: http.StatusNotFound, Text: "No endpoint has this path. Check the path of the WebSocket URL."}
 	Unavailable = &Refusal{Status: http.StatusServiceUnavailable, Text: "This node takes no new connections now. Try again later, or another node.", Header: "Retry-After: 5\r\n"}
 )

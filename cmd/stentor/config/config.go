@@ -39,12 +39,13 @@ type Listen struct {
 	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, with mode=0660 and group=NAME behind it if the file shall have others. The word proxy_protocol behind an address makes it one for proxies: a connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which tells the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
 	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Reach it from your own network only."`
 	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that are believed about their clients: their X-Forwarded-* headers, and the PROXY protocol. Who connects to a Unix socket is believed as well."`
+	Names          []string `key:"names" doc:"Host names of the node: push.example.com, or *.example.com for all below. Addresses and localhost always count. A page of the node's own origin may connect over https, or when the origin's host is one of these: any other name a web page can have resolve to the node's address. The console and API of --dev answer requests for these names only."`
 }
 
 // Endpoint is one path that clients connect to.
 type Endpoint struct {
 	Path    string   `key:"path" doc:"Path of the WebSocket handshake."`
-	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page). Empty: only the node's own origin. Clients that send no Origin are always accepted."`
+	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
 	Project string   `key:"project" doc:"The only project that connects here. Empty: any."`
 }
 

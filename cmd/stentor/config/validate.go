@@ -143,6 +143,11 @@ func (v *validator) listen() {
 			v.bad(v.itemPath("listen.trusted_proxies", i), "found %q, allowed: an address or a network, as in 10.0.0.7 or 10.0.0.0/8", s)
 		}
 	}
+	for i, s := range v.Listen.Names {
+		if _, err := ws.ParseNames([]string{s}); err != nil {
+			v.bad(v.itemPath("listen.names", i), "found %q, allowed: a host name without scheme and port, as in push.example.com or *.example.com", s)
+		}
+	}
 }
 
 // itemPath is the path of an item of a list of words; a list of one may have been written without being a list.
