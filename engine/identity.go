@@ -2,6 +2,7 @@ package engine
 
 import (
 	"strings"
+	"unsafe"
 
 	"stentor/engine/auth"
 	"stentor/engine/destination"
@@ -80,6 +81,9 @@ func (r *rights) verdict(dest string, allowed bool) shard.Verdict {
 	}
 	return shard.Unserved
 }
+
+// Bytes implements shard.Rights.
+func (r *rights) Bytes() int { return int(unsafe.Sizeof(*r)) + r.grant.Bytes() }
 
 func (r *rights) Subscribe(user, dest string) shard.Verdict {
 	return r.verdict(dest, r.project.MaySubscribe(user, r.grant, dest))

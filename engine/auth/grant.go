@@ -22,6 +22,17 @@ const (
 	minSweep      = 64 // grants, before looking for dead ones pays
 )
 
+// Bytes is how much memory g takes.
+func (g *Grant) Bytes() (n int) {
+	if g == nil {
+		return 0
+	}
+	for _, r := range g.rules {
+		n += 8 + r.Bytes()
+	}
+	return n
+}
+
 // grants finds the Grant of a claim that was seen before, without keeping it alive. The zero value is empty.
 type grants struct {
 	mu    sync.Mutex

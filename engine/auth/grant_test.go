@@ -90,3 +90,31 @@ func TestGrantsAreForgotten(t *testing.T) {
 	}
 	runtime.KeepAlive(held)
 }
+
+// TestGrantBytes: what Bytes says is what grants take that have nothing in common, but for a little.
+func TestGrantBytes(t *testing.T) {
+	p := mustProject(t, ProjectConfig{Name: "shop", Anonymous: true})
+	heap := func() int {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	for _, rule := range []string{"/topic/%d/" + strings.Repeat("a", 80) + "/%d", "/topic/%d/%d/**", "/topic/%d/*/{user}/*/%d"} {
+		before, told := heap(), 0
+		var all []*Grant
+		for i := range 300 {
+			var claim []any
+			for j := range maxGrantRules {
+				claim = append(claim, fmt.Sprintf(rule, i, j))
+			}
+			all = append(all, p.grant(claim))
+			told += all[i].Bytes()
+		}
+		if took := heap() - before; told < took*2/3 || told > 2*took {
+			t.Errorf("%s: %d bytes for each, %d told", rule, took/len(all), told/len(all))
+		}
+		runtime.KeepAlive(all)
+	}
+}

@@ -3,6 +3,7 @@ package destination
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -221,6 +222,40 @@ func TestIndexAllocates(t *testing.T) {
 		if n := testing.AllocsPerRun(10, func() { found = x.AppendMatches(found[:0], h.dest) }); n != 0 {
 			t.Errorf("%s: a look-up allocates %v times", h.name, n)
 		}
+	}
+}
+
+// TestPatternBytes: what Bytes says is enough, and not far too much, for patterns that have nothing in common.
+func TestPatternBytes(t *testing.T) {
+	const n = 2000
+	heap := func() int {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	for name, pattern := range map[string]func(i int) string{
+		"long":   func(i int) string { return fmt.Sprintf("/%d", i) + strings.Repeat("/abc", 30) + "/*" },
+		"globs":  func(i int) string { return fmt.Sprintf("/%d", i) + strings.Repeat("/a*b", 30) + "/*" },
+		"behind": func(i int) string { return fmt.Sprintf("/%d/**", i) + strings.Repeat("/abc", 30) },
+		"short":  func(i int) string { return fmt.Sprintf("/%d/*", i) },
+	} {
+		x, all, told := &Index[int]{}, make([]*Pattern, 0, n), 0
+		before := heap()
+		for i := range n {
+			p := mustPattern(t, pattern(i))
+			x.Put(p, i)
+			all = append(all, p)
+			told += p.Bytes()
+		}
+		took := heap() - before
+		t.Logf("%s: %d bytes for each, %d told", name, took/n, told/n)
+		if took > told || told > 3*took {
+			t.Errorf("%s: %d bytes for each, %d told", name, took/n, told/n)
+		}
+		runtime.KeepAlive(x)
+		runtime.KeepAlive(all)
 	}
 }
 

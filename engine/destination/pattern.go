@@ -3,6 +3,7 @@ package destination
 import (
 	"fmt"
 	"strings"
+	"unsafe"
 )
 
 // Pattern is a parsed pattern.
@@ -66,6 +67,9 @@ func ParseRule(s, project string) (*Rule, error) {
 
 // Steps is what Allows costs at worst, in the unit of Pattern.Steps.
 func (r *Rule) Steps() int { return r.glob.steps() }
+
+// Bytes is about how much memory r takes, its text included.
+func (r *Rule) Bytes() int { return int(unsafe.Sizeof(*r)) + len(r.glob.head) + len(r.glob.tail) }
 
 // NamesUser says whether the rule has {user} in it.
 func (r *Rule) NamesUser() bool { return r.user }

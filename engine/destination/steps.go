@@ -41,6 +41,19 @@ func (g *glob) steps() int {
 	}
 }
 
+// segmentBytes is what an Index holds for a segment that no other pattern has in the same place: a node, and the map that
+// leads to it.
+const segmentBytes = 450
+
+// Bytes is how much memory p and its place in an Index take at most.
+func (p *Pattern) Bytes() int {
+	n := 128 + 2*len(p.text) // once more with the wildcards as symbols
+	for path := p.glob.path(); path.next() != ""; {
+		n += segmentBytes
+	}
+	return n
+}
+
 // choiceSteps is what it takes to look for a segment's prefix; that of a segment without wildcards is a part of the visit.
 func choiceSteps(prefix int) int {
 	if prefix == wholeSegment {

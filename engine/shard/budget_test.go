@@ -218,3 +218,25 @@ func TestStrangersAreBounded(t *testing.T) {
 		t.Errorf("%d bytes are left", r.s.strangers.held)
 	}
 }
+
+// heavyRights are those of a token with a long claim.
+type heavyRights struct{ simRights }
+
+func (heavyRights) Bytes() int { return 10_000 }
+
+func TestRightsAreCounted(t *testing.T) {
+	r := newRig(t)
+	r.connect("keeps the project")
+	held := func() int64 { return r.s.projects[rigProject].pool.held }
+	before := held()
+	k := r.connect("ann")
+	k.conn.rights = heavyRights{}
+	k.send(stomp.Begin, "transaction", "t")
+	if n := held() - before; n < 10_000 {
+		t.Errorf("%d bytes are counted", n)
+	}
+	r.close(k)
+	if n := held() - before; n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}

@@ -105,6 +105,8 @@ type Rights interface {
 	Subscribe(user, dest string) Verdict
 	SubscribePattern(user string, p *destination.Pattern) Verdict
 	Send(user, dest string) SendAction
+	// Bytes is how much memory they take that is not the project's.
+	Bytes() int
 }
 
 // Policy is what happens to a subscription that cannot keep up.

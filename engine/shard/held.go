@@ -12,7 +12,7 @@ const (
 	subCost     = int(unsafe.Sizeof(sub{})) + 8 // and its place in its log
 	idCost      = int(unsafe.Sizeof(subID{})) + int(unsafe.Sizeof(subKey{})) + 64
 	logCost     = int(unsafe.Sizeof(log{})) + 64
-	patternCost = 512
+	patternCost = 512 // who pays for it
 	ackCost     = int(unsafe.Sizeof(bus.Position{}))
 )
 
@@ -22,7 +22,7 @@ func (id *subID) cost() int { return idCost + len(id.key.id) + len(id.wire) + le
 // cost is what a log holds beside its subscriptions and pushes.
 func (l *log) cost() int {
 	if l.kind == patterned {
-		return logCost + patternCost + 4*len(l.name)
+		return logCost + patternCost + len(l.name) + l.pattern.Bytes()
 	}
 	return logCost + len(l.name)
 }
@@ -40,6 +40,9 @@ func (c *Conn) holds() int {
 	n := c.sess.Held()
 	if h := c.hello; h != nil {
 		n += int(unsafe.Sizeof(*h)) + len(h.Token) + len(h.Project)
+	}
+	if c.rights != nil {
+		n += c.rights.Bytes() // others with the same claim may share them
 	}
 	return n
 }
