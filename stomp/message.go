@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // HeaderField is one user header of a push.
@@ -80,7 +81,7 @@ func (m *Message) Body() []byte { return m.buf[m.body : len(m.buf)-1] }
 func (m *Message) Size() int {
 	n := len(m.buf)
 	if e := m.escaped; e != nil {
-		n += len(e.v12.buf)
+		n += int(unsafe.Sizeof(*e)) + len(e.v12.buf)
 		if len(e.v11.buf) != len(e.v12.buf) {
 			n += len(e.v11.buf)
 		}

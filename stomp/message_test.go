@@ -83,7 +83,7 @@ func TestMessage(t *testing.T) {
 			}
 			size := len(m.buf)
 			if test.variants > 1 {
-				size += len(m.escaped.v12.buf)
+				size += int(unsafe.Sizeof(*m.escaped)) + len(m.escaped.v12.buf)
 			}
 			if test.variants > 2 {
 				size += len(m.escaped.v11.buf)

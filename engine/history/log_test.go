@@ -366,28 +366,3 @@ func TestDoneAllocates(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
-
-// What a resume costs its shard, by how much history there is: a destination of its own, and a pattern that looks at
-// all of it.
-func BenchmarkSince(b *testing.B) {
-	l := NewLog(Bounds{time.Hour, 1 << 40})
-	l.Begin(place(0, 0))
-	const pushes = 100_000
-	for n := range int64(pushes) {
-		l.Append(NewEntry(place(0, n), &bus.Record{Destination: fmt.Sprint("/topic/", n%1000), Body: make([]byte, 200)}, 0, 0), 1)
-	}
-	applied := map[int32]bus.Position{0: place(0, pushes-1)}
-	seen := []bus.Position{place(0, pushes-2000)}
-	b.Run("chain", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			l.Since(Wanted{Chain: "/topic/5"}, seen, applied)
-		}
-	})
-	b.Run("pattern", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			l.Since(Wanted{Match: matcher(func(d string) bool { return d == "/topic/5" })}, seen, applied)
-		}
-	})
-}

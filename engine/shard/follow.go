@@ -215,7 +215,7 @@ func (s *Shard) keepLast(b *sub) {
 	n := l.p.settings.History.Latest(&f.past, newer)
 	if newer {
 		last := l.tail() - 1
-		for number := max(f.cursor, l.base); number < last; number++ {
+		for number := max(f.cursor, l.base, last-min(last, goneReports)); number < last; number++ {
 			l.at(number).AddDropped()
 		}
 		n += int(last - f.cursor)

@@ -43,7 +43,7 @@ type log struct {
 	gone fifo.List[*history.Report]
 }
 
-// goneReports bounds gone.
+// goneReports bounds gone, and what else is told that it was dropped: no older pushes have a report that can be asked for.
 const goneReports = 10_000
 
 func (l *log) tail() uint64                    { return l.base + uint64(l.entries.Len()) }

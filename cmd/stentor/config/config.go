@@ -73,7 +73,7 @@ type Heartbeat struct {
 // History bounds what a node remembers, per project.
 type History struct {
 	Window Duration `key:"window" default:"3m" range:"1s..24h" doc:"How long a push is kept."`
-	Bytes  ByteSize `key:"bytes" default:"64MiB" range:"1MiB..64GiB" doc:"How much is kept."`
+	Bytes  ByteSize `key:"bytes" default:"64MiB" range:"1MiB..64GiB" doc:"How much memory that takes: pushes, the names of their destinations and users, and up to a quarter of it for what destinations have lost."`
 }
 
 // Kafka says where Kafka is, and how its topics are named and made.

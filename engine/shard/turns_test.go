@@ -1,0 +1,126 @@
+package shard
+
+import (
+	"fmt"
+	"testing"
+
+	"stentor/engine/bus"
+)
+
+// resumes has client k resume n subscriptions to destinations that hold all pushes so far.
+func (k *stubSocket) resumes(n int) {
+	for i := range n {
+		k.subscribe("/topic/a", fmt.Sprint("sub-", i), "last-message-id", "1-0-x")
+	}
+}
+
+// A session that resumes a lot takes a tenth of the loop's time for it, and waits for the next tick with the rest.
+func TestSessionHasAShare(t *testing.T) {
+	r := newRig(t)
+	for range 2000 {
+		r.push("/topic/a", 5000)
+	}
+	r.run()
+	greedy := r.connect("greedy")
+	greedy.cost = 20_000
+	greedy.resumes(100)
+	modest := r.connect("modest")
+	modest.cost = 20_000
+	modest.resumes(1)
+	before := greedy.writes
+	r.run()
+	if took := int64(greedy.writes-before) * greedy.cost; took < sessionShare/2 || took > sessionShare+turnWrites*greedy.cost {
+		t.Errorf("a tick gave the greedy %d us of the loop's time", took/1000)
+	}
+	if modest.writes < turnWrites {
+		t.Errorf("the modest has %d writes", modest.writes)
+	}
+	for range 10 {
+		before = greedy.writes
+		r.tick()
+		if took := int64(greedy.writes-before) * greedy.cost; took > sessionShare+turnWrites*greedy.cost {
+			t.Errorf("a tick gave the greedy %d us of the loop's time", took/1000)
+		}
+	}
+	for range 2000 {
+		r.tick()
+	}
+	if n := r.s.stats.Detached.Load(); n != 0 || greedy.bytes < 100*2000*5000 {
+		t.Errorf("%d are detached, %d bytes were written", n, greedy.bytes)
+	}
+}
+
+// Many resumes of one project do not keep those of another waiting.
+func TestProjectsTakeTurnsAtResumes(t *testing.T) {
+	r := newRig(t)
+	mine := r.settings
+	other := *mine
+	other.Name = "other"
+	other.History = newRig(t).settings.History
+	r.s.SetProject(&other)
+	r.s.Begin("other", bus.Position{Epoch: 1})
+	for range 20 {
+		r.push("/topic/a", 5000)
+	}
+	r.run()
+	for i := range 500 {
+		k := r.connect(fmt.Sprint(i))
+		k.cost = 6000
+		k.resumes(1)
+	}
+	r.settings = &other
+	k := r.connect("ann")
+	k.keep, k.kept = true, nil
+	k.subscribe("/topic/a", "sub-0", "receipt", "r", "last-message-id", "1-0-x")
+	if r.s.Run(); len(k.kept) == 0 {
+		t.Error("the other project's resume waits")
+	}
+	if !r.s.Run() {
+		t.Fatal("there was nothing to wait for")
+	}
+	r.run()
+}
+
+// The same holds for those that are behind and tried each tick.
+func TestProjectsTakeTurnsAtRetries(t *testing.T) {
+	r := newRig(t)
+	mine := r.settings
+	other := *mine
+	other.Name = "other"
+	other.History = newRig(t).settings.History
+	r.s.SetProject(&other)
+	r.s.Begin("other", bus.Position{Epoch: 1})
+	for _, k := range r.fill(2000, "/topic/a", sameID) {
+		k.buffered = 1
+		k.cost = 6000
+		defer func() { k.buffered = 0 }()
+	}
+	r.push("/topic/a", 10)
+	r.run()
+	r.settings = &other
+	k := r.connect("ann")
+	k.subscribe("/topic/a", "sub-0")
+	k.buffered = 1
+	e := r.entry(bus.Record{Destination: "/topic/a"}, 10)
+	r.s.Hand("other", e)
+	r.s.Flush()
+	r.run()
+	k.buffered = 0
+	before := k.writes
+	for i := range r.s.conns.used {
+		if c := r.s.conns.at(i + 1); c.state == stateOpen {
+			c.socket.(*stubSocket).buffered = 0
+		}
+	}
+	r.now += maxWait * tickTime
+	r.s.Tick()
+	r.s.Run()
+	r.s.Run()
+	if k.writes == before {
+		t.Error("the other project's subscription waits")
+	}
+	if !r.s.Run() {
+		t.Fatal("there was nothing to wait for")
+	}
+	r.run()
+}
