@@ -92,8 +92,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	}
 	n.tenants.Store(&map[string]*project{})
 	n.budget = shard.NewBudget(opts.Limits.SessionBytes)
-	// One share takes at most half of its budget.
-	n.strangers = shard.NewBudget(2 * int64(opts.Limits.Unauthenticated) * int64(opts.Session.HandshakeBytes)).Share(0)
+	n.strangers = shard.NewBudget(opts.strangersBudget()).Share(0)
 	n.opts.TrustedProxies = append(slices.Clip(opts.TrustedProxies), localPeer)
 	for _, text := range opts.Listen {
 		l, err := ParseListener(text)

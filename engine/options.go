@@ -38,6 +38,13 @@ func (o *Options) credentials() []string {
 	return []string{o.TokenHeader, o.ProjectHeader, "Authorization", "login", "passcode"}
 }
 
+// strangersBudget is for what connections hold before they are authenticated. They have one share of it, which takes at
+// most half: the whole handshake of each. However few they may be, each has room for its CONNECT.
+func (o *Options) strangersBudget() int64 {
+	few := 10 * int64(o.Session.HandshakeBytes+o.Session.ConnectFrameBytes)
+	return max(few, 2*int64(o.Limits.Unauthenticated)*int64(o.Session.HandshakeBytes))
+}
+
 // Endpoint is a path that clients connect to.
 type Endpoint struct {
 	Path    string

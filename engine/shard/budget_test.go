@@ -2,6 +2,8 @@ package shard
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -238,5 +240,48 @@ func TestRightsAreCounted(t *testing.T) {
 	r.close(k)
 	if n := held() - before; n != 0 {
 		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// TestHeldCoversMemory: what sessions are counted for is at least what they take of the heap.
+func TestHeldCoversMemory(t *testing.T) {
+	ways := map[string]func(k *stubSocket, step int) bool{"patterns": func(k *stubSocket, step int) bool {
+		k.subscribe(fmt.Sprintf("/topic/%d/%d/%s/*", k.conn.idx, step, strings.Repeat("d", 100)), fmt.Sprint(step))
+		return step < 9
+	}, "short subscriptions": func(k *stubSocket, step int) bool {
+		k.subscribe(fmt.Sprintf("/topic/%d/%d", k.conn.idx, step), fmt.Sprint(k.conn.idx, step))
+		return step < 99
+	}}
+	maps.Copy(ways, greed)
+	for name, step := range ways {
+		t.Run(name, func(t *testing.T) {
+			r, _ := budgeted(t, 0)
+			r.s.conf.Limits.PatternSteps, r.s.conf.Limits.UserPatternSteps, r.s.conf.Limits.Patterns = 1<<30, 1<<30, 1<<30
+			r.forwarded = &[]func(error){}
+			var all []*stubSocket
+			for i := range 100 {
+				all = append(all, r.connect(fmt.Sprint("user", i)))
+			}
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for _, k := range all {
+				for i := 0; step(k, i); i++ {
+				}
+				if !k.open() {
+					t.Fatal("closed")
+				}
+			}
+			r.inbound, *r.forwarded = nil, nil
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			heap, held := int(after.HeapAlloc)-int(before.HeapAlloc), int(r.s.projects[rigProject].pool.held)
+			t.Logf("%d KiB of heap, %d counted", heap>>10, held>>10)
+			if heap > held+held/8 {
+				t.Errorf("%d KiB of heap, but only %d are counted", heap>>10, held>>10)
+			}
+			runtime.KeepAlive(all)
+			runtime.KeepAlive(r)
+		})
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"stentor/stomp"
 )
 
-// sendAll has n SENDs to dest come in one piece, with receipts.
-func (k *stubSocket) sendAll(n int, dest string) {
-	var all []byte
+// sendAll has n SENDs to dest come in one piece behind before, with receipts.
+func (k *stubSocket) sendAll(n int, dest string, before ...byte) {
+	all := before
 	for i := range n {
 		f := stomp.Frame{Command: stomp.Send, Headers: []stomp.Header{
 			{Name: []byte("destination"), Value: []byte(dest)}, {Name: []byte("receipt"), Value: fmt.Append(nil, i)},
@@ -70,8 +70,7 @@ func TestWaitingIsNoCredit(t *testing.T) {
 	k := r.connect("ann")
 	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, []byte("SEND\ndestination:/none/x\n\n")))
 	r.now += int64(time.Hour)
-	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, []byte{0}))
-	k.sendAll(250, "/none/x")
+	k.sendAll(250, "/none/x", 0)
 	if k.open() {
 		t.Error("a burst of 250 passes a rate of 100")
 	}
