@@ -10,13 +10,14 @@ import (
 // answer is a RECEIPT that has its turn: it is written when it is ready and all before it were.
 type answer struct {
 	token   uint32
+	bytes   int // that wait with it outside of the session
 	ready   bool
 	wanted  bool // a receipt was asked for
 	receipt string
 	lines   string // more header lines, ready for the wire
 }
 
-func (a *answer) size() int { return len(a.receipt) + len(a.lines) }
+func (a *answer) size() int { return len(a.receipt) + len(a.lines) + a.bytes }
 
 // Connected answers CONNECT and lets the session begin. user may be empty. least is what Greet was told.
 func (m *Machine) Connected(s *Session, id, user string, least uint32) {
@@ -50,19 +51,20 @@ func (m *Machine) Receipt(s *Session, id []byte, lines string) {
 	m.owe(s, answer{ready: true, wanted: true, receipt: string(id), lines: lines})
 }
 
-// Await takes a turn for an answer that is not known yet. Settle with the token gives it.
-func (m *Machine) Await(s *Session, id []byte, wanted bool) (token uint32) {
+// Await takes a turn for an answer that is not known yet. Settle with the token gives it. What is to be answered holds so
+// many bytes outside of the session until then.
+func (m *Machine) Await(s *Session, id []byte, wanted bool, bytes int) (token uint32) {
 	o := s.owe()
 	o.next++
-	m.owe(s, answer{token: o.next, wanted: wanted, receipt: string(id)})
+	m.owe(s, answer{token: o.next, wanted: wanted, receipt: string(id), bytes: bytes})
 	return o.next
 }
 
-// owe adds an answer. After as many as a session may wait for its input waits.
+// owe adds an answer. When there are as many as a session may wait for, or they hold as much, its input waits.
 func (m *Machine) owe(s *Session, a answer) {
 	s.owed.answers = append(s.owed.answers, a)
-	s.owed.texts += a.size()
-	if len(s.owed.answers) >= m.conf.Unanswered {
+	s.owed.held += a.size()
+	if len(s.owed.answers) >= m.conf.Unanswered || s.owed.held >= m.conf.InputBytes {
 		s.owed.full = true
 	}
 }
@@ -77,7 +79,8 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 	for i := range o.answers {
 		if a := &o.answers[i]; !a.ready && a.token == token {
 			a.ready, a.lines = true, lines
-			o.texts += len(lines)
+			o.held += len(lines) - a.bytes
+			a.bytes = 0
 			break
 		}
 	}
@@ -87,12 +90,12 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 		if a.wanted {
 			m.receipt(s, []byte(a.receipt), a.lines)
 		}
-		o.texts -= a.size()
+		o.held -= a.size()
 		done++
 	}
 	o.answers = slices.Delete(o.answers, 0, done)
 	// Half of them at a time: each time that input goes on, what is left of it is moved.
-	if o.full && len(o.answers) <= m.conf.Unanswered/2 {
+	if o.full && len(o.answers) <= m.conf.Unanswered/2 && o.held <= m.conf.InputBytes/2 {
 		o.full = false
 		goesOn = s.Buffered() > 0
 	}

@@ -31,7 +31,7 @@ func TestAnswersInOrder(t *testing.T) {
 				want = append(want, "text RECEIPT\nreceipt-id:"+id+"\nposition:e-0-1\n\n\x00")
 			case 1, 2:
 				wanted := r.IntN(3) > 0
-				token := p.m.Await(&p.s, []byte(id), wanted)
+				token := p.m.Await(&p.s, []byte(id), wanted, 0)
 				open = append(open, token)
 				if wanted {
 					lines[token] = "n:" + id + "\n"
@@ -83,7 +83,7 @@ func waiting(t testing.TB) (p *player, tokens *[]uint32) {
 	p, tokens = connected(t, stomp.V12), &[]uint32{}
 	p.own = func(ev *Event) bool {
 		if ev.Kind == Send {
-			*tokens = append(*tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt))
+			*tokens = append(*tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt, 0))
 		}
 		return ev.Kind == Send
 	}
@@ -218,7 +218,7 @@ func TestLeaving(t *testing.T) {
 		var token uint32
 		p.own = func(ev *Event) bool {
 			if ev.Kind == Send {
-				token = p.m.Await(&p.s, ev.Receipt, ev.HasReceipt)
+				token = p.m.Await(&p.s, ev.Receipt, ev.HasReceipt, 0)
 			}
 			return ev.Kind == Send
 		}
@@ -309,7 +309,7 @@ func TestNothingBehindTheCloseFrame(t *testing.T) {
 		func(p *player) { p.m.Close(&p.s, CloseNormal, ""); p.flush() },
 	} {
 		p := connected(t, stomp.V12)
-		token := p.m.Await(&p.s, []byte("1"), true)
+		token := p.m.Await(&p.s, []byte("1"), true, 0)
 		closing(p)
 		if p.s.owed != nil {
 			t.Error("a closed session keeps what it owed")
@@ -364,5 +364,32 @@ func TestErrorSpeaksOfItsOwnFrame(t *testing.T) {
 	}
 	if (&Machine{}).Frame.Headers != nil {
 		t.Error("a frame without input")
+	}
+}
+
+// TestInputWaitsForBytes: few SENDs that are large have the next ones wait as many small ones do.
+func TestInputWaitsForBytes(t *testing.T) {
+	p, tokens := waiting(t)
+	p.own = func(ev *Event) bool {
+		if ev.Kind == Send {
+			*tokens = append(*tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt, 600))
+		}
+		return ev.Kind == Send
+	}
+	for i := range 4 {
+		p.feed(text(sendFrame(fmt.Sprint(i))))
+	}
+	for i, events := range []int{2, 4, 4, 4} { // of 1024 bytes
+		if len(p.events) != events {
+			t.Errorf("%d of the answers are given, and %d SENDs were carried out, want %d", i, len(p.events), events)
+		}
+		p.settle((*tokens)[min(i, len(*tokens)-1)], "")
+		if i == 0 { // more than half is held still
+			p.settle((*tokens)[1], "")
+		}
+	}
+	p.expect(p.events, []string{receipt("0"), receipt("1"), receipt("2"), receipt("3")})
+	if p.s.owed != nil {
+		t.Error("something is owed")
 	}
 }

@@ -66,7 +66,7 @@ func play(t *testing.T, chunks [][]byte) (o outcome) {
 	var tokens []uint32
 	p.own = func(ev *Event) bool {
 		if ev.Kind == Send {
-			tokens = append(tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt))
+			tokens = append(tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt, 0))
 		}
 		return ev.Kind == Send
 	}

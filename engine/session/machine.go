@@ -20,7 +20,7 @@ type Config struct {
 	IDBytes           int // id of a subscription
 	DestinationBytes  int
 	Unanswered        int // answers that wait for the bus, a session; then its input waits
-	InputBytes        int // input that waits so, beside one frame
+	InputBytes        int // input that waits so, beside one frame; also what is answered later may hold as much
 	TransactionBytes  int // open transactions, a session
 	// Sends and Receives are the server's heart-beat offer in milliseconds (0: none).
 	Sends, Receives uint32

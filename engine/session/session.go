@@ -73,7 +73,7 @@ func (s *Session) Held() (bytes int) {
 		bytes += partialCost + cap(p.raw) + cap(p.frame)
 	}
 	if o := s.owed; o != nil {
-		bytes += owedCost + cap(o.answers)*answerCost + o.texts + o.txBytes
+		bytes += owedCost + cap(o.answers)*answerCost + o.held + o.txBytes
 	}
 	return bytes
 }
@@ -88,7 +88,7 @@ func (s *Session) part() *partial {
 // owed is what the session owes the client, or the client the session. It exists only while there is some.
 type owed struct {
 	answers []answer
-	texts   int    // bytes of their receipts and lines
+	held    int    // bytes of their receipts and lines, and of what is to be answered
 	full    bool   // there were as many answers as there may be, and are not much fewer yet
 	next    uint32 // token of the next answer
 	txs     map[string]*transaction

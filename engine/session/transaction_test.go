@@ -89,7 +89,7 @@ func TestTransactionReceipts(t *testing.T) {
 		if ev.Kind != Send && ev.Kind != Commit {
 			return false
 		}
-		tokens = append(tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt))
+		tokens = append(tokens, p.m.Await(&p.s, ev.Receipt, ev.HasReceipt, 0))
 		return true
 	}
 	p.feed(text("SEND\ndestination:/topic/a\nreceipt:1\n\n\x00", "BEGIN\ntransaction:t\nreceipt:2\n\n\x00", "SEND\ndestination:/topic/b\ntransaction:t\nreceipt:3\n\n\x00"))

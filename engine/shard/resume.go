@@ -65,7 +65,7 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 		b.follow.cursor = b.log.tail()
 	}
 	if r.answer {
-		r.token = s.machine.Await(&c.sess, ev.Receipt, true)
+		r.token = s.machine.Await(&c.sess, ev.Receipt, true, 0)
 	}
 	s.followSoon(c)
 }

@@ -214,7 +214,7 @@ func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) (posted bool)
 		s.fail(c, notTaken)
 		return false
 	}
-	token := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt)
+	token := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt, bytes)
 	p := &posting{s: s, ref: c.ref(), token: token, left: len(letters)}
 	for _, l := range letters {
 		if l.push != nil {

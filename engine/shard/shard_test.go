@@ -164,7 +164,7 @@ func TestRefusedSubscribe(t *testing.T) {
 		other := r.connect("bob")
 		other.subscribe("/topic/a", "sub-0")
 		k := r.connect("ann")
-		ack := func() { r.s.machine.Await(&k.conn.sess, nil, false) }
+		ack := func() { r.s.machine.Await(&k.conn.sess, nil, false, 0) }
 		for range 64 {
 			ack()
 		}

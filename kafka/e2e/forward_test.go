@@ -145,3 +145,44 @@ func TestForwarded(t *testing.T) {
 		}
 	}
 }
+
+// More SENDs in one piece than may wait for Kafka, and a transaction of still more, are all carried out: each RECEIPT comes,
+// and that of the COMMIT when all of its messages lie in Kafka.
+func TestForwardedBurst(t *testing.T) {
+	const sends, parts = 150, 200
+	bootstrap := kafkatest.Bootstrap(t)
+	c := newCluster(t, bootstrap, 1)
+	r, err := kafka.NewConsumer(&kafka.ConfigMap{"bootstrap.servers": bootstrap, "group.id": c.run, "enable.auto.commit": false})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ann := dialSender(t, c, "ann")
+	var all []byte
+	frame := func(command stomp.Command, headers ...stomp.Header) {
+		f := stomp.Frame{Command: command, Headers: headers}
+		all = stomp.AppendFrame(all, stomp.V12, &f)
+	}
+	for i := range sends {
+		frame(stomp.Send, header("destination", "/app/orders/new"), header("receipt", fmt.Sprint("r", i)))
+	}
+	frame(stomp.Begin, header("transaction", "t"))
+	for range parts {
+		frame(stomp.Send, header("destination", "/app/orders/new"), header("transaction", "t"))
+	}
+	frame(stomp.Commit, header("transaction", "t"), header("receipt", "all"))
+	if err := wsutil.WriteClientText(ann.conn, all); err != nil {
+		t.Fatal(err)
+	}
+	for i := range sends {
+		if got, want := ann.next(), fmt.Sprint("RECEIPT r", i); got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+	if got := ann.next(); got != "RECEIPT all" {
+		t.Fatalf("COMMIT was answered with %s", got)
+	}
+	if _, high, err := r.QueryWatermarkOffsets(c.inTopic(), 0, 10_000); err != nil || high != sends+parts {
+		t.Errorf("the topic has %d records, want %d: %v", high, sends+parts, err)
+	}
+}
