@@ -23,13 +23,18 @@ fmt: ## format the code
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l cmd engine stomp bench kafka tuning)" || { gofmt -l cmd engine stomp bench kafka tuning; echo 'run make fmt'; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/vm
-	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/...
+	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/vm && $(GO) vet -tags attacks ./engine/attack
+	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/... && $(GO) tool staticcheck -tags attacks ./engine/attack
 
 .PHONY: test
 test: lint e2e-deps tuning-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
 	$(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 9m ./engine/e2e
+
+ATTACK ?=
+.PHONY: test-attacks
+test-attacks: ## hostile clients against a real node, about 7 minutes: what another tenant feels, what memory it takes; ATTACK=resume for some
+	$(GO) test -tags attacks -count 1 -timeout 40m ./engine/attack $(if $(ATTACK),-run 'TestAttacks/(alone|$(ATTACK))' -v)
 
 .PHONY: e2e-deps
 e2e-deps: # the clients that the end-to-end tests drive: Node packages, Chromium
