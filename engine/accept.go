@@ -25,6 +25,7 @@ type acceptor struct {
 	socket *os.File
 	raw    syscall.RawConn
 	addr   netip.AddrPort // bound, with the port that the kernel chose; zero for a Unix socket
+	accept func(listener uintptr) (int, netip.AddrPort, error)
 
 	short bool // the burst ended for want of descriptors or memory, and those who wait could not be refused
 	drain [512]byte
@@ -79,7 +80,7 @@ func (a *acceptor) acceptSome(listener uintptr) error {
 		if d == nil {
 			return nil
 		}
-		fd, peer, err := accept(listener)
+		fd, peer, err := a.accept(listener)
 		switch {
 		case err == nil:
 			a.take(d, fd, peer)
@@ -126,7 +127,7 @@ func (a *acceptor) relieve(listener uintptr) bool {
 	}
 	defer spare.keep()
 	for range burst {
-		fd, _, err := accept(listener)
+		fd, _, err := a.accept(listener)
 		if err != nil {
 			return err == unix.EAGAIN
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"sync"
+	"time"
 
 	"stentor/engine/ws"
 )
@@ -84,6 +85,16 @@ func (c *addresses) enter(a netip.Addr) *ws.Refusal {
 		c.open[key]++
 	}
 	return nil
+}
+
+// patience is how long a stranger who comes now may take, of what it may in quiet times: the fewer places are free, the
+// shorter. Whoever has more addresses than there are places cannot sit on these without coming again and again.
+func (c *addresses) patience(quiet time.Duration) time.Duration {
+	c.mu.Lock()
+	free := c.most - c.strangers
+	c.mu.Unlock()
+	const least = 2 * time.Second
+	return max(time.Duration(float64(quiet)*float64(max(0, free))/float64(c.most)), min(quiet, least))
 }
 
 // known takes a connection out of the strangers.

@@ -113,6 +113,20 @@ func TestAddressesBounds(t *testing.T) {
 	}
 }
 
+// TestAddressesPatience: the fewer places are free, the less time has who comes.
+func TestAddressesPatience(t *testing.T) {
+	c := newAddresses(Limits{Unauthenticated: 100, UnauthenticatedPerAddress: 100})
+	for strangers, want := range map[int]time.Duration{0: 60 * time.Second, 50: 30 * time.Second, 90: 6 * time.Second, 100: 2 * time.Second, 101: 2 * time.Second} {
+		c.strangers = strangers
+		if got := c.patience(60 * time.Second); got != want {
+			t.Errorf("%d strangers: %v, want %v", strangers, got, want)
+		}
+		if got := c.patience(time.Second); got != time.Second && strangers > 0 {
+			t.Errorf("%d strangers, of a second: %v", strangers, got)
+		}
+	}
+}
+
 // from opens a socket from an address of loopback.
 func (n testNode) from(t *testing.T, source string, listener int) *testClient {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/panjf2000/gnet/v2"
 
@@ -188,6 +189,8 @@ func (e *env) Panicked(where string, reason any) { e.node.panicked(where, reason
 func (e *env) Admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
 	return e.node.admit(r, peer)
 }
+
+func (e *env) Patience(quiet time.Duration) time.Duration { return e.node.addresses.patience(quiet) }
 
 func (e *env) Known(address netip.AddrPort) {
 	e.node.addresses.known(address.Addr(), !e.node.trusts(address.Addr()))

@@ -86,7 +86,7 @@ func (n *network) listen(h host, listeners []Listener, loops int, log *slog.Logg
 }
 
 func (n *network) bind(l Listener) (err error) {
-	a := &acceptor{Listener: l, net: n}
+	a := &acceptor{Listener: l, net: n, accept: accept}
 	if l.Path == "" {
 		a.socket, a.addr, err = bindTCP(l.Address, n.keepAlive)
 	} else {

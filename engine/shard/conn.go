@@ -88,7 +88,7 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	s.stats.Connections.Add(1)
 	s.stats.Greeting.Add(1)
 	s.stats.Accepted.Add(1)
-	s.scheduleIn(c, s.conf.Limits.HandshakeTimeout)
+	s.scheduleIn(c, s.env.Patience(s.conf.Limits.HandshakeTimeout))
 	return c
 }
 

@@ -37,6 +37,8 @@ type Env interface {
 	// Join and Leave count the sessions of a project; Join refuses above the limit.
 	Join(p *Settings) bool
 	Leave(p *Settings)
+	// Patience is how long a client may take now for the handshake, or for CONNECT, of what it may in quiet times.
+	Patience(quiet time.Duration) time.Duration
 	// Known says that the CONNECT of a client at this address was accepted.
 	Known(address netip.AddrPort)
 	// Release says that a connection of this address is gone; stranger when Known was never called for it.

@@ -19,7 +19,7 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 	switch ev.Kind {
 	case session.Upgraded:
 		s.stats.Handshakes.Add(1)
-		s.scheduleIn(c, s.conf.Limits.ConnectTimeout)
+		s.scheduleIn(c, s.env.Patience(s.conf.Limits.ConnectTimeout))
 	case session.Refused:
 		s.stats.Refused.Add(1)
 		if s.machine.Refused == http.StatusRequestHeaderFieldsTooLarge {

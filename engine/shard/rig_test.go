@@ -26,6 +26,7 @@ type rig struct {
 	settings *Settings
 	offset   int64
 	woken    int
+	crowd    int // Patience is a part of itself
 	panics   int
 	closed   []*stubSocket
 
@@ -126,9 +127,12 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 
 func (r *rig) Allow(*Settings, int, int) error { return r.refuses }
 
-func (r *rig) Join(*Settings) bool          { return true }
-func (r *rig) Leave(*Settings)              {}
-func (r *rig) Known(netip.AddrPort)         {}
+func (r *rig) Join(*Settings) bool  { return true }
+func (r *rig) Leave(*Settings)      {}
+func (r *rig) Known(netip.AddrPort) {}
+func (r *rig) Patience(quiet time.Duration) time.Duration {
+	return quiet / time.Duration(1+r.crowd)
+}
 func (r *rig) Release(netip.AddrPort, bool) {}
 func (r *rig) CloseWrite(Socket)            {}
 func (r *rig) Close(s Socket)               { r.close(s.(*stubSocket)) }

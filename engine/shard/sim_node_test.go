@@ -399,6 +399,8 @@ func (e *simEnv) Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal) {
 	return Admission{Address: peer.Address, Token: strings.Clone(r.Query)}, nil
 }
 
+func (e *simEnv) Patience(quiet time.Duration) time.Duration { return quiet }
+
 func (e *simEnv) Known(netip.AddrPort) { e.sh.node.known++ }
 
 func (e *simEnv) Release(_ netip.AddrPort, stranger bool) {

@@ -104,3 +104,23 @@ func TestDeadlineAfterAPause(t *testing.T) {
 		t.Error("the handshake has all the time of the world")
 	}
 }
+
+// TestPatience: in a crowd a client that says nothing has less time.
+func TestPatience(t *testing.T) {
+	r := newRig(t)
+	r.crowd = 4 // 2 of 10 seconds
+	k := &stubSocket{r: r}
+	k.conn = r.s.Open(k, netip.AddrPort{})
+	for range 50*2 - 5 {
+		r.tick()
+	}
+	if len(r.closed) > 0 {
+		t.Error("it was closed before its time")
+	}
+	for range 60 {
+		r.tick()
+	}
+	if len(r.closed) == 0 {
+		t.Error("it has as much time as ever")
+	}
+}

@@ -101,8 +101,8 @@ type Limits struct {
 	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64), counted from accept on, or from when a trusted proxy tells the address. More are refused with 503. 0: no limit."`
 	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet, from accept on. More are refused with 503."`
 	UnauthPerAddress      int      `key:"unauthenticated_per_address" default:"0" range:"0..10000000" doc:"How many of these one address may have (IPv6: one /64). 0: a tenth of the places that are free, so that no address shuts the others out. Set it where many clients share an address, behind a carrier's NAT or a proxy that tells no addresses, and come back all at once."`
-	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake, with the header of the PROXY protocol before it where there is one."`
-	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame."`
+	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake, with the header of the PROXY protocol before it where there is one. The fewer places for unauthenticated are free, the less, down to 2s."`
+	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame. Less as above."`
 	HandshakeBytes        ByteSize `key:"handshake_bytes" default:"8192" range:"512..64KiB" doc:"Size of the handshake's request line and headers. More is answered with 431."`
 	ConnectFrameBytes     ByteSize `key:"connect_frame_bytes" default:"16384" range:"512..1MiB" doc:"Size of the CONNECT frame."`
 	ClientFrameBytes      ByteSize `key:"client_frame_bytes" default:"65536" range:"1KiB..64MiB" doc:"Size of any other frame that a client sends. The size of a push is push_bytes."`
