@@ -60,6 +60,7 @@ var metrics = []metric{
 	counter("subscribes_unserved", "SUBSCRIBEs to a prefix that nobody serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unserved }),
 	counter("subscribes_duplicate", "SUBSCRIBEs with an id in use.", func(s *shard.Stats) *atomic.Uint64 { return &s.Duplicates }),
 	counter("resumed", "Subscriptions resumed without a gap.", func(s *shard.Stats) *atomic.Uint64 { return &s.Resumed }),
+	counter("resume_pauses", "Tries to give a subscription what it waits for that were put off to the next tick, since others of its session had taken the session's share of the loop.", func(s *shard.Stats) *atomic.Uint64 { return &s.Paused }),
 	counter("resume_gaps", "Subscriptions that were told resumed:false.", func(s *shard.Stats) *atomic.Uint64 { return &s.ResumeGaps }),
 	counter("panics", "Recovered panics.", func(s *shard.Stats) *atomic.Uint64 { return &s.Panics }),
 }
@@ -83,6 +84,7 @@ var (
 	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
 	sessionBytes    = prometheus.NewDesc("stentor_session_bytes", "Bytes that the project's sessions hold: input that waits, answers owed, transactions, subscriptions, ACK windows.", []string{"project"}, nil)
 	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
+	floorsForgotten = prometheus.NewDesc("stentor_history_forgotten_total", "Destinations of which history no longer knows what they lost, for want of room: who comes back to one from before may be told resumed:false in vain.", []string{"project"}, nil)
 	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that come back.", []string{"project"}, nil)
 	pendingBytes    = prometheus.NewDesc("stentor_pending_bytes", "Bytes accepted and not yet handed to all subscribers.", []string{"project"}, nil)
 )
@@ -146,6 +148,7 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		number(projectFull, prometheus.CounterValue, float64(p.full.Load()), name)
 		number(sessionBytes, prometheus.GaugeValue, float64(p.share.Held()), name)
 		number(historyBytes, prometheus.GaugeValue, float64(p.history.Bytes()), name)
+		number(floorsForgotten, prometheus.CounterValue, float64(p.history.Forgotten()), name)
 		number(historyPushes, prometheus.GaugeValue, float64(p.history.Len()), name)
 		number(pendingBytes, prometheus.GaugeValue, float64(p.history.Pending()), name)
 	}

@@ -159,6 +159,7 @@ func (l *Log) forgetFloors() {
 		lost := &p.lost[c.kind()]
 		*lost = max(*lost, c.floor)
 		c.floorSeq = 0
+		l.forgotten.Add(1)
 		l.floors.live--
 		l.bytes.Add(-floorCost)
 		if c.quiet() {

@@ -20,7 +20,7 @@ func heapInUse() int64 {
 // What is counted is what it costs, whatever a history is full of: else a project of many users would take ten times the
 // memory that it may.
 func TestBytesAreTheHeap(t *testing.T) {
-	const most = 16 << 20
+	const most = 8 << 20
 	for name, record := range map[string]func(n int) bus.Record{
 		"users, each once": func(n int) bus.Record { return bus.Record{Destination: "/queue/x", User: fmt.Sprint("user-", n)} },
 		"users with ids": func(n int) bus.Record {

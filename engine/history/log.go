@@ -22,6 +22,8 @@ type Log struct {
 	pending atomic.Int64  // bytes that some shard's rounds still need
 	bytes   atomic.Int64  // bytes that are kept
 
+	forgotten atomic.Uint64 // floors, for want of room
+
 	mu         sync.RWMutex
 	bounds     Bounds
 	ring       fifo.List[*Entry]
@@ -58,8 +60,7 @@ func (l *Log) Begin(pos bus.Position) {
 	defer l.mu.Unlock()
 	if len(l.partitions) > 0 && l.epoch() != pos.Epoch {
 		l.evictAll()
-		clear(l.chains)
-		clear(l.partitions)
+		l.chains, l.partitions = map[string]*chain{}, map[int32]*partition{}
 		l.floors, l.quiet = floors{}, 0
 		l.bytes.Store(0)
 	}
@@ -83,9 +84,13 @@ func (l *Log) epoch() uint64 {
 	return 0
 }
 
+// evictAll lets those who read have the lock now and then: to them it is an eviction like others until it is at its end.
 func (l *Log) evictAll() {
-	for l.ring.Len() > 0 {
-		l.evictFirst()
+	for n := 1; l.ring.Len() > 0; n++ {
+		if l.evictFirst(); n%evictPart == 0 {
+			l.mu.Unlock()
+			l.mu.Lock()
+		}
 	}
 }
 
@@ -134,13 +139,15 @@ func (l *Log) EvictOlder(now int64) {
 	}
 }
 
-// evictSome is a part of EvictOlder: resumes wait for the lock.
+// evictPart is how many pushes are evicted before those who read have the lock again.
+const evictPart = 2048
+
+// evictSome is a part of EvictOlder.
 func (l *Log) evictSome(now int64) (more bool) {
-	const most = 4096
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for n := 0; l.ring.Len() > 0 && now-l.ring.At(0).Time > int64(l.bounds.Window); n++ {
-		if n == most {
+		if n == evictPart {
 			return true
 		}
 		l.evictFirst()
@@ -195,6 +202,9 @@ func (l *Log) Pending() int64 { return l.pending.Load() }
 
 // Bytes is how many bytes are kept for clients that come back.
 func (l *Log) Bytes() int64 { return l.bytes.Load() }
+
+// Forgotten is of how many chains it was forgotten what they lost.
+func (l *Log) Forgotten() uint64 { return l.forgotten.Load() }
 
 // Len is how many pushes are kept.
 func (l *Log) Len() int {

@@ -267,6 +267,9 @@ func TestFloorsAreBounded(t *testing.T) {
 	if k.quiet > 10_000 || k.floors.live < 30 || lost < 500 || k.Bytes() > 40_000 {
 		t.Fatalf("%d floors have %d bytes, lost up to %d, %d bytes in all", k.floors.live, k.quiet, lost, k.Bytes())
 	}
+	if n := int(k.Forgotten()); n < 500 || n > others {
+		t.Errorf("%d floors are forgotten", n)
+	}
 	newest := k.ring.At(0).Position.Offset - 1 // evicted
 	all := Wanted{Match: matcher(func(string) bool { return true })}
 	for _, test := range []struct {

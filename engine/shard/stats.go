@@ -41,6 +41,7 @@ type Stats struct {
 	Unserved      atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
 	Duplicates    atomic.Uint64 // SUBSCRIBEs with an id that is in use
 	Resumed       atomic.Uint64
+	Paused        atomic.Uint64                 // tries that a session's share put off
 	ResumeGaps    atomic.Uint64                 // resumes answered with resumed:false
 	Limits        [session.Limits]atomic.Uint64 // clients that met a bound, by which
 	Panics        atomic.Uint64

@@ -120,7 +120,11 @@ func (s *Shard) walk(p *project, deadline int64) {
 func (s *Shard) followOne(i uint32) (tried bool) {
 	b := s.subs.at(i)
 	s.unfinished = false
-	if int32(s.tick-b.follow.next) < 0 || s.shares[b.conn] >= sessionShare {
+	if int32(s.tick-b.follow.next) < 0 {
+		return false
+	}
+	if s.shares[b.conn] >= sessionShare {
+		s.stats.Paused.Add(1)
 		return false
 	}
 	began := s.now

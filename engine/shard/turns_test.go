@@ -32,6 +32,9 @@ func TestSessionHasAShare(t *testing.T) {
 	if took := int64(greedy.writes-before) * greedy.cost; took < sessionShare/2 || took > sessionShare+turnWrites*greedy.cost {
 		t.Errorf("a tick gave the greedy %d us of the loop's time", took/1000)
 	}
+	if r.s.stats.Paused.Load() == 0 {
+		t.Error("no pause is counted")
+	}
 	if modest.writes < turnWrites {
 		t.Errorf("the modest has %d writes", modest.writes)
 	}
