@@ -13,6 +13,9 @@ type closeCode = ws.StatusCode
 // maxTransactions bounds how many transactions a session has open.
 const maxTransactions = 16
 
+// maxParts bounds how many frames a transaction has: they are carried out in one turn.
+const maxParts = 4096
+
 // What a kept frame costs beside its bytes: itself with its place among the others, and each of its headers.
 const (
 	frameCost  = 128
@@ -99,6 +102,9 @@ func (m *Machine) postpone(s *Session, name []byte, f *stomp.Frame, ev Event) Ev
 	size := frameCost + len(f.Body)
 	for _, h := range f.Headers {
 		size += headerCost + len(h.Name) + len(h.Value)
+	}
+	if len(open.frames) >= maxParts {
+		return failed(limitFailure(LimitTransactionBytes, "the transaction has too many frames"))
 	}
 	if s.owed.txBytes+size > m.conf.TransactionBytes {
 		return failed(limitFailure(LimitTransactionBytes, "the open transactions are too large"))

@@ -117,6 +117,18 @@ func TestTransactionLimits(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 
+	conf := testConfig
+	conf.TransactionBytes = 64 << 20
+	p = newPlayer(t, conf)
+	p.s, p.alone = Session{Phase: Connected, Version: stomp.V12}, true
+	p.feed(text("BEGIN\ntransaction:t\n\n\x00"))
+	for range maxParts + 1 {
+		p.feed(text("ACK\ntransaction:t\n\n\x00"))
+	}
+	if got := p.events[len(p.events)-1]; len(p.events) != 2 || !strings.HasPrefix(got, "Failed limit: the transaction has too many frames") {
+		t.Errorf("%d events, %q", len(p.events), got)
+	}
+
 	// Both transactions count; what ABORT gives back may be used again.
 	p = connected(t, stomp.V12)
 	big := strings.Repeat("b", 1500)

@@ -162,6 +162,9 @@ func audit(t *testing.T, r *rig) {
 	for idx := uint32(1); idx <= r.s.conns.used; idx++ {
 		if c := r.s.conns.at(idx); c.state == stateOpen && c.project == p {
 			held += c.sess.Held()
+			for i := c.subs; i != 0; i = r.s.subs.at(i).next {
+				held += r.s.subs.at(i).window()
+			}
 		}
 	}
 	if int(p.pool.held) != held {

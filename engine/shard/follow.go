@@ -357,31 +357,53 @@ func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
 	if err != nil {
 		return
 	}
+	work := 0
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
 		b := s.subs.at(i)
 		if b.follow == nil || len(sub) > 0 && b.id.key.id != string(sub) {
 			continue
 		}
-		freed := b.follow.free(pos, b.ack)
-		b.slim()
+		freed, steps := b.free(pos)
+		work += steps
 		if freed && b.loose {
 			b.follow.progress = s.millis()
 			b.follow.next, b.follow.wait = s.tick, 0
 			s.followSoon(c)
 		}
 	}
+	c.frames += int32(work / ackWork)
 }
 
-// free takes pos out of what is not acknowledged; in client mode all before it too.
-func (f *follow) free(pos bus.Position, mode session.AckMode) bool {
+// ackWork is how many positions an ACK may look at before it counts as one more frame: a window may have 65,535, and a
+// session many of them.
+const ackWork = 1024
+
+// free takes pos out of what b's client owes; in client mode all before it too. Each step looks at a position, or moves one.
+func (b *sub) free(pos bus.Position) (freed bool, steps int) {
+	f := b.follow
 	at := slices.Index(f.unacked, pos)
 	if at < 0 {
-		return false
+		return false, len(f.unacked)
 	}
-	from := at
-	if mode == session.AckClient {
-		from = 0
+	before := b.window()
+	n, behind := at+1, len(f.unacked)-at-1
+	const small = 64 // so few are moved rather than allocated again
+	switch {
+	case len(f.unacked) <= small && b.ack == session.AckClient:
+		f.unacked = slices.Delete(f.unacked, 0, n)
+	case len(f.unacked) <= small:
+		f.unacked = slices.Delete(f.unacked, at, n)
+	case b.ack == session.AckClient && n >= behind:
+		f.unacked = slices.Delete(f.unacked, 0, n)
+	case b.ack == session.AckClient:
+		f.unacked = f.unacked[n:] // a large rest stays where it is
+	case at >= behind:
+		f.unacked = slices.Delete(f.unacked, at, n)
+	default:
+		copy(f.unacked[1:], f.unacked[:at])
+		f.unacked = f.unacked[1:]
 	}
-	f.unacked = slices.Delete(f.unacked, from, at+1)
-	return true
+	b.log.p.pool.add(b.window() - before)
+	b.slim()
+	return true, at + min(at, behind)
 }

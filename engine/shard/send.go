@@ -45,7 +45,9 @@ func (s *Shard) send(c *Conn, ev *session.Event) {
 	case l.ignored():
 		s.receipt(c, ev, "")
 	default:
-		s.post(c, ev, []letter{l})
+		if all := []letter{l}; s.allowed(c, all) {
+			s.post(c, ev, all)
+		}
 	}
 }
 
@@ -71,18 +73,20 @@ func (s *Shard) commit(c *Conn, ev *session.Event) {
 	}
 	// For the back ends first: where nothing goes to them, nothing goes out at all.
 	slices.SortStableFunc(letters, func(a, b letter) int { return cmp.Compare(a.rank(), b.rank()) })
-	if len(letters) == 0 {
-		s.acknowledgeAll(c)
+	switch {
+	case len(letters) > 0 && !s.allowed(c, letters):
+	case !s.acknowledgeAll(c):
+		s.fail(c, limited(session.LimitFrameRate, "the ACKs of the transaction look at too much"))
+	case len(letters) == 0:
 		s.receipt(c, ev, "")
-		return
-	}
-	if s.post(c, ev, letters) {
-		s.acknowledgeAll(c)
+	default:
+		s.post(c, ev, letters)
 	}
 }
 
-// acknowledgeAll carries out the ACKs and NACKs of a transaction.
-func (s *Shard) acknowledgeAll(c *Conn) {
+// acknowledgeAll carries out the ACKs and NACKs of a transaction, as far as the connection's rate allows.
+func (s *Shard) acknowledgeAll(c *Conn) (all bool) {
+	all = true
 	s.machine.Parts(&c.sess, func(part *session.Event) bool {
 		switch part.Kind {
 		case session.Nack:
@@ -91,8 +95,10 @@ func (s *Shard) acknowledgeAll(c *Conn) {
 		case session.Ack:
 			s.acknowledge(c, part)
 		}
-		return true
+		all = int(c.frames) <= 2*s.conf.Limits.FramesPerSecond
+		return all
 	})
+	return all
 }
 
 // letter decides over the SEND that the machine's frame is: it is refused, or ignored, or becomes a letter.
@@ -198,15 +204,17 @@ var ErrNever = errors.New("the transaction has more messages than the project ma
 // notTaken is trouble of the bus, which is no fault of the client: it is told to come back.
 var notTaken = &session.Failure{Text: "the message could not be taken, try again", Close: session.CloseTryLater, Silent: true}
 
-// post hands the letters of ev to the bus, unless there is no room for all of them, and answers ev when it has them all.
-// Until then that is one answer that the session is owed, whether or not the client asks for a receipt: so the number of
-// those under way is bounded.
-func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) (posted bool) {
-	bytes := 0
+// size is how many bytes the bodies have.
+func size(letters []letter) (bytes int) {
 	for _, l := range letters {
 		bytes += l.size()
 	}
-	switch err := s.env.Allow(c.project.settings, len(letters), bytes); {
+	return bytes
+}
+
+// allowed reports whether there is room for all of the letters; else it ends the session.
+func (s *Shard) allowed(c *Conn, letters []letter) bool {
+	switch err := s.env.Allow(c.project.settings, len(letters), size(letters)); {
 	case errors.Is(err, ErrNever):
 		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: err.Error(), Close: session.ClosePolicy})
 		return false
@@ -214,7 +222,14 @@ func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) (posted bool)
 		s.fail(c, notTaken)
 		return false
 	}
-	token := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt, bytes)
+	return true
+}
+
+// post hands the letters of ev, which are allowed, to the bus, and answers ev when it has them all. Until then that is one
+// answer that the session is owed, whether or not the client asks for a receipt: so the number of those under way is
+// bounded.
+func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) {
+	token := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt, size(letters))
 	p := &posting{s: s, ref: c.ref(), token: token, left: len(letters)}
 	for _, l := range letters {
 		if l.push != nil {
@@ -232,11 +247,9 @@ func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) (posted bool)
 	case !over:
 	case err != nil:
 		s.fail(c, notTaken)
-		return false
 	default:
 		s.machine.Settle(&c.sess, token, "")
 	}
-	return true
 }
 
 // posting is letters on their way. The bus answers each on any goroutine.
