@@ -36,7 +36,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 	}
 	l := &c.Limits
 	return engine.Options{
-		Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names,
+		Loops: loops(), Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names,
 		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader,
 		Session: session.Config{
 			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +175,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 		return nil, fmt.Errorf("listen.api: %w", err)
 	}
 	s.auth = auth.NewAuthenticator(s.projects, auth.Options{
-		Workers: cfg.Auth.Workers, Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
+		Workers: cmp.Or(cfg.Auth.Workers, loops()), Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
 	})
 	if s.node, err = engine.New(opts, s.auth); err != nil {
 		return nil, err
