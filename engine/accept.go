@@ -28,7 +28,6 @@ type acceptor struct {
 	accept func(listener uintptr) (int, netip.AddrPort, error)
 
 	short bool // the burst ended for want of descriptors or memory, and those who wait could not be refused
-	drain [512]byte
 }
 
 const (
@@ -59,7 +58,9 @@ func (a *acceptor) run() {
 // burst accepts what there is. It reports false when the kernel has no more, true when there is another reason to stop.
 func (a *acceptor) burst(listener uintptr) bool {
 	a.short = false
-	err := a.acceptSome(listener)
+	a.net.spare.mu.RLock()
+	err := a.acceptSome(listener, burst)
+	a.net.spare.mu.RUnlock()
 	switch {
 	case err == nil:
 		return true
@@ -71,11 +72,10 @@ func (a *acceptor) burst(listener uintptr) bool {
 	return a.short
 }
 
-// acceptSome accepts until the doors are full or an error comes that is not one connection's.
-func (a *acceptor) acceptSome(listener uintptr) error {
-	a.net.spare.mu.RLock()
-	defer a.net.spare.mu.RUnlock()
-	for range burst {
+// acceptSome accepts most at a time, until the doors are full or an error comes that is not one connection's. The caller
+// sees to it that the spare descriptor is not lent out.
+func (a *acceptor) acceptSome(listener uintptr, most int) error {
+	for range most {
 		d := a.net.door()
 		if d == nil {
 			return nil
@@ -91,6 +91,16 @@ func (a *acceptor) acceptSome(listener uintptr) error {
 		}
 	}
 	return nil
+}
+
+// help accepts a few in place of the acceptor, which is on its way; all errors are left to it.
+func (a *acceptor) help(listener uintptr) {
+	if !a.net.spare.mu.TryRLock() {
+		return
+	}
+	defer a.net.spare.mu.RUnlock()
+	const few = 32
+	_ = a.acceptSome(listener, few)
 }
 
 // take hands a connection to its loop, unless the host refuses it.
@@ -111,7 +121,8 @@ func (a *acceptor) take(d *door, fd int, peer netip.AddrPort) {
 func (a *acceptor) refuse(fd int, answer []byte) {
 	if len(answer) > 0 {
 		_, _ = unix.Write(fd, answer)
-		_, _ = unix.Read(fd, a.drain[:])
+		var drain [512]byte
+		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&drain)), unsafe.Sizeof(drain))
 	}
 	_ = unix.Close(fd)
 }

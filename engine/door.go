@@ -30,6 +30,7 @@ type door struct {
 	// The loop's own.
 	taken   []arrival
 	opening *arrival // between adopt and OnOpen
+	events  uint
 }
 
 // doorRoom is how many connections may wait for one loop. What comes beyond stays in the kernel's queue. It takes the
@@ -96,6 +97,14 @@ func (d *door) admit(a *arrival) {
 		d.opening = nil
 		d.net.host.lost(a)
 		d.net.errs.count(err)
+	}
+}
+
+// event counts what comes from connections: every so often the loop helps the acceptors.
+func (d *door) event() {
+	const often = 64
+	if d.events++; d.events%often == 0 {
+		d.net.help()
 	}
 }
 

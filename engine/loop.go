@@ -54,6 +54,7 @@ func (l *loop) run() {
 	if !l.shard.Run() {
 		return
 	}
+	l.node.help()
 	select {
 	case l.again <- struct{}{}:
 	default:

@@ -27,8 +27,10 @@ type network struct {
 	client    *gnet.Client // gnet's name for loops without a listener
 	doors     []*door      // one a loop
 	next      atomic.Uint32
-	room      chan struct{} // a loop has let somebody in
-	closing   chan struct{} // ends the acceptors
+	room      chan struct{}            // a loop has let somebody in
+	helps     []func(listener uintptr) // of each acceptor
+	accepts   atomic.Bool              // the acceptors run
+	closing   chan struct{}            // ends the acceptors
 	accepting sync.WaitGroup
 	spare     spare
 	errs      acceptErrors
@@ -101,6 +103,7 @@ func (n *network) bind(l Listener) (err error) {
 		return err
 	}
 	n.acceptors = append(n.acceptors, a)
+	n.helps = append(n.helps, a.help)
 	a.raw, err = a.socket.SyscallConn()
 	return err
 }
@@ -133,6 +136,7 @@ type marker struct{}
 
 // accept lets clients in, those of Unix sockets too.
 func (n *network) accept() error {
+	n.accepts.Store(true)
 	for _, a := range n.acceptors {
 		n.accepting.Go(a.run)
 	}
@@ -142,6 +146,17 @@ func (n *network) accept() error {
 		}
 	}
 	return nil
+}
+
+// help accepts in place of the acceptors. Loops that are busy call it: while all processors are, an acceptor's goroutine
+// waits up to 10 ms for one, and those who connect with it.
+func (n *network) help() {
+	if !n.accepts.Load() {
+		return
+	}
+	for i, a := range n.acceptors {
+		_ = a.raw.Control(n.helps[i]) // it fails when the listener is closed
+	}
 }
 
 // door is that of the next loop in turn that has room, nil when none has.
@@ -232,7 +247,10 @@ func (b *callbacks) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 }
 
 // OnTraffic implements gnet.EventHandler.
-func (b *callbacks) OnTraffic(c gnet.Conn) gnet.Action { return b.net.host.OnTraffic(c) }
+func (b *callbacks) OnTraffic(c gnet.Conn) gnet.Action {
+	b.net.doors[b.net.doorOf(c.EventLoop())].event()
+	return b.net.host.OnTraffic(c)
+}
 
 // OnClose implements gnet.EventHandler.
 func (b *callbacks) OnClose(c gnet.Conn, err error) gnet.Action { return b.net.host.OnClose(c, err) }
