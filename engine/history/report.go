@@ -58,8 +58,11 @@ type unread struct {
 	report *Report
 }
 
-// maxUnread bounds how many of them a Log has.
-const maxUnread = 4096
+// How many of them a Log has, at most: a sixteenth of what may be kept, within these.
+const (
+	leastUnread = 256
+	maxUnread   = 4096
+)
 
 const unreadCost = 2 * int64(unsafe.Sizeof(unread{}))
 
@@ -69,7 +72,7 @@ func (l *Log) keepReport(e *Entry) {
 	}
 	l.unread.Push(unread{e.chain, e.number, e.seq, e.Report})
 	l.bytes.Add(unreadCost)
-	if l.unread.Len() > maxUnread {
+	if most := max(leastUnread, min(maxUnread, l.bounds.Bytes/16/unreadCost)); int64(l.unread.Len()) > most {
 		l.unread.Pop()
 		l.bytes.Add(-unreadCost)
 	}
