@@ -14,8 +14,9 @@ import (
 
 // loop is one event loop and its shard.
 type loop struct {
-	node  *Node
-	shard *shard.Shard
+	node    *Node
+	shard   *shard.Shard
+	watcher *watcher
 
 	el      atomic.Pointer[gnet.EventLoop] // nil until the loop is known
 	waking  atomic.Bool                    // a run is on its way to the loop
@@ -26,7 +27,10 @@ type loop struct {
 }
 
 func newLoop(n *Node, conf shard.Config) *loop {
-	l := &loop{node: n, again: make(chan struct{}, 1)}
+	w := newWatcher()
+	l := &loop{node: n, watcher: w, again: make(chan struct{}, 1)}
+	conf.Write, conf.Offer, conf.Unsent = write, offer, unsent
+	conf.Watch, conf.Unwatch = w.watch, w.unwatch
 	l.shard = shard.New(conf, &env{node: n, loop: l})
 	l.runTask = runnable(func() {
 		l.waking.Store(false)

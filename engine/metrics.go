@@ -36,6 +36,7 @@ var metrics = []metric{
 	gauge("sessions", "Connected sessions.", func(s *shard.Stats) *atomic.Int64 { return &s.Sessions }),
 	gauge("subscriptions", "Subscriptions.", func(s *shard.Stats) *atomic.Int64 { return &s.Subscriptions }),
 	gauge("subscriptions_detached", "Subscriptions that go at their own pace: slow, resuming or waiting for an ACK.", func(s *shard.Stats) *atomic.Int64 { return &s.Detached }),
+	gauge("transfers", "Pushes larger than one write that are under way to a client.", func(s *shard.Stats) *atomic.Int64 { return &s.Transfers }),
 	gauge("logs", "Subscribed destinations and patterns, counted in each loop.", func(s *shard.Stats) *atomic.Int64 { return &s.Logs }),
 
 	counter("accepted", "Connections accepted.", func(s *shard.Stats) *atomic.Uint64 { return &s.Accepted }),
@@ -46,6 +47,7 @@ var metrics = []metric{
 	counter("sent_bytes", "Bytes to clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.BytesOut }),
 	counter("deliveries", "MESSAGEs handed to sockets.", func(s *shard.Stats) *atomic.Uint64 { return &s.Deliveries }),
 	counter("delivery_writes", "Writes that carried MESSAGEs.", func(s *shard.Stats) *atomic.Uint64 { return &s.Writes }),
+	counter("transfer_writes", "Writes that carried a piece of a push larger than one write.", func(s *shard.Stats) *atomic.Uint64 { return &s.Pieces }),
 	counter("rounds", "Rounds over the subscribers of a destination.", func(s *shard.Stats) *atomic.Uint64 { return &s.Rounds }),
 	counter("detaches", "Subscriptions that could not take their write in a round.", func(s *shard.Stats) *atomic.Uint64 { return &s.Detaches }),
 	counter("dropped", "Pushes that slow subscriptions lost to their policy.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
@@ -86,6 +88,7 @@ var (
 	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
 	floorsForgotten = prometheus.NewDesc("stentor_history_forgotten_total", "Destinations of which history no longer knows what they lost, for want of room: who comes back to one from before may be told resumed:false in vain.", []string{"project"}, nil)
 	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that come back.", []string{"project"}, nil)
+	slowBytes       = prometheus.NewDesc("stentor_slow_bytes", "Bytes of pushes that history let go of and that clients are in the middle of.", []string{"project"}, nil)
 	pendingBytes    = prometheus.NewDesc("stentor_pending_bytes", "Bytes accepted and not yet handed to all subscribers.", []string{"project"}, nil)
 )
 
@@ -150,6 +153,7 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		number(historyBytes, prometheus.GaugeValue, float64(p.history.Bytes()), name)
 		number(floorsForgotten, prometheus.CounterValue, float64(p.history.Forgotten()), name)
 		number(historyPushes, prometheus.GaugeValue, float64(p.history.Len()), name)
+		number(slowBytes, prometheus.GaugeValue, float64(p.history.Held()), name)
 		number(pendingBytes, prometheus.GaugeValue, float64(p.history.Pending()), name)
 	}
 	n.authFailures.Collect(ch)

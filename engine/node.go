@@ -107,7 +107,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	}
 	loops = min(loops, maxLoops)
 	var err error
-	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+2*loops+len(n.listens)+1); err != nil {
+	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+(2+watcherDescriptors)*loops+len(n.listens)+1); err != nil {
 		return nil, err
 	}
 	if n.capacity < opts.Limits.Connections {
@@ -120,7 +120,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	for i := range loops {
 		n.loops = append(n.loops, newLoop(n, shard.Config{
 			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
-			Session: opts.Session, Limits: opts.Shard, Credentials: opts.credentials(), Strangers: n.strangers, Now: n.now, Wall: time.Now, Write: write, Unsent: unsent,
+			Session: opts.Session, Limits: opts.Shard, Credentials: opts.credentials(), Strangers: n.strangers, Now: n.now, Wall: time.Now,
 		}))
 	}
 	return n, nil
@@ -140,13 +140,22 @@ func (n *Node) Start(b Bus) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		n.draining.Store(true)
-		return errors.Join(err, n.close(ctx))
+		err = errors.Join(err, n.close(ctx))
+		for _, l := range n.loops {
+			l.watcher.close()
+		}
+		return err
 	}
 	n.background()
 	return nil
 }
 
 func (n *Node) boot() error {
+	for _, l := range n.loops {
+		if err := l.watcher.open(); err != nil {
+			return fmt.Errorf("cannot watch sockets: %w", err)
+		}
+	}
 	if err := n.listen(n, n.listens, len(n.loops), n.log); err != nil {
 		return err
 	}
@@ -166,6 +175,7 @@ const (
 func (n *Node) background() {
 	for _, l := range n.loops {
 		n.wg.Go(func() { l.relay(n.stop) })
+		n.wg.Go(func() { l.watcher.run(l.shard.Writable) })
 	}
 	n.wg.Go(func() {
 		ticker := time.NewTicker(tickEvery)
@@ -228,6 +238,9 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	defer cancel()
 	err := n.close(stopping)
 	close(n.stop)
+	for _, l := range n.loops {
+		l.watcher.stop()
+	}
 	n.wg.Wait()
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
@@ -256,8 +269,9 @@ func (n *Node) settle(ctx context.Context) {
 				return
 			}
 			busy = busy || b
-			behind = behind || l.shard.Stats().Detached.Load() > 0
-			delivered += l.shard.Stats().Deliveries.Load()
+			stats := l.shard.Stats()
+			behind = behind || stats.Detached.Load() > 0 || stats.Transfers.Load() > 0
+			delivered += stats.Deliveries.Load() + stats.Pieces.Load()
 		}
 		if delivered != seen {
 			seen, moved = delivered, time.Now()

@@ -30,6 +30,23 @@ func write(s shard.Socket, p []byte) (int, error) {
 	return len(p), nil
 }
 
+// offer has the kernel take what it can of p, which is raw for the same reason. Nothing is buffered.
+func offer(s shard.Socket, p []byte) (int, error) {
+	c := s.(gnet.Conn)
+	if c.OutboundBuffered() > 0 {
+		return 0, nil
+	}
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.Fd()), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EAGAIN, unix.EINTR:
+		return 0, nil
+	}
+	_ = c.EventLoop().Close(c)
+	return 0, errno
+}
+
 // unsent asks the kernel how much of what it was given it has not sent. A raw call, for the same reason. Of a Unix
 // socket it cannot say; there the kernel itself takes no more than sendBuffer.
 func unsent(s shard.Socket) int {

@@ -56,6 +56,9 @@ func TestMessageAllocates(t *testing.T) {
 			if allocs := testing.AllocsPerRun(100, func() { m.AppendTo(dst, v, lines) }); allocs != 0 {
 				t.Errorf("%s: AppendTo %v allocations", test.name, allocs)
 			}
+			if allocs := testing.AllocsPerRun(100, func() { m.At(v, lines, 200) }); allocs != 0 {
+				t.Errorf("%s: At %v allocations", test.name, allocs)
+			}
 		}
 	}
 }

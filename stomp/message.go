@@ -71,6 +71,30 @@ func (m *Message) AppendTo(dst []byte, v Version, lines []byte) []byte {
 	return append(dst, m.buf[m.split:]...)
 }
 
+// At returns the frame from offset on, as far as it lies in one piece of memory, and nothing at its end. The frame is
+// the one that AppendTo appends with the same lines. Nothing is copied; the bytes must not be changed.
+func (m *Message) At(v Version, lines []byte, offset int) []byte {
+	head, split := m.buf[:m.body], int(m.split)
+	h := m.head(v)
+	if h != nil {
+		head, split = h.buf, int(h.split)
+	}
+	if offset < split {
+		return head[offset:split]
+	}
+	if offset -= split; offset < len(lines) {
+		return lines[offset:]
+	}
+	offset += split - len(lines) // as if there were no lines
+	if h == nil {
+		return m.buf[offset:]
+	}
+	if offset < len(head) {
+		return head[offset:]
+	}
+	return m.buf[int(m.body)+offset-len(head):]
+}
+
 // Text tells whether the frame is UTF-8, provided that the lines are.
 func (m *Message) Text() bool { return m.text }
 

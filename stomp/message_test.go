@@ -2,6 +2,7 @@ package stomp
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -40,6 +41,11 @@ func checkMessage(t *testing.T, destination, id, contentType string, headers []H
 		}
 		if n := m.Len(v, len(spliced)); n != len(got)-1 {
 			t.Errorf("%v: Len %d of %d", v, n, len(got)-1)
+		}
+		for offset := range len(got) {
+			if p := m.At(v, spliced, offset); len(p) == 0 != (offset == len(got)-1) || !strings.HasPrefix(string(got[1+offset:]), string(p)) {
+				t.Errorf("%v: At %d: %q", v, offset, p)
+			}
 		}
 	}
 	if string(m.Body()) != string(body) {

@@ -48,7 +48,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 			HandshakeTimeout: time.Duration(l.HandshakeTimeout), ConnectTimeout: time.Duration(l.ConnectTimeout),
 			Ping: time.Duration(c.Heartbeat.Ping), FramesPerSecond: l.FramesPerSecond, Subscriptions: l.Subscriptions,
 			Patterns: l.Patterns, PatternSteps: l.PatternSteps, UserPatternSteps: l.UserPatternSteps, ReplyBytes: int(l.ReplyBytes),
-			Heartbeats: heartbeats(c.Heartbeat.Auto),
+			SlowBytes: int64(l.SlowBytes), Heartbeats: heartbeats(c.Heartbeat.Auto),
 		},
 		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
 		Limits: engine.Limits{

@@ -21,6 +21,7 @@ type Log struct {
 	floor   atomic.Uint64 // entries with a smaller number are evicted
 	pending atomic.Int64  // bytes that some shard's rounds still need
 	bytes   atomic.Int64  // bytes that are kept
+	holds   holds
 
 	forgotten atomic.Uint64 // floors, for want of room
 
@@ -166,6 +167,7 @@ func (l *Log) evictFirst() {
 	e := l.ring.Pop()
 	l.floor.Store(e.seq + 1)
 	l.unmark(e.seq)
+	l.holds.evicted(e)
 	l.bytes.Add(-int64(e.size))
 	if e.ID != "" {
 		delete(l.ids, e.ID)

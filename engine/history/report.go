@@ -24,14 +24,30 @@ func (e *Entry) AddMatched(n int) {
 
 // AddWritten counts subscriptions that were given a push at now.
 func (e *Entry) AddWritten(n int, now int64) {
-	r := e.Report
-	if r == nil || n == 0 || e.Expired(now) {
-		return
+	if e.Report != nil && n > 0 && !e.Expired(now) {
+		e.Report.written(n, now)
 	}
+}
+
+func (r *Report) written(n int, now int64) {
 	r.Written.Add(int64(n))
 	for first := r.First.Load(); (first == 0 || now < first) && !r.First.CompareAndSwap(first, now); first = r.First.Load() {
 	}
 	for last := r.Last.Load(); last < now && !r.Last.CompareAndSwap(last, now); last = r.Last.Load() {
+	}
+}
+
+// AddArrived counts a subscription whose transfer of a push ended at now. It may have expired on the way.
+func (e *Entry) AddArrived(now int64) {
+	if e.Report != nil {
+		e.Report.written(1, now)
+	}
+}
+
+// AddBroken counts a subscription whose connection broke within a push.
+func (e *Entry) AddBroken() {
+	if e.Report != nil {
+		e.Report.Failed.Add(1)
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	LimitTransactionBytes
 	LimitReplyBytes
 	LimitSessionBytes
+	LimitSlowBytes
 
 	// Limits is how many there are, NoLimit included.
 	Limits
@@ -44,6 +45,7 @@ var limitKeys = [Limits]string{
 	LimitTransactionBytes: "transaction_bytes",
 	LimitReplyBytes:       "reply_bytes",
 	LimitSessionBytes:     "session_bytes",
+	LimitSlowBytes:        "slow_bytes",
 }
 
 // String is the key below limits.

@@ -36,11 +36,11 @@ type Conn struct {
 	lastWrite uint32
 	sends     uint32 // heart-beat intervals in ms; 0 none
 	receives  uint32
-	second    uint32 // of the frame count
-	unchecked uint32 // bytes written since the kernel was asked what it has sent
 	unread    uint32 // bytes of answers behind what the kernel has not taken
 	frames    int32  // counted against the rate; below 0 while input goes on that had to wait
 	held      uint32 // bytes that are counted in its pool
+	second    uint16 // of the frame count; it wraps
+	unchecked uint16 // bytes written since the kernel was asked what it has sent, as far as they are counted
 	port      uint16
 	address   [16]byte
 	state     connState
@@ -48,6 +48,7 @@ type Conn struct {
 	proxied   bool // Introduce was called
 	greeting  bool
 	pings     uint8 // sent since something was read
+	moves     bool  // a large push is under way, see Shard.moves
 	linger    bool  // FIN was sent, its answer is awaited
 }
 
@@ -64,6 +65,12 @@ const (
 type Ref struct{ idx, gen uint32 }
 
 func (c *Conn) ref() Ref { return Ref{c.idx, c.gen} }
+
+// Numbers are the slot, never 0, and the generation that r stands for, as RefOf takes them.
+func (r Ref) Numbers() (slot, gen uint32) { return r.idx, r.gen }
+
+// RefOf makes a Ref of its Numbers.
+func RefOf(slot, gen uint32) Ref { return Ref{slot, gen} }
 
 // find returns the connection that r names, nil when it is gone.
 func (s *Shard) find(r Ref) *Conn {
@@ -108,6 +115,9 @@ func (s *Shard) Gone(c *Conn) {
 	s.unschedule(c)
 	s.env.Release(c.addrPort(), c.stranger)
 	s.stats.Connections.Add(-1)
+	if c.moves {
+		s.breakOff(c)
+	}
 	c.socket, c.hello = nil, nil
 	c.sess = session.Session{}
 	s.uncount(c)
@@ -193,6 +203,9 @@ const unsentBytes = 4 << 10
 
 // blocked is how many bytes wait for the client to read on, 0 when it can be given more.
 func (s *Shard) blocked(c *Conn) int {
+	if c.moves {
+		return s.moves[c.idx].left()
+	}
 	if n := c.socket.OutboundBuffered(); n > 0 || c.unchecked < unsentBytes {
 		return n
 	}
@@ -214,7 +227,7 @@ func (s *Shard) write(c *Conn, p []byte) (stands bool) {
 		}
 	}()
 	c.lastWrite = s.millis()
-	c.unchecked += uint32(len(p))
+	c.unchecked = uint16(min(int(c.unchecked)+len(p), unsentBytes))
 	s.stats.BytesOut.Add(uint64(len(p)))
 	_, err := s.conf.Write(c.socket, p)
 	return err == nil && c.state == stateOpen
@@ -240,21 +253,28 @@ func (s *Shard) flush(c *Conn) {
 	if cap(out) > keep {
 		s.machine.Out = nil
 	}
-	if len(out) > 0 {
-		if c.socket.OutboundBuffered() == 0 {
-			c.unread = 0
-		} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
-			s.stats.Limits[session.LimitReplyBytes].Add(1)
-			s.env.Close(c.socket)
-			return
-		}
-		if !s.write(c, out) {
-			return
-		}
+	if len(out) > 0 && !s.answer(c, out) {
+		return
 	}
 	if c.sess.Phase == session.Closing {
 		s.closing(c)
 	}
+}
+
+// answer writes answers, behind what waits for the client, and reports whether the connection still stands.
+func (s *Shard) answer(c *Conn, out []byte) (stands bool) {
+	if !c.moves && c.socket.OutboundBuffered() == 0 {
+		c.unread = 0
+	} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
+		s.stats.Limits[session.LimitReplyBytes].Add(1)
+		s.env.Close(c.socket)
+		return false
+	}
+	if t := s.moves[c.idx]; t != nil {
+		t.answers = append(t.answers, out...)
+		return true
+	}
+	return s.write(c, out)
 }
 
 // lingerTime is how long a client has to read the last bytes and close, before its socket is closed for it. Closing
@@ -266,8 +286,11 @@ func (s *Shard) closing(c *Conn) {
 	s.depart(c)
 	waited := s.millis() - c.lastWrite
 	switch {
-	case c.linger, waited > uint32(lingerTime.Milliseconds()):
+	case c.linger, waited > uint32(lingerTime.Milliseconds()), c.moves && s.overdue(s.moves[c.idx]):
 		s.env.Close(c.socket)
+	case c.moves: // a close frame stands behind it, not in it
+		s.schedule(c, s.wheel.now+1)
+		s.retryTransfer(c)
 	case c.socket.OutboundBuffered() > 0:
 		if left := uint32(c.socket.OutboundBuffered()); left != c.unread {
 			c.unread, c.lastWrite = left, s.millis() // it reads on: its time begins anew

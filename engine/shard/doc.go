@@ -11,6 +11,7 @@
 //	project.go  a tenant on this shard: logs, user destinations, work that waits
 //	log.go      one destination or pattern: its pushes and its attached subscriptions
 //	round.go    the same range of a log to every attached subscription, in slices
+//	transfer.go one large push to one connection, in pieces
 //	unicast.go  pushes to a user or a session
 //	follow.go   subscriptions that go at their own pace: slow, resuming, waiting for an ACK
 //	frames.go   the bytes of a write, built once for all who get the same

@@ -145,6 +145,7 @@ type Limits struct {
 	PatternSteps     int           // a project; see destination.Pattern.Steps
 	UserPatternSteps int           // of those, a user
 	ReplyBytes       int           // answers that a client has not read
+	SlowBytes        int64         // a project's, of pushes that history let go of within their transfers; 0 unlimited
 }
 
 // Config of one Shard.
@@ -165,4 +166,11 @@ type Config struct {
 	Unsent func(Socket) int
 	// Write is used in place of Socket.Write, with its contract; nil for Socket.Write itself.
 	Write func(Socket, []byte) (int, error)
+	// Offer has a socket take what it can of some bytes at once, and buffers nothing. An error means that the connection
+	// is closed, as with Write. nil: they are written whole when nothing is buffered.
+	Offer func(Socket, []byte) (int, error)
+	// Watch has Writable called, once, when a socket takes more than it did, and reports false when nobody will. The socket
+	// is open. Unwatch comes once some time after it, unless the socket was closed. nil: nobody can tell.
+	Watch   func(Socket, Ref) bool
+	Unwatch func(Socket)
 }

@@ -55,7 +55,7 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 // time since.
 func (s *Shard) tooFast(c *Conn) bool {
 	rate := s.conf.Limits.FramesPerSecond
-	second := uint32(s.now / 1e9)
+	second := uint16(s.now / 1e9)
 	if passed := int(second - c.second); passed > 0 {
 		c.second = second
 		if s.late {

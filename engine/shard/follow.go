@@ -255,7 +255,7 @@ func (s *Shard) patience(c *Conn, i uint32) {
 
 func (s *Shard) tooSlow(c *Conn) {
 	s.stats.SlowCloses.Add(1)
-	if c.socket.OutboundBuffered() > 0 {
+	if c.socket.OutboundBuffered() > 0 || c.moves && !s.moves[c.idx].queued {
 		s.env.Close(c.socket)
 		return
 	}
@@ -275,12 +275,17 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	var dropped int
 	s.given, dropped = l.p.settings.History.Read(&f.past, l.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4})
 	s.lose(f, dropped)
-	note := b.note()
-	noted := note != nil
 	for _, e := range s.given {
 		if f.past.Counts(e) {
 			e.AddMatched(1)
 		}
+	}
+	if e := s.largeOne(b); e != nil {
+		return s.feedLarge(c, b, e)
+	}
+	note := b.note()
+	noted := note != nil
+	for _, e := range s.given {
 		note = s.appendNoted(b, e, note)
 	}
 	if l.kind != userQueue && f.past.Empty() {
@@ -314,6 +319,29 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	}
 	clear(s.given)
 	return written
+}
+
+// largeOne is the next push for a detached subscription, taken out of its history or of its log, when it is a large one,
+// which comes alone.
+func (s *Shard) largeOne(b *sub) *history.Entry {
+	f, l := b.follow, b.log
+	switch {
+	case len(s.given) == 1 && large(s.given[0]):
+		e := s.given[0]
+		clear(s.given)
+		return e
+	case len(s.given) == 0 && l.kind != userQueue && f.past.Empty() && f.cursor < l.tail() && large(l.at(f.cursor)):
+		f.cursor++
+		return l.at(f.cursor - 1)
+	}
+	return nil
+}
+
+// feedLarge is feed for a push that comes alone.
+func (s *Shard) feedLarge(c *Conn, b *sub, e *history.Entry) bool {
+	b.follow.progress, b.follow.fed, b.follow.wait = s.millis(), s.millis(), 0
+	_, stands := s.transfer(c, b, e)
+	return stands && !c.moves
 }
 
 // fits reports whether one more push goes into the write under way: what was given so far leaves room for it.

@@ -12,7 +12,8 @@ import (
 	"stentor/stomp"
 )
 
-// writeBytes is the most that one write to a subscription carries, unless one frame alone is larger.
+// writeBytes is the most that one write to a subscription carries. A frame that is larger goes out in pieces of as much
+// (transfer.go).
 const writeBytes = 16 << 10
 
 // linesGuess is the length of the subscription line, for the choice of a round's range.
@@ -75,9 +76,17 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 	if e.Expires != 0 {
 		f.until = min(f.until, e.Expires)
 	}
-	version := b.id.key.version
-	lines := b.id.lines
-	if acked := b.ack != session.AckAuto && version == stomp.V12; acked || len(note) > 0 {
+	lines, version := s.lines(b, e, note), b.id.key.version
+	f.buf = enginews.AppendHeader(f.buf, opcode(e), e.Message.Len(version, len(lines)))
+	f.buf = e.Message.AppendTo(f.buf, version, lines)
+	f.messages++
+	return true
+}
+
+// lines are the header lines of e that are b's own, until the next call.
+func (s *Shard) lines(b *sub, e *history.Entry, note []byte) []byte {
+	f, lines := &s.frames, b.id.lines
+	if acked := b.ack != session.AckAuto && b.id.key.version == stomp.V12; acked || len(note) > 0 {
 		f.lines = append(f.lines[:0], lines...)
 		if acked {
 			f.lines = append(f.lines, "ack:"...)
@@ -87,31 +96,22 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 			f.lines = append(f.lines, '\n')
 		}
 		f.lines = append(f.lines, note...)
-		lines = f.lines
+		return f.lines
 	}
-	op := ws.OpBinary
+	return lines
+}
+
+func opcode(e *history.Entry) ws.OpCode {
 	if e.Message.Text() {
-		op = ws.OpText
+		return ws.OpText
 	}
-	f.buf = enginews.AppendHeader(f.buf, op, e.Message.Len(version, len(lines)))
-	f.buf = e.Message.AppendTo(f.buf, version, lines)
-	f.messages++
-	return true
+	return ws.OpBinary
 }
 
 // begin empties the scratch.
 func (f *scratch) begin() {
 	f.forget()
 	f.buf, f.messages, f.expired, f.until = f.buf[:0], 0, 0, math.MaxInt64
-}
-
-// trim lets go of a scratch that one large push has grown.
-func (f *scratch) trim() {
-	const keep = 256 << 10
-	if cap(f.buf) > keep {
-		f.forget()
-		f.buf = nil
-	}
 }
 
 // sent counts a write of the scratch for p.
@@ -130,10 +130,15 @@ func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 	if !s.appendMessage(b, e, note) {
 		return note
 	}
+	s.expect(b, e)
+	return nil
+}
+
+// expect notes that b's client owes an ACK for e, which it is about to get.
+func (s *Shard) expect(b *sub, e *history.Entry) {
 	if b.expect(e) {
 		s.postTo(s.conns.at(b.conn).ref(), s.reckon)
 	}
-	return nil
 }
 
 // missed reports whether there was a gap that b has yet to be told of.

@@ -50,6 +50,9 @@ func (c *Conn) holds() int {
 // count brings up to date what c is counted with. It reports whether that has grown.
 func (s *Shard) count(c *Conn) (grew bool) {
 	held := uint32(c.holds())
+	if c.moves {
+		held += uint32(s.moves[c.idx].holds())
+	}
 	if held == c.held {
 		return false
 	}

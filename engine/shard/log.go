@@ -37,6 +37,7 @@ type log struct {
 	users    int      // subscriptions of a userQueue
 	detached int      // subscriptions that go at their own pace
 	resuming int      // of those, who have yet to be told where they begin: what comes meanwhile is not for them yet
+	large    bool     // the round under way brings a push that does not fit into one write
 	held     bool     // stays without subscriptions while a write of its round is under way
 
 	// gone are the reports of the last pushes before base that detached subscriptions may have lost.

@@ -19,6 +19,8 @@ type tenant struct {
 	applied    map[int32]bus.Position // by partition
 	taken      uint64                 // number in its history behind the last push that came
 	deliveries uint64
+	oldest     *transfer // of its large pushes under way, in the order of their beginnings
+	newest     *transfer
 }
 
 // project is a tenant with sessions on this shard.
@@ -34,7 +36,9 @@ type project struct {
 	ids      map[subKey]*subID // of the subscriptions
 	pool     pool
 
-	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue
+	transfers transfers
+
+	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue, underWay for the transfers
 	queued  bool            // in Shard.ready
 	deficit int
 

@@ -86,6 +86,9 @@ func (s *Shard) info(c *Conn) SessionInfo {
 		Version:  c.sess.Version.String(),
 		Buffered: c.socket.OutboundBuffered(),
 	}
+	if t := s.moves[c.idx]; t != nil {
+		info.Buffered += t.left() + len(t.answers)
+	}
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
 		b := s.subs.at(i)
 		sub := SubscriptionInfo{Destination: b.log.shown(), Ack: b.ack.String()}

@@ -10,10 +10,14 @@ type doing struct {
 	conn    *Conn
 }
 
-// enqueue has l (nil: the unicast queue) of p take its turns.
+// enqueue has l (nil: the unicast queue; underWay: the transfers) of p take its turns.
 func (s *Shard) enqueue(p *project, l *log) {
 	queued := &p.unicast.queued
-	if l != nil {
+	switch l {
+	case nil:
+	case underWay:
+		queued = &p.transfers.queued
+	default:
 		queued = &l.queued
 	}
 	if *queued {
@@ -47,7 +51,6 @@ func (s *Shard) work(deadline int64) (more bool) {
 			break
 		}
 	}
-	s.frames.trim()
 	return s.ready.Len() > 0
 }
 
@@ -55,11 +58,15 @@ func (s *Shard) work(deadline int64) (more bool) {
 func (s *Shard) serve(p *project, budget int) (used int) {
 	l := p.queue.At(0)
 	var more bool
-	if l == nil {
+	switch l {
+	case nil:
 		s.doing = doing{unicast: p}
 		used, more = s.unicast(p, budget)
 		p.unicast.queued = more
-	} else {
+	case underWay:
+		used, more = s.moveOn(p, budget)
+		p.transfers.queued = more
+	default:
 		s.doing = doing{log: l}
 		used, more = s.rounds(l, budget)
 		l.queued = more
@@ -112,6 +119,7 @@ func (s *Shard) beginRound(l *log) bool {
 		end++
 	}
 	l.end = end
+	l.large = size > writeBytes && large(l.at(l.head))
 	s.frames.forget()
 	s.stats.Rounds.Add(1)
 	return true
@@ -127,6 +135,9 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		s.detach(i)
 		b.follow.cursor = from
 		return 1
+	}
+	if l.large {
+		return s.deliverLarge(l, c, b)
 	}
 	out := s.roundFrames(l, b)
 	if len(out) > 0 {
@@ -147,6 +158,19 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	}
 	l.served++
 	return cost(len(out))
+}
+
+// deliverLarge is deliver for a push that is one range by itself. Its report is the transfer's to tell.
+func (s *Shard) deliverLarge(l *log, c *Conn, b *sub) (used int) {
+	l.held = true
+	used, stands := s.transfer(c, b, l.at(l.head))
+	l.held = false
+	if !stands {
+		s.dropLog(l)
+		return used
+	}
+	l.served++
+	return used
 }
 
 // report tells the pushes of the round under way to how many they were given since the last time.

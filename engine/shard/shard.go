@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"stentor/engine/fifo"
@@ -41,10 +42,17 @@ type Shard struct {
 	late       bool  // it had to wait
 	doing      doing
 	frames     scratch
-	given      []*history.Entry // that a detached subscription is being given
-	unfinished bool             // its search or its scan, when the attempt ended
-	matched    []*log           // by the push that is being routed
+	pieces     []byte               // one write's worth of a transfer
+	spare      []*transfer          // for the next ones
+	moves      map[uint32]*transfer // by connection
+	most       int                  // of them, since the map was made
+	given      []*history.Entry     // that a detached subscription is being given
+	unfinished bool                 // its search or its scan, when the attempt ended
+	matched    []*log               // by the push that is being routed
 	now        int64
+
+	relieving bool      // this tick's relieve has yet to come, or to end
+	crowded   []*tenant // room for it
 }
 
 // slice is the longest a loop works on deliveries before it serves its sockets again.
@@ -58,12 +66,19 @@ func New(conf Config, env Env) *Shard {
 	if conf.Write == nil {
 		conf.Write = Socket.Write
 	}
+	if conf.Offer == nil {
+		conf.Offer = offerWhole
+	}
+	if conf.Limits.SlowBytes == 0 {
+		conf.Limits.SlowBytes = math.MaxInt64
+	}
 	s := &Shard{
 		conf:     conf,
 		env:      env,
 		random:   rand.New(rand.NewPCG(conf.Seed, uint64(conf.Index))),
 		projects: map[string]*project{},
 		tenants:  map[string]*tenant{},
+		moves:    map[uint32]*transfer{},
 		shares:   map[uint32]int64{},
 	}
 	s.machine = session.NewMachine(conf.Session, s.admit)
@@ -155,6 +170,7 @@ func (s *Shard) endTurn(c *Conn) {
 func (s *Shard) Tick() {
 	s.tick = uint32(s.clock() / 1e6 / tickMillis)
 	s.walkAgain()
+	s.relieving = s.stats.Transfers.Load() > 0
 }
 
 // Run does what waits, for one slice at most, and reports whether more is left: then it wants to be called again as
@@ -163,10 +179,11 @@ func (s *Shard) Run() (more bool) {
 	start := s.clock()
 	items := s.drain(start + slice/2)
 	timers := s.guarded("timer", func() bool { return s.expire(s.tick, start+slice/4) })
+	relief := s.guarded("relief", func() bool { return s.relieve(start + slice/2) })
 	rounds := s.guarded("round", func() bool { return s.work(start + slice*3/4) })
 	named := s.guarded("resume", func() bool { return s.followNamed(start + slice*7/8) })
 	retries := s.guarded("retry", func() bool { return s.followAll(start + slice) })
-	return items || timers || rounds || named || retries
+	return items || timers || relief || rounds || named || retries
 }
 
 // guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.

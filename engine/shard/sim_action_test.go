@@ -719,7 +719,8 @@ func (l *simLink) certain(dest string) bool {
 // describe looks whether a session is described as it is.
 func (l *simLink) describe(info SessionInfo) {
 	w := l.w
-	if info.User != l.c.user || info.Version != l.c.version.String() || info.Buffered != len(l.sock.buffered) {
+	if info.User != l.c.user || info.Version != l.c.version.String() ||
+		info.Buffered < len(l.sock.buffered) { // the rest of a large push waits elsewhere
 		w.failf("%v: its session is described as %+v", l.sock, info)
 	}
 	for _, f := range l.feeds {

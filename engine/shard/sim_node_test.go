@@ -101,6 +101,13 @@ func (n *simNode) boot() {
 			Now:    func() int64 { return w.now },
 			Wall:   func() time.Time { return simWall.Add(time.Duration(w.now)) },
 			Unsent: func(s Socket) int { return s.(*simSocket).unsent() },
+			Offer:  func(s Socket, p []byte) (int, error) { return s.(*simSocket).offer(p) },
+			Watch:  func(s Socket, r Ref) bool { return s.(*simSocket).watch(r) },
+			Unwatch: func(s Socket) {
+				if s.(*simSocket).gone {
+					w.failf("%v: unwatched after it was closed", s)
+				}
+			},
 		}, &simEnv{sh})
 		n.shards = append(n.shards, sh)
 		sh.tick(n.life)

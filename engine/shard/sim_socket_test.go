@@ -20,11 +20,14 @@ type simSocket struct {
 	finned   bool   // the server has ended its side
 	gone     bool   // the server has nothing to do with it any more
 
+	writable func() // tells the shard, once, that the kernel takes more
+
 	failIn  int  // writes until one fails; 0 none does
 	panicIn int  // writes until one panics; 0 none does
 	looks   bool // it is OutboundBuffered that panics
 	wrote   int64
-	welcome bool // CONNECTED was written
+	welcome bool   // CONNECTED was written
+	tail    []byte // of what was written, in which a header's name may have begun
 	writes  []written
 	total   int
 }
@@ -49,11 +52,47 @@ func (sh *simShard) connect(l *simLink) *simSocket {
 
 // Write implements Socket.
 func (k *simSocket) Write(p []byte) (int, error) {
+	if err := k.attempt(p); err != nil {
+		return 0, err
+	}
+	k.written(p)
+	return len(p), nil
+}
+
+// offer takes what the kernel takes.
+func (k *simSocket) offer(p []byte) (int, error) {
+	if err := k.attempt(p); err != nil {
+		return 0, err
+	}
+	if len(k.buffered) > 0 {
+		k.w.failf("%v: a piece is offered behind %d bytes that wait", k, len(k.buffered))
+	}
+	n := len(p)
+	if k.window > 0 {
+		n = min(n, max(0, k.window-len(k.wire)))
+	}
+	if n > 0 {
+		k.written(p[:n])
+	}
+	return n, nil
+}
+
+// watch has the shard told when the kernel takes more; sometimes nobody can.
+func (k *simSocket) watch(r Ref) bool {
+	if k.w.chance(4) {
+		return false
+	}
+	k.writable = func() { k.sh.shard.Writable([]Ref{r}) }
+	return true
+}
+
+// attempt is what may become of a write of p before a byte of it is taken.
+func (k *simSocket) attempt(p []byte) error {
 	k.w.now += int64(k.w.profile.WriteCost) + int64(len(p))/16
 	switch {
 	case k.gone:
 		k.w.failf("%v: a write after it was closed", k)
-		return 0, errSimWrite
+		return errSimWrite
 	case k.finned:
 		k.w.failf("%v: a write after FIN", k)
 	case len(p) == 0:
@@ -73,18 +112,34 @@ func (k *simSocket) Write(p []byte) (int, error) {
 				k.wire = append(k.wire, p[:k.w.rng.IntN(len(p))]...)
 			}
 			k.close(false)
-			return 0, errSimWrite
+			return errSimWrite
 		}
 	}
+	return nil
+}
+
+// written is what becomes of bytes that were taken or buffered.
+func (k *simSocket) written(p []byte) {
 	k.wrote = k.w.now
 	k.total += len(p)
-	k.writes = append(k.writes, written{k.total, k.w.now, k.sh.most(k.link.c.topic)})
+	most := k.sh.most(k.link.c.topic)
+	if n := len(k.writes); n > 0 { // an answer may have waited since, and its project may have gone
+		for part, at := range k.writes[n-1].most {
+			if part == len(most) {
+				most = append(most, at)
+			}
+			most[part] = max(most[part], at)
+		}
+	}
+	k.writes = append(k.writes, written{k.total, k.w.now, most})
 	k.welcome = k.welcome || bytes.Contains(p, []byte("CONNECTED\n"))
-	k.sh.node.projects[k.link.c.topic.number].frames += bytes.Count(p, []byte("\nmessage-id:"))
+	const name = "\nmessage-id:"
+	k.tail = append(k.tail, p...)
+	k.sh.node.projects[k.link.c.topic.number].frames += bytes.Count(k.tail, []byte(name))
+	k.tail = append(k.tail[:0], k.tail[max(0, len(k.tail)-len(name)+1):]...)
 	k.buffered = append(k.buffered, p...)
 	k.flow()
 	k.w.tracef("%v: %d bytes written, %d buffered", k, len(p), len(k.buffered))
-	return len(p), nil
 }
 
 // checkMessages looks whether a write that carries MESSAGEs may be made now, and is not too large.
@@ -171,8 +226,13 @@ func (k *simSocket) read(n int) []byte {
 	n = min(n, len(k.wire))
 	p := append([]byte(nil), k.wire[:n]...)
 	k.wire = append(k.wire[:0], k.wire[n:]...)
-	if !k.gone {
-		k.flow()
+	if k.gone {
+		return p
+	}
+	k.flow()
+	if tell := k.writable; n > 0 && tell != nil && len(k.wire) < unsentLow {
+		k.writable = nil
+		tell()
 	}
 	return p
 }

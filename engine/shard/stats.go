@@ -14,6 +14,7 @@ type Stats struct {
 	Sessions      atomic.Int64 // of them with CONNECTED sent
 	Subscriptions atomic.Int64
 	Detached      atomic.Int64 // subscriptions that go at their own pace
+	Transfers     atomic.Int64 // large pushes under way to a connection
 	Logs          atomic.Int64 // subscribed destinations and patterns
 
 	// Counters.
@@ -25,6 +26,7 @@ type Stats struct {
 	BytesOut      atomic.Uint64
 	Deliveries    atomic.Uint64 // MESSAGEs handed to the kernel or the socket's buffer
 	Writes        atomic.Uint64 // writes that carried them
+	Pieces        atomic.Uint64 // writes of pieces of large pushes
 	Rounds        atomic.Uint64
 	Detaches      atomic.Uint64
 	Dropped       atomic.Uint64 // pushes that a slow subscription lost to its policy

@@ -23,7 +23,9 @@ func (s *Shard) timeout(c *Conn) {
 	case session.Closing:
 		s.closing(c)
 	case session.Connected:
-		s.beat(c)
+		if !c.moves || s.attend(c) {
+			s.beat(c)
+		}
 	}
 	s.doing = doing{}
 }
@@ -63,7 +65,7 @@ func (s *Shard) beat(c *Conn) {
 	}
 	switch {
 	case out == nil:
-	case c.socket.OutboundBuffered() > 0:
+	case c.moves, c.socket.OutboundBuffered() > 0:
 		c.lastWrite = now // what waits for the client tells it enough
 	default:
 		s.stats.Heartbeats.Add(1)
@@ -116,6 +118,10 @@ func (s *Shard) rearm(c *Conn) {
 		nearer(c.lastRead, silences*c.receives+1)
 	} else if s.pinged(c) {
 		nearer(c.lastRead, s.pingAfter(c))
+	}
+	if t := s.moves[c.idx]; t != nil && !t.queued {
+		nearer(t.tried, t.wait*tickMillis)
+		nearer(t.moved, uint32(t.project.settings.SlowTimeout.Milliseconds())+1)
 	}
 	if c.expires != 0 {
 		left := max(0, int64(c.expires)-s.unix())

@@ -27,6 +27,20 @@ func (s *Shard) followSoon(c *Conn) {
 	}
 }
 
+// followAgain is called when c can be given something again.
+func (s *Shard) followAgain(c *Conn) {
+	some := false
+	for i := c.subs; i != 0; i = s.subs.at(i).next {
+		if b := s.subs.at(i); b.loose {
+			b.follow.next, b.follow.wait = s.tick, 0
+			some = true
+		}
+	}
+	if some {
+		s.followSoon(c)
+	}
+}
+
 // followNamed tries those that followSoon named.
 func (s *Shard) followNamed(deadline int64) (more bool) {
 	deadline = max(deadline, s.clock()+followLeast)

@@ -119,6 +119,10 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		b.log.p.settings.History.Extend(&b.follow.past, e)
 		return 1
 	}
+	if large(e) {
+		used, _ := s.transfer(c, b, e)
+		return used
+	}
 	s.frames.begin()
 	s.appendNoted(b, e, b.note())
 	n := len(s.frames.buf)

@@ -123,6 +123,7 @@ type Limits struct {
 	PushBytes             ByteSize `key:"push_bytes" default:"1MiB" range:"1KiB..256MiB" doc:"Size of a push. More is answered with 413."`
 	BatchBytes            ByteSize `key:"batch_bytes" default:"8MiB" range:"1KiB..1GiB" doc:"Size of a request with several pushes."`
 	PendingBytes          ByteSize `key:"pending_bytes" default:"32MiB" range:"1MiB..64GiB" doc:"Per project: pushes accepted and not yet handed to every subscriber. More are answered with 503 and Retry-After. What clients SEND finds half of it: the other half is the back ends'."`
+	SlowBytes             ByteSize `key:"slow_bytes" default:"32MiB" range:"1KiB..64GiB" doc:"Per project: pushes that history has let go of while clients are in the middle of them. At the bound the client that is at it longest is closed."`
 	APIConnections        int      `key:"api_connections" default:"512" range:"2..100000" doc:"Connections to the HTTP API. One in 16 never has a request with a key: probes and newcomers get in whatever keys' owners do, of whom one uses at most four times what is left for others. Beyond that a request is answered with 429 or 503."`
 	APIBytes              ByteSize `key:"api_bytes" default:"64MiB" range:"1MiB..64GiB" doc:"What requests to the HTTP API hold in memory together: bodies as they come, answers on their way. One project has at most as much as is left for others. Beyond that a request is answered with 429 or 503."`
 }

@@ -245,7 +245,7 @@ func (v *validator) sizes() {
 	for _, holder := range []struct {
 		path string
 		size ByteSize
-	}{{"limits.batch_bytes", v.Limits.BatchBytes}, {"limits.pending_bytes", v.Limits.PendingBytes}, {"history.bytes", v.History.Bytes}} {
+	}{{"limits.batch_bytes", v.Limits.BatchBytes}, {"limits.pending_bytes", v.Limits.PendingBytes}, {"limits.slow_bytes", v.Limits.SlowBytes}, {"history.bytes", v.History.Bytes}} {
 		if holder.size < push {
 			v.bad(holder.path, "found %q, allowed: at least limits.push_bytes, which is %s", holder.size, push)
 		}

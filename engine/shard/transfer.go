@@ -1,0 +1,407 @@
+package shard
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	"stentor/engine/fifo"
+	"stentor/engine/history"
+	"stentor/engine/session"
+	enginews "stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// transfer is a large push on its way to one connection: a MESSAGE that does not fit into one write. It is one frame
+// all the same, written in pieces straight from the encoding that all subscribers share, as fast as the socket takes
+// them. While it lasts the connection counts as blocked: what else it gets stands behind, answers here, pushes where
+// their subscriptions are.
+//
+// A transfer waits for its turn (queued), or for its socket. It needs neither its subscription nor its session.
+type transfer struct {
+	conn    *Conn
+	entry   *history.Entry // held
+	project *project
+	older   *transfer // of the tenant
+	newer   *transfer
+	lines   []byte // see sub.lines; a copy, for the subscription may end
+	answers []byte // what the client gets behind it
+
+	header  [10]byte // of the WebSocket frame
+	heads   uint8    // bytes of header
+	version stomp.Version
+	queued  bool // in project.transfers
+	waited  bool // for the socket, since it was full
+	reads   bool // the client does, for the socket took more after that
+	watched bool // Config.Watch was asked
+
+	size  int    // of the WebSocket frame
+	sent  int    // bytes of it that the kernel has
+	moved uint32 // ms when it last took some
+	tried uint32 // ms when it last was offered some
+	wait  uint32 // ticks until the next try
+	until uint32 // ms when a session that ends gives it up; 0 while the session stands
+}
+
+// transfers are a project's that wait for their turn.
+type transfers struct {
+	queue  fifo.List[Ref]
+	queued bool
+}
+
+// underWay stands for them in their project's queue.
+var underWay = &log{}
+
+const (
+	// pieceBytes is the size of a piece for a client that reads, and what a transfer may write in its turn. Before it is
+	// known to read it gets pieces of writeBytes, and no more than the kernel has sent: of a large piece the kernel keeps
+	// all for a client that does not read.
+	pieceBytes = 64 << 10
+	// windowBytes are more than what most clients' kernels take without being read.
+	windowBytes = 192 << 10
+	// unsentLow is how little the kernel has to have unsent to say that a socket can be written to: less than half of
+	// TCP_NOTSENT_LOWAT.
+	unsentLow = 8 << 10
+	// closingRate is how many bytes a second a client has to take whose session ends within a large push.
+	closingRate = 16 << 10
+	// spareTransfers are kept for the next ones.
+	spareTransfers = 64
+)
+
+// large reports whether e goes out as a transfer.
+func large(e *history.Entry) bool { return e.Message.Len(stomp.V12, linesGuess) > writeBytes }
+
+// holds is how many bytes t takes beside the push.
+func (t *transfer) holds() int { return int(unsafe.Sizeof(*t)) + cap(t.lines) + cap(t.answers) }
+
+// left is how many bytes the kernel has yet to take.
+func (t *transfer) left() int { return t.size - t.sent }
+
+// transfer begins to give e, a large push, to b, whose connection is not blocked. It reports false when the connection
+// is gone, and b with it; the push's report has been told then.
+func (s *Shard) transfer(c *Conn, b *sub, e *history.Entry) (used int, stands bool) {
+	if e.Expired(s.now) {
+		s.stats.Expired.Add(1)
+		return 1, true
+	}
+	t := s.newTransfer()
+	t.conn, t.entry, t.project, t.version = c, e, b.log.p, b.id.key.version
+	t.lines = append(t.lines[:0], s.lines(b, e, b.note())...)
+	n := e.Message.Len(t.version, len(t.lines))
+	t.heads = uint8(len(enginews.AppendHeader(t.header[:0], opcode(e), n)))
+	t.size = int(t.heads) + n
+	t.moved = s.millis()
+	s.expect(b, e)
+	s.told(b)
+	e.Hold()
+	t.project.add(t)
+	s.stats.Transfers.Add(1)
+	s.moves[c.idx] = t
+	s.most = max(s.most, len(s.moves))
+	c.moves, c.unread = true, 0
+	return s.carry(c)
+}
+
+// carry gives c's transfer its turn.
+func (s *Shard) carry(c *Conn) (used int, stands bool) {
+	t := s.moves[c.idx]
+	for turn := t.sent; t.sent < turn+pieceBytes; {
+		p := t.piece(s.pieces[:0])
+		n, full, ok := s.offer(c, p)
+		if used += cost(n); !ok {
+			return used, false // t is another's
+		}
+		if n > 0 {
+			t.sent += n
+			t.wait, t.reads = 0, t.waited || t.sent >= windowBytes
+			t.moved = s.millis()
+			if c.receives == 0 { // who takes bytes is there
+				c.lastRead, c.pings = t.moved, 0
+			}
+		}
+		switch {
+		case t.left() == 0:
+			return used, s.arrived(c)
+		case full && !t.reads || n < len(p):
+			s.waitForSocket(c)
+			return used, true
+		}
+	}
+	s.queueTransfer(t)
+	return used, true
+}
+
+// piece is what comes next: a piece of the shared encoding, or a write's worth at most in buf of what stands about the
+// beginning.
+func (t *transfer) piece(buf []byte) []byte {
+	if t.reads && t.sent >= writeBytes {
+		p := t.entry.Message.At(t.version, t.lines, t.sent-int(t.heads))
+		return p[:min(len(p), pieceBytes)]
+	}
+	for at := t.sent; len(buf) < writeBytes; {
+		var p []byte
+		if at < int(t.heads) {
+			p = t.header[at:t.heads]
+		} else {
+			p = t.entry.Message.At(t.version, t.lines, at-int(t.heads))
+		}
+		p = p[:min(len(p), writeBytes-len(buf))]
+		at += len(p)
+		if len(buf) == 0 && (len(p) == writeBytes || at == t.size) {
+			return p
+		}
+		buf = append(buf, p...)
+		if at == t.size {
+			break
+		}
+	}
+	return buf
+}
+
+// offer has the socket take what it can of p at once, and says when it is full. A panic of the socket costs this
+// connection and nobody else.
+func (s *Shard) offer(c *Conn, p []byte) (n int, full, stands bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.recovered("write", reason)
+			s.drop(c)
+			stands = false
+		}
+	}()
+	n, err := s.conf.Offer(c.socket, p)
+	if err != nil || c.state != stateOpen {
+		return n, false, false
+	}
+	if n > 0 {
+		c.lastWrite = s.millis()
+		s.stats.BytesOut.Add(uint64(n))
+		s.stats.Pieces.Add(1)
+	}
+	return n, s.conf.Unsent(c.socket) >= unsentLow, true
+}
+
+// offerWhole is Config.Offer of sockets that can only be given all.
+func offerWhole(k Socket, p []byte) (int, error) {
+	if k.OutboundBuffered() > 0 {
+		return 0, nil
+	}
+	return k.Write(p)
+}
+
+// waitForSocket has the transfer tried again when its socket takes more, or after some time where nobody tells.
+func (s *Shard) waitForSocket(c *Conn) {
+	t := s.moves[c.idx]
+	t.tried, t.waited = s.millis(), true
+	if s.conf.Watch != nil && s.conf.Watch(c.socket, c.ref()) {
+		t.watched = true
+		t.wait = watchedWait
+	} else {
+		t.wait = min(max(1, 2*t.wait), maxWait)
+	}
+	if c.sess.Phase == session.Connected {
+		s.rearm(c)
+	}
+}
+
+// watchedWait is how many ticks pass until a transfer is tried again whose socket is watched: 10 s, in case the word got
+// lost.
+const watchedWait = 500
+
+// Writable says that sockets take more, which Config.Watch was asked to tell. Any goroutine may call it.
+func (s *Shard) Writable(all []Ref) {
+	s.Post(func() {
+		for _, r := range all {
+			if c := s.find(r); c != nil && c.moves {
+				s.queueTransfer(s.moves[c.idx])
+			}
+		}
+	})
+}
+
+// queueTransfer has t take its turn.
+func (s *Shard) queueTransfer(t *transfer) {
+	if t.queued {
+		return
+	}
+	t.queued = true
+	p := t.project
+	p.transfers.queue.Push(t.conn.ref())
+	s.enqueue(p, underWay)
+}
+
+// retryTransfer has c's transfer take a turn when its time has come.
+func (s *Shard) retryTransfer(c *Conn) {
+	if t := s.moves[c.idx]; s.millis()-t.tried >= t.wait*tickMillis {
+		s.queueTransfer(t)
+	}
+}
+
+// attend looks after a transfer that waits for its socket, and reports whether the connection still stands. A client
+// that takes nothing within a frame can only be closed, whatever the policy.
+func (s *Shard) attend(c *Conn) (stands bool) {
+	t := s.moves[c.idx]
+	if t.queued {
+		return true
+	}
+	if time.Duration(s.millis()-t.moved)*time.Millisecond > t.project.settings.SlowTimeout {
+		s.tooSlow(c)
+		return false
+	}
+	s.retryTransfer(c)
+	return true
+}
+
+// overdue reports whether a session that ends has waited long enough for its client to take the rest of a frame.
+func (s *Shard) overdue(t *transfer) bool {
+	now := s.millis()
+	if t.until == 0 {
+		t.until = max(1, now+uint32(lingerTime.Milliseconds())+uint32(t.left()*1000/closingRate))
+	}
+	if t.queued { // the loop is late, not the client
+		t.conn.lastWrite = now
+	}
+	return int32(now-t.until) > 0
+}
+
+// moveOn gives the transfers of p their turns.
+func (s *Shard) moveOn(p *project, budget int) (used int, more bool) {
+	q := &p.transfers.queue
+	for q.Len() > 0 && used < budget {
+		c := s.find(q.Pop())
+		if c == nil || !c.moves || !s.moves[c.idx].queued {
+			continue
+		}
+		s.moves[c.idx].queued = false
+		s.doing = doing{conn: c}
+		n, _ := s.carry(c)
+		s.doing = doing{}
+		used += n
+	}
+	return used, q.Len() > 0
+}
+
+// arrived ends a transfer whose last byte the kernel has, and gives the client what waited behind it. It reports whether
+// the connection still stands.
+func (s *Shard) arrived(c *Conn) (stands bool) {
+	t := s.moves[c.idx]
+	t.entry.AddArrived(s.now)
+	t.project.deliveries++
+	s.stats.Deliveries.Add(1)
+	s.stats.Writes.Add(1)
+	if t.watched {
+		s.conf.Unwatch(c.socket)
+	}
+	answers := t.answers
+	s.endTransfer(c)
+	c.unchecked = unsentBytes
+	if len(answers) > 0 && !s.write(c, answers) {
+		return false
+	}
+	if c.sess.Phase == session.Closing {
+		s.closing(c)
+		return c.state == stateOpen
+	}
+	s.followAgain(c)
+	return true
+}
+
+// breakOff ends the transfer of a connection that is gone.
+func (s *Shard) breakOff(c *Conn) {
+	s.moves[c.idx].entry.AddBroken()
+	s.endTransfer(c)
+}
+
+func (s *Shard) endTransfer(c *Conn) {
+	t := s.moves[c.idx]
+	c.moves = false
+	if delete(s.moves, c.idx); len(s.moves) == 0 && s.most > spareTransfers {
+		s.moves, s.most = map[uint32]*transfer{}, 0 // a map keeps room for as many as it had
+	}
+	t.entry.Release()
+	t.project.remove(t)
+	s.stats.Transfers.Add(-1)
+	lines := t.lines
+	*t = transfer{}
+	if len(s.spare) < spareTransfers {
+		t.lines = lines
+		s.spare = append(s.spare, t)
+	}
+}
+
+func (s *Shard) newTransfer() *transfer {
+	if s.pieces == nil {
+		s.pieces = make([]byte, 0, writeBytes)
+	}
+	last := len(s.spare) - 1
+	if last < 0 {
+		return &transfer{}
+	}
+	t := s.spare[last]
+	s.spare = s.spare[:last]
+	return t
+}
+
+func (n *tenant) add(t *transfer) {
+	if t.older = n.newest; t.older != nil {
+		t.older.newer = t
+	} else {
+		n.oldest = t
+	}
+	n.newest = t
+}
+
+func (n *tenant) remove(t *transfer) {
+	if t.older != nil {
+		t.older.newer = t.newer
+	} else {
+		n.oldest = t.newer
+	}
+	if t.newer != nil {
+		t.newer.older = t.older
+	} else {
+		n.newest = t.older
+	}
+}
+
+// relieve closes clients that are in the middle of pushes which history has let go of, while these hold more memory
+// than their project may. Who is at it longest goes first. It reports whether it has more to look at.
+func (s *Shard) relieve(deadline int64) (more bool) {
+	if !s.relieving {
+		return false
+	}
+	s.relieving = false
+	crowded := s.crowded[:0]
+	for _, n := range s.tenants {
+		if s.crowds(n) {
+			crowded = append(crowded, n)
+		}
+	}
+	slices.SortFunc(crowded, func(a, b *tenant) int { return strings.Compare(a.settings.Name, b.settings.Name) })
+	for _, n := range crowded {
+		s.relieving = s.relieving || s.thin(n, deadline)
+	}
+	clear(crowded)
+	s.crowded = crowded
+	return s.relieving
+}
+
+func (s *Shard) crowds(n *tenant) bool {
+	return n.oldest != nil && n.settings.History.Held() > s.conf.Limits.SlowBytes
+}
+
+func (s *Shard) thin(n *tenant, deadline int64) (more bool) {
+	steps := 0
+	for t := n.oldest; t != nil && s.crowds(n); {
+		if steps++; steps%16 == 0 && s.clock() >= deadline {
+			return true
+		}
+		c, evicted := t.conn, t.entry.Evicted()
+		if t = t.newer; evicted {
+			s.stats.Limits[session.LimitSlowBytes].Add(1)
+			s.stats.SlowCloses.Add(1)
+			s.env.Close(c.socket)
+		}
+	}
+	return false
+}
