@@ -22,6 +22,7 @@ type project struct {
 	sessions atomic.Int64
 	full     atomic.Uint64 // sessions refused by limit
 	pushes   atomic.Pointer[rate.Limiter]
+	senders  atomic.Pointer[senders]
 	reports  reports
 
 	accepted atomic.Uint64 // pushes
@@ -70,6 +71,7 @@ func (p *project) configure(conf Project) {
 	// Another limit begins with a full bucket: SetLimit would leave it as empty as it was without a limit.
 	if old := p.pushes.Load(); old == nil || old.Limit() != limit {
 		p.pushes.Store(rate.NewLimiter(limit, burst))
+		p.senders.Store(newSenders(limit))
 	}
 	p.settings.Store(&shard.Settings{
 		Name:        conf.Name,
@@ -124,9 +126,9 @@ func (e *env) Leave(s *shard.Settings) {
 }
 
 // Allow implements shard.Env. What a project's clients send counts against its pushes a second and its bytes on the way,
-// of which they leave a half to the back ends: clients cannot have these refused. Several at once are one transaction, of
+// of which they leave a half to the back ends: clients cannot have these refused, nor one of them all others. Several at once are one transaction, of
 // which nothing is to go out unless there is room for all of it.
-func (e *env) Allow(s *shard.Settings, sends, bytes int) error {
+func (e *env) Allow(s *shard.Settings, h shard.Holder, sends, bytes int) error {
 	p := e.node.project(s.Name)
 	if p == nil {
 		return bus.ErrUnknownProject
@@ -142,7 +144,8 @@ func (e *env) Allow(s *shard.Settings, sends, bytes int) error {
 	if err := e.node.bus.Room(s.Name, sends, bytes+int(e.node.opts.Limits.PendingBytes/2)); err != nil {
 		return err
 	}
-	if now := time.Now(); !leavesHalf(pushes, now, sends) || !pushes.AllowN(now, sends) {
+	now := time.Now()
+	if !leavesHalf(pushes, now, sends) || !p.senders.Load().allow(h, sends, now) || !pushes.AllowN(now, sends) {
 		p.limited.Add(1)
 		return bus.ErrRateLimited
 	}

@@ -91,7 +91,7 @@ func TestSendsAreLimited(t *testing.T) {
 	p := n.project("shop")
 	allow := func(project string, sends, bytes int, want error) {
 		t.Helper()
-		if err := e.Allow(&shard.Settings{Name: project}, sends, bytes); !errors.Is(err, want) {
+		if err := e.Allow(&shard.Settings{Name: project}, shard.Holder{}, sends, bytes); !errors.Is(err, want) {
 			t.Errorf("%d of %s: %v, want %v", sends, project, err, want)
 		}
 	}

@@ -27,9 +27,9 @@ type Env interface {
 	Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
-	// Allow answers nil when so many of a client's SENDs, so many bytes in all, may go to the bus, and counts them.
+	// Allow answers nil when so many SENDs of a client of h, so many bytes in all, may go to the bus, and counts them.
 	// ErrNever when there can never be room for so many at once.
-	Allow(p *Settings, sends, bytes int) error
+	Allow(p *Settings, h Holder, sends, bytes int) error
 	// Publish hands a client's SEND, which was allowed, to the bus. See bus.Bus.
 	Publish(r *bus.Record, done func(bus.Position, error))
 	// Forward hands a client's SEND, which was allowed, to the back ends. done gets nil when they have it.

@@ -20,33 +20,11 @@ type patternState struct {
 // payer is a holder that the steps of a pattern are charged to. A pattern that maxPayers hold is charged to no more of
 // them: so many together may use up all steps of a project anyway.
 type payer struct {
-	holder        holder
+	holder        Holder
 	subscriptions int
 }
 
 const maxPayers = 8
-
-// holder is who answers for a session's patterns: its user, else the address that it comes from (of IPv6 its /64), else, behind
-// a proxy that does not tell, the session alone.
-type holder struct {
-	user    string
-	address [16]byte
-	conn    uint32
-}
-
-func (c *Conn) holder() holder {
-	switch {
-	case c.user != "":
-		return holder{user: c.user}
-	case c.address == [16]byte{}:
-		return holder{conn: c.idx}
-	}
-	h := holder{address: c.address}
-	if !c.addrPort().Addr().Is4() {
-		clear(h.address[8:])
-	}
-	return h
-}
 
 // patternTarget finds the log of a pattern that c wants to subscribe to, if it may.
 func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *session.Failure) {
@@ -70,7 +48,7 @@ func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *sessi
 func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *session.Failure) {
 	p, limits := c.project, &s.conf.Limits
 	l := p.patterns[pattern.String()]
-	if h := c.holder(); l == nil || l.pattern.wants(h) {
+	if h := s.holder(c); l == nil || l.pattern.wants(h) {
 		if p.shares[h]+pattern.Steps() > limits.UserPatternSteps {
 			return nil, limited(session.LimitUserPatternSteps, "the user's patterns would take too many steps to match")
 		}
@@ -94,15 +72,14 @@ func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *sessio
 }
 
 // wants reports whether a subscription of h would be charged.
-func (p *patternState) wants(h holder) bool { return len(p.payers) < maxPayers && p.find(h) < 0 }
+func (p *patternState) wants(h Holder) bool { return len(p.payers) < maxPayers && p.find(h) < 0 }
 
-func (p *patternState) find(h holder) int {
+func (p *patternState) find(h Holder) int {
 	return slices.IndexFunc(p.payers, func(o payer) bool { return o.holder == h })
 }
 
-// charge charges c, which is subscribed to l from now on.
-func (l *log) charge(c *Conn) {
-	h := c.holder()
+// charge charges h, a session of whom is subscribed to l from now on.
+func (l *log) charge(h Holder) {
 	if l.pattern.wants(h) {
 		l.pattern.payers = append(l.pattern.payers, payer{holder: h})
 		l.p.shares[h] += l.pattern.Steps()
@@ -112,9 +89,8 @@ func (l *log) charge(c *Conn) {
 	}
 }
 
-// discharge gives back what c was charged for a subscription to l.
-func (l *log) discharge(c *Conn) {
-	h := c.holder()
+// discharge gives back what h was charged for a subscription to l.
+func (l *log) discharge(h Holder) {
 	i := l.pattern.find(h)
 	if i < 0 {
 		return

@@ -13,7 +13,7 @@ import (
 
 // checkShares says what is wrong with what p's holders are charged.
 func (p *project) checkShares() error {
-	shares := map[holder]int{}
+	shares := map[Holder]int{}
 	for _, l := range p.patterns {
 		if len(l.pattern.payers) > min(maxPayers, l.subscriptions()) {
 			return fmt.Errorf("%d payers of %s with %d subscriptions", len(l.pattern.payers), l.name, l.subscriptions())
@@ -34,7 +34,7 @@ func (p *project) checkShares() error {
 func (r *rig) wantShare(user string, want int) {
 	r.t.Helper()
 	p := r.s.projects[rigProject]
-	if got := p.shares[holder{user: user}]; got != want {
+	if got := p.shares[Holder{User: user}]; got != want {
 		r.t.Errorf("%s is charged %d steps, want %d", user, got, want)
 	}
 	if err := p.checkShares(); err != nil {
@@ -66,7 +66,7 @@ func TestUserCannotTakeAllPatterns(t *testing.T) {
 			refused++
 		}
 	}
-	if steps := r.s.projects[rigProject].shares[holder{user: "mallory"}]; refused < 900 || steps > 500 || steps < 400 {
+	if steps := r.s.projects[rigProject].shares[Holder{User: "mallory"}]; refused < 900 || steps > 500 || steps < 400 {
 		t.Errorf("%d sessions were refused, %d steps taken", refused, steps)
 	}
 	ann := r.connect("ann")
@@ -168,10 +168,10 @@ func TestSharedPatternIsChargedToSome(t *testing.T) {
 // Who has no user answers for the patterns of its address.
 func TestAnonymousHolders(t *testing.T) {
 	r := newRig(t)
-	connect := func(address string) holder {
+	connect := func(address string) Holder {
 		k := r.connect("")
 		k.conn.address = netip.MustParseAddr(address).As16()
-		return k.conn.holder()
+		return r.s.holder(k.conn)
 	}
 	a := connect("10.0.0.1")
 	if connect("10.0.0.1") != a || connect("10.0.0.2") == a || connect("::ffff:10.0.0.1") != a {

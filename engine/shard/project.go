@@ -30,7 +30,7 @@ type project struct {
 	users    map[string]*log // what stands behind /user; these logs hold no pushes
 	patterns map[string]*log
 	index    destination.Index[*log] // of the patterns
-	shares   map[holder]int          // steps of the index that are charged to a holder
+	shares   map[Holder]int          // steps of the index that are charged to a holder
 	unicast  unicast
 	sessions int
 	ids      map[subKey]*subID // of the subscriptions
@@ -91,7 +91,7 @@ func (s *Shard) project(settings *Settings) *project {
 			users:  map[string]*log{},
 
 			patterns: map[string]*log{},
-			shares:   map[holder]int{},
+			shares:   map[Holder]int{},
 			ids:      map[subKey]*subID{},
 			pool:     pool{share: settings.Share},
 		}

@@ -125,7 +125,7 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 	done(bus.Position{}, nil)
 }
 
-func (r *rig) Allow(*Settings, int, int) error { return r.refuses }
+func (r *rig) Allow(*Settings, Holder, int, int) error { return r.refuses }
 
 func (r *rig) Join(*Settings) bool  { return true }
 func (r *rig) Leave(*Settings)      {}

@@ -214,7 +214,7 @@ func size(letters []letter) (bytes int) {
 
 // allowed reports whether there is room for all of the letters; else it ends the session.
 func (s *Shard) allowed(c *Conn, letters []letter) bool {
-	switch err := s.env.Allow(c.project.settings, len(letters), size(letters)); {
+	switch err := s.env.Allow(c.project.settings, s.holder(c), len(letters), size(letters)); {
 	case errors.Is(err, ErrNever):
 		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: err.Error(), Close: session.ClosePolicy})
 		return false

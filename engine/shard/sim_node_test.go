@@ -476,7 +476,7 @@ func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
 }
 
 // Allow has room for all: Publish and Forward refuse now and then.
-func (e *simEnv) Allow(*Settings, int, int) error { return nil }
+func (e *simEnv) Allow(*Settings, Holder, int, int) error { return nil }
 
 // answered notes that the bus has answered a SEND: once the shard has seen that, nothing waits for it.
 func (e *simEnv) answered(body []byte) {

@@ -83,7 +83,7 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	case userQueue:
 		l.users++
 	case patterned:
-		l.charge(c)
+		l.charge(s.holder(c))
 	}
 	if len(ev.Resume) > 0 {
 		s.resume(c, i, ev)
@@ -126,7 +126,7 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	case userQueue:
 		l.users--
 	case patterned:
-		l.discharge(c)
+		l.discharge(s.holder(c))
 	}
 	for p := &c.subs; ; p = &s.subs.at(*p).next {
 		if *p == i {

@@ -180,5 +180,5 @@ type Slow struct {
 // ProjectLimits has the bounds of a project.
 type ProjectLimits struct {
 	Connections     int `key:"connections" default:"0" range:"0..10000000" doc:"Connections of this project on this node. 0: no limit of its own."`
-	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project, what its clients SEND included, who leave half of a second's to the back ends. More are answered with 429. 0: no limit."`
+	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project, what its clients SEND included. These leave half of it to the back ends, and one user (without one: one address) takes a quarter at most. More are answered with 429. 0: no limit."`
 }
