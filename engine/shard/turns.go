@@ -118,10 +118,13 @@ func (s *Shard) followAll(deadline int64) (more bool) {
 func (s *Shard) walk(p *project, deadline int64) {
 	for idle := 0; p.walked < len(p.detached) && s.now < deadline; {
 		i := p.detached[p.walked]
-		if !s.followOne(i) {
+		c := s.conns.at(s.subs.at(i).conn)
+		if tried := s.followOne(i); !tried {
 			if idle++; idle%64 == 0 {
 				s.clock()
 			}
+		} else if s.unfinished && c.project == p {
+			s.followSoon(c) // its share is not used up by one step
 		}
 		if p.walked < len(p.detached) && p.detached[p.walked] == i {
 			p.walked++

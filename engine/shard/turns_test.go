@@ -127,3 +127,23 @@ func TestProjectsTakeTurnsAtRetries(t *testing.T) {
 	}
 	r.run()
 }
+
+// A search that takes longer than a session's share goes on with each tick's share, not with one step.
+func TestLongSearchGoesOn(t *testing.T) {
+	r := newRig(t)
+	for range 100_000 {
+		r.push("/topic/a", 10)
+	}
+	r.run()
+	k := r.connect("ann")
+	k.keep, k.kept = true, nil
+	r.s.conf.Now = func() int64 { r.now += 5000; return r.now } // each look at the clock takes 5 us
+	k.subscribe("/topic/b*", "sub-0", "last-message-id", "1-0-x")
+	ticks := 0
+	for ; r.s.stats.Detached.Load() > 0 && ticks < 1000; ticks++ {
+		r.tick()
+	}
+	if ticks < 2 || ticks > 40 {
+		t.Errorf("it took %d ticks", ticks)
+	}
+}
