@@ -57,8 +57,9 @@ type group[T any] struct {
 }
 
 type branch[T any] struct {
-	rest string // of the segment
-	node *node[T]
+	rest  string // of the segment
+	steps int    // of the segment
+	node  *node[T]
 }
 
 // Len is how many patterns there are.
@@ -242,10 +243,10 @@ func (c *choice[T]) put(key, rest string, p path, e end[T]) (added bool) {
 	}
 	at, known := g.find(rest)
 	if !known {
-		g.branches = slices.Insert(g.branches, at, branch[T]{rest, &node[T]{}})
+		g.branches = slices.Insert(g.branches, at, branch[T]{rest, segmentSteps(key, rest), &node[T]{}})
 	}
 	added = g.branches[at].node.put(p, e)
-	c.recount(g, key)
+	c.recount(g)
 	return added
 }
 
@@ -297,7 +298,7 @@ func (c *choice[T]) remove(key, rest string, p path, text string) (removed bool)
 	if len(g.branches) == 0 {
 		delete(c.groups, key)
 	}
-	c.recount(g, key)
+	c.recount(g)
 	return removed
 }
 

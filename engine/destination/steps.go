@@ -106,11 +106,11 @@ func (n *node[T]) count() {
 
 // recount counts the steps of g anew, after something behind it has changed, and finds the dearest group of c. A search
 // through all of them is due only when g was the only one that takes so much.
-func (c *choice[T]) recount(g *group[T], key string) {
+func (c *choice[T]) recount(g *group[T]) {
 	old := g.steps
 	g.steps = 0
 	for _, b := range g.branches {
-		g.steps += segmentSteps(key, b.rest) + b.node.steps
+		g.steps += b.steps + b.node.steps
 	}
 	if g.steps >= c.dearest {
 		c.dearest = g.steps
