@@ -58,6 +58,9 @@ var simOpList = []simOp{
 	{name: "jump", weight: 1, rare: true, make: (*generator).place, do: (*world).jump},
 	{name: "grow", weight: 1, rare: true, make: (*generator).ofProject, do: (*world).grow},
 	{name: "read again", weight: 1, make: (*generator).place, do: (*world).readAgain},
+	{name: "flood", weight: 1, rare: true, make: (*generator).flood, do: (*world).flood},
+	{name: "burst", weight: 1, make: (*generator).burst, do: live((*simLink).burst)},
+	{name: "wait", weight: 1, rare: true, make: (*generator).wait, do: (*world).wait},
 	{name: "query", weight: 1, make: (*generator).query, do: (*world).query},
 }
 

@@ -15,6 +15,7 @@ type simTopic struct {
 	number int
 	epochs []simEpoch
 	parts  [][]*push
+	keys   map[string]bool  // destinations, those of users too
 	last   []int            // by partition, the place of the first push that comes when all is calm
 	bodies map[string]*push // what clients sent, once it is here
 }
@@ -41,6 +42,7 @@ func newTopic(w *world, i int) *simTopic {
 		number: i,
 		parts:  make([][]*push, w.profile.Partitions),
 		bodies: map[string]*push{},
+		keys:   map[string]bool{},
 	}
 	t.begin()
 	return t
@@ -103,6 +105,7 @@ func (t *simTopic) publish(r *bus.Record) *push {
 		p.expires = t.w.now + int64(r.TTL)
 	}
 	t.parts[part] = append(t.parts[part], p)
+	t.keys[r.User+" "+r.Destination] = true
 	t.w.pushed++
 	t.w.tracef("bus: %s %s to %s%s%s, %d bytes, ttl %v", t.name, p.pos, r.Destination, r.User, r.Session, len(r.Body), r.TTL)
 	return p

@@ -25,8 +25,8 @@ func (w *world) settle() {
 	}
 	for _, c := range w.clients {
 		c.mute = false
-		if l := c.link; l != nil && l.guilt != "" {
-			l.abort() // it is not certain that the server has seen it that way
+		if l := c.link; l != nil && (l.guilt != "" || l.late) {
+			l.abort() // it is not certain that the server has seen it that way, or will soon
 		}
 	}
 	w.idle(9 * second)
@@ -66,7 +66,7 @@ func (w *world) behind() bool {
 			return true
 		}
 		for _, f := range c.link.feeds {
-			if !f.stopping && !f.vague() && f.lacks() > f.told-f.sure {
+			if !f.stopping && (len(f.tokens) > 0 || !f.vague() && f.lacks() > f.told-f.sure) {
 				return true
 			}
 		}
@@ -211,7 +211,13 @@ func (w *world) checkReports(n *simNode, p *simProject) {
 // awaits reports whether the last pushes of all have one for f.
 func (f *feed) awaits() bool {
 	for part, pushes := range f.c.topic.parts {
-		if slices.ContainsFunc(pushes[f.c.topic.last[part]:], f.matches) {
+		from := f.c.topic.last[part]
+		for _, claim := range f.claims {
+			if int(claim.Partition) == part {
+				from = max(from, f.c.topic.behind(claim))
+			}
+		}
+		if from < len(pushes) && slices.ContainsFunc(pushes[from:], f.matches) {
 			return true
 		}
 	}

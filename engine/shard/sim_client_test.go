@@ -51,7 +51,7 @@ func (w *world) join(o *op) bool {
 	}
 	w.clients = append(w.clients, &simClient{
 		w: w, number: o.Client, topic: t, user: o.User, version: stomp.Version(o.Version), beats: o.Beats,
-		good: o.Good, mute: o.Mute, acks: o.Acks, reads: o.Reads,
+		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads,
 	})
 	return true
 }
@@ -97,7 +97,13 @@ func (c *simClient) pump() {
 	}
 	if c.link == l && l.live() && (c.acks || c.w.calm) {
 		for _, f := range l.feeds {
-			f.acknowledge(len(f.tokens))
+			switch {
+			case len(f.tokens) == 0:
+			case l.hurried():
+				l.excuse("it holds its ACKs back")
+			default:
+				f.acknowledge(len(f.tokens))
+			}
 		}
 	}
 }
@@ -120,6 +126,9 @@ func (c *simClient) connect(o *op) bool {
 	c.link = l
 	l.sent = w.now
 	w.tracef("%v: connects", l.sock)
+	if n := w.profile.allowed().sessions; n > 0 && n < 1<<20 {
+		l.risk("sessions hold too much")
+	}
 	l.sock.window, l.sock.failIn = o.Kernel, o.Fails
 	l.sock.panicIn, l.sock.looks = o.Panics, o.Looks
 	for _, p := range sh.node.projects {
@@ -156,8 +165,9 @@ func (l *simLink) greet() {
 	if c.beats != "" {
 		headers = append(headers, "heart-beat", c.beats)
 		if c.version > stomp.V10 { // 1.0 has none
+			allowed := c.w.profile.allowed().machine
 			cx, cy, _ := stomp.ParseHeartbeat([]byte(c.beats), true)
-			sends, receives := stomp.NegotiateHeartbeat(1000, 1000, cx, cy)
+			sends, receives := stomp.NegotiateHeartbeat(allowed.Sends, allowed.Receives, cx, cy)
 			l.sends, l.receives = int64(sends)*millisecond, int64(receives)*millisecond
 		}
 	}

@@ -124,6 +124,7 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	if f.receipts {
 		e = &expect{feed: f}
 	}
+	l.riskPattern(f)
 	l.asking = f
 	l.send(stomp.Subscribe, "", e, headers...)
 }
@@ -370,7 +371,7 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 			w.failf("%v: dropped:%s", f, dropped)
 		}
 		f.told += n
-		if f.c.good && !f.c.topic.forgets() {
+		if f.c.good && !f.c.topic.forgets() && l.reason == "" {
 			w.failf("%v: dropped:%d, but the client was never slow", f, n)
 		}
 	}
@@ -615,8 +616,8 @@ func (f *feed) justify(positions []bus.Position) {
 // mistakes reports whether a node that has let go of p may take it for one that f wanted: where it remembers the floors
 // of few destinations only, it has them for all of a kind together.
 func (f *feed) mistakes(p *push) bool {
-	const allFloors = 64 << 10
-	return f.c.w.profile.HistoryBytes < allFloors && p.record.Session == "" && (p.record.User != "") == f.user()
+	world := &f.c.w.profile
+	return world.tight() && f.c.topic.floorBytes() > world.HistoryBytes/4 && p.record.Session == "" && (p.record.User != "") == f.user()
 }
 
 // patient checks that the shard has waited, as it has to when it is behind the client.

@@ -49,16 +49,20 @@ func (g *generator) begin() (steps int) {
 		Growth:     1 + r.IntN(2),
 		Window:     r.IntN(2) * (1 + r.IntN(6)),
 		Policy:     Policy(r.IntN(3)),
+		Limits:     choose(g, "", "", "installed", "small"),
 		Unanswered: 1 + r.IntN(20),
 		WriteCost:  simDuration(6 * microsecond),
 		Crowded:    g.chance(4),
 		Faults:     g.chance(2),
 	}
 	p := &g.world
+	if p.Limits == "installed" {
+		p.Unanswered = 64
+	}
 	clients := 2 + r.IntN(10)
 	if g.chance(3) { // history is too small for those who are slow
 		p.HistoryTime = simDuration(int64(1+r.IntN(8)) * second)
-		p.HistoryBytes = 20_000 + r.Int64N(200_000)
+		p.HistoryBytes = 40_000 + r.Int64N(300_000)
 	}
 	if p.Crowded {
 		clients += 15
@@ -323,6 +327,9 @@ func (g *generator) block(name string) {
 	o := op{Do: name, Client: g.any().Client, For: g.duration(2 * second), Kernel: 1 + g.rng.IntN(4000)}
 	if g.chance(10) {
 		o.For += simDuration(10 * second)
+		if g.world.Limits == "installed" {
+			o.For += simDuration(30 * second)
+		}
 	}
 	g.add(o)
 }
@@ -357,6 +364,33 @@ func (g *generator) reload(name string) {
 // remove has a node serve a project no more, and later serve it again.
 func (g *generator) remove(name string) {
 	g.add(op{Do: choose(g, name, "serve"), Node: g.node(), Project: g.project()})
+}
+
+// flood is of so many pushes that one look at history does not see them all.
+func (g *generator) flood(name string) {
+	o := op{Do: name, Project: g.project(), Count: 30 + g.rng.IntN(300), Size: g.rng.IntN(60)}
+	switch g.rng.IntN(4) {
+	case 0:
+		o.Kind = "many"
+	case 1:
+		o.Dest = choose(g, g.world.dests()...)
+	case 2:
+		o.User, o.Dest = choose(g, g.world.users()...), choose(g, g.world.paths()...)
+	}
+	g.add(o)
+}
+
+func (g *generator) burst(name string) {
+	g.add(op{Do: name, Client: g.any().Client, Dest: choose(g, g.world.dests()...), Count: 1 + g.rng.IntN(90), Receipt: g.chance(2)})
+}
+
+// wait is long enough for what waits for time.
+func (g *generator) wait(name string) {
+	n := 5 * second
+	if g.world.Limits == "installed" {
+		n = 40 * second
+	}
+	g.add(op{Do: name, For: g.duration(n)})
 }
 
 // place is somewhere in the part of a partition that an operation is about.

@@ -120,6 +120,15 @@ type simRead struct {
 // entryBytes is more than what history counts for a push beside its text, and that is rounded up.
 const entryBytes = 2048
 
+// And at most this for each destination and for each push to a user, when it is gone.
+const (
+	floorBytes  = 512
+	reportBytes = 96
+)
+
+// floorBytes is more than what history counts for all destinations of the topic.
+func (t *simTopic) floorBytes() int64 { return int64(len(t.keys) * len(t.parts) * floorBytes) }
+
 // mayForget reports whether the node's history may have let go of the push at index of a partition.
 func (p *simProject) mayForget(now int64, world *profile, part, index int) bool {
 	i := index - p.begin[part]
@@ -127,7 +136,7 @@ func (p *simProject) mayForget(now int64, world *profile, part, index int) bool 
 		return true
 	}
 	r := p.reads[part][i]
-	return r.entry != nil && world.tight() && (now-r.at >= int64(world.HistoryTime) || p.sum-r.sum > world.HistoryBytes)
+	return r.entry != nil && world.tight() && (now-r.at >= int64(world.HistoryTime) || p.sum-r.sum+p.topic.floorBytes()+p.reports*reportBytes > world.HistoryBytes)
 }
 
 // keep notes that the node's history was given e.
@@ -135,6 +144,9 @@ func (p *simProject) keep(part int, e *history.Entry, record *bus.Record, now in
 	p.reads[part] = append(p.reads[part], simRead{e, now, p.sum})
 	if e == nil {
 		return
+	}
+	if record.User != "" || record.Session != "" {
+		p.reports++
 	}
 	size := len(record.Body)
 	for _, h := range record.Headers {

@@ -48,9 +48,12 @@ type simLink struct {
 	sends, receives int64 // heart-beats as the server sees them, ns
 	sent            int64
 
-	reason  string // why the server may close
-	guilt   string // the code of the ERROR that the client has earned
-	leaving bool   // DISCONNECT was sent
+	reason  string  // why the server may close
+	risks   string  // and one that it may have earned
+	paced   []int64 // when frames were sent
+	behind  int     // bytes of frames since the last time that no answer was owed
+	guilt   string  // the code of the ERROR that the client has earned
+	leaving bool    // DISCONNECT was sent
 	errored bool
 	closing bool   // a close frame was read
 	ignores bool   // does not answer the server's FIN
@@ -114,7 +117,9 @@ func (l *simLink) send(cmd stomp.Command, body string, receipt *expect, headers 
 		l.expects = append(l.expects, *receipt)
 	}
 	l.w.tracef("%v: %v %v receipt %v", l.sock, cmd, headers, receipt != nil)
+	before := len(l.held)
 	l.held = stomp.AppendFrame(l.held, l.c.version, &f)
+	l.pace(len(l.held) - before)
 	if l.asking != nil {
 		l.marks = append(l.marks, mark{feed: l.asking, held: len(l.held)})
 		l.asking = nil
@@ -245,6 +250,9 @@ func (l *simLink) lost() {
 	l.c.away = l.w.now + l.w.rng.Int64N(100*millisecond)
 	for _, f := range l.feeds {
 		f.lost()
+	}
+	if l.risks != "" && l.w.calm { // it asked for too much
+		l.c.feeds = l.c.feeds[:len(l.c.feeds)/2]
 	}
 }
 
@@ -380,8 +388,11 @@ func (l *simLink) onConnected(f *stomp.Frame) {
 func (l *simLink) onError(f *stomp.Frame) {
 	l.w.tracef("%v: ERROR %s %s", l.sock, header(f, "code"), header(f, "message"))
 	l.errored = true
-	if code := header(f, "code"); !contains(l.guilt, code) {
-		l.w.failf("%v: ERROR %s: %s, but the client has done %q", l.sock, code, header(f, "message"), l.guilt)
+	if l.risks != "" { // what was too much is not asked for again
+		l.c.feeds = slices.DeleteFunc(l.c.feeds, func(f *feed) bool { return f.pattern != nil })
+	}
+	if code := header(f, "code"); !contains(l.guilt+" "+l.risks, code) {
+		l.w.failf("%v: ERROR %s: %s, but the client has done %q", l.sock, code, header(f, "message"), l.guilt+l.risks)
 	}
 }
 

@@ -49,6 +49,7 @@ type simProject struct {
 	reads    [][]simRead      // from begin on
 	past     []*history.Entry // from before the last jumps, and before it was removed
 	sum      int64            // of bytes that history was given, as it may count them
+	reports  int64            // pushes to users among them
 	frames   int              // MESSAGEs of it that were written
 	sessions int
 }
@@ -81,22 +82,14 @@ func (n *simNode) boot() {
 	n.shards, n.projects, n.closed, n.lag = nil, nil, false, 0
 	n.opened, n.released, n.known, n.strange = 0, 0, 0, 0
 	n.old = nil
-	n.budget = NewBudget(0)
+	allowed := w.profile.allowed()
+	n.budget = NewBudget(allowed.sessions)
 	n.strangers = NewBudget(0).Share(0)
 	for i := range w.profile.Shards {
 		sh := &simShard{w: w, node: n, intake: newIntake(len(w.topics)), set: make([]*Settings, len(w.topics))}
 		sh.shard = New(Config{
 			Index: i, Instance: n.instance, Seed: w.rng.Uint64(),
-			Session: session.Config{
-				HandshakeBytes: 2048, ConnectFrameBytes: 16384, FrameBytes: 65536, Headers: 64, HeaderBytes: 16384,
-				IDBytes: 128, DestinationBytes: 1024, Unanswered: w.profile.Unanswered, InputBytes: 1 << 20, TransactionBytes: 1 << 20,
-				Sends: 1000, Receives: 1000,
-			},
-			Limits: Limits{
-				HandshakeTimeout: 2 * time.Second, ConnectTimeout: 4 * time.Second, Ping: 3 * time.Second,
-				FramesPerSecond: 1_000_000, Subscriptions: 10, Patterns: 100, PatternSteps: 400, UserPatternSteps: 100, ReplyBytes: 4096,
-			},
-			Strangers: n.strangers,
+			Session: allowed.machine, Limits: allowed.shard, Strangers: n.strangers,
 
 			Now:    func() int64 { return w.now },
 			Wall:   func() time.Time { return simWall.Add(time.Duration(w.now)) },
@@ -183,7 +176,7 @@ func (n *simNode) serve(p *simProject) {
 	for _, reads := range p.reads {
 		p.past = append(p.past, entriesOf(reads)...)
 	}
-	p.begin, p.read, p.reads, p.untold, p.sum = nil, nil, nil, nil, 0
+	p.begin, p.read, p.reads, p.untold, p.sum, p.reports = nil, nil, nil, nil, 0, 0
 	for part, pushes := range t.parts {
 		begin, first := len(pushes), t.epoch().first[part]
 		if part >= w.profile.Partitions && w.profile.Growth > 1 {
@@ -193,7 +186,7 @@ func (n *simNode) serve(p *simProject) {
 		}
 		n.add(p, begin)
 	}
-	n.configure(p, w.profile.Policy, 2*time.Second, w.profile.Window)
+	n.configure(p, w.profile.Policy, w.profile.allowed().slow, w.profile.Window)
 }
 
 // add has n read one more partition of p.
@@ -299,8 +292,13 @@ func (n *simNode) pump() {
 		if !p.served {
 			continue
 		}
+		most := n.w.profile.allowed().pending
 		for part := range p.read {
-			for p.read[part] < n.end(p, part) && (n.w.calm || n.w.rng.IntN(8) > 0) {
+			few := 8
+			if n.end(p, part)-p.read[part] > 50 {
+				few = 100
+			}
+			for p.read[part] < n.end(p, part) && p.history.Pending() < most && (n.w.calm || n.w.rng.IntN(few) > 0) {
 				n.read(p, part)
 			}
 			if pos := p.untold[part]; pos.Epoch != 0 && (n.w.calm || n.w.chance(3)) {

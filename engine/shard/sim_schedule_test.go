@@ -32,6 +32,7 @@ type profile struct {
 	Growth     int         `json:"growth,omitempty"`
 	Window     int         `json:"window,omitempty"` // of ACKs, at first
 	Policy     Policy      `json:"policy,omitempty"` // at first
+	Limits     string      `json:"limits,omitempty"` // "installed", "small", or what few meet
 	Unanswered int         `json:"unanswered"`
 	WriteCost  simDuration `json:"writeCost"`
 	// History is for how many bytes and how long nodes keep pushes; 0 for longer than any run.

@@ -31,7 +31,7 @@ import (
 // sim_client_test.go are the clients.
 //
 // What is right is decided from outside: from what clients have sent and got, what the bus has handed over
-// (sim_intake_test.go), and what a subscription is owed by that (sim_feed_test.go, and sim_check_test.go at the end). Only
+// (sim_intake_test.go), what limits it met (sim_limits_test.go), and what a subscription is owed by that (sim_feed_test.go, and sim_check_test.go at the end). Only
 // sim_whitebox_test.go looks into a Shard, for what must hold there between any two calls.
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "the first seed; without sim.seeds and sim.time the only one")
