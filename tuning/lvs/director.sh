@@ -13,7 +13,7 @@
 # broadcast to a million clients does not pass this host. For that
 #   - director and nodes are in one network segment, and every node has run realserver.sh;
 #   - nodes listen on the same port as the director (nothing can be translated), on 0.0.0.0 or the virtual address;
-#   - TLS ends on the nodes: nginx or HAProxy on each of them, or the node's own;
+#   - TLS ends on the nodes, at an nginx or HAProxy on each of them (stentor proxy-config);
 #   - the director is no client or node itself.
 # Clients keep their own addresses, so that listen.trusted_proxies does not concern it.
 #
@@ -32,6 +32,8 @@
 # Memory: one entry for each connection. For a million connections load ip_vs with a table that fits, once, before the
 # first use: modprobe ip_vs conn_tab_bits=20
 set -eu
+LC_ALL=C # letters and digits are ASCII's, whatever the language is
+export LC_ALL
 
 state=${STENTOR_LVS_STATE:-/run/stentor-lvs}
 
@@ -54,16 +56,18 @@ run() {
 	fi
 }
 
-# number checks that a word is a whole number in a range.
+# number checks that a word is a whole number in a range, and written in one way: 08 is octal to some programs, and no
+# number at all to others.
 number() {
-	case $2 in '' | *[!0-9]* | ??????????*) die "$1: found '$2', allowed: $3 to $4" ;; esac
+	case $2 in '' | 0?* | *[!0-9]* | ??????????*) die "$1: found '$2', allowed: $3 to $4" ;; esac
 	if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
 		die "$1: found '$2', allowed: $3 to $4"
 	fi
 }
 
-# address checks that a word is an IPv4 address.
+# address checks that a word is an IPv4 address that a host may have.
 address() {
+	case $2 in *:*) die "$1: found '$2', allowed: an IPv4 address (IPv6 is not supported here)" ;; esac
 	case $2 in *[!0-9.]* | *..* | .* | *. | '') die "$1: found '$2', allowed: an IPv4 address" ;; esac
 	rest=$2.
 	parts=0
@@ -73,6 +77,10 @@ address() {
 		parts=$((parts + 1))
 	done
 	[ "$parts" = 4 ] || die "$1: found '$2', allowed: an IPv4 address"
+	first=${2%%.*}
+	if [ "$first" = 0 ] || [ "$first" -ge 224 ]; then
+		die "$1: found '$2', allowed: the IPv4 address of a host, which neither 0.0.0.0/8 nor multicast and above are"
+	fi
 }
 
 [ $# -gt 0 ] || usage
@@ -97,7 +105,11 @@ while [ $# -gt 0 ]; do
 	--vip) address --vip "$value" && vip=$value ;;
 	--port) number --port "$value" 1 65535 && port=$value ;;
 	--dev) dev=$value ;;
-	--node) address --node "$value" && nodes="$nodes $value" ;;
+	--node)
+		address --node "$value"
+		case "$nodes " in *" $value "*) die "--node: $value is given twice" ;; esac
+		nodes="$nodes $value"
+		;;
 	--scheduler) scheduler=$value ;;
 	--weight) number --weight "$value" 1 65535 && weight=$value ;;
 	--idle) number --idle "$value" 60 86400 && idle=$value ;;
@@ -109,7 +121,10 @@ done
 if [ -z "$vip" ] || [ -z "$port" ]; then
 	die "give --vip and --port"
 fi
-case "$dev$scheduler" in *[!A-Za-z0-9_.@-]*) die "--dev and --scheduler: allowed: letters, digits and _ . @ -" ;; esac
+case "$nodes " in *" $vip "*) die "--node: $vip is the virtual address itself; give the node's own" ;; esac
+# A name that begins with - would be an option of ip and ipvsadm; . and .. are directories of sysctl's.
+case "$dev" in -* | . | .. | *[!A-Za-z0-9_.@-]* | ????????????????*) die "--dev: found '$dev', allowed: up to 15 letters, digits and _ . @ -" ;; esac
+case "$scheduler" in '' | -* | *[!A-Za-z0-9_-]*) die "--scheduler: found '$scheduler', allowed: letters, digits and _ -" ;; esac
 
 service=$vip:$port
 file=$state/$service # a line for each node: address, weight, and "drained" when an operator took it out
@@ -145,6 +160,15 @@ needs_node() {
 	[ -n "$nodes" ] || die "$action needs --node"
 }
 
+# needs_known_nodes refuses a slip of the pen, which would become a node.
+needs_known_nodes() {
+	needs_node
+	[ "$dry" = no ] || return 0
+	for node in $nodes; do
+		grep -q "^$node " "$file" 2>/dev/null || die "--node: $node is no node of $service; up adds nodes"
+	done
+}
+
 up() {
 	needs_node
 	[ -n "$dev" ] || die "up needs --dev, the interface towards clients and nodes"
@@ -154,7 +178,8 @@ up() {
 	# The entry of a client whose node is gone ends with its next packet, instead of after the idle time.
 	run sysctl -q -w net.ipv4.vs.expire_nodest_conn=1
 	# The frames of clients are not to be answered with "go to the node yourself".
-	run sysctl -q -w net.ipv4.conf.all.send_redirects=0 "net.ipv4.conf.$dev.send_redirects=0"
+	# With slashes: the name of an interface may have a dot (eth0.100).
+	run sysctl -q -w net/ipv4/conf/all/send_redirects=0 "net/ipv4/conf/$dev/send_redirects=0"
 	ipvs --set "$idle" 60 60
 	if [ "$dry" = no ] && knows; then
 		ipvs -E -t "$service" -s "$scheduler"
@@ -256,14 +281,14 @@ up) up ;;
 down) down ;;
 status) status ;;
 drain)
-	needs_node
+	needs_known_nodes
 	for node in $nodes; do
 		put "$node" 0
 		remember "$node" "$weight" drained
 	done
 	;;
 resume)
-	needs_node
+	needs_known_nodes
 	for node in $nodes; do
 		put "$node" "$weight"
 		remember "$node" "$weight"

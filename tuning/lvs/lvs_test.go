@@ -207,6 +207,44 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
+// TestRealServerRollsBack: an up whose last step fails leaves nothing, but for what another virtual address needs.
+func TestRealServerRollsBack(t *testing.T) {
+	const ip = "#!/bin/sh\ncase \"$*\" in *show*) cat \"$TABLE\" ;; *'add 192.0.2.11/32'*) exit 2 ;; *add*) echo \" $3 \" >>\"$TABLE\" ;; *del*) : >\"$TABLE\" ;; esac\n"
+	h := newHost(t, map[string]string{"ip": ip, "table": ""})
+	conf := h.dir + "/conf"
+	h.env = append(h.env, "STENTOR_LVS_CONF="+conf)
+	look := "cd " + conf + " && cat all/arp_ignore all/arp_announce lo/arp_ignore lo/arp_announce"
+	h.must("mkdir -p " + conf + "/all " + conf + "/lo; cd " + conf + "; echo 0 >all/arp_ignore; echo 1 >all/arp_announce; echo 0 >lo/arp_ignore; echo 0 >lo/arp_announce")
+	before := h.must(look)
+	left := func() string { return h.must("ls -A $STENTOR_LVS_STATE") }
+	if out, ok := h.run("./realserver.sh up --vip 192.0.2.11"); ok || !strings.Contains(out, "up failed") {
+		t.Errorf("%v: %s", ok, out)
+	}
+	if after := h.must(look); after != before || left() != "" {
+		t.Errorf("%q, before %q; kept: %q", after, before, left())
+	}
+	h.must("./realserver.sh up --vip 192.0.2.10")
+	during := h.must(look)
+	if out, ok := h.run("./realserver.sh up --vip 192.0.2.11"); ok {
+		t.Error(out)
+	}
+	if after := h.must(look); after != during || during == before || left() != "realserver\nrealserver.192.0.2.10\n" {
+		t.Errorf("%q, with the first address %q; kept: %q", after, during, left())
+	}
+	h.must("./realserver.sh down --vip 192.0.2.10")
+	if after := h.must(look); after != before || left() != "" {
+		t.Errorf("after down: %q, before %q; kept: %q", after, before, left())
+	}
+	// A setting that is not there: what was set before it is put back.
+	h.must("rm " + conf + "/lo/arp_announce")
+	if out, ok := h.run("./realserver.sh up --vip 192.0.2.10"); ok || !strings.Contains(out, "cannot be read") {
+		t.Errorf("%v: %s", ok, out)
+	}
+	if after := h.must("cat " + conf + "/all/arp_ignore " + conf + "/lo/arp_ignore"); after != "0\n0\n" || left() != "" {
+		t.Errorf("%q; kept: %q", after, left())
+	}
+}
+
 // TestNonsense: the scripts refuse what cannot be meant, and do nothing then.
 func TestNonsense(t *testing.T) {
 	h := newHost(t, map[string]string{"ipvsadm": "#!/bin/sh\ntouch $TABLE\n", "ip": "#!/bin/sh\ntouch $TABLE\n"})
@@ -217,7 +255,16 @@ func TestNonsense(t *testing.T) {
 		"./director.sh up --vip 192.0.2.10 --port 443 --node 192.0.2.1", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node host",
 		"./director.sh up --vip 192.0.2.10 --port", "./director.sh watch --vip 192.0.2.10 --port 443", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 1.2.3.4.5",
 		"./realserver.sh", "./realserver.sh up", "./realserver.sh up --vip", "./realserver.sh up --vip 192.0.2", "./realserver.sh up --vip 192.0.2.300", "./realserver.sh x --vip 192.0.2.1",
-		"./realserver.sh up --vip 192.0..2.1",
+		"./realserver.sh up --vip 192.0..2.1", "./realserver.sh up --vip 192.0.2.08", "./realserver.sh up --vip 192.0.2.010", "./realserver.sh up --vip 0.0.0.0",
+		"./realserver.sh up --vip 224.0.0.1", "./realserver.sh up --vip 2001:db8::1", "./realserver.sh up --vip 192.0.2.1.", "./realserver.sh up --vip ''",
+		"./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.10", "./director.sh up --node 192.0.2.10 --vip 192.0.2.10 --port 443 --dev eth0",
+		"./director.sh drain --vip 192.0.2.10 --port 443 --node 192.0.2.10", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.08",
+		"./director.sh up --vip 192.0.02.10 --port 443 --dev eth0 --node 192.0.2.21", "./director.sh up --vip 192.0.2.10 --port 0443 --dev eth0 --node 192.0.2.21",
+		"./director.sh up --vip 192.0.2.10 --port 0 --dev eth0 --node 192.0.2.21", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.21 --node 192.0.2.21",
+		"./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 2001:db8::1", "./director.sh up --vip 0.0.0.0 --port 443 --dev eth0 --node 192.0.2.21",
+		"./director.sh up --vip 192.0.2.10 --port 443 --dev -4 --node 192.0.2.21", "./director.sh up --vip 192.0.2.10 --port 443 --dev .. --node 192.0.2.21",
+		"./director.sh up --vip 192.0.2.10 --port 443 --dev abcdefghijklmnop --node 192.0.2.21", "./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.21 --scheduler -x",
+		"./director.sh up --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.21 --weight 0100", "./director.sh resume --vip 192.0.2.10 --port 443 --node 192.0.2.21",
 	} {
 		if out, ok := h.run(line); ok || out == "" {
 			t.Errorf("%s is taken, or refused without a word: %q", line, out)

@@ -16,6 +16,8 @@
 #
 # --dry-run says what would be done.
 set -eu
+LC_ALL=C # digits are ASCII's, whatever the language is
+export LC_ALL
 
 state=${STENTOR_LVS_STATE:-/run/stentor-lvs}
 conf=${STENTOR_LVS_CONF:-/proc/sys/net/ipv4/conf}
@@ -39,10 +41,24 @@ run() {
 	fi
 }
 
-# number checks that a word is a part of an IPv4 address.
-number() {
-	case $1 in '' | *[!0-9]* | ????*) die "--vip: allowed: an IPv4 address" ;; esac
-	[ "$1" -le 255 ] || die "--vip: allowed: an IPv4 address"
+# address checks that a word is an IPv4 address that a host may have, written in one way: 08 is octal to some programs,
+# and no number at all to others.
+address() {
+	case $1 in *[!0-9.]* | *..* | .* | *. | '') refuse_address "$1" ;; esac
+	rest=$1.
+	parts=0
+	while [ -n "$rest" ]; do
+		part=${rest%%.*}
+		case $part in 0?* | ????*) refuse_address "$1" ;; esac
+		[ "$part" -le 255 ] || refuse_address "$1"
+		rest=${rest#*.}
+		parts=$((parts + 1))
+	done
+	if [ "$parts" != 4 ] || [ "${1%%.*}" = 0 ] || [ "${1%%.*}" -ge 224 ]; then refuse_address "$1"; fi
+}
+
+refuse_address() {
+	die "--vip: found '$1', allowed: the IPv4 address of a host, without leading zeros"
 }
 
 [ $# -gt 0 ] || usage
@@ -62,18 +78,13 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ -n "$vip" ] || die "give --vip"
-case $vip in *[!0-9.]* | *.*.*.*.* | .* | *.) die "--vip: found '$vip', allowed: an IPv4 address" ;; *.*.*.*) ;; *) die "--vip: found '$vip', allowed: an IPv4 address" ;; esac
-rest=$vip.
-while [ -n "$rest" ]; do
-	number "${rest%%.*}"
-	rest=${rest#*.}
-done
+address "$vip"
 
 file=$state/realserver # the settings as they were; one for all virtual addresses
 
 # set_key writes a setting and keeps what was, unless an earlier up did.
 set_key() {
-	was=$(cat "$conf/$1")
+	was=$(cat "$conf/$1") || die "$conf/$1 cannot be read"
 	if [ "$dry" = no ] && ! grep -q "^$1 " "$file" 2>/dev/null; then
 		echo "$1 $was" >>"$file"
 	fi
@@ -93,16 +104,34 @@ has_vip() {
 }
 
 up() {
-	[ "$dry" = yes ] || mkdir -p "$state"
+	if [ "$dry" = no ]; then
+		mkdir -p "$state"
+		# What fails half-way is put back: a node without the address is none, and its ARP settings would stay for ever.
+		trap undo EXIT
+		trap 'exit 1' HUP INT TERM
+	fi
 	# First: the address must never be on lo while ARP would tell of it.
 	for part in all lo; do
 		set_key "$part/arp_ignore" 1
 		set_key "$part/arp_announce" 2
 	done
 	if [ "$dry" = yes ] || ! has_vip; then
-		run ip address add "$vip/32" dev lo scope global
 		[ "$dry" = yes ] || : >"$file.$vip"
+		run ip address add "$vip/32" dev lo scope global
 	fi
+	trap - EXIT HUP INT TERM
+}
+
+# undo ends an up that has failed, with its status.
+undo() {
+	status=$?
+	trap - EXIT HUP INT TERM
+	set +e
+	has_vip || rm -f "$file.$vip"
+	restore
+	echo "realserver: up failed; the settings are as they were" >&2
+	[ "$status" != 0 ] || status=1
+	exit "$status"
 }
 
 down() {
@@ -110,13 +139,21 @@ down() {
 		run ip address del "$vip/32" dev lo
 	fi
 	[ "$dry" = yes ] || rm -f "$file.$vip"
+	restore
+}
+
+# restore puts the settings back, unless a virtual address still needs them. What cannot be put back is tried again by
+# the next down.
+restore() {
 	for other in "$file".*; do
-		[ ! -e "$other" ] || return 0 # another virtual address still needs the settings
+		[ ! -e "$other" ] || return 0
 	done
 	[ -e "$file" ] || return 0
+	failed=0
 	while read -r key was; do
-		write_key "$key" "$was"
+		write_key "$key" "$was" || failed=1
 	done <"$file"
+	[ "$failed" = 0 ] || return 1
 	[ "$dry" = yes ] || rm -f "$file"
 }
 
