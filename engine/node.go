@@ -291,9 +291,7 @@ func (n *Node) closeClients(ctx context.Context, d Drain) {
 			if done[i] {
 				continue
 			}
-			next, err := ask(ctx, l, func(s *shard.Shard) uint32 {
-				return s.EndSome(slots[i], share, session.CloseServiceLeaves, "the node is stopping, come back")
-			})
+			next, err := endSome(ctx, l, slots[i], share)
 			if err != nil {
 				return
 			}
@@ -304,6 +302,27 @@ func (n *Node) closeClients(ctx context.Context, d Drain) {
 		}
 		if left > 0 && !pause(ctx, d.Interval) {
 			return
+		}
+	}
+}
+
+// endSome closes clients of a loop, step by step, and returns the slot to go on from.
+func endSome(ctx context.Context, l *loop, slot uint32, n int) (uint32, error) {
+	type part struct {
+		ended int
+		next  uint32
+	}
+	for {
+		got, err := ask(ctx, l, func(s *shard.Shard) part {
+			ended, next := s.EndSome(slot, n, session.CloseServiceLeaves, "the node is stopping, come back")
+			return part{ended, next}
+		})
+		if err != nil {
+			return slot, err
+		}
+		n -= got.ended
+		if slot = got.next; slot == 0 || n <= 0 {
+			return slot, nil
 		}
 	}
 }

@@ -24,6 +24,7 @@ type project struct {
 	pushes   atomic.Pointer[rate.Limiter]
 	senders  atomic.Pointer[senders]
 	reports  reports
+	inquiry  inquiry
 
 	accepted atomic.Uint64 // pushes
 	expired  atomic.Uint64 // pushes that were too old when they came from the bus
@@ -42,7 +43,7 @@ func (n *Node) SetProjects(list []Project) {
 	for _, conf := range list {
 		p := (*old)[conf.Name]
 		if p == nil {
-			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), share: n.budget.Share(shard.Allowance)}
+			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), share: n.budget.Share(shard.Allowance), inquiry: newInquiry()}
 		}
 		p.configure(conf)
 		settings := p.settings.Load()

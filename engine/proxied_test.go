@@ -24,12 +24,14 @@ func (n testNode) sessionAddresses(t *testing.T) (all []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	page, err := n.Sessions(ctx, shard.SessionQuery{Project: "shop", Limit: 1000})
+	_, err := n.Sessions(ctx, shard.SessionQuery{Project: "shop", Limit: 1000}, func(page []shard.SessionInfo) error {
+		for _, s := range page {
+			all = append(all, s.Address)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, s := range page.Sessions {
-		all = append(all, s.Address)
 	}
 	return all
 }

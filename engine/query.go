@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"stentor/engine/shard"
 )
@@ -23,41 +22,124 @@ func ask[T any](ctx context.Context, l *loop, f func(*shard.Shard) T) (T, error)
 	}
 }
 
-// Sessions lists sessions, page by page, over all shards. Sessions that come and go meanwhile may be missed or seen.
-func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery) (shard.SessionPage, error) {
-	index, slot := 0, uint32(0)
-	if q.After != "" {
-		if _, err := fmt.Sscanf(q.After, "%d.%d", &index, &slot); err != nil || index < 0 || index >= len(n.loops) {
-			return shard.SessionPage{}, shard.ErrCursor
-		}
+const (
+	// stepTimeout is how long a step of a query may wait for its turn and its loop.
+	stepTimeout = 5 * time.Second
+	// stepRest is how many times a step's own time passes before the next one of the same project: queries of a
+	// project have a quarter of a loop's time, and of a busy loop's a tenth with all others.
+	stepRest = 3
+)
+
+// inquiry is the turn of a project's queries: its steps go one at a time.
+type inquiry struct {
+	turn   chan struct{} // holds a value while a step goes on
+	rested time.Time     // when the next may begin
+}
+
+func newInquiry() inquiry { return inquiry{turn: make(chan struct{}, 1)} }
+
+// step has a shard carry out one step of a query of p, in p's turn and behind the loop's deliveries. The turn ends in the
+// loop: who gives up waiting leaves nothing behind that the next step would be added to.
+func step[T any](ctx context.Context, p *project, l *loop, f func(*shard.Shard) T) (T, error) {
+	var none T
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	select {
+	case p.inquiry.turn <- struct{}{}:
+	case <-ctx.Done():
+		return none, ctx.Err()
 	}
-	if q.ID != "" {
-		return n.session(ctx, q)
+	if rest := time.Until(p.inquiry.rested); rest > 0 && !pause(ctx, rest) {
+		<-p.inquiry.turn
+		return none, ctx.Err()
+	}
+	answer := make(chan T, 1)
+	l.shard.Ask(func() {
+		begun := time.Now()
+		defer func() {
+			now := time.Now()
+			p.inquiry.rested = now.Add(stepRest * now.Sub(begun))
+			<-p.inquiry.turn
+		}()
+		if ctx.Err() == nil {
+			answer <- f(l.shard)
+		}
+	})
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// sessionsFrom is where a listing of sessions goes on.
+type sessionsFrom struct {
+	loop  int
+	place shard.Place
+}
+
+// String is the cursor of a page.
+func (f sessionsFrom) String() string {
+	return fmt.Sprintf("%d.%d.%d.%d", f.loop, f.place.Slot, f.place.Gen, f.place.Since)
+}
+
+func (n *Node) parseCursor(text string) (f sessionsFrom, err error) {
+	if text == "" {
+		return f, nil
+	}
+	_, err = fmt.Sscanf(text, "%d.%d.%d.%d", &f.loop, &f.place.Slot, &f.place.Gen, &f.place.Since)
+	if err != nil || f.loop < 0 || f.loop >= len(n.loops) || f.String() != text {
+		return f, shard.ErrCursor
+	}
+	return f, nil
+}
+
+// Sessions lists sessions over all shards: emit gets what each step found, some dozens at most, and next is the cursor
+// to go on from, "" at the end. Sessions that come and go meanwhile may be missed, or seen twice. An error of emit ends the
+// listing behind what it got. With an error next says where the listing stands.
+func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery, emit func([]shard.SessionInfo) error) (next string, err error) {
+	from, err := n.parseCursor(q.After)
+	if err != nil {
+		return "", err
+	}
+	p := n.project(q.Project)
+	switch {
+	case p == nil:
+		return "", nil
+	case q.ID != "":
+		return "", n.session(ctx, p, q, emit)
 	}
 	type part struct {
 		page []shard.SessionInfo
-		next uint32
+		next shard.Place
 	}
-	page := []shard.SessionInfo{}
-	for ; index < len(n.loops); index, slot = index+1, 0 {
-		for first := true; first || slot != 0; first = false {
-			got, err := ask(ctx, n.loops[index], func(s *shard.Shard) part {
-				page, next := s.Sessions(&q, slot, page)
-				return part{page, next}
-			})
-			if err != nil {
-				return shard.SessionPage{}, err
+	for from.loop < len(n.loops) {
+		if q.Limit == 0 {
+			return from.String(), nil
+		}
+		got, err := step(ctx, p, n.loops[from.loop], func(s *shard.Shard) part {
+			page, next := s.Sessions(&q, from.place)
+			return part{page, next}
+		})
+		if err != nil {
+			return from.String(), err
+		}
+		if from.place = got.next; from.place == (shard.Place{}) {
+			from.loop++
+		}
+		q.Limit -= len(got.page)
+		if len(got.page) == 0 {
+			continue
+		}
+		if err := emit(got.page); err != nil {
+			if from.loop == len(n.loops) {
+				return "", err
 			}
-			page, slot = got.page, got.next
-			if len(page) == q.Limit && (slot != 0 || index+1 < len(n.loops)) {
-				if slot == 0 {
-					index++
-				}
-				return shard.SessionPage{Sessions: page, Next: fmt.Sprintf("%d.%d", index, slot)}, nil
-			}
+			return from.String(), err
 		}
 	}
-	return shard.SessionPage{Sessions: page}, nil
+	return "", nil
 }
 
 // find is the loop that a session is on.
@@ -69,85 +151,135 @@ func (n *Node) find(session string) (*loop, shard.Ref) {
 	return n.loops[index], ref
 }
 
-func (n *Node) session(ctx context.Context, q shard.SessionQuery) (shard.SessionPage, error) {
-	page := shard.SessionPage{Sessions: []shard.SessionInfo{}}
+func (n *Node) session(ctx context.Context, p *project, q shard.SessionQuery, emit func([]shard.SessionInfo) error) error {
 	l, ref := n.find(q.ID)
 	if l == nil {
-		return page, nil
+		return nil
 	}
-	got, err := ask(ctx, l, func(s *shard.Shard) []shard.SessionInfo {
+	got, err := step(ctx, p, l, func(s *shard.Shard) []shard.SessionInfo {
 		if info, ok := s.Session(q.Project, ref); ok {
 			return []shard.SessionInfo{info}
 		}
 		return nil
 	})
-	page.Sessions = append(page.Sessions, got...)
-	return page, err
+	if err != nil || len(got) == 0 {
+		return err
+	}
+	return emit(got)
 }
 
 // Kick closes a session and reports whether there was one.
 func (n *Node) Kick(ctx context.Context, project, session string) (bool, error) {
+	p := n.project(project)
 	l, ref := n.find(session)
-	if l == nil {
+	if l == nil || p == nil {
 		return false, nil
 	}
-	return ask(ctx, l, func(s *shard.Shard) bool { return s.Kick(project, ref) })
+	found, err := n.kick(ctx, p, l, []shard.Ref{ref})
+	return found > 0, err
 }
 
-// KickUser closes all sessions that a user has now and returns how many that were. A client that comes back at once, on
-// another loop, is not met again: the sessions of all loops are looked up before the first is closed.
+// kick closes sessions of one loop, step by step.
+func (n *Node) kick(ctx context.Context, p *project, l *loop, all []shard.Ref) (found int, err error) {
+	type part struct {
+		n    int
+		rest []shard.Ref
+	}
+	for len(all) > 0 {
+		got, err := step(ctx, p, l, func(s *shard.Shard) part {
+			n, rest := s.Kick(p.name, all)
+			return part{n, rest}
+		})
+		if err != nil {
+			return found, err
+		}
+		found += got.n
+		all = got.rest
+	}
+	return found, nil
+}
+
+// KickUser closes all sessions that a user has now and returns how many that were, with an error too. A client that comes
+// back at once, on another loop, is not met again: the sessions of all loops are looked up before the first is closed.
 func (n *Node) KickUser(ctx context.Context, project, user string) (int, error) {
+	p := n.project(project)
+	if p == nil {
+		return 0, nil
+	}
+	type part struct {
+		page []shard.Ref
+		next shard.Place
+	}
 	found := make([][]shard.Ref, len(n.loops))
 	for i, l := range n.loops {
-		var err error
-		if found[i], err = ask(ctx, l, func(s *shard.Shard) []shard.Ref { return s.UserSessions(project, user) }); err != nil {
-			return 0, err
+		for from, first := (shard.Place{}), true; first || from != (shard.Place{}); first = false {
+			got, err := step(ctx, p, l, func(s *shard.Shard) part {
+				page, next := s.UserSessions(project, user, from)
+				return part{page, next}
+			})
+			if err != nil {
+				return 0, err
+			}
+			found[i] = append(found[i], got.page...)
+			from = got.next
 		}
 	}
 	all := 0
 	for i, l := range n.loops {
-		if len(found[i]) == 0 {
-			continue
-		}
-		some, err := ask(ctx, l, func(s *shard.Shard) (n int) {
-			for _, r := range found[i] {
-				if s.Kick(project, r) {
-					n++
-				}
-			}
-			return n
-		})
+		some, err := n.kick(ctx, p, l, found[i])
+		all += some
 		if err != nil {
 			return all, err
 		}
-		all += some
 	}
 	return all, nil
 }
 
-// Destinations lists what is subscribed to in a project, in order of the names.
-func (n *Node) Destinations(ctx context.Context, project string) ([]shard.DestinationInfo, error) {
-	merged := map[string]*shard.DestinationInfo{}
-	for _, l := range n.loops {
-		some, err := ask(ctx, l, func(s *shard.Shard) []shard.DestinationInfo { return s.Destinations(project) })
+// Destinations lists what is subscribed to in a project in order of the names, each with its counts of all shards: emit
+// gets them in parts, and more says whether some may follow the last. An error of emit ends the listing behind what it
+// got.
+func (n *Node) Destinations(ctx context.Context, q shard.DestinationQuery, emit func([]shard.DestinationInfo) error) (more bool, err error) {
+	p := n.project(q.Project)
+	if p == nil {
+		return false, nil
+	}
+	m := merge{feeds: make([]feed, len(n.loops))}
+	for i, l := range n.loops {
+		m.feeds[i] = feed{next: func(after string, limit int) ([]shard.DestinationInfo, bool, error) {
+			return n.destinations(ctx, p, l, q, after, limit)
+		}, after: q.After, more: true}
+	}
+	for q.Limit != 0 {
+		page, more, err := m.page(q.Limit)
 		if err != nil {
-			return nil, err
+			return true, err
 		}
-		for _, d := range some {
-			if m := merged[d.Destination]; m != nil {
-				m.Subscriptions += d.Subscriptions
-				m.Detached += d.Detached
-			} else {
-				merged[d.Destination] = &d
+		if q.Limit > 0 {
+			q.Limit -= len(page)
+		}
+		if len(page) > 0 {
+			if err := emit(page); err != nil {
+				return more, err
 			}
 		}
+		if !more {
+			return false, nil
+		}
 	}
-	all := make([]shard.DestinationInfo, 0, len(merged))
-	for _, d := range merged {
-		all = append(all, *d)
+	return true, nil
+}
+
+func (n *Node) destinations(ctx context.Context, p *project, l *loop, q shard.DestinationQuery, after string, limit int) ([]shard.DestinationInfo, bool, error) {
+	q.After, q.Limit = after, limit
+	type part struct {
+		page []shard.DestinationInfo
+		more bool
 	}
-	slices.SortFunc(all, func(a, b shard.DestinationInfo) int { return cmp.Compare(a.Destination, b.Destination) })
-	return all, nil
+	got, err := step(ctx, p, l, func(s *shard.Shard) part {
+		page, more := s.Destinations(&q)
+		return part{page, more}
+	})
+	return got.page, got.more, err
 }
 
 // ErrDraining is why a node that is stopping is not ready.
@@ -164,13 +296,11 @@ func (n *Node) Ready() error {
 	return n.bus.Behind()
 }
 
-// Counts tells what a project has and did on this node, and how many pushes it took from the bus.
-func (n *Node) Counts(ctx context.Context, project string) (all shard.ProjectCounts, pushes uint64, err error) {
+// Counts tells what a project has and did on this node, and how many pushes it took from the bus. The counts are kept:
+// no loop is asked.
+func (n *Node) Counts(project string) (all shard.ProjectCounts, pushes uint64) {
 	for _, l := range n.loops {
-		some, err := ask(ctx, l, func(s *shard.Shard) shard.ProjectCounts { return s.Counts(project) })
-		if err != nil {
-			return all, 0, err
-		}
+		some := l.shard.Counts(project)
 		all.Sessions += some.Sessions
 		all.Subscriptions += some.Subscriptions
 		all.Deliveries += some.Deliveries
@@ -178,5 +308,5 @@ func (n *Node) Counts(ctx context.Context, project string) (all shard.ProjectCou
 	if p := n.project(project); p != nil {
 		pushes = p.accepted.Load()
 	}
-	return all, pushes, nil
+	return all, pushes
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,7 +155,7 @@ func (s *Server) Request(ctx context.Context, method, path string, body []byte) 
 
 // Subscriptions returns how many subscriptions a destination has.
 func (s *Server) Subscriptions(ctx context.Context, destination string) (int, error) {
-	b, err := s.Request(ctx, http.MethodGet, "/v1/projects/"+Project+"/destinations", nil)
+	b, err := s.Request(ctx, http.MethodGet, "/v1/projects/"+Project+"/destinations?limit=1&prefix="+url.QueryEscape(destination), nil)
 	if err != nil {
 		return 0, err
 	}

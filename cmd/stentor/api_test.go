@@ -35,14 +35,14 @@ func (n *fakeNode) Publish(r *bus.Record, done func(bus.Position, error)) {
 	done(bus.Position{Epoch: 1, Offset: int64(len(n.records))}, n.err)
 }
 
-func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery) (shard.SessionPage, error) {
+func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([]shard.SessionInfo) error) (string, error) {
 	n.query = q
 	since := time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)
 	if q.After == "" {
-		return shard.SessionPage{Next: "next-page", Sessions: []shard.SessionInfo{{ID: "s1", User: "ann\x1b[2J", Address: "192.0.2.1", Since: since, Version: "1.2", Buffered: 7,
-			Subscriptions: []shard.SubscriptionInfo{{ID: "1", Destination: "/topic/demo/a", Behind: 2}, {ID: "2", Destination: "/user/queue/b", Behind: 3}}}}}, nil
+		return "next-page", emit([]shard.SessionInfo{{ID: "s1", User: "ann\x1b[2J", Address: "192.0.2.1", Since: since, Version: "1.2", Buffered: 7,
+			Subscriptions: []shard.SubscriptionInfo{{ID: "1", Destination: "/topic/demo/a", Behind: 2}, {ID: "2", Destination: "/user/queue/b", Behind: 3}}}})
 	}
-	return shard.SessionPage{Sessions: []shard.SessionInfo{{ID: "s2", Address: "192.0.2.2", Since: since, Version: "1.0"}}}, nil
+	return "", emit([]shard.SessionInfo{{ID: "s2", Address: "192.0.2.2", Since: since, Version: "1.0"}})
 }
 
 func (n *fakeNode) Kick(_ context.Context, project, session string) (bool, error) {

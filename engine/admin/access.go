@@ -38,6 +38,16 @@ func (a *api) known(r *http.Request) (string, *problem) {
 	return key, nil
 }
 
+// owner is whose key a request has, that known let pass.
+func (a *api) owner(r *http.Request) string {
+	if c := connOf(r.Context()); c != nil {
+		return c.owner
+	}
+	key, _ := bearer(r)
+	owner, _ := a.o.Projects.Owner(key)
+	return owner
+}
+
 // allowed lets project's own keys and the admin's pass. Whether a project exists is told to the admin alone.
 func (a *api) allowed(key, project string) *problem {
 	switch {

@@ -27,9 +27,12 @@ type fakeNode struct {
 	ids     map[string]bus.Position
 	publish func(r *bus.Record, done func(bus.Position, error)) bool // true when it took care of r
 	query   shard.SessionQuery
-	err     error // of everything but Publish
-	ready   error
-	panics  bool
+	// sessions answers in place of two sessions.
+	sessions     func(emit func([]shard.SessionInfo) error) (string, error)
+	destinations shard.DestinationQuery
+	err          error // of everything but Publish
+	ready        error
+	panics       bool
 }
 
 func (n *fakeNode) Publish(r *bus.Record, done func(bus.Position, error)) {
@@ -47,16 +50,19 @@ func (n *fakeNode) Publish(r *bus.Record, done func(bus.Position, error)) {
 	done(pos, nil)
 }
 
-func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery) (shard.SessionPage, error) {
+func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([]shard.SessionInfo) error) (string, error) {
 	n.query = q
-	if n.err != nil {
-		return shard.SessionPage{}, n.err
+	if n.sessions != nil {
+		return n.sessions(emit)
 	}
-	return shard.SessionPage{Next: "c1", Sessions: []shard.SessionInfo{
+	if n.err != nil {
+		return "", n.err
+	}
+	return "c1", emit([]shard.SessionInfo{
 		{ID: "s1", User: "ann", Address: "203.0.113.7", Since: time.Unix(1e9, 0).UTC(), Version: "1.2",
 			Subscriptions: []shard.SubscriptionInfo{{ID: "sub-0", Destination: "/topic/shop/all", Ack: "auto", Behind: 3, Dropped: 1}}, Buffered: 7},
 		{ID: "s2"},
-	}}, nil
+	})
 }
 
 func (n *fakeNode) Kick(_ context.Context, _, session string) (bool, error) {
@@ -67,13 +73,29 @@ func (n *fakeNode) KickUser(_ context.Context, _, user string) (int, error) {
 	return map[string]int{"ann": 2, "a/b": 1}[user], n.err
 }
 
-func (n *fakeNode) Destinations(context.Context, string) ([]shard.DestinationInfo, error) {
-	return []shard.DestinationInfo{{Destination: "/topic/shop/b", Subscriptions: 1}, {Destination: "/topic/shop/*", Pattern: true, Subscriptions: 1},
-		{Destination: "/topic/shop/all", Subscriptions: 9, Detached: 2}}, n.err
+func (n *fakeNode) Destinations(_ context.Context, q shard.DestinationQuery, emit func([]shard.DestinationInfo) error) (bool, error) {
+	n.destinations = q
+	if n.err != nil {
+		return false, n.err
+	}
+	for _, one := range []shard.DestinationInfo{{Destination: "/topic/shop/*", Pattern: true, Subscriptions: 1},
+		{Destination: "/topic/shop/all", Subscriptions: 9, Detached: 2}, {Destination: "/topic/shop/b", Subscriptions: 1}} {
+		if !strings.HasPrefix(one.Destination, q.Prefix) || one.Destination <= q.After {
+			continue
+		}
+		if q.Limit == 0 {
+			return true, nil
+		}
+		q.Limit--
+		if err := emit([]shard.DestinationInfo{one}); err != nil {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
-func (n *fakeNode) Stats(context.Context, string) (Stats, error) {
-	return Stats{Sessions: 3, Subscriptions: 4, Pushes: 5, Deliveries: 6}, n.err
+func (n *fakeNode) Stats(string) Stats {
+	return Stats{Sessions: 3, Subscriptions: 4, Pushes: 5, Deliveries: 6}
 }
 
 func (n *fakeNode) Delivery(_, id string) (Delivery, bool) {

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -21,8 +20,6 @@ const (
 	defaultPublishTimeout = 5 * time.Second
 	// nodeTimeout bounds the wait for the event loops in everything but a push.
 	nodeTimeout = 5 * time.Second
-	// listings is how many answers that grow with the node (sessions, destinations, metrics) are made at a time.
-	listings = 8
 	// memoryOfBatches is how many of the largest bodies all requests together may hold at a time, unless it is said.
 	memoryOfBatches = 8
 )
@@ -53,9 +50,8 @@ type Options struct {
 type api struct {
 	o       Options
 	metrics *metrics
-	memory  *shares       // bytes of bodies, by the key's owner
-	slots   chan struct{} // holds one value for each listing under way
-	warned  atomic.Int64  // unix second of the last warning about the node
+	memory  *shares      // bytes of bodies and listings, by the key's owner
+	warned  atomic.Int64 // unix second of the last warning about the node
 }
 
 // handler is a route's own part: it answers, or returns the problem to answer with.
@@ -81,7 +77,7 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &api{o: o, metrics: newMetrics(o.Registerer), slots: make(chan struct{}, listings)}
+	a := &api{o: o, metrics: newMetrics(o.Registerer)}
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = memoryOfBatches * max(o.BatchBytes, a.pushBody())
 	}
@@ -180,21 +176,6 @@ func (a *api) misdirected(r *http.Request) *problem {
 		return nil
 	}
 	return newProblem(http.StatusForbidden, codeForbidden, "%s is no name of this server, which a web page may have pointed at it: use its address, or add the name to listen.names", quote(r.Host))
-}
-
-// listing lets only a few of these requests work at a time; the others wait their turn, but not for long.
-func (a *api) listing(h func(http.ResponseWriter, *http.Request, string) *problem) func(http.ResponseWriter, *http.Request, string) *problem {
-	return func(w http.ResponseWriter, r *http.Request, project string) *problem {
-		ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
-		defer cancel()
-		select {
-		case a.slots <- struct{}{}:
-			defer func() { <-a.slots }()
-			return h(w, r, project)
-		case <-ctx.Done():
-			return newProblem(http.StatusServiceUnavailable, codeBusy, "too many lists are asked for at a time: try again after Retry-After seconds")
-		}
-	}
 }
 
 // nodeProblem says what an error of the node means, and logs those that this package does not know, at most one a

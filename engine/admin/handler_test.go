@@ -50,19 +50,29 @@ func TestKick(t *testing.T) {
 
 func TestDestinations(t *testing.T) {
 	h, _, _ := newTest(t, nil)
-	const list = `{"destinations":[{"destination":"/topic/shop/all","subscriptions":9,"detached":2},` +
-		`{"destination":"/topic/shop/*","pattern":true,"subscriptions":1,"detached":0},{"destination":"/topic/shop/b","subscriptions":1,"detached":0}],"total":3}` + "\n"
+	const (
+		pattern = `{"destination":"/topic/shop/*","pattern":true,"subscriptions":1,"detached":0}`
+		all     = `{"destination":"/topic/shop/all","subscriptions":9,"detached":2}`
+		b       = `{"destination":"/topic/shop/b","subscriptions":1,"detached":0}`
+	)
 	for query, want := range map[string]string{
-		"":                        list,
-		"?limit=1":                `{"destinations":[{"destination":"/topic/shop/all","subscriptions":9,"detached":2}],"total":3}` + "\n",
-		"?prefix=/topic/shop/b":   `{"destinations":[{"destination":"/topic/shop/b","subscriptions":1,"detached":0}],"total":1}` + "\n",
-		"?prefix=x":               `{"destinations":[],"total":0}` + "\n",
-		"?limit=10000&prefix=%2F": list,
+		"":                                     `{"destinations":[` + pattern + "," + all + "," + b + "]}\n",
+		"?limit=1":                             `{"destinations":[` + pattern + `],"next":"/topic/shop/*"}` + "\n",
+		"?after=/topic/shop/*":                 `{"destinations":[` + all + "," + b + "]}\n",
+		"?limit=2&after=/topic/shop/*":         `{"destinations":[` + all + "," + b + "]}\n",
+		"?prefix=/topic/shop/b":                `{"destinations":[` + b + "]}\n",
+		"?prefix=x":                            `{"destinations":[]}` + "\n",
+		"?limit=10000&prefix=%2F&order=name":   `{"destinations":[` + pattern + "," + all + "," + b + "]}\n",
+		"?order=subscriptions":                 `{"destinations":[` + all + "," + pattern + "," + b + `],"total":3}` + "\n",
+		"?order=subscriptions&limit=2":         `{"destinations":[` + all + "," + pattern + `],"total":3}` + "\n",
+		"?order=subscriptions&prefix=/topic/x": `{"destinations":[],"total":0}` + "\n",
 	} {
 		if w := do(h, request("GET", "/v1/projects/shop/destinations"+query, "")); w.Code != 200 || w.Body.String() != want {
 			t.Errorf("%s: %d %s", query, w.Code, w.Body)
 		}
 	}
+	wantProblem(t, do(h, request("GET", "/v1/projects/shop/destinations?order=age", "")), 400, codeField, "name or subscriptions")
+	wantProblem(t, do(h, request("GET", "/v1/projects/shop/destinations?order=subscriptions&after=a", "")), 400, codeField, "after goes with")
 	wantProblem(t, do(h, request("GET", "/v1/projects/shop/destinations?limit=10001", "")), 400, codeField, "limit")
 	wantProblem(t, do(h, request("GET", "/v1/projects/shop/destinations?prefx=a", "")), 400, codeField, "did you mean prefix?")
 }
@@ -87,7 +97,7 @@ func TestNodeErrors(t *testing.T) {
 		{bus.ErrClosed, 503, codeStopping},
 		{errors.New("a secret of the node"), 503, codeUnavailable},
 	}
-	requests := [][2]string{{"GET", "sessions"}, {"GET", "destinations"}, {"GET", "stats"}, {"DELETE", "sessions/s1"}, {"DELETE", "users/ann/sessions"}}
+	requests := [][2]string{{"GET", "sessions"}, {"GET", "destinations"}, {"GET", "destinations?order=subscriptions"}, {"DELETE", "sessions/s1"}, {"DELETE", "users/ann/sessions"}}
 	h, node, _ := newTest(t, nil)
 	for _, test := range tests {
 		node.err = test.err
@@ -181,21 +191,6 @@ stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push",sta
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push",status="200"} 1`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-}
-
-// TestListingSlots fills every slot: a listing whose client gives up while it waits is answered 503.
-func TestListingSlots(t *testing.T) {
-	a := &api{o: Options{Log: discard}, metrics: newMetrics(nil), slots: make(chan struct{}, 1)}
-	a.slots <- struct{}{}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	list := a.around("list", func(w http.ResponseWriter, r *http.Request) *problem {
-		return a.listing(func(http.ResponseWriter, *http.Request, string) *problem {
-			t.Error("it ran")
-			return nil
-		})(w, r, "shop")
-	})
-	wantProblem(t, do(list, request("GET", "/", "").WithContext(ctx)), 503, codeBusy, "lists")
 }
 
 // TestNames: a server with names answers no page that has another one point at it.

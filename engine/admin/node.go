@@ -13,14 +13,18 @@ type Node interface {
 	// Publish is bus.Bus: a record whose ID is still in the history answers the first one's position and
 	// delivers nothing.
 	Publish(r *bus.Record, done func(bus.Position, error))
-	// Sessions answers shard.ErrCursor when the query's After is no cursor that it gave.
-	Sessions(ctx context.Context, q shard.SessionQuery) (shard.SessionPage, error)
+	// Sessions has emit get what is found, part by part, and returns the cursor to go on from, "" at the end. An error
+	// of emit ends it and is returned. It answers shard.ErrCursor when the query's After is no cursor that it gave.
+	Sessions(ctx context.Context, q shard.SessionQuery, emit func([]shard.SessionInfo) error) (next string, err error)
 	// Kick closes one session and says whether it was there.
 	Kick(ctx context.Context, project, session string) (bool, error)
-	// KickUser closes the sessions of a user and says how many they were.
+	// KickUser closes the sessions of a user and says how many they were, with an error too.
 	KickUser(ctx context.Context, project, user string) (int, error)
-	Destinations(ctx context.Context, project string) ([]shard.DestinationInfo, error)
-	Stats(ctx context.Context, project string) (Stats, error)
+	// Destinations has emit get what is subscribed to, part by part in order of the names, and says whether more may
+	// follow. An error of emit ends it and is returned.
+	Destinations(ctx context.Context, q shard.DestinationQuery, emit func([]shard.DestinationInfo) error) (more bool, err error)
+	// Stats does not wait for anything.
+	Stats(project string) Stats
 	// Delivery tells what became of a push, while its report is kept.
 	Delivery(project, id string) (Delivery, bool)
 	// Ready returns nil, or why this node wants no new clients.

@@ -182,6 +182,9 @@ func TestDescription(t *testing.T) {
 			if p["in"] == "query" {
 				r := op.request(t, "", "")
 				value := "1" // good as a name and as a number
+				if enum, ok := p["schema"].(map[string]any)["enum"].([]any); ok {
+					value = enum[0].(string)
+				}
 				r.URL.RawQuery = url.Values{p["name"].(string): {value}}.Encode()
 				if w := do(h, r); w.Code != 200 {
 					t.Errorf("%s %s?%s: %d %s", op.method, op.path, r.URL.RawQuery, w.Code, w.Body)
@@ -257,6 +260,11 @@ func TestDescribedErrors(t *testing.T) {
 		try(func(_ *fakeNode, _ *Options, r *http.Request) { // its project has all the connections that it may have
 			c := &conn{home: &conns{keyed: newTestShares(2, 1)}}
 			c.home.keyed.take("shop", 1)
+			*r = *r.WithContext(context.WithValue(r.Context(), connKey{}, c))
+		})
+		try(func(_ *fakeNode, _ *Options, r *http.Request) { // others have all of them
+			c := &conn{home: &conns{keyed: newTestShares(2, 1)}}
+			c.home.keyed.take("chat", 2)
 			*r = *r.WithContext(context.WithValue(r.Context(), connKey{}, c))
 		})
 		try(header("Authorization", ""))

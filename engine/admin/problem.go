@@ -123,12 +123,17 @@ func encode(v any) []byte {
 
 func writeBody(w http.ResponseWriter, status int, media string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", media)
+	setHeader(h, media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone: nobody is left to tell
+}
+
+// setHeader sets what every answer's header has.
+func setHeader(h http.Header, media string) {
+	h.Set("Content-Type", media)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 // quote shows what a caller sent, cut to a length that fits into a sentence.

@@ -1,14 +1,15 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"stentor/engine/shard"
 )
@@ -18,6 +19,7 @@ const (
 	maxSessions         = 1000
 	defaultDestinations = 1000
 	maxDestinations     = 10000
+	maxLeaders          = 1000
 )
 
 // sessions answers GET /v1/projects/{project}/sessions.
@@ -30,26 +32,49 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 	if p != nil {
 		return p
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
-	defer cancel()
-	page, err := a.o.Node.Sessions(ctx, shard.SessionQuery{Project: project, User: q.Get("user"), Destination: q.Get("destination"),
-		ID: q.Get("id"), After: q.Get("after"), Limit: limit})
+	out := newStream(w, `{"sessions":[`)
+	next, err := a.o.Node.Sessions(r.Context(), shard.SessionQuery{Project: project, User: q.Get("user"), Destination: q.Get("destination"),
+		ID: q.Get("id"), After: q.Get("after"), Limit: limit}, func(some []shard.SessionInfo) error {
+		for i := range some {
+			out.session(&some[i])
+		}
+		return out.full()
+	})
 	if errors.Is(err, shard.ErrCursor) {
 		return badField("after is %s, which no page gave: send the next of a page before, or leave it out for the first", quote(q.Get("after")))
 	}
-	if err != nil {
-		return a.waitProblem(err, project)
+	if p := a.broken(out, err, project); p != nil {
+		return p
 	}
-	if page.Sessions == nil {
-		page.Sessions = []shard.SessionInfo{}
-	}
-	for i := range page.Sessions {
-		if s := &page.Sessions[i]; s.Subscriptions == nil {
-			s.Subscriptions = []shard.SubscriptionInfo{}
-		}
-	}
-	writeJSON(w, page)
+	out.next(next)
 	return nil
+}
+
+// sessionHead is a session without what stands behind its subscriptions.
+type sessionHead struct {
+	ID      string    `json:"id"`
+	User    string    `json:"user,omitempty"`
+	Address string    `json:"address"`
+	Since   time.Time `json:"since"`
+	Version string    `json:"version"`
+}
+
+// session adds what the JSON of i is, subscription by subscription: it may be long.
+func (s *stream) session(i *shard.SessionInfo) {
+	s.item()
+	head := encode(sessionHead{i.ID, i.User, i.Address, i.Since, i.Version})
+	s.chunk = append(append(s.chunk, head[:len(head)-2]...), `,"subscriptions":[`...)
+	for n := range i.Subscriptions {
+		if n > 0 {
+			s.text(",")
+		}
+		s.value(&i.Subscriptions[n])
+	}
+	s.text("]")
+	if i.More > 0 {
+		s.text(`,"more_subscriptions":` + strconv.Itoa(i.More))
+	}
+	s.text(`,"buffered":` + strconv.Itoa(i.Buffered) + "}")
 }
 
 // kicked says how many sessions were closed.
@@ -77,27 +102,24 @@ func (a *api) kick(w http.ResponseWriter, r *http.Request, project string) *prob
 // kickUser answers DELETE /v1/projects/{project}/users/{user}/sessions. A user without sessions is no error: what was
 // asked for holds.
 func (a *api) kickUser(w http.ResponseWriter, r *http.Request, project string) *problem {
-	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
-	defer cancel()
 	user := r.PathValue("user")
-	n, err := a.o.Node.KickUser(ctx, project, user)
+	n, err := a.o.Node.KickUser(r.Context(), project, user)
 	if err != nil {
-		return a.waitProblem(err, project)
+		p := a.waitProblem(err, project)
+		if n > 0 {
+			a.o.Log.Info("user kicked in part", "project", project, "user", user, "sessions", n)
+			p.Detail = fmt.Sprintf("%d sessions were closed, and then: %s", n, p.Detail)
+		}
+		return p
 	}
 	a.o.Log.Info("user kicked", "project", project, "user", user, "sessions", n)
 	writeJSON(w, kicked{n})
 	return nil
 }
 
-// destinationList is what /destinations answers: the most subscribed ones, and how many there are in all.
-type destinationList struct {
-	Destinations []shard.DestinationInfo `json:"destinations"`
-	Total        int                     `json:"total"`
-}
-
 // destinations answers GET /v1/projects/{project}/destinations.
 func (a *api) destinations(w http.ResponseWriter, r *http.Request, project string) *problem {
-	q, p := query(r, "prefix", "limit")
+	q, p := query(r, "prefix", "after", "order", "limit")
 	if p != nil {
 		return p
 	}
@@ -105,35 +127,67 @@ func (a *api) destinations(w http.ResponseWriter, r *http.Request, project strin
 	if p != nil {
 		return p
 	}
+	asked := shard.DestinationQuery{Project: project, Prefix: q.Get("prefix"), After: q.Get("after"), Limit: limit}
+	switch order := q.Get("order"); order {
+	case "", "name":
+		return a.byName(w, r, asked)
+	case "subscriptions":
+		if asked.After != "" {
+			return badField("after goes with order=name: the most subscribed destinations are one page")
+		}
+		return a.bySubscriptions(w, r, asked)
+	default:
+		return badField("order is %s: send name or subscriptions", quote(order))
+	}
+}
+
+// byName lists destinations in order of their names, page by page.
+func (a *api) byName(w http.ResponseWriter, r *http.Request, q shard.DestinationQuery) *problem {
+	out := newStream(w, `{"destinations":[`)
+	last := q.After
+	more, err := a.o.Node.Destinations(r.Context(), q, func(some []shard.DestinationInfo) error {
+		for i := range some {
+			out.item()
+			out.value(&some[i])
+		}
+		last = some[len(some)-1].Destination
+		return out.full()
+	})
+	if p := a.broken(out, err, q.Project); p != nil {
+		return p
+	}
+	if !more {
+		last = ""
+	}
+	out.next(last)
+	return nil
+}
+
+// bySubscriptions lists the most subscribed destinations, the first of them first, and tells how many there are. All are
+// looked at; no more than those are held.
+func (a *api) bySubscriptions(w http.ResponseWriter, r *http.Request, q shard.DestinationQuery) *problem {
+	top := leaders{limit: min(q.Limit, maxLeaders)}
+	q.Limit = -1
 	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
 	defer cancel()
-	all, err := a.o.Node.Destinations(ctx, project)
-	if err != nil {
-		return a.waitProblem(err, project)
+	if _, err := a.o.Node.Destinations(ctx, q, func(some []shard.DestinationInfo) error {
+		top.add(some)
+		return nil
+	}); err != nil {
+		return a.waitProblem(err, q.Project)
 	}
-	if prefix := q.Get("prefix"); prefix != "" {
-		all = slices.DeleteFunc(all, func(d shard.DestinationInfo) bool { return !strings.HasPrefix(d.Destination, prefix) })
+	out := newStream(w, `{"destinations":[`)
+	for _, one := range top.sorted() {
+		out.item()
+		out.value(&one)
 	}
-	slices.SortFunc(all, func(x, y shard.DestinationInfo) int {
-		return cmp.Or(cmp.Compare(y.Subscriptions, x.Subscriptions), strings.Compare(x.Destination, y.Destination))
-	})
-	list := destinationList{Destinations: all[:min(limit, len(all))], Total: len(all)}
-	if list.Destinations == nil {
-		list.Destinations = []shard.DestinationInfo{}
-	}
-	writeJSON(w, list)
+	out.end(`],"total":` + strconv.Itoa(top.total) + "}\n")
 	return nil
 }
 
 // stats answers GET /v1/projects/{project}/stats.
-func (a *api) stats(w http.ResponseWriter, r *http.Request, project string) *problem {
-	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
-	defer cancel()
-	s, err := a.o.Node.Stats(ctx, project)
-	if err != nil {
-		return a.waitProblem(err, project)
-	}
-	writeJSON(w, s)
+func (a *api) stats(w http.ResponseWriter, _ *http.Request, project string) *problem {
+	writeJSON(w, a.o.Node.Stats(project))
 	return nil
 }
 

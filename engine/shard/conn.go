@@ -142,7 +142,7 @@ func (s *Shard) depart(c *Conn) {
 		s.uncount(c)
 		p.pool.leave()
 		c.project, c.rights, c.user = nil, nil, ""
-		p.sessions--
+		p.counts.sessions.Add(-1)
 		s.stats.Sessions.Add(-1)
 		s.env.Leave(p.settings)
 		s.dropProject(p)

@@ -141,7 +141,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	s.uncount(c)
 	c.project = s.project(settings)
 	c.project.pool.enter()
-	c.project.sessions++
+	c.project.counts.sessions.Add(1)
 	s.stats.Sessions.Add(1)
 	s.rememberUser(c)
 	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least)

@@ -116,7 +116,7 @@ func (f *scratch) begin() {
 
 // sent counts a write of the scratch for p.
 func (s *Shard) sent(p *project) {
-	p.deliveries += uint64(s.frames.messages)
+	p.counts.deliveries.Add(uint64(s.frames.messages))
 	s.stats.Writes.Add(1)
 	s.stats.Deliveries.Add(uint64(s.frames.messages))
 }

@@ -11,8 +11,8 @@ import (
 const (
 	subCost     = int(unsafe.Sizeof(sub{})) + 8 // and its place in its log
 	idCost      = int(unsafe.Sizeof(subID{})) + int(unsafe.Sizeof(subKey{})) + 64
-	logCost     = int(unsafe.Sizeof(log{})) + 64
-	patternCost = 512 // who pays for it
+	logCost     = int(unsafe.Sizeof(log{})) + 64 + 16 // and its place among the names
+	patternCost = 512                                 // who pays for it
 	ackCost     = int(unsafe.Sizeof(bus.Position{}))
 )
 

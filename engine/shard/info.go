@@ -2,6 +2,7 @@ package shard
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type SessionInfo struct {
 	Since         time.Time          `json:"since"`
 	Version       string             `json:"version"`
 	Subscriptions []SubscriptionInfo `json:"subscriptions"`
+	// More is how many subscriptions it has beside these.
+	More int `json:"more_subscriptions,omitempty"`
 	// Buffered is how many bytes wait in the server for the client to read.
 	Buffered int `json:"buffered"`
 }
@@ -49,6 +52,16 @@ type SessionPage struct {
 	// Next is the cursor of the next page, "" on the last.
 	Next string `json:"next,omitempty"`
 }
+
+// DestinationQuery selects subscribed destinations and patterns of one project.
+type DestinationQuery struct {
+	Project string
+	Prefix  string // of the name
+	After   string // the name after which the listing begins; "" for the first
+	Limit   int    // the most that are returned; -1 for all
+}
+
+func (q *DestinationQuery) selects(name string) bool { return strings.HasPrefix(name, q.Prefix) }
 
 // DestinationInfo counts the subscriptions of one destination or pattern on this node.
 type DestinationInfo struct {

@@ -67,6 +67,7 @@ func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *sessio
 	}
 	p.patterns[l.name] = l
 	p.pool.add(l.cost())
+	p.names.add(l)
 	s.stats.Logs.Add(1)
 	return l, nil
 }

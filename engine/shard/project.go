@@ -10,17 +10,16 @@ import (
 	"stentor/engine/destination"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
-	"stentor/engine/session"
 )
 
 // tenant is what a shard knows of a project whether or not it has sessions here.
 type tenant struct {
-	settings   *Settings
-	applied    map[int32]bus.Position // by partition
-	taken      uint64                 // number in its history behind the last push that came
-	deliveries uint64
-	oldest     *transfer // of its large pushes under way, in the order of their beginnings
-	newest     *transfer
+	settings *Settings
+	applied  map[int32]bus.Position // by partition
+	taken    uint64                 // number in its history behind the last push that came
+	counts   *counts
+	oldest   *transfer // of its large pushes under way, in the order of their beginnings
+	newest   *transfer
 }
 
 // project is a tenant with sessions on this shard.
@@ -31,8 +30,8 @@ type project struct {
 	patterns map[string]*log
 	index    destination.Index[*log] // of the patterns
 	shares   map[Holder]int          // steps of the index that are charged to a holder
+	names    names                   // of all of these
 	unicast  unicast
-	sessions int
 	ids      map[subKey]*subID // of the subscriptions
 	pool     pool
 
@@ -53,8 +52,9 @@ type project struct {
 func (s *Shard) tenant(name string) *tenant {
 	t := s.tenants[name]
 	if t == nil {
-		t = &tenant{applied: map[int32]bus.Position{}}
+		t = &tenant{applied: map[int32]bus.Position{}, counts: &counts{}}
 		s.tenants[name] = t
+		s.counts.Store(name, t.counts)
 	}
 	return t
 }
@@ -68,17 +68,14 @@ func (s *Shard) SetProject(settings *Settings) {
 	t.settings = settings
 }
 
-// RemoveProject closes the sessions of a project that is no longer served.
+// RemoveProject begins to close the sessions of a project that is no longer served. One of the same name that comes
+// meanwhile is another one.
 func (s *Shard) RemoveProject(name string) {
 	delete(s.tenants, name)
-	p := s.projects[name]
-	if p == nil {
-		return
-	}
-	for idx := uint32(1); idx <= s.conns.used; idx++ {
-		if c := s.conns.at(idx); c.state == stateOpen && c.project == p {
-			s.end(c, session.CloseTryLater, "the project is no longer served here")
-		}
+	s.counts.Delete(name)
+	if p := s.projects[name]; p != nil {
+		delete(s.projects, name)
+		s.leavers.Push(leaver{p: p})
 	}
 }
 
@@ -118,11 +115,13 @@ func (p *project) all() iter.Seq[*log] {
 
 // dropProject forgets a project without sessions, and the pushes that it no longer needs.
 func (s *Shard) dropProject(p *project) {
-	if p.sessions > 0 {
+	if p.counts.sessions.Load() > 0 {
 		return
 	}
 	p.unicast.clear()
-	delete(s.projects, p.settings.Name)
+	if s.projects[p.settings.Name] == p {
+		delete(s.projects, p.settings.Name)
+	}
 }
 
 // Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
@@ -225,9 +224,21 @@ func (s *Shard) topicLog(p *project, dest string) *log {
 		l = &log{p: p, name: strings.Clone(dest), kind: topic}
 		p.logs[l.name] = l
 		p.pool.add(l.cost())
+		p.names.add(l)
 		s.stats.Logs.Add(1)
 	}
 	return l
+}
+
+// find is the log of a destination as clients write it, nil for none.
+func (p *project) find(shown string) *log {
+	if l := p.logs[shown]; l != nil {
+		return l
+	}
+	if rest, ok := strings.CutPrefix(shown, userPrefix); ok && p.users[rest] != nil {
+		return p.users[rest]
+	}
+	return p.patterns[shown]
 }
 
 func (p *project) userLog(dest string) *log {
@@ -236,6 +247,7 @@ func (p *project) userLog(dest string) *log {
 		l = &log{p: p, name: strings.Clone(dest), kind: userQueue}
 		p.users[l.name] = l
 		p.pool.add(l.cost())
+		p.names.add(l)
 	}
 	return l
 }
@@ -246,6 +258,7 @@ func (s *Shard) dropLog(l *log) {
 		return
 	}
 	l.p.pool.add(-l.cost())
+	l.p.names.remove(l)
 	switch l.kind {
 	case topic:
 		delete(l.p.logs, l.name)

@@ -8,73 +8,107 @@ import (
 	"stentor/engine/session"
 )
 
-// scanSlots is how many slots of the slab one call of Sessions looks at: a query over half a million sessions must
-// not hold the loop.
-const scanSlots = 20_000
+// A query is carried out in steps, each a task of its own that Ask queues. What a step may do is counted in units of some
+// 50 ns, which is where a slot of the slab is looked at. So the longest step takes some 200 us, whatever a project has.
+const (
+	stepUnits = 4096
+	subUnits  = 4   // a subscription is looked at
+	infoUnits = 32  // a session is described, without its subscriptions
+	itemUnits = 8   // a subscription or a destination is described
+	endUnits  = 512 // a connection is closed
+	// stepBytes is how long the names in what a step found may be together.
+	stepBytes = 64 << 10
+	// maxListed is how many subscriptions of a session are described.
+	maxListed = 256
+)
 
-// Sessions appends this shard's sessions that q selects to page, from slot on, until the page is full or enough slots
-// were looked at. It returns the slot to go on from, 0 at the end.
-func (s *Shard) Sessions(q *SessionQuery, slot uint32, page []SessionInfo) ([]SessionInfo, uint32) {
+// Place is where a query goes on; the zero Place is where it begins, and says at the end that there is no more.
+type Place struct {
+	Slot uint32
+	// Gen and Since are of the session that stands there, in a listing of one user's sessions.
+	Gen, Since uint32
+}
+
+// Sessions returns this shard's sessions that q selects from a place on, q.Limit at most and as many as one step finds.
+func (s *Shard) Sessions(q *SessionQuery, from Place) (page []SessionInfo, next Place) {
 	p := s.projects[q.Project]
 	if p == nil {
-		return page, 0
+		return nil, Place{}
+	}
+	var only *log
+	if q.Destination != "" {
+		if only = p.find(q.Destination); only == nil {
+			return nil, Place{}
+		}
+	}
+	room, bytes := stepUnits, 0
+	full := func() bool { return len(page) == q.Limit || room <= 0 || bytes >= stepBytes }
+	take := func(c *Conn) {
+		if only != nil && !s.subscribes(c, only, &room) {
+			return
+		}
+		info := s.info(c)
+		bytes += info.bytes()
+		room -= infoUnits + itemUnits*len(info.Subscriptions)
+		page = append(page, info)
 	}
 	if q.User != "" {
-		return s.userSessions(p, q, slot, page)
+		return page, s.walkUser(p, q.User, from, &room, full, take)
 	}
-	for end := slot + scanSlots; slot <= s.conns.used; slot++ {
-		if slot == 0 {
-			continue
+	for slot := max(from.Slot, 1); slot <= s.conns.used; slot++ {
+		if full() {
+			return page, Place{Slot: slot}
 		}
-		if len(page) == q.Limit || slot == end {
-			return page, slot
-		}
-		if c := s.conns.at(slot); c.state == stateOpen && c.project == p && s.selected(c, q) {
-			page = append(page, s.info(c))
+		room--
+		if c := s.conns.at(slot); c.state == stateOpen && c.project == p {
+			take(c)
 		}
 	}
-	return page, 0
+	return page, Place{}
 }
 
-// userSessions goes along the user's chain; slot names the session to begin with.
-func (s *Shard) userSessions(p *project, q *SessionQuery, slot uint32, page []SessionInfo) ([]SessionInfo, uint32) {
-	at := s.sessionsOf(p, q.User)
-	for skip := slot != 0; at != 0; at = s.conns.at(at).userNext {
-		if skip && at != slot {
-			continue
-		}
-		skip = false
-		if len(page) == q.Limit {
-			return page, at
-		}
-		if c := s.conns.at(at); s.selected(c, q) {
-			page = append(page, s.info(c))
+// walkUser has take look at a user's sessions from a place on, newest first, until full says so. Where the session at the
+// place is gone it walks from the first again, past those that are newer than that one was.
+func (s *Shard) walkUser(p *project, user string, from Place, room *int, full func() bool, take func(*Conn)) (next Place) {
+	until := ^uint32(0)
+	at := s.sessionsOf(p, user)
+	if from.Slot != 0 {
+		until = from.Since
+		if c := s.find(Ref{from.Slot, from.Gen}); c != nil && c.project == p && c.user == user {
+			at = c.idx
 		}
 	}
-	return page, 0
+	for at != 0 {
+		c := s.conns.at(at)
+		if full() {
+			return Place{Slot: at, Gen: c.gen, Since: min(until, c.since)}
+		}
+		at = c.userNext // c may be gone afterwards
+		*room--
+		if c.since <= until {
+			take(c)
+		}
+	}
+	return Place{}
 }
 
-func (s *Shard) selected(c *Conn, q *SessionQuery) bool {
-	if q.ID != "" && q.ID != s.sessionID(c) {
-		return false
-	}
-	if q.Destination == "" {
-		return true
-	}
+func (s *Shard) subscribes(c *Conn, l *log, room *int) bool {
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
-		if s.subs.at(i).log.shown() == q.Destination {
+		*room -= subUnits
+		if s.subs.at(i).log == l {
 			return true
 		}
 	}
 	return false
 }
 
-// shown is the destination as clients write it.
-func (l *log) shown() string {
-	if l.kind == userQueue {
-		return userPrefix + l.name
+// bytes is how long the names are.
+func (i *SessionInfo) bytes() int {
+	n := len(i.User)
+	for _, sub := range i.Subscriptions {
+		n += len(sub.ID) + len(sub.Destination)
 	}
-	return l.name
+	return n
 }
 
 func (s *Shard) info(c *Conn) SessionInfo {
@@ -89,7 +123,10 @@ func (s *Shard) info(c *Conn) SessionInfo {
 	if t := s.moves[c.idx]; t != nil {
 		info.Buffered += t.left() + len(t.answers)
 	}
-	for i := c.subs; i != 0; i = s.subs.at(i).next {
+	listed := min(int(c.nsubs), maxListed)
+	info.More = int(c.nsubs) - listed
+	info.Subscriptions = make([]SubscriptionInfo, 0, listed)
+	for i := c.subs; i != 0 && len(info.Subscriptions) < listed; i = s.subs.at(i).next {
 		b := s.subs.at(i)
 		sub := SubscriptionInfo{Destination: b.log.shown(), Ack: b.ack.String()}
 		if id := b.id.key.id; id != "" && id[0] != 0 {
@@ -116,50 +153,64 @@ func (s *Shard) Session(project string, r Ref) (SessionInfo, bool) {
 	return SessionInfo{}, false
 }
 
-// Destinations are the subscribed destinations and patterns of a project.
-func (s *Shard) Destinations(project string) []DestinationInfo {
-	p := s.projects[project]
+// Destinations are the subscribed destinations and patterns of a project that q selects, in the order of their names, as
+// many as one step finds, and whether more may follow.
+func (s *Shard) Destinations(q *DestinationQuery) (page []DestinationInfo, more bool) {
+	p := s.projects[q.Project]
 	if p == nil {
-		return nil
+		return nil, false
 	}
-	var all []DestinationInfo
-	for l := range p.all() {
-		all = append(all, DestinationInfo{
-			Destination:   l.shown(),
+	room, bytes := stepUnits, 0
+	for l := range p.names.from(max(q.Prefix, q.After)) {
+		name := l.shown()
+		if q.After != "" && name <= q.After {
+			continue
+		}
+		if !q.selects(name) {
+			return page, false
+		}
+		if len(page) == q.Limit || room <= 0 || bytes >= stepBytes {
+			return page, true
+		}
+		room -= itemUnits
+		bytes += len(name)
+		page = append(page, DestinationInfo{
+			Destination:   name,
 			Pattern:       l.kind == patterned,
 			Subscriptions: l.subscriptions(),
 			Detached:      l.detached,
 		})
 	}
-	return all
+	return page, false
 }
 
 // kicked is what a client sees that an operator closed. It is told by a close frame only; 1008 says that it is not
 // the server's trouble.
 const kicked = "closed by an operator"
 
-// Kick closes the session that r names, if it is the project's.
-func (s *Shard) Kick(project string, r Ref) bool {
-	c := s.find(r)
-	if c == nil || c.project == nil || c.project.settings.Name != project {
-		return false
+// Kick closes those of the sessions that stand and are the project's, as many as one step can: it returns how many that
+// were, and the rest of all.
+func (s *Shard) Kick(project string, all []Ref) (n int, rest []Ref) {
+	for room := stepUnits; len(all) > 0 && room > 0; all = all[1:] {
+		room--
+		if c := s.find(all[0]); c != nil && c.project != nil && c.project.settings.Name == project {
+			room -= endUnits
+			s.end(c, session.ClosePolicy, kicked)
+			n++
+		}
 	}
-	s.end(c, session.ClosePolicy, kicked)
-	return true
+	return n, all
 }
 
-// UserSessions names all sessions of a user.
-func (s *Shard) UserSessions(project, user string) (all []Ref) {
+// UserSessions names sessions of a user from a place on, as many as one step finds.
+func (s *Shard) UserSessions(project, user string, from Place) (page []Ref, next Place) {
 	p := s.projects[project]
 	if p == nil || user == "" {
-		return nil
+		return nil, Place{}
 	}
-	for at := s.sessionsOf(p, user); at != 0; {
-		c := s.conns.at(at)
-		at = c.userNext
-		all = append(all, c.ref())
-	}
-	return all
+	room := stepUnits
+	next = s.walkUser(p, user, from, &room, func() bool { return room <= 0 }, func(c *Conn) { page = append(page, c.ref()) })
+	return page, next
 }
 
 // Busy reports whether pushes that were accepted are still on their way to sessions that can take them.
@@ -178,42 +229,25 @@ func (s *Shard) Busy() bool {
 	return false
 }
 
-// EndSome closes up to n connections with code, the next after slot, and returns the slot to go on from, 0 at the
-// end. What they had been given before is flushed.
-func (s *Shard) EndSome(slot uint32, n int, code ws.StatusCode, reason string) uint32 {
-	for slot++; slot <= s.conns.used; slot++ {
-		c := s.conns.at(slot)
+// EndSome closes up to n connections with code, the next after slot and as many as one step can. It returns how many
+// those were, and the slot to go on from, 0 at the end. What they had been given before is flushed.
+func (s *Shard) EndSome(slot uint32, n int, code ws.StatusCode, reason string) (ended int, next uint32) {
+	for room := stepUnits; slot < s.conns.used; slot++ {
+		if room <= 0 || ended == n {
+			return ended, slot
+		}
+		room--
+		c := s.conns.at(slot + 1)
 		if c.state != stateOpen || c.sess.Phase == session.Closing {
 			continue
 		}
-		if n--; n < 0 {
-			return slot - 1
-		}
+		room -= endUnits
+		ended++
 		if c.sess.Phase == session.Handshake {
 			s.env.Close(c.socket)
 			continue
 		}
 		s.end(c, code, reason)
 	}
-	return 0
-}
-
-// ProjectCounts are what a project has and did on a shard.
-type ProjectCounts struct {
-	Sessions, Subscriptions int
-	Deliveries              uint64
-}
-
-// Counts tells of a project on this shard.
-func (s *Shard) Counts(project string) (n ProjectCounts) {
-	if t := s.tenants[project]; t != nil {
-		n.Deliveries = t.deliveries
-	}
-	if p := s.projects[project]; p != nil {
-		n.Sessions = p.sessions
-		for l := range p.all() {
-			n.Subscriptions += l.subscriptions()
-		}
-	}
-	return n
+	return ended, 0
 }

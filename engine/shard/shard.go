@@ -3,6 +3,7 @@ package shard
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 
 	"stentor/engine/fifo"
 	"stentor/engine/history"
@@ -19,6 +20,7 @@ type Shard struct {
 	random  *rand.Rand
 
 	inbox inbox
+	asked asked
 	batch []item // taken from it
 	items []item // of them those that are left
 	conns slab[Conn]
@@ -30,6 +32,8 @@ type Shard struct {
 
 	projects map[string]*project
 	tenants  map[string]*tenant
+	counts   sync.Map            // *counts by project
+	leavers  fifo.List[leaver]   // projects that were removed
 	ready    fifo.List[*project] // with work, in turn
 	followed []*project          // with subscriptions that go at their own pace
 	soon     fifo.List[*project] // of them those with some that are to be tried soon, in turn
@@ -183,7 +187,8 @@ func (s *Shard) Run() (more bool) {
 	rounds := s.guarded("round", func() bool { return s.work(start + slice*3/4) })
 	named := s.guarded("resume", func() bool { return s.followNamed(start + slice*7/8) })
 	retries := s.guarded("retry", func() bool { return s.followAll(start + slice) })
-	return items || timers || relief || rounds || named || retries
+	asked := s.guarded("query", s.query)
+	return items || timers || relief || rounds || named || retries || asked
 }
 
 // guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.

@@ -426,8 +426,12 @@ func (w *world) kick(o *op) bool {
 					k.link.excuse("its user was kicked")
 				}
 			}
-			for _, r := range sh.shard.UserSessions(c.topic.name, c.user) {
-				sh.shard.Kick(c.topic.name, r)
+			for from, first := (Place{}), true; first || from.Slot != 0; first = false {
+				var some []Ref
+				some, from = sh.shard.UserSessions(c.topic.name, c.user, from)
+				for len(some) > 0 {
+					_, some = sh.shard.Kick(c.topic.name, some)
+				}
 			}
 		})
 		return true
@@ -437,7 +441,7 @@ func (w *world) kick(o *op) bool {
 	if !ok {
 		w.failf("%v: %q is no session of its node", l.sock, l.session)
 	}
-	sh.post(nil, func() { sh.shard.Kick(c.topic.name, ref) })
+	sh.post(nil, func() { sh.shard.Kick(c.topic.name, []Ref{ref}) })
 	return true
 }
 
@@ -508,7 +512,7 @@ func (w *world) drain(o *op) bool {
 				for _, k := range sh.sockets {
 					k.link.excuse("the node drains")
 				}
-				next := sh.shard.EndSome(slot, 2, session.CloseServiceLeaves, "come back")
+				_, next := sh.shard.EndSome(slot, 2, session.CloseServiceLeaves, "come back")
 				w.after(5*millisecond, func() {
 					switch {
 					case n.life != life:
@@ -647,15 +651,15 @@ func (w *world) query(o *op) bool {
 	s := sh.shard
 	q := SessionQuery{Project: t.name, User: o.User, Destination: o.Dest, Limit: max(1, o.Count)}
 	found := map[string]SessionInfo{}
-	for slot := uint32(0); ; {
-		page, next := s.Sessions(&q, slot, nil)
+	for from := (Place{}); ; {
+		page, next := s.Sessions(&q, from)
 		for _, info := range page {
 			if _, twice := found[info.ID]; twice || len(page) > q.Limit {
 				w.failf("%v: query %+v answers %+v", sh, q, page)
 			}
 			found[info.ID] = info
 		}
-		if slot = next; slot == 0 {
+		if from = next; from.Slot == 0 {
 			break
 		}
 	}
@@ -673,11 +677,17 @@ func (w *world) query(o *op) bool {
 	if n := s.Counts(t.name); n.Sessions != len(found) || n.Subscriptions != subscriptions {
 		w.failf("%v: of %s %d sessions with %d subscriptions are listed, %+v counted", sh, t.name, len(found), subscriptions, n)
 	}
-	for _, d := range s.Destinations(t.name) {
-		if d.Subscriptions != byDestination[d.Destination] {
-			w.failf("%v: %s of %s has %d subscriptions, %d are listed", sh, d.Destination, t.name, d.Subscriptions, byDestination[d.Destination])
+	d := DestinationQuery{Project: t.name, Limit: max(1, o.Count)}
+	for more := true; more; {
+		var page []DestinationInfo
+		page, more = s.Destinations(&d)
+		for _, one := range page {
+			if one.Destination <= d.After || one.Subscriptions != byDestination[one.Destination] {
+				w.failf("%v: after %q %+v of %s is listed, %d have it", sh, d.After, one, t.name, byDestination[one.Destination])
+			}
+			d.After = one.Destination
+			delete(byDestination, one.Destination)
 		}
-		delete(byDestination, d.Destination)
 	}
 	if len(byDestination) > 0 {
 		w.failf("%v: of %s there are subscriptions to %v, which is not listed", sh, t.name, byDestination)

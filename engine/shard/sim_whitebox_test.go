@@ -1,5 +1,7 @@
 package shard
 
+import "slices"
+
 import "stentor/engine/session"
 
 // White-box invariants: what must hold inside a shard between any two calls, when nothing is left to do, and when all
@@ -102,7 +104,7 @@ func (w *world) auditWhiteBox(sh *simShard) {
 	}
 	detached, resuming := map[*log]int{}, map[*log]int{}
 	for place, p := range s.followed {
-		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
+		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p && !slices.ContainsFunc(s.leavers.Items(), func(l leaver) bool { return l.p == p }) {
 			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
 		}
 		for place, i := range p.detached {
@@ -118,8 +120,8 @@ func (w *world) auditWhiteBox(sh *simShard) {
 		}
 	}
 	for name, p := range s.projects {
-		if p.settings.Name != name || p.sessions == 0 {
-			w.failf("%v: project %s has %d sessions", sh, name, p.sessions)
+		if p.settings.Name != name || p.counts.sessions.Load() == 0 {
+			w.failf("%v: project %s has %d sessions", sh, name, p.counts.sessions.Load())
 		}
 		held := 0
 		for l := range p.all() {

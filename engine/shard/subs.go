@@ -76,6 +76,7 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	s.more = true
 	l.p.pool.add(subCost)
 	s.stats.Subscriptions.Add(1)
+	l.p.counts.subscriptions.Add(1)
 	if b.ack != session.AckAuto && l.p.settings.AckWindow > 0 {
 		b.follow = &follow{}
 	}
@@ -141,6 +142,7 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	*b = sub{}
 	s.subs.release(i)
 	s.stats.Subscriptions.Add(-1)
+	l.p.counts.subscriptions.Add(-1)
 	l.trim()
 	s.dropLog(l)
 }

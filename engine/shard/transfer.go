@@ -286,7 +286,7 @@ func (s *Shard) moveOn(p *project, budget int) (used int, more bool) {
 func (s *Shard) arrived(c *Conn) (stands bool) {
 	t := s.moves[c.idx]
 	t.entry.AddArrived(s.now)
-	t.project.deliveries++
+	t.project.counts.deliveries.Add(1)
 	s.stats.Deliveries.Add(1)
 	s.stats.Writes.Add(1)
 	if t.watched {

@@ -462,7 +462,7 @@ async function poll() {
   try {
     const path = `/v1/projects/${encodeURIComponent(project)}`;
     const stats = await call("GET", path + "/stats");
-    const listed = stats.ok && (stale || polls++ % SELDOM === 0) ? await call("GET", path + "/destinations?limit=50") : null;
+    const listed = stats.ok && (stale || polls++ % SELDOM === 0) ? await call("GET", path + "/destinations?order=subscriptions&limit=50") : null;
     if (!stats.ok || listed?.ok === false) {
       forget((listed ?? stats).json.detail ?? "");
       return;
