@@ -2,12 +2,12 @@ package admin
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -235,34 +235,52 @@ func TestBodyDeadline(t *testing.T) {
 	}
 }
 
+// waiter tells when somebody begins to wait for it.
+type waiter struct {
+	context.Context
+	waits chan bool
+}
+
+func (w waiter) Done() <-chan struct{} {
+	w.waits <- true
+	return w.Context.Done()
+}
+
 // TestScrapesShare: all who ask for metrics while they are gathered get the next text, which is made once.
 func TestScrapesShare(t *testing.T) {
-	var gathered atomic.Int64
-	begun, goOn := make(chan bool, 10), make(chan bool)
-	h, _, _ := newTest(t, func(o *Options) {
-		o.Gatherer = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-			gathered.Add(1)
-			begun <- true
-			<-goOn
-			return nil, nil
-		})
-	})
 	const all = 50
-	answers := make(chan int, all)
-	ask := func() { answers <- do(h, request("GET", "/metrics", "")).Code }
-	go ask()
+	gathered := 0
+	begun, goOn := make(chan bool, all), make(chan bool)
+	s := &scrapes{source: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		gathered++
+		begun <- true
+		<-goOn
+		fmt.Fprint(w, gathered)
+	})}
+	ctx := waiter{t.Context(), make(chan bool)}
+	texts := make(chan string)
+	ask := func() {
+		go func() {
+			one, err := s.get(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			texts <- one.text.String()
+		}()
+		<-ctx.waits
+	}
+	ask()
 	<-begun
 	for range all - 1 {
-		go ask()
+		ask()
 	}
 	close(goOn)
+	got := map[string]int{}
 	for range all {
-		if code := <-answers; code != 200 {
-			t.Errorf("%d", code)
-		}
+		got[<-texts]++
 	}
-	if n := gathered.Load(); n > 10 {
-		t.Errorf("gathered %d times for %d", n, all)
+	if got["1"] != 1 || got["2"] != all-1 {
+		t.Errorf("texts %v", got)
 	}
 }
 

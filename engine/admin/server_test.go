@@ -134,6 +134,7 @@ func TestIdleEviction(t *testing.T) {
 	third.ask(t, "/")
 	third.want(t, 200)
 	first.wantClosed(t)
+	waitFor(t, s, 2, 2)
 	second.ask(t, "/")
 	second.want(t, 200)
 	if n := testutil.ToFloat64(s.conns.evicted); n != 1 {
@@ -165,6 +166,7 @@ func TestBusyConnections(t *testing.T) {
 	second.wantClosed(t)
 	<-g.leave
 	first.want(t, 200)
+	waitFor(t, s, 3, 3)
 	fourth.ask(t, "/")
 	fourth.want(t, 200)
 	if n := testutil.ToFloat64(s.conns.keyed.crowded); n != 1 {
@@ -186,6 +188,7 @@ func TestSilentConnections(t *testing.T) {
 		}
 		silent.wantClosed(t)
 	}
+	waitFor(t, s, 2, 2)
 	second.ask(t, "/")
 	second.want(t, 200)
 }

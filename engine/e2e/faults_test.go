@@ -415,9 +415,8 @@ func TestFullAPI(t *testing.T) {
 	for _, conn := range busy {
 		_ = conn.Close()
 	}
-	eventually(t, "it is let in", func() bool {
-		r, _ := ask(strings.Replace(head, "2000", "0", 1))
-		return status(r) == http.StatusBadRequest
+	eventually(t, "they are let go", func() bool {
+		return s.metric(t, "stentor_api_connections") == s.metric(t, "stentor_api_connections_idle")
 	})
 	s.push(t, fields{"topic": "all", "payload": "x"})
 	p.wantMessage("x")
