@@ -394,11 +394,11 @@ func TestFullAPI(t *testing.T) {
 	// Pushes whose bodies do not come.
 	const head = "POST /v1/projects/shop/push HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer shop-key\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n{"
 	var busy []net.Conn
-	for range 2 { // of the four one is for probes and newcomers, and one project does not get all of the three
-		_, conn := ask(head)
-		busy = append(busy, conn)
-	}
-	eventually(t, "a third is refused", func() bool {
+	eventually(t, "a third is refused", func() bool { // of the four one is for probes and newcomers, and one project does not get all of the three
+		for range 2 {
+			_, conn := ask(head)
+			busy = append(busy, conn)
+		}
 		r, _ := ask(strings.Replace(head, "2000", "0", 1))
 		return status(r) == http.StatusTooManyRequests
 	})
