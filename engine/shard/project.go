@@ -10,6 +10,7 @@ import (
 	"stentor/engine/destination"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
+	"stentor/engine/session"
 )
 
 // tenant is what a shard knows of a project whether or not it has sessions here.
@@ -68,14 +69,18 @@ func (s *Shard) SetProject(settings *Settings) {
 	t.settings = settings
 }
 
-// RemoveProject begins to close the sessions of a project that is no longer served. One of the same name that comes
-// meanwhile is another one.
+// RemoveProject closes the sessions of a project that is no longer served.
 func (s *Shard) RemoveProject(name string) {
 	delete(s.tenants, name)
 	s.counts.Delete(name)
-	if p := s.projects[name]; p != nil {
-		delete(s.projects, name)
-		s.leavers.Push(leaver{p: p})
+	p := s.projects[name]
+	if p == nil {
+		return
+	}
+	for idx := uint32(1); idx <= s.conns.used && p.counts.sessions.Load() > 0; idx++ {
+		if c := s.conns.at(idx); c.state == stateOpen && c.project == p {
+			s.end(c, session.CloseTryLater, "the project is no longer served here")
+		}
 	}
 }
 
@@ -119,9 +124,7 @@ func (s *Shard) dropProject(p *project) {
 		return
 	}
 	p.unicast.clear()
-	if s.projects[p.settings.Name] == p {
-		delete(s.projects, p.settings.Name)
-	}
+	delete(s.projects, p.settings.Name)
 }
 
 // Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who

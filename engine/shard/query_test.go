@@ -119,7 +119,7 @@ func TestUserSessionsGoOn(t *testing.T) {
 	}
 }
 
-// Closing a user's sessions, and those of a removed project, goes in steps too.
+// Closing a user's sessions, and all of a node that drains, goes in steps too.
 func TestKicksInSteps(t *testing.T) {
 	r := newRig(t)
 	const sessions = 100
@@ -146,39 +146,6 @@ func TestKicksInSteps(t *testing.T) {
 	ended, slot := r.s.EndSome(0, sessions, session.CloseServiceLeaves, "bye")
 	if ended > most || slot == 0 {
 		t.Errorf("%d were closed, up to slot %d", ended, slot)
-	}
-	left := int64(sessions - ended)
-	r.s.RemoveProject(rigProject)
-	for more := true; more; {
-		more = r.s.Run()
-		now := r.s.stats.Sessions.Load()
-		if left-now > most {
-			t.Fatalf("%d of %d were closed in one slice", left-now, left)
-		}
-		left = now
-	}
-	if left != 0 {
-		t.Errorf("%d sessions of a removed project are left", left)
-	}
-}
-
-// A project that is removed and served again is another one, whose sessions stand.
-func TestRemovedAndServedAgain(t *testing.T) {
-	r := newRig(t)
-	for range 50 {
-		r.connect("ann").subscribe("/topic/p/a", "1")
-	}
-	r.s.RemoveProject(rigProject)
-	r.s.SetProject(r.settings)
-	k := r.connect("ann")
-	k.subscribe("/topic/p/a", "1")
-	for r.s.Run() {
-	}
-	if got := r.s.Counts(rigProject); got.Sessions != 1 || got.Subscriptions != 1 || k.conn.sess.Phase == session.Closing {
-		t.Errorf("%+v", got)
-	}
-	if n := r.s.stats.Sessions.Load(); n != 1 {
-		t.Errorf("%d sessions", n)
 	}
 }
 

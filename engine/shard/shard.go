@@ -33,7 +33,6 @@ type Shard struct {
 	projects map[string]*project
 	tenants  map[string]*tenant
 	counts   sync.Map            // *counts by project
-	leavers  fifo.List[leaver]   // projects that were removed
 	ready    fifo.List[*project] // with work, in turn
 	followed []*project          // with subscriptions that go at their own pace
 	soon     fifo.List[*project] // of them those with some that are to be tried soon, in turn

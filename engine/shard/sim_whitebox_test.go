@@ -1,7 +1,5 @@
 package shard
 
-import "slices"
-
 import "stentor/engine/session"
 
 // White-box invariants: what must hold inside a shard between any two calls, when nothing is left to do, and when all
@@ -104,7 +102,7 @@ func (w *world) auditWhiteBox(sh *simShard) {
 	}
 	detached, resuming := map[*log]int{}, map[*log]int{}
 	for place, p := range s.followed {
-		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p && !slices.ContainsFunc(s.leavers.Items(), func(l leaver) bool { return l.p == p }) {
+		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
 			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
 		}
 		for place, i := range p.detached {
