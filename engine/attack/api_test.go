@@ -11,7 +11,7 @@ import (
 )
 
 // apiMemory is what the API's connections may take, whoever has them.
-var apiMemory = []memory{{"512 connections to the API", 512 * 32 * kib}, {"bodies of the API", 32 * mib}}
+var apiMemory = []memory{{"512 connections to the API", 512 * 32 * kib}, {"half of limits.api_bytes", 32 * mib}}
 
 var apiAttacks = []attack{
 	{
@@ -90,7 +90,7 @@ var apiAttacks = []attack{
 	},
 	{
 		name: "api-pushes", does: "a tenant pushes as fast as 16 connections can, to nobody",
-		may: append([]memory{{"history.bytes", 64 * mib}}, apiMemory...),
+		may: pushMemory,
 		prepare: func(h *hostile) (func(context.Context), error) {
 			return func(ctx context.Context) {
 				h.pace(ctx, 16, 3000, func(int, int) error {

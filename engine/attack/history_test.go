@@ -19,6 +19,9 @@ const (
 
 var setSessionBytes = []string{"limits.session_bytes=64MiB"}
 
+// pushMemory is what a tenant that pushes without end may take: of api_bytes half, the rest is left to others.
+var pushMemory = []memory{{"history.bytes", 64 * mib}, {"limits.pending_bytes", 32 * mib}, {"half of limits.api_bytes", 32 * mib}}
+
 var histories = []attack{
 	{
 		name: "session-subscriptions", does: "1,000 sessions with 100 subscriptions of a kilobyte each",

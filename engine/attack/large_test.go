@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"stentor/stomp"
 )
@@ -14,6 +15,21 @@ import (
 const silentClients = 300
 
 var largePushes = []attack{
+	{
+		name: "large-silent", does: "pushes of 1 MB to 300 clients that read nothing",
+		may:     largeMemory,
+		prepare: func(h *hostile) (func(context.Context), error) { return pushLarge(h, nil) },
+	},
+	{
+		name: "large-trickle", does: "pushes of 1 MB to 300 clients that read 256 bytes at a time, 20 times a second",
+		may: largeMemory,
+		prepare: func(h *hostile) (func(context.Context), error) {
+			return pushLarge(h, func(ctx context.Context, w *wire) {
+				small := make([]byte, 256)
+				each(ctx, 50*time.Millisecond, func() { _, _ = w.Read(small) })
+			})
+		},
+	},
 	{
 		name: "small-silent", does: "5,000 small pushes a second to 300 clients that read nothing",
 		may: largeMemory,
@@ -32,6 +48,7 @@ var largePushes = []attack{
 var largeMemory = []memory{
 	{"history.bytes", 64 * mib},
 	{"limits.pending_bytes", 32 * mib},
+	{"limits.slow_bytes", 32 * mib},
 	{"4 requests of the API, as they came and decoded", 4 * 3 * mib},
 	{"300 silent clients", silentClients * (perSession + perSubscription + perSilent)},
 }
@@ -51,6 +68,23 @@ func silent(h *hostile, n int, prepared func(w *wire)) error {
 		}
 	}
 	return nil
+}
+
+// pushLarge pushes 10 MB a second.
+func pushLarge(h *hostile, read func(context.Context, *wire)) (func(context.Context), error) {
+	var all []*wire
+	if err := silent(h, silentClients, func(w *wire) { all = append(all, w) }); err != nil {
+		return nil, err
+	}
+	text := `{"topic":"large","payload":"` + strings.Repeat("x", 1_000_000) + `"}`
+	return func(ctx context.Context) {
+		if read != nil {
+			for _, w := range all {
+				go read(ctx, w)
+			}
+		}
+		h.pace(ctx, 4, 10, func(int, int) error { return h.answered("POST", "/v1/projects/hostile/push", text) })
+	}, nil
 }
 
 // answered is a request whose answer, whatever it is, is counted.
