@@ -178,12 +178,8 @@ func (f *feed) begins(l *simLink, most []int) {
 	}
 	f.settle(most)
 	for i := range f.jumps {
-		j := &f.jumps[i]
-		switch {
-		case l.begun < j.at:
+		if j := &f.jumps[i]; l.begun < j.at {
 			j.may = j.may && j.panic // it was there before the gap
-		case f.receipts:
-			j.told = true // that is the answer to its resume
 		}
 	}
 }
@@ -196,11 +192,10 @@ func (f *feed) jumped(j jump) {
 	}
 }
 
-// place looks, by the position on its RECEIPT, which gaps a subscription that was not resumed has met.
+// place looks, by the position on its RECEIPT, which gaps the subscription has met: of those that came before the shard
+// was there it is not told. A RECEIPT may wait behind other bytes while gaps come, and a resume that has pushes to give
+// names a position before them.
 func (f *feed) place(positions []bus.Position) {
-	if f.outcome != plain {
-		return
-	}
 	for i := range f.jumps {
 		j := &f.jumps[i]
 		if j.panic || !j.may {
@@ -208,8 +203,8 @@ func (f *feed) place(positions []bus.Position) {
 		}
 		for _, pos := range positions {
 			if int(pos.Partition) == j.part {
-				j.may = false
 				j.told = j.told || pos.Epoch == j.begin.Epoch && pos.Offset >= j.begin.Offset-1
+				j.may = j.may && f.outcome != plain
 			}
 		}
 	}
@@ -276,6 +271,11 @@ func (f *feed) decide(answer string) {
 			clear(f.known)
 		}
 		x.low, x.must = x.next, x.next
+		if !f.invented && len(f.parts) > w.profile.Partitions && !slices.ContainsFunc(f.claims, func(c bus.Position) bool { return int(c.Partition) == p }) {
+			// The destination has moved here or from here, and the client never heard of a place here: a node that is late
+			// in this partition alone gives it what came before it subscribed.
+			x.low, x.next = 0, 0
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ type generator struct {
 	rng     *rand.Rand
 	world   profile
 	clients []*op // "client" operations: who there is
+	heavy   bool
 	ids     []int // by client, how many subscriptions it was told to make
 	actions []simOp
 	weight  int // of all actions
@@ -60,6 +61,7 @@ func (g *generator) begin() (steps int) {
 		p.Unanswered = 64
 	}
 	clients := 2 + r.IntN(10)
+	g.heavy = g.chance(5)
 	if g.chance(3) { // history is too small for those who are slow
 		p.HistoryTime = simDuration(int64(1+r.IntN(8)) * second)
 		p.HistoryBytes = 40_000 + r.Int64N(300_000)
@@ -205,8 +207,11 @@ func (g *generator) addressee(project int) int {
 	return len(g.clients) + 1
 }
 
-// size of a push's body: mostly small, sometimes more than one write carries.
+// size of a push's body: mostly small, sometimes more than one write carries. A heavy world has many of those.
 func (g *generator) size() int {
+	if g.heavy && g.chance(6) {
+		return 12_000 + g.rng.IntN(200_000)
+	}
 	switch g.rng.IntN(24) {
 	case 0:
 		return g.rng.IntN(150_000)

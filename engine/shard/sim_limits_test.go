@@ -38,12 +38,12 @@ func (p *profile) allowed() (a simLimits) {
 		a.machine.Sends, a.machine.Receives = 10_000, 10_000
 		a.shard = Limits{
 			HandshakeTimeout: 10 * time.Second, ConnectTimeout: 60 * time.Second, Ping: 30 * time.Second,
-			FramesPerSecond: 200, Subscriptions: 100, Patterns: 1000, PatternSteps: 4000, UserPatternSteps: 500, ReplyBytes: 64 << 10,
+			FramesPerSecond: 200, Subscriptions: 100, Patterns: 1000, PatternSteps: 4000, UserPatternSteps: 500, ReplyBytes: 64 << 10, SlowBytes: 32 << 20,
 		}
 		a.slow, a.pending, a.sessions = 30*time.Second, 32<<20, 512<<20
 	case "small":
 		a.machine.FrameBytes, a.machine.HeaderBytes, a.machine.InputBytes, a.machine.TransactionBytes = 4096, 2048, 1024, 4096
-		a.shard.FramesPerSecond, a.shard.Patterns, a.shard.ReplyBytes = 100, 3, 512
+		a.shard.FramesPerSecond, a.shard.Patterns, a.shard.ReplyBytes, a.shard.SlowBytes = 100, 3, 512, 100_000
 		a.slow, a.pending, a.sessions = time.Second, 20_000, 16<<10
 	}
 	return a
