@@ -163,7 +163,9 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	if len(metrics) == 0 && r.Push != "http" {
 		metrics = []string{strings.TrimSuffix(r.API, "/") + "/metrics"}
 	}
-	beside.Go(func() { r.stock.watch(ctx, metrics) })
+	w := newWatcher(metrics)
+	r.stock.before(ctx, w)
+	beside.Go(func() { r.stock.watch(ctx, w) })
 	beside.Go(func() { r.stock.every(ctx) })
 	beside.Go(func() { r.bringBack(ctx) })
 	if out.Each != nil {
@@ -307,7 +309,7 @@ func (r *run) again(n int, due time.Time) {
 }
 
 // generator describes this process.
-func generator(most int, rss int64, cpu time.Duration) result.Generator {
+func generator(most int, rss, base int64, cpu time.Duration) result.Generator {
 	host, _ := os.Hostname() // empty when it has none
-	return result.Generator{Host: host, Machine: proc.ThisMachine(), Connections: most, CPUSeconds: cpu.Seconds(), MostRSS: rss}
+	return result.Generator{Host: host, Machine: proc.ThisMachine(), Connections: most, CPUSeconds: cpu.Seconds(), MostRSS: rss, BaseRSS: base}
 }

@@ -26,8 +26,10 @@ type stock struct {
 	second  second
 	series  []result.Second
 	server  *result.Server // what the last look said, nil when it failed
+	first   *result.Server // what the look before the run said
 	most    int            // connections
 	rss     int64          // of this process
+	base    int64          // that it had before the connections
 	err     error          // of encoding a histogram
 }
 
@@ -43,7 +45,8 @@ type second struct {
 }
 
 func newStock(r *run) *stock {
-	return &stock{run: r, began: time.Now(), cpu: proc.OwnCPU(), second: second{latency: measure.NewLatency()}}
+	base, _ := proc.OwnRSS() // 0 when it cannot be read
+	return &stock{run: r, began: time.Now(), cpu: proc.OwnCPU(), base: base, second: second{latency: measure.NewLatency()}}
 }
 
 func (s *stock) since() float64 { return time.Since(s.began).Seconds() }
@@ -160,11 +163,11 @@ func (s *stock) result() *result.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endPhase()
-	r := &result.Result{Format: result.Format, Started: s.began.UTC(), Seconds: s.since(), Series: s.series}
+	r := &result.Result{Format: result.Format, Started: s.began.UTC(), Seconds: s.since(), Series: s.series, Before: s.first}
 	for _, p := range s.phases {
 		r.Phases = append(r.Phases, p.Phase)
 	}
-	r.Generators = []result.Generator{generator(s.most, s.rss, proc.OwnCPU()-s.cpu)}
+	r.Generators = []result.Generator{generator(s.most, s.rss, s.base, proc.OwnCPU()-s.cpu)}
 	if s.err != nil {
 		s.run.problems = append(s.run.problems, s.err.Error())
 	}

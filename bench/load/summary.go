@@ -15,7 +15,7 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 		fmt.Fprintf(w, "generator %s: %s connections, %.1f s of CPU, %s resident; %s\n", g.Host, group(int64(g.Connections)), g.CPUSeconds, bytesText(g.MostRSS), g.Machine)
 	}
 	if s := mostOf(r.Series); s != nil {
-		fmt.Fprintf(w, "server: at most %s connections, %s resident, %.1f s of CPU\n", group(s.Connections), bytesText(s.RSS), s.CPUSeconds)
+		fmt.Fprintf(w, "server: at most %s connections, %s resident, %.1f s of CPU during the run\n", group(s.Connections), bytesText(s.RSS), s.CPUSeconds)
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

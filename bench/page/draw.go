@@ -93,8 +93,8 @@ func (p *report) memoryEach() iter.Seq[chart.Point] {
 	return func(yield func(chart.Point) bool) {
 		for _, s := range p.server {
 			v := chart.Gap(s.at)
-			if s.Connections > 0 && s.Connections*10 >= most {
-				v = chart.At(s.at, float64(s.RSS)/float64(s.Connections))
+			if one, ok := p.memoryOf(&s.Server); ok && s.Connections*10 >= most {
+				v = chart.At(s.at, one)
 			}
 			if !yield(v) {
 				return
@@ -220,7 +220,7 @@ func (p *report) draw() error {
 		}
 	}
 	memory := overTime(chart.Chart{Title: "Server memory", Format: size, Base: 2, Lines: []chart.Line{color(line("resident", p.memory()), 0)}})
-	one := overTime(chart.Chart{Title: "Server memory per connection", Note: "all of it, divided", Format: each, Lines: []chart.Line{color(line("resident", p.memoryEach()), 0)}})
+	one := overTime(chart.Chart{Title: "Server memory per connection", Note: p.memoryNote(), Format: each, Lines: []chart.Line{color(line("resident", p.memoryEach()), 0)}})
 	busy := overTime(chart.Chart{Title: "Server CPU", Note: "cores kept busy", Format: short, Lines: []chart.Line{color(line("cores", p.busy()), 0)}})
 	memory.Lines[0].Fill, busy.Lines[0].Fill = true, true
 	if err := render(&p.Small, latency.chart(), connecting.chart()); err != nil {

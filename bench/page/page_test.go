@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"fmt"
 	"encoding/json"
 	"flag"
 	"os"
@@ -260,5 +261,26 @@ func TestRateOfCutSecond(t *testing.T) {
 	p := &report{server: []sample{{1, result.Server{}}, {2, result.Server{CPUSeconds: 1}}, {2.01, result.Server{CPUSeconds: 2}}}}
 	if c := p.cores(); len(c) != 1 || c[0].v != 1 {
 		t.Errorf("cores %v", c)
+	}
+}
+
+// What a server had before the run is no connection's.
+func TestMemoryPerConnection(t *testing.T) {
+	one := sample{1, result.Server{Connections: 110, RSS: 30 << 20}}
+	p := &report{result: &result.Result{}, server: []sample{one}}
+	if v, ok := p.perConnection(); !ok || v != float64(30<<20)/110 || p.memoryNote() != "all of it, divided" {
+		t.Errorf("%v, %v, %s: a result of old", v, ok, p.memoryNote())
+	}
+	p.result.Before = &result.Server{Connections: 10, RSS: 20 << 20}
+	if v, ok := p.perConnection(); !ok || v != float64(10<<20)/100 || p.memoryNote() != "beyond the 20 MiB before the run" {
+		t.Errorf("%v, %v, %s", v, ok, p.memoryNote())
+	}
+	p.result.Before.RSS = 31 << 20
+	if v, ok := p.perConnection(); ok {
+		t.Errorf("less memory than before: %v a connection", v)
+	}
+	g := generators(&result.Result{Generators: []result.Generator{{Connections: 1000, MostRSS: 12 << 20, BaseRSS: 10 << 20}}})
+	if got := fmt.Sprint(g.Rows); !strings.Contains(got, "2.05 KiB") && !strings.Contains(got, "2,097 B") {
+		t.Errorf("%s", got)
 	}
 }

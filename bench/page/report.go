@@ -170,7 +170,7 @@ func (p *report) tiles() []tile {
 		all = append(all, tile{"connect, 99 of 100", micros(float64(c.P99.Microseconds())), "slowest " + micros(float64(c.Most.Microseconds()))})
 	}
 	if v, ok := p.perConnection(); ok {
-		all = append(all, tile{"server memory", each(v), "per connection, of " + size(p.mostMemory())})
+		all = append(all, tile{"server memory", each(v), "per connection, " + p.memoryNote() + "; at most " + size(p.mostMemory())})
 	}
 	return all
 }
@@ -219,8 +219,8 @@ func generators(r *result.Result) table {
 	t := table{Caption: "Load generators", Head: []string{"host", "connections", "CPU", "of a core", "memory", "per connection", "machine"}}
 	for _, g := range r.Generators {
 		one, share := text("–"), text("–")
-		if g.Connections > 0 {
-			one = text(each(float64(g.MostRSS) / float64(g.Connections)))
+		if v, ok := beyond(&result.Server{RSS: g.BaseRSS}, g.MostRSS, int64(g.Connections)); ok {
+			one = text(each(v))
 		}
 		if r.Seconds > 0 {
 			share = text(fmt.Sprintf("%.0f%%", 100*g.CPUSeconds/r.Seconds))

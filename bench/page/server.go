@@ -22,7 +22,32 @@ func samples(r *result.Result) (all []sample) {
 	return all
 }
 
-// perConnection is the server's memory divided by its connections when these were most.
+// memoryOf is the server's memory for a connection, what it had before the run left out. ok is false when there is none to
+// tell.
+func (p *report) memoryOf(s *result.Server) (bytes float64, ok bool) {
+	return beyond(p.result.Before, s.RSS, s.Connections)
+}
+
+// beyond divides what was added to memory by what was added to connections; before is nil in results of old.
+func beyond(before *result.Server, rss, connections int64) (bytes float64, ok bool) {
+	if before != nil {
+		rss, connections = rss-before.RSS, connections-before.Connections
+	}
+	if rss <= 0 || connections <= 0 {
+		return 0, false
+	}
+	return float64(rss) / float64(connections), true
+}
+
+// memoryNote says what memoryOf divides.
+func (p *report) memoryNote() string {
+	if p.result.Before == nil {
+		return "all of it, divided"
+	}
+	return "beyond the " + size(float64(p.result.Before.RSS)) + " before the run"
+}
+
+// perConnection is the server's memory for a connection when these were most.
 func (p *report) perConnection() (bytes float64, ok bool) {
 	var full sample
 	for _, s := range p.server {
@@ -30,10 +55,7 @@ func (p *report) perConnection() (bytes float64, ok bool) {
 			full = s
 		}
 	}
-	if full.Connections == 0 {
-		return 0, false
-	}
-	return float64(full.RSS) / float64(full.Connections), true
+	return p.memoryOf(&full.Server)
 }
 
 func (p *report) mostMemory() (most float64) {
@@ -93,8 +115,9 @@ func (p *report) serverTable() table {
 		for _, s := range p.server {
 			if s.at > f.Begin && s.at <= f.Begin+f.Seconds+0.5 {
 				connections, memory = count(s.Connections), text(size(float64(s.RSS)))
-				if one = none; s.Connections > 0 {
-					one = text(each(float64(s.RSS) / float64(s.Connections)))
+				one = none
+				if v, ok := p.memoryOf(&s.Server); ok {
+					one = text(each(v))
 				}
 			}
 		}

@@ -50,6 +50,9 @@ func Merge(all []*Result) (*Result, error) {
 			m.Started = r.Started
 		}
 		m.Generators = append(m.Generators, r.Generators...)
+		if m.Before == nil { // all generators see the same servers
+			m.Before = r.Before
+		}
 		m.Verdict.Good = m.Verdict.Good && r.Verdict.Good
 		for _, p := range r.Verdict.Problems {
 			m.Verdict.Problems = append(m.Verdict.Problems, r.host()+": "+p)

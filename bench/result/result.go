@@ -19,9 +19,11 @@ type Result struct {
 	Settings map[string]string `json:"settings"` // every flag that was set or has a default, without secrets
 	// Generators are the processes that made the load.
 	Generators []Generator `json:"generators"`
-	Phases     []Phase     `json:"phases"`
-	Series     []Second    `json:"series"`
-	Verdict    Verdict     `json:"verdict"`
+	// Before is what the servers said of themselves before the first connection, nil when they did not.
+	Before  *Server  `json:"server_before,omitempty"`
+	Phases  []Phase  `json:"phases"`
+	Series  []Second `json:"series"`
+	Verdict Verdict  `json:"verdict"`
 }
 
 // Generator is one process that made load.
@@ -31,6 +33,7 @@ type Generator struct {
 	Connections int          `json:"connections"` // most that were open
 	CPUSeconds  float64      `json:"cpu_seconds"`
 	MostRSS     int64        `json:"most_rss_bytes"`
+	BaseRSS     int64        `json:"base_rss_bytes,omitempty"` // before the first connection
 }
 
 // Phase is a named part of a run with its own totals. A delivery counts in the phase in which it came.
@@ -74,7 +77,7 @@ type Second struct {
 type Server struct {
 	Connections int64   `json:"connections"`
 	RSS         int64   `json:"rss_bytes"`
-	CPUSeconds  float64 `json:"cpu_seconds"` // since it started
+	CPUSeconds  float64 `json:"cpu_seconds"` // used since the run began, not since the process did
 }
 
 // Verdict says whether all was as it must be.
