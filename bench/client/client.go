@@ -93,7 +93,12 @@ func (c *Client) Open(ctx context.Context, kind Kind, n int) error {
 
 // Begin starts to open n more connections that were due at due, and does not wait. A number that has become free is
 // used again before a new one.
-func (c *Client) Begin(kind Kind, n int, due time.Time) {
+func (c *Client) Begin(kind Kind, n int, due time.Time) { c.begin(kind, n, due, false) }
+
+// BeginAgain is Begin for connections that did not open, or were ended by the server, which Counts has told already.
+func (c *Client) BeginAgain(kind Kind, n int, due time.Time) { c.begin(kind, n, due, true) }
+
+func (c *Client) begin(kind Kind, n int, due time.Time, again bool) {
 	active := make([]int, len(c.threads))
 	for i, t := range c.threads {
 		active[i] = t.active()
@@ -112,7 +117,7 @@ func (c *Client) Begin(kind Kind, n int, due time.Time) {
 	}
 	for i, t := range c.threads {
 		if share[i] > 0 {
-			t.open(kind, share[i], due.Sub(c.started))
+			t.open(wanted{kind, share[i], int64(due.Sub(c.started)), again})
 		}
 	}
 }
@@ -226,11 +231,16 @@ func (c *Client) Take(latency, connecting *measure.Latency) {
 }
 
 // Missing returns how many messages have not come yet to the open connections that read, of streams whose newest
-// message is what newest says for a connection's subscription.
+// message is what newest says for a connection's subscription. What the server has not taken is not missing.
 func (c *Client) Missing(newest func(number, subscription int) uint32) (missing int64) {
 	c.each(func(t *thread, c *conn) {
 		for i := range int(c.subscriptions) {
-			missing += int64(c.sequence[i].Missing(newest(t.number(c), i)))
+			last := newest(t.number(c), i)
+			n := c.sequence[i].Missing(last)
+			if n > 0 && t.client.options.Untaken != nil {
+				n -= t.client.options.Untaken(c.streams[i], last-n+1, last+1, true)
+			}
+			missing += int64(n)
 		}
 	})
 	return missing

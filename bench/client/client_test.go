@@ -450,6 +450,27 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A connection that is tried again and again fails once.
+func TestFailsOnce(t *testing.T) {
+	gone := serve(t)
+	o := options(gone)
+	gone.Close()
+	c := connect(t, o)
+	if err := c.Open(bounded(t), Reading, 5); err == nil {
+		t.Error("opened")
+	}
+	for range 2 {
+		c.BeginAgain(Reading, 5, time.Now())
+		if err := c.WaitOpened(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const cause = "connect: connection refused"
+	if got := c.Counts(); got.failed() != 5 || got.Failures[cause] != 5 || got.Again[cause] != 10 {
+		t.Errorf("failures %v, and again %v", got.Failures, got.Again)
+	}
+}
+
 func TestServerGoesAway(t *testing.T) {
 	for _, test := range []struct {
 		name, cause string

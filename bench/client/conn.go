@@ -36,6 +36,7 @@ type conn struct {
 	// subscriptions is how many it has. before: it was open before, and has the sequences of that time.
 	subscriptions uint8
 	before        bool
+	again         bool   // it failed, or was ended, before, and has been counted for that
 	more          bool   // crypto/tls may have read ahead
 	heard         uint32 // when something was read last, in ms since the client started
 	at            uint32 // position in known of the last message

@@ -19,6 +19,8 @@ type Counts struct {
 	Resumed          int64          // subscriptions that went on without a gap (Options.Resume)
 	Gaps             int64          // subscriptions that were told resumed:false
 	Failures         map[string]int // connections that did not open, or were ended by the server, by cause
+	// Again are attempts of BeginAgain that failed, by cause. What they are about is counted already.
+	Again map[string]int
 	// Ended are the connections that are Silent or Slow and were ended by the server, as it should, by cause.
 	Ended map[string]int
 	Order measure.Order
@@ -26,7 +28,9 @@ type Counts struct {
 	SlowOrder measure.Order
 }
 
-func newCounts() Counts { return Counts{Failures: map[string]int{}, Ended: map[string]int{}} }
+func newCounts() Counts {
+	return Counts{Failures: map[string]int{}, Again: map[string]int{}, Ended: map[string]int{}}
+}
 
 func (c *Counts) add(p *Counts) {
 	c.Reading += p.Reading
@@ -42,6 +46,9 @@ func (c *Counts) add(p *Counts) {
 	c.SlowOrder.Add(p.SlowOrder)
 	for cause, n := range p.Failures {
 		c.Failures[cause] += n
+	}
+	for cause, n := range p.Again {
+		c.Again[cause] += n
 	}
 	for cause, n := range p.Ended {
 		c.Ended[cause] += n

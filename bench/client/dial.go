@@ -14,7 +14,7 @@ func (t *thread) dialMore() {
 	room := max(o.Opening/o.Threads, 1)
 	for len(t.wanted) > 0 && t.pending < room {
 		w := &t.wanted[0]
-		t.dial(w.kind, w.due)
+		t.dial(w)
 		if w.n--; w.n == 0 {
 			t.wanted = t.wanted[1:]
 		}
@@ -28,10 +28,10 @@ func (t *thread) dialMore() {
 }
 
 // dial starts one connection.
-func (t *thread) dial(kind Kind, due int64) {
+func (t *thread) dial(w *wanted) {
 	o := &t.client.options
 	c := t.take()
-	c.kind, c.due = kind, due
+	c.kind, c.due, c.again = w.kind, w.due, w.again
 	t.pending++
 	t.underway = append(t.underway, underway{c.place(), time.Now()})
 	// Every pair of a server's address and one of ours has its own ports.
@@ -41,7 +41,7 @@ func (t *thread) dial(kind Kind, due int64) {
 		from = o.Sources[number/len(o.Addresses)%len(o.Sources)]
 	}
 	ports := t.client.ports.window(number / len(o.Addresses) / max(len(o.Sources), 1))
-	fd, err := dial(o.Addresses[number%len(o.Addresses)], from, ports, kind)
+	fd, err := dial(o.Addresses[number%len(o.Addresses)], from, ports, w.kind)
 	c.fd, c.state = int32(fd), dialing
 	if err != nil {
 		t.fail(c, err.Error())

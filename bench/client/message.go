@@ -57,7 +57,11 @@ func (t *thread) deliver(c *conn, m *message, nanos int64) {
 	if c.kind == Slow {
 		order = &t.counts.SlowOrder
 	}
+	lost := order.Lost
 	c.sequence[m.subscription].Observe(m.seq, order)
+	if lost = order.Lost - lost; lost > 0 && o.Untaken != nil {
+		order.Lost -= int64(o.Untaken(c.streams[m.subscription], m.seq-uint32(lost), m.seq, false))
+	}
 	if c.places != nil {
 		c.places.pass(m.subscription, m.place)
 	}

@@ -45,6 +45,9 @@ type Options struct {
 	// Newest is the number of the newest message that was sent to a subscription by now, or is on its way. With it and
 	// Receipts a connection knows that everything later must come. Any thread calls it.
 	Newest func(number, subscription int) uint32
+	// Untaken is how many of a stream's messages from and up to but not including to the server has refused for good, with
+	// those that it has not answered yet if waiting: they are not lost. nil: none. Any thread calls it.
+	Untaken func(stream, from, to uint32, waiting bool) uint32
 	// Heartbeat is what the client offers and wants, 0 for none. What is agreed on is kept.
 	Heartbeat time.Duration
 	// Headers makes the CONNECT headers of connection number (from 0; a number is used again after a Drop), or is nil.

@@ -291,9 +291,12 @@ func (t *thread) send(c *conn, op gobwas.OpCode, payload []byte) bool {
 
 // fail ends a connection and counts why.
 func (t *thread) fail(c *conn, cause string) {
-	if c.state == open && c.kind != Reading {
+	switch {
+	case c.state == open && c.kind != Reading:
 		count(t.counts.Ended, cause)
-	} else {
+	case c.state != open && c.again:
+		count(t.counts.Again, cause)
+	default:
 		count(t.counts.Failures, cause)
 	}
 	t.release(c)

@@ -56,9 +56,10 @@ type thread struct {
 
 // wanted are connections that were due to open at due, in nanoseconds since the client started.
 type wanted struct {
-	kind Kind
-	n    int
-	due  int64
+	kind  Kind
+	n     int
+	due   int64
+	again bool
 }
 
 // underway is a connection that began to connect.
@@ -130,10 +131,10 @@ func (t *thread) nudge() {
 	_, _ = unix.Write(t.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails only when it is readable anyway
 }
 
-func (t *thread) open(kind Kind, n int, due time.Duration) {
+func (t *thread) open(w wanted) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wanted = append(t.wanted, wanted{kind, n, int64(due)})
+	t.wanted = append(t.wanted, w)
 	t.nudge()
 }
 

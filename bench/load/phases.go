@@ -23,7 +23,7 @@ const (
 // open opens n connections, paced, and those that failed some times more.
 func (r *run) open(ctx context.Context, kind client.Kind, n int) error {
 	before := r.clients.Counts()
-	if err := r.begin(ctx, kind, n); err != nil {
+	if err := r.begin(ctx, n, func(n int, due time.Time) { r.clients.Begin(kind, n, due) }); err != nil {
 		return err
 	}
 	for round := 1; ; round++ {
@@ -40,7 +40,7 @@ func (r *run) open(ctx context.Context, kind client.Kind, n int) error {
 			}
 			return nil // the verdict says how many are not open
 		}
-		if err := r.begin(ctx, kind, lack); err != nil {
+		if err := r.begin(ctx, lack, func(n int, due time.Time) { r.clients.BeginAgain(kind, n, due) }); err != nil {
 			return err
 		}
 	}
@@ -66,11 +66,11 @@ func ended(c client.Counts) (n int) {
 	return n
 }
 
-// begin starts to open n connections, each when it is due.
-func (r *run) begin(ctx context.Context, kind client.Kind, n int) error {
+// begin starts n connections by do, each when it is due.
+func (r *run) begin(ctx context.Context, n int, do func(n int, due time.Time)) error {
 	start := time.Now()
 	if r.OpenRate == 0 {
-		r.clients.Begin(kind, n, start)
+		do(n, start)
 		return nil
 	}
 	ramp := pace.Ramp{Rate: pace.Rate(r.OpenRate), Over: r.Ramp}
@@ -81,7 +81,7 @@ func (r *run) begin(ctx context.Context, kind client.Kind, n int) error {
 		due := min(ramp.Due(time.Since(start)), n)
 		if due > begun {
 			// Those of one turn share the time of the first: none is taken for faster than it was.
-			r.clients.Begin(kind, due-begun, start.Add(ramp.At(begun)))
+			do(due-begun, start.Add(ramp.At(begun)))
 			begun = due
 		}
 	}

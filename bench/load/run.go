@@ -122,7 +122,7 @@ func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.
 	return client.Options{
 		Addresses: t.addresses, Host: t.host, Path: t.path, TLS: t.tls, Sources: from, Bare: r.Protocol == "websocket",
 		SubscriptionsOf: func(number int) []string { return x.subscriptions(r.first + number) }, Receipts: r.Receipts, Resume: r.Resume,
-		Run: x.run, Stream: func(number, subscription int) uint32 { return x.stream(r.first+number, subscription) }, Newest: r.newest,
+		Run: x.run, Stream: func(number, subscription int) uint32 { return x.stream(r.first+number, subscription) }, Newest: r.newest, Untaken: r.untaken,
 		Heartbeat: r.Heartbeat, Headers: func(number int) ([]stomp.Header, error) { return id.connect(r.first + number) }, Signers: id.signers(),
 		Threads: r.Threads, Opening: r.Opening, Gather: r.Gather, OpenTimeout: r.OpenTimeout, SlowBytes: r.SlowBytes,
 	}
@@ -131,6 +131,11 @@ func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.
 // newest is the number of the newest message of a subscription of this part's connection number.
 func (r *run) newest(number, subscription int) uint32 {
 	return r.streams.newestOf(r.first+number, subscription)
+}
+
+// untaken is how many messages of a stream the server did not take.
+func (r *run) untaken(stream, from, to uint32, waiting bool) uint32 {
+	return r.pusher.Untaken(stream, from, to, waiting)
 }
 
 func (r *run) sender() (push.Sender, error) {
@@ -217,9 +222,17 @@ func (r *run) judge() []string {
 			problems = append(problems, fmt.Sprintf("%d ", n)+fmt.Sprintf(format, args...))
 		}
 	}
-	add(failures(c)-r.kicked.Load(), "times a connection did not open or was ended by the server: %s", causes(c.Failures))
+	lack := int64(0)
 	if want := r.want.Load(); want >= 0 {
-		add(want-int64(c.Reading), "connections are not open at the end")
+		lack = want - int64(c.Reading)
+	}
+	switch n := failures(c) - r.kicked.Load(); {
+	case n > 0 && lack > 0:
+		add(n, "times a connection did not open or was ended by the server (%d are not open at the end%s): %s", lack, inVain(c.Again), causes(c.Failures))
+	case n > 0:
+		add(n, "times a connection did not open or was ended by the server: %s", causes(c.Failures))
+	default:
+		add(lack, "connections are not open at the end")
 	}
 	add(c.HeartbeatsMissed, "heart-beats of the server missed")
 	add(c.Gaps, "subscriptions could not be resumed")
@@ -232,6 +245,14 @@ func (r *run) judge() []string {
 		add(p.Pending, "pushes were not answered")
 	}
 	return problems
+}
+
+// inVain names the attempts to open connections again.
+func inVain(again map[string]int) string {
+	if len(again) == 0 {
+		return ""
+	}
+	return "; tried again in vain: " + causes(again)
 }
 
 // failures is how many connections failed or were ended by the server.
@@ -294,7 +315,7 @@ func (r *run) refill(d time.Duration) {
 		lack = min(lack, max(1, int(r.OpenRate*d.Seconds())))
 	}
 	if lack > 0 {
-		r.clients.Begin(client.Reading, min(lack, r.Opening), time.Now())
+		r.clients.BeginAgain(client.Reading, min(lack, r.Opening), time.Now())
 	}
 }
 

@@ -148,7 +148,7 @@ func (r *run) drop(n int) error {
 
 // comeBack opens n connections again, as fast as they were opened.
 func (r *run) comeBack(ctx context.Context, n int) error {
-	if err := r.begin(ctx, client.Reading, n); err != nil {
+	if err := r.begin(ctx, n, func(n int, due time.Time) { r.clients.Begin(client.Reading, n, due) }); err != nil {
 		return err
 	}
 	r.want.Add(int64(n))

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"stentor/bench/result"
@@ -35,7 +36,7 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 	all := r.Total()
 	fmt.Fprintf(w, "\nlost %d, repeated %d, out of order %d, corrupted %d, misrouted %d; heart-beats missed %d; resumed %d, not resumed %d\n",
 		all.Order.Lost, all.Order.Repeated, all.Order.Reordered, all.Order.Corrupted, all.Order.Misrouted, all.HeartbeatsMissed, all.Resumed, all.NotResumed)
-	if c := causes(all.Failures); c != "" {
+	if c := causes(unsaid(all.Failures, r.Verdict.Problems)); c != "" {
 		fmt.Fprintln(w, "failed, or ended by the server:", c)
 	}
 	if r.Verdict.Good {
@@ -50,6 +51,18 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 		fmt.Fprintln(w, "BAD:", p)
 	}
 	return nil
+}
+
+// unsaid are the failures whose causes no problem names.
+func unsaid(failures map[string]int64, problems []string) map[string]int64 {
+	said := strings.Join(problems, "\n")
+	rest := map[string]int64{}
+	for cause, n := range failures {
+		if !strings.Contains(said, cause) {
+			rest[cause] = n
+		}
+	}
+	return rest
 }
 
 func latencyColumns(l *result.Latency) string {

@@ -80,9 +80,9 @@ func (p *report) headline() string {
 // notes are what a reader should know although it does not make a run bad.
 func (p *report) notes() (all []string) {
 	t := &p.total
-	for i, f := range failures(t.Failures) {
+	for i, f := range failures(p.unsaid()) {
 		if i == 8 {
-			all = append(all, fmt.Sprintf("%d more causes of failures.", len(t.Failures)-i))
+			all = append(all, fmt.Sprintf("%d more causes of failures.", len(p.unsaid())-i))
 			break
 		}
 		all = append(all, "failed "+plural(f.count, "time", "times")+": "+f.cause)
@@ -96,6 +96,18 @@ func (p *report) notes() (all []string) {
 	add(t.NotResumed, "subscription could not be resumed: the server said so", "subscriptions could not be resumed: the server said so")
 	add(t.PushesRetried, "push was repeated after the server refused it for the moment", "pushes were repeated after the server refused them for the moment")
 	return all
+}
+
+// unsaid are the failures whose causes the verdict does not name.
+func (p *report) unsaid() map[string]int64 {
+	said := strings.Join(p.Problems, "\n")
+	rest := map[string]int64{}
+	for cause, n := range p.total.Failures {
+		if !strings.Contains(said, cause) {
+			rest[cause] = n
+		}
+	}
+	return rest
 }
 
 func plural(n int64, one, many string) string {

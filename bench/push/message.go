@@ -21,6 +21,8 @@ type Message struct {
 // ID is the same whenever the message is sent, and different from that of any other message.
 func (m *Message) ID() string { return fmt.Sprintf("%016x-%08x", m.Payload.Stream, m.Payload.Seq) }
 
+func (m *Message) number() number { return number{m.Stream, m.Payload.Seq} }
+
 // body appends the payload.
 func (m *Message) body(dst []byte) []byte { return m.Payload.Append(dst, m.Size) }
 

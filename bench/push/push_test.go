@@ -125,6 +125,12 @@ func TestPusherRetries(t *testing.T) {
 	if got.Pushed != 3 || got.Retried != 3 || got.Failed["push: 404 Not Found: no such project"] != 1 {
 		t.Errorf("%+v", got)
 	}
+	if n := p.Untaken(3, 1, 5, false); n != 1 {
+		t.Errorf("%d of the messages 1 to 4 are not the server's", n)
+	}
+	if a, b := p.Untaken(3, 1, 3, true), p.Untaken(2, 1, 5, true); a+b != 0 {
+		t.Errorf("%d, %d others are not the server's", a, b)
+	}
 	var order []string
 	for _, r := range s.seen {
 		_, id, _ := strings.Cut(r, `"id":"0000000000000003-`)

@@ -31,11 +31,15 @@ type Pusher struct {
 	refused string // the last refusal
 	pending int64
 	failed  map[string]int64
+	waiting map[number]bool // messages that are not answered yet; false: have failed for good
 }
+
+// number is that of a message.
+type number struct{ stream, seq uint32 }
 
 // New starts lanes that send up to batch messages at a time.
 func New(s Sender, lanes, batch int) *Pusher {
-	p := &Pusher{sender: s, batch: batch, failed: map[string]int64{}}
+	p := &Pusher{sender: s, batch: batch, failed: map[string]int64{}, waiting: map[number]bool{}}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	for range lanes {
 		lane := make(chan Message, queued)
@@ -49,6 +53,7 @@ func New(s Sender, lanes, batch int) *Pusher {
 func (p *Pusher) Push(ctx context.Context, m Message) error {
 	p.mu.Lock()
 	p.pending++
+	p.waiting[m.number()] = true
 	p.mu.Unlock()
 	select {
 	case p.lanes[int(m.Stream)%len(p.lanes)] <- m:
@@ -56,6 +61,7 @@ func (p *Pusher) Push(ctx context.Context, m Message) error {
 	case <-ctx.Done():
 		p.mu.Lock()
 		p.pending--
+		p.waiting[m.number()] = false
 		p.mu.Unlock()
 		return context.Cause(ctx)
 	}
@@ -131,14 +137,14 @@ func (p *Pusher) send(all []Message) {
 	until := time.Now().Add(retryFor)
 	for wait := retryAtFirst; ; wait = min(2*wait, retryAtMost) {
 		taken, err := p.sender.Send(p.ctx, all)
-		p.count(taken, 0, nil)
+		p.taken(all[:taken])
 		all = all[taken:]
 		if len(all) == 0 {
 			return
 		}
 		var refused *Refused
 		if !errors.As(err, &refused) || time.Now().After(until) || p.ctx.Err() != nil {
-			p.count(0, len(all), err)
+			p.gaveUp(all, err)
 			return
 		}
 		p.mu.Lock()
@@ -154,19 +160,47 @@ func (p *Pusher) send(all []Message) {
 	}
 }
 
-func (p *Pusher) count(taken, failed int, err error) {
+// taken counts messages that the server has.
+func (p *Pusher) taken(all []Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pushed += int64(taken)
-	p.pending -= int64(taken + failed)
-	if failed > 0 {
-		cause := "no answer"
-		if err != nil {
-			cause = err.Error()
-		}
-		if _, ok := p.failed[cause]; !ok && len(p.failed) >= maxCauses {
-			cause = "push: other causes" // what a server says may be different each time
-		}
-		p.failed[cause] += int64(failed)
+	p.pushed += int64(len(all))
+	p.pending -= int64(len(all))
+	for i := range all {
+		delete(p.waiting, all[i].number())
 	}
+}
+
+// gaveUp counts messages that the server does not get.
+func (p *Pusher) gaveUp(all []Message, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending -= int64(len(all))
+	for i := range all {
+		p.waiting[all[i].number()] = false
+	}
+	cause := "no answer"
+	if err != nil {
+		cause = err.Error()
+	}
+	if _, ok := p.failed[cause]; !ok && len(p.failed) >= maxCauses {
+		cause = "push: other causes" // what a server says may be different each time
+	}
+	p.failed[cause] += int64(len(all))
+}
+
+// Untaken returns how many messages of a stream, from and up to but not including to, have failed for good, with those
+// that are not answered yet if waiting.
+func (p *Pusher) Untaken(stream, from, to uint32, waiting bool) (n uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) == 0 {
+		return 0
+	}
+	for seq := from; seq != to; seq++ {
+		if unanswered, ok := p.waiting[number{stream, seq}]; ok && (waiting || !unanswered) {
+			n++
+		}
+	}
+	return n
 }
