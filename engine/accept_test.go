@@ -200,7 +200,7 @@ func TestAddrPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		socket, bound, err := bindTCP(l.Address, 0)
+		socket, bound, err := bindTCP(l.Address, only6, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,14 +4,32 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// IPV6_V6ONLY of a socket that listens on [::]: both is every address of the host, of IPv4 too, as for net.Listen.
+const (
+	both  = 0
+	only6 = 1
+)
+
+// families is both for [::], unless another listener has the port of an IPv4 address: then they share the work.
+func families(addr netip.AddrPort, listeners []Listener) int {
+	shared := slices.ContainsFunc(listeners, func(l Listener) bool {
+		return l.Path == "" && l.Address.Addr().Is4() && l.Address.Port() == addr.Port() && addr.Port() != 0
+	})
+	if addr.Addr() != netip.IPv6Unspecified() || shared {
+		return only6
+	}
+	return both
+}
+
 // bindTCP makes a socket that listens on an address, and says which port it has. What accepted sockets are to have is
-// set on it: the kernel passes it on. keepAlive 0 is none.
-func bindTCP(addr netip.AddrPort, keepAlive time.Duration) (*os.File, netip.AddrPort, error) {
+// set on it: the kernel passes it on. v6only counts for an IPv6 address. keepAlive 0 is none.
+func bindTCP(addr netip.AddrPort, v6only int, keepAlive time.Duration) (*os.File, netip.AddrPort, error) {
 	family := unix.AF_INET6
 	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
 	options := []socketOption{
@@ -24,7 +42,7 @@ func bindTCP(addr netip.AddrPort, keepAlive time.Duration) (*os.File, netip.Addr
 		family = unix.AF_INET
 		sa = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
 	} else {
-		options = append(options, socketOption{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1})
+		options = append(options, socketOption{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, v6only})
 	}
 	if keepAlive > 0 {
 		const probes = 5

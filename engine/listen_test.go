@@ -24,7 +24,7 @@ func TestBind(t *testing.T) {
 			t.Errorf("%s: %v", one.address, err)
 			continue
 		}
-		socket, addr, err := bindTCP(parsed.Address, 0)
+		socket, addr, err := bindTCP(parsed.Address, families(parsed.Address, nil), 0)
 		if err != nil {
 			t.Errorf("%s: %v", one.address, err)
 			continue
@@ -37,6 +37,14 @@ func TestBind(t *testing.T) {
 			t.Errorf("%s: %v", one.address, err)
 		} else {
 			_ = c.Close()
+		}
+		if addr.Addr().IsUnspecified() { // of IPv4 too
+			c, err := net.DialTimeout("tcp4", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addr.Port()).String(), time.Second)
+			if err != nil {
+				t.Errorf("%s: %v", one.address, err)
+			} else {
+				_ = c.Close()
+			}
 		}
 		_ = socket.Close()
 	}
@@ -53,7 +61,7 @@ func TestBind(t *testing.T) {
 	} {
 		l, err := ParseListener(address)
 		if err == nil {
-			_, _, err = bindTCP(l.Address, 0)
+			_, _, err = bindTCP(l.Address, only6, 0)
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want %q", address, l, err, want)
@@ -119,4 +127,33 @@ func acceptedFrom(t *testing.T, peer *net.TCPAddr) int {
 	}
 	t.Fatalf("no socket has the peer %v", peer)
 	return 0
+}
+
+// [::] takes IPv4 as well, unless that port of IPv4 has a listener of its own.
+func TestFamilies(t *testing.T) {
+	listeners := func(all ...string) (list []Listener) {
+		for _, text := range all {
+			l, err := ParseListener(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, l)
+		}
+		return list
+	}
+	for _, c := range []struct {
+		list []Listener
+		want int
+	}{
+		{listeners("[::]:8080"), both},
+		{listeners("[::]:8080", "0.0.0.0:8081", "unix:/run/s"), both},
+		{listeners("[::]:8080", "0.0.0.0:8080"), only6},
+		{listeners("[::]:8080", "127.0.0.1:8080"), only6},
+		{listeners("[::]:0", "127.0.0.1:0"), both},
+		{listeners("[::1]:8080"), only6},
+	} {
+		if got := families(c.list[0].Address, c.list); got != c.want {
+			t.Errorf("%v: IPV6_V6ONLY %d, want %d", c.list, got, c.want)
+		}
+	}
 }

@@ -71,7 +71,7 @@ func newNetwork(log *slog.Logger) network {
 func (n *network) listen(h host, listeners []Listener, loops int, log *slog.Logger) error {
 	n.host = h
 	for _, l := range listeners {
-		if err := n.bind(l); err != nil {
+		if err := n.bind(l, families(l.Address, listeners)); err != nil {
 			return err
 		}
 	}
@@ -87,10 +87,10 @@ func (n *network) listen(h host, listeners []Listener, loops int, log *slog.Logg
 	return n.findLoops(loops)
 }
 
-func (n *network) bind(l Listener) (err error) {
+func (n *network) bind(l Listener, v6only int) (err error) {
 	a := &acceptor{Listener: l, net: n, accept: accept}
 	if l.Path == "" {
-		a.socket, a.addr, err = bindTCP(l.Address, n.keepAlive)
+		a.socket, a.addr, err = bindTCP(l.Address, v6only, n.keepAlive)
 	} else {
 		var f *socketFile
 		if f, err = newSocketFile(l); err != nil {

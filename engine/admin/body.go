@@ -21,12 +21,9 @@ func media(r *http.Request, those ...string) (string, *problem) {
 		return "", newProblem(http.StatusUnsupportedMediaType, codeMediaType, "Content-Encoding %s is not supported: send the body as it is", quote(e))
 	}
 	sent := r.Header.Get("Content-Type")
-	kind, params, err := mime.ParseMediaType(sent)
-	if err != nil || !slices.Contains(those, kind) {
+	kind, _, err := mime.ParseMediaType(sent) // its parameters have no meaning (RFC 8259 section 11)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) || !slices.Contains(those, kind) {
 		return "", newProblem(http.StatusUnsupportedMediaType, codeMediaType, "Content-Type is %s: send %s", quote(sent), strings.Join(those, " or "))
-	}
-	if c := params["charset"]; c != "" && !strings.EqualFold(c, "utf-8") {
-		return "", newProblem(http.StatusUnsupportedMediaType, codeMediaType, "the charset is %s: JSON is UTF-8 (RFC 8259)", quote(c))
 	}
 	return kind, nil
 }
