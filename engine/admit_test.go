@@ -5,12 +5,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"stentor/engine/bus"
 	"stentor/engine/ws"
 )
 
 // slow is a bus that is not ready at first.
 type slow struct {
-	Bus
+	bus.Bus
 	ready atomic.Bool
 	late  atomic.Bool
 }
@@ -32,7 +33,7 @@ func (b *slow) Ready() error {
 // A node that does not have its history yet takes no clients: it would tell those who resume of gaps that are none.
 func TestClientsWaitForTheBus(t *testing.T) {
 	b := &slow{}
-	n, stop := startNode(t, func(inner Bus) Bus { b.Bus = inner; return b })
+	n, stop := startNode(t, func(inner bus.Bus) bus.Bus { b.Bus = inner; return b })
 	defer stop()
 	c := n.dial(t)
 	c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))

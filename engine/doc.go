@@ -1,7 +1,7 @@
 // Package engine joins the shards to the network: acceptors take connections and spread them over gnet's event loops,
 // each of which owns one shard, and the Node around them holds what they share. It is the only importer of gnet.
 //
-//	node.go        Node: its life from New to Drain
+//	node.go        Node: its life from New to Stop
 //	loop.go        an event loop and its shard, and gnet's callbacks
 //	network.go     the event loops and listeners below a Node or an Echo
 //	accept.go      takes connections from the kernel, whatever it is short of

@@ -19,34 +19,15 @@ import (
 
 	"stentor/engine/auth"
 	"stentor/engine/bus"
-	"stentor/engine/session"
 	"stentor/engine/shard"
 )
-
-// Bus is what a Node needs of its bus.
-type Bus interface {
-	bus.Bus
-	// SetProjects says which projects there are, at the start and at each reload. The bus tells the node where
-	// each partition begins, now or later. It does not block.
-	SetProjects([]bus.Topic)
-	// Room answers nil when the bus has room for so many records of a project, so many bytes in all, bus.ErrBusy
-	// otherwise.
-	Room(project string, records, bytes int) error
-	// Forward hands what a client sent to the back ends. done gets nil once the bus has it. It does not block.
-	Forward(m *bus.Inbound, done func(error))
-	// Ready is nil once the node has what it needs to serve clients, else it says what is missing.
-	Ready() error
-	// Behind is nil unless new clients had better go to another node, which takes pushes sooner: then it says why. The
-	// node serves those who come all the same.
-	Behind() error
-}
 
 // Node is one server process: its event loops with their shards, and what they share.
 type Node struct {
 	network
 	opts     Options
 	auth     *auth.Authenticator
-	bus      Bus
+	bus      bus.Bus
 	log      *slog.Logger
 	start    time.Time
 	instance uint32
@@ -133,7 +114,7 @@ func (n *Node) now() int64 { return int64(time.Since(n.start)) }
 const maxLoops = 256
 
 // Start listens, and returns when clients can connect. b carries the pushes; Deliver of this node must be its sink.
-func (n *Node) Start(b Bus) error {
+func (n *Node) Start(b bus.Bus) error {
 	n.bus = b
 	n.SetProjects(n.opts.Projects)
 	if err := n.boot(); err != nil {
@@ -217,123 +198,6 @@ func (n *Node) Err() error {
 		return ErrEngine
 	}
 	return nil
-}
-
-// Drain leaves: no new clients, no new pushes; what was accepted is delivered; then clients are closed with 1012, in
-// chunks, so that they do not all come to the next node at once. It ends when all are gone, or with ctx.
-type Drain struct {
-	Chunk    int           // clients closed at a time, over all loops
-	Interval time.Duration // between chunks
-}
-
-// Stop drains the node and ends its loops. When ctx ends first, what is left is closed at once.
-func (n *Node) Stop(ctx context.Context, d Drain) error {
-	n.draining.Store(true)
-	n.settle(ctx)
-	n.closeClients(ctx, d)
-	for n.sockets.Load() > 0 && pause(ctx, tickEvery) {
-	}
-	left := n.sockets.Load()
-	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err := n.close(stopping)
-	close(n.stop)
-	for _, l := range n.loops {
-		l.watcher.stop()
-	}
-	n.wg.Wait()
-	if left > 0 && err == nil {
-		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
-	}
-	return err
-}
-
-// stalled is how long nothing may reach those who are behind before a drain gives them up. Rounds and retries of
-// subscriptions at their own pace come much more often.
-const stalled = 2 * time.Second
-
-// settle waits until everything accepted has been handed to those who take it, at once or at their own pace: for half
-// of the time that there is, since other nodes may go on pushing.
-func (n *Node) settle(ctx context.Context) {
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
-		defer cancel()
-	}
-	seen, moved := uint64(0), time.Now()
-	for {
-		busy, behind, delivered := false, false, uint64(0)
-		for _, l := range n.loops {
-			b, err := ask(ctx, l, (*shard.Shard).Busy)
-			if err != nil {
-				return
-			}
-			busy = busy || b
-			stats := l.shard.Stats()
-			behind = behind || stats.Detached.Load() > 0 || stats.Transfers.Load() > 0
-			delivered += stats.Deliveries.Load() + stats.Pieces.Load()
-		}
-		if delivered != seen {
-			seen, moved = delivered, time.Now()
-		}
-		if !busy && (!behind || time.Since(moved) > stalled) || !pause(ctx, tickEvery) {
-			return
-		}
-	}
-}
-
-func (n *Node) closeClients(ctx context.Context, d Drain) {
-	slots := make([]uint32, len(n.loops))
-	done := make([]bool, len(n.loops))
-	share := max(1, d.Chunk/len(n.loops))
-	for left := len(n.loops); left > 0; {
-		for i, l := range n.loops {
-			if done[i] {
-				continue
-			}
-			next, err := endSome(ctx, l, slots[i], share)
-			if err != nil {
-				return
-			}
-			if slots[i] = next; next == 0 {
-				done[i] = true
-				left--
-			}
-		}
-		if left > 0 && !pause(ctx, d.Interval) {
-			return
-		}
-	}
-}
-
-// endSome closes clients of a loop, step by step, and returns the slot to go on from.
-func endSome(ctx context.Context, l *loop, slot uint32, n int) (uint32, error) {
-	type part struct {
-		ended int
-		next  uint32
-	}
-	for {
-		got, err := ask(ctx, l, func(s *shard.Shard) part {
-			ended, next := s.EndSome(slot, n, session.CloseServiceLeaves, "the node is stopping, come back")
-			return part{ended, next}
-		})
-		if err != nil {
-			return slot, err
-		}
-		n -= got.ended
-		if slot = got.next; slot == 0 || n <= 0 {
-			return slot, nil
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func (n *Node) panicked(where string, reason any) {

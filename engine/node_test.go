@@ -24,17 +24,17 @@ import (
 // testNode is a node on a free port, with the project shop, whose clients need no token and may send.
 type testNode struct {
 	*Node
-	bus Bus
+	bus bus.Bus
 }
 
 // startNode starts a node, on a bus that wrap, if it is there, puts around the embedded one. stop ends it, once.
-func startNode(t *testing.T, wrap func(Bus) Bus) (n testNode, stop func()) {
+func startNode(t *testing.T, wrap func(bus.Bus) bus.Bus) (n testNode, stop func()) {
 	t.Helper()
 	return startNodeWith(t, wrap, func(*Options) {})
 }
 
 // startNodeWith is startNode with changed options.
-func startNodeWith(t *testing.T, wrap func(Bus) Bus, change func(*Options)) (n testNode, stop func()) {
+func startNodeWith(t *testing.T, wrap func(bus.Bus) bus.Bus, change func(*Options)) (n testNode, stop func()) {
 	t.Helper()
 	project, err := auth.NewProject(auth.ProjectConfig{
 		Name: "shop", Anonymous: true, Style: destination.Prefixed, Send: []auth.SendRule{{Pattern: "/topic/shop/**", Action: auth.Push}},
@@ -88,7 +88,6 @@ func startNodeWith(t *testing.T, wrap func(Bus) Bus, change func(*Options)) (n t
 		if err := node.Stop(ctx, Drain{Chunk: 100, Interval: time.Millisecond}); err != nil {
 			t.Error(err)
 		}
-		embedded.Close()
 		authenticator.Close()
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // brittle is a bus that panics at some destinations, in the event loop of the client that sends there.
-type brittle struct{ Bus }
+type brittle struct{ bus.Bus }
 
 func (b brittle) Publish(r *bus.Record, done func(bus.Position, error)) {
 	if strings.HasSuffix(r.Destination, "/bang") {
@@ -22,7 +22,7 @@ func (b brittle) Publish(r *bus.Record, done func(bus.Position, error)) {
 // TestPanicInHandler: a panic while a client's frame is handled ends that client, is counted, and touches nobody else,
 // on whichever loop.
 func TestPanicInHandler(t *testing.T) {
-	node, stop := startNode(t, func(b Bus) Bus { return brittle{b} })
+	node, stop := startNode(t, func(b bus.Bus) bus.Bus { return brittle{b} })
 	var others []*testClient
 	for range 9 {
 		c := node.dial(t)

@@ -32,19 +32,22 @@ type Bus struct {
 	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
 	looked  atomic.Bool                      // one did not
 	caught  atomic.Bool                      // the node has been ready once
-	lagging atomic.Bool                      // Behind said so last
+	lagging atomic.Pointer[error]            // what Behind answers
 	refused atomic.Pointer[string]           // the brokers turn this node away; nil since it was last answered
 	fault   atomic.Pointer[string]           // how the last connection to a broker failed
 
 	forwardFailed sync.Map // project to *atomic.Uint64: what clients sent and Kafka did not take
 	forwardLog    rate.Sometimes
 
-	cancel    context.CancelFunc
-	wg        sync.WaitGroup
-	reporting sync.WaitGroup
-	closed    sync.Once
-	ended     chan struct{}
-	err       error // once ended is closed
+	stopReading context.CancelFunc
+	reading     sync.WaitGroup
+	leave       context.CancelFunc
+	present     sync.WaitGroup
+	reporting   sync.WaitGroup
+	closing     sync.Once
+	closed      chan struct{}
+	ended       chan struct{}
+	err         error // once ended is closed
 }
 
 // New starts a bus. Brokers that are out of reach are no error: the bus goes on trying, and is not ready. Errors are
@@ -54,7 +57,7 @@ func New(o Options) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{
-		opts: o, logs: make(chan ck.LogEvent, 64), ended: make(chan struct{}),
+		opts: o, logs: make(chan ck.LogEvent, 64), closed: make(chan struct{}), ended: make(chan struct{}),
 		forwardLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
 	}
 	b.logging.Go(func() { forward(b.logs, o.Log) })
@@ -62,13 +65,15 @@ func New(o Options) (*Bus, error) {
 		b.discard()
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	b.cancel = cancel
-	b.wg.Go(func() { b.watcher.run(ctx) })
-	b.wg.Go(func() { b.reader.run(ctx) })
-	b.wg.Go(func() { b.reader.ends.run(ctx, b.admin) })
-	b.wg.Go(func() {
-		if err := b.presence.run(ctx); err != nil {
+	reading, stopReading := context.WithCancel(context.Background())
+	present, leave := context.WithCancel(context.Background())
+	b.stopReading, b.leave = stopReading, leave
+	b.reading.Go(func() { b.watcher.run(reading) })
+	b.reading.Go(func() { b.reader.run(reading) })
+	b.reading.Go(func() { b.reader.ends.run(reading, b.admin) })
+	b.reading.Go(func() { b.notice(reading) })
+	b.present.Go(func() {
+		if err := b.presence.run(present); err != nil {
 			b.err = err
 			close(b.ended)
 		}
@@ -105,8 +110,8 @@ func (b *Bus) discard() {
 	if b.reader != nil {
 		b.reader.close()
 	}
-	if b.producer != nil && b.producer.client != nil {
-		b.producer.close(0)
+	if b.producer != nil {
+		b.producer.close()
 	}
 	if b.client != nil {
 		b.client.Close()
@@ -155,10 +160,10 @@ func (b *Bus) failed(e ck.Error) {
 	}
 }
 
-// SetProjects implements engine.Bus.
+// SetProjects implements bus.Bus.
 func (b *Bus) SetProjects(list []bus.Topic) { b.watcher.setProjects(list) }
 
-// Room implements engine.Bus.
+// Room implements bus.Bus.
 func (b *Bus) Room(project string, records, _ int) error {
 	if places := b.places.Load(); places == nil || (*places)[project].topic == "" {
 		return fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why())
@@ -185,7 +190,7 @@ func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 	})
 }
 
-// Forward implements engine.Bus.
+// Forward implements bus.Bus.
 func (b *Bus) Forward(m *bus.Inbound, done func(error)) {
 	answer := func(_ int32, _ int64, err error) {
 		if err != nil {
@@ -233,42 +238,71 @@ func (b *Bus) Ready() error {
 		return fmt.Errorf("kafka: %w", b.why())
 	case !b.presence.clear.Load():
 		return fmt.Errorf("kafka: %s", *b.presence.trouble.Load())
-	case b.reader.denied.Load() != nil:
-		return fmt.Errorf("kafka: %s", *b.reader.denied.Load())
-	case b.reader.behind.Load() > 0:
-		return fmt.Errorf("kafka: %d partitions are still being read", b.reader.behind.Load())
 	}
-	b.caught.Store(true)
+	if why := b.reader.denied.Load(); why != nil {
+		return fmt.Errorf("kafka: %s", *why)
+	}
+	if n := b.reader.behind.Load(); n > 0 {
+		return fmt.Errorf("kafka: %d partitions are still being read", n)
+	}
 	return nil
 }
 
 // status is what the other nodes are told of this one.
 func (b *Bus) status() (ready bool, late time.Duration) { return b.Ready() == nil, b.reader.lateness() }
 
-// Behind says why clients had better go to another node: this one reads later than Options.Lateness, and another one is
-// known that reads less than half as late. Once it has said so, half of that is the bound here, too. Trouble common to all
-// nodes is no reason. Any goroutine may call it.
+// Behind says why clients had better go to another node: see late.
 func (b *Bus) Behind() error {
+	if why := b.lagging.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
+// noticeEvery is how old an answer of Ready or Behind may be.
+const noticeEvery = 20 * time.Millisecond
+
+// notice keeps what Ready and Behind answer, and logs its changes, until ctx ends.
+func (b *Bus) notice(ctx context.Context) {
+	for ctx.Err() == nil {
+		if !b.caught.Load() && b.Ready() == nil {
+			b.caught.Store(true)
+			b.opts.Log.Info("everything that there was at the start has been read")
+		}
+		b.noticeLate()
+		pause(ctx, noticeEvery)
+	}
+}
+
+func (b *Bus) noticeLate() {
+	why := b.late()
+	switch before := b.lagging.Load(); {
+	case why == nil && before != nil:
+		b.lagging.Store(nil)
+		b.opts.Log.Warn("this node is no longer later in reading pushes than another one")
+	case why != nil:
+		b.lagging.Store(&why)
+		if before == nil {
+			b.opts.Log.Warn("this node is late in reading pushes and another one is not: it is not ready", "error", why)
+		}
+	}
+}
+
+// late is why this node is behind, if it is: it reads later than Options.Lateness, and another one is known that reads less
+// than half as late. Once it has said so, half of that is the bound here, too. Trouble common to all nodes is no reason.
+func (b *Bus) late() error {
 	bound := b.opts.Lateness
 	if bound == 0 {
 		return nil
 	}
-	before, limit, late := b.lagging.Load(), bound, b.reader.lateness()
-	if before {
+	limit, late := bound, b.reader.lateness()
+	if b.lagging.Load() != nil {
 		limit = bound / 2
 	}
-	var node string
-	better := false
-	if late > limit {
-		node, better = b.presence.others.better(bound/2, time.Now())
+	if late <= limit {
+		return nil
 	}
-	if before != better && b.lagging.CompareAndSwap(before, better) {
-		said := "this node is no longer later in reading pushes than another one"
-		if better {
-			said = "this node is late in reading pushes and another one is not: it is not ready"
-		}
-		b.opts.Log.Warn(said, "late", late.String())
-	}
+	node, better := b.presence.others.better(bound/2, time.Now())
 	if !better {
 		return nil
 	}
@@ -281,16 +315,36 @@ func (b *Bus) Ended() <-chan struct{} { return b.ended }
 // Err is why, after Ended.
 func (b *Bus) Err() error { return b.err }
 
-// Close refuses later records, waits for those under way for a while, stores the offsets and takes its leave.
-func (b *Bus) Close() {
-	b.closed.Do(func() {
-		b.producer.close(b.opts.PushTimeout)
-		b.cancel()
-		b.wg.Wait()
-		b.client.Close()
-		b.reporting.Wait()
-		b.reader.close()
-		close(b.logs)
-		b.logging.Wait()
+// Flush implements bus.Bus.
+func (b *Bus) Flush(ctx context.Context) { b.producer.flush(ctx) }
+
+// Close implements bus.Bus: it stores the offsets before it takes its leave. What hangs in librdkafka is left to the end of
+// the process.
+func (b *Bus) Close(ctx context.Context) error {
+	b.closing.Do(func() {
+		go func() {
+			b.close(ctx)
+			close(b.closed)
+		}()
 	})
+	select {
+	case <-b.closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("kafka: its clients did not end in time: %w", ctx.Err())
+	}
+}
+
+func (b *Bus) close(ctx context.Context) {
+	b.producer.flush(ctx)
+	b.producer.close()
+	b.stopReading()
+	b.reading.Wait()
+	b.reader.close()
+	b.leave()
+	b.present.Wait()
+	b.client.Close()
+	b.reporting.Wait()
+	close(b.logs)
+	b.logging.Wait()
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -134,9 +135,16 @@ func open(t *testing.T, o Options) *Bus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.Close)
+	t.Cleanup(func() { closeBus(b) })
 	b.SetProjects([]bus.Topic{{Project: testProject, Name: testTopic}})
 	return b
+}
+
+// closeBus gives a bus the time that it needs.
+func closeBus(b *Bus) {
+	ctx, cancel := context.WithTimeout(context.Background(), waitTime)
+	defer cancel()
+	_ = b.Close(ctx)
 }
 
 func ready(t *testing.T, b *Bus) {
@@ -317,7 +325,7 @@ func TestStoredOffsets(t *testing.T) {
 		s.held[i].done = true
 		s.held[i].mu.Unlock()
 	}
-	b.Close()
+	closeBus(b)
 	c, err := ck.NewConsumer(&ck.ConfigMap{"bootstrap.servers": mc.BootstrapServers(), "group.id": Group("n1")})
 	if err != nil {
 		t.Fatal(err)
@@ -425,8 +433,8 @@ func TestTwinIsRefused(t *testing.T) {
 	if second.Ready() == nil {
 		t.Error("the second is ready")
 	}
-	second.Close()
-	first.Close()
+	closeBus(second)
+	closeBus(first)
 	began := time.Now()
 	third := open(t, testOptions(mc.BootstrapServers(), &sink{}))
 	ready(t, third)
@@ -497,4 +505,43 @@ func TestPushesThatWaitAreBounded(t *testing.T) {
 	if busy != cap(got)-most || b.producer.busy.Load() != uint64(busy) {
 		t.Errorf("%d were refused at once, %d counted", busy, b.producer.busy.Load())
 	}
+}
+
+// A Kafka that does not answer holds nobody who leaves, however long a push may take: what waits is told so.
+func TestLeavesAnUnansweringKafka(t *testing.T) {
+	mc := mock(t, 1)
+	o := testOptions(mc.BootstrapServers(), &sink{})
+	o.PushTimeout = time.Hour
+	b := open(t, o)
+	ready(t, b)
+	if err := mc.SetBrokerDown(1); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error, 1)
+	r := &bus.Record{Project: testProject, Destination: "/topic/shop/a", Time: time.Now()}
+	b.Publish(r, func(_ bus.Position, err error) { answered <- err })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	b.Flush(ctx)
+	if _, err := push(b, "/topic/shop/a", "late"); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("a push after the flush: %v", err)
+	}
+	if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a close without time: %v", err)
+	}
+	if err := <-answered; !errors.Is(err, bus.ErrUnavailable) {
+		t.Errorf("the push that Kafka never took: %v", err)
+	}
+	closeBus(b)
+}
+
+// Who leaves reads until Close.
+func TestFlushReadsOn(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	b.Flush(t.Context())
+	raw(t, mc.BootstrapServers(), 0, "/topic/shop/a", "x", ck.Header{Key: "destination", Value: []byte("/topic/shop/a")})
+	until(t, "another node's push", func() bool { return s.count() == 1 })
 }

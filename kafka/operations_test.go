@@ -4,6 +4,7 @@ package kafka_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -53,7 +54,7 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer node.Close()
+	defer closeNode(node)
 	node.SetProjects([]bus.Topic{{Project: "shop", Name: "stentor.push.shop"}})
 	eventually(t, func() bool { return node.Ready() == nil }, func() any { return node.Ready() })
 	done := make(chan error, 1)
@@ -97,7 +98,7 @@ func TestOperations(t *testing.T) {
 		t.Errorf("the back end read pushes: %s", v)
 	}
 
-	node.Close()
+	closeNode(node)
 	out := run("Lag, and groups of nodes that are gone")
 	if !strings.Contains(out, "stentor.push.shop") || !strings.Contains(out, "was successful") {
 		t.Errorf("groups:\n%s", out)
@@ -240,4 +241,11 @@ func eventually(t *testing.T, ok func() bool, state func() any) {
 			t.Fatal(state())
 		}
 	}
+}
+
+// closeNode gives a bus the time that it needs.
+func closeNode(b *kafka.Bus) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_ = b.Close(ctx)
 }

@@ -22,7 +22,7 @@ type producer struct {
 
 	mu      sync.RWMutex // held for reading by each produce
 	client  *ck.Producer
-	closed  bool
+	sealed  bool // it takes nothing more
 	reports sync.WaitGroup
 
 	produced, failed, busy atomic.Uint64
@@ -61,7 +61,7 @@ func (p *producer) produce(topic string, r Record, done answer) {
 	}
 	p.mu.RLock()
 	err := error(bus.ErrClosed)
-	if !p.closed {
+	if !p.sealed {
 		err = p.client.Produce(m, nil)
 	}
 	p.mu.RUnlock()
@@ -75,7 +75,7 @@ func (p *producer) room(records int) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	switch {
-	case p.closed:
+	case p.sealed:
 		return bus.ErrClosed
 	case p.client.Len()+records > p.opts.queued():
 		p.busy.Add(1)
@@ -127,7 +127,7 @@ func (p *producer) report(client *ck.Producer) {
 // replace takes a new client for one that has failed for good. What the old one still had is answered with its error.
 func (p *producer) replace(old *ck.Producer, why error) {
 	p.mu.Lock()
-	if p.closed || p.client != old {
+	if p.sealed || p.client != old {
 		p.mu.Unlock()
 		return
 	}
@@ -139,25 +139,36 @@ func (p *producer) replace(old *ck.Producer, why error) {
 		p.opts.Log.Error("no Kafka producer", "error", err)
 		return
 	}
-	end(old, 0)
+	end(old)
 }
 
-// close refuses every later record, waits for those under way, and ends.
-func (p *producer) close(wait time.Duration) {
+// flush refuses every later record, and waits for those under way.
+func (p *producer) flush(ctx context.Context) {
 	p.mu.Lock()
-	closed := p.closed
-	p.closed = true
+	p.sealed = true
+	client := p.client
 	p.mu.Unlock()
-	if closed {
-		return
+	for client.Flush(flushStep) > 0 && ctx.Err() == nil {
 	}
-	end(p.client, wait)
-	p.reports.Wait()
 }
 
-// end closes a client. What it could not send within wait is answered with an error.
-func end(client *ck.Producer, wait time.Duration) {
-	client.Flush(int(wait.Milliseconds()))
+// flushStep is how long flush waits before it looks at its context again, in milliseconds.
+const flushStep = 50
+
+// close ends the producer. What it has not sent is answered with an error. It can take a second.
+func (p *producer) close() {
+	p.mu.Lock()
+	p.sealed = true
+	client := p.client
+	p.mu.Unlock()
+	if client != nil {
+		end(client)
+		p.reports.Wait()
+	}
+}
+
+// end closes a client.
+func end(client *ck.Producer) {
 	_ = client.Purge(ck.PurgeQueue | ck.PurgeInFlight)
 	client.Flush(1000)
 	client.Close()

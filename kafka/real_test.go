@@ -39,7 +39,7 @@ func openTopic(t *testing.T, o Options, topic string) *Bus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.Close)
+	t.Cleanup(func() { closeBus(b) })
 	b.SetProjects([]bus.Topic{{Project: testProject, Name: topic}})
 	return b
 }

@@ -72,7 +72,7 @@ func startLimited(t *testing.T, properties map[string]string, nodes string, topi
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.Close)
+	t.Cleanup(func() { closeNode(l.Bus) })
 	l.SetProjects(topics)
 	return l
 }

@@ -48,7 +48,7 @@ func newServeCmd() *cobra.Command {
 
 SIGHUP reads the projects of the configuration again; connections stand. A file with a mistake changes nothing.
 SIGTERM and Ctrl-C drain: the node is no longer ready, refuses new clients and pushes with 503, hands over what it
-has accepted, closes its clients with 1012 in chunks so that they come back elsewhere, and ends within drain.timeout.
+has accepted, closes its clients with 1012, paced, so that they come back elsewhere, and ends within drain.timeout.
 A second signal ends it at once.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -81,21 +81,9 @@ type server struct {
 	projects *auth.Projects
 	auth     *auth.Authenticator
 	node     *engine.Node
-	bus      nodeBus
+	bus      bus.Bus
 	api      *admin.Server
 	apiAddr  net.Listener
-}
-
-// nodeBus is what the node gets its pushes from.
-type nodeBus interface {
-	engine.Bus
-	Close()
-}
-
-// ender is a bus that can say that the node must not go on.
-type ender interface {
-	Ended() <-chan struct{}
-	Err() error
 }
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
@@ -117,10 +105,6 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 func (s *server) serve(ctx context.Context, load func() (*config.Config, error), hup <-chan os.Signal) error {
 	apiEnded := make(chan error, 1)
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
-	var busEnded <-chan struct{}
-	if b, ok := s.bus.(ender); ok {
-		busEnded = b.Ended()
-	}
 	gc := newCollector(s.cfg.GCPercent)
 	defer gc.stop()
 	for {
@@ -133,8 +117,8 @@ func (s *server) serve(ctx context.Context, load func() (*config.Config, error),
 			return s.stop()
 		case <-s.node.Ended():
 			return s.node.Err()
-		case <-busEnded:
-			return errors.Join(s.bus.(ender).Err(), s.stop())
+		case <-s.bus.Ended():
+			return errors.Join(s.bus.Err(), s.stop())
 		case err := <-apiEnded:
 			return fmt.Errorf("the API ended: %w", err)
 		}
@@ -184,14 +168,15 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 		return nil, err
 	}
 	if err := s.node.Start(s.bus); err != nil {
-		s.bus.Close()
-		return nil, err
+		ctx, cancel := context.WithTimeout(context.Background(), leastGoodbye)
+		defer cancel()
+		return nil, errors.Join(err, s.bus.Close(ctx))
 	}
 	s.api = admin.NewServer(s.apiOptions(how.dev))
 	return s, nil
 }
 
-func (s *server) openBus(mockEpoch uint64) (nodeBus, error) {
+func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
 	if s.cfg.Bus == "kafka" {
 		o := kafkaOptions(s.cfg, s.node, s.projects.Own, s.log)
 		o.MockEpoch = mockEpoch
@@ -306,17 +291,26 @@ func (s *server) swap(cfg *config.Config) error {
 	return nil
 }
 
-// stop drains the node, within drain.timeout.
+// What stop keeps of drain.timeout for what comes after the last client: the bus's leave, the API's last answers.
+const (
+	leastGoodbye = time.Second
+	mostGoodbye  = 5 * time.Second
+)
+
+// stop drains the node, within drain.timeout: clients and the loops first, while the bus is read, then the bus, whose last
+// word is that this node has left.
 func (s *server) stop() error {
+	timeout := time.Duration(s.cfg.Drain.Timeout)
 	s.log.Info("draining", "timeout", s.cfg.Drain.Timeout.String())
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.cfg.Drain.Timeout))
+	end := time.Now().Add(timeout)
+	draining, cancel := context.WithDeadline(context.Background(), end.Add(-min(timeout/5, mostGoodbye)))
 	defer cancel()
-	s.bus.Close() // first: a push on its way is in the node before the drain looks for what is pending
-	err := s.node.Stop(ctx, engine.Drain{Chunk: s.cfg.Drain.Chunk, Interval: time.Duration(s.cfg.Drain.Interval)})
+	err := s.node.Stop(draining, engine.Drain{Chunk: s.cfg.Drain.Chunk, Interval: time.Duration(s.cfg.Drain.Interval)})
+	leaving, cancel := context.WithTimeout(context.Background(), max(time.Until(end), leastGoodbye))
+	defer cancel()
+	err = errors.Join(err, s.bus.Close(leaving))
 	s.auth.Close()
-	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if e := s.api.Shutdown(closing); e != nil && !errors.Is(e, http.ErrServerClosed) {
+	if e := s.api.Shutdown(leaving); e != nil && !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, s.api.Close())
 	}
 	s.log.Info("stopped")

@@ -3,6 +3,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -46,12 +47,35 @@ var (
 	ErrTooLarge = errors.New("the bus does not take records of this size")
 )
 
-// Bus is the ordered log that carries pushes to every node.
+// Bus is the ordered log that carries pushes to every node, from its start to its end. Any goroutine may call it, event
+// loops too: nothing but Flush and Close waits.
 type Bus interface {
+	// SetProjects says which projects there are, at the start and at each reload. The bus tells its sink where each
+	// partition begins, now or later.
+	SetProjects([]Topic)
+	// Room answers nil when the bus has room for so many records of a project, so many bytes in all, ErrBusy
+	// otherwise.
+	Room(project string, records, bytes int) error
 	// Publish hands r over and calls done exactly once: with its position when the bus has it, else with the
-	// error. done may run before Publish returns and on any goroutine, and must not block. Publish may be called
-	// from any goroutine, event loops included, and does not block.
+	// error. done may run before Publish returns and on any goroutine, and must not block.
 	Publish(r *Record, done func(Position, error))
+	// Forward hands what a client sent to the back ends. done gets nil once the bus has it.
+	Forward(m *Inbound, done func(error))
+	// Ready is nil once the node has what it needs to serve clients, else it says what is missing. Asking changes
+	// nothing, neither here nor with Behind.
+	Ready() error
+	// Behind is nil unless new clients had better go to another node, which takes pushes sooner: then it says why. The
+	// node serves those who come all the same.
+	Behind() error
+	// Flush refuses every later Publish and Forward with ErrClosed, and returns when the bus has answered those before, or
+	// with ctx. Its sink goes on taking records.
+	Flush(ctx context.Context)
+	// Close flushes, stops reading, and at last has the other nodes know that this one has left. It returns with ctx at
+	// the latest, with what is not over by then.
+	Close(ctx context.Context) error
+	// Ended is closed when the node must not go on; it may be nil. Err says why, from then on.
+	Ended() <-chan struct{}
+	Err() error
 }
 
 // Inbound is what a client sent to the back ends. Like a Record it is given away.

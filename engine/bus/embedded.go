@@ -1,6 +1,9 @@
 package bus
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // Local is the Sink of an embedded bus: besides taking records it answers, for a record that has yet to get its
 // position, whether it may come in.
@@ -19,7 +22,7 @@ type Embedded struct {
 	epoch  uint64
 	topics sync.Map // project to *topic
 
-	// open is held for reading by each Publish, so that Close waits for those under way.
+	// open is held for reading by each Publish, so that Flush waits for those under way.
 	open   sync.RWMutex
 	closed bool
 }
@@ -113,9 +116,22 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	return pos, nil
 }
 
-// Close refuses every later Publish and returns when those under way have been delivered.
-func (b *Embedded) Close() {
+// Flush refuses every later Publish and returns when those under way have been delivered, which takes no time that ctx
+// could bound.
+func (b *Embedded) Flush(context.Context) {
 	b.open.Lock()
 	defer b.open.Unlock()
 	b.closed = true
 }
+
+// Close implements Bus.
+func (b *Embedded) Close(ctx context.Context) error {
+	b.Flush(ctx)
+	return nil
+}
+
+// Ended implements Bus: it never ends by itself.
+func (b *Embedded) Ended() <-chan struct{} { return nil }
+
+// Err implements Bus.
+func (b *Embedded) Err() error { return nil }

@@ -241,7 +241,7 @@ func TestEmbeddedSinkPanics(t *testing.T) {
 	if _, err := publish(t, b, &Record{Project: "a", Body: []byte("good")}); err != nil {
 		t.Error(err)
 	}
-	b.Close()
+	_ = b.Close(t.Context())
 }
 
 func TestEmbeddedClose(t *testing.T) {
@@ -268,7 +268,7 @@ func TestEmbeddedClose(t *testing.T) {
 	})
 	<-entered
 	wg.Go(func() {
-		b.Close()
+		_ = b.Close(t.Context())
 		closed.Store(true)
 		if !delivered.Load() {
 			t.Error("Close did not wait")
@@ -284,7 +284,7 @@ func TestEmbeddedClose(t *testing.T) {
 	if pos, err := publish(t, b, &Record{Project: "a"}); !errors.Is(err, ErrClosed) || pos != (Position{}) {
 		t.Errorf("%v, %v", pos, err)
 	}
-	b.Close()
+	_ = b.Close(t.Context())
 	if n := len(l.projects["a"].seen); n != 1 {
 		t.Errorf("%d deliveries", n)
 	}

@@ -230,15 +230,16 @@ func (s *Shard) Busy() bool {
 }
 
 // EndSome closes up to n connections with code, the next after slot and as many as one step can. It returns how many
-// those were, and the slot to go on from, 0 at the end. What they had been given before is flushed.
-func (s *Shard) EndSome(slot uint32, n int, code ws.StatusCode, reason string) (ended int, next uint32) {
+// those were, and the slot to go on from, 0 at the end. What they had been given before is flushed. While it is patient it
+// passes over those that have yet to be given something, or to say what they want.
+func (s *Shard) EndSome(slot uint32, n int, patient bool, code ws.StatusCode, reason string) (ended int, next uint32) {
 	for room := stepUnits; slot < s.conns.used; slot++ {
 		if room <= 0 || ended == n {
 			return ended, slot
 		}
 		room--
 		c := s.conns.at(slot + 1)
-		if c.state != stateOpen || c.sess.Phase == session.Closing {
+		if c.state != stateOpen || c.sess.Phase == session.Closing || patient && s.behind(c) {
 			continue
 		}
 		room -= endUnits
@@ -250,4 +251,17 @@ func (s *Shard) EndSome(slot uint32, n int, code ws.StatusCode, reason string) (
 		s.end(c, code, reason)
 	}
 	return ended, 0
+}
+
+// behind reports whether something that was accepted for c waits in this process, or its handshake has yet to come.
+func (s *Shard) behind(c *Conn) bool {
+	if c.moves || c.sess.Phase == session.Handshake {
+		return true
+	}
+	for i := c.subs; i != 0; i = s.subs.at(i).next {
+		if b := s.subs.at(i); b.loose && b.waiting() > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -143,7 +143,7 @@ func TestKicksInSteps(t *testing.T) {
 	for range sessions {
 		r.connect("bob")
 	}
-	ended, slot := r.s.EndSome(0, sessions, session.CloseServiceLeaves, "bye")
+	ended, slot := r.s.EndSome(0, sessions, false, session.CloseServiceLeaves, "bye")
 	if ended > most || slot == 0 {
 		t.Errorf("%d were closed, up to slot %d", ended, slot)
 	}

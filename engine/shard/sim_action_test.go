@@ -512,7 +512,7 @@ func (w *world) drain(o *op) bool {
 				for _, k := range sh.sockets {
 					k.link.excuse("the node drains")
 				}
-				_, next := sh.shard.EndSome(slot, 2, session.CloseServiceLeaves, "come back")
+				_, next := sh.shard.EndSome(slot, 2, false, session.CloseServiceLeaves, "come back")
 				w.after(5*millisecond, func() {
 					switch {
 					case n.life != life:

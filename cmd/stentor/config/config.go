@@ -20,7 +20,7 @@ type Config struct {
 	Kafka          Kafka               `key:"kafka" doc:"The Kafka cluster, with bus: kafka. A project's pushes are in a topic of its own, which back ends may write to as well."`
 	Push           Push                `key:"push" doc:"What holds for every push."`
 	Limits         Limits              `key:"limits" doc:"Bounds. A client that breaks one gets an answer that says so, and only that client suffers."`
-	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, hands over what is pending, then closes its clients chunk by chunk, so that they do not all come back at the same moment."`
+	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, hands over what is pending, then closes its clients chunk by chunk, so that they do not all come back at the same moment. Until they are gone they get what other nodes push."`
 	Log            Log                 `key:"log" doc:"What the node writes to its standard error."`
 	GCPercent      int                 `key:"gc_percent" default:"0" range:"0..1000" doc:"Garbage collector target as GOGC has it. 0: the node chooses."`
 	Projects       map[string]*Project `key:"projects" doc:"The projects (tenants) of this node by name. Nothing crosses from one to another. SIGHUP reads this section and the admin keys again; every other change takes a restart."`
@@ -131,7 +131,7 @@ type Limits struct {
 // Drain paces the end.
 type Drain struct {
 	Timeout  Duration `key:"timeout" default:"30s" range:"0s..1h" doc:"The node has ended after this time, come what may."`
-	Chunk    int      `key:"chunk" default:"500" range:"1..1000000" doc:"Clients closed at a time."`
+	Chunk    int      `key:"chunk" default:"500" range:"1..1000000" doc:"Clients closed at a time; more where the closes would not be done within 70% of drain.timeout."`
 	Interval Duration `key:"interval" default:"100ms" range:"1ms..1m" doc:"Time between two chunks."`
 }
 

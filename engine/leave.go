@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"stentor/engine/session"
+	"stentor/engine/shard"
+)
+
+// Drain is how fast a node that leaves closes its clients, so that they do not all come to the next node at once: Chunk in
+// each Interval, or as much faster as it takes to be done within closingPart of the time that there is.
+type Drain struct {
+	Chunk    int // over all loops
+	Interval time.Duration
+}
+
+// What of the time that a node has for leaving goes where, in hundredths.
+const (
+	settlePart  = 15 // until what was accepted is handed over
+	closingPart = 70 // for the closes
+	patientPart = 90 // when those who are behind are closed all the same
+)
+
+// stalled is how long nothing may reach those who are behind before a drain gives them up. Rounds and retries of
+// subscriptions at their own pace come much more often.
+const stalled = 2 * time.Second
+
+// Stop leaves: no new clients, no new pushes; what was accepted is handed over; then clients are closed with 1012, each when
+// it has what is its own. Until they are gone the bus is read, and brings what other nodes take. Then the loops end. The
+// bus is the caller's to close. When ctx ends first, what is left is closed at once.
+func (n *Node) Stop(ctx context.Context, d Drain) error {
+	n.draining.Store(true)
+	began, end := time.Now(), time.Now().Add(time.Hour)
+	if t, ok := ctx.Deadline(); ok {
+		end = t
+	}
+	part := func(hundredths int) time.Duration { return time.Until(end) * time.Duration(hundredths) / 100 }
+	closing, patient := part(closingPart), began.Add(part(patientPart))
+	settling, cancel := context.WithTimeout(ctx, part(settlePart))
+	n.bus.Flush(settling)
+	n.settle(settling)
+	cancel()
+	n.closeClients(ctx, d, closing, patient)
+	left := n.sockets.Load()
+	stopping, cancel := context.WithTimeout(context.Background(), max(time.Until(end), time.Second))
+	defer cancel()
+	err := n.close(stopping)
+	close(n.stop)
+	for _, l := range n.loops {
+		l.watcher.stop()
+	}
+	n.wg.Wait()
+	if left > 0 && err == nil {
+		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
+	}
+	return err
+}
+
+// settle waits until everything accepted has been handed to those who can take it.
+func (n *Node) settle(ctx context.Context) {
+	for {
+		busy := false
+		for _, l := range n.loops {
+			b, err := ask(ctx, l, (*shard.Shard).Busy)
+			if err != nil {
+				return
+			}
+			busy = busy || b
+		}
+		if !busy || !pause(ctx, tickEvery) {
+			return
+		}
+	}
+}
+
+// closeClients closes all clients and returns when their sockets are gone, or with ctx. The closes are spread over at most
+// so much time; those who are behind are waited for until patient.
+func (n *Node) closeClients(ctx context.Context, d Drain, closing time.Duration, patient time.Time) {
+	chunks := int(n.sockets.Load()) / max(1, d.Chunk)
+	closing = min(closing, time.Duration(chunks)*d.Interval)
+	var wg sync.WaitGroup
+	for _, l := range n.loops {
+		wg.Go(func() {
+			l.closePaced(ctx, closing)
+			l.closeRest(ctx, patient)
+		})
+	}
+	wg.Wait()
+}
+
+// closePaced closes those who are up to date, spread over a time by their number.
+func (l *loop) closePaced(ctx context.Context, over time.Duration) {
+	total := l.shard.Stats().Connections.Load()
+	began, closed := time.Now(), 0
+	for slot := uint32(0); ; {
+		due := endAtOnce
+		if passed := time.Since(began); passed < over {
+			due = int(float64(total)*float64(passed)/float64(over)) - closed
+		}
+		if due > 0 {
+			ended, next, err := l.endSome(ctx, slot, due, true)
+			if err != nil || next == 0 {
+				return
+			}
+			slot, closed = next, closed+ended
+			continue
+		}
+		if !pause(ctx, tickEvery) {
+			return
+		}
+	}
+}
+
+// closeRest closes those who were behind, or came since, each once it is no longer; all at once when that makes no
+// progress or at last.
+func (l *loop) closeRest(ctx context.Context, last time.Time) {
+	stats := l.shard.Stats()
+	seen, moved := uint64(0), time.Now()
+	for l.node.sockets.Load() > 0 {
+		if given := stats.Deliveries.Load() + stats.Pieces.Load(); given != seen {
+			seen, moved = given, time.Now()
+		}
+		now := time.Now()
+		patient := now.Before(last) && now.Sub(moved) < stalled
+		for slot, more := uint32(0), stats.Connections.Load() > 0; more; more = slot != 0 {
+			var err error
+			if _, slot, err = l.endSome(ctx, slot, endAtOnce, patient); err != nil {
+				return
+			}
+		}
+		if !pause(ctx, restEvery) {
+			return
+		}
+	}
+}
+
+// restEvery is how often a loop looks for those who can be closed now: it goes over the places of all who were there.
+const restEvery = 100 * time.Millisecond
+
+// endAtOnce is how many connections a loop is asked to close at once. It does so in steps, between which it delivers and
+// serves its sockets. To ask for each step alone would leave the pace to the scheduler: a loop that is busy answers in 10 ms.
+const (
+	endAtOnce = 256
+	endSteps  = 32
+)
+
+// endSome closes up to n clients of a loop, unless it runs out of steps, and returns the slot to go on from, 0 at the end.
+func (l *loop) endSome(ctx context.Context, slot uint32, n int, patient bool) (ended int, next uint32, err error) {
+	type progress struct { // the loop's
+		ended int
+		slot  uint32
+		over  bool
+	}
+	n = min(n, endAtOnce)
+	p := &progress{slot: slot}
+	step := func() {
+		if p.over || p.ended == n {
+			return
+		}
+		ended, next := l.shard.EndSome(p.slot, n-p.ended, patient, session.CloseServiceLeaves, "the node is stopping, come back")
+		p.ended, p.slot, p.over = p.ended+ended, next, next == 0
+	}
+	for range min(n, endSteps) - 1 {
+		l.shard.Post(step)
+	}
+	got, err := ask(ctx, l, func(*shard.Shard) progress {
+		step()
+		return *p
+	})
+	return got.ended, got.slot, err
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

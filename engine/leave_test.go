@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/ws"
+	"stentor/stomp"
+)
+
+// lasting is a bus whose flush takes until it is let go, or its context ends.
+type lasting struct {
+	bus.Bus
+	flushing, flushed chan struct{}
+	gaveUp            error
+}
+
+func (b *lasting) Flush(ctx context.Context) {
+	b.Bus.Flush(ctx)
+	close(b.flushing)
+	select {
+	case <-b.flushed:
+	case <-ctx.Done():
+		b.gaveUp = ctx.Err()
+	}
+}
+
+func leavingNode(t *testing.T) (n testNode, b *lasting, stopped chan error, stop func(within time.Duration, d Drain)) {
+	t.Helper()
+	b = &lasting{flushing: make(chan struct{}), flushed: make(chan struct{})}
+	n, _ = startNode(t, func(inner bus.Bus) bus.Bus { b.Bus = inner; return b })
+	t.Cleanup(n.auth.Close)
+	stopped = make(chan error, 1)
+	return n, b, stopped, func(within time.Duration, d Drain) {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), within)
+			defer cancel()
+			stopped <- n.Stop(ctx, d)
+		}()
+	}
+}
+
+func (n testNode) subscriber(t *testing.T) *testClient {
+	t.Helper()
+	c := n.dial(t)
+	c.connect(t)
+	c.send(t, stomp.Subscribe, "id", "1", "destination", "/topic/shop/a", "receipt", "r")
+	c.until(t, "receipt-id:r")
+	return c
+}
+
+// A node that leaves takes neither clients nor pushes from the first moment on, and its clients get what the bus brings
+// until they are gone.
+func TestLeavingNodeReadsOn(t *testing.T) {
+	n, b, stopped, stop := leavingNode(t)
+	client := n.subscriber(t)
+	stop(time.Minute, Drain{Chunk: 100, Interval: time.Millisecond})
+	<-b.flushing
+	if err := n.Ready(); !errors.Is(err, ErrDraining) {
+		t.Errorf("ready: %v", err)
+	}
+	late := n.dial(t)
+	late.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+	late.until(t, "503 Service Unavailable")
+	n.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/a"}, func(_ bus.Position, err error) {
+		if !errors.Is(err, bus.ErrClosed) {
+			t.Errorf("a push: %v", err)
+		}
+	})
+	n.Deliver(bus.Position{Epoch: 1}, &bus.Record{Project: "shop", Destination: "/topic/shop/a", Body: []byte("of another node"), Time: time.Now()})
+	n.Flush()
+	client.until(t, "of another node")
+	close(b.flushed)
+	client.until(t, "the node is stopping, come back")
+	_ = client.conn.Close()
+	if err := <-stopped; err != nil || b.gaveUp != nil {
+		t.Errorf("%v, %v", err, b.gaveUp)
+	}
+}
+
+// However slow the bus is and the pace that was asked for, all clients have been closed in order when the time is over.
+func TestLeavesInTime(t *testing.T) {
+	n, b, stopped, stop := leavingNode(t)
+	var clients []*testClient
+	for range 7 {
+		clients = append(clients, n.subscriber(t))
+	}
+	stop(3*time.Second, Drain{Chunk: 1, Interval: time.Hour})
+	for _, c := range clients {
+		c.until(t, "the node is stopping, come back")
+		_ = c.conn.Close()
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if !errors.Is(b.gaveUp, context.DeadlineExceeded) {
+		t.Errorf("the flush ended with %v", b.gaveUp)
+	}
+}

@@ -1,0 +1,33 @@
+package shard
+
+import (
+	"testing"
+
+	"stentor/engine/bus"
+	"stentor/engine/session"
+)
+
+// While it is patient a drain passes over those who have yet to get something, and closes them once they have it.
+func TestEndSomeWaitsForThoseBehind(t *testing.T) {
+	r := newReaders(t, true)
+	quick, large, slow := r.reader("ann"), r.reader("ben"), r.reader("cem")
+	large.left, slow.left = 100_000, 0
+	slow.buffered = 1
+	r.hand(r.entry(bus.Record{Destination: "/topic/a"}, mebi))
+	r.run()
+	end := func(step string, patient bool, want int) {
+		t.Helper()
+		if ended, next := r.s.EndSome(0, 10, patient, session.CloseServiceLeaves, "bye"); ended != want || next != 0 {
+			t.Errorf("%s: %d were closed, want %d; goes on from %d", step, ended, want, next)
+		}
+	}
+	end("at first", true, 1)
+	end("again", true, 0)
+	large.left = mebi
+	r.reads(large, mebi)
+	end("one has all", true, 1)
+	end("out of patience", false, 1)
+	if quick.conn.sess.Phase != session.Closing {
+		t.Error("the one that was up to date stands")
+	}
+}
