@@ -3,7 +3,12 @@
 # and keeps what was for revert.sh.
 set -eu
 program=tuning/apply.sh
-here=$(cd "$(dirname "$0")" && pwd)
+self=$0
+while [ -L "$self" ]; do # the files beside it are where it is, not where a link to it is
+	link=$(readlink "$self")
+	case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
+done
+here=$(unset CDPATH && cd "$(dirname "$self")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 # shellcheck source-path=SCRIPTDIR source=settings.sh
@@ -30,7 +35,7 @@ arguments "$@"
 facts
 fits=$(fit)
 if [ "$connections" -gt "$fits" ]; then
-	refuse "$connections connections do not fit into $((memory / 1024)) MiB of memory: at most $fits do"
+	refuse "$connections connections do not fit into $((available / 1024)) MiB of memory: at most $fits do"
 fi
 [ "$dry_run" = 1 ] || need_root
 
@@ -41,6 +46,7 @@ trap 'exit 1' HUP INT TERM
 : >"$stage/seen"
 : >"$stage/before"
 : >"$stage/after"
+: >"$stage/unit"
 
 # was PATH: the value before the first apply, in the variable it.
 was() {
@@ -161,9 +167,8 @@ plan_limit() {
 }
 
 plan_unit() {
-	before=$(unit_value "$kind" "$name" "$root/$dropin_file") unit=''
-	[ "$name" != GOMEMLIMIT ] || unit=MiB
-	mebibytes "$name" "$before"
+	unit_value "$kind" "$name" "$stage/none" # without ours
+	mebibytes "$name" "$it"
 	rc=0
 	met "$rules" "$it" "$value" || rc=$?
 	case $rc$name in
@@ -171,10 +176,30 @@ plan_unit() {
 	*) return 0 ;;
 	esac
 	[ -e "$stage/files/$dropin_file" ] || line "$dropin_file" '[Service]'
-	case $kind in
-	systemd) line "$dropin_file" "$name=$value" ;;
-	*) line "$dropin_file" "Environment=$name=$value$unit" ;;
+	case $kind$name in
+	systemd*) line "$dropin_file" "$name=$value" ;;
+	*GOMEMLIMIT) line "$dropin_file" "Environment=$name=${value}MiB" ;;
+	*) line "$dropin_file" "Environment=$name=$value" ;;
 	esac
+	printf '%s|%s|%s|%s\n' "$kind" "$name" "$rules" "$value" >>"$stage/unit"
+}
+
+# unit_in_force FILE: names each setting of FILE, which is or becomes the drop-in, that something else wins over.
+unit_in_force() {
+	lost=0
+	while IFS='|' read -r kind name rules value; do
+		unit_value "$kind" "$name" "$1"
+		mebibytes "$name" "$it"
+		if met "$rules" "$it" "$value"; then continue; fi
+		is=$it lost=1
+		readable "$rules" "$value"
+		if [ -n "$where" ]; then
+			complain "$name of stentor.service stays $is, should be $it: ${where#"$root"} wins over /$dropin_file; change it there"
+		else
+			complain "$name of stentor.service is not set by /$dropin_file: the unit is masked, or unsets it"
+		fi
+	done <"$stage/unit"
+	return "$lost"
 }
 
 # final PATH: the file that PATH shall be: the planned one, or what was there before the first apply.
@@ -201,6 +226,7 @@ for file in $managed; do
 	cat "$stage/one" >>"$stage/diff"
 done
 if [ ! -s "$stage/diff" ]; then
+	unit_in_force "$root/$dropin_file" || exit 1
 	say "nothing to change: the host is set up for $connections connections"
 	exit 0
 fi
@@ -213,6 +239,7 @@ for file in "$root/etc/sysctl.conf" "$root"/etc/sysctl.d/*.conf; do
 		if sed 's/[ 	]//g' "$file" | grep -q "^-\{0,1\}$key="; then say "note: $key is set in ${file#"$root"} too; it counts where that file is read last (sysctl --system)"; fi
 	done <"$stage/files/$sysctl_file"
 done
+unit_in_force "$(final "$dropin_file")" || say "note: it stays so until that is changed"
 if [ "$dry_run" = 1 ]; then
 	say "dry run: nothing was changed"
 	exit 0
@@ -286,6 +313,7 @@ for file in $differing; do
 	fi
 done
 reload_units
+unit_in_force "$root/$dropin_file" || failed=1
 
 say
 if [ "$failed" = 1 ]; then say "done, but for what is named above; what was is in $state"; else say "done; what was is in $state"; fi

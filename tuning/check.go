@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,6 +23,7 @@ const (
 type Finding struct {
 	Setting
 	Is      string  `json:"is"`
+	Where   string  `json:"where,omitempty"` // the file that sets it, of Systemd and Environment
 	Verdict Verdict `json:"verdict"`
 	Mend    string  `json:"mend,omitempty"` // a command, or what else helps; only where Verdict is Short
 }
@@ -29,52 +31,51 @@ type Finding struct {
 // Check compares the host whose root directory is root with what w needs. With a pid the process counts for limits and
 // environment; with 0 the limits of this process, and the environment that the unit of Unit would give.
 func Check(root string, pid int, w Want, h Host) []Finding {
-	p := process{root: root, pid: pid}
+	p := process{root: root, pid: pid, unit: loadUnit(root)}
 	var all []Finding
 	for _, s := range Settings(w, h) {
 		f := Finding{Setting: s}
-		f.Is, f.Verdict = p.judge(&s, h)
+		f.Is, f.Where, f.Verdict = p.judge(&s, h)
 		if f.Verdict == Short {
-			f.Mend = mend(&f, w)
+			f.Mend = p.mend(&f, w)
 		}
+		f.Where = p.unit.below(f.Where)
 		all = append(all, f)
 	}
 	return all
 }
 
-// Unit is the systemd unit whose files are looked at.
-const Unit = "stentor.service"
-
 // process is where the limits are read.
 type process struct {
 	root string
 	pid  int
+	unit *unit
 }
 
-func (p *process) judge(s *Setting, h Host) (is string, v Verdict) {
+func (p *process) judge(s *Setting, h Host) (is, where string, v Verdict) {
 	unset := Unknown
 	var err error
 	switch s.Kind {
 	case Memory:
-		is = strconv.FormatInt(min(h.Memory, p.memoryMax()), 10)
+		is = strconv.FormatInt(Available(p.root, p.pid, h), 10)
 	case Sysctl, Sys, Module:
 		is, err = read(p.root, s.Path)
 	case Rlimit:
 		is, err = p.openFiles()
 	case Systemd:
-		is, err = p.unitKey(s.Name)
+		is, where, err = p.unitKey(s.Name)
 	case Environment:
-		is, unset, err = p.environment(s.Name)
+		is, where, unset, err = p.environment(s.Name)
 	case Service:
 		is = p.running(s.Name)
 	case Socket:
-		return "set by the node", OK
+		return "set by the node", "", OK
 	}
 	if err != nil {
-		return "", Unknown
+		return "", "", Unknown
 	}
 	if is == "" {
-		return "", unset
+		return "", "", unset
 	}
 	number := is
 	if s.Kind == Environment {
@@ -83,13 +84,13 @@ func (p *process) judge(s *Setting, h Host) (is string, v Verdict) {
 	ok, known := s.met(number)
 	switch {
 	case !known:
-		return is, Unknown
+		return is, where, Unknown
 	case ok:
-		return is, OK
+		return is, where, OK
 	case s.Kind == Service:
-		return is, Unknown // interrupts may have been spread otherwise
+		return is, where, Unknown // interrupts may have been spread otherwise
 	}
-	return is, Short
+	return is, where, Short
 }
 
 // proc is the directory of the process in /proc.
@@ -116,45 +117,25 @@ func (p *process) openFiles() (string, error) {
 	return "", fmt.Errorf("%s/limits: no line Max open files", p.proc())
 }
 
-// unitKey returns the last value of a key in the unit's files; "" when there is no unit, or it says nothing.
-func (p *process) unitKey(key string) (string, error) {
-	if key == "TasksMax" && p.pid != 0 {
-		return read(p.root, filepath.Join("sys/fs/cgroup", p.cgroup(), "pids.max"))
-	}
-	if key == "LimitNOFILE" && p.pid != 0 {
-		return p.openFiles()
-	}
-	value := ""
-	for _, line := range p.unitLines() {
-		if k, v, ok := strings.Cut(line, "="); ok && strings.TrimSpace(k) == key {
-			value = strings.TrimSpace(v)
+// unitKey returns the value of a key in the unit's files, and the file; "" when there is no unit, or it says nothing. Of a
+// running process it is what it has got.
+func (p *process) unitKey(key string) (is, where string, err error) {
+	switch {
+	case p.pid != 0 && key == "TasksMax":
+		if least := p.least("pids", "pids.max", "pids.max"); least < unlimited {
+			return strconv.FormatInt(least, 10), "", nil
 		}
+		return "infinity", "", nil
+	case p.pid != 0 && key == "LimitNOFILE":
+		is, err = p.openFiles()
+		return is, "", err
 	}
-	if _, hard, ok := strings.Cut(value, ":"); ok {
-		value = hard // soft:hard
-	}
-	return value, nil
+	a := p.unit.keys[key]
+	return a.value, a.file, nil
 }
 
-// unitLines returns the lines of the unit and of what is dropped in, in the order in which systemd reads them.
-func (p *process) unitLines() []string {
-	var lines []string
-	for _, dir := range []string{"usr/lib/systemd/system", "etc/systemd/system"} {
-		if text, err := os.ReadFile(filepath.Join(p.root, dir, Unit)); err == nil {
-			lines = strings.Split(string(text), "\n")
-		}
-	}
-	drops, _ := filepath.Glob(filepath.Join(p.root, "etc/systemd/system", Unit+".d", "*.conf"))
-	for _, name := range drops {
-		if text, err := os.ReadFile(name); err == nil {
-			lines = append(lines, strings.Split(string(text), "\n")...)
-		}
-	}
-	return lines
-}
-
-// environment returns a variable, and what it means when it is not set.
-func (p *process) environment(name string) (is string, unset Verdict, err error) {
+// environment returns a variable, the file that sets it, and what it means when it is not set.
+func (p *process) environment(name string) (is, where string, unset Verdict, err error) {
 	unset = OK // GOGC
 	if name == "GOMEMLIMIT" {
 		unset = Short
@@ -166,38 +147,34 @@ func (p *process) environment(name string) (is string, unset Verdict, err error)
 				is = value
 			}
 		}
-		return is, unset, err
+		return is, "", unset, err
 	}
-	lines := p.unitLines()
-	if len(lines) == 0 {
-		return "", Unknown, nil
+	if len(p.unit.files) == 0 {
+		return "", "", Unknown, nil
 	}
-	for _, line := range lines {
-		if v, ok := strings.CutPrefix(line, "Environment="+name+"="); ok {
-			is = strings.TrimSpace(v)
-		}
-	}
-	return is, unset, nil
+	a := p.unit.env[name]
+	return a.value, a.file, unset, nil
 }
 
-// mebibytes reads GOMEMLIMIT as whole MiB; anything else is returned as it is.
+// mebibytes reads GOMEMLIMIT as whole MiB; anything else is returned as it is. "off" is as high as can be.
 func mebibytes(name, value string) string {
 	switch {
 	case name != "GOMEMLIMIT":
 		return value
 	case value == "off":
-		return "0"
+		return "unlimited"
 	}
-	for unit, shift := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40} {
-		if n, err := strconv.ParseInt(strings.TrimSuffix(value, unit), 10, 64); err == nil && strings.HasSuffix(value, unit) {
-			return strconv.FormatInt(n<<shift>>20, 10)
+	digits, shift := value, 0
+	for i, unit := range []string{"B", "KiB", "MiB", "GiB", "TiB"} {
+		if d, ok := strings.CutSuffix(value, unit); ok && strings.Trim(d, "0123456789") == "" {
+			digits, shift = d, 10*i
 		}
 	}
-	n, err := strconv.ParseInt(strings.TrimSuffix(value, "B"), 10, 64)
-	if err != nil {
-		return value
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n > unlimited>>shift {
+		return value // which Go refuses too
 	}
-	return strconv.FormatInt(n>>20, 10)
+	return strconv.FormatUint(n<<shift>>20, 10)
 }
 
 // running looks for a process by the name of its program.
@@ -211,31 +188,51 @@ func (p *process) running(name string) string {
 	return "not running"
 }
 
-// cgroup returns the process's group in the unified hierarchy.
-func (p *process) cgroup() string {
+// least returns the least limit of the process's control group and of those above it, or unlimited. In the second
+// version (v2) all controllers are in one hierarchy, in the first each has its own. The top of it counts too: for a
+// container, whose group that may be; a host's has no such file, or no limit in it.
+func (p *process) least(controller, v2, v1 string) int64 {
+	least := int64(unlimited)
 	text, _ := os.ReadFile(filepath.Join(p.root, p.proc(), "cgroup"))
 	for line := range strings.Lines(string(text)) {
-		if group, ok := strings.CutPrefix(line, "0::"); ok {
-			return strings.TrimSpace(group)
+		part := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
+		if len(part) < 3 {
+			continue
 		}
-	}
-	return ""
-}
-
-// memoryMax is the least memory.max above the process in KiB: sockets are charged to it too.
-func (p *process) memoryMax() int64 {
-	least := int64(unlimited)
-	for group := p.cgroup(); group != "" && group != "/" && group != "."; group = filepath.Dir(group) {
-		is, err := read(p.root, filepath.Join("sys/fs/cgroup", group, "memory.max"))
-		if n, e := strconv.ParseInt(is, 10, 64); err == nil && e == nil {
-			least = min(least, n>>10)
+		dir, file := "sys/fs/cgroup", v2
+		if part[0] != "0" || part[1] != "" {
+			if !slices.Contains(strings.Split(part[1], ","), controller) {
+				continue
+			}
+			dir, file = filepath.Join(dir, controller), v1
+		}
+		// A path outside of the namespace begins with /..: all that can be seen is the top.
+		group := part[2]
+		if strings.HasPrefix(group+"/", "/../") {
+			group = "/"
+		}
+		for group = filepath.Clean("/" + group); ; group = filepath.Dir(group) {
+			is, err := read(p.root, filepath.Join(dir, group, file))
+			if n, e := strconv.ParseInt(is, 10, 64); err == nil && e == nil {
+				least = min(least, n)
+			}
+			if group == "/" {
+				break
+			}
 		}
 	}
 	return least
 }
 
+// Available returns the memory in KiB that the process may use (0: this one): the host's, or what its control groups
+// leave of it. Sockets are charged to them too.
+func Available(root string, pid int, h Host) int64 {
+	p := process{root: root, pid: pid}
+	return min(h.Memory, p.least("memory", "memory.max", "memory.limit_in_bytes")>>10)
+}
+
 // mend says what helps.
-func mend(f *Finding, w Want) string {
+func (p *process) mend(f *Finding, w Want) string {
 	apply := fmt.Sprintf("sudo tuning/apply.sh --connections %d", w.Connections)
 	if w.Outgoing {
 		apply += " --outgoing"
@@ -250,6 +247,9 @@ func mend(f *Finding, w Want) string {
 		return fmt.Sprintf("echo %s | sudo tee /%s", f.merge(f.Is), f.Path)
 	case Rlimit:
 		return apply + " and log in again; for this shell, as root: ulimit -n " + f.Value
+	}
+	if p.unit.overrides(f.Where) {
+		return fmt.Sprintf("change %s in %s, which wins over what apply.sh would set in %s; then restart the node", f.Name, p.unit.below(f.Where), dropIn)
 	}
 	return apply + " and restart the node"
 }

@@ -2,7 +2,12 @@
 # Compares this host with what a number of connections needs. `stentor doctor` does the same and more.
 set -eu
 program=tuning/check.sh
-here=$(cd "$(dirname "$0")" && pwd)
+self=$0
+while [ -L "$self" ]; do # the files beside it are where it is, not where a link to it is
+	link=$(readlink "$self")
+	case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
+done
+here=$(unset CDPATH && cd "$(dirname "$self")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 # shellcheck source-path=SCRIPTDIR source=settings.sh
@@ -31,16 +36,20 @@ shorts=0 unknowns=0 all=0
 # put is called by settings for each of them.
 put() {
 	kind=$1 name=$2 path=$3 rules=$4 value=$5
-	is='' unset=unknown
+	is='' where='' unset=unknown
 	case $kind in
-	memory) is=$memory ;;
+	memory) is=$available ;;
 	sysctl | sys | module) present "$path" && is=$it ;;
 	rlimit) is=$(open_files) ;;
-	systemd) is=$(of_unit) ;;
+	systemd)
+		of_unit
+		is=$it
+		;;
 	environment)
-		[ -n "$pid$(unit_lines | sed -n 1p)" ] && unset=ok
+		[ -n "$pid$(unit_files "$root/$dropin_file" | sed -n 1p)" ] && unset=ok
 		if [ "$unset" = ok ] && [ "$name" = GOMEMLIMIT ]; then unset=short; fi
-		is=$(of_environment)
+		of_environment
+		is=$it
 		;;
 	service) is=$(running "$name") ;;
 	socket)
@@ -65,10 +74,10 @@ put() {
 # of_unit: a key of the unit; of a running process what it has got.
 of_unit() {
 	case $pid$name in
-	[0-9]*LimitNOFILE) open_files ;;
+	[0-9]*LimitNOFILE) it=$(open_files) ;;
 	[0-9]*TasksMax)
-		present "sys/fs/cgroup$(sed -n 's/^0:://p' "$root/proc/$pid/cgroup" 2>/dev/null)/pids.max"
-		say "$it"
+		group_limit pids pids.max pids.max
+		it=${it:-infinity}
 		;;
 	*) unit_value systemd "$name" ;;
 	esac
@@ -78,7 +87,7 @@ of_environment() {
 	if [ -z "$pid" ]; then
 		unit_value environment "$name"
 	else
-		tr '\0' '\n' <"$root/proc/$pid/environ" | sed -n "s/^$name=//p" | sed -n '$p'
+		it=$(tr '\0' '\n' <"$root/proc/$pid/environ" | sed -n "s/^$name=//p" | sed -n '$p')
 	fi
 }
 
@@ -96,6 +105,7 @@ report() {
 		readable "$rules" "$value"
 		printf ', should be %s\n' "$it"
 		explain "$name"
+		[ -z "$where" ] || printf '        set in:   %s\n' "${where#"$root"}"
 		printf '        why:      %s\n        without:  %s\n        source:   %s\n' "$why" "$below" "$source"
 		;;
 	esac
@@ -108,7 +118,7 @@ report() {
 fits=$(fit)
 settings
 say
-say "$connections connections on $((memory / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $unknowns unknown"
+say "$connections connections on $((available / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $unknowns unknown"
 [ "$shorts" -gt 0 ] || exit 0
 more=''
 [ "$outgoing" = 0 ] || more=' --outgoing'

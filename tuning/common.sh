@@ -2,6 +2,11 @@
 # What check.sh, apply.sh and revert.sh have in common. It is read by them (.), never run.
 # POSIX sh, and of programs only what busybox has too.
 
+# Numbers, order and letters are those of C whatever the language is; a CDPATH would have cd print where it went.
+LC_ALL=C
+export LC_ALL
+unset CDPATH
+
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s: %s\n' "$program" "$*" >&2; }
 
@@ -70,10 +75,13 @@ arguments() {
 	esac
 }
 
-# facts finds out what the values depend on: memory and page (KiB), cores, conntrack, and nics as NAME:RX:TX.
+# facts finds out what the values depend on: memory, what is available of it, and page (KiB), cores, conntrack, and nics as NAME:RX:TX.
 facts() {
 	memory=$(sed -n 's/^MemTotal: *\([0-9]*\) .*/\1/p' "$root/proc/meminfo" 2>/dev/null) || memory=
 	[ -n "$memory" ] || refuse "$root/proc/meminfo does not say how much memory there is; is /proc mounted?"
+	available=$memory
+	group_limit memory memory.max memory.limit_in_bytes
+	if [ -n "$it" ] && [ "$((it / 1024))" -lt "$available" ]; then available=$((it / 1024)); fi
 	page=$(sed -n 's/^KernelPageSize: *\([0-9]*\) .*/\1/p' "$root/proc/self/smaps" 2>/dev/null | sed -n 1p) || page=
 	[ -n "$page" ] || page=4
 	cores=$(grep -c '^processor' "$root/proc/cpuinfo" 2>/dev/null) || cores=1
@@ -199,44 +207,138 @@ present() {
 	words "$it"
 }
 
-# mebibytes NAME VALUE: GOMEMLIMIT in MiB; of any other variable the value.
+# group_limit CONTROLLER V2 V1: the least limit of the control group of $pid, or of this script, and of those above it,
+# in the variable it; nothing when there is none. V2 and V1 are the names of the files: in the second version of control
+# groups all controllers are in one hierarchy, in the first each has its own. The top of it counts too: for a container,
+# whose group that may be; a host's has no such file, or no limit in it.
+group_limit() {
+	least=''
+	while IFS=: read -r hierarchy controllers group; do
+		directory=sys/fs/cgroup file=$2
+		if [ "$hierarchy:$controllers" != 0: ]; then
+			case ",$controllers," in
+			*",$1,"*) directory=$directory/$1 file=$3 ;;
+			*) continue ;;
+			esac
+		fi
+		# A path outside of the namespace begins with /..: all that can be seen is the top.
+		case $group/ in /../*) group='' ;; esac
+		group=${group%/}
+		while :; do
+			present "$directory$group/$file"
+			case $it in
+			'' | *[!0-9]*) ;;
+			*)
+				number "$it"
+				if [ -z "$least" ] || [ "$it" -lt "$least" ]; then least=$it; fi
+				;;
+			esac
+			[ -n "$group" ] || break
+			group=${group%/*}
+		done
+	done <<-GROUPS
+		$(cat "$root/proc/${pid:-self}/cgroup" 2>/dev/null)
+	GROUPS
+	it=$least
+}
+
+# mebibytes NAME VALUE: GOMEMLIMIT in MiB, of which "off" is as high as can be; of any other variable, and of what Go
+# refuses, the value.
 mebibytes() {
 	it=$2
-	if [ "$1" != GOMEMLIMIT ] || [ -z "$2" ]; then return 0; fi
+	[ "$1" = GOMEMLIMIT ] || return 0
 	case $2 in
-	off) it=0 ;;
-	*[!0-9]*[KMGT]iB | [!0-9]*) ;;
-	*KiB) it=$((${2%KiB} / 1024)) ;;
-	*MiB) it=${2%MiB} ;;
-	*GiB) it=$((${2%GiB} * 1024)) ;;
-	*TiB) it=$((${2%TiB} * 1048576)) ;;
-	*[!0-9]*B) ;;
-	*B) it=$((${2%B} / 1048576)) ;;
-	*[!0-9]*) ;;
-	*) it=$(($2 / 1048576)) ;;
+	off)
+		it=unlimited
+		return
+		;;
+	*KiB) amount=${2%KiB} unit=1024 ;;
+	*MiB) amount=${2%MiB} unit=1048576 ;;
+	*GiB) amount=${2%GiB} unit=1073741824 ;;
+	*TiB) amount=${2%TiB} unit=1099511627776 ;;
+	*) amount=${2%B} unit=1 ;;
 	esac
+	case $amount in '' | *[!0-9]*) return 0 ;; esac
+	amount=${amount#"${amount%%[!0]*}"} # zeros before it would make it octal
+	if [ "${#amount}" -gt 18 ] || [ "${amount:-0}" -gt "$((9223372036854775807 / unit))" ]; then return 0; fi
+	it=$((${amount:-0} * unit / 1048576))
 }
 
 # open_files: the hard limit of descriptors of $pid, or of this script.
 open_files() { sed -n 's/^Max open files *[^ ]* *\([^ ]*\).*/\1/p' "$root/proc/${pid:-self}/limits" 2>/dev/null || :; }
 
-# unit_lines [SKIP]: the lines of stentor.service and of what is dropped in, as systemd reads them; not of the file SKIP.
-unit_lines() {
-	if [ -f "$root/etc/systemd/system/stentor.service" ]; then
-		cat "$root/etc/systemd/system/stentor.service"
-	elif [ -f "$root/usr/lib/systemd/system/stentor.service" ]; then
-		cat "$root/usr/lib/systemd/system/stentor.service"
-	fi
-	for drop in "$root"/etc/systemd/system/stentor.service.d/*.conf; do
-		if [ -f "$drop" ] && [ "$drop" != "${1:-}" ]; then cat "$drop"; fi
+# The directories with units, those that win first (systemd.unit(5), "Unit File Load Path").
+unit_dirs="etc/systemd/system.control run/systemd/system.control run/systemd/transient run/systemd/generator.early
+etc/systemd/system etc/systemd/system.attached run/systemd/system run/systemd/system.attached run/systemd/generator
+usr/local/lib/systemd/system lib/systemd/system usr/lib/systemd/system run/systemd/generator.late"
+
+# follow FILE: what a link leads to, where absolute ones begin at the root, in the variable it.
+follow() {
+	it=$1
+	[ -n "$root" ] || return 0
+	hops=0
+	while [ -L "$it" ] && [ "$hops" -lt 40 ]; do
+		to=$(readlink "$it") hops=$((hops + 1))
+		case $to in
+		/dev/null) return 0 ;;
+		/*) it=$root$to ;;
+		*) it=${it%/*}/$to ;;
+		esac
 	done
 }
 
-# unit_value KIND NAME [SKIP]: what the unit says of a key or of a variable.
+# unit_files OURS: the files of stentor.service in the order in which systemd reads them; nothing when it is masked. The
+# file OURS, which need not exist, stands for the one that apply.sh writes.
+unit_files() {
+	fragment=''
+	for directory in $unit_dirs; do
+		follow "$root/$directory/stentor.service"
+		[ -e "$it" ] || continue
+		[ -s "$it" ] || return 0 # /dev/null, or empty
+		fragment=$it
+		break
+	done
+	[ -z "$fragment" ] || say "$fragment"
+	for of in stentor.service service; do # service.d counts for all services
+		for directory in $unit_dirs; do
+			for drop in "$root/$directory/$of.d"/*.conf "$root/$directory/$of.d/${dropin_file##*/}"; do
+				follow "$drop"
+				if [ "$drop" = "$root/$dropin_file" ]; then it=$1; fi
+				# A link to nothing hides what has its name, too.
+				if [ -d "$it" ] || { [ ! -e "$it" ] && [ ! -L "$drop" ]; }; then continue; fi
+				say "${drop##*/}/$it"
+			done
+		done
+	done | awk -F/ '!seen[$1]++' | sort -t/ -k1,1 | sed 's|^[^/]*/||'
+}
+
+# unit_value KIND NAME [OURS]: what the unit says of a key or of a variable, in the variable it, and the file that does,
+# in the variable where.
 unit_value() {
-	case $1 in
-	systemd) found=$(unit_lines "${3:-}" | sed -n "s/^$2 *= *//p" | sed -n '$p') && say "${found#*:}" ;;
-	*) unit_lines "${3:-}" | sed -n "s/^Environment=$2=//p" | sed -n '$p' ;;
+	it='' where='' most=''
+	units=$(unit_files "${3-"$root/$dropin_file"}")
+	[ -n "$units" ] || return 0
+	if [ "$1" = environment ]; then
+		variables=$(say "$units" | awk -v kind=files -v name= -v most= -f "$here/unit.awk")
+		[ -z "$variables" ] || units="$units
+EnvironmentFile
+$(say "$variables" | sed "s|^|$(say "$root" | sed 's/[\\&|]/\\&/g')|")"
+	else
+		present proc/sys/kernel/pid_max
+		number "$it"
+		most=${it:+$((it - 1))} # the highest number
+		present proc/sys/kernel/threads-max
+		number "$it"
+		if [ -z "$it" ] || [ -z "$most" ] || [ "$it" -lt "$most" ]; then most=${most:+$it}; fi
+	fi
+	it=$(say "$units" | awk -v kind="$1" -v name="$2" -v most="$most" -f "$here/unit.awk")
+	case $it in
+	*/*) # the second line
+		where=${it#*
+}
+		it=${it%%
+*}
+		;;
 	esac
 }
 

@@ -2,7 +2,12 @@
 # Puts back what apply.sh changed: files and running values, as they were before its first run.
 set -eu
 program=tuning/revert.sh
-here=$(cd "$(dirname "$0")" && pwd)
+self=$0
+while [ -L "$self" ]; do # the files beside it are where it is, not where a link to it is
+	link=$(readlink "$self")
+	case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
+done
+here=$(unset CDPATH && cd "$(dirname "$self")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 

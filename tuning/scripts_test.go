@@ -18,7 +18,7 @@ import (
 // Debian, and busybox. Where one is missing there is sh.
 func shells(t *testing.T) map[string][]string {
 	t.Helper()
-	for _, name := range []string{"common.sh", "settings.sh", "check.sh", "apply.sh", "revert.sh"} {
+	for _, name := range []string{"common.sh", "unit.awk", "settings.sh", "check.sh", "apply.sh", "revert.sh"} {
 		if _, err := os.ReadFile(name); err != nil { // so that go test sees that its result depends on them
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func busyboxOnly(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range strings.Fields("busybox sh cat cmp cp dirname find grep id mkdir mktemp mv rm rmdir sed sort tr wc mount") {
+	for _, name := range strings.Fields("busybox sh awk cat cmp cp dirname find grep id mkdir mktemp mv readlink rm rmdir sed sort tr wc mount") {
 		if err := os.Symlink(busybox, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestSameNumbers(t *testing.T) {
 		for _, n := range c.h.NICs {
 			nics = append(nics, fmt.Sprintf("%s:%d:%d", n.Name, n.RX, n.TX))
 		}
-		fmt.Fprintf(&script, "connections=%d memory=%d page=%d cores=%d conntrack=%d outgoing=%d nics='%s'\nfit\nsettings\n",
+		fmt.Fprintf(&script, "connections=%d memory=%d page=%d cores=%d conntrack=%d outgoing=%d nics='%s'\navailable=$memory\nfit\nsettings\n",
 			c.w.Connections, c.h.Memory, c.h.Page, c.h.Cores, digit[c.h.Conntrack], digit[c.w.Outgoing], strings.Join(nics, " "))
 		fmt.Fprintln(&want, c.w.Fit(c.h.Memory))
 		for _, s := range Settings(c.w, c.h) {

@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2017,SC2034,SC2154
 # Generated from table.go by go generate; a test compares it. Do not edit.
 
-# fit prints how many connections fit into memory KiB.
+# fit prints how many connections fit into available KiB.
 fit() {
-	fits=$(((memory - 524288) / (9 + 5 * outgoing)))
+	fits=$(((available - 524288) / (9 + 5 * outgoing)))
 	if [ "$fits" -lt 0 ]; then fits=0; fi
 	if [ "$fits" -gt 10000000 ]; then fits=10000000; fi
 	printf '%s\n' "$fits"

@@ -54,7 +54,8 @@ Exit codes: 0 all is well, 1 something is short, 2 the command line is wrong.`,
 type examination struct {
 	OK          bool             `json:"ok"`
 	Connections int64            `json:"connections"`
-	Fit         int64            `json:"fit"` // connections that the memory holds
+	Fit         int64            `json:"fit"`           // connections that the memory holds
+	Available   int64            `json:"available_kib"` // of the host's memory, what control groups leave
 	Host        tuning.Host      `json:"host"`
 	Settings    []tuning.Finding `json:"settings"`
 }
@@ -75,7 +76,8 @@ func (f *doctorFlags) examine(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	e := examination{Connections: f.want.Connections, Fit: f.want.Fit(host.Memory), Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
+	available := tuning.Available(f.root, f.pid, host)
+	e := examination{Connections: f.want.Connections, Fit: f.want.Fit(available), Available: available, Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
 	short := 0
 	for i := range e.Settings {
 		if e.Settings[i].Verdict == tuning.Short {
@@ -97,7 +99,7 @@ func (f *doctorFlags) examine(out io.Writer) error {
 // print writes a line for each setting, and the reasons for those that are not all right.
 func (e *examination) print(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d connections on %d MiB and %d cores; the memory holds %d\n\n", e.Connections, e.Host.Memory>>10, e.Host.Cores, e.Fit)
+	fmt.Fprintf(&b, "%d connections on %d MiB and %d cores; the memory holds %d\n\n", e.Connections, e.Available>>10, e.Host.Cores, e.Fit)
 	for i := range e.Settings {
 		s := &e.Settings[i]
 		is := s.Is
