@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stentor/engine/bus"
+	"stentor/stomp"
 )
 
 // reader is a cursor, and the list that it stands for.
@@ -197,7 +198,7 @@ func (k *library) step(r *reader) {
 		if e != r.left[i] {
 			k.t.Fatalf("%s: given %v instead of %v", r.name, e.Position, r.left[i].Position)
 		}
-		size += e.Message.Len(0, 20)
+		size += e.Message.Len(stomp.V12, 20)
 	}
 	if len(got) > b.Pushes || len(got) > 1 && size > b.Bytes {
 		k.t.Fatalf("%s: %d pushes of %d bytes in %+v", r.name, len(got), size, b)

@@ -1,14 +1,16 @@
 package history
 
+import "stentor/stomp"
+
 // Budget bounds what Read gives.
 type Budget struct {
 	Pushes int
 	Bytes  int // of the frames; one push is given however large it is
-	Lines  int // what each frame has beside Message.Len(0, 0)
+	Lines  int // what each frame has beside Message.Len(stomp.V12, 0), which is the longest
 }
 
 func (b *Budget) takes(e *Entry, n int) bool {
-	size := e.Message.Len(0, b.Lines)
+	size := e.Message.Len(stomp.V12, b.Lines)
 	if n > 0 && (n >= b.Pushes || size > b.Bytes) {
 		return false
 	}

@@ -347,7 +347,7 @@ func (s *Shard) feedLarge(c *Conn, b *sub, e *history.Entry) bool {
 // fits reports whether one more push goes into the write under way: what was given so far leaves room for it.
 func (s *Shard) fits(e *history.Entry, room int) bool {
 	n := len(s.given)
-	return n == 0 || n < room && len(s.frames.buf)+e.Message.Len(0, linesGuess) <= writeBytes
+	return n == 0 || n < room && len(s.frames.buf)+frameLen(e) <= writeBytes
 }
 
 // room is how many pushes b may get before its client acknowledges some.

@@ -19,6 +19,9 @@ const writeBytes = 16 << 10
 // linesGuess is the length of the subscription line, for the choice of a round's range.
 const linesGuess = 24
 
+// frameLen is how long a frame of e gets: for STOMP 1.2, which escapes most.
+func frameLen(e *history.Entry) int { return e.Message.Len(stomp.V12, linesGuess) }
+
 // scratch keeps the last built bytes of a round: most subscribers of a destination chose the same id, and get the
 // same bytes.
 type scratch struct {

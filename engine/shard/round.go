@@ -112,7 +112,7 @@ func (s *Shard) beginRound(l *log) bool {
 	size := 0
 	end := l.head
 	for end < tail {
-		size += l.at(end).Message.Len(0, linesGuess) + 4
+		size += frameLen(l.at(end)) + 4
 		if size > writeBytes && end > l.head {
 			break
 		}

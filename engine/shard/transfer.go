@@ -70,7 +70,7 @@ const (
 )
 
 // large reports whether e goes out as a transfer.
-func large(e *history.Entry) bool { return e.Message.Len(stomp.V12, linesGuess) > writeBytes }
+func large(e *history.Entry) bool { return frameLen(e) > writeBytes }
 
 // holds is how many bytes t takes beside the push.
 func (t *transfer) holds() int { return int(unsafe.Sizeof(*t)) + cap(t.lines) + cap(t.answers) }

@@ -184,6 +184,18 @@ func TestTransferInPieces(t *testing.T) {
 	}
 }
 
+// A push that is too large for one write only as STOMP 1.2 escapes it takes no others with it.
+func TestTransferLargeByEscapes(t *testing.T) {
+	r := newReaders(t, true)
+	k := r.reader("ann")
+	k.kept = nil
+	r.hand(r.entry(bus.Record{Destination: "/topic/a", Headers: []bus.Header{{Name: "x", Value: strings.Repeat(":", 10_000)}}}, 10))
+	r.push("/topic/a", 20)
+	r.push("/topic/a", 10_000)
+	r.run()
+	checkGot(t, k, "sub-0:10, sub-0:20, sub-0:10000")
+}
+
 // The header lines of one transfer are not those of the next.
 func TestTransferLines(t *testing.T) {
 	r := newReaders(t, true)
