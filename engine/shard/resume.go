@@ -36,6 +36,7 @@ type resuming struct {
 	deadline uint32 // ms
 	token    uint32 // of the RECEIPT
 	answer   bool
+	taken    uint64 // what the shard had taken at SUBSCRIBE
 }
 
 // early is what a user's subscription keeps of its resume while pushes wait in the project's unicast queue that came before
@@ -50,7 +51,7 @@ const behindTime = 2000 // ms
 
 // resume begins a subscription with what its client has missed.
 func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
-	r := &resuming{deadline: s.millis() + behindTime, answer: ev.HasReceipt}
+	r := &resuming{deadline: s.millis() + behindTime, answer: ev.HasReceipt, taken: s.subs.at(i).log.p.taken}
 	if seen, err := bus.ParsePositions(string(ev.Resume)); err == nil {
 		r.search = history.NewResume(seen)
 	}
@@ -88,7 +89,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	}
 	past, answer := history.Cursor{}, history.Gap
 	if len(seen) > 0 && !late {
-		past, answer = p.settings.History.Resume(wanted(c, l), &r.search, p.applied, l.given())
+		past, answer = p.settings.History.Resume(wanted(c, l), &r.search, p.applied, b.given())
 	}
 	switch answer {
 	case history.Unsure:
@@ -128,19 +129,26 @@ func (s *Shard) begin(b *sub, past history.Cursor, answer history.Answer, seen [
 	if u.entries.Len() > 0 {
 		f.early = &early{f.from, u.next(), seen}
 	}
-	if f.from = u.next(); answer == history.Whole {
-		f.from = u.untouched()
+	if answer == history.Whole {
+		f.from = max(f.from, u.untouched())
+	} else {
+		f.from = u.next()
 	}
 }
 
-// given is the number in history behind the last push that l's subscriptions were given, or have in their log. A user's
-// gets those that wait in the unicast queue when their turn comes.
-func (l *log) given() uint64 {
-	u := &l.p.unicast
-	if at := u.untouched(); l.kind == userQueue && at < u.next() {
+// given is the number in history behind the last push that b, whose resume is asked for, gets out of history. A user's gets
+// what waits in the unicast queue when its turn comes; but only what came since SUBSCRIBE is sure to be there, for before
+// it the user may not have been.
+func (b *sub) given() uint64 {
+	u := &b.log.p.unicast
+	switch at := u.untouched(); {
+	case b.log.kind != userQueue || at >= u.next():
+		return b.log.p.taken
+	case at < b.follow.from:
+		return b.follow.resuming.taken
+	default:
 		return u.entries.At(int(at - u.base)).Number()
 	}
-	return l.p.taken
 }
 
 // begun is called when a resuming subscription begins, or ends.

@@ -118,3 +118,23 @@ func TestSlowUserHoldsNothing(t *testing.T) {
 		t.Errorf("%d wait", n)
 	}
 }
+
+// What came to a user who was away stands in no queue, though a push to another who was there waits in one before it.
+func TestUserResumesBehindAQueue(t *testing.T) {
+	r := newRig(t)
+	r.connect("ann").subscribe("/user/queue/x", "a")
+	r.pushUser("bob", "/queue/x", 11)
+	r.run()
+	r.pushUser("ann", "/queue/x", 12)
+	r.pushUser("bob", "/queue/x", 13)
+	r.s.drain(1 << 62)
+	bob := r.connect("bob")
+	bob.keep = true
+	bob.subscribe("/user/queue/x", "b", "last-message-id", "1-0-0", "receipt", "r")
+	r.pushUser("bob", "/queue/x", 14)
+	r.s.drain(1 << 62)
+	r.s.followNamed(1 << 62) // before the queue has its turn
+	r.run()
+	r.tick()
+	checkGot(t, &reader{stubSocket: bob}, "receipt r, b:13, b:14")
+}
