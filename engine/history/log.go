@@ -63,7 +63,7 @@ func (l *Log) Begin(pos bus.Position) {
 		l.evictAll()
 		l.chains, l.partitions = map[string]*chain{}, map[int32]*partition{}
 		l.floors, l.quiet = floors{}, 0
-		l.bytes.Store(0)
+		l.bytes.Store(int64(l.unread.Len()) * unreadCost)
 	}
 	p := l.partitions[pos.Partition]
 	if p == nil {

@@ -35,3 +35,15 @@ func TestUnreadIsBounded(t *testing.T) {
 		t.Errorf("dropped %d times", n)
 	}
 }
+
+// They outlive an epoch, and so does what they count.
+func TestUnreadOverAnEpoch(t *testing.T) {
+	k := newBook(t, Bounds{time.Hour, 1 << 20}, place(0, 0))
+	for n := range int64(100) {
+		e := NewEntry(place(0, n), &bus.Record{Destination: "/queue/x", User: "ann"}, 0, 0)
+		e.Report = &Report{}
+		k.Append(e, 0)
+	}
+	k.Begin(at(epoch+1, 0, 0))
+	k.audit()
+}
