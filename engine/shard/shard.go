@@ -38,6 +38,7 @@ type Shard struct {
 	soon     fifo.List[*project] // of them those with some that are to be tried soon, in turn
 	walks    fifo.List[*project] // and those whose walk of this tick is not at its end, in turn
 	shares   map[uint32]int64    // ns that these connections' tries have taken in this tick
+	sharers  int                 // the most of them, since the map was made
 	tick     uint32              // the wheel should be here
 
 	turn       *Conn // whose input is being handled

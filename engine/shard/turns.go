@@ -46,7 +46,7 @@ func (s *Shard) followNamed(deadline int64) (more bool) {
 	deadline = max(deadline, s.clock()+followLeast)
 	for s.soon.Len() > 0 && s.clock() < deadline {
 		p := s.soon.At(0)
-		for turn := s.now + followTurn; p.soon.Len() > 0 && s.now < min(turn, deadline); {
+		for turn := s.now + followTurn; p.soon.Len() > 0 && s.clock() < min(turn, deadline); {
 			c := s.find(p.soon.Pop())
 			if c != nil && c.project == p && s.followSome(c, min(turn, deadline)) {
 				p.soon.Push(c.ref())
@@ -65,13 +65,15 @@ func (s *Shard) followNamed(deadline int64) (more bool) {
 // followSome tries some of c's detached subscriptions, and reports whether one of them has yet to find what it may be
 // given. The others have their turn with the next tick: it is not to outgrow a slice.
 func (s *Shard) followSome(c *Conn, deadline int64) (more bool) {
-	tries := 8
+	tries, idle := 8, 0
 	for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen && s.now < deadline; {
 		b := s.subs.at(i)
 		next := b.next
 		if b.loose && s.followOne(i) {
 			tries--
 			more = more || s.unfinished
+		} else if idle++; idle%64 == 0 {
+			s.clock()
 		}
 		i = next
 	}
@@ -88,14 +90,26 @@ func (s *Shard) walkSoon(p *project) {
 
 // walkAgain begins the walks of a new tick, where those of the last are at their end.
 func (s *Shard) walkAgain() {
-	if len(s.shares) > 0 {
-		clear(s.shares)
-	}
+	s.clearShares()
 	for _, p := range s.followed {
 		if p.walked >= len(p.detached) {
 			p.walked = 0
 		}
 		s.walkSoon(p)
+	}
+}
+
+// clearShares begins the shares of a new tick. A map keeps room for as many as it had, and clearing it takes as long: after
+// a burst there is a new one.
+func (s *Shard) clearShares() {
+	const keep = 1024
+	n := len(s.shares)
+	s.sharers = max(s.sharers, n)
+	switch {
+	case s.sharers > keep && n < s.sharers/8:
+		s.shares, s.sharers = map[uint32]int64{}, 0
+	case n > 0:
+		clear(s.shares)
 	}
 }
 

@@ -147,3 +147,37 @@ func TestLongSearchGoesOn(t *testing.T) {
 		t.Errorf("it took %d ticks", ticks)
 	}
 }
+
+// Subscriptions whose time has not come cost a look each: the clock is looked at among many of them too.
+func TestIdleLooksAreBounded(t *testing.T) {
+	r := newRig(t)
+	const subs = 1000
+	r.s.conf.Limits.Subscriptions = subs
+	k := r.connect("ann")
+	k.buffered = 1
+	k.resumes(subs)
+	r.run()
+	for range subs {
+		r.s.followSoon(k.conn)
+	}
+	reads := 0
+	r.s.conf.Now = func() int64 { reads++; return r.now }
+	if r.s.followNamed(1 << 62); reads < subs*subs/100 {
+		t.Errorf("the clock was looked at %d times", reads)
+	}
+}
+
+// What a burst of resumes needs for the sessions' shares is not kept, and not cleared with each tick.
+func TestSharesGiveRoomBack(t *testing.T) {
+	r := newRig(t)
+	before := heapInUse()
+	for i := range uint32(200_000) {
+		r.s.shares[i] = 1
+	}
+	r.s.Tick()
+	r.s.shares[1] = 1
+	r.s.Tick()
+	if more := heapInUse() - before; more > 1<<20 || len(r.s.shares) > 0 {
+		t.Errorf("%d bytes are kept", more)
+	}
+}
