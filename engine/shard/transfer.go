@@ -294,6 +294,7 @@ func (s *Shard) arrived(c *Conn) (stands bool) {
 	}
 	answers := t.answers
 	s.endTransfer(c)
+	s.count(c)
 	c.unchecked = unsentBytes
 	if len(answers) > 0 && !s.write(c, answers) {
 		return false

@@ -504,6 +504,9 @@ func TestTransferAnswers(t *testing.T) {
 	r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpPing, [4]byte{}, []byte("x")))
 	r.reads(k, mebi)
 	checkGot(t, k, fmt.Sprintf("sub-0:%d, pong", mebi))
+	if k.conn.held != uint32(k.conn.holds()) {
+		t.Errorf("%d bytes are counted, %d are held", k.conn.held, k.conn.holds())
+	}
 
 	k.left = 20_000
 	r.push("/topic/a", mebi)
