@@ -182,7 +182,7 @@ func (s *Shard) route(name string, e *history.Entry) {
 		return
 	}
 	if e.User != "" || e.Session != "" {
-		if !s.reachable(p, e) {
+		if !s.reachable(p, e) && !p.unicast.keeps(e) {
 			e.Done()
 			return
 		}

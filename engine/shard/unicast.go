@@ -24,6 +24,10 @@ func (u *unicast) untouched() uint64 {
 	return u.base
 }
 
+// keeps reports whether e takes its turn though nobody is here to get it. A resume finds in history what lies before the
+// oldest that waits, and has the rest from the queue: all that came since has to be in it, for who comes meanwhile.
+func (u *unicast) keeps(e *history.Entry) bool { return e.User != "" && u.entries.Len() > 0 }
+
 func (u *unicast) pop() {
 	u.entries.Pop().Done()
 	u.base++
@@ -69,7 +73,9 @@ func (s *Shard) unicast(p *project, budget int) (used int, more bool) {
 				used += s.deliverTo(c, e, u.base)
 			}
 		} else if !u.begun {
-			u.begun, u.at = true, s.sessionsOf(p, e.User)
+			if u.begun, u.at = true, s.sessionsOf(p, e.User); u.at == 0 {
+				used++
+			}
 		}
 		for u.at != 0 {
 			if used >= budget {
