@@ -146,16 +146,16 @@ func TestStop(t *testing.T) {
 	before := runtime.NumGoroutine()
 	e := start(t, 1<<20)
 	address := e.Addresses()[0].String()
+	halfway := tcp(t, address)
+	halfway.send([]byte("GET / HT"))
 	var open []*client
-	for range 20 {
+	for range 20 { // connections are accepted in order: once these are open, the one before is
 		c := dial(t, address)
 		c.send(message("hello"))
 		c.expect(text("hello"))
 		open = append(open, c)
 	}
 	open[0].send(fragments(opText, "begun", "")[0])
-	halfway := tcp(t, address)
-	halfway.send([]byte("GET / HT"))
 	open[1].send(ping("last"))
 	open[1].expect("pong last")
 
