@@ -48,6 +48,8 @@ type Options struct {
 	// Untaken is how many of a stream's messages from and up to but not including to the server has refused for good, with
 	// those that it has not answered yet if waiting: they are not lost. nil: none. Any thread calls it.
 	Untaken func(stream, from, to uint32, waiting bool) uint32
+	// Connected, when it is set, is told of every CONNECTED. Any thread calls it; the frame is valid until it returns.
+	Connected func(number int, f *stomp.Frame)
 	// Heartbeat is what the client offers and wants, 0 for none. What is agreed on is kept.
 	Heartbeat time.Duration
 	// Headers makes the CONNECT headers of connection number (from 0; a number is used again after a Drop), or is nil.

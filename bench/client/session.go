@@ -193,10 +193,10 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 	t.beats.agree(connected, t.client.wire.millis)
 	c.state = subscribing
 	number := t.number(c)
-	destinations := o.Subscriptions
-	if o.SubscriptionsOf != nil {
-		destinations = o.SubscriptionsOf(number)
+	if o.Connected != nil {
+		o.Connected(number, connected)
 	}
+	destinations := t.destinations(c)
 	if len(destinations) > MaxSubscriptions || len(destinations) == 0 {
 		t.fail(c, fmt.Sprintf("%d subscriptions: 1 to %d are possible", len(destinations), MaxSubscriptions))
 		return
@@ -220,6 +220,15 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 	}
 }
 
+// destinations are what c subscribes to.
+func (t *thread) destinations(c *conn) []string {
+	o := &t.client.options
+	if o.SubscriptionsOf != nil {
+		return o.SubscriptionsOf(t.number(c))
+	}
+	return o.Subscriptions
+}
+
 // receipt takes the confirmation of a SUBSCRIBE. They come in the order of the frames that asked for them.
 func (t *thread) receipt(c *conn, f *stomp.Frame) {
 	id, _ := f.Get("receipt-id")
@@ -228,6 +237,11 @@ func (t *thread) receipt(c *conn, f *stomp.Frame) {
 		return
 	}
 	i := id[0] - '0'
+	if subscribed, ok := f.Get("subscribed"); ok && string(subscribed) == "false" {
+		reason, _ := f.Get("reason")
+		t.fail(c, fmt.Sprintf("the server did not subscribe it to %s: its RECEIPT has subscribed:false and reason:%s", t.destinations(c)[i], reason))
+		return
+	}
 	if c.places != nil {
 		t.begin(c, i, f)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -46,6 +47,9 @@ type run struct {
 	balance sync.Mutex
 	kicked  atomic.Int64 // sessions that the server was asked to close
 
+	keyed    bool     // there is a key for the API
+	metrics  []string // where the servers' metrics are
+	notes    []string // see result.Result
 	problems []string
 }
 
@@ -96,7 +100,11 @@ func RunPart(ctx context.Context, s *Spec, part Part, out Output) (*result.Resul
 	}
 	r.pusher = push.New(sender, s.Lanes, s.Batch)
 	defer r.pusher.Close()
-	if r.clients, err = client.New(r.clientOptions(t, from, id)); err != nil {
+	options := r.clientOptions(t, from, id)
+	if err := r.probe(ctx, options); err != nil {
+		return nil, err
+	}
+	if r.clients, err = client.New(options); err != nil {
 		return nil, err
 	}
 	defer r.clients.Close()
@@ -147,6 +155,7 @@ func (r *run) sender() (push.Sender, error) {
 		}
 		key = strings.TrimSpace(string(b))
 	}
+	r.keyed = key != ""
 	r.api = push.NewAPI(strings.TrimSuffix(r.API, "/"), key, r.Lanes, nil)
 	switch r.Push {
 	case "kafka":
@@ -161,18 +170,18 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	if _, err := r.part.Group.Meet(ctx, "begin", 0); err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	r.stock = newStock(r)
 	var beside sync.WaitGroup
-	metrics := r.Metrics
-	if len(metrics) == 0 && r.Push != "http" {
-		metrics = []string{strings.TrimSuffix(r.API, "/") + "/metrics"}
+	for _, text := range r.notes {
+		r.say(out, text)
 	}
-	w := newWatcher(metrics)
+	w := newWatcher(r.metrics)
 	r.stock.before(ctx, w)
 	beside.Go(func() { r.stock.watch(ctx, w) })
 	beside.Go(func() { r.stock.every(ctx) })
 	beside.Go(func() { r.bringBack(ctx) })
+	beside.Go(func() { r.giveUp(ctx, stop) })
 	if out.Each != nil {
 		beside.Go(func() { r.tell(ctx, out.Each) })
 	}
@@ -185,15 +194,21 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	}
 	// With others, what has been numbered may not have been pushed; when the run is stopped, much is on its way.
 	stopped := ctx.Err() != nil
+	if err != nil && stopped {
+		err = context.Cause(ctx)
+	}
 	if err == nil || r.part.Count == 1 && !stopped {
 		r.finish()
 	}
-	stop()
+	stop(nil)
 	beside.Wait()
 	p.last()
 
 	res := r.stock.result()
-	res.Scenario, res.Settings = r.Scenario, out.Settings
+	res.Scenario, res.Settings, res.Notes = r.Scenario, r.settings(out.Settings), r.notes
+	if p := r.pusher.Counts(); p.Retried > 0 && p.Refused != "" {
+		res.Notes = append(res.Notes, fmt.Sprintf("pushes were refused for the moment and sent again, which makes them late; the last answer of that kind: %s", p.Refused))
+	}
 	res.Judge(r.judge()...)
 	if err != nil {
 		res.Verdict.Good = false
@@ -204,6 +219,51 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 		res.Verdict.Problems = append(res.Verdict.Problems, why)
 	}
 	return res, err
+}
+
+// say tells who watches.
+func (r *run) say(out Output, text string) {
+	if out.Writer != nil {
+		fmt.Fprintln(out.Writer, "note:", text)
+	}
+}
+
+// settings are those given, with what was found out.
+func (r *run) settings(given map[string]string) map[string]string {
+	if given == nil || !r.apiGuessed || r.Push == "http" {
+		return given
+	}
+	all := maps.Clone(given)
+	all["api"] = r.API
+	return all
+}
+
+// hopeless is how many pushes fail, and none is taken, until a run is given up.
+const hopeless = 3
+
+// giveUp ends a run whose pushes the server does not take, until ctx ends.
+func (r *run) giveUp(ctx context.Context, stop context.CancelCauseFunc) {
+	t := time.NewTicker(100 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		p := r.pusher.Counts()
+		failed := int64(0)
+		for _, n := range p.Failed {
+			failed += n
+		}
+		switch {
+		case p.Pushed > 0:
+			return
+		case failed >= hopeless, failed > 0 && p.Retried > 0: // what is sent again fails after a long time only
+			stop(errors.New("the server takes no push"))
+			return
+		}
+	}
 }
 
 // finish counts what has not come as lost.

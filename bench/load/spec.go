@@ -75,6 +75,8 @@ type Spec struct {
 
 	// What Key and CA would name, when the Spec comes from another host.
 	KeyText, CAText string
+
+	apiGuessed bool // nobody has named API
 }
 
 // Scenarios are the names for Spec.Scenario, each with what it does.
@@ -141,7 +143,7 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	number(f, &s.ZipfExponent, "zipf", 1.1, 0.1, 10, "exponent of zipf")
 
 	choice(f, &s.Push, "push", "", []string{"", "api", "http", "kafka"}, "how to push: api (Stentor's), http (--push-url), kafka (--kafka-brokers) (default: by what is given)")
-	f.StringVar(&s.API, "api", "http://127.0.0.1:8081", "Stentor's HTTP API, for pushes, kicks and metrics")
+	f.StringVar(&s.API, "api", "", "Stentor's HTTP API, for pushes, kicks and metrics (default: http://, the host of --url, port 8081)")
 	f.StringVar(&s.APIKey, "api-key", "", "its key; better in --api-key-file")
 	f.StringVar(&s.APIKeyFile, "api-key-file", "", "file with it")
 	f.StringVar(&s.PushURL, "push-url", "", "template of the URL of another HTTP service")
@@ -209,6 +211,9 @@ func (s *Spec) check() error {
 	}
 	if len(s.Projects) == 0 {
 		return fmt.Errorf("name a project with --project")
+	}
+	if all := apisOf(s.URLs); s.API == "" && len(all) > 0 {
+		s.API, s.apiGuessed = all[0], true
 	}
 	if s.Topic == "" {
 		s.Topic = "/topic/{{.Project}}/all"

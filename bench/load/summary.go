@@ -39,6 +39,9 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 	if c := causes(unsaid(all.Failures, r.Verdict.Problems)); c != "" {
 		fmt.Fprintln(w, "failed, or ended by the server:", c)
 	}
+	for _, text := range r.Notes {
+		fmt.Fprintln(w, "note:", text)
+	}
 	if r.Verdict.Good {
 		said := "good: every message came, once, in order, to those it was for"
 		if all.Pushed+all.Delivered == 0 {

@@ -80,6 +80,7 @@ func (p *report) headline() string {
 // notes are what a reader should know although it does not make a run bad.
 func (p *report) notes() (all []string) {
 	t := &p.total
+	all = append(all, p.result.Notes...)
 	for i, f := range failures(p.unsaid()) {
 		if i == 8 {
 			all = append(all, fmt.Sprintf("%d more causes of failures.", len(p.unsaid())-i))

@@ -83,6 +83,34 @@ func (a *API) Kick(ctx context.Context, project, user string) (int, error) {
 	return kicked.Kicked, err
 }
 
+// Probe asks for nothing that changes anything, and so finds whether the key is one for a project that the server serves.
+func (a *API) Probe(ctx context.Context, project string) error {
+	_, err := a.do(ctx, http.MethodGet, "/v1/projects/"+url.PathEscape(project)+"/stats", nil)
+	return err
+}
+
+// HasSession reports whether the server has a session of this id.
+func (a *API) HasSession(ctx context.Context, project, id string) (bool, error) {
+	answer, err := a.do(ctx, http.MethodGet, "/v1/projects/"+url.PathEscape(project)+"/sessions?id="+url.QueryEscape(id), nil)
+	if err != nil {
+		return false, err
+	}
+	var page struct {
+		Sessions []struct {
+			ID string `json:"id"`
+		} `json:"sessions"`
+	}
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return false, err
+	}
+	for _, s := range page.Sessions {
+		if s.ID == id {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func appendPush(dst []byte, m *Message) []byte {
 	if m.User != "" {
 		dst = append(dst, `{"user":`...)
@@ -174,9 +202,8 @@ func reason(body []byte) string {
 }
 
 func failure(status int, text string, after time.Duration) error {
-	cause := fmt.Sprintf("push: %d %s: %s", status, http.StatusText(status), text)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		return &Refused{Cause: cause, After: after}
+		return &Refused{Cause: (&Answer{Status: status, Text: text}).Error(), After: after}
 	}
-	return errors.New(cause)
+	return &Answer{Status: status, Text: text}
 }

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"stentor/bench/measure"
@@ -32,6 +33,16 @@ type Sender interface {
 	// error, the first taken of them are the server's; a *Refused says that the rest is not and may be sent again.
 	Send(ctx context.Context, m []Message) (taken int, err error)
 	Close()
+}
+
+// Answer is that of a server that does not do what it was asked, and never will.
+type Answer struct {
+	Status int    // of HTTP
+	Text   string // what it says
+}
+
+func (a *Answer) Error() string {
+	return fmt.Sprintf("push: %d %s: %s", a.Status, http.StatusText(a.Status), a.Text)
 }
 
 // Refused is the answer of a server that took nothing and may do so later.

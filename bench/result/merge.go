@@ -40,7 +40,7 @@ func Merge(all []*Result) (*Result, error) {
 		return nil, errors.New("there is no result to merge")
 	}
 	m := *all[0]
-	m.Generators, m.Phases, m.Series, m.Verdict = nil, nil, nil, Verdict{Good: true, Problems: []string{}}
+	m.Generators, m.Phases, m.Series, m.Notes, m.Verdict = nil, nil, nil, nil, Verdict{Good: true, Problems: []string{}}
 	for _, r := range all {
 		if r.Format != Format {
 			return nil, fmt.Errorf("a result has format %d, not %d", r.Format, Format)
@@ -54,6 +54,11 @@ func Merge(all []*Result) (*Result, error) {
 			m.Before = r.Before
 		}
 		m.Verdict.Good = m.Verdict.Good && r.Verdict.Good
+		for _, text := range r.Notes {
+			if !slices.Contains(m.Notes, text) {
+				m.Notes = append(m.Notes, text)
+			}
+		}
 		for _, p := range r.Verdict.Problems {
 			m.Verdict.Problems = append(m.Verdict.Problems, r.host()+": "+p)
 		}

@@ -24,6 +24,7 @@ type Result struct {
 	Phases  []Phase  `json:"phases"`
 	Series  []Second `json:"series"`
 	Verdict Verdict  `json:"verdict"`
+	Notes   []string `json:"notes,omitempty"` // what a reader should know although it is no problem
 }
 
 // Generator is one process that made load.

@@ -17,7 +17,7 @@ import (
 	"stentor/bench/result"
 )
 
-const runExamples = `  stentor-bench run broadcast --url ws://10.0.0.1:8080/ws --api http://10.0.0.1:8081 --api-key-file shop.key \
+const runExamples = `  stentor-bench run broadcast --url ws://10.0.0.1:8080/ws --api-key-file shop.key \
       --project shop --secret-file shop.secret --kid a --connections 100000 --rate 5 --duration 5m --json run.json
   stentor-bench run reconnect --connections 5000 --open-rate 0
   stentor-bench run busy-hour.yaml --connections 2000
@@ -42,7 +42,8 @@ Scenarios:
 ` + scenarios.String() + `
 A YAML file has the same keys as the flags, with _ for -, and "scenario". Flags win over the file.
 Connections and pushes are paced open loop; latency counts from the time at which a message was due.
-Before it starts it checks descriptors, source ports and memory, and says what mends a shortage.`
+Before it starts it checks descriptors, source ports and memory, and says what mends a shortage; then it
+tries the API's key and one connection to each server, and runs nothing when those are refused.`
 	c.Example = runExamples
 	c.Args = cobra.ExactArgs(1)
 	return c

@@ -35,6 +35,7 @@ func (s *Server) API(key string) http.Handler {
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "# TYPE stentor_history_bytes gauge\nstentor_history_bytes{project=\"bench\"} 1024\nstentor_kafka_lag 0\n")
 		fmt.Fprintln(w, "stentor_history_pushes", s.Pushes())
+		fmt.Fprintln(w, "stentor_connections", s.Sessions())
 	})
 	mux.HandleFunc("GET /v1/projects/{project}/destinations", func(w http.ResponseWriter, r *http.Request) {
 		const topic = "/topic/bench/all"
@@ -57,6 +58,20 @@ func (s *Server) API(key string) http.Handler {
 			p.to(s)
 		}
 		fmt.Fprintf(w, "[%s]", strings.TrimSuffix(strings.Repeat(`{"id":"x","position":"1-0-1","status":200},`, len(all)), ","))
+	})
+	mux.HandleFunc("GET /v1/projects/{project}/stats", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("project") == "none" {
+			http.Error(w, `{"title":"there is no project none"}`, http.StatusNotFound)
+			return
+		}
+		fmt.Fprintf(w, `{"sessions":%d}`, s.Sessions())
+	})
+	mux.HandleFunc("GET /v1/projects/{project}/sessions", func(w http.ResponseWriter, r *http.Request) {
+		if id := r.FormValue("id"); s.has(id) {
+			fmt.Fprintf(w, `{"sessions":[{"id":%q}]}`, id)
+			return
+		}
+		fmt.Fprint(w, `{"sessions":[]}`)
 	})
 	mux.HandleFunc("DELETE /v1/projects/{project}/users/{user}/sessions", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"kicked":%d}`, s.Kick(r.PathValue("user")))

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,6 +30,7 @@ type Server struct {
 	heartbeats int
 	log        []pushed // position i+1
 	forgets    bool
+	unserved   string   // a destination that is nobody's
 	connects   []string // the value of the token header of each CONNECT
 	fault      Fault
 	breakAt    int // push at which fault happens
@@ -77,6 +79,13 @@ func (s *Server) SetHeartbeat(header string) { s.mu.Lock(); defer s.mu.Unlock();
 // Forget makes the server answer resumed:false to whoever comes back, who then gets nothing that was missed.
 func (s *Server) Forget() { s.mu.Lock(); defer s.mu.Unlock(); s.forgets = true }
 
+// NotServed makes the server answer as for a destination that nobody serves.
+func (s *Server) NotServed(destination string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unserved = destination
+}
+
 // Pushes returns how many messages were sent, Sessions returns how many clients are connected, Heartbeats how many heart-beats came from clients, Tokens the
 // tokens of all CONNECTs.
 func (s *Server) Pushes() int      { s.mu.Lock(); defer s.mu.Unlock(); return len(s.log) }
@@ -87,6 +96,7 @@ func (s *Server) Tokens() []string { s.mu.Lock(); defer s.mu.Unlock(); return sl
 // session is one client.
 type session struct {
 	server  *Server
+	id      string
 	conn    net.Conn
 	write   sync.Mutex
 	delayed []byte            // comes after the next message; guarded by write
@@ -121,7 +131,7 @@ func (s *Server) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	c := &session{server: s, conn: conn, ids: map[string]string{}, bare: shaken.Protocol == ""}
+	c := &session{server: s, id: rand.Text(), conn: conn, ids: map[string]string{}, bare: shaken.Protocol == ""}
 	s.mu.Lock()
 	s.sessions[c] = true
 	s.mu.Unlock()
@@ -163,7 +173,7 @@ func (c *session) handle(f *stomp.Frame) {
 			c.send(frame(stomp.ErrorCommand, "message", "Failed to send message: bad token"))
 			return
 		}
-		c.send(frame(stomp.Connected, "version", "1.2", "heart-beat", heartbeat))
+		c.send(frame(stomp.Connected, "version", "1.2", "session", c.id, "heart-beat", heartbeat))
 	case stomp.Subscribe:
 		c.subscribe(text("destination"), text("id"), text("receipt"), text("last-message-id"))
 	}
@@ -176,6 +186,11 @@ func (c *session) subscribe(destination, id, receipt, last string) {
 	defer c.write.Unlock()
 	s := c.server
 	s.mu.Lock()
+	if s.unserved == destination {
+		s.mu.Unlock()
+		c.put(frame(stomp.Receipt, "receipt-id", receipt, "subscribed", "false", "reason", "not-served"))
+		return
+	}
 	c.ids[destination] = id
 	log, forgets := s.log, s.forgets
 	s.mu.Unlock()
@@ -287,6 +302,18 @@ func (s *Server) PushUser(user, destination string, body []byte) {
 		}
 		c.send(message(&p, id))
 	}
+}
+
+// has reports whether there is a session of this id.
+func (s *Server) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sessions {
+		if c.id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // Kick closes all sessions of a user and returns how many there were.
