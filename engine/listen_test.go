@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -83,6 +86,27 @@ func TestCapacity(t *testing.T) {
 	}
 	if n, err := capacity(10, all); err == nil {
 		t.Errorf("%d clients without descriptors", n)
+	}
+}
+
+// TestAsManyAsFit: who asked for more connections than there are descriptors is warned; who asked for as many as fit is told
+// how many that are.
+func TestAsManyAsFit(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		var log bytes.Buffer
+		n, stop := startNodeWith(t, nil, func(o *Options) {
+			o.Limits.Connections, o.Limits.AsManyAsFit = 1<<30, !asked
+			o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		stop()
+		if n.capacity >= 1<<30 {
+			t.Skip("there is no limit of descriptors here")
+		}
+		warned := strings.Contains(log.String(), "level=WARN msg=\"fewer connections than wanted")
+		told := strings.Contains(log.String(), fmt.Sprintf("level=INFO msg=\"as many connections as memory and descriptors allow\" possible=%d ", n.capacity))
+		if warned != asked || told == asked || strings.Contains(log.String(), "WARN") != asked {
+			t.Errorf("asked %v: %s", asked, log.String())
+		}
 	}
 }
 

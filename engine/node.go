@@ -91,9 +91,11 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+(2+watcherDescriptors)*loops+len(n.listens)+1); err != nil {
 		return nil, err
 	}
-	if n.capacity < opts.Limits.Connections {
-		n.log.Warn("fewer connections than wanted: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity,
-			"see", fmt.Sprintf("stentor doctor --connections %d", opts.Limits.Connections))
+	switch see := fmt.Sprintf("stentor doctor --connections %d", opts.Limits.Connections); {
+	case opts.Limits.AsManyAsFit:
+		n.log.Info("as many connections as memory and descriptors allow", "possible", n.capacity, "fit_into_memory", opts.Limits.Connections, "see", see)
+	case n.capacity < opts.Limits.Connections:
+		n.log.Warn("fewer connections than wanted: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity, "see", see)
 	}
 	var seed [12]byte
 	_, _ = rand.Read(seed[:])

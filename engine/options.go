@@ -54,9 +54,10 @@ type Endpoint struct {
 
 // Limits of the node.
 type Limits struct {
-	Connections     int // sockets; also bounded by the descriptors that the process may open
-	PerAddress      int // of one client address (IPv6: /64); 0 unlimited
-	Unauthenticated int // not yet CONNECTED
+	Connections     int  // sockets; also bounded by the descriptors that the process may open
+	AsManyAsFit     bool // Connections is what the memory holds, not what somebody asked for: fewer are no surprise
+	PerAddress      int  // of one client address (IPv6: /64); 0 unlimited
+	Unauthenticated int  // not yet CONNECTED
 	// UnauthenticatedPerAddress is how many of these one client address may have; 0: a tenth of the free places.
 	UnauthenticatedPerAddress int
 	PendingBytes              int64

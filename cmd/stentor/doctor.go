@@ -121,9 +121,25 @@ func (e *examination) print(out io.Writer) error {
 	return err
 }
 
+// leastConnections are taken whatever the memory: 90 MiB of it, where the 512 MiB that Fit sets aside are not there.
+const leastConnections = 10000
+
+// connectionsThatFit returns what limits.connections is by default: as many as the memory holds that this process may
+// use. What its descriptors allow the engine knows.
+func connectionsThatFit(root string) int {
+	host, err := tuning.Inspect(root)
+	if err != nil {
+		return tuning.MaxConnections // not a host that can be judged
+	}
+	return int(max(leastConnections, tuning.Want{}.Fit(tuning.Available(root, 0, host))))
+}
+
 // warnOfHost says at the start of a node when fewer connections than wanted may fit, in one line. What the limit of
-// descriptors means the engine says itself.
+// descriptors means the engine says itself. 0 connections are as many as fit, of which nobody wants to be warned.
 func warnOfHost(root string, connections int64, log *slog.Logger) {
+	if connections == 0 {
+		return
+	}
 	host, err := tuning.Inspect(root)
 	if err != nil {
 		return // not a host that can be judged; the node runs all the same

@@ -114,6 +114,25 @@ func TestDoctorOfProcess(t *testing.T) {
 	}
 }
 
+// TestConnectionsThatFit: by default as many as the memory holds, of which a container may have less; a small one has its
+// share all the same.
+func TestConnectionsThatFit(t *testing.T) {
+	group := func(limit string) map[string]string {
+		return map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": limit}
+	}
+	for name, one := range map[string]struct {
+		root string
+		want int
+	}{
+		"a host": {fakeRoot(t, 4, nil), 407779}, "a container": {fakeRoot(t, 64, group("1073741824")), 58254}, "a small container": {fakeRoot(t, 64, group("268435456")), leastConnections},
+		"no host": {t.TempDir(), tuning.MaxConnections},
+	} {
+		if got := connectionsThatFit(one.root); got != one.want {
+			t.Errorf("%s: %d, want %d", name, got, one.want)
+		}
+	}
+}
+
 // TestWarnOfHost checks the line that a node logs at its start.
 func TestWarnOfHost(t *testing.T) {
 	warned := func(root string, connections int64) string {
@@ -126,6 +145,9 @@ func TestWarnOfHost(t *testing.T) {
 		t.Error(got)
 	}
 	if got := warned(t.TempDir(), 1000); got != "" {
+		t.Error(got)
+	}
+	if got := warned(root, 0); got != "" { // as many as fit
 		t.Error(got)
 	}
 	got := warned(root, 1000000)

@@ -35,6 +35,10 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		return engine.Options{}, err
 	}
 	l := &c.Limits
+	connections := l.Connections
+	if connections == 0 {
+		connections = connectionsThatFit("/")
+	}
 	return engine.Options{
 		Loops: loops(), Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names,
 		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader,
@@ -52,7 +56,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		},
 		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
 		Limits: engine.Limits{
-			Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated, UnauthenticatedPerAddress: l.UnauthPerAddress,
+			Connections: connections, AsManyAsFit: l.Connections == 0, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated, UnauthenticatedPerAddress: l.UnauthPerAddress,
 			PendingBytes: int64(l.PendingBytes), SessionBytes: int64(l.SessionBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
 		},
 		Projects: engineProjects(c, projects),

@@ -97,7 +97,7 @@ type Push struct {
 
 // Limits has the bounds of a node.
 type Limits struct {
-	Connections           int      `key:"connections" default:"1000000" range:"1..10000000" doc:"Client connections of the node. More are refused with 503."`
+	Connections           int      `key:"connections" default:"0" range:"0..10000000" doc:"Client connections of the node. More are refused with 503. 0: as many as the host's memory (9 KiB each; 10,000 at least) and the descriptors of the process allow."`
 	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64), counted from accept on, or from when a trusted proxy tells the address. More are refused with 503. 0: no limit."`
 	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet, from accept on. More are refused with 503."`
 	UnauthPerAddress      int      `key:"unauthenticated_per_address" default:"0" range:"0..10000000" doc:"How many of these one address may have (IPv6: one /64). 0: a tenth of the places that are free, so that no address shuts the others out. Set it where many clients share an address, behind a carrier's NAT or a proxy that tells no addresses, and come back all at once."`
