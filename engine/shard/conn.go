@@ -105,25 +105,51 @@ func (s *Shard) Introduce(c *Conn, client netip.AddrPort) {
 	c.address, c.port = client.Addr().As16(), client.Port()
 }
 
-// Gone releases all that c has. The event loop calls it when the socket is closed, which may be inside a Write.
+// Gone releases all that c has. The event loop calls it when the socket is closed, which may be inside a Write. A panic on
+// the way costs nothing but what it was about to release.
 func (s *Shard) Gone(c *Conn) {
 	if c.state != stateOpen {
 		return
 	}
 	c.state = stateGone
-	s.depart(c)
-	s.unschedule(c)
-	s.env.Release(c.addrPort(), c.stranger)
+	if !s.endures("leave", func() { s.depart(c) }) {
+		s.tearOut(c)
+	}
+	s.endures("leave", func() { s.unschedule(c) })
+	s.endures("leave", func() { s.env.Release(c.addrPort(), c.stranger) })
 	s.stats.Connections.Add(-1)
 	if c.moves {
-		s.breakOff(c)
+		s.endures("leave", func() { s.breakOff(c) })
 	}
 	c.socket, c.hello = nil, nil
 	c.sess = session.Session{}
-	s.uncount(c)
+	s.endures("leave", func() { s.uncount(c) })
 	if s.turn != c { // else Input still looks at it
 		s.free(c)
 	}
+}
+
+// tearOut is depart once that has panicked: no subscription of c is left that a round could find.
+func (s *Shard) tearOut(c *Conn) {
+	for c.subs != 0 {
+		i := c.subs
+		s.endures("leave", func() { s.removeSub(c, i) })
+		if c.subs == i {
+			c.subs = s.subs.at(i).next
+		}
+	}
+	s.endures("leave", func() { s.depart(c) })
+}
+
+// endures reports whether f did not panic. Nothing else is given up for it: f may be inside another one's turn.
+func (s *Shard) endures(where string, f func()) (ok bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.recovered(where, reason)
+		}
+	}()
+	f()
+	return true
 }
 
 func (s *Shard) free(c *Conn) {

@@ -169,6 +169,23 @@ func positionLine(partitions map[int32]bus.Position) string {
 	return string(append(line, '\n'))
 }
 
+// take is route, but for a panic: it costs the push, and its subscribers are told of a gap.
+func (s *Shard) take(name string, e *history.Entry) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.recovered("route", reason)
+			clear(s.matched)
+			if p := s.projects[name]; p != nil {
+				for l := range p.all() {
+					l.gaps++
+				}
+			}
+			e.Done()
+		}
+	}()
+	s.route(name, e)
+}
+
 // route hands a push to the logs of all who subscribed to it. From here on each of them is this shard's to deliver.
 func (s *Shard) route(name string, e *history.Entry) {
 	t, p := s.tenants[name], s.projects[name]

@@ -28,6 +28,7 @@ type rig struct {
 	woken    int
 	crowd    int // Patience is a part of itself
 	panics   int
+	leaves   func() // hears of it
 	closed   []*stubSocket
 
 	refuses   error // SENDs
@@ -40,7 +41,7 @@ type rig struct {
 const rigProject = "p"
 
 func newRig(t testing.TB, change ...func(*Settings)) *rig {
-	r := &rig{t: t}
+	r := &rig{t: t, leaves: func() {}}
 	r.settings = &Settings{
 		Name: rigProject, Rights: simRights{}, Patterns: true, SlowTimeout: 30 * time.Second,
 		History: history.NewLog(history.Bounds{Window: time.Hour, Bytes: 1 << 30}),
@@ -128,12 +129,12 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 func (r *rig) Allow(*Settings, Holder, int, int) error { return r.refuses }
 
 func (r *rig) Join(*Settings) bool  { return true }
-func (r *rig) Leave(*Settings)      {}
+func (r *rig) Leave(*Settings)      { r.leaves() }
 func (r *rig) Known(netip.AddrPort) {}
 func (r *rig) Patience(quiet time.Duration) time.Duration {
 	return quiet / time.Duration(1+r.crowd)
 }
-func (r *rig) Release(netip.AddrPort, bool) {}
+func (r *rig) Release(netip.AddrPort, bool) { r.leaves() }
 func (r *rig) CloseWrite(Socket)            {}
 func (r *rig) Close(s Socket)               { r.close(s.(*stubSocket)) }
 func (r *rig) Wake()                        { r.woken++ }

@@ -215,7 +215,7 @@ func (s *Shard) drain(deadline int64) (more bool) {
 		it := s.items[0]
 		s.items = s.items[1:]
 		if it.entry != nil {
-			s.route(it.project, it.entry)
+			s.take(it.project, it.entry)
 		} else {
 			s.guarded("task", func() bool { it.task(); return false })
 		}
