@@ -107,8 +107,9 @@ func (l *simLink) riskPattern(f *feed) {
 	}
 }
 
-// burst sends many frames at once.
+// burst sends many frames at once. Its ACKs wait behind them, and it may be taken for slow.
 func (l *simLink) burst(o *op) bool {
+	l.excuse("its ACKs wait behind its SENDs")
 	for range o.Count {
 		b := l.body()
 		l.owed[b] = true
