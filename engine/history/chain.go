@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 
+	"stentor/engine/bus"
 	"stentor/engine/fifo"
 )
 
@@ -155,9 +156,8 @@ func (l *Log) forgetFloors() {
 			continue
 		}
 		c := place.chain
-		p := l.partitions[c.partition]
-		lost := &p.lost[c.kind()]
-		*lost = max(*lost, c.floor)
+		newest := l.forgottenOf(c)
+		*newest = max(*newest, c.floor)
 		c.floorSeq = 0
 		l.forgotten.Add(1)
 		l.floors.live--
@@ -171,10 +171,32 @@ func (l *Log) forgetFloors() {
 	l.floors.places = l.floors.places[n:]
 }
 
-// kind of chains whose forgotten floors count together.
-func (c *chain) kind() int {
-	if c.topic() {
-		return 0
+// lost is the newest offset of floors that were forgotten in a partition.
+type lost struct {
+	home   int64 // of destinations whose pushes belong there
+	strays int64 // of those that belong elsewhere, or did not belong there always
+	users  int64
+}
+
+// topics is the newest of all destinations.
+func (o *lost) topics() int64 { return max(o.home, o.strays) }
+
+// forgottenOf is where c's floor counts when it is forgotten.
+func (l *Log) forgottenOf(c *chain) *int64 {
+	o := &l.partitions[c.partition].lost
+	switch {
+	case !c.topic():
+		return &o.users
+	case bus.Home(c.key, len(l.partitions)) == c.partition:
+		return &o.home
+	default:
+		return &o.strays
 	}
-	return 1
+}
+
+// strayLost has what was forgotten so far count for all destinations.
+func (l *Log) strayLost() {
+	for _, p := range l.partitions {
+		p.lost.strays = p.lost.topics()
+	}
 }

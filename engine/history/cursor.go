@@ -219,7 +219,7 @@ func (c *chain) firstOr(n uint64) uint64 {
 // can be told.
 func (l *Log) lostOf(c *Cursor, m Matcher) (n int) {
 	for _, at := range c.rest.seen {
-		if p := l.partitions[at.Partition]; p == nil || p.begin.Epoch != at.Epoch || p.lost[0] > at.Offset {
+		if p := l.partitions[at.Partition]; p == nil || p.begin.Epoch != at.Epoch || p.lost.topics() > at.Offset {
 			return 1
 		}
 	}

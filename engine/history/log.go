@@ -45,7 +45,7 @@ type partition struct {
 	newest int64        // the last offset that came
 	former int64        // if it stepped back, the last of its life before
 	gone   int64        // the newest evicted offset of topics
-	lost   [2]int64     // the newest offset of floors that were forgotten, by kind of chain
+	lost   lost
 }
 
 // NewLog returns an empty history.
@@ -67,8 +67,9 @@ func (l *Log) Begin(pos bus.Position) {
 	}
 	p := l.partitions[pos.Partition]
 	if p == nil {
-		p = &partition{former: -1, gone: -1, lost: [2]int64{-1, -1}}
+		p = &partition{former: -1, gone: -1, lost: lost{-1, -1, -1}}
 		l.partitions[pos.Partition] = p
+		l.strayLost() // with one more partition, destinations have other homes
 	} else if pos.Offset <= p.newest {
 		l.evictAll()
 		p.former = max(p.newest, p.former)

@@ -263,7 +263,7 @@ func TestFloorsAreBounded(t *testing.T) {
 		k.add(0, bus.Record{Destination: fmt.Sprint("/topic/", n)})
 		k.audit()
 	}
-	lost := k.partitions[0].lost[0]
+	lost := k.partitions[0].lost.topics()
 	if k.quiet > 10_000 || k.floors.live < 30 || lost < 500 || k.Bytes() > 40_000 {
 		t.Fatalf("%d floors have %d bytes, lost up to %d, %d bytes in all", k.floors.live, k.quiet, lost, k.Bytes())
 	}
@@ -295,6 +295,50 @@ func TestFloorsAreBounded(t *testing.T) {
 			t.Errorf("%s from %d: %v", test.wanted.Chain, test.seen, complete)
 		}
 	}
+}
+
+// Floors that were forgotten in a partition are the trouble of those whose pushes may have been there: a client that resumes
+// with one message-id names no other partition.
+func TestFloorsForgottenElsewhere(t *testing.T) {
+	k := newBook(t, Bounds{time.Hour, 40_000}, place(0, 0), place(1, 0))
+	of := func(partition int32, prefix string) (dest string) {
+		for n := 0; ; n++ {
+			if dest = fmt.Sprint(prefix, n); bus.Home(dest, 2) == partition {
+				return dest
+			}
+		}
+	}
+	mine, other, ann := Wanted{Chain: of(0, "/topic/mine")}, Wanted{Chain: of(1, "/topic/other")}, Wanted{Chain: UserKey("ann", "/queue/x")}
+	check := func(what string, w Wanted, want bool) {
+		t.Helper()
+		seen := []bus.Position{k.add(0, bus.Record{Destination: mine.Chain}).Position}
+		if _, complete := k.Since(w, seen, k.applied()); complete != want {
+			t.Errorf("%s: %q is resumed: %v", what, w.Chain, complete)
+		}
+	}
+	fill := func(r func(n int) bus.Record) {
+		for n := range 1000 {
+			k.add(1, r(n))
+		}
+	}
+	fill(func(n int) bus.Record { return bus.Record{Destination: of(1, fmt.Sprint("/topic/", n, "-"))} })
+	if k.partitions[1].lost.topics() < 500 {
+		t.Fatalf("floors are lost up to %d", k.partitions[1].lost.topics())
+	}
+	check("in its own partition", other, false)
+	check("in another", mine, true)
+	check("topics", ann, true)
+	fill(func(n int) bus.Record { return bus.Record{Destination: "/queue/x", User: fmt.Sprint(n)} })
+	check("users", ann, false)
+	check("users", mine, true)
+	k.Begin(place(2, 0))
+	k.next[2] = 0
+	check("with one more partition", mine, false)
+
+	k = newBook(t, Bounds{time.Hour, 40_000}, place(0, 0), place(1, 0))
+	check("at first", mine, true)
+	fill(func(n int) bus.Record { return bus.Record{Destination: of(0, fmt.Sprint("/topic/", n, "-"))} })
+	check("pushes that are not where they belong", mine, false)
 }
 
 // After a partition stepped back, what was evicted before counts for as long as its offsets could be meant.

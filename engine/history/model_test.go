@@ -130,7 +130,7 @@ func (k *library) come() {
 		}
 		must = must || !ok && known.begin.Offset > 0 && r.wanted.mayBeIn(p, len(k.next)) || ok && (at < known.begin.Offset-1 || known.former >= 0 && at <= known.former)
 		// A pattern's partition that is not named, floors that were forgotten, pushes that the bus took back.
-		may = may || !ok && r.wanted.Match != nil && k.next[p] > known.begin.Offset || known.lost[r.wanted.kind()] > at || !ok && known.former >= 0
+		may = may || !ok && r.wanted.Match != nil && k.next[p] > known.begin.Offset || r.wanted.lostIn(known, p, len(k.next)) > at || !ok && known.former >= 0
 	}
 	for _, e := range k.life {
 		if offset, ok := named[e.Position.Partition]; r.wanted.has(e) && (!ok || e.Position.Offset > offset) {

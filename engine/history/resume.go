@@ -26,11 +26,16 @@ func (w *Wanted) mayBeIn(partition int32, n int) bool {
 	return w.Match != nil || strings.HasPrefix(w.Chain, userMark) || bus.Home(w.Chain, n) == partition
 }
 
-func (w *Wanted) kind() int {
-	if w.Match != nil || !strings.HasPrefix(w.Chain, userMark) {
-		return 0
+// lostIn is the newest offset in a partition of n of forgotten floors that may have been of what is wanted.
+func (w *Wanted) lostIn(p *partition, number int32, n int) int64 {
+	switch {
+	case w.Match == nil && strings.HasPrefix(w.Chain, userMark):
+		return p.lost.users
+	case p.lost.home <= p.lost.strays || w.mayBeIn(number, n):
+		return p.lost.topics()
+	default:
+		return p.lost.strays
 	}
-	return 1
 }
 
 // Answer is what a Log says of a resume.
@@ -112,7 +117,7 @@ func (l *Log) begunLater(w Wanted, r *Resume, n int32, p *partition) bool {
 func (l *Log) resumeChain(w Wanted, r *Resume, taken uint64) (Cursor, Answer) {
 	head := l.chains[w.Chain]
 	for n, p := range l.partitions {
-		lost := p.lost[w.kind()]
+		lost := w.lostIn(p, n, len(l.partitions))
 		if seenTo, named := r.seen.in(n); lost >= 0 && (!named || seenTo < lost) && !head.remembers(n) {
 			return Cursor{}, Gap
 		}
@@ -150,7 +155,7 @@ func (l *Log) resumePattern(w Wanted, r *Resume, applied map[int32]bus.Position,
 		seenTo, named := r.seen.in(n)
 		switch {
 		case !named && applied[n].Epoch == p.begin.Epoch && applied[n].Offset >= p.begin.Offset,
-			p.lost[0] >= 0 && (!named || seenTo < p.lost[0]):
+			p.lost.topics() >= 0 && (!named || seenTo < p.lost.topics()):
 			return Cursor{}, Gap // what matched of it is not known
 		case p.gone >= 0 && (!named || seenTo < p.gone):
 			unpassed++
