@@ -14,6 +14,8 @@ type partition struct {
 	epoch          uint64
 	begin          int64
 	end            int64      // when the watcher looked: from here on it has caught up
+	life           *life      // of the project; nil: for ever
+	unread         bool       // the consumer has not taken it yet: see reader.assign
 	resumes        bool       // the reader goes on in it: nothing was lost
 	before         *partition // that it goes on with, until the reader has it
 	position       atomic.Int64
@@ -25,6 +27,12 @@ type partition struct {
 	waiting fifo.List[waiting]
 	late    lateness
 }
+
+// life is a project's time on this node. One that is removed and added again has another, even if nobody had the time to look
+// in between: the node has nothing of its history any more.
+type life struct{ ended atomic.Bool }
+
+func (l *life) over() bool { return l != nil && l.ended.Load() }
 
 // waiting is a record that the shards may not have taken yet.
 type waiting struct {

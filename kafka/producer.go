@@ -22,8 +22,11 @@ type producer struct {
 
 	mu      sync.RWMutex // held for reading by each produce
 	client  *ck.Producer
+	connect func(*ck.ConfigMap) (*ck.Producer, error)
+	mending bool // it is being replaced
 	sealed  bool // it takes nothing more
 	reports sync.WaitGroup
+	stop    chan struct{} // closed once it is sealed
 
 	produced, failed, busy atomic.Uint64
 	rebuilds               atomic.Uint64
@@ -34,13 +37,13 @@ type producer struct {
 type answer func(partition int32, offset int64, err error)
 
 func newProducer(o *Options, logs chan ck.LogEvent) (*producer, error) {
-	p := &producer{opts: o, logs: logs, errorLog: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
+	p := &producer{opts: o, logs: logs, connect: ck.NewProducer, stop: make(chan struct{}), errorLog: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
 	return p, p.open()
 }
 
 // open makes a client. The caller holds mu, or is alone.
 func (p *producer) open() error {
-	client, err := ck.NewProducer(p.opts.producerConfig(p.logs))
+	client, err := p.connect(p.opts.producerConfig(p.logs))
 	if err != nil {
 		return err
 	}
@@ -124,30 +127,61 @@ func (p *producer) report(client *ck.Producer) {
 	}
 }
 
-// replace takes a new client for one that has failed for good. What the old one still had is answered with its error.
+// replace takes a new client for one that has failed for good, however often it has to try. What the old one still had is
+// answered with its error.
 func (p *producer) replace(old *ck.Producer, why error) {
 	p.mu.Lock()
-	if p.sealed || p.client != old {
+	if p.mending || p.client != old {
 		p.mu.Unlock()
 		return
 	}
-	err := p.open()
+	p.mending = true
 	p.mu.Unlock()
-	p.rebuilds.Add(1)
 	p.opts.Log.Error("the Kafka producer failed and is made anew", "error", why)
-	if err != nil {
-		p.opts.Log.Error("no Kafka producer", "error", err)
-		return
+	for again := (backOff{}); ; {
+		done, err := p.reopen()
+		if done {
+			break
+		}
+		p.opts.Log.Error("no Kafka producer yet", "error", err)
+		select {
+		case <-time.After(again.next()):
+		case <-p.stop:
+			return
+		}
 	}
+	p.rebuilds.Add(1)
 	end(old)
+}
+
+// reopen makes the client anew. It fails when the producer is sealed, too: then close ends the one that there is.
+func (p *producer) reopen() (done bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sealed {
+		return false, bus.ErrClosed
+	}
+	if err := p.open(); err != nil {
+		return false, err
+	}
+	p.mending = false
+	return true, nil
+}
+
+// seal refuses every later record.
+func (p *producer) seal() *ck.Producer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.sealed {
+		p.sealed = true
+		close(p.stop)
+	}
+	return p.client
 }
 
 // flush refuses every later record, and waits for those under way.
 func (p *producer) flush(ctx context.Context) {
-	p.mu.Lock()
-	p.sealed = true
-	client := p.client
-	p.mu.Unlock()
+	client := p.seal()
 	for client.Flush(flushStep) > 0 && ctx.Err() == nil {
 	}
 }
@@ -157,11 +191,7 @@ const flushStep = 50
 
 // close ends the producer. What it has not sent is answered with an error. It can take a second.
 func (p *producer) close() {
-	p.mu.Lock()
-	p.sealed = true
-	client := p.client
-	p.mu.Unlock()
-	if client != nil {
+	if client := p.seal(); client != nil {
 		end(client)
 		p.reports.Wait()
 	}

@@ -28,7 +28,9 @@ type reader struct {
 	ends ends
 
 	consumer *ck.Consumer
-	intake   *intake // of consumer
+	intake   *intake                         // of consumer
+	assign   func([]ck.TopicPartition) error // IncrementalAssign of consumer
+	again    backOff                         // of what it refused
 	decoder  Decoder
 	parts    map[partitionKey]*partition
 	paused   map[string]bool // projects at their bound
@@ -91,7 +93,7 @@ func (r *reader) open() error {
 		closeConsumer(consumer)
 		return err
 	}
-	r.consumer, r.intake = consumer, in
+	r.consumer, r.intake, r.assign = consumer, in, consumer.IncrementalAssign
 	return nil
 }
 
@@ -194,22 +196,62 @@ func (p *partition) from(offset int64) ck.TopicPartition {
 }
 
 func (r *reader) add(list []*partition) {
-	var assign []ck.TopicPartition
+	var some []*partition
 	for _, p := range list {
+		if p.life.over() {
+			r.caughtUp(p)
+			continue
+		}
+		some = append(some, p)
 		r.parts[p.key()] = p
-		assign = append(assign, p.from(p.begin))
 		if !p.resumes {
 			r.sink.Begin(p.project, p.at(p.begin))
 		}
 		p.takeOver()
 	}
-	if err := r.consumer.IncrementalAssign(assign); err != nil {
-		r.log.Error("partitions cannot be read", "error", err)
+	r.read(some)
+}
+
+// read has the consumer take partitions from where the reader is in them. What it refuses is tried again.
+func (r *reader) read(list []*partition) {
+	if len(list) == 0 {
+		return
+	}
+	assign := make([]ck.TopicPartition, len(list))
+	for i, p := range list {
+		assign[i] = p.from(p.position.Load())
+	}
+	if err := r.assign(assign); err != nil {
+		r.log.Error("partitions cannot be read yet", "topic", list[0].topic, "partition", list[0].number, "and", len(list)-1, "error", err)
+		for _, p := range list {
+			p.unread = true
+		}
+		r.again.after(time.Now())
+		return
 	}
 	for _, p := range list {
+		p.unread = false
 		if r.paused[p.project] {
-			_ = r.consumer.Pause([]ck.TopicPartition{p.from(p.begin)})
+			_ = r.consumer.Pause([]ck.TopicPartition{p.from(p.position.Load())})
 		}
+	}
+}
+
+// readAgain tries those that the consumer did not take, each by itself: one that it never takes is not to keep it from
+// the others. It may have one still that it did not leave.
+func (r *reader) readAgain(now time.Time) {
+	if !r.again.due(now) {
+		return
+	}
+	r.again.clear()
+	for _, p := range r.parts {
+		if p.unread {
+			_ = r.consumer.IncrementalUnassign([]ck.TopicPartition{p.from(0)})
+			r.read([]*partition{p})
+		}
+	}
+	if !r.again.waits() {
+		r.again = backOff{}
 	}
 }
 
@@ -221,7 +263,9 @@ func (r *reader) remove(list []*partition) {
 		}
 		delete(r.parts, p.key())
 		r.caughtUp(p)
-		gone = append(gone, p.from(0))
+		if !p.unread {
+			gone = append(gone, p.from(0))
+		}
 	}
 	if len(gone) == 0 {
 		return
@@ -257,8 +301,8 @@ func (r *reader) caughtUp(p *partition) {
 // message hands one record on.
 func (r *reader) message(m *fetched) {
 	p := r.parts[partitionKey{m.topic, m.partition}]
-	if p == nil || m.offset < p.position.Load() {
-		return // of a partition that the reader has left meanwhile
+	if p == nil || p.unread || m.offset < p.position.Load() || p.life.over() {
+		return // of a partition that the reader has left meanwhile, or is to leave
 	}
 	if m.failed {
 		r.lost.Store(true)
@@ -341,7 +385,7 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, found []byte) {
 // to clients (the broker's own records have offsets too).
 func (r *reader) end(e ck.PartitionEOF) {
 	p := r.parts[partitionKey{*e.Topic, e.Partition}]
-	if p == nil {
+	if p == nil || p.unread || p.life.over() {
 		return
 	}
 	if offset := int64(e.Offset); offset > p.position.Load() {
@@ -405,29 +449,21 @@ func (r *reader) rebuild(ctx context.Context, why error) {
 	r.log.Error("the Kafka consumer failed and is made anew", "error", why)
 	r.rebuilds.Add(1)
 	r.close()
-	for {
+	for again := (backOff{}); ; {
 		err := r.open()
 		if err == nil {
 			break
 		}
-		r.log.Error("no Kafka consumer", "error", err)
-		select {
-		case <-ctx.Done():
+		r.log.Error("no Kafka consumer yet", "error", err)
+		if pause(ctx, again.next()); ctx.Err() != nil {
 			return
-		case <-time.After(time.Second):
 		}
-	}
-	var assign []ck.TopicPartition
-	for _, p := range r.parts {
-		assign = append(assign, p.from(p.position.Load()))
 	}
 	for project := range r.paused {
 		r.count(project).paused.Store(0)
 	}
 	clear(r.paused)
-	if err := r.consumer.IncrementalAssign(assign); err != nil {
-		r.log.Error("partitions cannot be read", "error", err)
-	}
+	r.read(slices.Collect(maps.Values(r.parts)))
 }
 
 // closeTime bounds the end of a consumer, which can hang.
@@ -471,6 +507,9 @@ func (r *reader) of(project string) []ck.TopicPartition {
 func (r *reader) keep(now time.Time) {
 	var stored []ck.TopicPartition
 	for _, p := range r.parts {
+		if p.life.over() {
+			continue
+		}
 		if next := p.position.Load(); next > p.told {
 			p.told = next
 			r.sink.Advance(p.project, p.at(next-1))
@@ -494,6 +533,7 @@ func (r *reader) keep(now time.Time) {
 		delete(r.paused, project)
 		r.count(project).paused.Store(0)
 	}
+	r.readAgain(now)
 	if now.Sub(r.measured) >= time.Second {
 		r.measured = now
 		r.measure(now)

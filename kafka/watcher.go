@@ -30,7 +30,7 @@ type watcher struct {
 	told   func(topics map[string]place, trouble error) // the outcome of each look
 
 	mu     sync.Mutex
-	wanted []bus.Topic
+	wanted []wanted
 	asked  bool // wanted was set
 
 	wake chan struct{}
@@ -38,9 +38,16 @@ type watcher struct {
 	topics map[string]*topic // by name, those that the reader has
 }
 
+// wanted is a topic that a project has, for as long as it lives.
+type wanted struct {
+	bus.Topic
+	life *life
+}
+
 // topic is what the watcher knows of one.
 type topic struct {
 	project string
+	life    *life
 	epoch   uint64
 	parts   []*partition
 }
@@ -63,10 +70,24 @@ func newWatcher(o *Options, admin *ck.AdminClient, r *reader, told func(map[stri
 	return &watcher{opts: o, admin: admin, reader: r, told: told, wake: make(chan struct{}, 1), topics: map[string]*topic{}}
 }
 
-// setProjects may be called from any goroutine.
+// setProjects may be called from any goroutine. The lives of projects that are gone end at once, however long a look takes.
 func (w *watcher) setProjects(list []bus.Topic) {
 	w.mu.Lock()
-	w.wanted, w.asked = slices.Clone(list), true
+	now := make([]wanted, len(list))
+	for i, t := range list {
+		now[i] = wanted{t, &life{}}
+		for _, old := range w.wanted {
+			if old.Project == t.Project && old.Name == t.Name {
+				now[i].life = old.life
+			}
+		}
+	}
+	for _, old := range w.wanted {
+		if !slices.ContainsFunc(now, func(t wanted) bool { return t.life == old.life }) {
+			old.life.ended.Store(true)
+		}
+	}
+	w.wanted, w.asked = now, true
 	w.mu.Unlock()
 	w.lookNow()
 }
@@ -100,19 +121,19 @@ func (w *watcher) run(ctx context.Context) {
 // look brings the reader to what the projects want and the broker has.
 func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	w.mu.Lock()
-	wanted, asked := w.wanted, w.asked
+	list, asked := w.wanted, w.asked
 	w.mu.Unlock()
 	if !asked {
 		return nil, errors.New("the projects are not known yet")
 	}
-	w.leave(wanted)
-	there, err := w.describe(ctx, wanted)
+	w.leave()
+	there, err := w.describe(ctx, list)
 	if err != nil {
 		return nil, err
 	}
 	places := map[string]place{}
 	var troubles []error
-	for _, t := range wanted {
+	for _, t := range list {
 		in := t.In
 		if in != "" {
 			if _, err := w.find(ctx, there, t.Project, in, "Write"); err != nil {
@@ -164,10 +185,10 @@ func (w *watcher) find(ctx context.Context, there map[string]found, project, nam
 	return f, nil
 }
 
-// leave drops the topics that no project has any more.
-func (w *watcher) leave(wanted []bus.Topic) {
+// leave drops the topics of projects that are gone, whether or not there is another one with the same.
+func (w *watcher) leave() {
 	for name, t := range w.topics {
-		if !slices.ContainsFunc(wanted, func(b bus.Topic) bool { return b.Project == t.project && b.Name == name }) {
+		if t.life.over() {
 			w.reader.leave(t.parts)
 			delete(w.topics, name)
 		}
@@ -176,7 +197,7 @@ func (w *watcher) leave(wanted []bus.Topic) {
 
 // begin has the reader read all partitions of a topic. Those of a topic that is new here begin the window before the
 // end; those that came while the node runs, and those of a topic that was made again, at their first record.
-func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
+func (w *watcher) begin(ctx context.Context, t wanted, f found) error {
 	known := w.topics[t.Name]
 	fresh := known == nil
 	if !fresh && known.epoch != f.epoch {
@@ -213,13 +234,15 @@ func (w *watcher) begin(ctx context.Context, t bus.Topic, f found) error {
 		if begin == none { // nothing within the window
 			begin = end
 		}
-		parts = append(parts, newPartition(t, n, f.epoch, begin, end))
+		p := newPartition(t.Topic, n, f.epoch, begin, end)
+		p.life = t.life
+		parts = append(parts, p)
 	}
 	if !fresh && known.epoch != f.epoch {
 		w.reader.leave(known.parts)
 	}
 	w.reader.join(parts)
-	w.topics[t.Name] = &topic{project: t.Project, epoch: f.epoch, parts: append(slices.Clone(have), parts...)}
+	w.topics[t.Name] = &topic{project: t.Project, life: t.life, epoch: f.epoch, parts: append(slices.Clone(have), parts...)}
 	return nil
 }
 
@@ -247,7 +270,7 @@ func (w *watcher) recheck(ctx context.Context) error {
 			next := nexts[p.number]
 			begin := min(max(next, begins[p.number]), ends[p.number])
 			again := newPartition(bus.Topic{Project: t.project, Name: name}, p.number, t.epoch, begin, ends[p.number])
-			again.resumes = begin == next
+			again.life, again.resumes = t.life, begin == next
 			if !again.resumes {
 				w.opts.Log.Warn("a gap: records are gone from the topic", "topic", name, "partition", p.number, "wanted", next, "next", begin)
 				w.reader.gaps.Add(1)
@@ -262,9 +285,9 @@ func (w *watcher) recheck(ctx context.Context) error {
 }
 
 // describe asks for the topics that are there.
-func (w *watcher) describe(ctx context.Context, wanted []bus.Topic) (map[string]found, error) {
+func (w *watcher) describe(ctx context.Context, list []wanted) (map[string]found, error) {
 	var names []string
-	for _, t := range wanted {
+	for _, t := range list {
 		if names = append(names, t.Name); t.In != "" {
 			names = append(names, t.In)
 		}

@@ -1,0 +1,169 @@
+package kafka
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/bus"
+)
+
+// What the consumer refuses to read is tried again, and delivered from where it begins; nothing else waits for it.
+func TestReadAgain(t *testing.T) {
+	s := &sink{}
+	b := openTwo(t, s)
+	pushN(t, b, testProject, 20)
+	until(t, "delivered", func() bool { return len(s.of(testProject)) == 20 })
+	failures := 0
+	inReader(b, func(r *reader) {
+		take := r.assign
+		r.assign = func(list []ck.TopicPartition) error {
+			for _, tp := range list {
+				if *tp.Topic == otherTopic && failures < 3 {
+					failures++
+					return errors.New("by the test")
+				}
+			}
+			return take(list)
+		}
+	})
+	b.SetProjects(both[:1])
+	until(t, "left", func() bool { return len(*b.places.Load()) == 1 })
+	b.SetProjects(both)
+	until(t, "found again", func() bool { return len(*b.places.Load()) == 2 })
+	pushN(t, b, otherProject, 20)
+	until(t, "delivered", func() bool { return len(s.of(otherProject)) >= 20 })
+	inReader(b, func(*reader) {
+		if failures != 3 {
+			t.Errorf("%d failures", failures)
+		}
+	})
+}
+
+func TestBackOff(t *testing.T) {
+	var b backOff
+	now := time.Now()
+	if b.due(now) {
+		t.Error("there is nothing to do")
+	}
+	last := time.Duration(0)
+	for range 10 {
+		b.after(now)
+		b.after(now.Add(time.Hour)) // there is a plan
+		wait := b.at.Sub(now)
+		if wait < last || wait > mostWait || b.due(now.Add(wait-1)) || !b.due(now.Add(wait)) {
+			t.Errorf("%s after %s", wait, last)
+		}
+		last = wait
+		b.clear()
+	}
+	if last != mostWait {
+		t.Errorf("at last it waits %s", last)
+	}
+}
+
+// A producer that has failed for good is made anew, even where that does not work at once.
+func TestProducerIsMadeAnew(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	p := b.producer
+	p.mu.Lock()
+	old, connect, failures := p.client, p.connect, 0
+	p.connect = func(conf *ck.ConfigMap) (*ck.Producer, error) {
+		if failures++; failures <= 2 {
+			return nil, errors.New("by the test")
+		}
+		return connect(conf)
+	}
+	p.mu.Unlock()
+	for range 3 { // it may say so more than once
+		go p.replace(old, errors.New("fatal"))
+	}
+	until(t, "made anew", func() bool { return p.rebuilds.Load() == 1 })
+	if _, err := push(b, "/topic/shop/a", "1"); err != nil {
+		t.Error(err)
+	}
+	if failures != 3 {
+		t.Errorf("%d attempts", failures)
+	}
+}
+
+// A producer that cannot be made anew does not hold who leaves.
+func TestProducerIsNotMadeAnewForEver(t *testing.T) {
+	mc := mock(t, 1)
+	b := open(t, testOptions(mc.BootstrapServers(), &sink{}))
+	ready(t, b)
+	p := b.producer
+	p.mu.Lock()
+	old := p.client
+	p.connect = func(*ck.ConfigMap) (*ck.Producer, error) { return nil, errors.New("by the test") }
+	p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		p.replace(old, errors.New("fatal"))
+		close(done)
+	}()
+	b.Flush(t.Context())
+	<-done
+}
+
+// A project that is removed and added again is another one, even where the bus was too slow to look in between: it begins
+// again, with all that is within the window.
+func TestRemovedAndAddedAgain(t *testing.T) {
+	for _, slow := range []time.Duration{0, 100 * time.Millisecond} {
+		mc := mock(t, 1)
+		s := &sink{}
+		b := open(t, testOptions(mc.BootstrapServers(), s))
+		ready(t, b)
+		pushN(t, b, testProject, 10)
+		until(t, "delivered", func() bool { return s.count() == 10 })
+		if err := mc.SetRoundtripDuration(1, slow); err != nil {
+			t.Fatal(err)
+		}
+		b.watcher.lookNow()
+		b.SetProjects(nil)
+		b.SetProjects([]bus.Topic{{Project: testProject, Name: testTopic}})
+		until(t, "it begins again", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.begins) == 2
+		})
+		if _, err := push(b, "/topic/shop/a", "11"); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "it is read", func() bool { ids := s.ids(); return len(ids) > 0 && ids[len(ids)-1] == "11" })
+	}
+}
+
+// What is to be left is left at once: nothing of it comes into the history of the project that has its name now.
+func TestNothingOfAnotherLife(t *testing.T) {
+	s := &sink{}
+	b := openTwo(t, s)
+	over := &life{}
+	over.ended.Store(true)
+	inReader(b, func(r *reader) {
+		for _, p := range r.parts {
+			if p.project == testProject {
+				p.life = over
+			}
+		}
+		late := newPartition(both[1], 7, 7, 0, 50)
+		late.life = over
+		begins, behind := len(s.begins), r.behind.Load()
+		r.behind.Add(1)
+		r.add([]*partition{late})
+		if len(s.begins) != begins || r.parts[late.key()] != nil || r.behind.Load() != behind {
+			t.Error("a partition was begun that is to be left")
+		}
+	})
+	pushN(t, b, testProject, 5)
+	pushN(t, b, otherProject, 5)
+	until(t, "the other project", func() bool { return len(s.of(otherProject)) == 5 })
+	if n := len(s.of(testProject)); n > 0 {
+		t.Errorf("%d pushes came", n)
+	}
+}
