@@ -38,7 +38,10 @@ type project struct {
 
 	transfers transfers
 
-	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue, underWay for the transfers
+	arrivals fifo.List[arrival] // taken from the inbox and not yet routed
+	routing  bool               // arriving is in queue
+
+	queue   fifo.List[*log] // with work, in turn; nil stands for the unicast queue, see also underWay and arriving
 	queued  bool            // in Shard.ready
 	deficit int
 
@@ -77,6 +80,7 @@ func (s *Shard) RemoveProject(name string) {
 	if p == nil {
 		return
 	}
+	s.routeAll(p)
 	for idx := uint32(1); idx <= s.conns.used && p.counts.sessions.Load() > 0; idx++ {
 		if c := s.conns.at(idx); c.state == stateOpen && c.project == p {
 			s.end(c, session.CloseTryLater, "the project is no longer served here")
@@ -125,11 +129,19 @@ func (s *Shard) dropProject(p *project) {
 	}
 	p.unicast.clear()
 	delete(s.projects, p.settings.Name)
+	s.routeAll(p)
 }
 
 // Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
 // is subscribed and may have missed something is told with the next MESSAGE.
 func (s *Shard) Begin(project string, pos bus.Position) {
+	if s.behindArrivals(project, func() { s.readFrom(project, pos) }) {
+		return
+	}
+	s.readFrom(project, pos)
+}
+
+func (s *Shard) readFrom(project string, pos bus.Position) {
 	applied := s.tenant(project).applied
 	old, known := applied[pos.Partition]
 	if known && (old.Epoch != pos.Epoch || old.Offset+1 != pos.Offset) || !known && len(applied) > 0 && pos.Offset > 0 {
@@ -147,6 +159,13 @@ func (s *Shard) Begin(project string, pos bus.Position) {
 // Applied says that this shard has taken a project's partition up to pos. A bus that reads again what it has read
 // says less than the shard has: only Begin goes back.
 func (s *Shard) Applied(project string, pos bus.Position) {
+	if s.behindArrivals(project, func() { s.readTo(project, pos) }) {
+		return
+	}
+	s.readTo(project, pos)
+}
+
+func (s *Shard) readTo(project string, pos bus.Position) {
 	applied := s.tenant(project).applied
 	if old, known := applied[pos.Partition]; known && old.Epoch == pos.Epoch && pos.Offset <= old.Offset {
 		return
@@ -170,7 +189,7 @@ func positionLine(partitions map[int32]bus.Position) string {
 }
 
 // take is route, but for a panic: it costs the push, and its subscribers are told of a gap.
-func (s *Shard) take(name string, e *history.Entry) {
+func (s *Shard) take(name string, e *history.Entry) (steps int) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			s.recovered("route", reason)
@@ -181,39 +200,42 @@ func (s *Shard) take(name string, e *history.Entry) {
 				}
 			}
 			e.Done()
+			steps = routeSteps
 		}
 	}()
-	s.route(name, e)
+	return s.route(name, e)
 }
 
-// route hands a push to the logs of all who subscribed to it. From here on each of them is this shard's to deliver.
-func (s *Shard) route(name string, e *history.Entry) {
+// route hands a push to the logs of all who subscribed to it. From here on each of them is this shard's to deliver. It
+// returns what that took in steps of a look-up among patterns.
+func (s *Shard) route(name string, e *history.Entry) (steps int) {
 	t, p := s.tenants[name], s.projects[name]
 	if t == nil { // a project that was removed
 		e.Done()
-		return
+		return routeSteps
 	}
 	t.took(e)
 	if p == nil {
 		e.Done()
-		return
+		return routeSteps
 	}
 	if e.User != "" || e.Session != "" {
 		if !s.reachable(p, e) && !p.unicast.keeps(e) {
 			e.Done()
-			return
+			return routeSteps
 		}
 		p.unicast.entries.Push(e)
 		s.enqueue(p, nil)
-		return
+		return routeSteps
 	}
 	s.matched = p.index.AppendMatches(s.matched[:0], e.Destination)
 	if l := p.logs[e.Destination]; l != nil {
 		s.matched = append(s.matched, l)
 	}
+	steps = routeSteps + p.index.Steps() + matchSteps*len(s.matched)
 	if len(s.matched) == 0 {
 		e.Done()
-		return
+		return steps
 	}
 	for i, l := range s.matched {
 		if i > 0 {
@@ -222,6 +244,7 @@ func (s *Shard) route(name string, e *history.Entry) {
 		s.append(l, e)
 		s.matched[i] = nil
 	}
+	return steps
 }
 
 // took notes that e has come. What an older history of a project has to say ends with it.

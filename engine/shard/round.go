@@ -10,13 +10,15 @@ type doing struct {
 	conn    *Conn
 }
 
-// enqueue has l (nil: the unicast queue; underWay: the transfers) of p take its turns.
+// enqueue has l (nil: the unicast queue; underWay: the transfers; arriving: the arrivals) of p take its turns.
 func (s *Shard) enqueue(p *project, l *log) {
 	queued := &p.unicast.queued
 	switch l {
 	case nil:
 	case underWay:
 		queued = &p.transfers.queued
+	case arriving:
+		queued = &p.routing
 	default:
 		queued = &l.queued
 	}
@@ -66,6 +68,9 @@ func (s *Shard) serve(p *project, budget int) (used int) {
 	case underWay:
 		used, more = s.moveOn(p, budget)
 		p.transfers.queued = more
+	case arriving:
+		used, more = s.routeSome(p, budget)
+		p.routing = more
 	default:
 		s.doing = doing{log: l}
 		used, more = s.rounds(l, budget)

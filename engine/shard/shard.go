@@ -204,7 +204,7 @@ func (s *Shard) guarded(where string, f func() bool) (more bool) {
 	return f()
 }
 
-// drain takes the inbox, until the deadline: pushes go to their logs, tasks are carried out. It reports whether some
+// drain takes the inbox, until the deadline: pushes go to their projects, tasks are carried out. It reports whether some
 // are left; what comes in meanwhile waits for the next slice.
 func (s *Shard) drain(deadline int64) (more bool) {
 	if len(s.items) == 0 {
@@ -215,7 +215,7 @@ func (s *Shard) drain(deadline int64) (more bool) {
 		it := s.items[0]
 		s.items = s.items[1:]
 		if it.entry != nil {
-			s.take(it.project, it.entry)
+			s.takeIn(it.project, it.entry)
 		} else {
 			s.guarded("task", func() bool { it.task(); return false })
 		}

@@ -9,12 +9,13 @@ import (
 )
 
 // intake is what the simulation knows of how far a shard has come with what it was handed. It does not look into the
-// shard: what was handed is known, and that all of it was taken when a task that was posted behind it runs, or when Run
-// says that nothing is left. In between a shard may have taken any part.
+// shard: what was handed is known, and that all of it was taken when Run says that nothing is left. In between a shard may
+// have taken any part: a task that was posted behind pushes overtakes those that wait for their project's turn.
 type intake struct {
 	handed places // where it is once all was taken
 	sure   places // where it is at least
 	may    [][]int
+	waits  bool // a push, perhaps
 }
 
 // places are positions by project and partition.
@@ -65,6 +66,7 @@ func (in *intake) reach(t *simTopic, pos bus.Position) {
 
 // took notes that the shard has taken all there is.
 func (in *intake) took(w *world) {
+	in.waits = false
 	in.sure = in.handed.clone()
 	for i, t := range w.topics {
 		clear(in.may[i])
@@ -96,18 +98,29 @@ func (sh *simShard) most(t *simTopic) []int {
 
 // post has the shard run a task, behind all that it was handed; change is what the task will have told it.
 func (sh *simShard) post(change func(*intake), task func()) {
-	before := sh.intake.handed.clone()
 	if change != nil {
 		change(sh.intake)
 	}
 	after := sh.intake.handed.clone()
 	sh.shard.Post(func() {
-		sh.intake.sure = before
 		sh.tasking = true
 		defer func() { sh.tasking = false }()
-		task()
-		sh.intake.sure = after
+		if task(); sh.intake.waits {
+			sh.intake.back(after)
+		} else {
+			sh.intake.sure = after
+		}
 	})
+}
+
+// back forgets what a shard is sure to have, as far as it has been told to go back behind that.
+func (in *intake) back(to places) {
+	for i, sure := range in.sure {
+		maps.DeleteFunc(sure, func(part int, at bus.Position) bool {
+			pos, known := to[i][part]
+			return !known || pos.Epoch != at.Epoch || pos.Offset < at.Offset
+		})
+	}
 }
 
 // simRead is a push that a node has read into its history.

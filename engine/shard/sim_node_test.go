@@ -365,6 +365,7 @@ func (n *simNode) read(p *simProject, part int) {
 	for _, sh := range n.shards {
 		sh.shard.Hand(p.topic.name, e)
 		sh.intake.hand(p.topic, x.pos)
+		sh.intake.waits = true
 	}
 	if n.w.chance(3) { // the reader goes on with records that lie ready
 		n.w.after(n.w.rng.Int64N(2*millisecond), n.flush)

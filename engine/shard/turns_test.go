@@ -181,3 +181,42 @@ func TestSharesGiveRoomBack(t *testing.T) {
 		t.Errorf("%d bytes are kept", more)
 	}
 }
+
+// What it takes to route a project's pushes is the project's: others' pushes do not wait for ten thousand that many
+// patterns may match.
+func TestProjectsTakeTurnsAtRouting(t *testing.T) {
+	r := newRig(t)
+	mine := r.settings
+	other := *mine
+	other.Name = "other"
+	other.History = newRig(t).settings.History
+	r.s.SetProject(&other)
+	r.s.Begin("other", bus.Position{Epoch: 1})
+	greedy := r.connect("greedy")
+	for i := range 8 {
+		greedy.subscribe(fmt.Sprintf("/topic/*/*a*b*c*%d", i), fmt.Sprint("sub-", i))
+	}
+	r.settings = &other
+	k := r.connect("ann")
+	k.subscribe("/topic/a", "sub-0")
+	r.settings = mine
+	const many = 10_000
+	for range many {
+		r.push("/topic/a", 10)
+	}
+	all := mine.History.Pending()
+	left := int64(-1)
+	k.onWrite = func([]byte) error {
+		left = mine.History.Pending()
+		return nil
+	}
+	r.s.Hand("other", r.entry(bus.Record{Destination: "/topic/a"}, 10))
+	r.s.Flush()
+	r.run()
+	if left < all*9/10 {
+		t.Errorf("the other project's push went out when %d of %d bytes waited", left, all)
+	}
+	if n := mine.History.Pending(); n != 0 {
+		t.Errorf("%d bytes wait at the end", n)
+	}
+}
