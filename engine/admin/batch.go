@@ -37,6 +37,11 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *pro
 		return p
 	}
 	defer release()
+	turn, p := a.turn(r, raw)
+	if p != nil {
+		return p
+	}
+	defer turn.end()
 	var items []item
 	records := 0
 	add := func(raw []byte, bad *problem) *problem {
@@ -65,11 +70,13 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *pro
 	if p != nil {
 		return p
 	}
-	answers, passing := a.settleAll(items, a.publish(r.Context(), all(items, records)))
+	answers, passing := a.settleAll(items, a.publish(r.Context(), all(items, records), turn))
 	if passing {
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
 	}
-	writeAnswers(w, answers, lines)
+	kind, body := encodeAnswers(answers, lines)
+	turn.pause() // who reads slowly keeps no other waiting
+	writeBody(w, http.StatusOK, kind, body)
 	return nil
 }
 
@@ -128,15 +135,13 @@ func (a *api) settleAll(items []item, results []result) (answers []any, passing 
 	return answers, passing
 }
 
-// writeAnswers answers in the form of the request.
-func writeAnswers(w http.ResponseWriter, answers []any, lines bool) {
+// encodeAnswers is the answer in the form of the request.
+func encodeAnswers(answers []any, lines bool) (media string, body []byte) {
 	if !lines {
-		writeJSON(w, answers)
-		return
+		return jsonMedia, encode(answers)
 	}
-	var b []byte
 	for _, one := range answers {
-		b = append(b, encode(one)...)
+		body = append(body, encode(one)...)
 	}
-	writeBody(w, http.StatusOK, ndjsonMedia, b)
+	return ndjsonMedia, body
 }

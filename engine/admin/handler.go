@@ -50,7 +50,8 @@ type Options struct {
 type api struct {
 	o       Options
 	metrics *metrics
-	memory  *shares      // bytes of bodies and listings, by the key's owner
+	memory  *shares // bytes of bodies and listings, by the key's owner
+	turns   *turns
 	warned  atomic.Int64 // unix second of the last warning about the node
 }
 
@@ -77,7 +78,7 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &api{o: o, metrics: newMetrics(o.Registerer)}
+	a := &api{o: o, metrics: newMetrics(o.Registerer), turns: newTurns()}
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = memoryOfBatches * max(o.BatchBytes, a.pushBody())
 	}

@@ -26,7 +26,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_panics_total",
 			Help: "Handlers of the HTTP API that panicked."}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_refused_total",
-			Help: "Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration."},
+			Help: "Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration, or turns for the time in which requests are worked on."},
 			[]string{"limit", "reason"}),
 	}
 	register(r, m.requests, m.seconds, m.panics, m.refused)

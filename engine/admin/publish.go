@@ -40,8 +40,9 @@ type accepted struct {
 }
 
 // publish hands the records to the bus in their order and waits until it has answered all of them, ctx ends, or the
-// time for a publish is over. A record without an answer has errTimeout.
-func (a *api) publish(ctx context.Context, records []*bus.Record) []result {
+// time for a publish is over. A record without an answer has errTimeout. Others of the request's owner have their turns
+// meanwhile.
+func (a *api) publish(ctx context.Context, records []*bus.Record, turn *turn) []result {
 	ctx, cancel := context.WithTimeout(ctx, a.o.PublishTimeout)
 	defer cancel()
 	type answer struct {
@@ -53,6 +54,10 @@ func (a *api) publish(ctx context.Context, records []*bus.Record) []result {
 	for i, r := range records {
 		results[i].err = errTimeout
 		a.o.Node.Publish(r, func(pos bus.Position, err error) { answers <- answer{i, result{pos, err}} })
+	}
+	if len(answers) < len(records) { // the embedded bus has answered
+		turn.pause()
+		defer turn.wait(ctx, a.o.PublishTimeout) // what was published is answered all the same
 	}
 	for range records {
 		select {
@@ -66,12 +71,14 @@ func (a *api) publish(ctx context.Context, records []*bus.Record) []result {
 }
 
 // send publishes a push and answers the request.
-func (a *api) send(w http.ResponseWriter, r *http.Request, u *push) *problem {
-	ok, p := a.settle(u, a.publish(r.Context(), u.records))
+func (a *api) send(w http.ResponseWriter, r *http.Request, u *push, turn *turn) *problem {
+	ok, p := a.settle(u, a.publish(r.Context(), u.records, turn))
 	if p != nil {
 		return p
 	}
-	writeJSON(w, ok)
+	body := encode(ok)
+	turn.pause()
+	writeBody(w, http.StatusOK, jsonMedia, body)
 	return nil
 }
 

@@ -72,6 +72,11 @@ func (a *api) one(w http.ResponseWriter, r *http.Request, read func(key string, 
 		return p
 	}
 	defer release()
+	turn, p := a.turn(r, raw)
+	if p != nil {
+		return p
+	}
+	defer turn.end()
 	if raw, p = valid(raw); p != nil {
 		return p
 	}
@@ -79,7 +84,7 @@ func (a *api) one(w http.ResponseWriter, r *http.Request, read func(key string, 
 	if p != nil {
 		return p
 	}
-	return a.send(w, r, push)
+	return a.send(w, r, push, turn)
 }
 
 // pushBody is how long the request of one push may be: twice the payload, since JSON and base64 make it longer.

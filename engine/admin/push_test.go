@@ -386,7 +386,7 @@ func TestBodyBudget(t *testing.T) {
 	if w := do(h, request("POST", pushPath, body("shop", "a"))); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	want := "# HELP stentor_api_refused_total Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration.\n" +
+	want := "# HELP stentor_api_refused_total Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration, or turns for the time in which requests are worked on.\n" +
 		"# TYPE stentor_api_refused_total counter\nstentor_api_refused_total{limit=\"api_bytes\",reason=\"full\"} 0\nstentor_api_refused_total{limit=\"api_bytes\",reason=\"share\"} 1\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "stentor_api_refused_total"); err != nil {
 		t.Error(err)
