@@ -4,8 +4,10 @@ package attack
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"stentor/engine/ws"
@@ -36,6 +38,22 @@ var bareConnections = []attack{
 		name: "connections-no-connect", does: "5,000 WebSockets from one address, none of which sends CONNECT",
 		set: perAddress, may: connectionMemory,
 		prepare: bare(5000, 2500, string(ws.AppendRequest(nil, "x", "/ws", ws.NewKey())), nil),
+	},
+	{
+		name: "connections-half", does: "10,000 handshakes from 8 addresses, each with 8,000 bytes that never end",
+		may:     []memory{{"limits.unauthenticated times limits.handshake_bytes", 10_000 * 8 * kib}, {"10,000 connections", 10_000 * perSession}},
+		prepare: half,
+	},
+	{
+		name: "connections-rebound", does: "200 handshakes a second of a page whose own name leads to the node",
+		may:     []memory{{"connections", 2 * mib}},
+		prepare: rebound,
+		check: func(_ *node, r report) error {
+			if r["accepted"] > 0 || r["refused 403"] == 0 {
+				return fmt.Errorf("pages of others connect: %v", r)
+			}
+			return nil
+		},
 	},
 	{
 		name: "connections-churn", does: "1,000 connections a second that are reset at once",
@@ -76,6 +94,56 @@ var bareConnections = []attack{
 			}, nil
 		},
 	},
+}
+
+// half opens handshakes that are almost as long as they may be, and leaves them so.
+func half(h *hostile) (func(context.Context), error) {
+	head := "GET /ws HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 8000)
+	return func(ctx context.Context) {
+		h.pace(ctx, 8, 5000, func(worker, i int) error {
+			if i*8+worker >= 10_000 {
+				return errDone
+			}
+			c, err := h.dial()
+			if err != nil {
+				h.count("not connected", 1)
+				return nil
+			}
+			_, _ = io.WriteString(c, head)
+			go func() {
+				_ = hold(ctx, c)
+				c.Close()
+				h.count("ended", 1)
+			}()
+			return nil
+		})
+		<-ctx.Done()
+	}, nil
+}
+
+// rebound makes the handshakes of a browser that shows a page of evil.example, whose name leads to the node.
+func rebound(h *hostile) (func(context.Context), error) {
+	return func(ctx context.Context) {
+		h.pace(ctx, 2, 200, func(int, int) error {
+			c, err := h.dial()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			_, _ = c.Write(ws.AppendRequest(nil, "evil.example:8080", "/ws", ws.NewKey(), "Origin: http://evil.example:8080"))
+			status := make([]byte, 12) // "HTTP/1.1 403"
+			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if _, err := io.ReadFull(c, status); err != nil {
+				return err
+			}
+			if what := string(status[9:]); what == "101" {
+				h.count("accepted", 1)
+			} else {
+				h.count("refused "+what, 1)
+			}
+			return nil
+		})
+	}, nil
 }
 
 // bare opens n connections to the clients' port from one address, at a rate, and holds them as then says.

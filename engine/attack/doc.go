@@ -18,5 +18,9 @@
 //
 // An attack holds when in two of three rounds the victim's p99 is at most 20 ms, or at most twice that of a control run
 // right after it, and the node's peak memory is at most the sum of what its limits allow, plus a tenth: the median of
-// three is then within both bounds. A message lost, a push refused, a client shut out or a node gone fails at once.
+// three is then within both bounds. One that is slow gets five rounds more. A message lost, a push refused, a client shut
+// out or a node gone fails at once.
+//
+// Not here: pages that a browser shows (engine/e2e/rebinding_test.go has the node of serve --dev), transactions on Kafka
+// (engine/session and kafka have them).
 package attack

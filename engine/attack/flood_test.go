@@ -126,15 +126,20 @@ var floods = []attack{
 		prepare: legal(50, 190, func(w *wire, i int) error { return w.send(stomp.Ack, nil, "id", fmt.Sprint(i)) }),
 	},
 	{
-		name: "storm-resets", does: "200 sessions with 100 subscriptions each end at once, again and again",
+		name: "flood-ack-windows", does: "20 clients have 10,000 messages each to acknowledge, and do so from the newest on, 190 times a second",
+		set:     []string{"projects.hostile.ack_window=65535"},
+		may:     append([]memory{{"history.bytes", 64 * mib}, {"ACK windows in limits.session_bytes", 32 * mib}}, floodMemory...),
+		prepare: ackWindows,
+	},
+	{
+		name: "storm-resets", does: "200 sessions with 100 subscriptions each come and end at once, five times a second",
 		may: []memory{{"200 sessions with 20,000 subscriptions, twice", 2 * (200*perSession + 20_000*perSubscription)}},
 		prepare: func(h *hostile) (func(context.Context), error) {
 			return func(ctx context.Context) {
-				for ctx.Err() == nil {
+				h.pace(ctx, 1, 5, func(int, int) error {
 					all, err := h.joinAll(200, func(int) string { return "mallory" })
 					if err != nil {
-						h.met(err)
-						return
+						return err
 					}
 					for i, w := range all {
 						var text []byte
@@ -147,8 +152,8 @@ var floods = []attack{
 						_ = w.SetLinger(0)
 						w.Close()
 					}
-					h.count("storms", 1)
-				}
+					return nil
+				})
 			}, nil
 		},
 	},
@@ -213,4 +218,42 @@ func legal(n int, rate float64, send func(w *wire, i int) error) func(h *hostile
 			h.pace(ctx, n, rate*float64(n), func(worker, i int) error { return send(all[worker], i) })
 		}, err
 	}
+}
+
+// ackWindows has clients owe many ACKs, which they then give in the order that costs most to look up.
+func ackWindows(h *hostile) (func(context.Context), error) {
+	const clients, messages = 20, 10_000
+	all, err := h.joinAll(clients, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range all {
+		if _, err := w.subscribe("a", "/topic/hostile/acks", "ack", "client-individual"); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.fill(messages, 1000, func(b *bytes.Buffer, _ int) { b.WriteString(`{"topic":"acks","payload":"x"}`) }); err != nil {
+		return nil, err
+	}
+	ids := make([][]string, clients)
+	err = together(clients, func(i int) error {
+		for len(ids[i]) < messages {
+			g, err := all[i].next()
+			if err != nil {
+				return err
+			}
+			if id := g.headers["ack"]; id != "" {
+				ids[i] = append(ids[i], id)
+			}
+		}
+		return nil
+	})
+	return func(ctx context.Context) {
+		for _, w := range all {
+			go h.drain(w)
+		}
+		h.pace(ctx, clients, 190*clients, func(worker, i int) error {
+			return all[worker].send(stomp.Ack, nil, "id", ids[worker][messages-1-i])
+		})
+	}, err
 }

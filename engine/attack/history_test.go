@@ -24,6 +24,32 @@ var pushMemory = []memory{{"history.bytes", 64 * mib}, {"limits.pending_bytes", 
 
 var histories = []attack{
 	{
+		name: "history-users", does: "pushes to 300,000 users, each with a long name, a destination and nothing to say",
+		may: pushMemory,
+		prepare: func(h *hostile) (func(context.Context), error) {
+			name := strings.Repeat("n", 200)
+			return flood(h, func(b *bytes.Buffer, i int) {
+				fmt.Fprintf(b, `{"user":"%s%d","destination":"/queue/%d","payload":""}`, name, i, i%1000)
+			})
+		},
+	},
+	{
+		name: "history-destinations", does: "pushes to as many long destinations as the API takes, with nothing to say",
+		may: pushMemory,
+		prepare: func(h *hostile) (func(context.Context), error) {
+			name := strings.Repeat("n", 900)
+			return flood(h, func(b *bytes.Buffer, i int) { fmt.Fprintf(b, `{"topic":"%s%d","payload":""}`, name, i) })
+		},
+	},
+	{
+		name: "history-short", does: "pushes to as many short destinations as the API takes, with nothing to say",
+		may:   pushMemory,
+		check: resumesNew,
+		prepare: func(h *hostile) (func(context.Context), error) {
+			return flood(h, func(b *bytes.Buffer, i int) { fmt.Fprintf(b, `{"topic":"%d","payload":""}`, i) })
+		},
+	},
+	{
 		name: "session-subscriptions", does: "1,000 sessions with 100 subscriptions of a kilobyte each",
 		set: setSessionBytes, may: []memory{{"limits.session_bytes", sessionBytes}, {"1,000 sessions with 100,000 subscriptions", 1000*perQuiet + 100_000*perSubscription}},
 		prepare: func(h *hostile) (func(context.Context), error) {
@@ -69,6 +95,57 @@ var histories = []attack{
 			})
 		},
 	},
+}
+
+// flood pushes batches as fast as the API takes them.
+func flood(h *hostile, write func(b *bytes.Buffer, i int)) (func(context.Context), error) {
+	const batch = 2000
+	first := 0
+	next := func() error {
+		var b bytes.Buffer
+		b.WriteByte('[')
+		for i := range batch {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			write(&b, first+i)
+		}
+		b.WriteByte(']')
+		first += batch
+		return h.answered("POST", "/v1/projects/hostile/push/batch", b.String())
+	}
+	// History is full before the clock runs.
+	for first < 300_000 {
+		if err := next(); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) { h.pace(ctx, 1, 20, func(int, int) error { return next() }) }, nil
+}
+
+// resumesNew: a destination that nobody knew resumes, though history has forgotten many.
+func resumesNew(n *node, _ report) error {
+	h := &hostile{attackerArgument: attackerArgument{Client: n.Client, API: n.API}, http: caller, counts: map[string]int64{}}
+	w, err := h.join("")
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	first, err := w.subscribe("a", "/topic/hostile/new")
+	if err != nil {
+		return err
+	}
+	if _, err := h.push(`{"topic":"new","payload":"x"}`); err != nil {
+		return err
+	}
+	again, err := w.subscribe("b", "/topic/hostile/new", "last-message-id", first.headers["position"])
+	if err != nil {
+		return err
+	}
+	if again.headers["resumed"] != "true" {
+		return fmt.Errorf("a new destination resumes with %q", again.headers)
+	}
+	return nil
 }
 
 // everySession makes sessions, each of which then does something, which the node may refuse.

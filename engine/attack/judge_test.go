@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -14,12 +13,12 @@ import (
 )
 
 // The bounds, and the rounds: an attack that holds in two of three rounds has a median that holds, and the third is not
-// needed.
+// needed. One that is slow has to be so in the median of five rounds more: beside other work on two cores three are few.
 const (
 	quick   = 20.0 // milliseconds of p99 that are always fast enough
 	ratio   = 2.0  // of p99 to that of the control
 	rounds  = 3
-	more    = 5 // on a busy machine
+	more    = 5 // before it is called slow
 	measure = 2500 * time.Millisecond
 )
 
@@ -73,8 +72,8 @@ func (j *judge) try(t *testing.T, a *attack) {
 		j.findings = append(j.findings, f)
 	}()
 	slow, large := j.rounds(t, a, &f, rounds)
-	if slow && !large && f.busy() {
-		t.Logf("the control is above %v ms as well: the machine is busy, %d more rounds", quick, more)
+	if slow && !large {
+		t.Logf("slow in most of %d rounds: %d more, in case that other work on this machine was it", len(f.Rounds), more)
 		f.Rounds = nil
 		slow, large = j.rounds(t, a, &f, more)
 	}
@@ -86,11 +85,6 @@ func (j *judge) try(t *testing.T, a *attack) {
 		f.Wrong = strings.TrimSpace(f.Wrong + " large")
 		t.Errorf("%s: the node takes more than %.1f MiB: alone %.1f MiB; %s; 30%% of these for the collector; a tenth", a.does, inMiB(f.Bound), inMiB(j.alone.Peak), formula(a.may))
 	}
-}
-
-// busy: a control missed the bound that a machine holds which has nothing else to do.
-func (f *finding) busy() bool {
-	return slices.ContainsFunc(f.Rounds, func(r round) bool { return r.Control > quick })
 }
 
 // rounds runs as many of n rounds as it takes for the majority to be clear, and says whether most were slow or large.

@@ -204,3 +204,22 @@ func (j *journal) read() {
 		}
 	}
 }
+
+// ask is a GET of a tenant that has to be answered.
+func (n *node) ask(project, path string) error {
+	req, err := http.NewRequest("GET", n.API+"/v1/projects/"+project+"/"+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+project+"-key")
+	res, err := caller.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s of %s: %s: %.200s", path, project, res.Status, text)
+	}
+	return err
+}
