@@ -506,7 +506,8 @@ func TestOptions(t *testing.T) {
 	good := Options{Addresses: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}, Subscriptions: []string{"/topic/a"}}
 	for name, o := range map[string]Options{
 		"no address":       {Subscriptions: good.Subscriptions},
-		"IPv6":             {Addresses: []netip.AddrPort{netip.MustParseAddrPort("[::1]:1")}, Subscriptions: good.Subscriptions},
+		"two families":     {Addresses: append([]netip.AddrPort{netip.MustParseAddrPort("[::1]:1")}, good.Addresses...), Subscriptions: good.Subscriptions},
+		"other source":     {Addresses: good.Addresses, Subscriptions: good.Subscriptions, Sources: []netip.Addr{netip.IPv6Loopback()}},
 		"no subscription":  {Addresses: good.Addresses},
 		"three":            {Addresses: good.Addresses, Subscriptions: []string{"a", "b", "c"}},
 		"blind resume":     {Addresses: good.Addresses, Subscriptions: good.Subscriptions, Resume: true},

@@ -16,7 +16,8 @@ const MaxSubscriptions = 2
 
 // Options says what to connect to and how. It is not changed while the Client lives.
 type Options struct {
-	// Addresses are those of the servers, IPv4. Connections take turns.
+	// Addresses are those of the servers, all of them IPv4 or all of them IPv6, a zone being the number of an interface.
+	// Connections take turns.
 	Addresses []netip.AddrPort
 	Host      string // in handshake and CONNECT, "" for the address
 	Path      string // of the WebSocket endpoint
@@ -77,8 +78,11 @@ func (o *Options) complete() error {
 		return errors.New("no server address")
 	}
 	for _, a := range o.Addresses {
-		if !a.Addr().Is4() || a.Port() == 0 {
-			return fmt.Errorf("server address %v: want IPv4 and a port", a)
+		if !a.IsValid() || a.Port() == 0 || a.Addr().Is4In6() {
+			return fmt.Errorf("server address %v: want an address and a port", a)
+		}
+		if a.Addr().Is4() != o.Addresses[0].Addr().Is4() {
+			return fmt.Errorf("server addresses %v and %v: want IPv4 alone or IPv6 alone", o.Addresses[0], a)
 		}
 	}
 	if len(o.Subscriptions) > MaxSubscriptions {
@@ -91,8 +95,8 @@ func (o *Options) complete() error {
 		return errors.New("a connection that resumes needs the receipts of its subscriptions")
 	}
 	for _, a := range o.Sources {
-		if !a.Is4() {
-			return fmt.Errorf("source address %v: want IPv4", a)
+		if !a.IsValid() || a.Is4In6() || a.Is4() != o.Addresses[0].Addr().Is4() {
+			return fmt.Errorf("source address %v: want one of the family of %v", a, o.Addresses[0].Addr())
 		}
 	}
 	if o.Threads == 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,11 @@ var errNoPort = errors.New("connect: no local port is left towards this server (
 // dial starts to connect, from the address given if it is one, and from one of the ports as long as one is free. The
 // connection may be on its way still.
 func dial(to netip.AddrPort, from netip.Addr, ports Ports, kind Kind) (fd int, err error) {
-	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	family := unix.AF_INET
+	if to.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("socket: %w", err)
 	}
@@ -27,7 +32,7 @@ func dial(to netip.AddrPort, from netip.Addr, ports Ports, kind Kind) (fd int, e
 		return -1, err
 	}
 	ports.bound(fd)
-	server := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	server := sockaddr(to)
 	if err = unix.Connect(fd, server); err == unix.EADDRNOTAVAIL {
 		Ports{}.bound(fd) // which is any
 		err = unix.Connect(fd, server)
@@ -40,6 +45,26 @@ func dial(to netip.AddrPort, from netip.Addr, ports Ports, kind Kind) (fd int, e
 		return -1, fmt.Errorf("connect: %w", err)
 	}
 	return fd, nil
+}
+
+// sockaddr is a in the kernel's form. A zone has been made a number: see Options.
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	zone, _ := strconv.ParseUint(a.Addr().Zone(), 10, 32) // 0 for none
+	return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port()), ZoneId: uint32(zone)}
+}
+
+// addrPort is the reverse of sockaddr.
+func addrPort(s unix.Sockaddr) netip.AddrPort {
+	switch s := s.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(s.Addr), uint16(s.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(s.Addr), uint16(s.Port))
+	}
+	return netip.AddrPort{}
 }
 
 func setUp(fd int, from netip.Addr, kind Kind) error {
@@ -59,7 +84,7 @@ func setUp(fd int, from netip.Addr, kind Kind) error {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 		return fmt.Errorf("IP_BIND_ADDRESS_NO_PORT: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()}); err != nil {
+	if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, 0))); err != nil {
 		return fmt.Errorf("bind to %v: %w", from, err)
 	}
 	return nil

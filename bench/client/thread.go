@@ -195,8 +195,7 @@ func (t *thread) addresses(kind Kind) (all []netip.AddrPort, err error) {
 		if name, err = unix.Getsockname(int(c.fd)); err != nil {
 			return false
 		}
-		a := name.(*unix.SockaddrInet4)
-		all = append(all, netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)))
+		all = append(all, addrPort(name))
 		return true
 	})
 	return all, err

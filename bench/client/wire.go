@@ -2,6 +2,7 @@ package client
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"strconv"
 
 	gobwas "github.com/gobwas/ws"
@@ -30,13 +31,13 @@ func newWire(o *Options, key string) wire {
 	for _, a := range o.Addresses {
 		host := o.Host
 		if host == "" {
-			host = a.String()
+			host = hostOf(a)
 		}
 		w.requests = append(w.requests, ws.AppendRequest(nil, host, o.Path, key, lines...))
 	}
 	host := o.Host
 	if host == "" {
-		host = o.Addresses[0].String()
+		host = hostOf(o.Addresses[0])
 	}
 	millis := strconv.Itoa(int(w.millis))
 	w.connect = stomp.AppendCommand(nil, stomp.Connect)
@@ -44,6 +45,11 @@ func newWire(o *Options, key string) wire {
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "host", host)
 	w.connect = stomp.AppendHeader(w.connect, stomp.V10, "heart-beat", millis+","+millis)
 	return w
+}
+
+// hostOf is a in a Host header, which has no zone (RFC 6874).
+func hostOf(a netip.AddrPort) string {
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port()).String()
 }
 
 // request is the handshake of a connection.

@@ -67,7 +67,7 @@ func thisHost() (host, error) {
 
 // bindable says whether a is an address of this host.
 func bindable(a netip.Addr) error {
-	l, err := net.Listen("tcp4", netip.AddrPortFrom(a, 0).String())
+	l, err := net.Listen("tcp", netip.AddrPortFrom(a, 0).String())
 	if err != nil {
 		return err
 	}
@@ -113,17 +113,17 @@ func (s *Spec) sourcesOn(h *host, t *target) (fromAddresses, error) {
 	if err != nil {
 		return nil, err
 	}
-	servers := len(t.addresses)
+	servers, bits := len(t.addresses), t.addresses[0].Addr().BitLen()
 	each := h.ports * servers
 	need := (s.Connections + each - 1) / each
 	switch {
-	case len(from) == 0 && t.local():
+	case len(from) == 0 && t.local() && t.addresses[0].Addr().Is4():
 		// All of 127.0.0.0/8 is there without a command.
 		return client.Loopback((s.Connections + servers - 1) / servers), nil
 	case len(from) == 0 && need <= 1:
 		return nil, nil
 	case len(from) == 0:
-		return nil, fmt.Errorf("source ports: %d connections to %d server addresses need %d source addresses with %d ports each, and no --source is given\n%s", s.Connections, servers, need, h.ports, addCommands(need, nil))
+		return nil, fmt.Errorf("source ports: %d connections to %d server addresses need %d source addresses with %d ports each, and no --source is given\n%s", s.Connections, servers, need, h.ports, addCommands(need, nil, bits))
 	case len(from) < need:
 		return nil, fmt.Errorf("source ports: %d connections to %d server addresses need %d source addresses with %d ports each, and --source has %d\n  sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"   (makes it 64512 each)\n  or add %d addresses, or serve on more ports", s.Connections, servers, need, h.ports, len(from), need-len(from))
 	}
@@ -134,16 +134,16 @@ func (s *Spec) sourcesOn(h *host, t *target) (fromAddresses, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("source addresses: %d of %d are not this host's\n%s", len(missing), len(from), addCommands(len(missing), missing))
+		return nil, fmt.Errorf("source addresses: %d of %d are not this host's\n%s", len(missing), len(from), addCommands(len(missing), missing, bits))
 	}
 	return from, nil
 }
 
-// addCommands are the commands that add source addresses and remove them again.
-func addCommands(n int, addresses fromAddresses) string {
+// addCommands are the commands that add source addresses and remove them again. bits are those of an address.
+func addCommands(n int, addresses fromAddresses, bits int) string {
 	device := defaultDevice()
 	if len(addresses) == 0 {
-		return fmt.Sprintf("  choose %d free addresses of the network of %s, and:\n  ip addr add ADDRESS/32 dev %s   (each of them; afterwards: ip addr del ADDRESS/32 dev %s)\n  then --source FIRST-LAST", n, device, device, device)
+		return fmt.Sprintf("  choose %d free addresses of the network of %s, and:\n  ip addr add ADDRESS/%d dev %s   (each of them; afterwards: ip addr del ADDRESS/%d dev %s)\n  then --source FIRST-LAST", n, device, bits, device, bits, device)
 	}
 	text := ""
 	const most = 5 // the rest follows the same way
@@ -152,7 +152,7 @@ func addCommands(n int, addresses fromAddresses) string {
 			text += fmt.Sprintf("  ... and so on to %v\n", addresses[len(addresses)-1])
 			break
 		}
-		text += fmt.Sprintf("  ip addr add %v/32 dev %s   (afterwards: ip addr del %v/32 dev %s)\n", a, device, a, device)
+		text += fmt.Sprintf("  ip addr add %v/%d dev %s   (afterwards: ip addr del %v/%d dev %s)\n", a, bits, device, a, bits, device)
 	}
 	return text[:len(text)-1]
 }

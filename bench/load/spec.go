@@ -113,7 +113,7 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	f.StringVar(&s.CA, "ca", "", "PEM file with the certificates to trust for wss://")
 	f.BoolVar(&s.Insecure, "insecure", false, "trust any certificate")
 	choice(f, &s.Protocol, "protocol", "stomp", []string{"stomp", "websocket"}, "stomp, or websocket for bare messages")
-	f.StringSliceVar(&s.Sources, "source", nil, "local addresses to connect from, as in 127.0.0.2-127.0.0.60 (default: as many of 127.0.0.0/8 as are needed when the server is there, else the host's choice)")
+	f.StringSliceVar(&s.Sources, "source", nil, "local addresses to connect from, as in 127.0.0.2-127.0.0.60 (default: as many of 127.0.0.0/8 as are needed when the server is there, else the host's choice); IPv6 when the server's is")
 	integer(f, &s.Threads, "threads", 0, 0, 1024, "threads that read and write; 0: one per core")
 
 	integer(f, &s.Connections, "connections", 1000, 1, 10_000_000, "connections")

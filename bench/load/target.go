@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,6 +29,10 @@ const resolveTimeout = 10 * time.Second
 func newTarget(ctx context.Context, s *Spec) (*target, error) {
 	t := &target{host: s.Host}
 	scheme := ""
+	family, err := s.family()
+	if err != nil {
+		return nil, err
+	}
 	for i, text := range s.URLs {
 		u, err := url.Parse(text)
 		if err != nil {
@@ -49,14 +55,19 @@ func newTarget(ctx context.Context, s *Spec) (*target, error) {
 		if _, err := netip.ParseAddr(u.Hostname()); err != nil && t.host == "" {
 			t.host = u.Host
 		}
-		addresses, err := resolve(ctx, u.Hostname(), port)
+		addresses, err := resolve(ctx, u.Hostname(), port, family)
 		if err != nil {
 			return nil, fmt.Errorf("--url %s: %w", text, err)
 		}
-		t.addresses = append(t.addresses, addresses...)
+		t.addresses = append(t.addresses, oneFamily(ctx, addresses, reachable)...)
 	}
 	if len(t.addresses) == 0 {
 		return nil, fmt.Errorf("--url: where do clients connect?")
+	}
+	for _, a := range t.addresses {
+		if first := t.addresses[0]; a.Addr().Is4() != first.Addr().Is4() {
+			return nil, fmt.Errorf("--url: %v and %v are of two families: use one", first, a)
+		}
 	}
 	if scheme == "wss" {
 		return t, t.secure(s)
@@ -64,20 +75,74 @@ func newTarget(ctx context.Context, s *Spec) (*target, error) {
 	return t, nil
 }
 
-// resolve returns the IPv4 addresses of a host.
-func resolve(ctx context.Context, host, port string) (all []netip.AddrPort, err error) {
+// family is that of --source: "ip4", "ip6", or "ip" when there is none.
+func (s *Spec) family() (string, error) {
+	from, err := sources(s.Sources)
+	switch {
+	case err != nil || len(from) == 0:
+		return "ip", err
+	case from[0].Is4():
+		return "ip4", nil
+	}
+	return "ip6", nil
+}
+
+// oneFamily leaves out the addresses of one family when a host has both: the IPv6 ones, unless no IPv4 address can be
+// reached and one of them can.
+func oneFamily(ctx context.Context, all []netip.AddrPort, reachable func(context.Context, netip.AddrPort) bool) []netip.AddrPort {
+	var four, six []netip.AddrPort
+	for _, a := range all {
+		if a.Addr().Is4() {
+			four = append(four, a)
+		} else {
+			six = append(six, a)
+		}
+	}
+	if len(four) == 0 || len(six) == 0 {
+		return all
+	}
+	can := func(some []netip.AddrPort) bool {
+		const most = 4
+		return slices.ContainsFunc(some[:min(len(some), most)], func(a netip.AddrPort) bool { return reachable(ctx, a) })
+	}
+	if !can(four) && can(six) {
+		return six
+	}
+	return four
+}
+
+// reachable tries to connect.
+func reachable(ctx context.Context, a netip.AddrPort) bool {
+	d := net.Dialer{Timeout: 2 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", a.String())
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// resolve returns the addresses of a host of a family. The zone of one is the number of its interface.
+func resolve(ctx context.Context, host, port, family string) (all []netip.AddrPort, err error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	n, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	if err != nil {
 		return nil, err
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
 	if err != nil {
 		return nil, err
 	}
 	for _, ip := range ips {
-		all = append(all, netip.AddrPortFrom(ip.Unmap(), uint16(n)))
+		if ip = ip.Unmap(); ip.Zone() != "" {
+			device, err := net.InterfaceByName(ip.Zone())
+			if err != nil {
+				return nil, err
+			}
+			ip = ip.WithZone(strconv.Itoa(device.Index))
+		}
+		all = append(all, netip.AddrPortFrom(ip, uint16(n)))
 	}
 	return all, nil
 }
@@ -108,7 +173,7 @@ func (t *target) secure(s *Spec) error {
 	return nil
 }
 
-// local reports whether all servers are on 127.0.0.0/8.
+// local reports whether all servers are on this host's loopback.
 func (t *target) local() bool {
 	for _, a := range t.addresses {
 		if !a.Addr().IsLoopback() {
@@ -130,8 +195,11 @@ func sources(texts []string) (all []netip.Addr, err error) {
 		if err == nil && isRange {
 			last, err = netip.ParseAddr(strings.TrimSpace(to))
 		}
-		if err != nil || !first.Is4() || !last.Is4() || last.Less(first) {
-			return nil, fmt.Errorf("--source: found %q, allowed: an IPv4 address or a range as in 127.0.0.2-127.0.0.60", text)
+		if err != nil || first.Is4() != last.Is4() || first.Is4In6() || last.Is4In6() || last.Less(first) || first.Zone() != "" || last.Zone() != "" {
+			return nil, fmt.Errorf("--source: found %q, allowed: an address or a range as in 127.0.0.2-127.0.0.60 or 2001:db8::2-2001:db8::9", text)
+		}
+		if len(all) > 0 && all[0].Is4() != first.Is4() {
+			return nil, fmt.Errorf("--source: %v and %v are of two families: use one", all[0], first)
 		}
 		for a := first; ; a = a.Next() {
 			if all = append(all, a); len(all) > maxSources {

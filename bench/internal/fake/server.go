@@ -38,7 +38,7 @@ type Server struct {
 
 // Listen starts a server at a loopback address, host:port with port 0 for any.
 func Listen(address string) (*Server, error) {
-	l, err := net.Listen("tcp4", address)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
