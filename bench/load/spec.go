@@ -71,6 +71,7 @@ type Spec struct {
 	Sample        int
 	Kicks         int
 	Metrics       []string
+	Thresholds    []string
 	Seed          uint64
 
 	// What Key and CA would name, when the Spec comes from another host.
@@ -172,6 +173,7 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	integer(f, &s.Kicks, "kicks", 100, 0, 100_000, "users whose sessions are closed through the API, in million")
 
 	f.StringSliceVar(&s.Metrics, "metrics", nil, "where the servers' Prometheus metrics are (default: --api and /metrics; none: nowhere)")
+	f.StringSliceVar(&s.Thresholds, "threshold", nil, "what the run must keep to, as in p99<50ms, or it is not good (exit status 1): p50 p90 p99 p999 max of the latency; lost repeated reordered wrong errors opened pushed delivered open-rate delivery-rate; <, <=, >, >=")
 	f.Uint64Var(&s.Seed, "seed", 1, "chooses who gets what")
 	f.VisitAll(func(v *pflag.Flag) {
 		if v.DefValue == "[]" {

@@ -39,6 +39,11 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 	if c := causes(unsaid(all.Failures, r.Verdict.Problems)); c != "" {
 		fmt.Fprintln(w, "failed, or ended by the server:", c)
 	}
+	for _, k := range r.Thresholds {
+		if k.Kept { // the verdict names the others
+			fmt.Fprintf(w, "threshold %s: %s\n", k.Threshold, k.Value)
+		}
+	}
 	for _, text := range r.Notes {
 		fmt.Fprintln(w, "note:", text)
 	}

@@ -80,6 +80,11 @@ func (p *report) headline() string {
 // notes are what a reader should know although it does not make a run bad.
 func (p *report) notes() (all []string) {
 	t := &p.total
+	for _, k := range p.result.Thresholds {
+		if k.Kept { // the verdict names the others
+			all = append(all, fmt.Sprintf("threshold %s is kept: %s", k.Threshold, k.Value))
+		}
+	}
 	all = append(all, p.result.Notes...)
 	for i, f := range failures(p.unsaid()) {
 		if i == 8 {

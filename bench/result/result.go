@@ -20,11 +20,12 @@ type Result struct {
 	// Generators are the processes that made the load.
 	Generators []Generator `json:"generators"`
 	// Before is what the servers said of themselves before the first connection, nil when they did not.
-	Before  *Server  `json:"server_before,omitempty"`
-	Phases  []Phase  `json:"phases"`
-	Series  []Second `json:"series"`
-	Verdict Verdict  `json:"verdict"`
-	Notes   []string `json:"notes,omitempty"` // what a reader should know although it is no problem
+	Before     *Server  `json:"server_before,omitempty"`
+	Phases     []Phase  `json:"phases"`
+	Series     []Second `json:"series"`
+	Verdict    Verdict  `json:"verdict"`
+	Thresholds []Kept   `json:"thresholds,omitempty"`
+	Notes      []string `json:"notes,omitempty"` // what a reader should know although it is no problem
 }
 
 // Generator is one process that made load.

@@ -21,6 +21,7 @@ const runExamples = `  stentor-bench run broadcast --url ws://10.0.0.1:8080/ws -
       --project shop --secret-file shop.secret --kid a --connections 100000 --rate 5 --duration 5m --json run.json
   stentor-bench run reconnect --connections 5000 --open-rate 0
   stentor-bench run busy-hour.yaml --connections 2000
+  stentor-bench run broadcast --connections 10000 --threshold 'p99<50ms' --threshold 'open-rate>=500' --html run.html
   stentor-bench run broadcast --receipts=false --resume=false --topic /topic/news \
       --push-url http://127.0.0.1:9000/send --push-body '{"topic":"{{.Destination}}","payload":{{.Payload}}}'`
 
@@ -76,6 +77,10 @@ func loadCommand(scenario string) *cobra.Command {
 					return notBegun{err}
 				}
 			}
+			thresholds, err := result.ParseThresholds(spec.Thresholds)
+			if err != nil {
+				return notBegun{err}
+			}
 			if check {
 				if err := on.check(cmd.Context(), spec); err != nil {
 					return notBegun{err}
@@ -94,6 +99,9 @@ func loadCommand(scenario string) *cobra.Command {
 			r, err := on.run(cmd.Context(), spec, out)
 			if r == nil {
 				return notBegun{err}
+			}
+			if err := r.Hold(thresholds); err != nil {
+				return err
 			}
 			shown := show(cmd.OutOrStdout(), r, asJSON)
 			if html != "" {

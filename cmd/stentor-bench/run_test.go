@@ -60,6 +60,18 @@ func TestRun(t *testing.T) {
 		t.Errorf("%v %+v", err, r)
 	}
 
+	// What is kept to, and what is not, in words, JSON and HTML.
+	html := file + ".html"
+	out, err = command(t, append([]string{"run", "broadcast", "--json=" + file, "--html=" + html, "--threshold=p99<1ns,lost<1", "--threshold=max<1h"}, flags...)...)
+	const says = "threshold p99&lt;1ns is not kept: "
+	page, _ := os.ReadFile(html)
+	if exitCode(err) != exitBad || !strings.Contains(out, "BAD: threshold p99<1ns is not kept: ") || !strings.Contains(out, "threshold lost<1: 0\n") || !strings.Contains(string(page), says) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if saved, err := readResult(file); err != nil || len(saved.Thresholds) != 3 || saved.Thresholds[0].Kept || !saved.Thresholds[1].Kept || !saved.Thresholds[2].Kept {
+		t.Errorf("%v %+v", err, saved)
+	}
+
 	// A back end that takes every push and hands none on.
 	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer sink.Close()
@@ -102,6 +114,7 @@ func TestRunMistakes(t *testing.T) {
 		"unknown flag: --connection": {"run", "connect", "--connection=5"},
 		"unknown command":            {"ran"},
 		"descriptors":                {"million", "--check", "--connections=10000000"},
+		"p50, p90, p99":              {"run", "connect", "--threshold=p98<1s"},
 		"with their share":           {"run", "connect", "--check", "--connections=7", "--agents=a:1,b:1"},
 		away + ".json":               {"run", "connect", "--json=" + away + ".json"},
 		away + ".html":               {"run", "connect", "--html=" + away + ".html"},
