@@ -1,10 +1,8 @@
 package history
 
 import (
-	"slices"
 	"sort"
 
-	"stentor/engine/bus"
 	"stentor/engine/fifo"
 )
 
@@ -101,102 +99,5 @@ func (l *Log) drop(c *chain) {
 		delete(l.chains, c.key)
 	default:
 		l.chains[c.key] = c.sibling
-	}
-}
-
-// floors are the chains that have one, the one raised last at the end: places in order of what was evicted. A chain whose
-// floor was raised leaves its old place empty.
-type floors struct {
-	places []floorPlace
-	live   int
-}
-
-type floorPlace struct {
-	seq   uint64 // floorSeq of the chain, while this is its place
-	chain *chain
-}
-
-func (p floorPlace) taken() bool { return p.chain.floorSeq == p.seq }
-
-// from is the index of the first place with a number not below seq.
-func (f *floors) from(seq uint64) int {
-	return sort.Search(len(f.places), func(i int) bool { return f.places[i].seq >= seq })
-}
-
-func (f *floors) push(c *chain) {
-	f.places = append(f.places, floorPlace{c.floorSeq, c})
-	if len(f.places) > 2*f.live+64 {
-		f.places = slices.DeleteFunc(f.places, func(p floorPlace) bool { return !p.taken() })
-	}
-}
-
-// raise notes that e, the oldest of c, is evicted.
-func (l *Log) raise(c *chain, e *Entry) {
-	p := l.partitions[c.partition]
-	if c.topic() {
-		p.gone = max(p.gone, e.Position.Offset) // a partition may have stepped back
-	}
-	if c.floorSeq == 0 {
-		c.floor = -1
-		l.floors.live++
-		l.bytes.Add(floorCost)
-	}
-	c.floor = max(c.floor, e.Position.Offset)
-	c.floorSeq = e.seq + 1
-	l.floors.push(c)
-}
-
-// forgetFloors keeps the floors of quiet chains to a quarter of what may be kept: the oldest go first, and their
-// partition remembers up to where some are missing.
-func (l *Log) forgetFloors() {
-	n := 0
-	for ; l.quiet > l.bounds.Bytes/4 && n < len(l.floors.places); n++ {
-		place := l.floors.places[n]
-		if !place.taken() {
-			continue
-		}
-		c := place.chain
-		newest := l.forgottenOf(c)
-		*newest = max(*newest, c.floor)
-		c.floorSeq = 0
-		l.forgotten.Add(1)
-		l.floors.live--
-		l.bytes.Add(-floorCost)
-		if c.quiet() {
-			l.quiet -= c.size()
-			l.drop(c)
-		}
-	}
-	clear(l.floors.places[:n])
-	l.floors.places = l.floors.places[n:]
-}
-
-// lost is the newest offset of floors that were forgotten in a partition.
-type lost struct {
-	home   int64 // of destinations whose pushes belong there
-	strays int64 // of those that belong elsewhere, or did not belong there always
-	users  int64
-}
-
-// topics is the newest of all destinations.
-func (o *lost) topics() int64 { return max(o.home, o.strays) }
-
-// forgottenOf is where c's floor counts when it is forgotten.
-func (l *Log) forgottenOf(c *chain) *int64 {
-	o := &l.partitions[c.partition].lost
-	switch {
-	case !c.topic():
-		return &o.users
-	case bus.Home(c.key, len(l.partitions)) == c.partition:
-		return &o.home
-	default:
-		return &o.strays
-	}
-}
-
-// strayLost has what was forgotten so far count for all destinations.
-func (l *Log) strayLost() {
-	for _, p := range l.partitions {
-		p.lost.strays = p.lost.topics()
 	}
 }

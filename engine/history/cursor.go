@@ -223,13 +223,13 @@ func (l *Log) lostOf(c *Cursor, m Matcher) (n int) {
 			return 1
 		}
 	}
-	places := l.floors.places
-	i := l.floors.from(c.next + 1)
-	if len(places)-i > Looks {
+	places := &l.floors
+	i := places.from(c.next + 1)
+	if places.len()-i > Looks {
 		return 1
 	}
-	for ; i < len(places); i++ {
-		if places[i].missed(c.rest.seen, m) {
+	for ; i < places.len(); i++ {
+		if places.at(i).missed(c.rest.seen, m) {
 			n++
 		}
 	}

@@ -176,33 +176,33 @@ func (l *Log) resumePattern(w Wanted, r *Resume, applied map[int32]bus.Position,
 // last step, then from the newest down, until each partition has shown one that the client has seen. Floors are in order
 // of their offsets but for those of a former life, which the client has seen all.
 func (l *Log) walk(w Wanted, r *Resume, unpassed int) Answer {
-	places := l.floors.places
+	places := &l.floors
 	if r.walk == nil {
 		r.walk = &walk{}
-		if n := len(places); n > 0 {
-			r.walk.low = places[n-1].seq + 1
+		if n := places.len(); n > 0 {
+			r.walk.low = places.at(n-1).seq + 1
 			r.walk.high = r.walk.low
 		}
 	}
 	at := r.walk
 	looks := Looks
-	for i := l.floors.from(at.high); i < len(places); i++ {
+	for i := places.from(at.high); i < places.len(); i++ {
 		if looks--; looks < 0 {
 			return Unsure
 		}
-		if at.high = places[i].seq + 1; places[i].missed(r.seen, w.Match) {
+		if at.high = places.at(i).seq + 1; places.at(i).missed(r.seen, w.Match) {
 			return Gap
 		}
 	}
-	for i := l.floors.from(at.low) - 1; i >= 0 && len(at.passed) < unpassed; i-- {
+	for i := places.from(at.low) - 1; i >= 0 && len(at.passed) < unpassed; i-- {
 		if looks--; looks < 0 {
 			return Unsure
 		}
-		at.low = places[i].seq
-		if places[i].missed(r.seen, w.Match) {
+		at.low = places.at(i).seq
+		if places.at(i).missed(r.seen, w.Match) {
 			return Gap
 		}
-		at.pass(l, r.seen, places[i])
+		at.pass(l, r.seen, places.at(i))
 	}
 	return Whole
 }

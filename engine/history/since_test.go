@@ -71,8 +71,8 @@ func (k *book) audit() {
 	}
 	want += int64(k.unread.Len()) * unreadCost
 	live := 0
-	for _, p := range k.floors.places {
-		if p.taken() {
+	for i := range k.floors.len() {
+		if k.floors.at(i).taken() {
 			live++
 		}
 	}
