@@ -28,6 +28,7 @@ type Bus struct {
 	producer *producer
 	presence *presence
 
+	doubts  doubts
 	places  atomic.Pointer[map[string]place] // by project
 	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
 	looked  atomic.Bool                      // one did not
@@ -124,9 +125,10 @@ func (b *Bus) discard() {
 func (b *Bus) told(places map[string]place, err error) {
 	if places != nil {
 		b.places.Store(&places)
-	}
-	if places != nil {
 		b.refused.Store(nil)
+	}
+	if b.doubts.settle(places, time.Now()) {
+		time.AfterFunc(lookAgain, b.watcher.lookNow)
 	}
 	if err == nil {
 		b.trouble.Store(nil)
@@ -181,12 +183,22 @@ func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 		done(bus.Position{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
 		return
 	}
+	home, from := at.home(Key(r))
 	b.producer.produce(at.topic, Encode(r), func(partition int32, offset int64, err error) {
 		if err != nil {
 			done(bus.Position{}, err)
 			return
 		}
-		done(bus.Position{Epoch: at.epoch, Partition: partition, Offset: offset}, nil)
+		pos := bus.Position{Epoch: at.epoch, Partition: partition, Offset: offset}
+		if now := (*b.places.Load())[r.Project]; now.topic == at.topic {
+			pos.Epoch = now.epoch
+		}
+		if pos.Epoch == at.epoch && home != nil && home.number == partition && offset < from {
+			b.doubts.add(doubt{r.Project, pos, time.Now(), done})
+			b.watcher.lookNow()
+			return
+		}
+		done(pos, nil)
 	})
 }
 
@@ -340,6 +352,7 @@ func (b *Bus) close(ctx context.Context) {
 	b.producer.close()
 	b.stopReading()
 	b.reading.Wait()
+	b.doubts.settle(nil, time.Now().Add(2*doubtTime))
 	b.reader.close()
 	b.leave()
 	b.present.Wait()

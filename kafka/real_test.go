@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -370,4 +371,47 @@ func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool))
 		t.Errorf("%d of %d answered pushes arrived", len(once), len(answered))
 	}
 	t.Logf("%d answered, %d refused, %d records", len(answered), refused.Load(), s.count())
+}
+
+// The API's answer names the epoch that a push has, also just after its topic was made again, when nobody has looked yet.
+func TestRealEpochOfAnswers(t *testing.T) {
+	s := &sink{}
+	o, topic := realOptions(t, s)
+	b := openTopic(t, o, topic)
+	ready(t, b)
+	for try := range 3 {
+		pushAll(t, b, 100*try, 100*try+10)
+		n := s.count
+		until(t, "delivered", func() bool { return n() > 0 && s.ids()[n()-1] == fmt.Sprint(100*try+9) })
+		if _, err := b.admin.DeleteTopics(t.Context(), []string{topic}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "made again", func() bool {
+			return createTopic(t.Context(), b.admin, &o, topic, 1, map[string]string{}) == nil && describes(b, topic)
+		})
+		id := fmt.Sprint("again", try)
+		var answered bus.Position
+		until(t, "a push", func() (ok bool) {
+			pos, err := push(b, "/topic/shop/a", id)
+			answered = pos
+			return err == nil
+		})
+		until(t, "delivered", func() bool { return s.ids()[s.count()-1] == id })
+		s.set(func() {
+			for i, r := range s.records {
+				if r.ID == id && s.at[i] == answered {
+					return
+				}
+			}
+			t.Errorf("answered %s, delivered at %s", answered, s.at[len(s.at)-1])
+		})
+	}
+}
+
+// describes reports whether a topic is there.
+func describes(b *Bus, topic string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	got, err := b.admin.DescribeTopics(ctx, ck.NewTopicCollectionOfTopicNames([]string{topic}))
+	return err == nil && len(got.TopicDescriptions) == 1 && got.TopicDescriptions[0].Error.Code() == ck.ErrNoError
 }

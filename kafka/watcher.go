@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -57,6 +58,16 @@ type place struct {
 	topic string
 	in    string // where what its clients send goes; empty when none does, or it cannot
 	epoch uint64
+	parts []*partition // of topic, in the order of their numbers; nil before they are known
+}
+
+// home is the partition where a record with this key goes, and from where on. nil: nobody knows.
+func (at *place) home(key string) (p *partition, from int64) {
+	if len(at.parts) == 0 {
+		return nil, 0
+	}
+	p = at.parts[bus.Home(key, len(at.parts))]
+	return p, p.position.Load()
 }
 
 // found is a topic as the broker has it.
@@ -151,12 +162,17 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 			troubles = append(troubles, err)
 			continue
 		}
-		places[t.Project] = place{t.Name, in, f.epoch}
+		places[t.Project] = place{topic: t.Name, in: in, epoch: f.epoch}
 	}
 	if w.reader.takeLost() {
 		if err := w.recheck(ctx); err != nil {
 			troubles = append(troubles, err)
 		}
+	}
+	for project, at := range places {
+		at.parts = slices.Clone(w.topics[at.topic].parts)
+		slices.SortFunc(at.parts, func(a, b *partition) int { return cmp.Compare(a.number, b.number) })
+		places[project] = at
 	}
 	return places, some(troubles)
 }

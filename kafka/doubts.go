@@ -1,0 +1,64 @@
+package kafka
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"stentor/engine/bus"
+)
+
+// doubts are pushes that Kafka has taken, at places where others of their topic lay already: the topic is another by now.
+// They are answered once the watcher has seen it, with the epoch that they have.
+type doubts struct {
+	mu  sync.Mutex
+	all []doubt
+}
+
+type doubt struct {
+	project string
+	pos     bus.Position // with the epoch that it cannot have
+	since   time.Time
+	done    func(bus.Position, error)
+}
+
+const (
+	doubtTime = 3 * time.Second // for the watcher to see the topic
+	maxDoubts = 10_000
+)
+
+var errDoubt = fmt.Errorf("%w: Kafka has taken the push, and its topic is another than before", bus.ErrUnavailable)
+
+func (d *doubts) add(one doubt) {
+	d.mu.Lock()
+	room := len(d.all) < maxDoubts
+	if room {
+		d.all = append(d.all, one)
+	}
+	d.mu.Unlock()
+	if !room {
+		one.done(bus.Position{}, errDoubt)
+	}
+}
+
+// settle answers those whose topic was seen, and those that have waited for too long. It reports whether some are left.
+func (d *doubts) settle(places map[string]place, now time.Time) (left bool) {
+	d.mu.Lock()
+	all := d.all
+	d.all = nil
+	d.mu.Unlock()
+	for _, one := range all {
+		at, ok := places[one.project]
+		switch {
+		case ok && at.epoch != one.pos.Epoch:
+			one.pos.Epoch = at.epoch
+			one.done(one.pos, nil)
+		case now.Sub(one.since) > doubtTime:
+			one.done(bus.Position{}, errDoubt)
+		default:
+			d.add(one)
+			left = true
+		}
+	}
+	return left
+}
