@@ -15,9 +15,16 @@ type Verdict string
 // The verdicts.
 const (
 	OK      Verdict = "ok"
-	Short   Verdict = "short"
+	Short   Verdict = "short" // so many connections are not possible with it
+	Low     Verdict = "too low"
+	High    Verdict = "too high"
+	Differs Verdict = "differs" // of words
+	Unset   Verdict = "unset"
 	Unknown Verdict = "unknown" // it cannot be read, or is not there
 )
+
+// Suits says that nothing is to be done.
+func (v Verdict) Suits() bool { return v == OK || v == Unknown }
 
 // Finding is a setting, what there is of it, and what to do.
 type Finding struct {
@@ -25,18 +32,18 @@ type Finding struct {
 	Is      string  `json:"is"`
 	Where   string  `json:"where,omitempty"` // the file that sets it, of Systemd and Environment
 	Verdict Verdict `json:"verdict"`
-	Mend    string  `json:"mend,omitempty"` // a command, or what else helps; only where Verdict is Short
+	Mend    string  `json:"mend,omitempty"` // a command, or what else helps; where Verdict does not suit
 }
 
 // Check compares the host whose root directory is root with what w needs. With a pid the process counts for limits and
 // environment; with 0 the limits of this process, and the environment that the unit of Unit would give.
 func Check(root string, pid int, w Want, h Host) []Finding {
-	p := process{root: root, pid: pid, unit: loadUnit(root)}
+	p := process{root: root, pid: pid, many: w.Connections >= manyConnections, unit: loadUnit(root)}
 	var all []Finding
 	for _, s := range Settings(w, h) {
 		f := Finding{Setting: s}
 		f.Is, f.Where, f.Verdict = p.judge(&s, h)
-		if f.Verdict == Short {
+		if !f.Verdict.Suits() {
 			f.Mend = p.mend(&f, w)
 		}
 		f.Where = p.unit.below(f.Where)
@@ -49,6 +56,7 @@ func Check(root string, pid int, w Want, h Host) []Finding {
 type process struct {
 	root string
 	pid  int
+	many bool
 	unit *unit
 }
 
@@ -90,7 +98,7 @@ func (p *process) judge(s *Setting, h Host) (is, where string, v Verdict) {
 	case s.Kind == Service:
 		return is, where, Unknown // interrupts may have been spread otherwise
 	}
-	return is, where, Short
+	return is, where, s.miss(number)
 }
 
 // proc is the directory of the process in /proc.
@@ -136,9 +144,9 @@ func (p *process) unitKey(key string) (is, where string, err error) {
 
 // environment returns a variable, the file that sets it, and what it means when it is not set.
 func (p *process) environment(name string) (is, where string, unset Verdict, err error) {
-	unset = OK // GOGC
-	if name == "GOMEMLIMIT" {
-		unset = Short
+	unset = OK // GOGC, and GOMEMLIMIT of few connections
+	if name == "GOMEMLIMIT" && p.many {
+		unset = Unset
 	}
 	if p.pid != 0 {
 		text, err := os.ReadFile(filepath.Join(p.root, p.proc(), "environ"))

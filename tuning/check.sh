@@ -17,13 +17,14 @@ usage() {
 	cat <<'TEXT'
 check.sh --connections N [--outgoing] [--pid PID] [--root DIR]
 
-Says of every setting whether it is ok, short or unknown for N connections, and why it counts. Changes nothing.
+Says of every setting that counts for N connections whether it is ok, and why it counts. Changes nothing. What is short
+bounds their number; what is too low, too high, unset or differs makes them slow or costly; what is unknown cannot be read.
 
   --outgoing  the host also opens connections: a proxy or stentor-bench runs on it
   --pid PID   look at the limits and the environment of this process (default: this shell's, and the unit's files)
   --root DIR  look at DIR/proc, DIR/sys and DIR/etc (also: STENTOR_TUNING_ROOT)
 
-Exit status: 0 all is well, 1 something is short, 2 the command line is wrong.
+Exit status: 0 all is well, 1 something is to be set, 2 the command line is wrong.
 TEXT
 }
 
@@ -31,7 +32,7 @@ allowed="--connections --outgoing --pid --root"
 arguments "$@"
 facts
 
-shorts=0 unknowns=0 all=0
+shorts=0 others=0 unknowns=0 all=0
 
 # put is called by settings for each of them.
 put() {
@@ -47,7 +48,7 @@ put() {
 		;;
 	environment)
 		[ -n "$pid$(unit_files "$root/$dropin_file" | sed -n 1p)" ] && unset=ok
-		if [ "$unset" = ok ] && [ "$name" = GOMEMLIMIT ]; then unset=short; fi
+		if [ "$unset$name" = okGOMEMLIMIT ] && [ "$connections" -ge "$many" ]; then unset='unset'; fi
 		of_environment
 		is=$it
 		;;
@@ -64,11 +65,22 @@ put() {
 	mebibytes "$name" "$is"
 	verdict=ok
 	met "$rules" "$it" "$value" || case $? in
-	1) verdict=short ;;
+	1) misses ;;
 	*) verdict=unknown ;;
 	esac
-	if [ "$kind$verdict" = serviceshort ]; then verdict=unknown; fi
 	report "$verdict" "$is"
+}
+
+# misses sets verdict: in which way a value does not suffice. met_rules begins with the rule that is not met.
+misses() {
+	explain "$name"
+	case $kind$limits${met_rules%%,*} in
+	service*) verdict=unknown ;; # interrupts may have been spread otherwise
+	*1*) verdict=short ;;
+	*atleast) verdict='too low' ;;
+	*atmost) verdict='too high' ;;
+	*) verdict=differs ;;
+	esac
 }
 
 # of_unit: a key of the unit; of a running process what it has got.
@@ -98,7 +110,7 @@ running() {
 # report VERDICT IS: a line, and the reasons where something is to be done.
 report() {
 	all=$((all + 1))
-	printf '%-8s%s: %s' "$1" "$name" "$2"
+	printf '%-8s %s: %s' "$1" "$name" "$2"
 	case $1 in
 	ok) printf '\n' ;;
 	*)
@@ -110,16 +122,18 @@ report() {
 		;;
 	esac
 	case $1 in
-	short) shorts=$((shorts + 1)) ;;
+	ok) ;;
 	unknown) unknowns=$((unknowns + 1)) ;;
+	short) shorts=$((shorts + 1)) ;;
+	*) others=$((others + 1)) ;;
 	esac
 }
 
 fits=$(fit)
 settings
 say
-say "$connections connections on $((available / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $unknowns unknown"
-[ "$shorts" -gt 0 ] || exit 0
+say "$connections connections on $((available / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $others to be set otherwise, $unknowns unknown"
+[ "$((shorts + others))" -gt 0 ] || exit 0
 more=''
 [ "$outgoing" = 0 ] || more=' --outgoing'
 say "to set them: sudo $here/apply.sh --connections $connections$more"

@@ -63,6 +63,7 @@ func settingsShell() []byte {
 	p("# settings calls put KIND NAME PATH RULES VALUE for every setting that counts. It needs connections, memory and page")
 	p("# (KiB), cores, conntrack and outgoing (0 or 1), and nics: words NAME:RX:TX with the numbers of queues.")
 	p("settings() {")
+	p("\tmany=%d # from here on all of them count", manyConnections)
 	for _, n := range named {
 		p("\t%s=$((%s)) # %s", n.name, n.value.shell(), n.means)
 	}
@@ -117,6 +118,9 @@ func settingsShell() []byte {
 		default:
 			value = "'" + d.words + "'"
 		}
+		if d.many {
+			p("\tif [ \"$connections\" -ge \"$many\" ]; then")
+		}
 		if open != "" {
 			p("%s", open)
 		}
@@ -124,10 +128,13 @@ func settingsShell() []byte {
 		if closing != "" {
 			p("%s", closing)
 		}
+		if d.many {
+			p("\tfi")
+		}
 	}
 	p("}")
 	p("")
-	p("# explain NAME sets why, below (what happens without it) and source.")
+	p("# explain NAME sets why, below (what happens without it), source, and limits: 1 where it bounds the number of connections.")
 	p("explain() {")
 	p("\tcase $1 in")
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
@@ -135,7 +142,7 @@ func settingsShell() []byte {
 		p("\t%s)", strings.NewReplacer("NIC", "*", "QUEUE", "*").Replace(d.name))
 		p("\t\twhy=%s", quote(d.why))
 		p("\t\tbelow=%s", quote(d.below))
-		p("\t\tsource=%s", quote(d.source))
+		p("\t\tsource=%s limits=%d", quote(d.source), map[bool]int{true: 1}[d.limits])
 		p("\t\t;;")
 	}
 	p("\tesac")
@@ -188,6 +195,7 @@ func settingsTable() string {
 		tracked: "; only where the kernel tracks connections", outgoing: "; only with `--outgoing`", fewQueues: "; only where a NIC has fewer queues than there are cores",
 		perRX: "; each receive queue of such a NIC", perTX: "; each transmit queue of a NIC with several, and fewer than cores", spread: "; only where a NIC has several queues",
 	}
+	from := map[bool]string{true: "; from " + grouped(manyConnections) + " connections on"}
 	for _, d := range table {
 		var parts []string
 		for i, f := range d.value {
@@ -206,7 +214,7 @@ func settingsTable() string {
 				value = d.words
 			}
 		}
-		fmt.Fprintf(&b, "| %s %s | %s%s | %s | %s | %s |\n", d.kind, "`"+cell.Replace(d.name)+"`", value, when[d.when], cell.Replace(d.why), cell.Replace(d.below), cell.Replace(d.source))
+		fmt.Fprintf(&b, "| %s %s | %s%s%s | %s | %s | %s |\n", d.kind, "`"+cell.Replace(d.name)+"`", value, when[d.when], from[d.many], cell.Replace(d.why), cell.Replace(d.below), cell.Replace(d.source))
 	}
 	return b.String()
 }

@@ -82,6 +82,28 @@ func (s *Setting) met(is string) (ok, known bool) {
 	return true, true
 }
 
+// miss says in which way what is there does not suffice: of several fields the first that does not.
+func (s *Setting) miss(is string) Verdict {
+	if s.Limits {
+		return Short
+	}
+	have, want := strings.Fields(is), strings.Fields(s.Value)
+	for i, rule := range s.Rules {
+		if rule != AtLeast && rule != AtMost {
+			break
+		}
+		h, _ := number(have[i])
+		w, _ := number(want[i])
+		switch {
+		case rule == AtLeast && h < w:
+			return Low
+		case rule == AtMost && h > w:
+			return High
+		}
+	}
+	return Differs
+}
+
 // merge is what should be set where is is there: fields that suffice stay as they are.
 func (s *Setting) merge(is string) string {
 	have, want := strings.Fields(is), strings.Fields(s.Value)

@@ -11,6 +11,9 @@ func Settings(w Want, h Host) []Setting {
 	env := environment(w, h)
 	var all []Setting
 	for _, d := range table {
+		if d.many && w.Connections < manyConnections {
+			continue
+		}
 		switch d.when {
 		case perRX:
 			for _, n := range h.NICs {

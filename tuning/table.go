@@ -9,6 +9,7 @@ type definition struct {
 	value  []formula // its fields; for OneOf see words
 	words  string    // the value where it is no number, or "cpus" or "share" (below)
 	limits bool
+	many   bool // it counts from manyConnections on
 	why    string
 	below  string
 	source string
@@ -41,7 +42,7 @@ var named = []struct {
 	value formula
 	means string
 }{
-	{"files", parse("max(65536, connections + 4096)"), "descriptors of the node: one a client, and 4,096 for the API, the bus, logs and the clients that are answered 503"},
+	{"files", parse("connections + 4096"), "descriptors of the node: one a client, and 4,096 for the API, the bus, logs and the clients that are answered 503"},
 	{"backlog", parse("min(65535, max(4096, connections / 8))"), "clients that may arrive while an event loop is busy elsewhere"},
 	{"pressure", parse("min(memory * 3 / 10, 16384 + connections * (6 + 3 * outgoing))"), "KiB of socket buffers from which the kernel saves: 1.5 pages of 4 KiB a connection, half as many again with its other end, at most 30% of the memory"},
 	{"hard", parse("min(memory * 4 / 10, 65536 + connections * (8 + 4 * outgoing))"), "KiB of socket buffers above which it drops: 2 pages a connection, 3 with its other end, at most 40% of the memory"},
@@ -72,6 +73,16 @@ func bounds(d definition) definition {
 	return d
 }
 
+// manyConnections is from where a host as it comes may be too small. With fewer only what bounds their number counts, and
+// what would be wrong for any.
+const manyConnections = 10000
+
+// many marks a row that counts from manyConnections on.
+func many(d definition) definition {
+	d.many = true
+	return d
+}
+
 const (
 	ipSysctl   = "kernel: Documentation/networking/ip-sysctl.rst"
 	fsSysctl   = "kernel: Documentation/admin-guide/sysctl/fs.rst"
@@ -90,7 +101,7 @@ var table = []definition{
 		"KiB: 1 for the node, 4 for the kernel's socket, inode, file and epoll item, 4 for a page of buffer while a broadcast is on its way to everybody, 5 for the other end when that is on this host too (--outgoing); 512 MiB for the system and the node itself",
 		"the kernel drops segments, then the OOM killer ends the node and all of its connections", "tuning/README.md")),
 
-	bounds(plain(Sysctl, "fs.nr_open", always, AtLeast, "max(1048576, (files + 1023) / 1024 * 1024)",
+	bounds(plain(Sysctl, "fs.nr_open", always, AtLeast, "(files + 1023) / 1024 * 1024",
 		"the highest number of descriptors that any process may be allowed; a limit (nofile) above it cannot be set",
 		"the unit does not start (step LIMITS), and logins with such a limit fail", "proc_sys_fs(5); "+fsSysctl)),
 	bounds(plain(Sysctl, "fs.file-max", always, AtLeast, "files * (2 + 2 * outgoing)",
@@ -103,9 +114,9 @@ var table = []definition{
 	plain(Sysctl, "net.core.somaxconn", always, AtLeast, "backlog",
 		"queue of completed handshakes of a listening socket; the node asks for all of it when it starts, for each event loop",
 		"when many clients come at once SYNs are dropped, and clients try again after 1 s, 2 s, 4 s", "listen(2); "+ipSysctl),
-	plain(Sysctl, "net.ipv4.tcp_max_syn_backlog", always, AtLeast, "backlog",
+	many(plain(Sysctl, "net.ipv4.tcp_max_syn_backlog", always, AtLeast, "backlog",
 		"queue of handshakes that are not complete yet, of a listening socket",
-		"when many clients come at once the kernel turns to SYN cookies, which lose TCP options", "tcp(7); "+ipSysctl),
+		"when many clients come at once the kernel turns to SYN cookies, which lose TCP options", "tcp(7); "+ipSysctl)),
 	word(Sysctl, "net.ipv4.tcp_syncookies", always, "1 2",
 		"a full queue of half-open handshakes is answered with cookies, so that a flood does not shut clients out",
 		"a flood of SYNs, or all clients coming back at once, keeps new ones out", ipSysctl),
@@ -115,29 +126,29 @@ var table = []definition{
 	word(Sysctl, "net.ipv4.tcp_timestamps", always, "1 2",
 		"round trips are measured well, and SYN cookies keep window scaling",
 		"after a storm of connects some connections stay without window scaling", ipSysctl),
-	plain(Sysctl, "net.core.netdev_max_backlog", always, AtLeast, "min(65536, max(4096, connections / 16))",
+	many(plain(Sysctl, "net.core.netdev_max_backlog", always, AtLeast, "min(65536, max(4096, connections / 16))",
 		"packets that wait for one processor when they come faster than they are handled: from loopback, from RPS, from old drivers",
-		"a broadcast's acknowledgements are dropped and sent again (softnet_stat, second column)", netSysctl),
+		"a broadcast's acknowledgements are dropped and sent again (softnet_stat, second column)", netSysctl)),
 
 	bounds(fields(Sysctl, "net.ipv4.tcp_mem", always, []Rule{AtLeast, AtLeast, AtLeast},
 		[]string{"pressure * 3 / 4 / page", "pressure / page", "hard / page"},
 		"pages that the buffers of all TCP sockets may take; one with anything queued is charged at least a page, so that a broadcast to all charges one for each",
 		"\"TCP: out of memory\" in the kernel's log: segments are dropped and connections are reset in a broadcast", "tcp(7); "+ipSysctl)),
-	fields(Sysctl, "net.ipv4.tcp_rmem", always, []Rule{AtMost, AtMost, AtLeast}, []string{"4096", "16384", "4194304"},
+	many(fields(Sysctl, "net.ipv4.tcp_rmem", always, []Rule{AtMost, AtMost, AtLeast}, []string{"4096", "16384", "4194304"},
 		"receive buffer of a socket: what it starts with bounds what all clients together can put into the kernel while the node is busy; it grows for those that send much, and Kafka's connections need the maximum",
-		"(default above) a storm of CONNECTs takes more buffer; (maximum below) Kafka's connections are slow over long links", "tcp(7)"),
-	fields(Sysctl, "net.ipv4.tcp_wmem", always, []Rule{AtMost, AtMost, AtLeast}, []string{"4096", "16384", "4194304"},
+		"(default above) a storm of CONNECTs takes more buffer; (maximum below) Kafka's connections are slow over long links", "tcp(7)")),
+	many(fields(Sysctl, "net.ipv4.tcp_wmem", always, []Rule{AtMost, AtMost, AtLeast}, []string{"4096", "16384", "4194304"},
 		"send buffer of a socket: it grows by itself for those that take much; what is not sent yet the node bounds by TCP_NOTSENT_LOWAT",
-		"(default above) slow clients keep more in the kernel; (maximum below) large pushes over long links take more round trips", "tcp(7)"),
-	plain(Sysctl, "net.ipv4.tcp_max_orphans", always, AtLeast, "max(65536, connections)",
+		"(default above) slow clients keep more in the kernel; (maximum below) large pushes over long links take more round trips", "tcp(7)")),
+	many(plain(Sysctl, "net.ipv4.tcp_max_orphans", always, AtLeast, "max(65536, connections)",
 		"sockets that the node has closed while the peer has not taken everything: all of them, when it ends",
-		"the rest is reset: clients see an error in place of close code 1012, and lose what was on its way", "tcp(7); "+ipSysctl),
-	plain(Sysctl, "net.ipv4.tcp_max_tw_buckets", always, AtLeast, "max(65536, connections)",
+		"the rest is reset: clients see an error in place of close code 1012, and lose what was on its way", "tcp(7); "+ipSysctl)),
+	many(plain(Sysctl, "net.ipv4.tcp_max_tw_buckets", always, AtLeast, "max(65536, connections)",
 		"sockets in TIME_WAIT: when the node closes its clients (drain), each is there for a minute, at 256 bytes",
-		"\"time wait bucket table overflow\" in the kernel's log, and TIME_WAIT protects fewer connections", "tcp(7); "+ipSysctl),
-	word(Sysctl, "net.ipv4.tcp_slow_start_after_idle", always, "0",
+		"\"time wait bucket table overflow\" in the kernel's log, and TIME_WAIT protects fewer connections", "tcp(7); "+ipSysctl)),
+	many(word(Sysctl, "net.ipv4.tcp_slow_start_after_idle", always, "0",
 		"clients are idle between pushes; without this each push after a pause starts with the smallest window again",
-		"a larger push takes several round trips more", ipSysctl),
+		"a larger push takes several round trips more", ipSysctl)),
 
 	fields(Sysctl, "net.ipv4.ip_local_port_range", outgoing, []Rule{AtMost, AtLeast}, []string{"10000", "65535"},
 		"ports of outgoing connections: a proxy's to its nodes, the load generator's, for each pair of addresses, of which connect(2) finds half fast; a node that only accepts needs none. From 10000, so that the usual ports of servers stay free",
@@ -146,43 +157,43 @@ var table = []definition{
 		"an outgoing connection may take the port of one in TIME_WAIT after a second; it does nothing for accepted ones",
 		"after many clients left, a proxy runs out of ports for a minute", "tcp(7); "+ipSysctl),
 
-	bounds(plain(Sysctl, "net.netfilter.nf_conntrack_max", tracked, AtLeast, "connections * 2 + 65536",
+	bounds(plain(Sysctl, "net.netfilter.nf_conntrack_max", tracked, AtLeast, "connections * 2 + min(65536, connections)",
 		"tracked connections: one a client, those that just ended, and a proxy's second half",
 		"\"nf_conntrack: table full, dropping packet\": new clients do not get in, and health checks fail", conntrack)),
-	plain(Module, "nf_conntrack.hashsize", tracked, AtLeast, "(connections * 2 + 65536 + 2047) / 2048 * 512",
+	many(plain(Module, "nf_conntrack.hashsize", tracked, AtLeast, "(connections * 2 + min(65536, connections) + 2047) / 2048 * 512",
 		"buckets for them: a quarter as many, so that a look-up passes four entries",
-		"each packet walks long chains: CPU in nf_conntrack_find", conntrack),
-	plain(Sysctl, "net.netfilter.nf_conntrack_tcp_timeout_established", tracked, AtMost, "3600",
+		"each packet walks long chains: CPU in nf_conntrack_find", conntrack)),
+	many(plain(Sysctl, "net.netfilter.nf_conntrack_tcp_timeout_established", tracked, AtMost, "3600",
 		"seconds until a silent connection is forgotten. The node's heart-beats and pings keep live ones known",
-		"(5 days by default) clients that vanished fill the table", conntrack),
+		"(5 days by default) clients that vanished fill the table", conntrack)),
 
-	plain(Sysctl, "vm.max_map_count", always, AtLeast, "262144",
+	many(plain(Sysctl, "vm.max_map_count", always, AtLeast, "262144",
 		"memory areas of a process: Go's heap is split into many when parts of it are advised differently",
-		"mmap fails with ENOMEM, and the node ends, with memory still free", vmSysctl),
+		"mmap fails with ENOMEM, and the node ends, with memory still free", vmSysctl)),
 	word(Sysctl, "vm.overcommit_memory", always, "0 1",
 		"Go and the thread stacks of its C libraries reserve more address space than they use",
 		"(when 2) memory is refused while it is free, and the node ends", "proc_sys_vm(5); "+vmSysctl),
-	plain(Sysctl, "vm.swappiness", always, AtMost, "10",
+	many(plain(Sysctl, "vm.swappiness", always, AtMost, "10",
 		"the state of idle clients is cold until a broadcast needs all of it at once",
-		"it is swapped out for the page cache, and a broadcast waits for the disk", vmSysctl),
-	word(Sys, "kernel/mm/transparent_hugepage/enabled", always, "madvise never",
+		"it is swapped out for the page cache, and a broadcast waits for the disk", vmSysctl)),
+	many(word(Sys, "kernel/mm/transparent_hugepage/enabled", always, "madvise never",
 		"huge pages only for programs that ask: Go's heap and stacks are small pieces",
-		"(when always) memory grows by what was only touched, and khugepaged stops the node for milliseconds", "kernel: Documentation/admin-guide/mm/transhuge.rst; https://go.dev/doc/gc-guide#Linux_transparent_huge_pages"),
+		"(when always) memory grows by what was only touched, and khugepaged stops the node for milliseconds", "kernel: Documentation/admin-guide/mm/transhuge.rst; https://go.dev/doc/gc-guide#Linux_transparent_huge_pages")),
 
-	plain(Sysctl, "net.core.rps_sock_flow_entries", fewQueues, AtLeast, "32768",
+	many(plain(Sysctl, "net.core.rps_sock_flow_entries", fewQueues, AtLeast, "32768",
 		"where packets of a connection go: to the processor whose event loop reads it (RFS)",
-		"with RPS alone, packets are handled on another processor than the one that reads them", scaling),
-	{kind: Sys, name: "class/net/NIC/queues/QUEUE/rps_cpus", when: perRX, rules: []Rule{AnyMask}, words: allCPUs,
+		"with RPS alone, packets are handled on another processor than the one that reads them", scaling)),
+	{kind: Sys, name: "class/net/NIC/queues/QUEUE/rps_cpus", when: perRX, rules: []Rule{AnyMask}, words: allCPUs, many: true,
 		why:   "fewer receive queues than cores: RPS lets all cores do the protocol work",
 		below: "one core is at 100% si while others idle", source: scaling},
-	plain(Sys, "class/net/NIC/queues/QUEUE/rps_flow_cnt", perRX, AtLeast, "32768 / queues",
-		"the queue's part of net.core.rps_sock_flow_entries", "RFS is off for this queue", scaling),
-	{kind: Sys, name: "class/net/NIC/queues/QUEUE/xps_cpus", when: perTX, rules: []Rule{AnyMask}, words: shareCPUs,
+	many(plain(Sys, "class/net/NIC/queues/QUEUE/rps_flow_cnt", perRX, AtLeast, "32768 / queues",
+		"the queue's part of net.core.rps_sock_flow_entries", "RFS is off for this queue", scaling)),
+	{kind: Sys, name: "class/net/NIC/queues/QUEUE/xps_cpus", when: perTX, rules: []Rule{AnyMask}, words: shareCPUs, many: true,
 		why:   "each core sends through one queue of its own, or shares it with few",
 		below: "cores wait for each other's queue locks in a broadcast", source: scaling},
-	word(Service, "irqbalance", spread, "running",
+	many(word(Service, "irqbalance", spread, "running",
 		"spreads the interrupts of the NIC's queues over the cores (not needed where they were spread by hand, or where the driver does it)",
-		"all interrupts on one core", "irqbalance(1)"),
+		"all interrupts on one core", "irqbalance(1)")),
 
 	bounds(plain(Rlimit, "nofile", always, AtLeast, "files",
 		"descriptors of the process (hard limit; the node raises the soft one to it). Connections above it, less some 900, are answered 503",

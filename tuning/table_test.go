@@ -2,6 +2,8 @@ package tuning
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,9 +39,9 @@ func values(t *testing.T, connections, memory int64) map[string][]int64 {
 	return all
 }
 
-// TestSane looks at the values over hosts from 2 to 256 GiB and connections from a thousand to ten million.
+// TestSane looks at the values over hosts from 2 to 256 GiB and connections from ten thousand to ten million.
 func TestSane(t *testing.T) {
-	sizes := []int64{1, 1000, 10000, 100000, 1000000, MaxConnections}
+	sizes := []int64{manyConnections, 50000, 100000, 1000000, MaxConnections}
 	for gib := int64(2); gib <= 256; gib *= 2 {
 		var before map[string][]int64
 		for _, n := range sizes {
@@ -99,6 +101,39 @@ func TestFit(t *testing.T) {
 	million := Want{1000000, true}
 	if processKiB*1024 < 957 || million.Need() > 37<<19 || (Want{Connections: 1000000}).Need() > 10<<20 {
 		t.Errorf("%d KiB for a million", million.Need())
+	}
+}
+
+// TestFew: on a host as it comes, what is asked for some thousand connections suffices, but for what nobody can read.
+func TestFew(t *testing.T) {
+	host := fakeHost{memory: 4 << 20, cores: 4, conntrack: true, nics: []NIC{{"eth0", 2, 4}}, limit: "20000", files: map[string]string{etcUnit: begin}}
+	root := host.write(t)
+	if err := os.RemoveAll(filepath.Join(root, etcDrops)); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Inspect(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int64{1, 5000, manyConnections - 1} {
+		for _, f := range Check(root, 0, Want{Connections: n}, h) {
+			if !f.Verdict.Suits() {
+				t.Errorf("%d connections: %s %s: %s, should be %s", n, f.Verdict, f.Name, f.Is, f.Should())
+			}
+		}
+	}
+	// With many each word is there, and short is only what bounds them.
+	seen := map[Verdict]int{}
+	for _, f := range Check(root, 0, Want{Connections: 300000}, h) {
+		seen[f.Verdict]++
+		if f.Verdict == Short && !f.Limits || f.Verdict != Short && f.Limits && !f.Verdict.Suits() {
+			t.Errorf("%s %s", f.Verdict, f.Name)
+		}
+	}
+	for _, v := range []Verdict{OK, Short, Low, High, Differs, Unset, Unknown} {
+		if seen[v] == 0 {
+			t.Errorf("nothing is %s: %v", v, seen)
+		}
 	}
 }
 

@@ -29,15 +29,17 @@ func newDoctorCmd() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check whether this host can hold so many connections",
 		Long: `Compares the host with what a number of connections needs: memory, kernel settings, limits of the process and
-of the systemd unit. For each setting it says what is, what should be and, where it is short, why that counts, what
+of the systemd unit. For each setting it says what is, what should be and, where that differs, why it counts, what
 happens otherwise, and what mends it. It changes nothing; tuning/apply.sh does, and tuning/revert.sh puts it back.
+"short" is what does not allow so many connections; what is too low, too high, unset or differs makes them slow or
+costly.
 
   stentor doctor --connections 1000000
   stentor doctor --connections 1000000 --pid $(pidof stentor)    # the limits of a running node
-  stentor doctor --connections 1000000 --json | jq '.settings[] | select(.verdict == "short") | .mend'
+  stentor doctor --connections 1000000 --json | jq '.settings[] | select(.mend) | .mend'
 
 Without --pid it looks at the limits of this shell, and at the files of stentor.service.
-Exit codes: 0 all is well, 1 something is short, 2 the command line is wrong.`,
+Exit codes: 0 all is well, 1 something is to be set, 2 the command line is wrong.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.examine(cmd.OutOrStdout()) },
 	}
@@ -78,20 +80,25 @@ func (f *doctorFlags) examine(out io.Writer) error {
 	}
 	available := tuning.Available(f.root, f.pid, host)
 	e := examination{Connections: f.want.Connections, Fit: f.want.Fit(available), Available: available, Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
-	short := 0
+	counts := map[tuning.Verdict]int{}
 	for i := range e.Settings {
-		if e.Settings[i].Verdict == tuning.Short {
-			short++
-		}
+		counts[e.Settings[i].Verdict]++
 	}
-	e.OK = short == 0
+	wrong := len(e.Settings) - counts[tuning.OK] - counts[tuning.Unknown]
+	e.OK = wrong == 0
 	if f.asJSON {
 		err = json.NewEncoder(out).Encode(e)
 	} else {
 		err = e.print(out)
 	}
-	if short > 0 {
-		err = errors.Join(err, fmt.Errorf("%d of %d settings are short for %d connections", short, len(e.Settings), f.want.Connections))
+	if wrong > 0 {
+		var words []string
+		for _, v := range []tuning.Verdict{tuning.Short, tuning.Low, tuning.High, tuning.Differs, tuning.Unset} {
+			if counts[v] > 0 {
+				words = append(words, fmt.Sprintf("%d %s", counts[v], v))
+			}
+		}
+		err = errors.Join(err, fmt.Errorf("%d of %d settings do not suit %d connections: %s", wrong, len(e.Settings), f.want.Connections, strings.Join(words, ", ")))
 	}
 	return err
 }
@@ -111,7 +118,7 @@ func (e *examination) print(out io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(&b, "%-8s %s: %s, should be %s\n", s.Verdict, s.Name, is, s.Should())
-		for _, line := range [][2]string{{"why", s.Why}, {"without", s.Below}, {"source", s.Source}, {"mend", s.Mend}} {
+		for _, line := range [][2]string{{"set in", s.Where}, {"why", s.Why}, {"without", s.Below}, {"source", s.Source}, {"mend", s.Mend}} {
 			if line[1] != "" {
 				fmt.Fprintf(&b, "         %-8s %s\n", line[0]+":", line[1])
 			}

@@ -13,7 +13,7 @@ import (
 	"stentor/tuning"
 )
 
-// fakeRoot is a directory that looks like a host with some memory. Every kernel setting in it suffices for a thousand
+// fakeRoot is a directory that looks like a host with some memory. Every kernel setting in it suffices for ten thousand
 // connections, but for those of short.
 func fakeRoot(t *testing.T, gib int64, short map[string]string) string {
 	t.Helper()
@@ -24,7 +24,7 @@ func fakeRoot(t *testing.T, gib int64, short map[string]string) string {
 		"proc/self/limits": "Max open files            1024                 1048576              files     \n",
 	}
 	host := tuning.Host{Memory: gib << 20, Page: 4, Cores: 2}
-	for _, s := range tuning.Settings(tuning.Want{Connections: 1000}, host) {
+	for _, s := range tuning.Settings(tuning.Want{Connections: 10000}, host) {
 		if s.Path != "" {
 			files[s.Path] = strings.Fields(s.Value)[0] + "\n"
 			if s.Rules[0] != tuning.OneOf {
@@ -49,18 +49,18 @@ func fakeRoot(t *testing.T, gib int64, short map[string]string) string {
 
 func TestDoctor(t *testing.T) {
 	root := fakeRoot(t, 4, nil)
-	if got := cli(t, "doctor", "--root", root, "--connections", "1000"); got.code != exitOK || got.err != "" ||
-		!strings.HasPrefix(got.out, "1000 connections on 4096 MiB and 2 cores; the memory holds 407779\n") || !strings.Contains(got.out, "ok       net.core.somaxconn: 4096\n") {
+	if got := cli(t, "doctor", "--root", root, "--connections", "10000"); got.code != exitOK || got.err != "" ||
+		!strings.HasPrefix(got.out, "10000 connections on 4096 MiB and 2 cores; the memory holds 407779\n") || !strings.Contains(got.out, "ok       net.core.somaxconn: 4096\n") {
 		t.Errorf("%+v", got)
 	}
 	root = fakeRoot(t, 4, map[string]string{"proc/sys/net/core/somaxconn": "128\n", "proc/sys/vm/swappiness": "60\n"})
-	got := cli(t, "doctor", "--root", root, "--connections", "1000")
+	got := cli(t, "doctor", "--root", root, "--connections", "10000")
 	if got.code != exitFailure || !strings.HasPrefix(got.err, "stentor doctor: 2 of ") {
 		t.Errorf("%+v", got)
 	}
 	for _, want := range []string{
-		"short    net.core.somaxconn: 128, should be at least 4096\n         why:     ", "         mend:    sudo sysctl -w net.core.somaxconn='4096'\n",
-		"short    vm.swappiness: 60, should be at most 10\n", "unknown  LimitNOFILE: not set, or not readable, should be at least 65536\n",
+		"too low  net.core.somaxconn: 128, should be at least 4096\n         why:     ", "         mend:    sudo sysctl -w net.core.somaxconn='4096'\n",
+		"too high vm.swappiness: 60, should be at most 10\n", "unknown  LimitNOFILE: not set, or not readable, should be at least 14096\n",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("no %q in\n%s", want, got.out)
@@ -92,10 +92,10 @@ func TestDoctorOfProcess(t *testing.T) {
 		"sys/fs/cgroup/a.slice/memory.max":         "536870912\n",
 		"sys/fs/cgroup/a.slice/b.service/pids.max": "500\n",
 	})
-	got := cli(t, "doctor", "--root", root, "--connections", "1000", "--pid", "42")
+	got := cli(t, "doctor", "--root", root, "--connections", "10000", "--pid", "42")
 	for _, want := range []string{
-		"short    nofile: 2000, should be at least 65536\n", "short    LimitNOFILE: 2000,", "short    TasksMax: 500,", "short    GOMEMLIMIT: 100MiB, should be at least 514\n",
-		"short    GOGC: 200, should be at most 30\n", "short    memory: 524288, should be at least 533288\n", "fewer connections: 0 fit",
+		"short    nofile: 2000, should be at least 14096\n", "short    LimitNOFILE: 2000,", "too low  TasksMax: 500,", "too low  GOMEMLIMIT: 100MiB, should be at least 541\n",
+		"too high GOGC: 200, should be at most 30\n", "short    memory: 524288, should be at least 614288\n", "fewer connections: 0 fit",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("no %q in\n%s", want, got.out)
@@ -151,7 +151,7 @@ func TestWarnOfHost(t *testing.T) {
 		t.Error(got)
 	}
 	got := warned(root, 1000000)
-	for _, want := range []string{"level=WARN", "limits.connections=1000000", "short=memory,fs.file-max,fs.epoll.max_user_watches,net.ipv4.tcp_mem ", `see="stentor doctor --connections 1000000"`} {
+	for _, want := range []string{"level=WARN", "limits.connections=1000000", "short=memory,fs.nr_open,fs.file-max,fs.epoll.max_user_watches,net.ipv4.tcp_mem ", `see="stentor doctor --connections 1000000"`} {
 		if !strings.Contains(got, want) || strings.Count(got, "\n") != 1 {
 			t.Errorf("no %q in %s", want, got)
 		}
