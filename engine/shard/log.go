@@ -79,19 +79,35 @@ func (l *log) finish() {
 // trim forgets pushes that nobody needs: those that the rounds have passed and that no detached subscription can
 // want, or that history has let go of.
 func (l *log) trim() {
-	for l.base < l.head && (l.detached == 0 || l.entries.At(0).Evicted()) {
+	for l.base < l.head && (l.detached == 0 || l.entries.At(0).Evicted() || l.tooLong()) {
 		e := l.entries.Pop()
 		l.base++
+		if l.kind == patterned {
+			l.p.references--
+		}
 		if l.detached > 0 {
 			l.gone.Push(e.Report)
 		}
-		if l.gone.Len() > goneReports {
+		if l.gone.Len() > goneReports || l.gone.Len() > 0 && l.tooLong() {
 			l.gone.Pop()
 		}
 	}
 	if l.detached == 0 && l.gone.Len() > 0 {
 		l.gone = fifo.List[*history.Report]{}
 	}
+}
+
+// A push has a place in the log of each pattern that it matches. With a thousand of them and one silent client for each,
+// the logs alone would take sixteen times what history does.
+const (
+	mostReferences = 1 << 20 // in the logs of a project's patterns
+	fairReferences = 256     // that each may have in any case
+)
+
+// tooLong reports whether l has more than its part of the references, when there are too many.
+func (l *log) tooLong() bool {
+	return l.kind == patterned && l.p.references > mostReferences &&
+		l.entries.Len() > max(fairReferences, mostReferences/max(1, len(l.p.patterns)))
 }
 
 // lost tells the reports of what was trimmed that a subscription with this cursor has lost it.

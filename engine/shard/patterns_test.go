@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -253,5 +254,46 @@ func TestRouteAllocates(t *testing.T) {
 	r.run()
 	if n := testing.AllocsPerRun(20, func() { r.again(e) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// The logs of many patterns keep no more for silent clients than those of a few: who falls out meets the policy, and what
+// is counted is counted off again.
+func TestReferencesOfPatternsAreBounded(t *testing.T) {
+	r := newRig(t, func(s *Settings) { s.Slow = DropOldest })
+	r.s.conf.Limits.PatternSteps, r.s.conf.Limits.UserPatternSteps = 1<<20, 1<<20
+	const patterns = 64
+	var all []*stubSocket
+	for i := range patterns {
+		k := r.connect("silent")
+		k.subscribe("/topic/"+strings.Repeat("a", i)+"*", "sub-0")
+		k.buffered = 1
+		all = append(all, k)
+	}
+	const many = 2 * mostReferences / patterns
+	for range many {
+		r.push("/topic/"+strings.Repeat("a", patterns), 10)
+		r.run()
+	}
+	p := r.s.projects[rigProject]
+	if n := p.references; n > mostReferences+patterns || n < mostReferences*9/10 {
+		t.Errorf("%d references, %d are allowed", n, mostReferences)
+	}
+	k := all[0]
+	k.buffered, k.keep, k.kept = 0, true, nil
+	for range 2000 {
+		r.tick()
+	}
+	if m := droppedLine.FindSubmatch(k.kept); m == nil || string(m[1]) != fmt.Sprint(many-mostReferences/patterns) {
+		t.Errorf("the first MESSAGE says %q", m)
+	}
+	if n := bytes.Count(k.kept, []byte("MESSAGE\n")); n != mostReferences/patterns {
+		t.Errorf("%d came", n)
+	}
+	for _, k := range all {
+		r.close(k)
+	}
+	if p.references != 0 {
+		t.Errorf("%d references at the end", p.references)
 	}
 }

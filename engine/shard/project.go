@@ -26,15 +26,16 @@ type tenant struct {
 // project is a tenant with sessions on this shard.
 type project struct {
 	*tenant
-	logs     map[string]*log // topics
-	users    map[string]*log // what stands behind /user; these logs hold no pushes
-	patterns map[string]*log
-	index    destination.Index[*log] // of the patterns
-	shares   map[Holder]int          // steps of the index that are charged to a holder
-	names    names                   // of all of these
-	unicast  unicast
-	ids      map[subKey]*subID // of the subscriptions
-	pool     pool
+	logs       map[string]*log // topics
+	users      map[string]*log // what stands behind /user; these logs hold no pushes
+	patterns   map[string]*log
+	index      destination.Index[*log] // of the patterns
+	references int                     // entries of the patterns' logs
+	shares     map[Holder]int          // steps of the index that are charged to a holder
+	names      names                   // of all of these
+	unicast    unicast
+	ids        map[subKey]*subID // of the subscriptions
+	pool       pool
 
 	transfers transfers
 
@@ -257,6 +258,9 @@ func (t *tenant) took(e *history.Entry) {
 
 func (s *Shard) append(l *log, e *history.Entry) {
 	l.entries.Push(e)
+	if l.kind == patterned {
+		l.p.references++
+	}
 	e.AddMatched(l.subscriptions() - l.resuming)
 	s.enqueue(l.p, l)
 }
