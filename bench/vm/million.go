@@ -74,15 +74,17 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 	}
 	m.Files = append(m.Files, File{Host: m.Stentor, Guest: "/bin/stentor"}, File{Host: m.Bench, Guest: "/bin/stentor-bench"}, File{Host: ip, Guest: "/bin/ip"})
 	if m.Tuning != "" {
-		scripts, err := filepath.Glob(filepath.Join(m.Tuning, "*.sh"))
-		if err != nil {
-			return nil, err
-		}
-		if len(scripts) == 0 {
-			return nil, fmt.Errorf("no scripts in %s", m.Tuning)
-		}
-		for _, file := range scripts {
-			m.Files = append(m.Files, File{Host: file, Guest: "/root/tuning/" + filepath.Base(file)})
+		for _, pattern := range []string{"*.sh", "*.awk"} {
+			files, err := filepath.Glob(filepath.Join(m.Tuning, pattern))
+			if err != nil {
+				return nil, err
+			}
+			if len(files) == 0 {
+				return nil, fmt.Errorf("no %s in %s", pattern, m.Tuning)
+			}
+			for _, file := range files {
+				m.Files = append(m.Files, File{Host: file, Guest: "/root/tuning/" + filepath.Base(file)})
+			}
 		}
 	}
 	m.Env = map[string]string{
