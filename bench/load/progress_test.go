@@ -87,3 +87,20 @@ func TestLine(t *testing.T) {
 		t.Errorf("before the first phase: %q", got)
 	}
 }
+
+// Who is told of the seconds is told of each once, in their order.
+func TestEachSecondOnce(t *testing.T) {
+	s := listen(t)
+	var told []float64
+	each := func(_ string, _ result.Totals, last result.Second) { told = append(told, last.At) }
+	args := []string{"--url=ws://" + s.Address().String() + "/ws", "--open-rate=0", "--connections=2", "--hold=3500ms", "--metrics=none"}
+	r, err := Run(bounded(t), parse(t, "connect", args...), Output{Each: each})
+	if err != nil || len(told) < 2 || len(told) > len(r.Series) {
+		t.Fatalf("%v: told of %v", err, told)
+	}
+	for i, at := range told {
+		if at != r.Series[i].At {
+			t.Errorf("second %d: told of %v, want %v", i, at, r.Series[i].At)
+		}
+	}
+}

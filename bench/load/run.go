@@ -24,7 +24,7 @@ type Output struct {
 	Writer   io.Writer
 	Terminal bool              // Writer may be drawn over
 	Settings map[string]string // as Settings returns them
-	// Each, when it is set, is told every second how far the run is. It must not hold it up.
+	// Each, when it is set, is told of every second, once, how far the run is. It must not hold it up.
 	Each func(phase string, totals result.Totals, last result.Second)
 }
 
@@ -325,13 +325,17 @@ func failures(c client.Counts) (n int64) {
 
 // tell calls each every second until ctx ends.
 func (r *run) tell(ctx context.Context, each func(string, result.Totals, result.Second)) {
+	told := 0
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			_, name, totals, last := r.stock.look()
-			each(name, totals, last)
+			_, name, totals, _ := r.stock.look()
+			for _, s := range r.stock.after(told) {
+				each(name, totals, s)
+				told++
+			}
 		case <-ctx.Done():
 			return
 		}

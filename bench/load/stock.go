@@ -157,6 +157,13 @@ func (s *stock) look() (at float64, name string, totals result.Totals, last resu
 	return s.since(), name, totals, last
 }
 
+// after returns the seconds after the first n.
+func (s *stock) after(n int) []result.Second {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.series[n:len(s.series):len(s.series)]
+}
+
 // result ends the last second and the last phase.
 func (s *stock) result() *result.Result {
 	s.endSecond()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"stentor/bench/expose"
 	"stentor/bench/load"
 	"stentor/bench/page"
 	"stentor/bench/result"
@@ -65,7 +66,7 @@ every message is checked. It is the scenario "million" of run, with the same fla
 
 // loadCommand runs a scenario, that of its argument unless one is named.
 func loadCommand(scenario string) *cobra.Command {
-	var asJSON, html string
+	var asJSON, html, prometheus string
 	var quiet, check bool
 	var on generators
 	spec, flags := load.NewSpec()
@@ -96,6 +97,17 @@ func loadCommand(scenario string) *cobra.Command {
 			if quiet {
 				out.Writer = nil
 			}
+			if prometheus != "" {
+				if len(on.agents) > 0 {
+					return notBegun{errors.New("--prometheus shows what this process does, and the agents make the load: leave one of them out")}
+				}
+				e, err := expose.Listen(prometheus)
+				if err != nil {
+					return notBegun{fmt.Errorf("--prometheus: %w", err)}
+				}
+				defer e.Close()
+				out.Each = e.Second
+			}
 			r, err := on.run(cmd.Context(), spec, out)
 			if r == nil {
 				return notBegun{err}
@@ -118,6 +130,7 @@ func loadCommand(scenario string) *cobra.Command {
 	f.AddFlagSet(flags)
 	f.StringVar(&asJSON, "json", "", "write the result to this file as JSON; - for standard output instead of the summary")
 	f.StringVar(&html, "html", "", "write a report with charts to this file")
+	f.StringVar(&prometheus, "prometheus", "", "serve this generator's metrics at this address while it runs, as in 127.0.0.1:9090: /metrics")
 	on.add(f)
 	f.BoolVar(&check, "check", false, "only look whether this host has what the run needs")
 	f.BoolVarP(&quiet, "quiet", "q", false, "show no progress")

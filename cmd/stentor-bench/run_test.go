@@ -115,6 +115,8 @@ func TestRunMistakes(t *testing.T) {
 		"unknown command":            {"ran"},
 		"descriptors":                {"million", "--check", "--connections=10000000"},
 		"p50, p90, p99":              {"run", "connect", "--threshold=p98<1s"},
+		"--prometheus: listen":       {"run", "connect", "--prometheus=127.0.0.1:x"},
+		"shows what this process":    {"run", "connect", "--prometheus=127.0.0.1:0", "--agents=a:1"},
 		"with their share":           {"run", "connect", "--check", "--connections=7", "--agents=a:1,b:1"},
 		away + ".json":               {"run", "connect", "--json=" + away + ".json"},
 		away + ".html":               {"run", "connect", "--html=" + away + ".html"},
