@@ -221,7 +221,7 @@ func (s *Shard) route(name string, e *history.Entry) (steps int) {
 		return routeSteps
 	}
 	if e.User != "" || e.Session != "" {
-		if !s.reachable(p, e) && !p.unicast.keeps(e) {
+		if !s.reachable(p, e) {
 			e.Done()
 			return routeSteps
 		}

@@ -24,10 +24,6 @@ func (u *unicast) untouched() uint64 {
 	return u.base
 }
 
-// keeps reports whether e takes its turn though nobody is here to get it. A resume finds in history what lies before the
-// oldest that waits, and has the rest from the queue: all that came since has to be in it, for who comes meanwhile.
-func (u *unicast) keeps(e *history.Entry) bool { return e.User != "" && u.entries.Len() > 0 }
-
 func (u *unicast) pop() {
 	u.entries.Pop().Done()
 	u.base++
@@ -69,8 +65,9 @@ func (s *Shard) unicast(p *project, budget int) (used int, more bool) {
 	for u.entries.Len() > 0 {
 		e := u.entries.At(0)
 		if e.Session != "" {
+			used++
 			if c := s.addressee(p, e); c != nil {
-				used += s.deliverTo(c, e, u.base)
+				used += s.deliverTo(c, e, u.base) - 1
 			}
 		} else if !u.begun {
 			if u.begun, u.at = true, s.sessionsOf(p, e.User); u.at == 0 {

@@ -126,15 +126,43 @@ func TestUserResumesBehindAQueue(t *testing.T) {
 	r.pushUser("bob", "/queue/x", 11)
 	r.run()
 	r.pushUser("ann", "/queue/x", 12)
-	r.pushUser("bob", "/queue/x", 13)
-	r.s.drain(1 << 62)
+	away := r.pushUser("bob", "/queue/x", 13)
+	if r.route(); !away.Taken() {
+		t.Error("a push to a user who is not here waits")
+	}
 	bob := r.connect("bob")
 	bob.keep = true
 	bob.subscribe("/user/queue/x", "b", "last-message-id", "1-0-0", "receipt", "r")
 	r.pushUser("bob", "/queue/x", 14)
-	r.s.drain(1 << 62)
+	r.route()
 	r.s.followNamed(1 << 62) // before the queue has its turn
 	r.run()
 	r.tick()
 	checkGot(t, &reader{stubSocket: bob}, "receipt r, b:13, b:14")
+}
+
+// Pushes to those who have left meanwhile take their part of a turn too.
+func TestPushesToWhoLeftAreCounted(t *testing.T) {
+	r := newRig(t)
+	r.connect("ann").subscribe("/user/queue/x", "a")
+	bob := r.connect("bob")
+	for range 100 {
+		r.pushUser("bob", "/queue/x", 10)
+		r.hand(r.entry(bus.Record{Destination: "/queue/x", Session: r.s.sessionID(bob.conn)}, 10))
+	}
+	r.route()
+	r.close(bob)
+	if used, more := r.s.unicast(r.s.projects[rigProject], 50); used != 50 || !more {
+		t.Errorf("a turn of 50 has used %d, more %v", used, more)
+	}
+	r.run()
+	if n := r.settings.History.Pending(); n != 0 {
+		t.Errorf("%d bytes wait", n)
+	}
+}
+
+// route takes what was handed over, and delivers nothing.
+func (r *rig) route() {
+	r.s.drain(1 << 62)
+	r.s.routeAll(r.s.projects[rigProject])
 }
