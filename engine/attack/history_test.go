@@ -24,7 +24,7 @@ var pushMemory = []memory{{"history.bytes", 64 * mib}, {"limits.pending_bytes", 
 
 var histories = []attack{
 	{
-		name: "history-users", does: "pushes to 300,000 users, each with a long name, a destination and nothing to say",
+		name: "history-users", does: "pushes to 10,000 users a second, each with a long name and a destination",
 		may: pushMemory,
 		prepare: func(h *hostile) (func(context.Context), error) {
 			name := strings.Repeat("n", 200)
@@ -34,7 +34,7 @@ var histories = []attack{
 		},
 	},
 	{
-		name: "history-destinations", does: "pushes to as many long destinations as the API takes, with nothing to say",
+		name: "history-destinations", does: "pushes to 10,000 long destinations a second, with nothing to say",
 		may: pushMemory,
 		prepare: func(h *hostile) (func(context.Context), error) {
 			name := strings.Repeat("n", 900)
@@ -42,7 +42,7 @@ var histories = []attack{
 		},
 	},
 	{
-		name: "history-short", does: "pushes to as many short destinations as the API takes, with nothing to say",
+		name: "history-short", does: "pushes to 10,000 short destinations a second, with nothing to say",
 		may:   pushMemory,
 		check: resumesNew,
 		prepare: func(h *hostile) (func(context.Context), error) {
@@ -97,7 +97,7 @@ var histories = []attack{
 	},
 }
 
-// flood pushes batches as fast as the API takes them.
+// flood fills history, then pushes 10,000 a second.
 func flood(h *hostile, write func(b *bytes.Buffer, i int)) (func(context.Context), error) {
 	const batch = 2000
 	first := 0
@@ -120,7 +120,7 @@ func flood(h *hostile, write func(b *bytes.Buffer, i int)) (func(context.Context
 			return nil, err
 		}
 	}
-	return func(ctx context.Context) { h.pace(ctx, 1, 20, func(int, int) error { return next() }) }, nil
+	return func(ctx context.Context) { h.pace(ctx, 1, 5, func(int, int) error { return next() }) }, nil
 }
 
 // resumesNew: a destination that nobody knew resumes, though history has forgotten many.
