@@ -29,6 +29,7 @@ type Bus struct {
 	presence *presence
 
 	doubts  doubts
+	flushed atomic.Bool                      // nothing more is taken, and what was has had its time
 	places  atomic.Pointer[map[string]place] // by project
 	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
 	looked  atomic.Bool                      // one did not
@@ -193,10 +194,13 @@ func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 		if now := (*b.places.Load())[r.Project]; now.topic == at.topic {
 			pos.Epoch = now.epoch
 		}
-		if pos.Epoch == at.epoch && home != nil && home.number == partition && offset < from {
-			b.doubts.add(doubt{r.Project, pos, time.Now(), done})
-			b.watcher.lookNow()
-			return
+		if pos.Epoch == at.epoch && home != nil && home.number == partition {
+			if offset < from {
+				b.doubts.add(doubt{r.Project, pos, time.Now(), done})
+				b.watcher.lookNow()
+				return
+			}
+			home.took(offset)
 		}
 		done(pos, nil)
 	})
@@ -327,8 +331,40 @@ func (b *Bus) Ended() <-chan struct{} { return b.ended }
 // Err is why, after Ended.
 func (b *Bus) Err() error { return b.err }
 
-// Flush implements bus.Bus.
-func (b *Bus) Flush(ctx context.Context) { b.producer.flush(ctx) }
+// Flush implements bus.Bus. It also waits until this node has read what it was given: clients that begin anew elsewhere, with
+// no position, have it only from here.
+func (b *Bus) Flush(ctx context.Context) {
+	b.producer.flush(ctx)
+	for !b.readOwn() && ctx.Err() == nil {
+		pause(ctx, pausedTime)
+	}
+	b.flushed.Store(true)
+}
+
+// halfOf ends after half of the time that there is.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
+}
+
+// readOwn reports whether this node has read all of its own pushes.
+func (b *Bus) readOwn() bool {
+	places := b.places.Load()
+	if places == nil {
+		return true
+	}
+	for _, at := range *places {
+		for _, p := range at.parts {
+			if p.position.Load() < p.acked.Load() && !p.life.over() {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // Close implements bus.Bus: it stores the offsets before it takes its leave. What hangs in librdkafka is left to the end of
 // the process.
@@ -348,7 +384,11 @@ func (b *Bus) Close(ctx context.Context) error {
 }
 
 func (b *Bus) close(ctx context.Context) {
-	b.producer.flush(ctx)
+	if !b.flushed.Load() {
+		flushing, cancel := halfOf(ctx)
+		b.Flush(flushing)
+		cancel()
+	}
 	b.producer.close()
 	b.stopReading()
 	b.reading.Wait()

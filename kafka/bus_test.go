@@ -545,3 +545,25 @@ func TestFlushReadsOn(t *testing.T) {
 	raw(t, mc.BootstrapServers(), 0, "/topic/shop/a", "x", ck.Header{Key: "destination", Value: []byte("/topic/shop/a")})
 	until(t, "another node's push", func() bool { return s.count() == 1 })
 }
+
+// A flush is over when this node has read what it was given itself.
+func TestFlushWaitsForOwnPushes(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{full: map[string]bool{testProject: true}}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	pushN(t, b, testProject, 1)
+	until(t, "paused", func() bool { return b.reader.count(testProject).paused.Load() == 1 })
+	pushN(t, b, testProject, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	b.Flush(ctx)
+	if b.readOwn() || s.count() != 1 {
+		t.Fatalf("%d pushes were read", s.count())
+	}
+	s.set(func() { s.full = nil })
+	b.Flush(t.Context())
+	if n := s.count(); n != 2 {
+		t.Errorf("%d pushes were read", n)
+	}
+}

@@ -7,7 +7,7 @@ import (
 	"stentor/engine/fifo"
 )
 
-// partition is one that the reader reads. All but position and known belongs to the reader.
+// partition is one that the reader reads. All but position, acked and known belongs to the reader.
 type partition struct {
 	project, topic string
 	number         int32
@@ -19,6 +19,7 @@ type partition struct {
 	resumes        bool       // the reader goes on in it: nothing was lost
 	before         *partition // that it goes on with, until the reader has it
 	position       atomic.Int64
+	acked          atomic.Int64 // the offset behind the last push of this node that Kafka took
 	known          atomic.Pointer[partitionEnd]
 
 	caught  bool
@@ -50,6 +51,16 @@ func newPartition(t bus.Topic, number int32, epoch uint64, begin, end int64) *pa
 	p.position.Store(begin)
 	p.known.Store(&partitionEnd{offset: end})
 	return p
+}
+
+// took notes that Kafka has taken a push of this node. Any goroutine may call it.
+func (p *partition) took(offset int64) {
+	for {
+		old := p.acked.Load()
+		if offset < old || p.acked.CompareAndSwap(old, offset+1) {
+			return
+		}
+	}
 }
 
 func (p *partition) key() partitionKey { return partitionKey{p.topic, p.number} }
