@@ -8,6 +8,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/destination"
+	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -44,6 +45,7 @@ type feed struct {
 	since    []int     // what it had taken then at least
 	fresh    []span    // where a subscription that is not resumed begins
 	node     *simProject
+	history  *history.Log // of it, until it is removed
 
 	parts []part
 	known []bus.Position // what the client can resume from; Epoch 0: nothing
@@ -138,6 +140,7 @@ func (f *feed) enter(l *simLink) {
 	f.entered = true
 	f.since = sh.least(t)
 	f.node = sh.node.projects[t.number]
+	f.history = f.node.history
 	f.settings = sh.set[t.number]
 	f.unplaced = len(sh.intake.sure[t.number]) < f.c.w.profile.Partitions
 }
@@ -570,6 +573,9 @@ func (f *feed) resume(l *simLink) {
 // justify looks for a reason for resumed:false. positions is what the shard had applied.
 func (f *feed) justify(positions []bus.Position) {
 	t, node := f.c.topic, f.node
+	if !node.served || node.history != f.history {
+		return // the node has forgotten the project since, and what its history had
+	}
 	named := map[int]int{}
 	for _, c := range f.claims {
 		if int(c.Partition) >= len(t.parts) || c.Epoch != t.epochs[node.epoch].number {
