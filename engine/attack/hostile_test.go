@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -71,7 +72,9 @@ func playAttacker(s *stage, argument []byte) (any, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return report(h.counts), nil
+	h.mu.Lock() // readers of connections may still count
+	defer h.mu.Unlock()
+	return report(maps.Clone(h.counts)), nil
 }
 
 // expire ends all reads and writes.
