@@ -161,7 +161,7 @@ explain() {
 		source='epoll(7)' limits=1
 		;;
 	net.core.somaxconn)
-		why='queue of completed handshakes of a listening socket; the node asks for all of it when it starts, for each event loop'
+		why='queue of completed handshakes of a listening socket; the node asks for all of it when it starts, for each address'
 		below='when many clients come at once SYNs are dropped, and clients try again after 1 s, 2 s, 4 s'
 		source='listen(2); kernel: Documentation/networking/ip-sysctl.rst' limits=0
 		;;

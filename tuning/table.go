@@ -112,7 +112,7 @@ var table = []definition{
 		"epoll_ctl fails with ENOSPC, and what was just accepted is closed", "epoll(7)")),
 
 	plain(Sysctl, "net.core.somaxconn", always, AtLeast, "backlog",
-		"queue of completed handshakes of a listening socket; the node asks for all of it when it starts, for each event loop",
+		"queue of completed handshakes of a listening socket; the node asks for all of it when it starts, for each address",
 		"when many clients come at once SYNs are dropped, and clients try again after 1 s, 2 s, 4 s", "listen(2); "+ipSysctl),
 	many(plain(Sysctl, "net.ipv4.tcp_max_syn_backlog", always, AtLeast, "backlog",
 		"queue of handshakes that are not complete yet, of a listening socket",
