@@ -19,6 +19,7 @@ func (n *Node) Publish(r *bus.Record, done func(bus.Position, error)) {
 		done(bus.Position{}, bus.ErrClosed)
 	default:
 		if pos, known := n.Known(r.Project, r.ID); known {
+			r.Repeated = true
 			done(pos, nil) // a retry costs nothing of the rate
 			return
 		}

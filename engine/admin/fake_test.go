@@ -41,6 +41,7 @@ func (n *fakeNode) Publish(r *bus.Record, done func(bus.Position, error)) {
 	}
 	n.mu.Lock()
 	pos, again := n.ids[r.ID]
+	r.Repeated = again
 	if !again {
 		n.records = append(n.records, r)
 		pos = bus.Position{Epoch: 1, Offset: int64(len(n.records))}

@@ -25,6 +25,7 @@ type outcome struct {
 	User        string `json:"user,omitempty"`
 	ID          string `json:"id"`
 	Position    string `json:"position,omitempty"`
+	Repeated    bool   `json:"repeated,omitempty"`
 	Code        string `json:"code,omitempty"`
 	Detail      string `json:"detail,omitempty"`
 }
@@ -35,7 +36,9 @@ type accepted struct {
 	Status int    `json:"status,omitempty"`
 	ID     string `json:"id"`
 	// Position is the last target's when there are several.
-	Position string    `json:"position"`
+	Position string `json:"position"`
+	// Repeated: each target had a push with this id already, and nothing was published.
+	Repeated bool      `json:"repeated,omitempty"`
 	Pushes   []outcome `json:"pushes,omitempty"`
 }
 
@@ -85,15 +88,16 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, u *push, turn *turn) 
 // settle makes one answer of the results of u's records. When some were not accepted the answer is a problem, of the
 // first one's kind, with what became of each: the same request with the same id then only sends the missing ones.
 func (a *api) settle(u *push, results []result) (*accepted, *problem) {
-	ok := &accepted{ID: u.id}
+	ok := &accepted{ID: u.id, Repeated: true}
 	var first *problem
 	failed := 0
 	for i, res := range results {
 		r := u.records[i]
 		out := outcome{Destination: r.Destination, User: r.User, ID: r.ID}
 		if res.err == nil {
-			out.Position = res.pos.String()
+			out.Position, out.Repeated = res.pos.String(), r.Repeated
 			ok.Position = out.Position
+			ok.Repeated = ok.Repeated && r.Repeated
 		} else {
 			p := a.nodeProblem(res.err, u.project)
 			out.Code, out.Detail = p.Code, p.Detail

@@ -224,14 +224,21 @@ func TestTargets(t *testing.T) {
 	}
 	busy = false
 	want[1] = outcome{Destination: "/queue/x", User: "bob", ID: "n#2", Position: "1-0-3"}
+	want[0].Repeated, want[2].Repeated = true, true
 	var got accepted
 	wantJSON(t, do(h, request("POST", pushPath, body)), &got)
-	if got.ID != "n" || got.Position != "1-0-2" || !reflect.DeepEqual(got.Pushes, want) {
+	if got.ID != "n" || got.Position != "1-0-2" || got.Repeated || !reflect.DeepEqual(got.Pushes, want) {
 		t.Errorf("answered %+v", got)
 	}
 	if n := len(node.taken()); n != 3 {
 		t.Errorf("%d records", n)
 	}
+	// The same id says so when nothing at all was published, whatever the payload is.
+	wantJSON(t, do(h, request("POST", pushPath, strings.Replace(body, `"x","id"`, `"y","id"`, 1))), &got)
+	if !got.Repeated || len(node.taken()) != 3 {
+		t.Errorf("answered %+v, %d records", got, len(node.taken()))
+	}
+	got = accepted{}
 	wantJSON(t, do(h, request("POST", pushPath, `{"topics":["b","a"],"payload":1,"id":"t"}`)), &got)
 	if len(got.Pushes) != 2 || got.Pushes[0].Destination != "/topic/shop/b" || got.Pushes[0].ID != "t#1" {
 		t.Errorf("answered %+v", got)

@@ -25,6 +25,9 @@ type Record struct {
 	Time        time.Time     // when it was accepted
 	// Admitted says that the bus was asked for room before, for this record and others together: it has it.
 	Admitted bool
+	// Repeated is set by Publish, before done runs, when a push with this id was there already: nothing was published, and
+	// what this record says is not looked at.
+	Repeated bool
 }
 
 // Header is one user header of a push.

@@ -106,6 +106,7 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	}
 	if r.ID != "" {
 		if pos, known := b.sink.Known(r.Project, r.ID); known {
+			r.Repeated = true
 			return pos, nil
 		}
 	}
