@@ -118,10 +118,20 @@ func (o *Options) complete() error {
 // been closed hold theirs for a minute, and before Linux 6.3 connect(2) looks long for a free one when few are left.
 const connectionsPerSource = 8000
 
+// connectionsTogether is how many clients of one address Crowd lets connect at once. A node keeps most of its places
+// for clients that have yet to authenticate from any one address (limits.unauthenticated_per_address).
+const connectionsTogether = 100
+
 // Loopback returns 127.0.0.2 and as many addresses after it as n connections to one server port need.
-func Loopback(n int) []netip.Addr {
+func Loopback(n int) []netip.Addr { return loopback(n, connectionsPerSource) }
+
+// Crowd returns as many loopback addresses as n clients have that all connect at once, as clients of many networks do.
+func Crowd(n int) []netip.Addr { return loopback(n, connectionsTogether) }
+
+// loopback returns 127.0.0.2 and addresses after it, one for each `each` of n connections.
+func loopback(n, each int) []netip.Addr {
 	all := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 2})}
-	for len(all)*connectionsPerSource < n {
+	for len(all)*each < n {
 		all = append(all, all[len(all)-1].Next())
 	}
 	return all

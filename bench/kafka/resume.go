@@ -33,8 +33,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 		defer stay.Close()
 		away, err := b.crowd(s, b.Connections, func(o *client.Options) {
 			o.Resume, o.Opening = true, b.Connections
-			// The ports of those who left are not free for a minute.
-			o.Sources = client.Loopback(4 * b.Connections)
+			o.Sources = client.Crowd(b.Connections)
 		})
 		if err != nil {
 			return err
