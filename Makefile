@@ -23,7 +23,7 @@ fmt: ## format the code
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l cmd engine stomp bench kafka tuning)" || { gofmt -l cmd engine stomp bench kafka tuning; echo 'run make fmt'; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/vm && $(GO) vet -tags attacks ./engine/attack
+	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm && $(GO) vet -tags attacks ./engine/attack
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/... && $(GO) tool staticcheck -tags attacks ./engine/attack
 
 .PHONY: test
@@ -75,11 +75,11 @@ million-nginx: build vm-deps tuning-deps ## 70,000 connections through one nginx
 
 .PHONY: test-vm
 test-vm: vm-deps tuning-deps ## the tests that boot a virtual machine: LVS and nginx with real traffic among them
-	$(GO) test -tags vm -count 1 -timeout 30m ./bench/vm
+	$(GO) test -tags vm -count 1 -timeout 30m ./bench/machine/vm
 
 .PHONY: vm-deps
 vm-deps: # qemu, busybox, a kernel
-	@bench/vm/deps.sh
+	@bench/machine/vm/deps.sh
 
 .PHONY: bench-kafka
 bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; BENCH=--quick for two
@@ -87,8 +87,8 @@ bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; 
 
 .PHONY: bench-spring
 bench-spring: build ## the same load on a node and on a Spring Boot simple broker, about 7 minutes; BENCH='--connections 2000' and the like
-	bench/spring/deps.sh
-	mvn -q -B -f bench/spring/app/pom.xml package
+	bench/suite/spring/deps.sh
+	mvn -q -B -f bench/suite/spring/app/pom.xml package
 	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-proxies
@@ -96,7 +96,7 @@ bench-proxies: build tuning-deps ## what nginx and HAProxy before a node cost, a
 	bin/stentor-bench proxies --stentor bin/stentor $(BENCH)
 
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.
-KAFKA_TESTS ?= ./kafka/... ./bench/load
+KAFKA_TESTS ?= ./kafka/... ./bench/gen/load
 WITH_KAFKA   = $(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev -quick)
 
 .PHONY: kafka

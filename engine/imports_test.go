@@ -47,16 +47,27 @@ var only = map[string]string{
 	"github.com/confluentinc/confluent-kafka-go/v2": "kafka",
 }
 
+// tools says, for each part of the tree that only tests and measurements use, who may import it: in a package itself,
+// and in its tests beside. No package of the product imports any.
+var tools = []struct{ part, packages, tests string }{
+	{part: "engine/testkit", packages: "engine/testkit engine/e2e engine/attack bench", tests: "engine kafka cmd"},
+	{part: "bench/gen", packages: "bench cmd/stentor-bench", tests: "engine/e2e"},
+	{part: "bench/machine", packages: "bench/machine bench/suite cmd/stentor-bench", tests: "bench/gen"},
+	{part: "bench/suite", packages: "bench/suite bench/internal cmd/stentor-bench", tests: "bench/gen"},
+}
+
 const module = "stentor/"
 
 type goPackage struct {
-	ImportPath string
-	Imports    []string
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
 }
 
 func list(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd := exec.Command("go", "list", "-tags", "kafka,attacks,vm", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {
@@ -102,10 +113,33 @@ func TestImportsPointDownward(t *testing.T) {
 		}
 	}
 	for name := range seen {
-		if _, ruled := allowed[name]; !ruled && strings.HasPrefix(name, "engine/") && name != "engine/e2e" && name != "engine/attack" && name != "engine/conformance" {
+		if _, ruled := allowed[name]; !ruled && strings.HasPrefix(name, "engine/") && name != "engine/e2e" && name != "engine/attack" && name != "engine/conformance" && !within(name, "engine/testkit") {
 			t.Errorf("%s has no place in the table", name)
 		}
 	}
+}
+
+func TestToolsStayOutOfTheProduct(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		for _, tool := range tools {
+			for _, imported := range p.Imports {
+				if within(imported, module+tool.part) && !within(name, strings.Fields(tool.packages)...) {
+					t.Errorf("%s may not import %s", name, imported)
+				}
+			}
+			for _, imported := range append(p.TestImports, p.XTestImports...) {
+				if within(imported, module+tool.part) && !within(name, strings.Fields(tool.packages+" "+tool.tests)...) {
+					t.Errorf("the tests of %s may not import %s", name, imported)
+				}
+			}
+		}
+	}
+}
+
+// within reports whether a package is one of these parts of the tree, or below one.
+func within(name string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return name == part || strings.HasPrefix(name, part+"/") })
 }
 
 func restricted(imported string) (module, owner string) {

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"stentor/bench/proc"
-	"stentor/bench/server"
+	"stentor/bench/machine/server"
+	"stentor/engine/testkit/proc"
 )
 
 // Options says what to measure, and with what.

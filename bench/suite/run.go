@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"stentor/bench/proc"
-	"stentor/bench/report"
-	"stentor/bench/server"
+	"stentor/bench/machine/server"
+	"stentor/bench/suite/report"
+	"stentor/engine/testkit/proc"
 )
 
 // Run is one run of a suite.

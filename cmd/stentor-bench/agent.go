@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"stentor/bench/agent"
-	"stentor/bench/load"
-	"stentor/bench/result"
+	"stentor/bench/gen/agent"
+	"stentor/bench/gen/load"
+	"stentor/bench/gen/result"
 )
 
 // agentCommand waits for runs that a controller on another host hands out.

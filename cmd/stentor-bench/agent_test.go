@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"stentor/bench/agent"
+	"stentor/bench/gen/agent"
 )
 
 // One command, two agents, a node, and a report at the end.

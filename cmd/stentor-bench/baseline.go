@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/baseline"
+	"stentor/bench/suite/baseline"
 )
 
 const baselineName = "baseline"

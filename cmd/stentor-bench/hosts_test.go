@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"stentor/bench/result"
+	"stentor/bench/gen/result"
 )
 
 // hosts runs testdata/hosts.sh, and returns the folder with what it has found.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/kafka"
-	"stentor/bench/report"
+	"stentor/bench/suite/kafka"
+	"stentor/bench/suite/report"
 )
 
 func kafkaCommand() *cobra.Command {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/node"
-	"stentor/bench/report"
+	"stentor/bench/suite/node"
+	"stentor/bench/suite/report"
 )
 
 func nodeCommand() *cobra.Command {

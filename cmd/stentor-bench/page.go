@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/page"
-	"stentor/bench/result"
+	"stentor/bench/gen/page"
+	"stentor/bench/gen/result"
 )
 
 // reportCommand draws the results that runs have left as JSON.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stentor/bench/result"
+	"stentor/bench/gen/result"
 )
 
 // save writes the result of a run to a folder.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/proxies"
+	"stentor/bench/suite/proxies"
 )
 
 func proxiesCommand() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"stentor/bench/report"
+	"stentor/bench/suite/report"
 )
 
 // finish prints what a run has found, even when err ended it, and returns an error when a target was missed.

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"stentor/bench/expose"
-	"stentor/bench/load"
-	"stentor/bench/page"
-	"stentor/bench/result"
+	"stentor/bench/gen/load"
+	"stentor/bench/gen/metrics"
+	"stentor/bench/gen/page"
+	"stentor/bench/gen/result"
 )
 
 const runExamples = `  stentor-bench run broadcast --url ws://10.0.0.1:8080/ws --api-key-file shop.key \
@@ -101,7 +101,7 @@ func loadCommand(scenario string) *cobra.Command {
 				if len(on.agents) > 0 {
 					return notBegun{errors.New("--prometheus shows what this process does, and the agents make the load: leave one of them out")}
 				}
-				e, err := expose.Listen(prometheus)
+				e, err := metrics.Listen(prometheus)
 				if err != nil {
 					return notBegun{fmt.Errorf("--prometheus: %w", err)}
 				}

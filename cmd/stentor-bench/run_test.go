@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"stentor/bench/result"
-	"stentor/bench/server"
+	"stentor/bench/gen/result"
+	"stentor/bench/machine/server"
 )
 
 // command runs the program's command line and returns what it printed.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/spring"
+	"stentor/bench/suite/spring"
 )
 
 func springCommand() *cobra.Command {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/bench/report"
 	"stentor/bench/suite"
+	"stentor/bench/suite/report"
 )
 
 // suiteCommand adds to c what suites have in common: the flags of o, and that run is called with a way to start the bare

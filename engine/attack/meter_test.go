@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stentor/bench/proc"
+	"stentor/engine/testkit/proc"
 )
 
 // A meter measures the cores that node and attacker use.

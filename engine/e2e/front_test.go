@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"stentor/bench/certificate"
-	"stentor/bench/client"
-	"stentor/bench/measure"
+	"stentor/bench/gen/client"
+	"stentor/bench/gen/measure"
+	"stentor/engine/testkit/certificate"
 	"stentor/tuning/proxy"
 )
 

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"stentor/bench/proc"
+	"stentor/engine/testkit/proc"
 	"stentor/tuning/proxy"
 )
 

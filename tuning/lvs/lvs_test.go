@@ -1,5 +1,5 @@
 // Package lvs holds the scripts of LVS with direct routing, and their tests: director.sh without a kernel that has
-// ip_vs, against an ipvsadm that keeps a table, realserver.sh in a network namespace. bench/vm tries both with a real ip_vs.
+// ip_vs, against an ipvsadm that keeps a table, realserver.sh in a network namespace. bench/machine/vm tries both with a real ip_vs.
 package lvs
 
 import (

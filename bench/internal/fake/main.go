@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 
-	"stentor/bench/baseline"
+	"stentor/bench/suite/baseline"
 )
 
 // Main is the TestMain of a package that starts processes: called with the arguments of a server's binary, or of the bare

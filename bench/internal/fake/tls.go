@@ -3,7 +3,7 @@ package fake
 import (
 	"crypto/tls"
 
-	"stentor/bench/certificate"
+	"stentor/engine/testkit/certificate"
 )
 
 // ListenTLS is Listen for wss://, with a certificate of its own for 127.0.0.1, which it also returns in PEM form.

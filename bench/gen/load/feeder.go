@@ -1,0 +1,147 @@
+package load
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"stentor/bench/gen/pace"
+	"stentor/bench/gen/push"
+)
+
+// feeder pushes messages at a rate: message i to the stream that pick says, due when it is due whatever happens. With
+// several generators each of them numbers all messages, some time before they are due, and pushes its own.
+type feeder struct {
+	*run
+	start time.Time
+	rate  pace.Rate
+	pick  func(i int) int
+	ahead time.Duration
+	wake  chan struct{} // limit or held has changed; one place
+
+	mu       sync.Mutex
+	numbered int
+	limit    int // how many messages there are
+	held     bool
+}
+
+const endless = 1 << 62
+
+func (r *run) newFeeder(rate float64, limit int, pick func(i int) int) *feeder {
+	return &feeder{run: r, start: time.Now(), rate: pace.Rate(rate), pick: pick, ahead: r.part.ahead(), limit: limit, wake: make(chan struct{}, 1)}
+}
+
+// feed pushes at a rate for d.
+func (r *run) feed(ctx context.Context, rate float64, d time.Duration, pick func(i int) int) error {
+	if rate == 0 {
+		return pace.Wait(ctx, d)
+	}
+	f := r.newFeeder(rate, pace.Rate(rate).Count(d), pick)
+	if err := f.drive(ctx); err != nil {
+		return err
+	}
+	return pace.Wait(ctx, time.Until(f.start.Add(d)))
+}
+
+// waiting is a numbered message and when it is due.
+type waiting struct {
+	message push.Message
+	due     time.Duration
+}
+
+// drive pushes until the limit, and returns when the last of its own messages is with the pusher.
+func (f *feeder) drive(ctx context.Context) error {
+	var queue []waiting
+	for {
+		next, more, err := f.number(&queue)
+		if err != nil {
+			return err
+		}
+		if len(queue) > 0 && (!more || queue[0].due <= next) {
+			next = queue[0].due
+		} else if !more {
+			if f.done() {
+				return nil
+			}
+			next = time.Hour // until it is woken
+		}
+		if err := f.wait(ctx, next); err != nil {
+			return err
+		}
+		for len(queue) > 0 && queue[0].due <= time.Since(f.start) {
+			if err := f.pusher.Push(ctx, queue[0].message); err != nil {
+				return err
+			}
+			queue = queue[1:]
+		}
+	}
+}
+
+// number numbers the next message, if it is time, and returns when it is for the one after it. more is false when there
+// is none for now.
+func (f *feeder) number(queue *[]waiting) (next time.Duration, more bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.held || f.numbered >= f.limit {
+		return 0, false, nil
+	}
+	due := f.rate.At(f.numbered)
+	if due-f.ahead > time.Since(f.start) {
+		return due - f.ahead, true, nil
+	}
+	m, mine, err := f.numberOne(f.pick(f.numbered), f.start.Add(due))
+	if err != nil {
+		return 0, false, err
+	}
+	if mine {
+		*queue = append(*queue, waiting{m, due})
+	}
+	f.numbered++
+	return f.rate.At(f.numbered) - f.ahead, f.numbered < f.limit, nil
+}
+
+func (f *feeder) done() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.held && f.numbered >= f.limit
+}
+
+// wait waits until at, counted from the start, or until it is woken.
+func (f *feeder) wait(ctx context.Context, at time.Duration) error {
+	d := time.Until(f.start.Add(at))
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-f.wake:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// end makes drive return after a message that all generators agree on: the last that one of them has numbered.
+func (f *feeder) end(ctx context.Context) error {
+	f.mu.Lock()
+	f.held = true
+	n := f.numbered
+	f.mu.Unlock()
+	last, err := f.part.Group.Meet(ctx, "last message", int64(n))
+	f.mu.Lock()
+	f.held, f.limit = false, int(last)
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+	return err
+}
+
+// numberOne numbers the next message of a stream. mine says whether this generator has to push it.
+func (r *run) numberOne(stream int, due time.Time) (m push.Message, mine bool, err error) {
+	m, err = r.streams.next(stream, due)
+	return m, r.part.owns(stream), err
+}

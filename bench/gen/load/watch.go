@@ -1,0 +1,121 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"stentor/bench/gen/metrics"
+	"stentor/bench/gen/result"
+)
+
+// watchTimeout bounds one look at a server's metrics. Under load it may take long.
+const watchTimeout = 5 * time.Second
+
+// watcher looks at the servers' metrics. One goroutine at a time uses it.
+type watcher struct {
+	client *http.Client
+	urls   []string
+	cpu    []usage // of each
+}
+
+// usage adds up what a process uses of its CPU from when it is first looked at, over its restarts.
+type usage struct {
+	seen       bool
+	last, used float64 // seconds
+}
+
+// add takes what the process's counter says now.
+func (u *usage) add(now float64) {
+	switch {
+	case !u.seen:
+	case now < u.last: // another process
+		u.used += now
+	default:
+		u.used += now - u.last
+	}
+	u.seen, u.last = true, now
+}
+
+func newWatcher(urls []string) *watcher {
+	if slices.Equal(urls, []string{"none"}) {
+		urls = nil
+	}
+	return &watcher{client: &http.Client{Timeout: watchTimeout}, urls: urls, cpu: make([]usage, len(urls))}
+}
+
+// look adds up all servers, nil when one does not answer.
+func (w *watcher) look(ctx context.Context) *result.Server {
+	if len(w.urls) == 0 {
+		return nil
+	}
+	sum := &result.Server{}
+	for i, url := range w.urls {
+		one, err := look(ctx, w.client, url)
+		if err != nil {
+			return nil
+		}
+		w.cpu[i].add(one.CPUSeconds)
+		sum.Connections += one.Connections
+		sum.RSS += one.RSS
+		sum.CPUSeconds += w.cpu[i].used
+	}
+	return sum
+}
+
+// before looks at the servers as they are before the run.
+func (s *stock) before(ctx context.Context, w *watcher) {
+	sum := w.look(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server, s.first = sum, sum
+}
+
+// watch looks at the servers' metrics every second until ctx ends.
+func (s *stock) watch(ctx context.Context, w *watcher) {
+	if len(w.urls) == 0 {
+		return
+	}
+	defer w.client.CloseIdleConnections()
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		sum := w.look(ctx)
+		s.mu.Lock()
+		s.server = sum
+		s.mu.Unlock()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look reads the metrics of one server. Those of the process have the names that every Prometheus client library gives
+// them. Its CPU is that of the process's whole life.
+func look(ctx context.Context, c *http.Client, url string) (r result.Server, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return r, err
+	}
+	answer, err := c.Do(request)
+	if err != nil {
+		return r, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return r, fmt.Errorf("%s: %s", url, answer.Status)
+	}
+	all, err := metrics.Read(answer.Body)
+	if err != nil {
+		return r, err
+	}
+	connections, _ := all.Sum("stentor_connections") // another server has none
+	rss, _ := all.Sum("process_resident_memory_bytes")
+	r.Connections, r.RSS = int64(connections), int64(rss)
+	r.CPUSeconds, _ = all.Sum("process_cpu_seconds_total")
+	return r, nil
+}

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"stentor/bench/gen/pace"
+	"stentor/bench/internal/fake"
+)
+
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestServerThatDoesNotStart(t *testing.T) {
+	_, _, err := Start(bounded(t), "/bin/false", t.TempDir(), Config{Credentials: NewCredentials()})
+	if err == nil || !strings.Contains(err.Error(), "the server ended (exit status 1)") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	client, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred := NewCredentials()
+	cred.APIKey = `odd "key": #1`
+	c, err := fake.ReadConfig((&Config{Credentials: cred}).text(client, client))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Projects[Project]
+	if c.Listen.Client[0] != client.String() || c.Listen.API != client.String() || p.APIKeys[0] != cred.APIKey ||
+		p.Keys[0].Secret != cred.Secret || p.Keys[0].KID != keyID || len(cred.Secret) < 32 || !p.Anonymous {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestToken(t *testing.T) {
+	cred := NewCredentials()
+	seen := map[string]bool{}
+	for n := range 3 {
+		headers, err := cred.Token(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := jwt.RegisteredClaims{}
+		token, err := jwt.ParseWithClaims(string(headers[1].Value), &claims, func(*jwt.Token) (any, error) { return []byte(cred.Secret), nil })
+		if err != nil || token.Method != jwt.SigningMethodHS256 || token.Header["kid"] != keyID || claims.ExpiresAt == nil {
+			t.Errorf("token %s: %v", headers[1].Value, err)
+		}
+		seen[claims.Subject] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("users %v", seen)
+	}
+}
+
+// What an answer holds up must go out late, but numbered and stamped as it was due.
+func TestPaced(t *testing.T) {
+	var posts []int
+	s := newAPI(t, func(w http.ResponseWriter, body []byte) {
+		if len(posts) == 0 {
+			time.Sleep(50 * time.Millisecond)
+		}
+		var all []json.RawMessage
+		if body[0] != '[' {
+			posts = append(posts, 1)
+			return
+		}
+		if err := json.Unmarshal(body, &all); err != nil {
+			t.Error(err)
+		}
+		posts = append(posts, len(all))
+		fmt.Fprint(w, "["+strings.TrimSuffix(strings.Repeat(`{"status":200},`, len(all)), ",")+"]")
+	})
+	p := Publisher{Server: s, Size: 200}
+	n, err := p.Paced(bounded(t), pace.Rate(200), 200*time.Millisecond)
+	if err != nil || n != 40 || p.Seq != 40 {
+		t.Fatalf("%d pushes, number %d, %v", n, p.Seq, err)
+	}
+	sum := 0
+	for _, n := range posts {
+		sum += n
+	}
+	if sum != 40 || posts[1] < 5 {
+		t.Errorf("posts %v", posts)
+	}
+}
+
+func TestRefusedPushes(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter, []byte){
+		"503":            func(w http.ResponseWriter, _ []byte) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"one of a batch": func(w http.ResponseWriter, _ []byte) { fmt.Fprint(w, `[{"status":200},{"status":503}]`) },
+		"short":          func(w http.ResponseWriter, _ []byte) { fmt.Fprint(w, `[{"status":200}]`) },
+		"no JSON":        func(w http.ResponseWriter, _ []byte) { fmt.Fprint(w, `what?`) },
+	} {
+		p := Publisher{Server: newAPI(t, answer)}
+		if err := p.Post(bounded(t), time.Now(), time.Now()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestGauge(t *testing.T) {
+	const text = `# HELP h is
+# TYPE h gauge
+h{project="a} b"} 1.5e3
+h{project="c"} 500 1700000000
+h_total 7
+other 9
+`
+	if v, err := gauge([]byte(text), "h"); v != 2000 || err != nil {
+		t.Errorf("%d, %v", v, err)
+	}
+	if v, err := gauge([]byte("h 12"), "h"); v != 12 || err != nil {
+		t.Errorf("%d, %v", v, err)
+	}
+	for _, bad := range []string{"", "h_total 1\n", "h x\n"} {
+		if _, err := gauge([]byte(bad), "h"); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+func TestServerEnv(t *testing.T) {
+	got := serverEnv([]string{"PATH=/bin", "GOGC=50", "STENTOR_LIMITS_CONNECTIONS=1", "GOMEMLIMIT=1GiB", "HOME=/"})
+	if strings.Join(got, " ") != "PATH=/bin HOME=/" {
+		t.Errorf("%v", got)
+	}
+}

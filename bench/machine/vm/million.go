@@ -1,0 +1,137 @@
+package vm
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+//go:embed million.sh
+var millionScript string
+
+// Million is the proof that one server process holds a million clients, in a machine.
+type Million struct {
+	Machine     // without files, job and memory, which are chosen here
+	Connections int
+	// Heartbeat is what the clients offer and want. An emulated machine takes a tenth of a millisecond for each.
+	Heartbeat time.Duration
+	// Stentor and Bench are the two programs, Tuning the folder with the tuning scripts; without it only the
+	// descriptors are raised.
+	Stentor, Bench, Tuning string
+	BenchFlags             []string // more for `stentor-bench million`
+	// Via puts nginx before the server, with a configuration that `stentor proxy-config` writes.
+	Via   Via
+	Nginx string // the program, unless Via is Direct
+	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few of them few connections need what many do.
+	LocalPorts string
+}
+
+// Via is how clients reach the server.
+type Via string
+
+// The ways. With one pair of addresses between nginx and the server there were some 55,000 connections at most, and
+// 25,000 at speed: these three go past that.
+const (
+	Direct  Via = ""
+	Unix    Via = "unix"    // a Unix socket
+	Ports   Via = "ports"   // several ports of the server
+	Sources Via = "sources" // several addresses of nginx
+)
+
+// Memory that the machine is given: what the kernel, the file system in memory and both programs take in any case,
+// and what a connection takes at both its ends, with room for what is on its way in a broadcast.
+const (
+	baseMemory          = 1 << 30
+	memoryPerConnection = 17 << 10
+	// With nginx between them there are two sockets more, with buffers in a broadcast, and 18 KiB of nginx's.
+	memoryPerProxied = 42 << 10
+)
+
+// Run boots the machine, runs the proof, and returns what it showed; nil when it came to no result.
+func (m *Million) Run(ctx context.Context) (*Proof, error) {
+	each := int64(memoryPerConnection)
+	switch m.Via {
+	case Direct:
+	case Unix, Ports, Sources:
+		each = memoryPerProxied
+		m.Files = append(m.Files, File{Host: m.Nginx, Guest: "/bin/nginx"})
+	default:
+		return nil, fmt.Errorf("found the way %q, allowed: %s, %s, %s", m.Via, Unix, Ports, Sources)
+	}
+	m.Memory = baseMemory + int64(m.Connections)*each
+	m.Job = millionScript
+	ip, err := exec.LookPath("ip") // busybox has one that knows less
+	if err != nil {
+		return nil, fmt.Errorf("%w: run bench/machine/vm/deps.sh", err)
+	}
+	m.Files = append(m.Files, File{Host: m.Stentor, Guest: "/bin/stentor"}, File{Host: m.Bench, Guest: "/bin/stentor-bench"}, File{Host: ip, Guest: "/bin/ip"})
+	if m.Tuning != "" {
+		for _, pattern := range []string{"*.sh", "*.awk"} {
+			files, err := filepath.Glob(filepath.Join(m.Tuning, pattern))
+			if err != nil {
+				return nil, err
+			}
+			if len(files) == 0 {
+				return nil, fmt.Errorf("no %s in %s", pattern, m.Tuning)
+			}
+			for _, file := range files {
+				m.Files = append(m.Files, File{Host: file, Guest: "/root/tuning/" + filepath.Base(file)})
+			}
+		}
+	}
+	m.Env = map[string]string{
+		"CONNECTIONS": fmt.Sprint(m.Connections),
+		"HEARTBEAT":   m.Heartbeat.String(),
+		"SECRET":      rand.Text() + rand.Text(),
+		"API_KEY":     rand.Text(),
+		"VIA":         string(m.Via),
+		"LOCAL_PORTS": m.LocalPorts,
+		"BENCH_FLAGS": strings.Join(m.BenchFlags, " "),
+	}
+	status, ran := m.Machine.Run(ctx)
+	if ran == nil && status != 0 {
+		ran = fmt.Errorf("the run in the machine ended with status %d: see %s", status, filepath.Join(m.Out, "console.log"))
+	}
+	proof, err := ReadProof(m.Out, m.Connections)
+	if err != nil {
+		return nil, errors.Join(ran, err)
+	}
+	return proof, ran
+}
+
+// loadResult is what is read of the load generator's report (package result).
+type loadResult struct {
+	Phases []struct {
+		Name             string
+		Seconds          float64
+		Opened           int64
+		Delivered        int64
+		HeartbeatsMissed int64 `json:"heartbeats_missed"`
+		Failures         map[string]int64
+		Order            struct{ Lost, Repeated, Reordered, Corrupted, Misrouted int64 }
+	}
+	Verdict struct {
+		Good     bool
+		Problems []string
+	}
+}
+
+func readLoadResult(file string) (*loadResult, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the load generator's report: %w", err)
+	}
+	var r loadResult
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &r, nil
+}

@@ -1,0 +1,108 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stentor/bench/gen/client"
+	"stentor/bench/gen/measure"
+	"stentor/bench/gen/pace"
+	"stentor/bench/machine/server"
+	"stentor/bench/suite/report"
+)
+
+// memoryTarget is what a connection may take of the server's RSS, in bytes.
+const memoryTarget = 1024
+
+// memory takes the server's RSS at a small and at a large number of connections, in a fresh process each, and divides
+// the difference by the difference in connections. Every connection is a user of its own (JWT) with heart-beats and
+// two subscriptions, a shared topic and its own queue. It is taken when they are connected, and again after work: a
+// broadcast, a tenth of the connections dropped and opened anew, and a minute of pushes to all at 100 a second.
+// What the server holds as history is taken off.
+func (b *bench) memory(ctx context.Context) ([]report.Result, error) {
+	small, large := b.smallPoint(), b.largePoint()
+	var points [2]memoryPoint
+	for i, n := range []int{small, large} {
+		o := func(o *client.Options) { o.Headers, o.Heartbeat = b.Credentials.Token, 10*time.Second }
+		err := b.withRig(ctx, o, func(ctx context.Context, r *rig) (err error) {
+			points[i], err = b.memoryPoint(ctx, r, n)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	each := func(name string, small, large memorySample) report.Result {
+		const mib = 1 << 20
+		per := float64(large.own()-small.own()) / float64(b.Connections)
+		return report.New("memory", name, "bytes", []float64{per},
+			report.With(fmt.Sprintf("RSS at %d", b.smallPoint()), "MiB", float64(small.rss)/mib),
+			report.With(fmt.Sprintf("RSS at %d", b.largePoint()), "MiB", float64(large.rss)/mib),
+			report.With(fmt.Sprintf("history at %d", b.smallPoint()), "MiB", float64(small.history)/mib),
+			report.With(fmt.Sprintf("history at %d", b.largePoint()), "MiB", float64(large.history)/mib),
+		).Most(memoryTarget)
+	}
+	return []report.Result{
+		each("server's RSS per connection, connected", points[0].connected, points[1].connected),
+		each("server's RSS per connection, after work", points[0].worked, points[1].worked),
+	}, nil
+}
+
+type memoryPoint struct{ connected, worked memorySample }
+
+type memorySample struct{ rss, history int64 }
+
+// own is what is there for connections.
+func (m memorySample) own() int64 { return m.rss - m.history }
+
+func (b *bench) memoryPoint(ctx context.Context, r *rig, n int) (p memoryPoint, err error) {
+	b.Progress.Step(live(r.clients), "memory: %d connections", n)
+	if err := r.open(ctx, client.Reading, n); err != nil {
+		return p, err
+	}
+	if p.connected, err = b.memorySample(ctx, r); err != nil {
+		return p, err
+	}
+	b.Progress.Step(live(r.clients), "memory: %d connections, broadcast and churn", n)
+	if err := r.rounds(ctx, 1); err != nil {
+		return p, err
+	}
+	if err := r.clients.Drop(client.Reading, n/churn); err != nil {
+		return p, err
+	}
+	if err := r.open(ctx, client.Reading, n/churn); err != nil {
+		return p, err
+	}
+	b.Progress.Step(live(r.clients), "memory: %d connections, %d pushes a second for %v", n, workRate, b.plan.work)
+	pushed, err := r.back.Paced(ctx, workRate, b.plan.work)
+	if err != nil {
+		return p, err
+	}
+	if err := r.expect(ctx, pushed); err != nil {
+		return p, err
+	}
+	p.worked, err = b.memorySample(ctx, r)
+	return p, err
+}
+
+// memorySample waits until the server is at rest and takes the median of a few readings.
+func (b *bench) memorySample(ctx context.Context, r *rig) (m memorySample, err error) {
+	if err := pace.Wait(ctx, b.plan.settle); err != nil {
+		return m, err
+	}
+	var readings []float64
+	for range 5 {
+		rss, err := r.server.RSS()
+		if err != nil {
+			return m, err
+		}
+		readings = append(readings, float64(rss))
+		if err := pace.Wait(ctx, 200*time.Millisecond); err != nil {
+			return m, err
+		}
+	}
+	m.rss = int64(measure.Median(readings))
+	m.history, err = r.server.Metric(ctx, server.HistoryBytes)
+	return m, err
+}
