@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"stentor/engine/bus"
+	"stentor/kafka/internal/librdkafka"
 )
 
 // reader reads every partition of every project. Its goroutine (run) owns all that is not guarded.
@@ -28,7 +29,7 @@ type reader struct {
 	ends ends
 
 	consumer *ck.Consumer
-	intake   *intake                         // of consumer
+	batch    *librdkafka.Batch               // of consumer
 	assign   func([]ck.TopicPartition) error // IncrementalAssign of consumer
 	again    backOff                         // of what it refused
 	decoder  Decoder
@@ -88,22 +89,22 @@ func (r *reader) open() error {
 	if err != nil {
 		return err
 	}
-	in, err := newIntake(consumer)
+	batch, err := librdkafka.New(consumer)
 	if err != nil {
 		closeConsumer(consumer)
 		return err
 	}
-	r.consumer, r.intake, r.assign = consumer, in, consumer.IncrementalAssign
+	r.consumer, r.batch, r.assign = consumer, batch, consumer.IncrementalAssign
 	return nil
 }
 
 // close ends the consumer. run has returned, or is the caller.
 func (r *reader) close() {
-	if r.intake == nil {
+	if r.batch == nil {
 		return // it was closed, and could not be made anew
 	}
-	r.intake.close()
-	r.intake = nil
+	r.batch.Close()
+	r.batch = nil
 	closeConsumer(r.consumer)
 }
 
@@ -164,12 +165,12 @@ func (r *reader) run(ctx context.Context) {
 // take handles what the consumer has: the shards get all of it at once, since one wake of a loop costs as much as some
 // records.
 func (r *reader) take(ctx context.Context, wait time.Duration) {
-	n := r.intake.take(wait)
+	n := r.batch.Take(wait)
 	for i := range n {
-		r.message(r.intake.at(i))
+		r.message(r.batch.At(i))
 	}
-	other := r.intake.other()
-	r.intake.release()
+	other := r.batch.Other()
+	r.batch.Release()
 	if n > 0 {
 		r.sink.Flush()
 	}
@@ -299,12 +300,12 @@ func (r *reader) caughtUp(p *partition) {
 }
 
 // message hands one record on.
-func (r *reader) message(m *fetched) {
-	p := r.parts[partitionKey{m.topic, m.partition}]
-	if p == nil || p.unread || m.offset < p.position.Load() || p.life.over() {
+func (r *reader) message(m *librdkafka.Record) {
+	p := r.parts[partitionKey{m.Topic, m.Partition}]
+	if p == nil || p.unread || m.Offset < p.position.Load() || p.life.over() {
 		return // of a partition that the reader has left meanwhile, or is to leave
 	}
-	if m.failed {
+	if m.Failed {
 		r.lost.Store(true)
 		r.ask()
 		return
@@ -312,8 +313,8 @@ func (r *reader) message(m *fetched) {
 	r.allowed(p.topic)
 	c := r.count(p.project)
 	c.records.Add(1)
-	p.passed(m.offset+1, r.deliver(p, c, m))
-	if m.offset+1 >= p.end {
+	p.passed(m.Offset+1, r.deliver(p, c, m))
+	if m.Offset+1 >= p.end {
 		r.caughtUp(p)
 	}
 	if !r.paused[p.project] && r.sink.Full(p.project) {
@@ -322,11 +323,11 @@ func (r *reader) message(m *fetched) {
 }
 
 // deliver decodes a record and gives it to the sink. What cannot be read is counted and skipped, whatever it is.
-func (r *reader) deliver(p *partition, c *counts, m *fetched) (taken bus.Taken) {
+func (r *reader) deliver(p *partition, c *counts, m *librdkafka.Record) (taken bus.Taken) {
 	skip := func(err any) {
 		c.poison.Add(1)
 		r.poisonLog.Do(func() {
-			r.log.Warn("a record cannot be delivered and is skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", m.offset, "error", err)
+			r.log.Warn("a record cannot be delivered and is skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", m.Offset, "error", err)
 		})
 	}
 	defer func() {
@@ -335,7 +336,7 @@ func (r *reader) deliver(p *partition, c *counts, m *fetched) (taken bus.Taken) 
 			taken = nil
 		}
 	}()
-	push, left, err := r.decoder.Decode(p.project, &m.Record)
+	push, left, err := r.decoder.Decode(p.project, &Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time})
 	if err != nil {
 		skip(err)
 		return nil
@@ -343,7 +344,7 @@ func (r *reader) deliver(p *partition, c *counts, m *fetched) (taken bus.Taken) 
 	c.headers.Add(uint64(left.Invalid))
 	c.reserved.Add(uint64(left.Reserved))
 	r.look(p, c, push, m.Key)
-	return r.sink.Deliver(p.at(m.offset), push)
+	return r.sink.Deliver(p.at(m.Offset), push)
 }
 
 // maxPlaces bounds how many destinations of a project the reader remembers the partition of.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"stentor/engine/bus"
+	"stentor/kafka/internal/librdkafka"
 )
 
 const (
@@ -303,7 +304,7 @@ func TestTrouble(t *testing.T) {
 		r := &reader{ask: func() { asked = true }, parts: map[partitionKey]*partition{}}
 		p := newPartition(both[0], 0, 7, 5, 10)
 		r.parts[p.key()] = p
-		r.message(&fetched{topic: p.topic, partition: p.number, offset: 5, failed: true})
+		r.message(&librdkafka.Record{Topic: p.topic, Partition: p.number, Offset: 5, Failed: true})
 		if !asked || !r.takeLost() || p.position.Load() != 5 {
 			t.Errorf("asked %t, goes on at %d", asked, p.position.Load())
 		}
@@ -369,9 +370,9 @@ func TestPoisonIsToldSeldom(t *testing.T) {
 			r := &reader{decoder: Decoder{Own: own}, log: slog.New(slog.NewTextHandler(&log, nil)), poisonLog: rate.Sometimes{First: 5, Interval: time.Hour}}
 			p := newPartition(both[0], 0, 7, 0, 0)
 			for i := range 1000 {
-				m := &fetched{Record: Record{Value: []byte("x")}, topic: p.topic, partition: p.number, offset: int64(i)}
+				m := &librdkafka.Record{Value: []byte("x"), Topic: p.topic, Partition: p.number, Offset: int64(i)}
 				if c.destination != "" {
-					m.Headers = []Header{{headerDestination, []byte(c.destination)}}
+					m.Headers = []Header{{Name: headerDestination, Value: []byte(c.destination)}}
 				}
 				if taken := r.deliver(p, r.count(testProject), m); taken != nil {
 					t.Fatal("it was delivered")

@@ -10,15 +10,13 @@ import (
 	"unicode/utf8"
 
 	"stentor/engine/bus"
+	"stentor/kafka/internal/librdkafka"
 )
 
 // Header is one header of a record in Kafka.
-type Header struct {
-	Name  string
-	Value []byte
-}
+type Header = librdkafka.Header
 
-// Record is a push as it lies in Kafka. What the intake gives is lent.
+// Record is a push as it lies in Kafka. What the reader gives is lent.
 type Record struct {
 	Key     []byte
 	Value   []byte
@@ -55,7 +53,7 @@ func Encode(r *bus.Record) Record {
 	out := Record{Key: []byte(Key(r)), Value: r.Body, Time: r.Time, Headers: make([]Header, 0, 6+len(r.Headers))}
 	add := func(name, value string) {
 		if value != "" {
-			out.Headers = append(out.Headers, Header{name, []byte(value)})
+			out.Headers = append(out.Headers, Header{Name: name, Value: []byte(value)})
 		}
 	}
 	add(headerDestination, r.Destination)
@@ -67,7 +65,7 @@ func Encode(r *bus.Record) Record {
 		add(headerTTL, strconv.FormatInt(max(1, r.TTL.Milliseconds()), 10))
 	}
 	for _, h := range r.Headers {
-		out.Headers = append(out.Headers, Header{plainName(h.Name), []byte(h.Value)})
+		out.Headers = append(out.Headers, Header{Name: plainName(h.Name), Value: []byte(h.Value)})
 	}
 	return out
 }

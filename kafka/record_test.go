@@ -54,7 +54,7 @@ func TestKey(t *testing.T) {
 
 func headers(pairs ...string) (all []Header) {
 	for i := 0; i < len(pairs); i += 2 {
-		all = append(all, Header{pairs[i], []byte(pairs[i+1])})
+		all = append(all, Header{Name: pairs[i], Value: []byte(pairs[i+1])})
 	}
 	return all
 }
@@ -120,7 +120,7 @@ func TestPassOn(t *testing.T) {
 	}
 	var many []Header
 	for i := range maxHeaders + 10 {
-		many = append(many, Header{strings.Repeat("x", i+1), nil})
+		many = append(many, Header{Name: strings.Repeat("x", i+1)})
 	}
 	if got, left := decoder().passOn(many); len(got) != maxHeaders || left != (Lost{Invalid: 10}) {
 		t.Errorf("%d headers, left out %+v", len(got), left)

@@ -1,9 +1,8 @@
-package kafka
+package librdkafka
 
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -11,21 +10,51 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// openIntake is a reader that has opened its intake, of partition 0 of testTopic from its beginning.
-func openIntake(t *testing.T, broker string) *reader {
+const (
+	testTopic = "records"
+	waitTime  = 30 * time.Second
+	pollTime  = 100 * time.Millisecond
+)
+
+// mock is a broker with testTopic.
+func mock(t *testing.T, partitions int) string {
 	t.Helper()
-	logs := make(chan ck.LogEvent, 1000)
-	o := Options{Node: "n", Properties: map[string]string{"bootstrap.servers": broker}, Log: slog.New(slog.DiscardHandler)}
-	r, err := newReader(&o, logs)
+	c, err := ck.NewMockCluster(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.close)
-	topic := testTopic
-	if err := r.consumer.IncrementalAssign([]ck.TopicPartition{{Topic: &topic, Partition: 0, Offset: 0}}); err != nil {
+	t.Cleanup(c.Close)
+	if err := c.CreateTopic(testTopic, partitions, 1); err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return c.BootstrapServers()
+}
+
+// open is a consumer of partition 0 of testTopic from its beginning, with its Batch.
+func open(t *testing.T, broker string) (*ck.Consumer, *Batch) {
+	t.Helper()
+	consumer, err := ck.NewConsumer(&ck.ConfigMap{
+		"bootstrap.servers": broker, "group.id": "g", "enable.auto.commit": false, "enable.partition.eof": true, "auto.offset.reset": "error",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { consumer.Close() })
+	b, err := New(consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	assign(t, consumer, 0, 0)
+	return consumer, b
+}
+
+func assign(t *testing.T, consumer *ck.Consumer, partition int32, from ck.Offset) {
+	t.Helper()
+	topic := testTopic
+	if err := consumer.IncrementalAssign([]ck.TopicPartition{{Topic: &topic, Partition: partition, Offset: from}}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fill produces to partition 0 of testTopic, in order.
@@ -48,8 +77,8 @@ func fill(t *testing.T, broker string, all []ck.Message) {
 	}
 }
 
-func TestIntake(t *testing.T) {
-	broker := mock(t, 1).BootstrapServers()
+func TestBatch(t *testing.T) {
+	broker := mock(t, 1)
 	at := time.UnixMilli(1_700_000_000_123)
 	kinds := []ck.Message{
 		{Value: []byte("plain"), Key: []byte("key"), Headers: []ck.Header{{Key: "destination", Value: []byte("a")}, {Key: "x", Value: []byte{0, 255}}}},
@@ -64,29 +93,29 @@ func TestIntake(t *testing.T) {
 		all = append(all, m)
 	}
 	fill(t, broker, all)
-	in := openIntake(t, broker).intake
+	_, b := open(t, broker)
 	next, largest := 0, 0
 	for end := time.Now().Add(waitTime); next < len(all) && time.Now().Before(end); {
-		n := in.take(pollTime)
+		n := b.Take(pollTime)
 		largest = max(largest, n)
 		for i := range n {
-			got, want := in.at(i), &all[next]
-			if got.topic != testTopic || got.partition != 0 || got.offset != int64(next) || got.failed {
-				t.Fatalf("record %d lies at %s/%d/%d, failed: %t", next, got.topic, got.partition, got.offset, got.failed)
+			got, want := b.At(i), &all[next]
+			if got.Topic != testTopic || got.Partition != 0 || got.Offset != int64(next) || got.Failed {
+				t.Fatalf("record %d lies at %s/%d/%d, failed: %t", next, got.Topic, got.Partition, got.Offset, got.Failed)
 			}
 			if !bytes.Equal(got.Key, want.Key) || !bytes.Equal(got.Value, want.Value) || !got.Time.Equal(want.Timestamp) || show(got.Headers) != show(produced(want.Headers)) {
-				t.Fatalf("record %d: %q %q %v %s", next, got.Key, short(string(got.Value)), got.Time, show(got.Headers))
+				t.Fatalf("record %d: %q %q %v %s", next, got.Key, got.Value, got.Time, show(got.Headers))
 			}
 			next++
 		}
 		if allocs := testing.AllocsPerRun(10, func() {
 			for i := range n {
-				in.at(i)
+				b.At(i)
 			}
 		}); allocs > 0 {
 			t.Fatalf("%v allocations for %d records", allocs, n)
 		}
-		in.release()
+		b.Release()
 	}
 	if next != len(all) {
 		t.Fatalf("%d of %d records came", next, len(all))
@@ -112,56 +141,28 @@ func show(list []Header) string {
 }
 
 // What comes behind records is told after them, and Kafka's errors are told.
-func TestIntakeOther(t *testing.T) {
-	broker := mock(t, 2).BootstrapServers()
+func TestOther(t *testing.T) {
+	broker := mock(t, 2)
 	fill(t, broker, make([]ck.Message, 3))
-	r := openIntake(t, broker)
-	in, records := r.intake, 0
+	consumer, b := open(t, broker)
+	records := 0
 	next := func() (other any) {
 		t.Helper()
 		for end := time.Now().Add(waitTime); other == nil; {
 			if time.Now().After(end) {
 				t.Fatal("nothing more came")
 			}
-			records += in.take(pollTime)
-			other = in.other()
-			in.release()
+			records += b.Take(pollTime)
+			other = b.Other()
+			b.Release()
 		}
 		return other
 	}
 	if e, ok := next().(ck.PartitionEOF); !ok || *e.Topic != testTopic || e.Partition != 0 || e.Offset != 3 || records != 3 {
 		t.Errorf("%+v after %d records", e, records)
 	}
-	topic := testTopic
-	if err := r.consumer.IncrementalAssign([]ck.TopicPartition{{Topic: &topic, Partition: 1, Offset: 1000}}); err != nil {
-		t.Fatal(err)
-	}
+	assign(t, consumer, 1, 1000)
 	if e, ok := next().(ck.Error); !ok || e.Code() != ck.ErrAutoOffsetReset || e.IsFatal() || e.Error() == "" {
 		t.Errorf("%#v", e)
-	}
-}
-
-// A record costs no memory until it is in the history.
-func TestDecodeAllocates(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		headers []Header
-		most    float64
-	}{
-		{"topic", headers("destination", "/topic/shop/a", "content-type", "text/plain"), 0},
-		{"headers", headers("destination", "/topic/shop/a", "color", "red"), 1},
-		{"user", headers("destination", "/queue/orders", "user", "ann"), 1},
-		{"all", headers("destination", "/queue/orders", "user", "ann", "push-id", "17", "ttl-ms", "1000"), 2},
-	} {
-		d := decoder()
-		in := Record{Value: []byte("hello"), Headers: c.headers}
-		allocs := testing.AllocsPerRun(100, func() {
-			if _, _, err := d.Decode("shop", &in); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if allocs > c.most {
-			t.Errorf("%s: %v allocations", c.name, allocs)
-		}
 	}
 }
