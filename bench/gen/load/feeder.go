@@ -14,7 +14,7 @@ import (
 type feeder struct {
 	*run
 	start time.Time
-	rate  pace.Rate
+	rate  schedule
 	pick  func(i int) int
 	ahead time.Duration
 	wake  chan struct{} // limit or held has changed; one place
@@ -27,8 +27,11 @@ type feeder struct {
 
 const endless = 1 << 62
 
-func (r *run) newFeeder(rate float64, limit int, pick func(i int) int) *feeder {
-	return &feeder{run: r, start: time.Now(), rate: pace.Rate(rate), pick: pick, ahead: r.part.ahead(), limit: limit, wake: make(chan struct{}, 1)}
+// schedule says when message i is due, counted from the start.
+type schedule interface{ At(i int) time.Duration }
+
+func (r *run) newFeeder(rate schedule, limit int, pick func(i int) int) *feeder {
+	return &feeder{run: r, start: time.Now(), rate: rate, pick: pick, ahead: r.part.ahead(), limit: limit, wake: make(chan struct{}, 1)}
 }
 
 // feed pushes at a rate for d.
@@ -36,7 +39,7 @@ func (r *run) feed(ctx context.Context, rate float64, d time.Duration, pick func
 	if rate == 0 {
 		return pace.Wait(ctx, d)
 	}
-	f := r.newFeeder(rate, pace.Rate(rate).Count(d), pick)
+	f := r.newFeeder(pace.Rate(rate), pace.Rate(rate).Count(d), pick)
 	if err := f.drive(ctx); err != nil {
 		return err
 	}

@@ -81,6 +81,10 @@ func (r *reader) entry(v *ast.MappingValueNode) {
 	if flag.Changed { // the command line has the last word
 		return
 	}
+	if _, staged := flag.Value.(stagesFlag); staged {
+		r.stages(v.Value, key)
+		return
+	}
 	parts, err := values(v.Value)
 	if err != nil {
 		r.problem(v.Value, key, err.Error())
@@ -100,6 +104,35 @@ func (r *reader) entry(v *ast.MappingValueNode) {
 		if err := r.flags.Set(name, part); err != nil {
 			r.problem(v.Value, key, cause(err))
 			return
+		}
+	}
+}
+
+// stages reads a list of mappings, each a stage.
+func (r *reader) stages(n ast.Node, key string) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		r.problem(n, key, "found a "+strings.ToLower(n.Type().String())+", allowed: a list of stages, each with "+stageAllowed)
+		return
+	}
+	for i, one := range list.Values {
+		key := fmt.Sprintf("%s[%d]", key, i)
+		var entries []*ast.MappingValueNode
+		switch one := one.(type) {
+		case *ast.MappingNode:
+			entries = one.Values
+		case *ast.MappingValueNode:
+			entries = []*ast.MappingValueNode{one}
+		default:
+			r.problem(one, key, "found "+one.Type().String()+", allowed: a mapping with "+stageAllowed)
+			continue
+		}
+		var words []string
+		for _, e := range entries {
+			words = append(words, strings.Join(strings.Fields(text(e.Key)+"="+text(e.Value)), "_"))
+		}
+		if err := r.flags.Set("stages", strings.Join(words, " ")); err != nil {
+			r.problem(one, key, cause(err))
 		}
 	}
 }

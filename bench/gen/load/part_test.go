@@ -205,7 +205,7 @@ func TestFeedersEndTogether(t *testing.T) {
 		streams[i] = x
 		r := &run{Spec: s, part: Part{Index: i, Count: n, Group: group}, streams: x, pusher: push.New(sent, 4, 1)}
 		t.Cleanup(r.pusher.Close)
-		f := r.newFeeder(500, endless, r.toAll())
+		f := r.newFeeder(pace.Rate(500), endless, r.toAll())
 		f.start = f.start.Add(time.Duration(i) * 100 * time.Millisecond) // their clocks do not agree
 		parts.Go(func() {
 			ctx := bounded(t)

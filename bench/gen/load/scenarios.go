@@ -36,6 +36,8 @@ func (r *run) scenario(ctx context.Context) error {
 			}
 			return together(ctx, r.pushToAll, users, r.churnAll)
 		}}, step{"back", r.back}, step{"settle", r.settle})
+	case "stages":
+		return r.stages(ctx)
 	case "million":
 		return r.million(ctx)
 	}
@@ -109,7 +111,7 @@ func (r *run) reconnect(ctx context.Context) error {
 	if r.Rate == 0 || !r.streams.topic {
 		limit = 0
 	}
-	f := r.newFeeder(r.Rate, limit, r.toAll())
+	f := r.newFeeder(pace.Rate(r.Rate), limit, r.toAll())
 	go func() { feeding <- f.drive(pushes) }()
 	third := func(ctx context.Context) error { return pace.Wait(ctx, r.Duration/3) }
 	err := r.phases(ctx,

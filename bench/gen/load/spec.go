@@ -72,6 +72,7 @@ type Spec struct {
 	Kicks         int
 	Metrics       []string
 	Thresholds    []string
+	Stages        []Stage
 	Seed          uint64
 
 	// What Key and CA would name, when the Spec comes from another host.
@@ -90,6 +91,7 @@ var Scenarios = []struct{ Name, Does string }{
 	{"reconnect", "opens all, drops --drop-share of them while --rate messages a second are pushed, lets them come back"},
 	{"slow", "as broadcast, while --slow-share of the connections read slowly or never"},
 	{"soak", "all at once for --duration: --rate to all, --user-rate to users, --churn-rate coming and going"},
+	{"stages", "opens, drops and pushes as --stages say, each changing evenly from the one before"},
 	{"million", "opens all, holds them; --broadcasts messages to all, --sample to users, --kicks users kicked, --drop-share dropped and back"},
 }
 
@@ -172,6 +174,8 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	integer(f, &s.Sample, "sample", 1000, 0, 1_000_000, "users who get a message of their own, in million")
 	integer(f, &s.Kicks, "kicks", 100, 0, 100_000, "users whose sessions are closed through the API, in million")
 
+	f.Var(stagesFlag{&s.Stages}, "stages", "a stage of the scenario stages, once for each: 'duration=5m connections=100000 pushes_per_second=2000'; what it leaves out stays as it was (in YAML: a list of mappings)")
+
 	f.StringSliceVar(&s.Metrics, "metrics", nil, "where the servers' Prometheus metrics are (default: --api and /metrics; none: nowhere)")
 	f.StringSliceVar(&s.Thresholds, "threshold", nil, "what the run must keep to, as in p99<50ms, or it is not good (exit status 1): p50 p90 p99 p999 max of the latency; lost repeated reordered wrong errors opened pushed delivered open-rate delivery-rate; <, <=, >, >=")
 	f.Uint64Var(&s.Seed, "seed", 1, "chooses who gets what")
@@ -210,6 +214,9 @@ func (s *Spec) check() error {
 	}
 	if s.Protocol == "websocket" {
 		s.Receipts, s.Resume, s.Heartbeat = false, false, 0
+	}
+	if err := s.checkStages(); err != nil {
+		return err
 	}
 	if len(s.Projects) == 0 {
 		return fmt.Errorf("name a project with --project")
