@@ -1,12 +1,11 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit"
 )
 
 // binary is the program under test.
@@ -15,24 +14,14 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "stentor-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "stentor")
-	args := []string{"build", "-o", binary}
+	var flags []string
 	if race {
-		args = append(args, "-race")
+		flags = []string{"-race"}
 	}
-	build := exec.Command("go", append(args, "stentor/cmd/stentor")...)
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "the program under test cannot be built:", err)
-		return 1
-	}
-	return m.Run()
+	return testkit.WithNode(func(path string) int {
+		binary = path
+		return m.Run()
+	}, flags...)
 }
 
 // patience is how long a test waits for something that has to happen.

@@ -3,12 +3,11 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit"
 )
 
 // binary is the program under test.
@@ -17,20 +16,10 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "stentor-kafka-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "stentor")
-	build := exec.Command("go", "build", "-o", binary, "stentor/cmd/stentor")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "the program under test cannot be built:", err)
-		return 1
-	}
-	return m.Run()
+	return testkit.WithNode(func(path string) int {
+		binary = path
+		return m.Run()
+	})
 }
 
 // patience is how long a test waits for something that has to happen.
