@@ -130,11 +130,11 @@ func TestReload(t *testing.T) {
 	ann.subscribe("a", "/topic/shop/all")
 	reload := func(config, message string) {
 		t.Helper()
-		n := s.journal.count()
+		n := s.journal.Count()
 		s.configure(config)
 		s.signal(syscall.SIGHUP)
 		if _, ok := s.journal.waitAfter(n, message, s.ended); !ok {
-			t.Fatalf("no %q:\n%s", message, s.journal.text())
+			t.Fatalf("no %q:\n%s", message, s.journal.Text())
 		}
 	}
 	more := shop + `

@@ -1,21 +1,20 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit"
 )
 
 // shop is the configuration of most tests: a project that takes clients with and without a token.
@@ -91,7 +90,7 @@ func start(t testing.TB, o setup) *server {
 		t.Fatal(err)
 	}
 	go func() {
-		s.journal.read(out)
+		s.journal.Read(out)
 		s.result = s.cmd.Wait()
 		close(s.ended)
 	}()
@@ -117,7 +116,7 @@ func (s *server) addresses(dev bool) {
 		}
 	}
 	if !ok {
-		s.t.Fatalf("the server does not serve:\n%s", s.journal.text())
+		s.t.Fatalf("the server does not serve:\n%s", s.journal.Text())
 	}
 	s.Client = strings.TrimSuffix(strings.TrimPrefix(clients, "ws://"), "/ws")
 	s.API = strings.TrimSuffix(api, "/")
@@ -178,15 +177,15 @@ func (s *server) waitEnd() {
 	select {
 	case <-s.ended:
 	case <-time.After(2 * patience):
-		s.t.Errorf("the server does not end:\n%s", s.journal.text())
+		s.t.Errorf("the server does not end:\n%s", s.journal.Text())
 		_ = s.cmd.Process.Kill()
 		<-s.ended
 	}
 	if s.result != nil {
-		s.t.Errorf("the server ended with %v:\n%s", s.result, s.journal.text())
+		s.t.Errorf("the server ended with %v:\n%s", s.result, s.journal.Text())
 	}
 	for _, bad := range []string{"DATA RACE", "panic"} {
-		if text := s.journal.text(); strings.Contains(text, bad) {
+		if text := s.journal.Text(); strings.Contains(text, bad) {
 			s.t.Errorf("the server logged a %s:\n%s", bad, text)
 		}
 	}
@@ -225,36 +224,7 @@ func freePort(t testing.TB) string {
 }
 
 // A journal keeps what a server logs.
-type journal struct {
-	mu    sync.Mutex
-	lines []string
-	grown chan struct{} // closed with each line, and replaced
-}
-
-func (j *journal) read(from io.Reader) {
-	in := bufio.NewReader(from)
-	for {
-		line, err := in.ReadString('\n')
-		if line != "" {
-			j.mu.Lock()
-			j.lines = append(j.lines, strings.TrimRight(line, "\n"))
-			if j.grown != nil {
-				close(j.grown)
-				j.grown = nil
-			}
-			j.mu.Unlock()
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (j *journal) text() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Join(j.lines, "\n")
-}
+type journal struct{ testkit.Journal }
 
 // wait returns the first line with this message, which may have been logged before. It gives up when the server has
 // ended.
@@ -279,14 +249,8 @@ func (j *journal) waitAfter(n int, message string, ended <-chan struct{}) (found
 func (j *journal) find(n int, ended <-chan struct{}, fits func(string) bool) (line string, ok bool) {
 	late := time.After(patience)
 	for over := false; ; {
-		j.mu.Lock()
-		lines := j.lines[n:]
-		n = len(j.lines)
-		if j.grown == nil {
-			j.grown = make(chan struct{})
-		}
-		grown := j.grown
-		j.mu.Unlock()
+		lines, grown := j.After(n)
+		n += len(lines)
 		for _, line := range lines {
 			if fits(line) {
 				return line, true
@@ -303,10 +267,4 @@ func (j *journal) find(n int, ended <-chan struct{}, fits func(string) bool) (li
 			over = true
 		}
 	}
-}
-
-func (j *journal) count() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.lines)
 }

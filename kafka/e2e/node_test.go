@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit"
 )
 
 const project = "shop"
@@ -76,7 +78,7 @@ func (c *cluster) add(settings ...string) *node {
 	c.t.Cleanup(func() {
 		n.end(syscall.SIGKILL)
 		if c.t.Failed() {
-			c.t.Logf("node %d:\n%s", i, n.journal.tail(40))
+			c.t.Logf("node %d:\n%s", i, n.journal.Tail(40))
 		}
 	})
 	n.start()
@@ -167,7 +169,7 @@ func (n *node) start() {
 		t.Fatal(err)
 	}
 	started, ended := make(chan error), make(chan struct{})
-	from := n.journal.count()
+	from := n.journal.Count()
 	go func() {
 		runtime.LockOSThread() // Pdeathsig comes when the thread that started the process ends
 		err := cmd.Start()
@@ -175,7 +177,7 @@ func (n *node) start() {
 		if err != nil {
 			return
 		}
-		n.journal.read(out)
+		n.journal.Read(out)
 		_ = cmd.Wait() // state has more
 		n.mu.Lock()
 		n.last = cmd.ProcessState
@@ -189,7 +191,7 @@ func (n *node) start() {
 	n.process, n.ended = cmd.Process, ended
 	n.mu.Unlock()
 	var line map[string]string
-	eventually(t, func() string { return "a node does not serve:\n" + n.journal.tail(20) }, func() bool {
+	eventually(t, func() string { return "a node does not serve:\n" + n.journal.Tail(20) }, func() bool {
 		line = n.journal.find(from, "serving")
 		select {
 		case <-ended:
@@ -199,7 +201,7 @@ func (n *node) start() {
 		}
 	})
 	if line == nil {
-		t.Fatalf("a node ended at its start:\n%s", n.journal.tail(20))
+		t.Fatalf("a node ended at its start:\n%s", n.journal.Tail(20))
 	}
 	n.mu.Lock()
 	n.client, n.api = line["clients"], strings.TrimSuffix(line["api"], "/")
@@ -225,7 +227,7 @@ func (n *node) end(sig syscall.Signal) {
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		n.cluster.t.Errorf("a node does not end:\n%s", n.journal.tail(20))
+		n.cluster.t.Errorf("a node does not end:\n%s", n.journal.Tail(20))
 		_ = process.Kill()
 		<-ended
 	}
@@ -275,43 +277,12 @@ func (n *node) waitReady() {
 }
 
 // journal keeps what a node logs.
-type journal struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (j *journal) read(from io.Reader) {
-	in := bufio.NewReader(from)
-	for {
-		line, err := in.ReadString('\n')
-		if line != "" {
-			j.mu.Lock()
-			j.lines = append(j.lines, strings.TrimRight(line, "\n"))
-			j.mu.Unlock()
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (j *journal) count() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.lines)
-}
-
-func (j *journal) tail(n int) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Join(j.lines[max(0, len(j.lines)-n):], "\n")
-}
+type journal struct{ testkit.Journal }
 
 // find is the first line behind the first from with this message, nil when there is none.
 func (j *journal) find(from int, message string) map[string]string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, text := range j.lines[from:] {
+	lines, _ := j.After(from)
+	for _, text := range lines {
 		var line map[string]any
 		if json.Unmarshal([]byte(text), &line) != nil || line["msg"] != message {
 			continue

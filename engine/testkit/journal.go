@@ -1,0 +1,66 @@
+package testkit
+
+import (
+	"bufio"
+	"io"
+	"strings"
+	"sync"
+)
+
+// A Journal keeps what a node logs. Any goroutine may ask it while one reads.
+type Journal struct {
+	mu    sync.Mutex
+	lines []string
+	grown chan struct{} // closed with the next line, nil while nobody waits
+}
+
+// Read takes all lines until from ends.
+func (j *Journal) Read(from io.Reader) {
+	in := bufio.NewReader(from)
+	for {
+		line, err := in.ReadString('\n')
+		if line != "" {
+			j.add(strings.TrimRight(line, "\n"))
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (j *Journal) add(line string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, line)
+	if j.grown != nil {
+		close(j.grown)
+		j.grown = nil
+	}
+}
+
+// After returns the lines behind the first n, and a channel that is closed when there are more.
+func (j *Journal) After(n int) (lines []string, grown <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.grown == nil {
+		j.grown = make(chan struct{})
+	}
+	return j.lines[n:len(j.lines):len(j.lines)], j.grown
+}
+
+// Count is how many lines there are.
+func (j *Journal) Count() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.lines)
+}
+
+// Tail is the last n lines.
+func (j *Journal) Tail(n int) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines[max(0, len(j.lines)-n):], "\n")
+}
+
+// Text is all lines.
+func (j *Journal) Text() string { return j.Tail(j.Count()) }
