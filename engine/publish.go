@@ -18,9 +18,10 @@ func (n *Node) Publish(r *bus.Record, done func(bus.Position, error)) {
 	case n.draining.Load():
 		done(bus.Position{}, bus.ErrClosed)
 	default:
-		if pos, known := n.Known(r.Project, r.ID); known {
+		// A retry costs nothing of the rate and never reaches the bus. Of two at the same time, Deliver drops one.
+		if pos, known := p.history.Known(r.ID); known {
 			r.Repeated = true
-			done(pos, nil) // a retry costs nothing of the rate
+			done(pos, nil)
 			return
 		}
 		if !p.pushes.Load().Allow() {
@@ -45,15 +46,6 @@ func (n *Node) Admit(name string, size int) error {
 	return nil
 }
 
-// Known implements bus.Local.
-func (n *Node) Known(name, id string) (bus.Position, bool) {
-	p := n.project(name)
-	if p == nil || id == "" {
-		return bus.Position{}, false
-	}
-	return p.history.Known(id)
-}
-
 // Begin implements bus.Sink. Shards hear of it in order with the pushes.
 func (n *Node) Begin(name string, pos bus.Position) {
 	p := n.project(name)
@@ -65,10 +57,10 @@ func (n *Node) Begin(name string, pos bus.Position) {
 }
 
 // Deliver implements bus.Sink: encode once, keep, hand to every shard.
-func (n *Node) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
+func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken bus.Taken) {
 	p := n.project(r.Project)
 	if p == nil {
-		return nil
+		return pos, nil
 	}
 	now := n.now()
 	var expires int64
@@ -76,25 +68,23 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
 		age := max(0, time.Since(r.Time)) // clocks differ: what comes from the future is new
 		if age >= ttl {
 			p.expired.Add(1)
-			return nil
+			return pos, nil
 		}
 		expires = now + int64(ttl-age)
 	}
 	e := history.NewEntry(pos, r, now, expires)
-	if r.ID != "" {
-		if _, again := p.history.Known(r.ID); !again {
-			e.Report = p.reports.begin(r.ID, pos)
-		}
-	}
-	if !p.history.Append(e, len(n.loops)) {
+	report := newReport(r.ID, pos)
+	e.Report = report.shared()
+	if first, taken := p.history.Append(e, len(n.loops)); !taken {
 		p.repeated.Add(1)
-		return nil
+		return first, nil
 	}
+	p.reports.add(r.ID, report)
 	p.accepted.Add(1)
 	for _, l := range n.loops {
 		l.shard.Hand(r.Project, e)
 	}
-	return e
+	return pos, e
 }
 
 // Flush implements bus.Sink.

@@ -36,7 +36,7 @@ func TestAgeOfPushes(t *testing.T) {
 			n, stop := startNodeWith(t, nil, func(o *Options) { o.Limits.PushAge = c.maxAge })
 			defer stop()
 			before := n.now()
-			taken := n.Deliver(bus.Position{Epoch: 1}, &bus.Record{Project: "shop", Destination: "/topic/shop/a", TTL: c.ttl, Time: time.Now().Add(-c.age)})
+			_, taken := n.Deliver(bus.Position{Epoch: 1}, &bus.Record{Project: "shop", Destination: "/topic/shop/a", TTL: c.ttl, Time: time.Now().Add(-c.age)})
 			n.Flush()
 			if expired := n.project("shop").expired.Load() == 1; expired != c.expired || (taken == nil) != c.expired {
 				t.Fatalf("expired: %t, taken: %v", expired, taken)
@@ -62,14 +62,18 @@ func TestReportsAreBounded(t *testing.T) {
 	const more = 10
 	for i := range maxReports + more {
 		id := fmt.Sprint(i)
-		if r.begin(id, bus.Position{Offset: int64(i)}) == nil {
+		one := newReport(id, bus.Position{Offset: int64(i)})
+		if one.shared() == nil {
 			t.Fatal("no report")
 		}
-		r.begin(id, bus.Position{Offset: int64(i)}) // the same id takes no more room
+		r.add(id, one)
+		r.add(id, one) // the same id takes no more room
 	}
-	if r.begin("", bus.Position{}) != nil {
+	none := newReport("", bus.Position{})
+	if none.shared() != nil {
 		t.Error("a push without id has a report")
 	}
+	r.add("", none)
 	if len(r.byID) != maxReports || r.order.Len() != maxReports {
 		t.Errorf("%d reports, %d places", len(r.byID), r.order.Len())
 	}

@@ -24,12 +24,27 @@ type report struct {
 	history.Report
 }
 
-// begin makes the report of a push, in place of the oldest when there are too many. A push without id has none.
-func (r *reports) begin(id string, pos bus.Position) *history.Report {
+// newReport makes the report of a push. A push without id has none: it is nil.
+func newReport(id string, pos bus.Position) *report {
 	if id == "" {
 		return nil
 	}
-	one := &report{position: pos}
+	return &report{position: pos}
+}
+
+// shared is the part that the shards write.
+func (r *report) shared() *history.Report {
+	if r == nil {
+		return nil
+	}
+	return &r.Report
+}
+
+// add keeps the report of the push with this id, in place of the oldest when there are too many.
+func (r *reports) add(id string, one *report) {
+	if one == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byID == nil {
@@ -42,7 +57,6 @@ func (r *reports) begin(id string, pos bus.Position) *history.Report {
 	if r.order.Len() > maxReports {
 		delete(r.byID, r.order.Pop())
 	}
-	return &one.Report
 }
 
 func (r *reports) find(id string) *report {

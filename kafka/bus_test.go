@@ -47,7 +47,7 @@ func (s *sink) Begin(_ string, pos bus.Position) {
 	s.begins = append(s.begins, pos)
 }
 
-func (s *sink) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
+func (s *sink) Deliver(pos bus.Position, r *bus.Record) (bus.Position, bus.Taken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.records, s.at = append(s.records, kept(r)), append(s.at, pos)
@@ -55,7 +55,7 @@ func (s *sink) Deliver(pos bus.Position, r *bus.Record) bus.Taken {
 	if s.hold {
 		s.held = append(s.held, t)
 	}
-	return t
+	return pos, t
 }
 
 // kept is a copy of a record that is valid only while it is delivered.

@@ -211,11 +211,11 @@ func (delivered) Advance(string, bus.Position) {}
 func (delivered) Full(string) bool             { return false }
 func (delivered) Flush()                       {}
 
-func (d delivered) Deliver(_ bus.Position, r *bus.Record) bus.Taken {
+func (d delivered) Deliver(pos bus.Position, r *bus.Record) (bus.Position, bus.Taken) {
 	c := *r
 	c.Body, c.Headers = bytes.Clone(r.Body), slices.Clone(r.Headers)
 	d <- &c
-	return taken{}
+	return pos, taken{}
 }
 
 type taken struct{}

@@ -344,7 +344,8 @@ func (r *reader) deliver(p *partition, c *counts, m *librdkafka.Record) (taken b
 	c.headers.Add(uint64(left.Invalid))
 	c.reserved.Add(uint64(left.Reserved))
 	r.look(p, c, push, m.Key)
-	return r.sink.Deliver(p.at(m.Offset), push)
+	_, taken = r.sink.Deliver(p.at(m.Offset), push)
+	return taken
 }
 
 // maxPlaces bounds how many destinations of a project the reader remembers the partition of.

@@ -107,11 +107,12 @@ type Sink interface {
 	// the partition's first record, again at a gap, and with a new epoch when the partition is another than it was:
 	// then everything of the epoch before is forgotten.
 	Begin(project string, pos Position)
-	// Deliver hands on the record at pos. The answer says when the node's shards have taken it; it is nil when
-	// there is nothing to wait for, since the record was dropped: its id is in the history, its time is over. The
+	// Deliver hands on the record at pos. It answers with the position of the push: pos, or that of an earlier push with
+	// the same id, which history still has; then r was dropped. taken says when the node's shards have taken it; it is nil
+	// when there is nothing to wait for, since the record was dropped: its id is known, its time is over. The
 	// shards need not look at it before Flush, which may be for many records at once. r, its Headers and its Body are
 	// valid until Deliver returns; strings may be kept.
-	Deliver(pos Position, r *Record) Taken
+	Deliver(pos Position, r *Record) (at Position, taken Taken)
 	// Flush has the shards look at what was delivered.
 	Flush()
 	// Advance says that the partition has nothing for the node up to pos that was not delivered.

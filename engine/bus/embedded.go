@@ -11,8 +11,6 @@ type Local interface {
 	Sink
 	// Admit answers nil when the project can take another record, ErrUnknownProject, or ErrBusy.
 	Admit(project string, size int) error
-	// Known answers with the position of the push with this id, while history has it.
-	Known(project, id string) (Position, bool)
 }
 
 // Embedded is the bus of a single node: an order and nothing else. What it carries lives in the node's history, and
@@ -104,17 +102,12 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	if !t.served {
 		return Position{}, ErrUnknownProject
 	}
-	if r.ID != "" {
-		if pos, known := b.sink.Known(r.Project, r.ID); known {
-			r.Repeated = true
-			return pos, nil
-		}
-	}
 	pos := Position{Epoch: b.epoch, Offset: t.next}
 	t.next++
-	b.sink.Deliver(pos, r)
+	at, _ := b.sink.Deliver(pos, r)
+	r.Repeated = at != pos
 	b.sink.Flush()
-	return pos, nil
+	return at, nil
 }
 
 // Flush refuses every later Publish and returns when those under way have been delivered, which takes no time that ctx

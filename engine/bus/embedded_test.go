@@ -45,13 +45,6 @@ func (l *local) Admit(project string, size int) error {
 	return nil
 }
 
-func (l *local) Known(project, id string) (Position, bool) {
-	if pos, ok := l.projects[project].known.Load(id); ok {
-		return pos.(Position), true
-	}
-	return Position{}, false
-}
-
 func (l *local) Begin(project string, pos Position) { l.begins[project] = pos }
 func (l *local) Advance(string, Position)           {}
 func (l *local) Full(string) bool                   { return false }
@@ -68,7 +61,7 @@ func embedded(l *local, epoch uint64) *Embedded {
 	return b
 }
 
-func (l *local) Deliver(pos Position, r *Record) Taken {
+func (l *local) Deliver(pos Position, r *Record) (Position, Taken) {
 	p := l.projects[r.Project]
 	if !p.busy.CompareAndSwap(false, true) {
 		panic("two records of a project at a time")
@@ -77,12 +70,14 @@ func (l *local) Deliver(pos Position, r *Record) Taken {
 	if l.deliver != nil {
 		l.deliver(r)
 	}
+	if r.ID != "" {
+		if first, again := p.known.LoadOrStore(r.ID, pos); again {
+			return first.(Position), nil
+		}
+	}
 	p.seen = append(p.seen, string(r.Body))
 	p.all = append(p.all, pos)
-	if r.ID != "" {
-		p.known.Store(r.ID, pos)
-	}
-	return nil
+	return pos, nil
 }
 
 // publish has b take r, whose answer it returns.

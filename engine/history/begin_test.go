@@ -42,7 +42,7 @@ func TestAppendTakesEachOnce(t *testing.T) {
 			l.Begin(at(1, 0, 5))
 			continue
 		}
-		if got := l.Append(push(c.pos, c.id), 1); got != c.want {
+		if _, got := l.Append(push(c.pos, c.id), 1); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
 	}
@@ -82,7 +82,7 @@ func TestBeginAgain(t *testing.T) {
 	t.Run("back", func(t *testing.T) {
 		l := fill()
 		l.Begin(at(1, 0, 5))
-		if !l.Append(push(at(1, 0, 5), ""), 0) {
+		if _, taken := l.Append(push(at(1, 0, 5), ""), 0); !taken {
 			t.Error("the first push after the step back was refused")
 		}
 		check(t, l, at(1, 0, 4), 0, false)

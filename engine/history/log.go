@@ -96,20 +96,22 @@ func (l *Log) evictAll() {
 	}
 }
 
-// Append adds e, which shards shards will each be Done with, and evicts what no longer fits. It takes e over, unless
-// it reports false: e is of a partition that has not begun, or not above what came of it, or its id is here already.
-func (l *Log) Append(e *Entry, shards int) bool {
+// Append adds e, which shards shards will each be Done with, and evicts what no longer fits. It is the one place that
+// decides whether a push is new, by its position and by its id. It takes e over and answers with its position, unless it
+// reports false: the id is here already, and first is the position of that push; or e is of a partition that has not begun,
+// or not above what came of it, and first is e's own.
+func (l *Log) Append(e *Entry, shards int) (first bus.Position, taken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pos := e.Position
 	p := l.partitions[pos.Partition]
 	if p == nil || p.begin.Epoch != pos.Epoch || pos.Offset <= p.newest {
-		return false
+		return pos, false
 	}
 	p.newest = pos.Offset
 	if e.ID != "" {
-		if _, known := l.ids[e.ID]; known {
-			return false
+		if known := l.ids[e.ID]; known != nil {
+			return known.Position, false
 		}
 		l.ids[e.ID] = e
 	}
@@ -131,7 +133,7 @@ func (l *Log) Append(e *Entry, shards int) bool {
 	for l.bytes.Load() > l.bounds.Bytes && l.ring.Len() > 1 {
 		l.evictFirst()
 	}
-	return true
+	return pos, true
 }
 
 // EvictOlder evicts what is older than the window. now is the node's clock in ns.

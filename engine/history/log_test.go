@@ -36,7 +36,7 @@ func place(partition int32, offset int64) bus.Position { return at(epoch, partit
 func (k *book) add(partition int32, r bus.Record) *Entry {
 	e := NewEntry(place(partition, k.next[partition]), &r, int64(len(k.all))*int64(time.Second), 0)
 	k.next[partition]++
-	if !k.Append(e, 1) {
+	if _, taken := k.Append(e, 1); !taken {
 		k.t.Fatalf("%v was not taken", e.Position)
 	}
 	k.all = append(k.all, e)
@@ -141,7 +141,7 @@ func TestKnown(t *testing.T) {
 		t.Errorf("x is at %v, %v", pos, ok)
 	}
 	again := NewEntry(place(0, 1), &bus.Record{Destination: "/topic/a", ID: "x"}, 0, 0)
-	if k.Append(again, 1) || k.Log.Pending() != int64(k.all[0].size) {
+	if first, taken := k.Append(again, 1); taken || first != place(0, 0) || k.Log.Pending() != int64(k.all[0].size) {
 		t.Error("the same id is taken twice")
 	}
 	k.EvictOlder(int64(time.Minute))

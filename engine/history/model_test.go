@@ -66,7 +66,7 @@ func (k *library) publish() {
 	partition := int32(k.rng.IntN(len(k.next)))
 	e := NewEntry(at(k.epoch, partition, k.next[partition]), &r, int64(k.Log.next)*int64(time.Second), 0)
 	k.next[partition] += 1 + k.rng.Int64N(2)*k.rng.Int64N(3) // some are another's, or markers
-	if !k.Append(e, 0) {
+	if _, taken := k.Append(e, 0); !taken {
 		k.t.Fatalf("%v was not taken", e.Position)
 	}
 	k.life = append(k.life, e)

@@ -20,7 +20,8 @@ func TestUnreadIsBounded(t *testing.T) {
 	for n := range 20_000 {
 		e := NewEntry(place(0, k.next[0]), &ann, 0, 0)
 		e.Report = &Report{}
-		if k.next[0]++; !k.Append(e, 0) {
+		k.next[0]++
+		if _, taken := k.Append(e, 0); !taken {
 			t.Fatal("not taken")
 		}
 		if n == 5000 && (!first.Evicted() || k.Skip(&cursor, nil) != 1) {

@@ -40,7 +40,7 @@ func (a *shards) push(rec bus.Record, size int, ttl time.Duration) *history.Repo
 	e := history.NewEntry(bus.Position{Epoch: 1, Offset: int64(len(a.pushes))}, &rec, r.now, expires)
 	e.Report = &history.Report{}
 	a.pushes = append(a.pushes, e)
-	if !a.history.Append(e, len(a.rigs)) {
+	if _, taken := a.history.Append(e, len(a.rigs)); !taken {
 		r.t.Fatal("history does not take the push")
 	}
 	for _, r := range a.rigs {

@@ -185,7 +185,7 @@ func (r *rig) entry(rec bus.Record, size int) *history.Entry {
 	rec.Project, rec.Body = rigProject, make([]byte, size)
 	e := history.NewEntry(bus.Position{Epoch: 1, Offset: r.offset}, &rec, r.now, 0)
 	r.offset++
-	if !r.settings.History.Append(e, 1) {
+	if _, taken := r.settings.History.Append(e, 1); !taken {
 		r.t.Fatal("history does not take the push")
 	}
 	return e

@@ -590,8 +590,10 @@ func (w *world) readAgain(o *op) bool {
 	for ; at < p.read[part]; at++ {
 		x := p.topic.parts[part][at]
 		expired := x.expires != 0 && w.now >= x.expires // it is not looked at
-		if !expired && p.history.Append(history.NewEntry(x.pos, x.record, w.now, x.expires), len(n.shards)) {
-			w.failf("node %d: history takes %v again", n.index, x.pos)
+		if !expired {
+			if _, taken := p.history.Append(history.NewEntry(x.pos, x.record, w.now, x.expires), len(n.shards)); taken {
+				w.failf("node %d: history takes %v again", n.index, x.pos)
+			}
 		}
 		if w.chance(3) {
 			n.applied(p, x.pos)

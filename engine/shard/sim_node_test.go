@@ -358,7 +358,7 @@ func (n *simNode) read(p *simProject, part int) {
 	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
 	e.Report = &history.Report{}
 	p.keep(part, e, x.record, n.w.now)
-	if !p.history.Append(e, len(n.shards)) {
+	if _, taken := p.history.Append(e, len(n.shards)); !taken {
 		n.w.failf("node %d: history does not take %v", n.index, x.pos)
 		return
 	}
