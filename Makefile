@@ -59,7 +59,7 @@ bench: ## Go benchmarks of the delivery path
 	$(GO) test -run '^$$' -bench . -benchmem ./stomp ./engine/ws ./engine/session ./engine/shard
 
 .PHONY: bench-node
-bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what the README shows
+bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what docs/benchmarks.md shows
 	bin/stentor-bench node --stentor bin/stentor
 
 CONNECTIONS ?= 1000000

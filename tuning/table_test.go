@@ -97,7 +97,7 @@ func TestFit(t *testing.T) {
 			}
 		}
 	}
-	// What the node measured (README.md, "Measured") fits into the formula, and a million with both ends into 18.5 GiB.
+	// What the node measured (docs/benchmarks.md, "Measured") fits into the formula, and a million with both ends into 18.5 GiB.
 	million := Want{1000000, true}
 	if processKiB*1024 < 957 || million.Need() > 37<<19 || (Want{Connections: 1000000}).Need() > 10<<20 {
 		t.Errorf("%d KiB for a million", million.Need())
