@@ -31,7 +31,7 @@ const bytesText = (n) => (n < 1024 ? `${n} B` : n < 1 << 20 ? `${rate.format(n /
 let connection = "idle";
 let countdown = 0;
 
-const client = new Client({ state: showState, message: arrived, subscribed: showSubscriptions });
+const client = new Client({ state: showState, message: arrived, subscribed: showSubscriptions, refused: showRefused });
 
 function showState(state, detail = {}) {
   connection = state;
@@ -117,6 +117,7 @@ function subscribe(destination) {
       return;
     }
   }
+  $("refused").hidden = true;
   const s = client.subscribe(destination);
   s.colour = colour++ % COLOURS;
   counts.set(s, 0);
@@ -140,6 +141,14 @@ function showSubscriptions() {
   });
   $("subscriptions").replaceChildren(...items);
   showRows();
+}
+
+// showRefused says which subscription the server forbade, and why, until the next one is asked for.
+function showRefused(s, why) {
+  counts.delete(s);
+  $("refused").replaceChildren(make("strong", {}, `Refused and removed: ${s.destination}`), make("span", {}, why));
+  $("refused").hidden = false;
+  showSubscriptions();
 }
 
 function showExamples() {

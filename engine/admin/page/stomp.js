@@ -89,6 +89,7 @@ class Track {
 // A Client keeps one connection until close() or an ERROR of the server. `on` has its callbacks:
 //   state(name, detail)        idle | connecting | connected | waiting | failed
 //   message(subscription, headers, bytes)
+//   refused(subscription, why)  it is forbidden and was removed; the others go on over a new connection
 //   subscribed(subscription)   its receipt came; subscription.resumed is true, false, or undefined the first time
 export class Client {
   subscriptions = new Map(); // by id
@@ -152,18 +153,18 @@ export class Client {
     return this.#request("SEND", { destination, ...headers }, body);
   }
 
-  #request(command, headers, body) {
+  #request(command, headers, body, subscription) {
     if (!this.#ready) return Promise.reject(new Error("there is no connection"));
     const receipt = "r-" + this.#nextID++;
     return new Promise((resolve, reject) => {
-      this.#receipts.set(receipt, { resolve, reject });
+      this.#receipts.set(receipt, { resolve, reject, subscription });
       this.#socket.send(encode(command, { ...headers, receipt }, body));
     });
   }
 
   #subscribe(subscription) {
     const last = String(subscription.track);
-    this.#request("SUBSCRIBE", { id: subscription.id, destination: subscription.destination, ack: "auto", "last-message-id": last })
+    this.#request("SUBSCRIBE", { id: subscription.id, destination: subscription.destination, ack: "auto", "last-message-id": last }, "", subscription)
       .then((headers) => {
         subscription.live = true;
         if (last === "") {
@@ -242,6 +243,13 @@ export class Client {
         this.#receipts.delete(headers["receipt-id"]);
         failed?.reject(new Error(text));
         this.#drop();
+        if (headers.code === "forbidden" && failed?.subscription) {
+          // The session ended for this one subscription. Without it the others can go on.
+          this.subscriptions.delete(failed.subscription.id);
+          this.#on.refused(failed.subscription, text);
+          this.#dial();
+          break;
+        }
         this.#on.state("failed", { message: text, code: headers.code, body: decoder.decode(body) });
       }
     }

@@ -42,6 +42,14 @@ const steps = {
   async see({ body }) {
     await messages.getByText(body).first().waitFor();
   },
+  // refused subscribes to what is forbidden: the page says so, drops it, and connects again.
+  async refused({ destination }) {
+    await page.getByLabel("Destination", { exact: true }).first().fill(destination);
+    await button("Subscribe").click();
+    await page.getByRole("alert").filter({ hasText: `Refused and removed: ${destination}` }).waitFor();
+    await page.getByRole("status").filter({ hasText: /^\s*Connected/ }).waitFor();
+    await page.getByRole("list", { name: /subscriptions/i }).getByText(destination, { exact: true }).waitFor({ state: "detached" });
+  },
   // counts waits until the tiles show one connection and one subscription.
   async counts({ connections, subscriptions }) {
     const tile = (name, n) => page.locator(".tile").filter({ hasText: name }).filter({ hasText: new RegExp(`${name}\\s*${n}\\b`) });
