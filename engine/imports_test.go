@@ -54,7 +54,7 @@ var only = map[string]string{
 // and in its tests beside. No package of the product imports any.
 var tools = []struct{ part, packages, tests string }{
 	{part: "engine/testkit", packages: "engine/testkit engine/e2e engine/attack bench", tests: "engine kafka cmd"},
-	{part: "bench/gen", packages: "bench cmd/stentor-bench", tests: "engine/e2e"},
+	{part: "bench/gen", packages: "bench cmd/stentor-bench"},
 	{part: "bench/machine", packages: "bench/machine bench/suite cmd/stentor-bench", tests: "bench/gen"},
 	{part: "bench/suite", packages: "bench/suite bench/internal cmd/stentor-bench", tests: "bench/gen"},
 }

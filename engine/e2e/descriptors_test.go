@@ -18,11 +18,11 @@ import (
 	"stentor/stomp"
 )
 
-// source makes a dialer of connections from a loopback address of its own: one address has 28,000 ports.
-func source(i int) *net.Dialer {
+// from makes a dialer of connections from a loopback address: one address has 28,000 ports.
+func from(address net.IP) *net.Dialer {
 	return &net.Dialer{
 		Timeout:   patience,
-		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i))},
+		LocalAddr: &net.TCPAddr{IP: address},
 		Control: func(_, _ string, c syscall.RawConn) error {
 			var err error
 			return errors.Join(c.Control(func(fd uintptr) {
@@ -44,7 +44,7 @@ func flood(t *testing.T, s *server, n int) (in []*peer, refused int) {
 	)
 	for worker := range together {
 		group.Go(func() {
-			d := source(worker % 8)
+			d := from(net.IPv4(127, 0, 1, byte(1+worker%8)))
 			for next.Add(1) <= int64(n) {
 				p, err := open(t, d, s.Client)
 				if err == nil {

@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -17,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"stentor/bench/gen/client"
-	"stentor/bench/gen/measure"
 	"stentor/engine/testkit/certificate"
 	"stentor/tuning/proxy"
 )
@@ -125,79 +121,6 @@ func (f *front) reload(kind proxy.Kind) {
 	}
 }
 
-// An audience is many clients at a front.
-type audience struct {
-	t    testing.TB
-	seq  uint32
-	all  *client.Client
-	size int
-}
-
-// sources are where an audience comes from. The servers do not trust these addresses.
-var sources = []netip.Addr{netip.MustParseAddr("127.0.0.71"), netip.MustParseAddr("127.0.0.72")}
-
-// gather connects n clients that subscribe to what everybody hears.
-func gather(t testing.TB, address string, n int) *audience {
-	t.Helper()
-	all, err := client.New(client.Options{
-		Addresses: []netip.AddrPort{netip.MustParseAddrPort(address)}, Path: "/ws", Subscriptions: []string{"/topic/shop/all"}, Receipts: true,
-		Heartbeat: 10 * time.Second, Sources: sources, Threads: 1,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(all.Close)
-	a := &audience{t: t, all: all}
-	a.more(n)
-	return a
-}
-
-func (a *audience) more(n int) {
-	a.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	defer cancel()
-	if err := a.all.Open(ctx, client.Reading, n); err != nil {
-		a.t.Fatal(err)
-	}
-	a.size += n
-}
-
-// hear pushes some messages, each of which has to reach everybody, once, whole and in order.
-func (a *audience) hear(s *server, pushes int) {
-	a.t.Helper()
-	want := a.all.Delivered()
-	for i := range pushes {
-		a.seq++
-		s.push(a.t, fields{"topic": "all", "payload": verbatim(measure.AppendPayload(nil, a.seq, time.Now().UnixNano(), 100+i*200))})
-		want += int64(a.size)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	defer cancel()
-	err := a.all.WaitDelivered(ctx, want)
-	if c := a.all.Counts(); err != nil || c.Order != (measure.Order{}) || len(c.Failures) > 0 || c.Reading != a.size {
-		a.t.Fatalf("%v; %+v", err, c)
-	}
-}
-
-// addresses are the clients' own, sorted; without their ports when the proxy does not tell them.
-func (a *audience) addresses(ports bool) []string {
-	a.t.Helper()
-	all, err := a.all.Addresses(client.Reading)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	var texts []string
-	for _, one := range all {
-		if ports {
-			texts = append(texts, one.String())
-		} else {
-			texts = append(texts, one.Addr().String())
-		}
-	}
-	slices.Sort(texts)
-	return texts
-}
-
 // wantAddresses checks that the sessions are listed with their clients' own addresses.
 func (s *server) wantAddresses(t testing.TB, want []string) {
 	t.Helper()
@@ -242,7 +165,7 @@ func newCertificate(t testing.TB) (file string, trusting *tls.Config) {
 // joinTLS is a client over wss with CONNECTED, which comes as a page of the proxy's own origin would.
 func (f *front) joinTLS(t testing.TB, conf *tls.Config, origin string) (*peer, error) {
 	t.Helper()
-	p, err := open(t, &net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: sources[0].AsSlice()}}, f.Address)
+	p, err := open(t, from(sources[0].AsSlice()), f.Address)
 	if err != nil {
 		return nil, err
 	}

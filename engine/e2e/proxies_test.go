@@ -54,15 +54,14 @@ func TestNginxUnix(t *testing.T) {
 	s.wantAddresses(t, a.addresses(false))
 	direct := gather(t, s.listening(t, "ws://")[0], clients/3)
 	for range 10 {
-		direct.seq = a.seq
-		want := direct.all.Delivered() + int64(direct.size)
+		want := direct.delivered.Load() + int64(len(direct.members))
 		a.hear(s, 1)
-		eventually(t, "those over TCP hear it too", func() bool { return direct.all.Delivered() == want })
+		eventually(t, "those over TCP hear it too", func() bool { return direct.delivered.Load() == want })
 	}
 	// A drain reaches those behind the socket as well.
 	s.term()
 	s.waitEnd()
-	eventually(t, "all are closed", func() bool { return a.all.Counts().Reading+direct.all.Counts().Reading == 0 })
+	eventually(t, "all are closed", func() bool { return a.reading.Load()+direct.reading.Load() == 0 })
 }
 
 // spread are the proxy's connections to some ports of servers: how many by server port, and by the proxy's address.
@@ -172,10 +171,11 @@ func TestHAProxyDrain(t *testing.T) {
 	a := gather(t, f.Address, clients)
 	leaving.signal(syscall.SIGTERM)
 	leaving.waitEnd()
-	eventually(t, "the clients of one node are closed", func() bool { return a.all.Counts().Reading < clients })
-	staying.wantMetric(t, "stentor_sessions", float64(a.all.Counts().Reading))
+	eventually(t, "the clients of one node are closed, and no others", func() bool {
+		n := a.reading.Load()
+		return n < clients && float64(n) == staying.metric(t, "stentor_sessions")
+	})
 	late := gather(t, f.Address, clients)
-	late.seq = 0
 	late.hear(staying, 3)
 }
 
@@ -192,7 +192,7 @@ func TestUnixRestart(t *testing.T) {
 	a := gather(t, f.Address, 20)
 	a.hear(first, 3)
 	first.kill()
-	eventually(t, "nginx closes the clients", func() bool { return a.all.Counts().Reading == 0 })
+	eventually(t, "nginx closes the clients", func() bool { return a.reading.Load() == 0 })
 	second := start(t, setup{client: "unix:" + path})
 	gather(t, f.Address, 20).hear(second, 3)
 }
