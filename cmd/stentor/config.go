@@ -96,7 +96,8 @@ func newConfigCheckCmd() *cobra.Command {
 		Short: "Check a configuration, with the keys and secrets that it names",
 		Long: `Reads a configuration as "stentor serve" does, with the environment and the same --set flags, and the
 files that it names. All mistakes are reported, each with its place, its key, what was found and what is allowed.
-Short keys, credentials that two projects share, and files with secrets that everybody can read are warned of.
+Short keys, credentials that two projects share, files with secrets that everybody can read, and endpoints that would
+refuse every web page are warned of.
 
   stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
 

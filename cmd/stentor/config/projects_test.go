@@ -216,3 +216,34 @@ projects:
 		t.Errorf("\n%s\nwant\n%s", got, want)
 	}
 }
+
+// TestPagesAreWarnedOf: a cluster whose nodes have names that it does not know refuses every page.
+func TestPagesAreWarnedOf(t *testing.T) {
+	const kafka = "bus: kafka\nkafka: {brokers: [\"b:9092\"]}\nprojects: {a: {anonymous: true}}\n"
+	for _, c := range []struct {
+		text string
+		want int
+	}{
+		{"projects: {a: {anonymous: true}}\n", 0},
+		{kafka, 1},
+		{kafka + "endpoints: [{path: /a}, {path: /b, origins: [\"https://shop.example.com\"]}, {path: /c}]\n", 2},
+		{kafka + "listen: {names: [push.example.com]}\n", 0},
+		{kafka + "listen: {trusted_proxies: [10.0.0.1]}\n", 0},
+		{kafka + "listen: {client: [\"127.0.0.1:8080\", \"unix:/run/x.sock\"]}\n", 0},
+		{kafka + "listen: {client: [\"[::1]:8080\", \"10.0.0.1:8080\"]}\n", 1},
+	} {
+		cfg, err := Load(write(t, "stentor.yaml", c.text), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := cfg.Warnings()
+		if len(got) != c.want {
+			t.Errorf("%s: %v", c.text, got)
+		}
+		for _, w := range got {
+			if !strings.HasPrefix(w.Key, "endpoints[") || !strings.HasSuffix(w.Key, ".origins") {
+				t.Errorf("the key is %s", w.Key)
+			}
+		}
+	}
+}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"stentor/engine"
 )
 
-// Warnings are what works and is dangerous all the same: short API keys, credentials that two projects share, files with
-// secrets that every user of the host can read. The files that keys name are read; what is wrong with them is for
+// Warnings are what works and is dangerous, or of no use, all the same: short API keys, credentials that two projects share,
+// files with secrets that every user of the host can read, endpoints that refuse every page. The files that keys name are read; what is wrong with them is for
 // ProjectConfigs to say.
 func (c *Config) Warnings() []Problem {
 	w := warner{validator: validator{Config: c}, holders: map[[sha256.Size]byte]string{}}
@@ -20,6 +22,7 @@ func (c *Config) Warnings() []Problem {
 		w.project(join("projects", name), c.Projects[name])
 	}
 	w.apiKeys("admin_keys", c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
+	w.pages()
 	slices.SortStableFunc(w.warnings, func(a, b Problem) int { return a.line - b.line })
 	return w.warnings
 }
@@ -111,4 +114,28 @@ func (w *warner) readable(path, file string) {
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
 		w.warn(path, "every user of this host can read the secrets in %q (mode %04o), better: chmod o-r", file, info.Mode().Perm())
 	}
+}
+
+// pages warns of endpoints whose own origin is one of no name. A page of another host is refused anyway. One of the node's own
+// counts over TLS, which a trusted proxy tells of, under an address or under one of listen.names. Nodes of a cluster have
+// names; a node that is alone may be meant for applications, or for this machine.
+func (w *warner) pages() {
+	if w.Bus != "kafka" || len(w.Listen.Names) > 0 || len(w.Listen.TrustedProxies) > 0 {
+		return
+	}
+	if !slices.ContainsFunc(w.Listen.Client, direct) {
+		return
+	}
+	for i := range w.Endpoints {
+		if len(w.Endpoints[i].Origins) == 0 {
+			path := item("endpoints", i) + ".origins"
+			w.warn(path, "web pages are refused with 403 once browsers come over plain HTTP by a name of the node: neither is the page's origin in this list, nor the name in listen.names, better: the origins of your pages")
+		}
+	}
+}
+
+// direct reports whether clients of other hosts connect here without a proxy.
+func direct(listener string) bool {
+	l, err := engine.ParseListener(listener)
+	return err == nil && l.Path == "" && !l.ProxyProtocol && !l.Address.Addr().IsLoopback()
 }
