@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,6 +59,8 @@ type conn struct {
 	asked   bool   // a whole request has come
 	unread  bool   // its last input will not be read
 	gone    bool   // no longer counted in open
+
+	ends atomic.Int32 // how many bytes of ends of lines may still be skipped; not guarded
 }
 
 // connKey is the context key of a request's *conn.
@@ -101,6 +104,7 @@ func (p passing) Unwrap() error { return p.error }
 // admit counts nc, in place of another one when there are too many.
 func (l *conns) admit(nc net.Conn) *conn {
 	c := &conn{Conn: nc, home: l, address: source(nc)}
+	c.ends.Store(leadingEnds)
 	l.mu.Lock()
 	victim := l.victim()
 	mute := victim != nil && !victim.asked
@@ -177,6 +181,7 @@ func (l *conns) state(nc net.Conn, s http.ConnState) {
 	case http.StateActive:
 		c.asked = true
 	case http.StateIdle:
+		c.ends.Store(leadingEnds)
 		c.rest()
 	}
 }
@@ -229,6 +234,32 @@ func (c *conn) forget() (first bool) {
 	c.gone = true
 	c.home.open--
 	return true
+}
+
+// leadingEnds is what may stand before a request: an empty line, as RFC 9112 section 2.2 has it, or two. net/http skips as
+// much behind a POST that was sent with it at once, and answers 400 otherwise.
+const leadingEnds = 4
+
+// Read implements net.Conn. It skips empty lines before a request.
+func (c *conn) Read(p []byte) (n int, err error) {
+	for {
+		n, err = c.Conn.Read(p)
+		left := c.ends.Load()
+		if left == 0 || n == 0 {
+			return n, err
+		}
+		skip := 0
+		for skip < n && skip < int(left) && (p[skip] == '\r' || p[skip] == '\n') {
+			skip++
+		}
+		if n > skip {
+			c.ends.Store(0)
+			return copy(p, p[skip:n]), err
+		}
+		if c.ends.Store(left - int32(skip)); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // abandon says that c's request will not be read to its end.
