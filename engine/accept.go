@@ -138,12 +138,13 @@ func (a *acceptor) relieve(listener uintptr) bool {
 	}
 	defer spare.keep()
 	for range burst {
-		fd, _, err := a.accept(listener)
+		fd, peer, err := a.accept(listener)
 		if err != nil {
 			return err == unix.EAGAIN
 		}
 		a.refuse(fd, answers[ws.Unavailable])
 		a.net.errs.refused.Add(1)
+		a.net.host.short(peer)
 	}
 	return false
 }

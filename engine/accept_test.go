@@ -23,6 +23,7 @@ type parrot struct {
 
 func (p *parrot) arrive(*arrival) ([]byte, bool) { p.in.Add(1); return nil, true }
 func (p *parrot) lost(*arrival)                  { p.missed.Add(1) }
+func (p *parrot) short(netip.AddrPort)           {}
 func (p *parrot) open(int, gnet.Conn, *arrival)  {}
 
 func (p *parrot) OnTraffic(c gnet.Conn) gnet.Action {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 	"stentor/engine/ws"
 )
@@ -145,7 +146,7 @@ func (n testNode) settled(t *testing.T, count int) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		in := int(n.stat(func(s *shard.Stats) uint64 { return s.Accepted.Load() }))
-		refused := int(n.refusals.crowded.Load() + n.refusals.hasty.Load() + n.refusals.greedy.Load())
+		refused := int(n.refusals.Count(refusal.ConnectionsPerAddress) + n.refusals.Count(refusal.UnauthenticatedPerAddress) + n.refusals.Count(refusal.Unauthenticated))
 		if in+refused >= count {
 			return
 		}

@@ -5,37 +5,24 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 	"stentor/engine/ws"
 )
 
 // refusals of the node itself, beside those of package ws.
 var (
-	leaving = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
-	early   = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
-	crowded = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
-	hasty   = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
-	greedy  = &ws.Refusal{Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
+	leaving = &ws.Refusal{Reason: refusal.Stopping, Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
+	early   = &ws.Refusal{Reason: refusal.NotReady, Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
+	crowded = &ws.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
+	hasty   = &ws.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
+	greedy  = &ws.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
-// refusals counts connections that met a bound of the node.
-type refusals struct{ full, greedy, hasty, crowded atomic.Uint64 }
-
-// count returns r as it is.
-func (c *refusals) count(r *ws.Refusal) *ws.Refusal {
-	switch r {
-	case ws.Unavailable:
-		c.full.Add(1)
-	case greedy:
-		c.greedy.Add(1)
-	case hasty:
-		c.hasty.Add(1)
-	case crowded:
-		c.crowded.Add(1)
-	}
-	return r
+// refuse counts and logs that a connection is refused at accept, or before its handshake is read.
+func (n *Node) refuse(r *ws.Refusal, address netip.AddrPort) {
+	n.refusals.Refuse(refusal.Record{Reason: r.Reason, Code: r.Status, Address: address, Text: r.Text})
 }
 
 // answers are what a connection is told that is refused before its handshake was read.
@@ -47,36 +34,40 @@ var answers = map[*ws.Refusal][]byte{
 // too many. What a connection counts for was counted at accept, but for the client of a proxy that X-Forwarded-For tells.
 // Any loop calls it.
 func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
-	if n.draining.Load() {
-		return shard.Admission{}, leaving
-	}
-	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that are none
-		return shard.Admission{}, early
-	}
-	endpoint := n.endpoint(r.Path)
-	if endpoint == nil {
-		return shard.Admission{}, ws.NotFound
-	}
 	// X-Forwarded-Proto and -Host count when a trusted proxy is at the other end, X-Forwarded-For when the client that
 	// is known so far is one: the PROXY protocol may have told of another, and may come from a proxy that passes headers
 	// on as it got them.
 	trusted := n.trusts(peer.Address.Addr())
-	host, secure := r.Target(trusted || peer.Proxied)
-	if !endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names) {
-		return shard.Admission{}, ws.Forbidden
-	}
-	if n.sockets.Load() > int64(n.capacity) {
-		return shard.Admission{}, n.refusals.count(ws.Unavailable)
-	}
-	a := shard.Admission{Address: peer.Address, Endpoint: endpoint.Project}
+	a := shard.Admission{Address: peer.Address}
+	told := false
 	if trusted && r.ForwardedFor != "" {
 		if real := ws.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
-			if refusal := n.identify(real); refusal != nil {
-				return shard.Admission{}, refusal
-			}
-			a.Address = netip.AddrPortFrom(real, 0)
+			a.Address, told = netip.AddrPortFrom(real, 0), true
 		}
 	}
+	if n.draining.Load() {
+		return a, leaving
+	}
+	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that are none
+		return a, early
+	}
+	endpoint := n.endpoint(r.Path)
+	if endpoint == nil {
+		return a, ws.NotFound
+	}
+	host, secure := r.Target(trusted || peer.Proxied)
+	switch {
+	case !endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names):
+		return a, ws.Forbidden
+	case n.sockets.Load() > int64(n.capacity):
+		return a, ws.Unavailable
+	}
+	if told {
+		if refused := n.identify(a.Address.Addr()); refused != nil {
+			return a, refused
+		}
+	}
+	a.Endpoint = endpoint.Project
 	n.credentials(r, &a)
 	return a, nil
 }
@@ -105,7 +96,7 @@ func (n *Node) identify(client netip.Addr) *ws.Refusal {
 	if n.trusts(client) {
 		return nil // another proxy
 	}
-	return n.refusals.count(n.addresses.identify(client))
+	return n.addresses.identify(client)
 }
 
 // credentials keeps what the handshake says about the client, for its CONNECT: browsers cannot see the answer to a

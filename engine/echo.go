@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,9 @@ func (e *Echo) arrive(*arrival) (answer []byte, ok bool) {
 
 // lost implements host.
 func (e *Echo) lost(*arrival) {}
+
+// short implements host.
+func (e *Echo) short(netip.AddrPort) {}
 
 // open implements host.
 func (e *Echo) open(_ int, socket gnet.Conn, _ *arrival) {

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"strings"
 	"unsafe"
 
 	"stentor/engine/auth"
 	"stentor/engine/destination"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
 )
@@ -17,7 +19,7 @@ func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *sessi
 	if project, ok := c.Header(n.opts.ProjectHeader); ok && project != "" {
 		if show.Project != "" && show.Project != project {
 			return shard.Identity{}, &session.Failure{
-				Code: session.CodeAuth, Text: "Failed to send message, two different projects were named", Close: session.CloseProtocol,
+				Reason: refusal.ProjectConflict, Code: session.CodeAuth, Text: "Failed to send message, two different projects were named", Close: session.CloseProtocol,
 			}, true
 		}
 		show.Project = project
@@ -29,6 +31,9 @@ func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *sessi
 	}
 	if token, ok := c.Header(n.opts.TokenHeader); ok && token != "" {
 		show.Token = token
+	}
+	if p := n.project(cmp.Or(show.Project, show.EndpointProject, n.opts.DefaultProject)); p != nil {
+		c.Admission.Named = p.name
 	}
 	id, err, ok := n.auth.Authenticate(show, func(id auth.Identity, err *auth.Error) {
 		done(n.identity(id, err))
@@ -44,13 +49,13 @@ func (n *Node) identity(id auth.Identity, err *auth.Error) (shard.Identity, *ses
 	if err != nil {
 		n.authFailures.WithLabelValues(err.Code).Inc()
 		if err.Code == auth.CodeUnavailable {
-			return shard.Identity{}, &session.Failure{Code: err.Code, Text: err.Text, Close: session.CloseTryLater, Silent: true}
+			return shard.Identity{}, &session.Failure{Reason: err.Reason, Code: err.Code, Text: err.Text, Close: session.CloseTryLater, Silent: true}
 		}
-		return shard.Identity{}, &session.Failure{Code: err.Code, Text: err.Text, Close: session.CloseProtocol}
+		return shard.Identity{}, &session.Failure{Reason: err.Reason, Code: err.Code, Text: err.Text, Close: session.CloseProtocol}
 	}
 	p := n.project(id.Project.Name())
 	if p == nil { // removed by a reload meanwhile
-		return shard.Identity{}, &session.Failure{Code: session.CodeAuth, Text: "the project is no longer served", Close: session.CloseTryLater, Silent: true}
+		return shard.Identity{}, &session.Failure{Reason: refusal.ProjectGone, Code: session.CodeAuth, Text: "the project is no longer served", Close: session.CloseTryLater, Silent: true}
 	}
 	identity := shard.Identity{Project: p.settings.Load(), User: id.User}
 	if id.Grant != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 	"stentor/engine/ws"
 )
@@ -114,16 +115,17 @@ func (n *Node) loopOf(el gnet.EventLoop) *loop { return n.loops[n.doorOf(el)] }
 // arrive implements host.
 func (n *Node) arrive(a *arrival) (answer []byte, ok bool) {
 	if a.on.ProxyProtocol && !n.trusts(a.peer.Addr()) {
-		n.refuseHeader(a.peer, &n.headers.untrusted, "not one of listen.trusted_proxies")
+		n.refuseHeader(a.peer, refusal.ProxyUntrusted, "not one of listen.trusted_proxies")
 		return nil, false
 	}
-	refusal := ws.Unavailable
+	refused := ws.Unavailable
 	if n.sockets.Add(1) <= int64(n.capacity)+headroom {
-		refusal = n.addresses.arrive(a.peer.Addr(), !n.trusts(a.peer.Addr()))
+		refused = n.addresses.arrive(a.peer.Addr(), !n.trusts(a.peer.Addr()))
 	}
-	if refusal != nil {
+	if refused != nil {
 		n.sockets.Add(-1)
-		return answers[n.refusals.count(refusal)], false
+		n.refuse(refused, a.peer)
+		return answers[refused], false
 	}
 	return nil, true
 }
@@ -132,6 +134,11 @@ func (n *Node) arrive(a *arrival) (answer []byte, ok bool) {
 func (n *Node) lost(a *arrival) {
 	n.sockets.Add(-1)
 	n.addresses.leave(a.peer.Addr(), !n.trusts(a.peer.Addr()), true)
+}
+
+// short implements host.
+func (n *Node) short(peer netip.AddrPort) {
+	n.refusals.Refuse(refusal.Record{Reason: refusal.Descriptors, Address: peer, Text: ws.Unavailable.Text})
 }
 
 // open implements host.
@@ -188,6 +195,8 @@ func (e *env) Close(s shard.Socket) {
 	c := s.(gnet.Conn)
 	_ = c.EventLoop().Close(c)
 }
+
+func (e *env) Refused(r refusal.Record) { e.node.refusals.Refuse(r) }
 
 func (e *env) Panicked(where string, reason any) { e.node.panicked(where, reason) }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
 )
@@ -83,6 +84,7 @@ var (
 	projectSkipped  = prometheus.NewDesc("stentor_pushes_skipped_total", "Pushes taken from the bus and not delivered, by reason.", []string{"project", "reason"}, nil)
 	projectRefused  = prometheus.NewDesc("stentor_pushes_refused_total", "Pushes refused, by reason.", []string{"project", "reason"}, nil)
 	limitsMet       = prometheus.NewDesc("stentor_limit_met_total", "Clients refused or closed by a bound; limit is its key below limits: in the configuration.", []string{"limit"}, nil)
+	refused         = prometheus.NewDesc("stentor_refusals_total", "Clients, tenants and back ends that were refused something, by where and why: docs/refusals.md.", []string{"stage", "reason"}, nil)
 	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
 	sessionBytes    = prometheus.NewDesc("stentor_session_bytes", "Bytes that the project's sessions hold: input that waits, answers owed, transactions, subscriptions, ACK windows.", []string{"project"}, nil)
 	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
@@ -114,10 +116,13 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		}
 		number(limitsMet, prometheus.CounterValue, float64(sum), limit.String())
 	}
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.full.Load()), "connections")
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.crowded.Load()), "connections_per_address")
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.greedy.Load()), "unauthenticated")
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.hasty.Load()), "unauthenticated_per_address")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.Connections)), "connections")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.ConnectionsPerAddress)), "connections_per_address")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.Unauthenticated)), "unauthenticated")
+	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.UnauthenticatedPerAddress)), "unauthenticated_per_address")
+	for why := refusal.None + 1; why < refusal.Reasons; why++ {
+		number(refused, prometheus.CounterValue, float64(n.refusals.Count(why)), string(why.Stage()), why.String())
+	}
 	var credentials, reserved uint64
 	for _, l := range n.loops {
 		credentials += l.shard.Stats().Credentials.Load()
@@ -127,9 +132,9 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number(strangerBytes, prometheus.GaugeValue, float64(n.strangers.Held()))
 	number(headersDropped, prometheus.CounterValue, float64(credentials), "credential")
 	number(headersDropped, prometheus.CounterValue, float64(reserved), "reserved")
-	number(headersDesc, prometheus.CounterValue, float64(n.headers.untrusted.Load()), "untrusted")
-	number(headersDesc, prometheus.CounterValue, float64(n.headers.missing.Load()), "missing")
-	number(headersDesc, prometheus.CounterValue, float64(n.headers.invalid.Load()), "invalid")
+	number(headersDesc, prometheus.CounterValue, float64(n.refusals.Count(refusal.ProxyUntrusted)), "untrusted")
+	number(headersDesc, prometheus.CounterValue, float64(n.refusals.Count(refusal.ProxyMissing)), "missing")
+	number(headersDesc, prometheus.CounterValue, float64(n.refusals.Count(refusal.ProxyInvalid)), "invalid")
 	number(acceptDesc, prometheus.CounterValue, float64(n.errs.files.Load()), "process_descriptors")
 	number(acceptDesc, prometheus.CounterValue, float64(n.errs.systemFiles.Load()), "system_descriptors")
 	number(acceptDesc, prometheus.CounterValue, float64(n.errs.memory.Load()), "memory")

@@ -50,6 +50,8 @@ type host interface {
 	arrive(a *arrival) (answer []byte, ok bool)
 	// lost takes back what arrive did for a connection that did not come into a loop.
 	lost(a *arrival)
+	// short is called for a connection that was refused for want of descriptors.
+	short(peer netip.AddrPort)
 	// open has a connection in the loop of that number. From now on gnet calls onTraffic, and at last onClose.
 	open(loop int, c gnet.Conn, a *arrival)
 	OnTraffic(c gnet.Conn) gnet.Action

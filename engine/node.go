@@ -19,6 +19,7 @@ import (
 
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 )
 
@@ -34,7 +35,6 @@ type Node struct {
 	capacity int
 	loops    []*loop
 	listens  []Listener
-	headers  headers // of the PROXY protocol
 
 	reload    sync.Mutex
 	tenants   atomic.Pointer[map[string]*project]
@@ -43,7 +43,7 @@ type Node struct {
 	sockets   atomic.Int64
 	addresses addresses
 	draining  atomic.Bool
-	refusals  refusals
+	refusals  *refusal.Log
 
 	stop chan struct{} // ends ticker and relays
 	wg   sync.WaitGroup
@@ -63,10 +63,13 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		stop:      make(chan struct{}),
 		addresses: newAddresses(opts.Limits),
 		panicLog:  rate.Sometimes{First: 10, Interval: time.Second},
-		headers:   headers{log: rate.Sometimes{First: 10, Interval: time.Second}},
+		refusals:  opts.Refusals,
 		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stentor_auth_failures_total", Help: "CONNECTs that were refused, by code.",
 		}, []string{"code"}),
+	}
+	if n.refusals == nil {
+		n.refusals = refusal.NewLog(opts.Log)
 	}
 	if opts.Shard.Ping == 0 {
 		n.keepAlive = keepAliveTime // clients without heart-beats get no pings either

@@ -7,6 +7,7 @@ import (
 
 	"stentor/engine/auth"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
 	"stentor/engine/ws"
@@ -29,8 +30,12 @@ type Options struct {
 	History  history.Bounds
 	Limits   Limits
 	Projects []Project
+	// DefaultProject is that of clients who name none, for the log of refusals; may be empty.
+	DefaultProject string
 
 	Log *slog.Logger
+	// Refusals counts and logs who is refused; nil for one of the node's own, which writes to Log.
+	Refusals *refusal.Log
 }
 
 // credentials are the headers that prove who a client is: nobody else is to see them.

@@ -3,12 +3,11 @@ package engine
 import (
 	"errors"
 	"net/netip"
-	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
-	"golang.org/x/time/rate"
 
 	"stentor/engine/proxyproto"
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 )
 
@@ -23,12 +22,6 @@ type awaited struct {
 	kept []byte         // of the header; at most proxyproto.MaxBytes
 }
 
-// headers counts the connections that were refused for want of a right header.
-type headers struct {
-	untrusted, missing, invalid atomic.Uint64
-	log                         rate.Sometimes
-}
-
 // localPeer stands for the other end of a Unix socket. No client over TCP has this address, and it counts as a trusted
 // proxy: who may connect is a matter of the file's mode.
 var localPeer = netip.PrefixFrom(netip.IPv6Unspecified(), 128)
@@ -41,10 +34,10 @@ func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 	h, size, err := proxyproto.Decode(in)
 	switch {
 	case errors.Is(err, proxyproto.ErrMissing):
-		n.refuseHeader(w.peer, &n.headers.missing, "no header came: the proxy has to send it, or to use another listener")
+		n.refuseHeader(w.peer, refusal.ProxyMissing, "no header came: the proxy has to send it, or to use another listener")
 		return gnet.Close
 	case err != nil:
-		n.refuseHeader(w.peer, &n.headers.invalid, err.Error())
+		n.refuseHeader(w.peer, refusal.ProxyInvalid, err.Error())
 		return gnet.Close
 	case size == 0:
 		w.kept = append([]byte(nil), in...)
@@ -52,8 +45,9 @@ func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 	}
 	c.SetContext(w.conn)
 	if h.Source.IsValid() && !h.Source.Addr().IsUnspecified() {
-		if refusal := n.identify(h.Source.Addr()); refusal != nil {
-			_, _ = c.Write(answers[refusal])
+		if refused := n.identify(h.Source.Addr()); refused != nil {
+			n.refuse(refused, h.Source)
+			_, _ = c.Write(answers[refused])
 			return gnet.Close
 		}
 		l.shard.Introduce(w.conn, h.Source)
@@ -64,14 +58,7 @@ func (n *Node) header(c gnet.Conn, l *loop, w *awaited, in []byte) gnet.Action {
 	return gnet.None
 }
 
-// refuseHeader counts a refusal and tells the operator, not too often.
-func (n *Node) refuseHeader(peer netip.AddrPort, count *atomic.Uint64, reason string) {
-	count.Add(1)
-	n.headers.log.Do(func() {
-		from := peer.String()
-		if peer.Addr() == localPeer.Addr() {
-			from = "unix"
-		}
-		n.log.Warn("PROXY protocol: connection refused", "from", from, "reason", reason)
-	})
+// refuseHeader counts and logs a connection that is refused for want of a right header.
+func (n *Node) refuseHeader(peer netip.AddrPort, why refusal.Reason, text string) {
+	n.refusals.Refuse(refusal.Record{Reason: why, Address: peer, Text: text})
 }

@@ -180,7 +180,10 @@ func TestProxyProtocolRefused(t *testing.T) {
 		}
 	}
 	n.gone(t)
-	if lines := log.count("PROXY protocol: connection refused"); lines < 10 || lines > 60 {
+	for _, reason := range []string{"missing", "invalid", "untrusted"} {
+		log.wait(t, "reason=proxy_"+reason+" code=0 address=127.0.0.")
+	}
+	if lines := log.count("msg=refused"); lines > 60 {
 		t.Errorf("%d lines are logged for 90 refusals", lines)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"stentor/engine/auth"
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
 	"stentor/engine/ws"
@@ -60,7 +61,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 			PendingBytes: int64(l.PendingBytes), SessionBytes: int64(l.SessionBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
 		},
 		Projects: engineProjects(c, projects),
-		Log:      log,
+		Log:      log, DefaultProject: c.DefaultProject, Refusals: refusal.NewLog(log),
 	}, nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"stentor/engine/admin"
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/engine/refusal"
 	"stentor/engine/ws"
 	"stentor/kafka"
 )
@@ -78,6 +79,7 @@ type server struct {
 	log      *slog.Logger
 	logTo    io.Writer
 	names    ws.Names // of the node
+	refusals *refusal.Log
 	projects *auth.Projects
 	auth     *auth.Authenticator
 	node     *engine.Node
@@ -154,7 +156,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	if err != nil {
 		return nil, err
 	}
-	s.names = opts.Names
+	s.names, s.refusals = opts.Names, opts.Refusals
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
 		return nil, fmt.Errorf("listen.api: %w", err)
 	}
@@ -205,10 +207,10 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	return admin.ServerOptions{
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: s.projects, Gatherer: registry, Registerer: registry,
-			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Log: s.log,
+			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Refusals: s.refusals, Log: s.log,
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
-		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Log: s.log,
+		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Refusals: s.refusals, Log: s.log,
 	}
 }
 

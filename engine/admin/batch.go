@@ -70,7 +70,7 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *pro
 	if p != nil {
 		return p
 	}
-	answers, passing := a.settleAll(items, a.publish(r.Context(), all(items, records), turn))
+	answers, passing := a.settleAll(r, items, a.publish(r.Context(), all(items, records), turn))
 	if passing {
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
 	}
@@ -114,7 +114,7 @@ func all(items []item, n int) []*bus.Record {
 }
 
 // settleAll returns the answer of every item, and whether one of them may succeed a moment later.
-func (a *api) settleAll(items []item, results []result) (answers []any, passing bool) {
+func (a *api) settleAll(r *http.Request, items []item, results []result) (answers []any, passing bool) {
 	answers = make([]any, 0, len(items))
 	for _, one := range items {
 		var ok *accepted
@@ -125,6 +125,7 @@ func (a *api) settleAll(items []item, results []result) (answers []any, passing 
 			results = results[n:]
 		}
 		if bad != nil {
+			a.refused(r, bad)
 			answers = append(answers, bad)
 			passing = passing || bad.passing()
 			continue

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"stentor/engine/refusal"
 )
 
 const (
@@ -36,7 +38,8 @@ type conns struct {
 	keyed        *shares // connections with such a request, by the key's owner
 	full         []byte  // the whole answer to a connection that must go before it has asked anything
 
-	evicted prometheus.Counter
+	evicted  prometheus.Counter
+	refusals *refusal.Log // nil for nobody
 
 	mu        sync.Mutex
 	open      int
@@ -117,6 +120,7 @@ func (l *conns) admit(nc net.Conn) *conn {
 	l.mu.Unlock()
 	switch {
 	case mute:
+		l.refuse(victim)
 		l.dismiss(victim)
 	case victim != nil:
 		_ = victim.Conn.Close()
@@ -134,6 +138,13 @@ func (l *conns) victim() *conn {
 		return l.strangers.longest()
 	}
 	return l.resting.longest()
+}
+
+// refuse counts and logs that a connection had to go before it had asked.
+func (l *conns) refuse(c *conn) {
+	if l.refusals != nil {
+		l.refusals.Refuse(refusal.Record{Reason: refusal.APIConnections, Address: peer(c.RemoteAddr().String()), Text: "another connection took its place"})
+	}
 }
 
 // dismiss answers 503 and closes a connection that has not asked yet, without making the next one wait.

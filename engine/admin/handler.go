@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"stentor/engine/refusal"
 )
 
 const (
@@ -43,8 +45,10 @@ type Options struct {
 	// Names reports whether the Host of a request is one of this server's: a web page can have any other name resolve to
 	// it. nil allows every Host.
 	Names func(host string) bool
-	Log   *slog.Logger     // nil for slog's default
-	Now   func() time.Time // nil for time.Now
+	// Refusals counts and logs requests that are refused; nil for nobody.
+	Refusals *refusal.Log
+	Log      *slog.Logger     // nil for slog's default
+	Now      func() time.Time // nil for time.Now
 }
 
 type api struct {
@@ -163,6 +167,7 @@ func (a *api) around(route string, h handler) http.Handler {
 			p = h(out, r)
 		}
 		if p != nil {
+			a.refused(r, p)
 			if p.Status == http.StatusUnauthorized {
 				out.Header().Set("WWW-Authenticate", `Bearer realm="stentor"`)
 			}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"stentor/engine/refusal"
 )
 
 const (
@@ -30,7 +32,9 @@ type ServerOptions struct {
 	MaxConns int
 	// Registerer takes the metrics of connections; nil for none.
 	Registerer prometheus.Registerer
-	Log        *slog.Logger // nil for slog's default
+	// Refusals counts and logs connections that have to go unasked; nil for nobody.
+	Refusals *refusal.Log
+	Log      *slog.Logger // nil for slog's default
 }
 
 // Server is an http.Server with bounds: its connections, their idle and busy times, and their headers. Methods may be
@@ -61,11 +65,12 @@ func NewServer(o ServerOptions) *Server {
 			ErrorLog:          log.New(&occasionally{log: o.Log}, "", 0),
 		},
 		conns: conns{
-			max:     o.MaxConns,
-			reserve: reserve,
-			keyed:   newShares(int64(o.MaxConns-reserve), connShare, "connections", "api_connections", refused),
-			full:    fullAnswer(),
-			linger:  make(chan struct{}, maxLinger),
+			max:      o.MaxConns,
+			reserve:  reserve,
+			keyed:    newShares(int64(o.MaxConns-reserve), connShare, "connections", "api_connections", refused),
+			full:     fullAnswer(),
+			refusals: o.Refusals,
+			linger:   make(chan struct{}, maxLinger),
 			evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_connections_evicted_total",
 				Help: "Connections of the HTTP API without a request of a valid key that were closed to let another one in."}),
 		},

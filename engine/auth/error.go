@@ -1,5 +1,7 @@
 package auth
 
+import "stentor/engine/refusal"
+
 // Codes of an Error, as the header code of a STOMP ERROR has them.
 const (
 	CodeAuth        = "auth"
@@ -10,7 +12,10 @@ const (
 
 // Error says why a client is refused. Text is fit for the header message of a STOMP ERROR; clients look for the words
 // that it begins with. With CodeUnavailable nothing is wrong with the client: close with 1013 and send no ERROR.
-type Error struct{ Code, Text string }
+type Error struct {
+	Reason     refusal.Reason
+	Code, Text string
+}
 
 // Error returns the text.
 func (e *Error) Error() string { return e.Text }
@@ -19,24 +24,24 @@ func (e *Error) Error() string { return e.Text }
 const failed = "Failed to send message, "
 
 // ErrForbidden refuses a destination.
-var ErrForbidden = &Error{CodeForbidden, failed + "the destination is not allowed"}
+var ErrForbidden = &Error{refusal.SubscribeForbidden, CodeForbidden, failed + "the destination is not allowed"}
 
 var (
-	errNoToken       = &Error{CodeAuth, failed + "a token is needed"}
-	errTokenLength   = &Error{CodeAuth, failed + "the token has more than 8192 bytes"}
-	errTokenForm     = &Error{CodeAuth, failed + "the token is malformed"}
-	errTokenKey      = &Error{CodeAuth, failed + "the token was signed with a key or in a way that the project does not know"}
-	errSignature     = &Error{CodeAuth, failed + "the signature of the token is wrong"}
-	errExpired       = &Error{CodeExpired, failed + "the token has expired"}
-	errTokenTime     = &Error{CodeAuth, failed + "exp or nbf of the token is not a number of seconds"}
-	errNotYet        = &Error{CodeAuth, failed + "the token is not valid yet"}
-	errIssuer        = &Error{CodeAuth, failed + "the token has another issuer than the project"}
-	errAudience      = &Error{CodeAuth, failed + "the token is not meant for the project"}
-	errUser          = &Error{CodeAuth, failed + "the token names no usable user, which is a string or an integer of at most 256 bytes without control characters"}
-	errSubscribe     = &Error{CodeAuth, failed + "the token narrows subscriptions in a way that cannot be read, it takes up to 64 destination patterns that are quick to match"}
-	errNoProject     = &Error{CodeAuth, failed + "no project was named"}
-	errWhichProject  = &Error{CodeAuth, failed + "the project is unknown"}
-	errTwoProjects   = &Error{CodeAuth, failed + "two different projects were named"}
-	errBusy          = &Error{CodeUnavailable, "too many tokens wait for verification"}
-	errAuthenticator = &Error{CodeUnavailable, "the node is stopping"}
+	errNoToken       = &Error{refusal.TokenMissing, CodeAuth, failed + "a token is needed"}
+	errTokenLength   = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token has more than 8192 bytes"}
+	errTokenForm     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token is malformed"}
+	errTokenKey      = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token was signed with a key or in a way that the project does not know"}
+	errSignature     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the signature of the token is wrong"}
+	errExpired       = &Error{refusal.TokenExpired, CodeExpired, failed + "the token has expired"}
+	errTokenTime     = &Error{refusal.TokenInvalid, CodeAuth, failed + "exp or nbf of the token is not a number of seconds"}
+	errNotYet        = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token is not valid yet"}
+	errIssuer        = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token has another issuer than the project"}
+	errAudience      = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token is not meant for the project"}
+	errUser          = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token names no usable user, which is a string or an integer of at most 256 bytes without control characters"}
+	errSubscribe     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token narrows subscriptions in a way that cannot be read, it takes up to 64 destination patterns that are quick to match"}
+	errNoProject     = &Error{refusal.ProjectUnknown, CodeAuth, failed + "no project was named"}
+	errWhichProject  = &Error{refusal.ProjectUnknown, CodeAuth, failed + "the project is unknown"}
+	errTwoProjects   = &Error{refusal.ProjectConflict, CodeAuth, failed + "two different projects were named"}
+	errBusy          = &Error{refusal.TokenQueue, CodeUnavailable, "too many tokens wait for verification"}
+	errAuthenticator = &Error{refusal.Stopping, CodeUnavailable, "the node is stopping"}
 )

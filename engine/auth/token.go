@@ -41,7 +41,7 @@ func (s *set) verify(named, fallback, token string, now int64) (id Identity, ind
 		return id.Project.keysFor(t)
 	})
 	if e != nil {
-		return Identity{}, 0, refusal(e)
+		return Identity{}, 0, refusalOf(e)
 	}
 	if err := id.Project.check(&id, claims, now); err != nil {
 		return Identity{}, 0, err
@@ -49,8 +49,8 @@ func (s *set) verify(named, fallback, token string, now int64) (id Identity, ind
 	return id, index, nil
 }
 
-// refusal turns the library's error into one that may be shown.
-func refusal(e error) *Error {
+// refusalOf turns the library's error into one that may be shown.
+func refusalOf(e error) *Error {
 	var own *Error
 	switch {
 	case errors.As(e, &own):

@@ -3,6 +3,7 @@ package session
 import (
 	"github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/stomp"
 )
 
@@ -63,11 +64,13 @@ func (a AckMode) String() string {
 // Failure is what a client did wrong: an ERROR with Code and Text, then a WebSocket close with Close. With Silent
 // there is no ERROR (the trouble is the server's, or STOMP was not spoken yet).
 type Failure struct {
+	Reason refusal.Reason
 	Code   string
 	Text   string
 	Close  ws.StatusCode
 	Silent bool
-	Limit  Limit // that was met, if it was one
+	Limit  Limit  // that was met, if it was one
+	Cause  string // what the log says in place of Text
 }
 
 // Error codes of the ERROR frame's code header.
@@ -92,19 +95,19 @@ const (
 )
 
 func protocolFailure(text string) *Failure {
-	return &Failure{Code: CodeProtocol, Text: text, Close: CloseProtocol}
+	return &Failure{Reason: refusal.Protocol, Code: CodeProtocol, Text: text, Close: CloseProtocol}
 }
 
 func limitFailure(l Limit, text string) *Failure {
-	return &Failure{Code: CodeLimit, Text: text, Close: ClosePolicy, Limit: l}
+	return &Failure{Reason: l.Reason(), Code: CodeLimit, Text: text, Close: ClosePolicy, Limit: l}
 }
 
 // decodeFailure is of a frame that cannot be read; too large is one that meets limit.
 func decodeFailure(err error, limit Limit) *Failure {
 	e := err.(*stomp.Error)
-	f := &Failure{Code: e.Code, Text: e.Text, Close: CloseProtocol}
+	f := &Failure{Reason: refusal.Protocol, Code: e.Code, Text: e.Text, Close: CloseProtocol}
 	if e.Code == CodeTooLarge {
-		f.Close, f.Limit = CloseTooLarge, limit
+		f.Close, f.Limit, f.Reason = CloseTooLarge, limit, limit.Reason()
 	}
 	return f
 }

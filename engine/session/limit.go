@@ -1,5 +1,7 @@
 package session
 
+import "stentor/engine/refusal"
+
 // Limit is a bound that a client can meet. Its text is the key of the configuration that sets it, so that an operator
 // who sees it counted knows what to change.
 type Limit uint8
@@ -28,25 +30,28 @@ const (
 	Limits
 )
 
-var limitKeys = [Limits]string{
-	LimitHandshakeTime:    "handshake_timeout",
-	LimitConnectTime:      "connect_timeout",
-	LimitHandshakeBytes:   "handshake_bytes",
-	LimitConnectBytes:     "connect_frame_bytes",
-	LimitFrameBytes:       "client_frame_bytes",
-	LimitFrameRate:        "frames_per_second",
-	LimitSubscriptions:    "subscriptions",
-	LimitPatterns:         "patterns",
-	LimitPatternSteps:     "pattern_steps",
-	LimitUserPatternSteps: "user_pattern_steps",
-	LimitIDBytes:          "subscription_id_bytes",
-	LimitDestinationBytes: "destination_bytes",
-	LimitInputBytes:       "input_bytes",
-	LimitTransactionBytes: "transaction_bytes",
-	LimitReplyBytes:       "reply_bytes",
-	LimitSessionBytes:     "session_bytes",
-	LimitSlowBytes:        "slow_bytes",
+var limitReasons = [Limits]refusal.Reason{
+	LimitHandshakeTime:    refusal.HandshakeTimeout,
+	LimitConnectTime:      refusal.ConnectTimeout,
+	LimitHandshakeBytes:   refusal.HandshakeBytes,
+	LimitConnectBytes:     refusal.ConnectFrameBytes,
+	LimitFrameBytes:       refusal.FrameBytes,
+	LimitFrameRate:        refusal.FrameRate,
+	LimitSubscriptions:    refusal.Subscriptions,
+	LimitPatterns:         refusal.Patterns,
+	LimitPatternSteps:     refusal.PatternSteps,
+	LimitUserPatternSteps: refusal.UserPatternSteps,
+	LimitIDBytes:          refusal.IDBytes,
+	LimitDestinationBytes: refusal.DestinationBytes,
+	LimitInputBytes:       refusal.InputBytes,
+	LimitTransactionBytes: refusal.TransactionBytes,
+	LimitReplyBytes:       refusal.ReplyBytes,
+	LimitSessionBytes:     refusal.SessionBytes,
+	LimitSlowBytes:        refusal.SlowBytes,
 }
 
-// String is the key below limits.
-func (l Limit) String() string { return limitKeys[l] }
+// Reason is why a client is refused that meets it.
+func (l Limit) Reason() refusal.Reason { return limitReasons[l] }
+
+// String is the key below limits. It is the name of the reason, too.
+func (l Limit) String() string { return limitReasons[l].String() }

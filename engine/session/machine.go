@@ -6,6 +6,7 @@ import (
 
 	gobwas "github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/engine/ws"
 	"stentor/stomp"
 )
@@ -115,7 +116,7 @@ func (m *Machine) wait(s *Session, most int, tooMuch *Failure) Event {
 }
 
 var (
-	tooEarly     = &Failure{Code: CodeTooLarge, Text: "too much was sent before CONNECTED", Close: CloseTooLarge, Limit: LimitConnectBytes}
+	tooEarly     = &Failure{Reason: refusal.ConnectFrameBytes, Code: CodeTooLarge, Text: "too much was sent before CONNECTED", Close: CloseTooLarge, Limit: LimitConnectBytes}
 	tooMuchInput = limitFailure(LimitInputBytes, "too much was sent while earlier frames wait for their answers")
 )
 

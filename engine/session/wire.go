@@ -5,6 +5,7 @@ import (
 
 	gobwas "github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/engine/ws"
 )
 
@@ -15,8 +16,8 @@ import (
 type Wire struct {
 	// Out collects the answers of a turn, ready for the socket; the owner writes and resets it.
 	Out []byte
-	// Refused is the HTTP status of the last refusal.
-	Refused int
+	// Refused is the last refusal of a handshake.
+	Refused *ws.Refusal
 	// Piece is the piece of a message that the last Data was about. Its bytes are valid until End.
 	Piece ws.Event
 
@@ -91,11 +92,11 @@ func (w *Wire) handshake(s *Session) Kind {
 	if s.partial != nil {
 		scanned = s.partial.scanned
 	}
-	n, _, out, refusal := w.handshaker.Next(w.in, scanned, w.Out)
+	n, _, out, refused := w.handshaker.Next(w.in, scanned, w.Out)
 	w.Out = out
 	switch {
-	case refusal != nil:
-		w.Refused = refusal.Status
+	case refused != nil:
+		w.Refused = refused
 		s.Phase = Closing
 		return Refused
 	case n == 0:
@@ -151,9 +152,9 @@ func answerTo(code gobwas.StatusCode) gobwas.StatusCode {
 func wireFailure(err error) *Failure {
 	e := err.(*ws.Error)
 	if e.Code == CloseTooLarge {
-		return &Failure{Code: CodeTooLarge, Text: e.Text, Close: CloseTooLarge, Limit: LimitFrameBytes}
+		return &Failure{Code: CodeTooLarge, Text: e.Text, Close: CloseTooLarge, Reason: refusal.FrameBytes, Limit: LimitFrameBytes}
 	}
-	return &Failure{Code: CodeProtocol, Text: e.Text, Close: e.Code, Silent: true}
+	return &Failure{Reason: refusal.WebSocket, Code: CodeProtocol, Text: e.Text, Close: e.Code, Silent: true}
 }
 
 // HeartbeatFrame is a heart-beat, a text message of one EOL, and PingFrame an empty ping, both ready for the wire.

@@ -10,6 +10,7 @@ import (
 
 	gobwas "github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 	"stentor/stomp"
@@ -185,7 +186,7 @@ func TestAckWindowsCount(t *testing.T) {
 			r.tick()
 		}
 	}
-	if k.open() || r.s.stats.Limits[session.LimitSessionBytes].Load() != 1 {
+	if k.open() || r.s.stats.Limits[session.LimitSessionBytes].Load() != 1 || r.last().Reason != refusal.SessionBytes {
 		t.Errorf("%d bytes are held, %d used", r.settings.Share.Held(), b.Used())
 	}
 	r.s.Gone(k.conn)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 )
 
@@ -293,7 +294,7 @@ func (s *Shard) answer(c *Conn, out []byte) (stands bool) {
 		c.unread = 0
 	} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
 		s.stats.Limits[session.LimitReplyBytes].Add(1)
-		s.env.Close(c.socket)
+		s.cut(c, refusal.ReplyBytes, "answers wait that the client does not read")
 		return false
 	}
 	if t := s.moves[c.idx]; t != nil {

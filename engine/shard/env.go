@@ -7,6 +7,7 @@ import (
 	"stentor/engine/bus"
 	"stentor/engine/destination"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 )
@@ -23,7 +24,7 @@ type Socket interface {
 // Env is what a shard needs of the node around it. All but Wake and the done functions run in the loop and must not
 // block.
 type Env interface {
-	// Admit decides over a complete handshake.
+	// Admit decides over a complete handshake. Of who is refused the address may be known.
 	Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
@@ -48,6 +49,8 @@ type Env interface {
 	Close(Socket)
 	// Wake makes the loop call Run soon. Any goroutine may call it.
 	Wake()
+	// Refused reports that a client is refused, and why. Its strings are valid only now.
+	Refused(r refusal.Record)
 	// Panicked reports a recovered panic.
 	Panicked(where string, reason any)
 }
@@ -61,6 +64,8 @@ type Peer struct {
 // Admission is what the handshake said about a client.
 type Admission struct {
 	Address netip.AddrPort // the client's real address
+	// Named is the project that CONNECT asks for, if the node serves it: for the log, until CONNECTED.
+	Named string
 	// Endpoint is the project of the endpoint's path; Project and Token come from the handshake's query and headers.
 	Endpoint, Project, Token string
 

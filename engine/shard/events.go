@@ -2,10 +2,10 @@ package shard
 
 import (
 	"math"
-	"net/http"
 	"strings"
 
 	"stentor/engine/destination"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 )
 
@@ -21,10 +21,8 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 		s.stats.Handshakes.Add(1)
 		s.scheduleIn(c, s.env.Patience(s.conf.Limits.ConnectTimeout))
 	case session.Refused:
-		s.stats.Refused.Add(1)
-		if s.machine.Refused == http.StatusRequestHeaderFieldsTooLarge {
-			s.stats.Limits[session.LimitHandshakeBytes].Add(1)
-		}
+		s.refuseHandshake(c, s.handshake)
+		s.handshake = refusal.Record{}
 	case session.Connect:
 		s.authenticate(c)
 	case session.Subscribe:
@@ -78,6 +76,9 @@ func (s *Shard) fail(c *Conn, f *session.Failure) {
 	if f.Limit != session.NoLimit {
 		s.stats.Limits[f.Limit].Add(1)
 	}
+	if c.sess.Phase != session.Closing {
+		s.refuse(c, f.Reason, f.Close, logged(f))
+	}
 	s.depart(c)
 	s.machine.Fail(&c.sess, f)
 }
@@ -127,7 +128,8 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	}
 	settings := id.Project
 	if !s.env.Join(settings) {
-		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: "the project is full", Close: session.CloseTryLater, Silent: true})
+		c.hello.Named, c.user = settings.Name, id.User // for the log
+		s.fail(c, &session.Failure{Reason: refusal.ProjectFull, Code: session.CodeLimit, Text: "the project is full", Close: session.CloseTryLater, Silent: true})
 		return
 	}
 	s.greeted(c)
@@ -159,6 +161,7 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		lines := ""
 		if s.subs.at(i).log.shown() != string(ev.Destination) {
 			lines = idInUse
+			s.refuse(c, refusal.SubscribeDuplicate, 0, "the id is in use")
 		}
 		s.receipt(c, ev, lines)
 		return
@@ -174,6 +177,7 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		s.fail(c, failure)
 	case l == nil:
 		s.stats.Unserved.Add(1)
+		s.refuse(c, refusal.SubscribeUnserved, 0, "nobody serves this destination")
 		s.receipt(c, ev, notServed)
 	default:
 		s.addSub(c, l, id, ev)
@@ -187,11 +191,15 @@ const (
 )
 
 func limited(l session.Limit, text string) *session.Failure {
-	return &session.Failure{Code: session.CodeLimit, Text: text, Close: session.ClosePolicy, Limit: l}
+	return &session.Failure{Reason: l.Reason(), Code: session.CodeLimit, Text: text, Close: session.ClosePolicy, Limit: l}
 }
 
-func forbidden(text string) *session.Failure {
-	return &session.Failure{Code: session.CodeForbidden, Text: "Failed to send message, " + text, Close: session.CloseProtocol}
+func malformed(text string) *session.Failure {
+	return &session.Failure{Reason: refusal.Protocol, Code: session.CodeProtocol, Text: text, Close: session.CloseProtocol}
+}
+
+func forbidden(why refusal.Reason, text string) *session.Failure {
+	return &session.Failure{Reason: why, Code: session.CodeForbidden, Text: "Failed to send message, " + text, Close: session.CloseProtocol}
 }
 
 const userPrefix = "/user"
@@ -199,7 +207,7 @@ const userPrefix = "/user"
 // target finds the log of what a client wants to subscribe to, if it may. nil without a failure: nobody serves it.
 func (s *Shard) target(c *Conn, dest string) (*log, *session.Failure) {
 	if err := destination.Check(dest); err != nil {
-		return nil, &session.Failure{Code: session.CodeProtocol, Text: err.Error(), Close: session.CloseProtocol}
+		return nil, malformed(err.Error())
 	}
 	rights := c.rights
 	if rights == nil {
@@ -211,7 +219,7 @@ func (s *Shard) target(c *Conn, dest string) (*log, *session.Failure) {
 	}
 	switch rights.Subscribe(c.user, dest) {
 	case Forbidden:
-		return nil, forbidden("this destination is not yours to subscribe to")
+		return nil, forbidden(refusal.SubscribeForbidden, "this destination is not yours to subscribe to")
 	case Unserved:
 		return nil, nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -253,13 +254,15 @@ func (s *Shard) patience(c *Conn, i uint32) {
 	f.next = s.tick + uint32(f.wait)
 }
 
+const tooSlowText = "the client reads too slowly"
+
 func (s *Shard) tooSlow(c *Conn) {
 	s.stats.SlowCloses.Add(1)
 	if c.socket.OutboundBuffered() > 0 || c.moves && !s.moves[c.idx].queued {
-		s.env.Close(c.socket)
+		s.cut(c, refusal.Slow, tooSlowText)
 		return
 	}
-	s.end(c, session.CloseTryLater, "the client reads too slowly")
+	s.expel(c, refusal.Slow, tooSlowText)
 }
 
 // feed writes the next pushes of a detached subscription and reports whether it may go on.

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"stentor/engine/bus"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 )
 
@@ -69,7 +70,7 @@ func (s *Shard) uncount(c *Conn) {
 }
 
 var tooMuchHeld = &session.Failure{
-	Code: session.CodeLimit, Text: "the session holds more than its share of what the node has for all (limits.session_bytes)",
+	Reason: refusal.SessionBytes, Code: session.CodeLimit, Text: "the session holds more than its share of what the node has for all (limits.session_bytes)",
 	Close: session.CloseTryLater, Limit: session.LimitSessionBytes,
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"stentor/engine/destination"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 )
 
@@ -30,16 +31,16 @@ const maxPayers = 8
 func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *session.Failure) {
 	pattern, err := destination.ParsePattern(dest)
 	if err != nil {
-		return nil, &session.Failure{Code: session.CodeProtocol, Text: err.Error(), Close: session.CloseProtocol}
+		return nil, malformed(err.Error())
 	}
 	verdict := rights.SubscribePattern(c.user, pattern)
 	switch {
 	case verdict == Unserved:
 		return nil, nil
 	case !c.project.settings.Patterns:
-		return nil, forbidden("the project does not allow patterns")
+		return nil, forbidden(refusal.SubscribeForbidden, "the project does not allow patterns")
 	case verdict == Forbidden:
-		return nil, forbidden("this pattern is not yours to subscribe to")
+		return nil, forbidden(refusal.SubscribeForbidden, "this pattern is not yours to subscribe to")
 	}
 	return s.patternLog(c, pattern)
 }

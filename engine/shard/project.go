@@ -10,7 +10,7 @@ import (
 	"stentor/engine/destination"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
-	"stentor/engine/session"
+	"stentor/engine/refusal"
 )
 
 // tenant is what a shard knows of a project whether or not it has sessions here.
@@ -84,7 +84,7 @@ func (s *Shard) RemoveProject(name string) {
 	s.routeAll(p)
 	for idx := uint32(1); idx <= s.conns.used && p.counts.sessions.Load() > 0; idx++ {
 		if c := s.conns.at(idx); c.state == stateOpen && c.project == p {
-			s.end(c, session.CloseTryLater, "the project is no longer served here")
+			s.expel(c, refusal.ProjectGone, "the project is no longer served here")
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 )
 
@@ -195,7 +196,7 @@ func (s *Shard) Kick(project string, all []Ref) (n int, rest []Ref) {
 		room--
 		if c := s.find(all[0]); c != nil && c.project != nil && c.project.settings.Name == project {
 			room -= endUnits
-			s.end(c, session.ClosePolicy, kicked)
+			s.expel(c, refusal.Kicked, kicked)
 			n++
 		}
 	}

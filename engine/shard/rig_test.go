@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 	"stentor/stomp"
@@ -30,6 +32,7 @@ type rig struct {
 	panics   int
 	leaves   func() // hears of it
 	closed   []*stubSocket
+	refusals []refusal.Record
 
 	refuses   error // SENDs
 	published []*bus.Record
@@ -139,6 +142,10 @@ func (r *rig) CloseWrite(Socket)            {}
 func (r *rig) Close(s Socket)               { r.close(s.(*stubSocket)) }
 func (r *rig) Wake()                        { r.woken++ }
 func (r *rig) Panicked(string, any)         { r.panics++ }
+func (r *rig) Refused(one refusal.Record) {
+	one.Subject = strings.Clone(one.Subject)
+	r.refusals = append(r.refusals, one)
+}
 
 func (r *rig) Forward(m *bus.Inbound, done func(error)) {
 	r.inbound = append(r.inbound, m)
@@ -154,10 +161,16 @@ func (r *rig) close(k *stubSocket) {
 	r.s.Gone(k.conn)
 }
 
-// connect opens a session of user. more are headers of its CONNECT.
-func (r *rig) connect(user string, more ...string) *stubSocket {
+// open is a socket that was just accepted.
+func (r *rig) open() *stubSocket {
 	k := &stubSocket{r: r}
 	k.conn = r.s.Open(k, netip.MustParseAddrPort("10.0.0.1:1"))
+	return k
+}
+
+// connect opens a session of user. more are headers of its CONNECT.
+func (r *rig) connect(user string, more ...string) *stubSocket {
+	k := r.open()
 	r.s.Input(k.conn, ws.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 	k.send(stomp.Connect, append([]string{"accept-version", "1.2", "user", user}, more...)...)
 	if k.conn.sess.Phase != session.Connected {

@@ -10,6 +10,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/destination"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -110,8 +111,9 @@ func (s *Shard) letter(c *Conn, dest string) (l letter, failure *session.Failure
 	switch rights.Send(c.user, dest) {
 	case SendIgnore:
 		s.stats.SendIgnored.Add(1)
+		s.refuse(c, refusal.SendUnserved, 0, "no rule serves this destination")
 	case SendDeny:
-		failure = forbidden("sending to this destination is not allowed")
+		failure = forbidden(refusal.SendForbidden, "sending to this destination is not allowed")
 	case SendForward:
 		l.forward, failure = s.inbound(c, dest)
 	default:
@@ -120,7 +122,7 @@ func (s *Shard) letter(c *Conn, dest string) (l letter, failure *session.Failure
 	return l, failure
 }
 
-var notToSendTo = &session.Failure{Code: session.CodeProtocol, Text: "this is not a destination to send to", Close: session.CloseProtocol}
+var notToSendTo = malformed("this is not a destination to send to")
 
 // record makes a push of the client's frame.
 func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
@@ -136,7 +138,7 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 	if rest, ok := strings.CutPrefix(dest, userPrefix+"/"); ok {
 		name, path, ok := strings.Cut(rest, "/")
 		if !ok || name == "" || path == "" {
-			return nil, &session.Failure{Code: session.CodeProtocol, Text: "a user's destination is /user/NAME/queue/...", Close: session.CloseProtocol}
+			return nil, malformed("a user's destination is /user/NAME/queue/...")
 		}
 		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
 	}
@@ -202,7 +204,22 @@ func (s *Shard) credential(name string) bool {
 var ErrNever = errors.New("the transaction has more messages than the project may send in a second (limits.pushes_per_second)")
 
 // notTaken is trouble of the bus, which is no fault of the client: it is told to come back.
-var notTaken = &session.Failure{Text: "the message could not be taken, try again", Close: session.CloseTryLater, Silent: true}
+func notTaken(err error) *session.Failure {
+	why := refusal.SendBus
+	switch {
+	case errors.Is(err, bus.ErrRateLimited):
+		why = refusal.SendRate
+	case errors.Is(err, bus.ErrBusy):
+		why = refusal.SendBusy
+	case errors.Is(err, bus.ErrClosed):
+		why = refusal.Stopping
+	case errors.Is(err, bus.ErrUnknownProject):
+		why = refusal.ProjectGone
+	}
+	return &session.Failure{
+		Reason: why, Text: "the message could not be taken, try again", Close: session.CloseTryLater, Silent: true, Cause: err.Error(),
+	}
+}
 
 // size is how many bytes the bodies have.
 func size(letters []letter) (bytes int) {
@@ -216,10 +233,10 @@ func size(letters []letter) (bytes int) {
 func (s *Shard) allowed(c *Conn, letters []letter) bool {
 	switch err := s.env.Allow(c.project.settings, s.holder(c), len(letters), size(letters)); {
 	case errors.Is(err, ErrNever):
-		s.fail(c, &session.Failure{Code: session.CodeLimit, Text: err.Error(), Close: session.ClosePolicy})
+		s.fail(c, &session.Failure{Reason: refusal.SendTransaction, Code: session.CodeLimit, Text: err.Error(), Close: session.ClosePolicy})
 		return false
 	case err != nil:
-		s.fail(c, notTaken)
+		s.fail(c, notTaken(err))
 		return false
 	}
 	return true
@@ -246,7 +263,7 @@ func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) {
 	switch over, err := p.leave(); {
 	case !over:
 	case err != nil:
-		s.fail(c, notTaken)
+		s.fail(c, notTaken(err))
 	default:
 		s.machine.Settle(&c.sess, token, "")
 	}
@@ -308,7 +325,9 @@ func (s *Shard) published(c *Conn, token uint32, err error) {
 		return
 	}
 	if err != nil {
-		s.end(c, notTaken.Close, notTaken.Text)
+		failed := notTaken(err)
+		s.refuse(c, failed.Reason, failed.Close, logged(failed))
+		s.end(c, failed.Close, failed.Text)
 		return
 	}
 	s.settle(c, token, "")

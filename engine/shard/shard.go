@@ -7,6 +7,7 @@ import (
 
 	"stentor/engine/fifo"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 )
@@ -41,9 +42,10 @@ type Shard struct {
 	sharers  int                 // the most of them, since the map was made
 	tick     uint32              // the wheel should be here
 
-	turn       *Conn // whose input is being handled
-	more       bool  // it has more subscriptions than before
-	late       bool  // it had to wait
+	turn       *Conn          // whose input is being handled
+	more       bool           // it has more subscriptions than before
+	late       bool           // it had to wait
+	handshake  refusal.Record // of its handshake, what Admit said of it
 	doing      doing
 	frames     scratch
 	pieces     []byte               // one write's worth of a transfer
@@ -109,9 +111,16 @@ func (s *Shard) unix() int64 { return s.conf.Wall().Unix() }
 
 func (s *Shard) admit(r *ws.Request) *ws.Refusal {
 	c := s.turn
-	admission, refusal := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied})
-	if refusal != nil {
-		return refusal
+	admission, refused := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied})
+	if refused != nil {
+		s.handshake = refusal.Record{Address: admission.Address}
+		switch refused.Reason {
+		case refusal.Path:
+			s.handshake.Subject = plainPath(r.Path)
+		case refusal.Origin:
+			s.handshake.Subject = r.Origin
+		}
+		return refused
 	}
 	c.hello = &admission
 	c.address, c.port = admission.Address.Addr().As16(), admission.Address.Port()

@@ -11,6 +11,7 @@ import (
 	"stentor/engine/bus"
 	"stentor/engine/destination"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 )
@@ -573,6 +574,9 @@ func (e *simEnv) Close(socket Socket) {
 	e.sh.w.tracef("%v: closed by the server", k)
 	k.close(true)
 }
+
+// Refused is not what the simulation looks at.
+func (e *simEnv) Refused(refusal.Record) {}
 
 // Panicked may only report panics that were asked for.
 func (e *simEnv) Panicked(where string, reason any) {

@@ -1,6 +1,9 @@
 package shard
 
-import "stentor/engine/session"
+import (
+	"stentor/engine/refusal"
+	"stentor/engine/session"
+)
 
 // silences is how many heart-beat intervals a client may be silent: browsers throttle the timers of hidden tabs.
 const silences = 3
@@ -11,13 +14,13 @@ func (s *Shard) timeout(c *Conn) {
 	switch c.sess.Phase {
 	case session.Handshake:
 		s.stats.Limits[session.LimitHandshakeTime].Add(1)
-		s.env.Close(c.socket)
+		s.cut(c, refusal.HandshakeTimeout, "the handshake was not complete in time")
 	case session.Greeting:
 		s.stats.Limits[session.LimitConnectTime].Add(1)
-		s.end(c, session.CloseProtocol, "no CONNECT came in time")
+		s.expel(c, refusal.ConnectTimeout, "no CONNECT came in time")
 	case session.Authenticating:
 		s.stats.Limits[session.LimitConnectTime].Add(1)
-		s.end(c, session.CloseTryLater, "the token could not be verified in time")
+		s.expel(c, refusal.TokenTimeout, "the token could not be verified in time")
 	case session.Leaving:
 		s.end(c, session.CloseNormal, "")
 	case session.Closing:
@@ -49,11 +52,11 @@ func (s *Shard) beat(c *Conn) {
 	silent := now - c.lastRead
 	switch {
 	case c.expires != 0 && s.unix() >= int64(c.expires):
-		s.end(c, session.ClosePolicy, "the token has expired")
+		s.expel(c, refusal.SessionExpired, "the token has expired")
 		return
 	case c.receives > 0 && silent > silences*c.receives, c.pings > silences:
 		s.stats.HeartbeatLost.Add(1)
-		s.end(c, session.CloseProtocol, "no heart-beat")
+		s.expel(c, refusal.Heartbeat, "no heart-beat")
 		return
 	}
 	out := []byte(nil)

@@ -8,6 +8,7 @@ import (
 
 	"stentor/engine/fifo"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	enginews "stentor/engine/ws"
 	"stentor/stomp"
@@ -401,7 +402,7 @@ func (s *Shard) thin(n *tenant, deadline int64) (more bool) {
 		if t = t.newer; evicted {
 			s.stats.Limits[session.LimitSlowBytes].Add(1)
 			s.stats.SlowCloses.Add(1)
-			s.env.Close(c.socket)
+			s.cut(c, refusal.SlowBytes, "the client is in the middle of a push that history let go of")
 		}
 	}
 	return false

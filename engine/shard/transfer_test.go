@@ -14,6 +14,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/ws"
 	"stentor/stomp"
@@ -566,8 +567,8 @@ func TestTransferHeldBytes(t *testing.T) {
 			t.Errorf("client %d is closed: %t", i, closed)
 		}
 	}
-	if n := r.s.stats.Limits[session.LimitSlowBytes].Load(); n != 7 {
-		t.Errorf("the bound was met %d times", n)
+	if n := r.s.stats.Limits[session.LimitSlowBytes].Load(); n != 7 || len(r.refusals) != 7 || r.refusals[0].Reason != refusal.SlowBytes || r.refusals[0].User != "user0" {
+		t.Errorf("the bound was met %d times, reported %v", n, r.refusals)
 	}
 	for _, k := range all {
 		if !slices.Contains(r.closed, k.stubSocket) {

@@ -3,10 +3,13 @@ package ws
 import (
 	"net/http"
 	"strconv"
+
+	"stentor/engine/refusal"
 )
 
 // Refusal is an answer that ends a connection before it is a WebSocket. It is not changed once it is in use.
 type Refusal struct {
+	Reason refusal.Reason
 	Status int
 	Text   string // what is wrong and what to change, for a person; one line
 	Header string // further header lines, each with its CR LF; may be empty
@@ -14,23 +17,25 @@ type Refusal struct {
 
 // Refusals for Check. They tell no names: an endpoint that can say more makes its own.
 var (
-	Forbidden   = &Refusal{Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins, or, if it is the node's own, its name to listen.names."}
-	NotFound    = &Refusal{Status: http.StatusNotFound, Text: "No endpoint has this path. Check the path of the WebSocket URL."}
-	Unavailable = &Refusal{Status: http.StatusServiceUnavailable, Text: "This node takes no new connections now. Try again later, or another node.", Header: "Retry-After: 5\r\n"}
+	Forbidden   = &Refusal{Reason: refusal.Origin, Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins, or, if it is the node's own, its name to listen.names."}
+	NotFound    = &Refusal{Reason: refusal.Path, Status: http.StatusNotFound, Text: "No endpoint has this path. Check the path of the WebSocket URL."}
+	Unavailable = &Refusal{Reason: refusal.Connections, Status: http.StatusServiceUnavailable, Text: "This node takes no new connections now. Try again later, or another node.", Header: "Retry-After: 5\r\n"}
 )
 
 var (
-	notGet       = &Refusal{Status: http.StatusMethodNotAllowed, Text: "WebSocket connections are opened with GET.", Header: "Allow: GET\r\n"}
-	noUpgrade    = &Refusal{Status: http.StatusUpgradeRequired, Text: "This is a WebSocket endpoint: connect with ws:// or wss://. A proxy in between has to pass the headers Upgrade and Connection on.", Header: upgradeHeader}
-	wrongVersion = &Refusal{Status: http.StatusUpgradeRequired, Text: "Only version 13 of the WebSocket protocol is spoken here: send Sec-WebSocket-Version: 13.", Header: upgradeHeader + "Sec-WebSocket-Version: 13\r\n"}
-	tooLarge     = &Refusal{Status: http.StatusRequestHeaderFieldsTooLarge, Text: "The header of the request is too large. Send fewer and shorter header lines, cookies above all, and a shorter URL."}
-	tooMany      = &Refusal{Status: http.StatusRequestHeaderFieldsTooLarge, Text: badAmount + " Send fewer."}
+	notGet       = &Refusal{Reason: refusal.HandshakeMethod, Status: http.StatusMethodNotAllowed, Text: "WebSocket connections are opened with GET.", Header: "Allow: GET\r\n"}
+	noUpgrade    = &Refusal{Reason: refusal.HandshakeUpgrade, Status: http.StatusUpgradeRequired, Text: "This is a WebSocket endpoint: connect with ws:// or wss://. A proxy in between has to pass the headers Upgrade and Connection on.", Header: upgradeHeader}
+	wrongVersion = &Refusal{Reason: refusal.HandshakeUpgrade, Status: http.StatusUpgradeRequired, Text: "Only version 13 of the WebSocket protocol is spoken here: send Sec-WebSocket-Version: 13.", Header: upgradeHeader + "Sec-WebSocket-Version: 13\r\n"}
+	tooLarge     = &Refusal{Reason: refusal.HandshakeBytes, Status: http.StatusRequestHeaderFieldsTooLarge, Text: "The header of the request is too large. Send fewer and shorter header lines, cookies above all, and a shorter URL."}
+	tooMany      = &Refusal{Reason: refusal.HandshakeHeaders, Status: http.StatusRequestHeaderFieldsTooLarge, Text: badAmount + " Send fewer."}
 )
 
 // upgradeHeader is obligatory in a 426 (RFC 9110 section 15.5.22).
 const upgradeHeader = "Upgrade: websocket\r\n"
 
-func malformed(text string) *Refusal { return &Refusal{Status: http.StatusBadRequest, Text: text} }
+func malformed(text string) *Refusal {
+	return &Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusBadRequest, Text: text}
+}
 
 // AppendTo appends the whole answer, after which the connection is closed.
 func (r *Refusal) AppendTo(dst []byte) []byte {

@@ -1,0 +1,41 @@
+package refusal
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocs: docs/refusals.md has each reason as the table has it, and no other.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/refusals.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := None + 1; r < Reasons; r++ {
+		code := "-"
+		if r.Code() != 0 {
+			code = fmt.Sprint(r.Code())
+		}
+		if row := fmt.Sprintf("| `%s` | %s | %s |\n", r, code, r.Text()); !strings.Contains(string(text), row) {
+			t.Errorf("docs/refusals.md lacks this row of stage %s:\n%s", r.Stage(), row)
+		}
+	}
+	if rows := len(regexp.MustCompile("(?m)^\\| `").FindAll(text, -1)); rows != int(Reasons)-1 {
+		t.Errorf("docs/refusals.md has %d rows for %d reasons", rows, Reasons-1)
+	}
+}
+
+// TestTable: each reason has a name of its own, a stage, and says what it means.
+func TestTable(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+	seen := map[string]bool{}
+	for r := None + 1; r < Reasons; r++ {
+		if !name.MatchString(r.String()) || seen[r.String()] || r.Stage() == "" || r.Text() == "" {
+			t.Errorf("reason %d: %q, stage %q, text %q", r, r, r.Stage(), r.Text())
+		}
+		seen[r.String()] = true
+	}
+}

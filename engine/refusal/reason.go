@@ -1,0 +1,186 @@
+package refusal
+
+// Reason is why somebody was refused. Its String is what the log, the label of the counter and docs/refusals.md call it.
+type Reason uint8
+
+const (
+	None Reason = iota
+
+	Connections
+	ConnectionsPerAddress
+	Unauthenticated
+	UnauthenticatedPerAddress
+	Descriptors
+	ProxyUntrusted
+	ProxyMissing
+	ProxyInvalid
+
+	HandshakeTimeout
+	HandshakeBytes
+	HandshakeHeaders
+	HandshakeMalformed
+	HandshakeMethod
+	HandshakeUpgrade
+	Path
+	Origin
+	NotReady
+	Stopping
+
+	ConnectTimeout
+	ConnectFrameBytes
+	TokenMissing
+	TokenInvalid
+	TokenExpired
+	TokenQueue
+	TokenTimeout
+	ProjectUnknown
+	ProjectConflict
+	ProjectFull
+	ProjectGone
+
+	Protocol
+	WebSocket
+	SubscribeForbidden
+	SubscribeUnserved
+	SubscribeDuplicate
+	SendForbidden
+	SendUnserved
+	SendRate
+	SendTransaction
+	SendBusy
+	SendBus
+	FrameRate
+	FrameBytes
+	Subscriptions
+	Patterns
+	PatternSteps
+	UserPatternSteps
+	IDBytes
+	DestinationBytes
+	InputBytes
+	TransactionBytes
+	ReplyBytes
+	SessionBytes
+	SlowBytes
+	Slow
+	Heartbeat
+	SessionExpired
+	Kicked
+
+	APIAuth
+	APIForbidden
+	APITooLarge
+	APILimit
+	APIBusy
+	APIStopping
+	APITimeout
+	APIUnavailable
+	APIConnections
+
+	// Reasons is how many there are, None included.
+	Reasons
+)
+
+// Stage is where somebody was refused.
+type Stage string
+
+const (
+	Accept    Stage = "accept"    // before anything was read of the connection
+	Handshake Stage = "handshake" // of the WebSocket
+	Connect   Stage = "connect"   // STOMP's CONNECT
+	Session   Stage = "session"   // from CONNECTED on, or whatever is sent over the WebSocket
+	API       Stage = "api"
+)
+
+// entry is what is to be known of a Reason.
+type entry struct {
+	stage Stage
+	name  string
+	code  int    // HTTP status or close code of the WebSocket; 0: the connection is closed without a word, or goes on
+	text  string // for docs/refusals.md: what happened, and what to change
+}
+
+var table = [Reasons]entry{
+	Connections:               {Accept, "connections", 503, "The node has as many connections as it takes: `limits.connections`, or what the descriptors allow. Handshakes are refused so too."},
+	ConnectionsPerAddress:     {Accept, "connections_per_address", 503, "The address has as many connections as one may have: `limits.connections_per_address`."},
+	Unauthenticated:           {Accept, "unauthenticated", 503, "Too many connections wait for their CONNECT: `limits.unauthenticated`."},
+	UnauthenticatedPerAddress: {Accept, "unauthenticated_per_address", 503, "Too many connections of this address wait for their CONNECT: `limits.unauthenticated_per_address`."},
+	Descriptors:               {Accept, "descriptors", 503, "The process, or the system, has no descriptor for another connection. A warning says which."},
+	ProxyUntrusted:            {Accept, "proxy_untrusted", 0, "A listener with `proxy_protocol` was connected to from an address that is not one of `listen.trusted_proxies`."},
+	ProxyMissing:              {Accept, "proxy_missing", 0, "A listener with `proxy_protocol` got a connection without the header: the proxy has to send it, or to use another listener."},
+	ProxyInvalid:              {Accept, "proxy_invalid", 0, "The header of the PROXY protocol cannot be read."},
+
+	HandshakeTimeout:   {Handshake, "handshake_timeout", 0, "The handshake was not complete in time: `limits.handshake_timeout`, or less while many wait."},
+	HandshakeBytes:     {Handshake, "handshake_bytes", 431, "Request line and headers are too large: `limits.handshake_bytes`."},
+	HandshakeHeaders:   {Handshake, "handshake_headers", 431, "The handshake has too many header lines."},
+	HandshakeMalformed: {Handshake, "handshake_malformed", 400, "This is no handshake of a WebSocket: TLS to a port without it, a proxy that drops `Connection: Upgrade`, or a header that may come once came twice. The text says which."},
+	HandshakeMethod:    {Handshake, "handshake_method", 405, "A request other than GET came to the client port."},
+	HandshakeUpgrade:   {Handshake, "handshake_upgrade", 426, "A request that does not ask for a WebSocket of version 13: an HTTP client, or a proxy that does not pass `Upgrade` on."},
+	Path:               {Handshake, "path", 404, "No endpoint has this path: `endpoints`."},
+	Origin:             {Handshake, "origin", 403, "Pages of this origin may not connect: `endpoints.origins`, or `listen.names` for the node's own names."},
+	NotReady:           {Handshake, "not_ready", 503, "The node has not read yet what there was at its start. `/readyz` says what is in the way."},
+	Stopping:           {Handshake, "stopping", 503, "The node is stopping. At CONNECT and at a SEND the close is 1013."},
+
+	ConnectTimeout:    {Connect, "connect_timeout", 1002, "No CONNECT came in time: `limits.connect_timeout`, or less while many wait."},
+	ConnectFrameBytes: {Connect, "connect_frame_bytes", 1009, "CONNECT, or what was sent before its answer, is too large: `limits.connect_frame_bytes`."},
+	TokenMissing:      {Connect, "token_missing", 1002, "The project lets nobody in without a token."},
+	TokenInvalid:      {Connect, "token_invalid", 1002, "The token is malformed, was signed with another key, or is for somebody else. The text says which."},
+	TokenExpired:      {Connect, "token_expired", 1002, "The token had expired when CONNECT came."},
+	TokenQueue:        {Connect, "token_queue", 1013, "Too many tokens wait for their verification, most of them of this client's project and address: `auth.queue`."},
+	TokenTimeout:      {Connect, "token_timeout", 1013, "The token could not be verified in time."},
+	ProjectUnknown:    {Connect, "project_unknown", 1002, "No project was named, or one that this node does not serve."},
+	ProjectConflict:   {Connect, "project_conflict", 1002, "Header, query, endpoint and token name different projects."},
+	ProjectFull:       {Connect, "project_full", 1013, "The project has as many sessions as it may have: `projects.NAME.limits.connections`."},
+	ProjectGone:       {Connect, "project_gone", 1013, "A reload removed the project. Sessions that stood are closed so too."},
+
+	Protocol:           {Session, "protocol", 1002, "A frame is not STOMP, or not what may come now. The text says which rule."},
+	WebSocket:          {Session, "websocket", 1002, "What came is not RFC 6455: 1002, or 1007 for text that is not UTF-8."},
+	SubscribeForbidden: {Session, "subscribe_forbidden", 1002, "The rules of the project, or the claim of the token, do not allow this SUBSCRIBE."},
+	SubscribeUnserved:  {Session, "subscribe_unserved", 0, "SUBSCRIBE to a prefix that nobody serves. The session goes on; its RECEIPT says `subscribed:false`."},
+	SubscribeDuplicate: {Session, "subscribe_duplicate", 0, "SUBSCRIBE to another destination with an id in use. The session goes on; its RECEIPT says `subscribed:false`."},
+	SendForbidden:      {Session, "send_forbidden", 1002, "The project's rules deny this SEND."},
+	SendUnserved:       {Session, "send_unserved", 0, "SEND to a destination that no rule of the project serves. It is ignored and the session goes on."},
+	SendRate:           {Session, "send_rate", 1013, "The project, or its clients, or this one, sent as much as they may in a second: `projects.NAME.limits.pushes_per_second`."},
+	SendTransaction:    {Session, "send_transaction", 1008, "A transaction has more messages than the project may send in a second."},
+	SendBusy:           {Session, "send_busy", 1013, "The project's pushes on the way leave no room for what its clients send: half of `limits.pending_bytes`."},
+	SendBus:            {Session, "send_bus", 1013, "The bus did not take a SEND: trouble of the brokers, or a message larger than they take."},
+	FrameRate:          {Session, "frames_per_second", 1008, "Too many frames a second: `limits.frames_per_second`."},
+	FrameBytes:         {Session, "client_frame_bytes", 1009, "A frame is too large, or has too many headers: `limits.client_frame_bytes`, `limits.headers`, `limits.header_bytes`."},
+	Subscriptions:      {Session, "subscriptions", 1008, "The session has too many subscriptions: `limits.subscriptions`."},
+	Patterns:           {Session, "patterns", 1008, "The project has too many different patterns: `limits.patterns`."},
+	PatternSteps:       {Session, "pattern_steps", 1008, "The project's patterns take too long to match: `limits.pattern_steps`."},
+	UserPatternSteps:   {Session, "user_pattern_steps", 1008, "The user's patterns take too long to match: `limits.user_pattern_steps`."},
+	IDBytes:            {Session, "subscription_id_bytes", 1008, "The id of a subscription or transaction is too long: `limits.subscription_id_bytes`."},
+	DestinationBytes:   {Session, "destination_bytes", 1008, "A destination is too long: `limits.destination_bytes`."},
+	InputBytes:         {Session, "input_bytes", 1008, "The client sent on while its frames waited for answers: `limits.input_bytes`."},
+	TransactionBytes:   {Session, "transaction_bytes", 1008, "Open transactions are too many or too large: `limits.transaction_bytes`."},
+	ReplyBytes:         {Session, "reply_bytes", 0, "The client does not read its receipts and pongs: `limits.reply_bytes`."},
+	SessionBytes:       {Session, "session_bytes", 1013, "The session holds more than its share of memory: `limits.session_bytes`."},
+	SlowBytes:          {Session, "slow_bytes", 0, "The client is in the middle of a large push for so long that its project's bound was met: `limits.slow_bytes`."},
+	Slow:               {Session, "slow", 1013, "The client reads too slowly, and the policy is to disconnect: `slow.policy`, `slow.timeout`. Without a close frame where none could follow."},
+	Heartbeat:          {Session, "heartbeat", 1002, "Nothing was heard of the client for three of its heart-beats, or pings: it is gone, or its network is."},
+	SessionExpired:     {Session, "session_expired", 1008, "The token expired, and the project has `token_expiry: close`."},
+	Kicked:             {Session, "kicked", 1008, "An operator or a back end closed the session by the API."},
+
+	APIAuth:        {API, "api_auth", 401, "No key came, or one that is not valid on this node."},
+	APIForbidden:   {API, "api_forbidden", 403, "The key is another project's, or `Host` is no name of this server (`listen.names`, in `--dev` only)."},
+	APITooLarge:    {API, "api_too_large", 413, "A body or push is too large: `limits.push_bytes`, `limits.batch_bytes`, the topic's own limit."},
+	APILimit:       {API, "api_limit", 429, "The key's owner used up what is its own: `limits.api_bytes`, `limits.api_connections`, `projects.NAME.limits.pushes_per_second`, or its turns."},
+	APIBusy:        {API, "api_busy", 503, "Others hold everything (`limits.api_bytes`, `limits.api_connections`), or the project has as many pushes on the way as it may (`limits.pending_bytes`)."},
+	APIStopping:    {API, "api_stopping", 503, "The node is stopping."},
+	APITimeout:     {API, "api_timeout", 503, "The node, or the bus, did not answer in time."},
+	APIUnavailable: {API, "api_unavailable", 503, "The bus did not take a push, or something else that the node needs does not work."},
+	APIConnections: {API, "api_connections", 503, "A connection without a request of a valid key was closed to let another one in: `limits.api_connections`."},
+}
+
+// String is the reason's name.
+func (r Reason) String() string { return table[r].name }
+
+// Stage is where it happens.
+func (r Reason) Stage() Stage { return table[r].stage }
+
+// Code is what the client is told: an HTTP status, or the code of a close frame; 0 when it is told nothing.
+func (r Reason) Code() int { return table[r].code }
+
+// Text is for those who run a node: what happened, and what to change.
+func (r Reason) Text() string { return table[r].text }

@@ -1,0 +1,69 @@
+package shard
+
+import (
+	"cmp"
+	"strings"
+	"unsafe"
+
+	"github.com/gobwas/ws"
+
+	"stentor/engine/refusal"
+	"stentor/engine/session"
+)
+
+// refuse tells the node why a client is refused, before what is known of it is forgotten: who leaves its project has none.
+// The subject is what the frame was about.
+func (s *Shard) refuse(c *Conn, why refusal.Reason, code ws.StatusCode, text string) {
+	r := refusal.Record{Reason: why, Code: int(code), Address: c.addrPort(), Text: text}
+	switch {
+	case c.project != nil:
+		r.Project, r.User = c.project.settings.Name, c.user
+		if d, ok := s.machine.Frame.Get("destination"); ok && s.turn == c {
+			r.Subject = unsafe.String(unsafe.SliceData(d), len(d)) // only for the call
+		}
+	case c.hello != nil:
+		r.Project, r.User = c.hello.Named, c.user
+	}
+	s.env.Refused(r)
+}
+
+// refuseHandshake is refuse for a handshake, whose answer is written.
+func (s *Shard) refuseHandshake(c *Conn, r refusal.Record) {
+	if !r.Address.IsValid() {
+		r.Address = c.addrPort()
+	}
+	no := s.machine.Refused
+	r.Reason, r.Code, r.Text = no.Reason, no.Status, no.Text
+	s.stats.Refused.Add(1)
+	if r.Reason == refusal.HandshakeBytes || r.Reason == refusal.HandshakeHeaders {
+		s.stats.Limits[session.LimitHandshakeBytes].Add(1)
+	}
+	s.env.Refused(r)
+}
+
+// expel closes c for a reason, with a close frame and without an ERROR.
+func (s *Shard) expel(c *Conn, why refusal.Reason, text string) {
+	if c.sess.Phase == session.Closing {
+		return
+	}
+	code := ws.StatusCode(why.Code())
+	s.refuse(c, why, code, text)
+	s.end(c, code, text)
+}
+
+// cut closes c for a reason, where no close frame can follow what was written.
+func (s *Shard) cut(c *Conn, why refusal.Reason, text string) {
+	s.refuse(c, why, 0, text)
+	s.env.Close(c.socket)
+}
+
+// logged is what the log says of a failure.
+func logged(f *session.Failure) string { return cmp.Or(f.Cause, f.Text) }
+
+// plainPath is a path up to what may be a query that somebody has escaped, with a token in it.
+func plainPath(path string) string {
+	if i := strings.IndexAny(path, "%;=&"); i >= 0 {
+		return path[:i]
+	}
+	return path
+}
