@@ -2,7 +2,10 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -X main.version=$(VERSION)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -X main.version=$(VERSION) -X main.revision=$(REVISION)
+
+SOURCES := cmd engine stomp bench kafka tuning
 
 .PHONY: help
 help: ## what there is
@@ -18,13 +21,20 @@ run: build ## a node to try out, on loopback
 
 .PHONY: fmt
 fmt: ## format the code
-	gofmt -w cmd engine stomp bench kafka tuning
+	gofmt -w $(SOURCES)
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
-	@test -z "$$(gofmt -l cmd engine stomp bench kafka tuning)" || { gofmt -l cmd engine stomp bench kafka tuning; echo 'run make fmt'; exit 1; }
+	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -l $(SOURCES); echo 'run make fmt'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm && $(GO) vet -tags attacks ./engine/attack
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/... && $(GO) tool staticcheck -tags attacks ./engine/attack
+
+.PHONY: check
+check: build ## the first minute of feedback: formatting, vet, the quick tests of the core packages
+	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -l $(SOURCES); echo 'run make fmt'; exit 1; }
+	$(GO) vet ./cmd/... ./engine/... ./kafka/... ./stomp/...
+	$(GO) test ./stomp/... ./engine/auth ./engine/bus ./engine/destination ./engine/fifo ./engine/proxyproto ./engine/refusal ./engine/session ./engine/ws ./cmd/stentor/config
+	$(GO) test ./engine -run Imports
 
 .PHONY: test
 test: lint e2e-deps tuning-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
@@ -110,3 +120,16 @@ test-kafka: bin/kafka-dev ## the tests that need a Kafka
 .PHONY: bin/kafka-dev
 bin/kafka-dev:
 	@$(GO) build -o $@ ./kafka/dev
+
+.PHONY: release
+release: ## a tarball of static binaries for Linux on amd64, and its checksum: make release VERSION=1.2.3
+	.ci/release '$(VERSION)'
+
+.PHONY: test-release
+test-release: ## builds a release twice, in two places with two caches, and compares the bytes
+	@set -e; dir=$$(mktemp -d); trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT; \
+	.ci/release 0.0.0-test "$$dir/a"; \
+	TMPDIR="$$dir" GOCACHE="$$dir/cache" .ci/release 0.0.0-test "$$dir/b"; \
+	cmp "$$dir/a/stentor-0.0.0-test-linux-amd64.tar.gz" "$$dir/b/stentor-0.0.0-test-linux-amd64.tar.gz"; \
+	tar -xzf "$$dir/a/stentor-0.0.0-test-linux-amd64.tar.gz" -C "$$dir"; \
+	"$$dir/stentor-0.0.0-test-linux-amd64/stentor" version

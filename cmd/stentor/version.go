@@ -7,10 +7,13 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"stentor/kafka"
 )
 
-// version is set by the build: -ldflags "-X main.version=1.2.3".
-var version string
+// version and revision are set by the build: -ldflags "-X main.version=1.2.3 -X main.revision=...". A build by hand has the
+// revision from Go's own stamp, where there is one.
+var version, revision string
 
 // buildInfo is what `version --json` prints.
 type buildInfo struct {
@@ -19,11 +22,12 @@ type buildInfo struct {
 	Modified bool   `json:"modified,omitempty"` // the source had changes that are in no revision
 	Time     string `json:"time,omitempty"`     // of the revision
 	Go       string `json:"go"`
+	Kafka    string `json:"librdkafka"` // the version that is linked
 	Platform string `json:"platform"`
 }
 
 func readBuildInfo() buildInfo {
-	b := buildInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := buildInfo{Version: version, Revision: revision, Go: runtime.Version(), Kafka: kafka.LibraryVersion(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if b.Version == "" && ok {
 		b.Version = info.Main.Version
@@ -37,7 +41,9 @@ func readBuildInfo() buildInfo {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			b.Revision = s.Value
+			if b.Revision == "" {
+				b.Revision = s.Value
+			}
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		case "vcs.time":
@@ -52,7 +58,7 @@ func newVersionCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long: `Prints the version of this program, the source revision that it was built from and the Go version.
+		Long: `Prints the version of this program, the source revision that it was built from, and the versions of Go and librdkafka.
 
   stentor version --json | jq -r .version`,
 		Args: usageArgs(cobra.NoArgs),
@@ -69,7 +75,7 @@ func newVersionCmd() *cobra.Command {
 				}
 				text += ")"
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", text, b.Go, b.Platform)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s librdkafka %s %s\n", text, b.Go, b.Kafka, b.Platform)
 			return err
 		},
 	}

@@ -10,6 +10,12 @@ import (
 // minor, revision and pre-release, which is 0xff for a release. Its ABI is stable within a major version.
 const oldest = 0x020f00ff
 
+// Version is that of the linked librdkafka, as in 2.15.0.
+func Version() string {
+	_, name := ck.LibraryVersion()
+	return name
+}
+
 // CheckVersion is an error where the linked librdkafka is older than what this package was written for, or of another
 // major version. Any goroutine may call it.
 func CheckVersion() error { return checkVersion(ck.LibraryVersion()) }
