@@ -32,7 +32,7 @@ var narrow = []string{
 // touched.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: narrow})
+	s := start(t, setup{Set: narrow})
 	bystander := s.join(t)
 	bystander.subscribe("a", "/topic/shop/all")
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -173,40 +173,40 @@ func TestBounds(t *testing.T) {
 		}},
 	} {
 		t.Run(one.name, func(t *testing.T) {
-			before := s.metric(t, met(one.limit))
+			before := s.Metric(t, met(one.limit))
 			one.provoke(t)
 			s.wantMetric(t, met(one.limit), before+1)
 		})
 	}
 
 	t.Run("push_bytes", func(t *testing.T) {
-		if r := s.post(t, fields{"topic": "all", "payload": long(4097)}); r.status != http.StatusRequestEntityTooLarge {
-			t.Errorf("%d %s", r.status, r.body)
+		if r := s.post(t, fields{"topic": "all", "payload": long(4097)}); r.Status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d %s", r.Status, r.Body)
 		}
 		s.wantMetric(t, `stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push",status="413"}`, 1)
 	})
 	t.Run("batch_bytes", func(t *testing.T) {
 		body := "[" + strings.Repeat(`{"topic":"all","payload":"`+long(4000)+`"},`, 5) + `{"topic":"all","payload":""}]`
-		if r := s.must(t, "POST", "/v1/projects/shop/push/batch", "shop-key", []byte(body)); r.status != http.StatusRequestEntityTooLarge {
-			t.Errorf("%d %.200s", r.status, r.body)
+		if r := s.Must(t, "POST", "/v1/projects/shop/push/batch", "shop-key", []byte(body)); r.Status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d %.200s", r.Status, r.Body)
 		}
 		s.wantMetric(t, `stentor_api_requests_total{method="POST",route="/v1/projects/{project}/push/batch",status="413"}`, 1)
 	})
 	accepted := 0
 	t.Run("pushes_per_second", func(t *testing.T) {
 		for limited := 0; limited == 0; {
-			switch r := s.post(t, fields{"topic": "all", "payload": "x"}); r.status {
+			switch r := s.post(t, fields{"topic": "all", "payload": "x"}); r.Status {
 			case http.StatusOK:
 				if accepted++; accepted > 500 {
 					t.Fatal("500 pushes were accepted")
 				}
 			case http.StatusTooManyRequests:
-				if r.header.Get("Retry-After") == "" || r.field("code") != "limit" {
-					t.Errorf("%v %s", r.header, r.body)
+				if r.Header.Get("Retry-After") == "" || r.Field("code") != "limit" {
+					t.Errorf("%v %s", r.Header, r.Body)
 				}
 				limited++
 			default:
-				t.Fatalf("%d %s", r.status, r.body)
+				t.Fatalf("%d %s", r.Status, r.Body)
 			}
 		}
 		s.wantMetric(t, `stentor_pushes_refused_total{project="shop",reason="rate"}`, 1)
@@ -214,7 +214,7 @@ func TestBounds(t *testing.T) {
 	for range accepted {
 		bystander.wantMessage("x")
 	}
-	if n := s.metric(t, "stentor_panics_total"); n != 0 {
+	if n := s.Metric(t, "stentor_panics_total"); n != 0 {
 		t.Errorf("%v panics", n)
 	}
 }
@@ -222,7 +222,7 @@ func TestBounds(t *testing.T) {
 // TestConnections: sockets above the limit are told so, and a place that is left is taken again.
 func TestConnections(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.connections=3"}})
+	s := start(t, setup{Set: []string{"limits.connections=3"}})
 	var all []*peer
 	for range 3 {
 		all = append(all, s.join(t))
@@ -246,7 +246,7 @@ func TestConnections(t *testing.T) {
 // TestUnauthenticated: those who have yet to show who they are have a limit of their own.
 func TestUnauthenticated(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.unauthenticated=3", "limits.unauthenticated_per_address=3"}})
+	s := start(t, setup{Set: []string{"limits.unauthenticated=3", "limits.unauthenticated_per_address=3"}})
 	var all []*peer
 	for range 3 {
 		all = append(all, s.greet(t))
@@ -264,7 +264,7 @@ func TestUnauthenticated(t *testing.T) {
 // TestConnectionsPerAddress: the address is the one that a trusted proxy names, and of IPv6 a /64 is one client.
 func TestConnectionsPerAddress(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.connections_per_address=2", "listen.trusted_proxies=127.0.0.1/32"}})
+	s := start(t, setup{Set: []string{"limits.connections_per_address=2", "listen.trusted_proxies=127.0.0.1/32"}})
 	// from connects through a proxy.
 	from := func(forwarded string) (*peer, error) {
 		p := dial(t, s.Client)
@@ -310,8 +310,8 @@ func TestConnectionsPerAddress(t *testing.T) {
 	}
 	// A place that is left is free again, also when a kick made it so.
 	id := s.sessions(t, "shop", "shop-key", "")[0]
-	if r := s.must(t, http.MethodDelete, "/v1/projects/shop/sessions/"+id.ID, "shop-key", nil); r.status != http.StatusOK {
-		t.Fatalf("kick: %d %s", r.status, r.body)
+	if r := s.Must(t, http.MethodDelete, "/v1/projects/shop/sessions/"+id.ID, "shop-key", nil); r.Status != http.StatusOK {
+		t.Fatalf("kick: %d %s", r.Status, r.Body)
 	}
 	eventually(t, "the place is free", func() bool {
 		_, err := from(id.Address)
@@ -319,7 +319,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 	})
 
 	// Without trust the header says nothing.
-	own := start(t, setup{set: []string{"limits.connections_per_address=2"}})
+	own := start(t, setup{Set: []string{"limits.connections_per_address=2"}})
 	for i := range 3 {
 		err := dial(t, own.Client).upgrade("/ws", fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", i))
 		if (err == nil) != (i < 2) {
@@ -331,7 +331,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 // TestProjectConnections: a project that is full sends its clients elsewhere, without an ERROR, and others take theirs.
 func TestProjectConnections(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{config: shop + "  more: {anonymous: true}\n", set: []string{"projects.shop.limits.connections=2"}})
+	s := start(t, setup{Config: shop + "  more: {anonymous: true}\n", Set: []string{"projects.shop.limits.connections=2"}})
 	first := s.join(t)
 	s.join(t)
 	p := s.greet(t)
@@ -349,7 +349,7 @@ func TestProjectConnections(t *testing.T) {
 // TestPendingBytes: what the subscribers have yet to be given is bounded, and a back end is told to wait.
 func TestPendingBytes(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.pending_bytes=1MiB"}})
+	s := start(t, setup{Set: []string{"limits.pending_bytes=1MiB"}})
 	for range 20 {
 		p := s.join(t)
 		p.subscribe("a", "/topic/shop/all")
@@ -361,18 +361,18 @@ func TestPendingBytes(t *testing.T) {
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
-				r, err := s.call("POST", "/v1/projects/shop/push", "shop-key", body)
+				r, err := s.Call("POST", "/v1/projects/shop/push", "shop-key", body)
 				switch {
 				case err != nil:
 					t.Error(err)
-				case r.status == http.StatusOK:
-				case r.status != http.StatusServiceUnavailable || r.field("code") != "busy" || r.header.Get("Retry-After") == "":
-					t.Errorf("%d %v %s", r.status, r.header, r.body)
+				case r.Status == http.StatusOK:
+				case r.Status != http.StatusServiceUnavailable || r.Field("code") != "busy" || r.Header.Get("Retry-After") == "":
+					t.Errorf("%d %v %s", r.Status, r.Header, r.Body)
 				}
 			})
 		}
 		group.Wait()
-		return s.metric(t, busy) > 0
+		return s.Metric(t, busy) > 0
 	})
 	s.wantMetric(t, `stentor_pending_bytes{project="shop"}`, 0)
 }

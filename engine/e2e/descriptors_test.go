@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stentor/engine/testkit"
 	"stentor/engine/ws"
 	"stentor/stomp"
 )
@@ -85,9 +86,9 @@ func flood(t *testing.T, s *server, n int) (in []*peer, refused int) {
 // crowd checks a server that may open a number of files against more clients than that.
 func crowd(t *testing.T, files, clients int) {
 	t.Helper()
-	s := start(t, setup{files: files, set: []string{"limits.api_connections=16", "limits.connections=1000000", "limits.unauthenticated=1000000", "heartbeat.ping=0"}})
+	s := start(t, setup{Files: files, Set: []string{"limits.api_connections=16", "limits.connections=1000000", "limits.unauthenticated=1000000", "heartbeat.ping=0"}})
 	atFirst := s.descriptors()
-	capacity := int(s.metric(t, "stentor_connections_max"))
+	capacity := int(s.Metric(t, "stentor_connections_max"))
 	if capacity <= 0 || capacity >= files {
 		t.Fatalf("%d clients with %d files", capacity, files)
 	}
@@ -96,7 +97,7 @@ func crowd(t *testing.T, files, clients int) {
 	if len(in) > capacity || len(in) < capacity*9/10 || len(in)+refused != clients {
 		t.Errorf("%d are in and %d refused, of %d; %d have room", len(in), refused, clients, capacity)
 	}
-	if n := s.metric(t, met("connections")); int(n) != refused {
+	if n := s.Metric(t, met("connections")); int(n) != refused {
 		t.Errorf("%v refusals were counted, want %d", n, refused)
 	}
 	// The node lives, for those who are in.
@@ -127,11 +128,7 @@ func TestDescriptorsFull(t *testing.T) { crowd(t, 4096, 19000) }
 // TestTooFewDescriptors: a node that could hold nobody says so instead of starting.
 func TestTooFewDescriptors(t *testing.T) {
 	t.Parallel()
-	s := &server{t: t, file: t.TempDir() + "/stentor.yaml"}
-	s.configure(shop)
-	cmd := program("serve", "--config", s.file, "--set", "listen.client=127.0.0.1:0", "--set", "listen.api=127.0.0.1:0")
-	cmd.Path = "/bin/sh"
-	cmd.Args = append([]string{"sh", "-c", `ulimit -n 400 && exec "$0" "$@"`, binary}, cmd.Args[1:]...)
+	cmd := testkit.New(t, completed(setup{Files: 400})).Command()
 	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "ulimit -n") {
@@ -165,8 +162,8 @@ func TestDescriptorsReused(t *testing.T) {
 				default:
 					f = fields{"topic": "shared", "payload": "shared"}
 				}
-				if r, err := s.call("POST", "/v1/projects/shop/push", "shop-key", f.json(t)); err != nil || r.status != http.StatusOK && r.field("code") != "busy" {
-					t.Errorf("push: %v %d %s", err, r.status, r.body)
+				if r, err := s.Call("POST", "/v1/projects/shop/push", "shop-key", f.json(t)); err != nil || r.Status != http.StatusOK && r.Field("code") != "busy" {
+					t.Errorf("push: %v %d %s", err, r.Status, r.Body)
 					return
 				}
 			}
@@ -265,7 +262,7 @@ func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
 	for _, set := range []string{"listen.client=" + s.Client, "listen.api=" + strings.TrimPrefix(s.API, "http://")} {
-		cmd := program("serve", "--config", s.file, "--set", "listen.client=127.0.0.1:0", "--set", "listen.api=127.0.0.1:0", "--set", set)
+		cmd := s.Command("listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0", set)
 		timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		out, err := cmd.CombinedOutput()
 		timer.Stop()

@@ -1,8 +1,9 @@
 // Package e2e has the end-to-end tests: the built binary as a process, clients over real sockets. It holds tests only.
 //
-//	main_test.go         builds the binary that all tests run
-//	server_test.go       a stentor process: start, signals, what it logs, its descriptors
-//	api_test.go          the HTTP API and the metrics of such a process
+// A node as a process (start, signals, log, API) is engine/testkit's.
+//
+//	server_test.go       a node with the configuration of most tests, its descriptors
+//	api_test.go          pushes, lists of sessions and metrics of such a node
 //	peer_test.go         a STOMP client in Go that shows every frame, whole and broken
 //	driver_test.go       the JavaScript client libraries, driven over standard input; their side is js/
 //
@@ -15,7 +16,8 @@
 //	faults_test.go       clients that misbehave
 //	isolation_test.go    projects that must not see each other
 //	bounds_test.go       every limit with the metric that counts it
-//	front_test.go        nginx and HAProxy as processes before servers, and many clients at them
+//	front_test.go        nginx and HAProxy as processes before servers
+//	audience_test.go     many clients at them
 //	proxies_test.go      the configurations of `stentor proxy-config` with real traffic, Unix sockets
 //	descriptors_test.go  more clients than descriptors
 //

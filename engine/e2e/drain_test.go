@@ -58,7 +58,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, setup{set: []string{"drain.chunk=10", "drain.interval=20ms"}})
+			s := start(t, setup{Set: []string{"drain.chunk=10", "drain.interval=20ms"}})
 			listeners := make([]*listener, one.clients)
 			for i := range listeners {
 				p := s.join(t)
@@ -80,20 +80,20 @@ func TestDrainUnderLoad(t *testing.T) {
 				pushers.Go(func() {
 					for {
 						body := fmt.Sprintf("%016d", number.Add(1))
-						r, err := s.call("POST", "/v1/projects/shop/push", "shop-key", fields{"topic": "all", "payload": body + filling}.json(t))
+						r, err := s.Call("POST", "/v1/projects/shop/push", "shop-key", fields{"topic": "all", "payload": body + filling}.json(t))
 						switch {
 						case err != nil:
 							return // the node is gone
-						case r.status == http.StatusOK:
+						case r.Status == http.StatusOK:
 							accepted.Store(body, true)
 							if count.Add(1) == int64(one.pushes) {
 								close(enough)
 							}
-						case r.field("code") == "busy":
-						case r.status == http.StatusServiceUnavailable && r.field("code") == "stopping":
+						case r.Field("code") == "busy":
+						case r.Status == http.StatusServiceUnavailable && r.Field("code") == "stopping":
 							return
 						default:
-							t.Errorf("a push was answered with %d %s", r.status, r.body)
+							t.Errorf("a push was answered with %d %s", r.Status, r.Body)
 							return
 						}
 					}
@@ -102,7 +102,7 @@ func TestDrainUnderLoad(t *testing.T) {
 			<-enough
 			s.term()
 			pushers.Wait()
-			s.waitEnd()
+			s.WaitEnd()
 			want := map[string]bool{}
 			accepted.Range(func(body, _ any) bool {
 				want[body.(string)] = true
@@ -140,8 +140,8 @@ func TestDrainUnderLoad(t *testing.T) {
 func TestDrainRefuses(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
-	if r := s.must(t, "GET", "/readyz", "", nil); r.status != http.StatusOK {
-		t.Errorf("ready: %d", r.status)
+	if r := s.Must(t, "GET", "/readyz", "", nil); r.Status != http.StatusOK {
+		t.Errorf("ready: %d", r.Status)
 	}
 	waiting := dial(t, s.Client) // its handshake comes during the drain
 	silent := s.join(t)          // never answers the close frame
@@ -157,18 +157,18 @@ func TestDrainRefuses(t *testing.T) {
 	if e := silent.next(); e.kind != isClose || e.code != 1012 {
 		t.Errorf("got %v, want a close with 1012", e)
 	}
-	if r := s.must(t, "GET", "/readyz", "", nil); r.status != http.StatusServiceUnavailable {
-		t.Errorf("ready while leaving: %d", r.status)
+	if r := s.Must(t, "GET", "/readyz", "", nil); r.Status != http.StatusServiceUnavailable {
+		t.Errorf("ready while leaving: %d", r.Status)
 	}
-	if r := s.must(t, "GET", "/healthz", "", nil); r.status != http.StatusOK {
-		t.Errorf("healthy while leaving: %d", r.status)
+	if r := s.Must(t, "GET", "/healthz", "", nil); r.Status != http.StatusOK {
+		t.Errorf("healthy while leaving: %d", r.Status)
 	}
-	if r := s.post(t, fields{"topic": "all", "payload": "x"}); r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
-		t.Errorf("a push while leaving: %d %s", r.status, r.body)
+	if r := s.post(t, fields{"topic": "all", "payload": "x"}); r.Status != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+		t.Errorf("a push while leaving: %d %s", r.Status, r.Body)
 	}
 	var refusal *ws.AnswerError
 	if err := waiting.upgrade("/ws"); err == nil || errors.As(err, &refusal) && refusal.Status != http.StatusServiceUnavailable {
 		t.Errorf("a handshake while leaving: %v", err)
 	}
-	s.waitEnd()
+	s.WaitEnd()
 }

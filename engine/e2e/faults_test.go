@@ -32,7 +32,7 @@ func (p *peer) room(bytes int) {
 // TestNeverReads: a client that does not read costs the others nothing, and is closed by its project's policy.
 func TestNeverReads(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"projects.shop.slow.timeout=1s", "heartbeat.ping=0"}})
+	s := start(t, setup{Set: []string{"projects.shop.slow.timeout=1s", "heartbeat.ping=0"}})
 	stuck := s.join(t)
 	stuck.stall()
 	stuck.subscribe("a", "/topic/shop/all")
@@ -62,7 +62,7 @@ func TestSlowPolicies(t *testing.T) {
 	for _, policy := range []string{"drop-oldest", "keep-latest"} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, setup{set: []string{"projects.shop.slow.policy=" + policy, "projects.shop.slow.timeout=1s", "history.bytes=1MiB"}})
+			s := start(t, setup{Set: []string{"projects.shop.slow.policy=" + policy, "projects.shop.slow.timeout=1s", "history.bytes=1MiB"}})
 			p := s.join(t)
 			p.stall()
 			p.subscribe("a", "/topic/shop/all")
@@ -122,7 +122,7 @@ func TestByteByByte(t *testing.T) {
 // TestTooSlowToConnect: whoever does not finish its handshake or its CONNECT is closed, however alive it looks.
 func TestTooSlowToConnect(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.handshake_timeout=400ms", "limits.connect_timeout=400ms"}})
+	s := start(t, setup{Set: []string{"limits.handshake_timeout=400ms", "limits.connect_timeout=400ms"}})
 	// dribble sends a byte now and then, until the server has had enough or everything is sent.
 	dribble := func(p *peer, b []byte) {
 		for i := range b {
@@ -154,7 +154,7 @@ func TestTooSlowToConnect(t *testing.T) {
 // TestNotAHandshake: every wrong request gets an answer that says what is wrong.
 func TestNotAHandshake(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{config: shop + "endpoints: [{path: /ws, origins: [\"https://shop.test\"]}]\n"})
+	s := start(t, setup{Config: shop + "endpoints: [{path: /ws, origins: [\"https://shop.test\"]}]\n"})
 	request := func(from, to string) string {
 		good := string(ws.AppendRequest(nil, "stentor.test", "/ws", ws.NewKey()))
 		if !strings.Contains(good, from) {
@@ -353,7 +353,7 @@ func TestNoise(t *testing.T) {
 // whatever a project does, and the clients' port does not notice.
 func TestFullAPI(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"limits.api_connections=4"}})
+	s := start(t, setup{Set: []string{"limits.api_connections=4"}})
 	api := strings.TrimPrefix(s.API, "http://")
 	// ask sends a request on a connection of its own and keeps that.
 	ask := func(head string) (*bufio.Reader, net.Conn) {
@@ -386,7 +386,7 @@ func TestFullAPI(t *testing.T) {
 			t.Fatalf("healthz: %d", n)
 		}
 	}
-	if n := s.metric(t, "stentor_api_connections_evicted_total"); n < 16 {
+	if n := s.Metric(t, "stentor_api_connections_evicted_total"); n < 16 {
 		t.Errorf("%v idle connections were closed", n)
 	}
 	caller.CloseIdleConnections()
@@ -416,11 +416,11 @@ func TestFullAPI(t *testing.T) {
 		_ = conn.Close()
 	}
 	eventually(t, "they are let go", func() bool {
-		return s.metric(t, "stentor_api_connections") == s.metric(t, "stentor_api_connections_idle")
+		return s.Metric(t, "stentor_api_connections") == s.Metric(t, "stentor_api_connections_idle")
 	})
 	s.push(t, fields{"topic": "all", "payload": "x"})
 	p.wantMessage("x")
-	if n := s.metric(t, `stentor_api_connections_refused_total{reason="share"}`); n < 1 {
+	if n := s.Metric(t, `stentor_api_connections_refused_total{reason="share"}`); n < 1 {
 		t.Errorf("%v connections were refused", n)
 	}
 }
@@ -462,7 +462,7 @@ func TestAllAtOnce(t *testing.T) {
 		key := ws.NewKey()
 		all := ws.AppendRequest(nil, "h", "/ws", key)
 		for _, f := range [][]byte{
-			frame(p.version, stomp.Connect, nil, "accept-version", "1.2", "token", s.token(t, "shop", "ann")),
+			frame(p.version, stomp.Connect, nil, "accept-version", "1.2", "token", s.Token(t, "shop", "ann")),
 			frame(stomp.V12, stomp.Subscribe, nil, "id", "1", "destination", "/topic/shop/sent/x", "receipt", "1"),
 			frame(stomp.V12, stomp.Send, []byte("x"), "destination", "/topic/shop/sent/x", "receipt", "2"),
 		} {
@@ -511,7 +511,7 @@ func TestVersion10(t *testing.T) {
 // TestHeartbeats: both sides keep what was agreed on, and a silent client is closed.
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"heartbeat.send=300ms", "heartbeat.receive=300ms", "heartbeat.ping=300ms"}})
+	s := start(t, setup{Set: []string{"heartbeat.send=300ms", "heartbeat.receive=300ms", "heartbeat.ping=300ms"}})
 	begun := time.Now()
 	silent := s.join(t, "heart-beat", "300,300") // promises and does not send
 	deaf := s.join(t)                            // owes nothing, but does not answer pings either

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"stentor/engine/testkit"
 	"stentor/engine/testkit/certificate"
 	"stentor/tuning/proxy"
 )
@@ -37,7 +38,7 @@ func behind(t testing.TB, r proxy.Request) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{t: t, Address: freePort(t), ended: make(chan struct{})}
+	f := &front{t: t, Address: testkit.FreePort(t), ended: make(chan struct{})}
 	r.Listen, r.RunDir, r.User, r.Connections, r.Workers = f.Address, dir, me.Username, max(r.Connections, 2000), 2
 	var text bytes.Buffer
 	if err := proxy.Write(&text, r); err != nil {
@@ -135,13 +136,8 @@ func (s *server) wantAddresses(t testing.TB, want []string) {
 }
 
 // listening are the addresses that a server with several of them serves, by what they begin with.
-func (s *server) listening(t testing.TB, scheme string) (all []string) {
-	t.Helper()
-	line, ok := s.journal.wait("serving", s.ended)
-	if !ok {
-		t.Fatal("the server does not serve")
-	}
-	for one := range strings.SplitSeq(line["clients"].(string), ",") {
+func (s *server) listening(scheme string) (all []string) {
+	for one := range strings.SplitSeq(s.Clients(), ",") {
 		if rest, ok := strings.CutPrefix(one, scheme); ok {
 			all = append(all, strings.TrimSuffix(rest, "/ws"))
 		}
@@ -206,14 +202,4 @@ func throughTLS(t *testing.T, s *server, f *front, conf *tls.Config, n int) []st
 	}
 	slices.Sort(addresses)
 	return addresses
-}
-
-// kill ends a server as a crash does.
-func (s *server) kill() {
-	s.t.Helper()
-	if err := s.cmd.Process.Kill(); err != nil {
-		s.t.Fatal(err)
-	}
-	<-s.ended
-	s.result = nil
 }

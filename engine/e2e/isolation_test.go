@@ -27,11 +27,11 @@ var tenants = func() string {
 
 func TestIsolation(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{config: tenants})
+	s := start(t, setup{Config: tenants})
 	// ann is a user of that name in each project, with every subscription that she may have there.
 	ann := map[string]*peer{}
 	for _, name := range []string{"a", "b", "p", "q"} {
-		p := s.join(t, "projectId", name, "token", s.token(t, name, "ann"))
+		p := s.join(t, "projectId", name, "token", s.Token(t, name, "ann"))
 		p.subscribe("mine", "/user/queue/orders")
 		if name > "c" {
 			p.subscribe("all", "/topic/all")
@@ -89,7 +89,7 @@ func TestIsolation(t *testing.T) {
 	})
 	t.Run("subscriptions", func(t *testing.T) {
 		for _, dest := range []string{"/topic/b/all", "/topic/**", "/topic/*/all", "/topic/?/all", "/**", "/topic/a", "/queue/all", "/user/../topic/b/all"} {
-			p := s.join(t, "projectId", "a", "token", s.token(t, "a", "eve"))
+			p := s.join(t, "projectId", "a", "token", s.Token(t, "a", "eve"))
 			p.must(p.send(stomp.Subscribe, nil, "id", "1", "destination", dest, "receipt", "1"))
 			e := p.next()
 			switch {
@@ -117,7 +117,7 @@ func TestIsolation(t *testing.T) {
 		} {
 			p := dial(t, s.Client)
 			p.must(p.upgrade(one.path))
-			header := []string{"token", s.token(t, one.token, "ann")}
+			header := []string{"token", s.Token(t, one.token, "ann")}
 			if one.project != "" {
 				header = append(header, "projectId", one.project)
 			}
@@ -148,8 +148,8 @@ func TestIsolation(t *testing.T) {
 			{"an unknown project, without the admin's key", "GET", "/v1/projects/x/sessions", "a-key", nil, 403},
 			{"the owner's envelope", "POST", "/v1/push", "a-key", fields{"projectId": "b", "topic": "all", "payload": "foreign"}.json(t), 403},
 		} {
-			if r := s.must(t, one.method, one.path, one.key, one.body); r.status != one.status {
-				t.Errorf("%s: %d %s, want %d", one.what, r.status, r.body, one.status)
+			if r := s.Must(t, one.method, one.path, one.key, one.body); r.Status != one.status {
+				t.Errorf("%s: %d %s, want %d", one.what, r.Status, r.Body, one.status)
 			}
 		}
 		// b's session named in a: accepted or not, it does not get there.
@@ -165,8 +165,8 @@ func TestIsolation(t *testing.T) {
 			var list struct {
 				Destinations []struct{ Destination string }
 			}
-			r := s.must(t, "GET", "/v1/projects/"+name+"/destinations", name+"-key", nil)
-			if err := json.Unmarshal(r.body, &list); err != nil {
+			r := s.Must(t, "GET", "/v1/projects/"+name+"/destinations", name+"-key", nil)
+			if err := json.Unmarshal(r.Body, &list); err != nil {
 				t.Fatal(err)
 			}
 			want := 3
@@ -174,13 +174,13 @@ func TestIsolation(t *testing.T) {
 				want = 4
 			}
 			if len(list.Destinations) != want {
-				t.Errorf("%s: %s", name, r.body)
+				t.Errorf("%s: %s", name, r.Body)
 			}
 		}
 	})
 	t.Run("kick", func(t *testing.T) {
-		if r := s.must(t, http.MethodDelete, "/v1/projects/a/users/ann/sessions", "a-key", nil); r.status != http.StatusOK || !strings.Contains(string(r.body), `"kicked":1`) {
-			t.Errorf("%d %s", r.status, r.body)
+		if r := s.Must(t, http.MethodDelete, "/v1/projects/a/users/ann/sessions", "a-key", nil); r.Status != http.StatusOK || !strings.Contains(string(r.Body), `"kicked":1`) {
+			t.Errorf("%d %s", r.Status, r.Body)
 		}
 		if e := ann["a"].next(); e.kind != isClose {
 			t.Errorf("a got %v", e)
@@ -192,7 +192,7 @@ func TestIsolation(t *testing.T) {
 		s.pushTo(t, name, fields{"user": "ann", "destination": "/queue/orders", "payload": "the last"})
 		gets(name, "the last", "mine")
 	}
-	if n := s.metric(t, "stentor_panics_total"); n != 0 {
+	if n := s.Metric(t, "stentor_panics_total"); n != 0 {
 		t.Errorf("%v panics", n)
 	}
 }
@@ -200,8 +200,8 @@ func TestIsolation(t *testing.T) {
 // TestCredentials: the places where a client may carry its token and project.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{config: tenants})
-	a, b := s.token(t, "a", "ann"), s.token(t, "b", "bob")
+	s := start(t, setup{Config: tenants})
+	a, b := s.Token(t, "a", "ann"), s.Token(t, "b", "bob")
 	for _, one := range []struct {
 		what, path string
 		handshake  []string

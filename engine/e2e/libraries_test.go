@@ -54,16 +54,6 @@ var libraries = []library{
 	{name: webstomp, protocols: []string{"v12.stomp", "v11.stomp"}, version: "1.2", protocol: "v12.stomp", binary: true, beats: true},
 }
 
-// token makes one with the binary's own command.
-func (s *server) token(t testing.TB, project, user string, more ...string) string {
-	t.Helper()
-	out, err := program(append([]string{"token", "--config", s.file, "--project", project, "--sub", user}, more...)...).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
-}
-
 // connect makes a client of the library and waits until it is connected.
 func (l library) connect(t testing.TB, s *server, d *script, name string, headers fields) *actor {
 	t.Helper()
@@ -93,14 +83,14 @@ func (l library) open(t testing.TB, s *server, d *script, name string, headers f
 }
 
 func TestLibraries(t *testing.T) {
-	s := start(t, setup{set: []string{"heartbeat.send=1s", "heartbeat.receive=1s", "heartbeat.ping=1s"}})
+	s := start(t, setup{Set: []string{"heartbeat.send=1s", "heartbeat.receive=1s", "heartbeat.ping=1s"}})
 	d := launch(t, "driver.js")
 	var conversations []*conversation
 	for _, l := range libraries {
 		c := &conversation{s: s, library: l, user: l.String(), base: "/topic/shop/" + strings.ReplaceAll(l.String(), "@", "at-")}
 		t.Run(l.String(), func(t *testing.T) {
 			c.t = t
-			c.actor = l.connect(t, s, d, c.user, fields{"token": s.token(t, "shop", c.user), "projectId": "shop"})
+			c.actor = l.connect(t, s, d, c.user, fields{"token": s.Token(t, "shop", c.user), "projectId": "shop"})
 			c.pushes()
 			c.sends()
 			c.transactions()
@@ -119,7 +109,7 @@ func TestLibraries(t *testing.T) {
 			c.leaves()
 		})
 	}
-	if n := s.metric(t, "stentor_errors_total"); n != 0 {
+	if n := s.Metric(t, "stentor_errors_total"); n != 0 {
 		t.Errorf("%v ERRORs were sent", n)
 	}
 }
@@ -337,7 +327,7 @@ func (c *conversation) leaves() {
 // TestAckWindow checks that ACKs are what the flow waits for, where a project wants it.
 func TestAckWindow(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"projects.shop.ack_window=2"}})
+	s := start(t, setup{Set: []string{"projects.shop.ack_window=2"}})
 	d := launch(t, "driver.js")
 	for _, l := range []library{
 		{name: modern, version: "1.2", protocol: "v12.stomp"},
@@ -397,9 +387,9 @@ func TestAckWindow(t *testing.T) {
 // they must not come back.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{"projects.shop.anonymous=false"}})
+	s := start(t, setup{Set: []string{"projects.shop.anonymous=false"}})
 	d := launch(t, "driver.js")
-	good := s.token(t, "shop", "ann")
+	good := s.Token(t, "shop", "ann")
 	for _, l := range []library{
 		{name: modern, version: "1.2", protocol: "v12.stomp"},
 		{name: classic, version: "1.1", protocol: "v10.stomp"},
@@ -413,7 +403,7 @@ func TestRefused(t *testing.T) {
 			{what: "none", code: "auth"},
 			{what: "malformed", code: "auth", headers: fields{"token": "abc"}},
 			{what: "forged", code: "auth", headers: fields{"token": good[:len(good)-4] + "AAAA"}},
-			{what: "expired", code: "expired", headers: fields{"token": s.token(t, "shop", "ann", "--exp", "-1s")}},
+			{what: "expired", code: "expired", headers: fields{"token": s.Token(t, "shop", "ann", "--exp", "-1s")}},
 			{what: "unknown project", code: "auth", headers: fields{"token": good, "projectId": "nobody"}},
 			{what: "forbidden destination", code: "forbidden", headers: fields{"token": good}, subscribe: "/topic/other/all"},
 			{what: "denied send", code: "forbidden", headers: fields{"token": good}},
@@ -439,7 +429,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	for code, want := range map[string]float64{"auth": 12, "expired": 3} {
-		if n := s.metric(t, fmt.Sprintf(`stentor_auth_failures_total{code="%s"}`, code)); n != want {
+		if n := s.Metric(t, fmt.Sprintf(`stentor_auth_failures_total{code="%s"}`, code)); n != want {
 			t.Errorf("%v failures of code %s were counted, want %v", n, code, want)
 		}
 	}

@@ -22,7 +22,7 @@ func browser(t *testing.T) string {
 // TestPage is the first minute of somebody who runs `stentor serve --dev` and opens the page.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{dev: true})
+	s := start(t, setup{Dev: true})
 	picture := filepath.Join(t.TempDir(), "page.png")
 	a := launch(t, "page.js", browser(t), s.API+"/", picture).actor(t, "page")
 	step := func(name string, arguments fields) {

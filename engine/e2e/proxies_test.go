@@ -20,7 +20,7 @@ const clients = 300
 // TestNginx: many clients through nginx, whose own addresses are known, and who stay when nginx is reloaded.
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{trusting}})
+	s := start(t, setup{Set: []string{trusting}})
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}})
 	a := gather(t, f.Address, clients)
 	s.wantAddresses(t, a.addresses(false))
@@ -34,7 +34,7 @@ func TestNginx(t *testing.T) {
 // TestNginxTLS: the same over wss, with a page of the proxy's own origin.
 func TestNginxTLS(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{trusting}})
+	s := start(t, setup{Set: []string{trusting}})
 	file, conf := newCertificate(t)
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
 	addresses := throughTLS(t, s, f, conf, clients/3)
@@ -48,11 +48,11 @@ func TestNginxTLS(t *testing.T) {
 func TestNginxUnix(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(socketDir(t), "ws.sock")
-	s := start(t, setup{client: "127.0.0.1:0,unix:" + path + " mode=0666"})
+	s := start(t, setup{Client: "127.0.0.1:0,unix:" + path + " mode=0666"})
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Unix: path, Connections: 200_000 / 20})
 	a := gather(t, f.Address, clients)
 	s.wantAddresses(t, a.addresses(false))
-	direct := gather(t, s.listening(t, "ws://")[0], clients/3)
+	direct := gather(t, s.listening("ws://")[0], clients/3)
 	for range 10 {
 		want := direct.delivered.Load() + int64(len(direct.members))
 		a.hear(s, 1)
@@ -60,7 +60,7 @@ func TestNginxUnix(t *testing.T) {
 	}
 	// A drain reaches those behind the socket as well.
 	s.term()
-	s.waitEnd()
+	s.WaitEnd()
 	eventually(t, "all are closed", func() bool { return a.reading.Load()+direct.reading.Load() == 0 })
 }
 
@@ -85,8 +85,8 @@ func spread(t *testing.T, addresses ...string) (byPort map[uint16]int, bySource 
 // TestNginxPorts: nginx spreads its clients over several ports of one server.
 func TestNginxPorts(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{client: "127.0.0.1:0,127.0.0.1:0,127.0.0.1:0", set: []string{trusting}})
-	ports := s.listening(t, "ws://")
+	s := start(t, setup{Client: "127.0.0.1:0,127.0.0.1:0,127.0.0.1:0", Set: []string{trusting}})
+	ports := s.listening("ws://")
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: ports, Connections: 1000})
 	a := gather(t, f.Address, clients)
 	a.hear(s, 10)
@@ -99,7 +99,7 @@ func TestNginxPorts(t *testing.T) {
 // TestNginxSources: nginx connects from several addresses.
 func TestNginxSources(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{trusting}})
+	s := start(t, setup{Set: []string{trusting}})
 	own := []string{"127.0.0.31", "127.0.0.32", "127.0.0.33"}
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Sources: own})
 	a := gather(t, f.Address, clients)
@@ -117,7 +117,7 @@ func TestNginxSources(t *testing.T) {
 // node's readiness, and is reloaded.
 func TestHAProxy(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{client: "127.0.0.1:0 proxy_protocol", set: []string{trusting}})
+	s := start(t, setup{Client: "127.0.0.1:0 proxy_protocol", Set: []string{trusting}})
 	api := netip.MustParseAddrPort(strings.TrimPrefix(s.API, "http://"))
 	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: []string{s.Client}, HealthPort: int(api.Port())})
 	a := gather(t, f.Address, clients)
@@ -136,12 +136,12 @@ func TestHAProxy(t *testing.T) {
 func TestHAProxyTLS(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(socketDir(t), "ws.sock")
-	s := start(t, setup{client: "unix:" + path + " proxy_protocol"})
+	s := start(t, setup{Client: "unix:" + path + " proxy_protocol"})
 	file, conf := newCertificate(t)
 	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Unix: path, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
 	s.wantAddresses(t, throughTLS(t, s, f, conf, clients/3))
-	accepted := s.metric(t, "stentor_accepted_total")
-	eventually(t, "HAProxy's checks are accepted", func() bool { return s.metric(t, "stentor_accepted_total") > accepted })
+	accepted := s.Metric(t, "stentor_accepted_total")
+	eventually(t, "HAProxy's checks are accepted", func() bool { return s.Metric(t, "stentor_accepted_total") > accepted })
 	for _, reason := range []string{"missing", "invalid", "untrusted"} {
 		s.wantMetric(t, `stentor_proxy_protocol_refused_total{reason="`+reason+`"}`, 0)
 	}
@@ -150,8 +150,8 @@ func TestHAProxyTLS(t *testing.T) {
 // TestHAProxySources: HAProxy connects from several addresses to several ports.
 func TestHAProxySources(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{client: "127.0.0.1:0 proxy_protocol,127.0.0.1:0 proxy_protocol", set: []string{trusting}})
-	ports := s.listening(t, "ws://")
+	s := start(t, setup{Client: "127.0.0.1:0 proxy_protocol,127.0.0.1:0 proxy_protocol", Set: []string{trusting}})
+	ports := s.listening("ws://")
 	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: ports, Sources: []string{"127.0.0.31", "127.0.0.32"}, Connections: 2000})
 	a := gather(t, f.Address, clients)
 	a.hear(s, 10)
@@ -166,14 +166,14 @@ func TestHAProxySources(t *testing.T) {
 func TestHAProxyDrain(t *testing.T) {
 	t.Parallel()
 	client := "127.0.0.1:0 proxy_protocol"
-	leaving, staying := start(t, setup{client: client, set: []string{trusting}}), start(t, setup{client: client, set: []string{trusting}})
+	leaving, staying := start(t, setup{Client: client, Set: []string{trusting}}), start(t, setup{Client: client, Set: []string{trusting}})
 	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: []string{leaving.Client, staying.Client}})
 	a := gather(t, f.Address, clients)
-	leaving.signal(syscall.SIGTERM)
-	leaving.waitEnd()
+	leaving.Signal(syscall.SIGTERM)
+	leaving.WaitEnd()
 	eventually(t, "the clients of one node are closed, and no others", func() bool {
 		n := a.reading.Load()
-		return n < clients && float64(n) == staying.metric(t, "stentor_sessions")
+		return n < clients && float64(n) == staying.Metric(t, "stentor_sessions")
 	})
 	late := gather(t, f.Address, clients)
 	late.hear(staying, 3)
@@ -183,17 +183,17 @@ func TestHAProxyDrain(t *testing.T) {
 func TestUnixRestart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(socketDir(t), "ws.sock")
-	first := start(t, setup{client: "unix:" + path})
-	out, err := program("serve", "--config", first.file, "--set", "listen.client=unix:"+path, "--set", "listen.api=127.0.0.1:0").CombinedOutput()
+	first := start(t, setup{Client: "unix:" + path})
+	out, err := first.Command("listen.api=127.0.0.1:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "address already in use") {
 		t.Errorf("a second node on the same socket: %v\n%s", err, out)
 	}
 	f := behind(t, proxy.Request{Kind: proxy.Nginx, Unix: path})
 	a := gather(t, f.Address, 20)
 	a.hear(first, 3)
-	first.kill()
+	first.Kill()
 	eventually(t, "nginx closes the clients", func() bool { return a.reading.Load() == 0 })
-	second := start(t, setup{client: "unix:" + path})
+	second := start(t, setup{Client: "unix:" + path})
 	gather(t, f.Address, 20).hear(second, 3)
 }
 
@@ -208,15 +208,15 @@ func TestFullNode(t *testing.T) {
 			if kind == proxy.HAProxy {
 				client += " proxy_protocol"
 			}
-			full := start(t, setup{client: client, set: []string{trusting, "limits.connections=20"}})
-			other := start(t, setup{client: client, set: []string{trusting}})
+			full := start(t, setup{Client: client, Set: []string{trusting, "limits.connections=20"}})
+			other := start(t, setup{Client: client, Set: []string{trusting}})
 			f := behind(t, proxy.Request{Kind: kind, Nodes: []string{full.Client, other.Client}})
 			gather(t, f.Address, clients)
 			// It may have fewer than it could: those whom it is just refusing count.
-			if n := full.metric(t, "stentor_sessions"); n > 21 {
+			if n := full.Metric(t, "stentor_sessions"); n > 21 {
 				t.Errorf("the full node has %v sessions", n)
 			}
-			if full.metric(t, met("connections")) == 0 {
+			if full.Metric(t, met("connections")) == 0 {
 				t.Error("the full node refused nobody, so that nothing was tried")
 			}
 		})

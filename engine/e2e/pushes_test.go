@@ -8,20 +8,21 @@ import (
 	"testing"
 	"time"
 
+	"stentor/engine/testkit"
 	"stentor/stomp"
 )
 
 // TestPushes: every target of the API reaches whom it names, and nobody else.
 func TestPushes(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{set: []string{`projects.shop.send={"/user/**": push}`}})
+	s := start(t, setup{Set: []string{`projects.shop.send={"/user/**": push}`}})
 	const slashed = "eve/ü"
 	peers := map[string]*peer{}
 	for _, name := range []string{"ann", "ann again", "bob", slashed} {
 		user, _, _ := strings.Cut(name, " ")
 		p := dial(t, s.Client)
 		p.must(p.upgrade("/ws"))
-		if e := p.connect("token", s.token(t, "shop", user)); e.headers["user-name"] != user {
+		if e := p.connect("token", s.Token(t, "shop", user)); e.headers["user-name"] != user {
 			t.Errorf("%s is %q", user, e.headers["user-name"])
 		}
 		p.subscribe("mine", "/user/queue/x")
@@ -55,34 +56,34 @@ func TestPushes(t *testing.T) {
 	gets("from bob", "/user/queue/x", slashed)
 
 	// The same id is answered alike and delivered once.
-	first := s.must(t, "POST", "/v1/projects/shop/push", "shop-key", fields{"topic": "1", "payload": "once", "id": "order-7"}.json(t))
-	again := s.must(t, "POST", "/v1/projects/shop/push", "shop-key", fields{"topic": "1", "payload": "once"}.json(t), "Idempotency-Key", "order-7")
-	told := strings.Replace(string(first.body), `}`, `,"repeated":true}`, 1)
-	if first.status != http.StatusOK || told != string(again.body) {
-		t.Errorf("%s and then %s", first.body, again.body)
+	first := s.Must(t, "POST", "/v1/projects/shop/push", "shop-key", fields{"topic": "1", "payload": "once", "id": "order-7"}.json(t))
+	again := s.Must(t, "POST", "/v1/projects/shop/push", "shop-key", fields{"topic": "1", "payload": "once"}.json(t), "Idempotency-Key", "order-7")
+	told := strings.Replace(string(first.Body), `}`, `,"repeated":true}`, 1)
+	if first.Status != http.StatusOK || told != string(again.Body) {
+		t.Errorf("%s and then %s", first.Body, again.Body)
 	}
 	gets("once", "/topic/shop/1", everybody...)
 
 	// A batch, of which one line is no push, and the owner's envelope.
 	lines := `{"topic":"1","payload":"line 1"}` + "\n" + `{"topic":"1"}` + "\n" + `{"topic":"1","payload":"line 3"}` + "\n"
-	r := s.must(t, "POST", "/v1/projects/shop/push/batch", "shop-key", []byte(lines), "Content-Type", "application/x-ndjson")
+	r := s.Must(t, "POST", "/v1/projects/shop/push/batch", "shop-key", []byte(lines), "Content-Type", "application/x-ndjson")
 	var answers []int
-	for line := range strings.Lines(string(r.body)) {
+	for line := range strings.Lines(string(r.Body)) {
 		var a struct{ Status int }
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			t.Fatal(err)
 		}
 		answers = append(answers, a.Status)
 	}
-	if r.status != http.StatusOK || fmt.Sprint(answers) != "[200 400 200]" {
-		t.Errorf("%d %s", r.status, r.body)
+	if r.Status != http.StatusOK || fmt.Sprint(answers) != "[200 400 200]" {
+		t.Errorf("%d %s", r.Status, r.Body)
 	}
 	gets("line 1", "/topic/shop/1", everybody...)
 	gets("line 3", "/topic/shop/1", everybody...)
 	for _, name := range []string{"payload", "playLoad"} {
 		body := fields{"projectId": "shop", "topic": "1", name: verbatim(`{"n":1}`), "updateTime": "2019-08-18 00:00:00"}.json(t)
-		if r := s.must(t, "POST", "/v1/push", "shop-key", body); r.status != http.StatusOK {
-			t.Errorf("%d %s", r.status, r.body)
+		if r := s.Must(t, "POST", "/v1/push", "shop-key", body); r.Status != http.StatusOK {
+			t.Errorf("%d %s", r.Status, r.Body)
 		}
 		gets(`{"n":1}`, "/topic/shop/1", everybody...)
 	}
@@ -91,9 +92,9 @@ func TestPushes(t *testing.T) {
 // TestExpiry: a session outlives its token or not, as its project wants.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{config: shop + "  more: {keys: [{kid: a, alg: HS256, secret: \"more-more-more-more-more-more-more-more\"}], api_keys: [more-key], token_expiry: close}\n"})
-	stays := s.join(t, "token", s.token(t, "shop", "ann", "--exp", "3s"))
-	goes := s.join(t, "projectId", "more", "token", s.token(t, "more", "ann", "--exp", "3s"))
+	s := start(t, setup{Config: shop + "  more: {keys: [{kid: a, alg: HS256, secret: \"more-more-more-more-more-more-more-more\"}], api_keys: [more-key], token_expiry: close}\n"})
+	stays := s.join(t, "token", s.Token(t, "shop", "ann", "--exp", "3s"))
+	goes := s.join(t, "projectId", "more", "token", s.Token(t, "more", "ann", "--exp", "3s"))
 	goes.subscribe("a", "/topic/more/all")
 	begun := time.Now()
 	goes.wantClose(1008)
@@ -112,13 +113,13 @@ func TestCommands(t *testing.T) {
 	api := []string{"--api", s.API, "--key", "shop-key", "-p", "shop"}
 	do := func(name string, args ...string) string {
 		t.Helper()
-		out, err := program(append(append([]string{name}, api...), args...)...).CombinedOutput()
+		out, err := testkit.Command(append(append([]string{name}, api...), args...)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s %q: %v: %s", name, args, err, out)
 		}
 		return string(out)
 	}
-	sub := program("sub", "--url", "ws://"+s.Client+"/ws", "-p", "shop", "--token", s.token(t, "shop", "ann"), "--json", "--count", "2", "/topic/shop/all", "/user/queue/x")
+	sub := testkit.Command("sub", "--url", "ws://"+s.Client+"/ws", "-p", "shop", "--token", s.Token(t, "shop", "ann"), "--json", "--count", "2", "/topic/shop/all", "/user/queue/x")
 	var seen, told strings.Builder
 	sub.Stdout, sub.Stderr = &seen, &told
 	if err := sub.Start(); err != nil {

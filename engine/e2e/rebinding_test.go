@@ -34,7 +34,7 @@ func (s *server) asked(t *testing.T, path, host string) (status int, body string
 // TestRebinding: a page whose name resolves to this machine gets neither the key of --dev nor a connection.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{dev: true, set: []string{"listen.names=dev.example.com"}})
+	s := start(t, setup{Dev: true, Set: []string{"listen.names=dev.example.com"}})
 	port := s.API[strings.LastIndexByte(s.API, ':'):]
 	for host, ok := range map[string]bool{
 		"127.0.0.1" + port: true, "localhost" + port: true, "[::1]" + port: true, "dev.example.com": true,
@@ -47,7 +47,7 @@ func TestRebinding(t *testing.T) {
 			}
 		}
 	}
-	configured := start(t, setup{set: []string{"listen.names=push.example.com"}})
+	configured := start(t, setup{Set: []string{"listen.names=push.example.com"}})
 	if status, _ := configured.asked(t, "/healthz", "stentor.internal:8081"); status != http.StatusOK {
 		t.Errorf("a configured node's API: %d", status)
 	}

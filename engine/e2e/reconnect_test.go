@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"stentor/engine/testkit"
 	"stentor/stomp"
 )
 
@@ -23,14 +24,14 @@ const drains = 3
 // application that never returns after an ERROR both have exactly one connection after each drain.
 func TestReconnectAfterDrains(t *testing.T) {
 	t.Parallel()
-	at := setup{client: freePort(t), api: freePort(t)}
+	at := setup{Client: testkit.FreePort(t), API: testkit.FreePort(t)}
 	s := start(t, at)
 	applications := launch(t, "applications.js", "ws://"+s.Client+"/ws", "250")
 	names := []string{"owner", "modern"}
 	var all []*actor
 	for _, name := range names {
 		a := applications.actor(t, name)
-		a.do(name, fields{"token": s.token(t, "shop", name), "destination": "/topic/shop/all"})
+		a.do(name, fields{"token": s.Token(t, "shop", name), "destination": "/topic/shop/all"})
 		all = append(all, a)
 	}
 	for life := 0; ; life++ {
@@ -38,7 +39,7 @@ func TestReconnectAfterDrains(t *testing.T) {
 			a.wantEvent("connected")
 			eventually(t, "a session of "+names[i], func() bool { return len(s.sessions(t, "shop", "shop-key", "?user="+names[i])) == 1 })
 		}
-		eventually(t, "two subscriptions", func() bool { return s.metric(t, "stentor_subscriptions") == 2 })
+		eventually(t, "two subscriptions", func() bool { return s.Metric(t, "stentor_subscriptions") == 2 })
 		body := fmt.Sprint("life ", life)
 		s.push(t, fields{"topic": "all", "payload": body})
 		for i, a := range all {
@@ -50,7 +51,7 @@ func TestReconnectAfterDrains(t *testing.T) {
 				t.Errorf("%s: %v in life %d, want one socket and never more under way", names[i], n, life)
 			}
 		}
-		if n := s.metric(t, "stentor_connections"); n != 2 {
+		if n := s.Metric(t, "stentor_connections"); n != 2 {
 			t.Errorf("%v connections in life %d", n, life)
 		}
 		if life == drains {
@@ -62,7 +63,7 @@ func TestReconnectAfterDrains(t *testing.T) {
 				t.Errorf("%s: closed with %d", names[i], r.Code)
 			}
 		}
-		s.waitEnd()
+		s.WaitEnd()
 		s = start(t, at)
 	}
 }
@@ -72,7 +73,7 @@ func TestOwnerStaysAway(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
 	a := launch(t, "applications.js", "ws://"+s.Client+"/ws", "10").actor(t, "owner")
-	a.do("owner", fields{"token": s.token(t, "shop", "ann", "--exp", "-1m"), "destination": "/topic/shop/all"})
+	a.do("owner", fields{"token": s.Token(t, "shop", "ann", "--exp", "-1m"), "destination": "/topic/shop/all"})
 	if r := a.wantEvent("close"); r.Code != 1002 {
 		t.Errorf("closed with %d", r.Code)
 	}
@@ -90,7 +91,7 @@ func TestResume(t *testing.T) {
 	applications := launch(t, "applications.js", "ws://"+s.Client+"/ws", "10")
 	a := applications.actor(t, "ann")
 	const pushes, burst, breakAfter = 300, 10, 30
-	a.do("resuming", fields{"token": s.token(t, "shop", "ann"), "destination": "/topic/shop/all", "breakAfter": breakAfter})
+	a.do("resuming", fields{"token": s.Token(t, "shop", "ann"), "destination": "/topic/shop/all", "breakAfter": breakAfter})
 	a.wantEvent("subscribed")
 	var want []string
 	for i := range pushes {
@@ -98,7 +99,7 @@ func TestResume(t *testing.T) {
 		want = append(want, body)
 		s.push(t, fields{"topic": "all", "payload": body})
 		if i%100 == 50 {
-			s.must(t, http.MethodDelete, "/v1/projects/shop/users/ann/sessions", "shop-key", nil)
+			s.Must(t, http.MethodDelete, "/v1/projects/shop/users/ann/sessions", "shop-key", nil)
 		}
 		if i%burst == burst-1 {
 			a.take(body, func(r report) bool { return r.Event == "message" && r.Body == body })
@@ -117,7 +118,7 @@ func TestResume(t *testing.T) {
 	if len(resumed) < pushes/breakAfter-1 { // after the last break nothing is waited for
 		t.Errorf("resumed %d times only", len(resumed))
 	}
-	if gaps := s.metric(t, "stentor_resume_gaps_total"); gaps != 0 {
+	if gaps := s.Metric(t, "stentor_resume_gaps_total"); gaps != 0 {
 		t.Errorf("%v gaps", gaps)
 	}
 }
@@ -130,12 +131,10 @@ func TestReload(t *testing.T) {
 	ann.subscribe("a", "/topic/shop/all")
 	reload := func(config, message string) {
 		t.Helper()
-		n := s.journal.Count()
-		s.configure(config)
-		s.signal(syscall.SIGHUP)
-		if _, ok := s.journal.waitAfter(n, message, s.ended); !ok {
-			t.Fatalf("no %q:\n%s", message, s.journal.Text())
-		}
+		n := s.Journal.Count()
+		s.Configure(config)
+		s.Signal(syscall.SIGHUP)
+		s.Logged(n, message)
 	}
 	more := shop + `
   more: {anonymous: true, api_keys: [more-key]}
@@ -149,11 +148,11 @@ func TestReload(t *testing.T) {
 
 	// Another key.
 	reload(strings.Replace(more, "api_keys: [shop-key]", "api_keys: [new-key]", 1), "projects reloaded")
-	if r := s.post(t, fields{"topic": "all", "payload": "old key"}); r.status != http.StatusUnauthorized {
-		t.Errorf("the key that was taken away: %d %s", r.status, r.body)
+	if r := s.post(t, fields{"topic": "all", "payload": "old key"}); r.Status != http.StatusUnauthorized {
+		t.Errorf("the key that was taken away: %d %s", r.Status, r.Body)
 	}
-	if r := s.must(t, "POST", "/v1/projects/shop/push", "new-key", fields{"topic": "all", "payload": "new key"}.json(t)); r.status != http.StatusOK {
-		t.Errorf("the new key: %d %s", r.status, r.body)
+	if r := s.Must(t, "POST", "/v1/projects/shop/push", "new-key", fields{"topic": "all", "payload": "new key"}.json(t)); r.Status != http.StatusOK {
+		t.Errorf("the new key: %d %s", r.Status, r.Body)
 	}
 	ann.wantMessage("new key")
 
@@ -166,8 +165,8 @@ func TestReload(t *testing.T) {
 
 	// A mistake changes nothing.
 	reload("projects: {shop: {anonymus: true}}", "reload failed, nothing was changed")
-	if r := s.must(t, "POST", "/v1/projects/shop/push", "new-key", fields{"topic": "all", "payload": "still"}.json(t)); r.status != http.StatusOK {
-		t.Errorf("after a mistake: %d %s", r.status, r.body)
+	if r := s.Must(t, "POST", "/v1/projects/shop/push", "new-key", fields{"topic": "all", "payload": "still"}.json(t)); r.Status != http.StatusOK {
+		t.Errorf("after a mistake: %d %s", r.Status, r.Body)
 	}
 	ann.wantMessage("still")
 
@@ -176,8 +175,8 @@ func TestReload(t *testing.T) {
 	if e := bob.next(); e.kind != isClose {
 		t.Errorf("bob got %v", e)
 	}
-	if r := s.must(t, "POST", "/v1/projects/shop/push", "new-key", fields{"topic": "all", "payload": "last"}.json(t)); r.status != http.StatusOK {
-		t.Errorf("the last push: %d %s", r.status, r.body)
+	if r := s.Must(t, "POST", "/v1/projects/shop/push", "new-key", fields{"topic": "all", "payload": "last"}.json(t)); r.Status != http.StatusOK {
+		t.Errorf("the last push: %d %s", r.Status, r.Body)
 	}
 	ann.wantMessage("last")
 	ann.must(ann.send(stomp.Disconnect, nil, "receipt", "bye"))

@@ -16,7 +16,7 @@ import (
 func TestSessionPages(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
-	ann := s.token(t, "shop", "ann")
+	ann := s.Token(t, "shop", "ann")
 	users, subscribed, all := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range 40 {
 		var p *peer
@@ -45,13 +45,13 @@ func TestSessionPages(t *testing.T) {
 			seen := map[string]bool{}
 			after := ""
 			for pages := 0; ; pages++ {
-				r := s.must(t, "GET", fmt.Sprintf("/v1/projects/shop/sessions?limit=%d&after=%s&%s", limit, after, one.query), "shop-key", nil)
+				r := s.Must(t, "GET", fmt.Sprintf("/v1/projects/shop/sessions?limit=%d&after=%s&%s", limit, after, one.query), "shop-key", nil)
 				var page struct {
 					Sessions []session
 					Next     string
 				}
-				if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK {
-					t.Fatalf("%d %s %v", r.status, r.body, err)
+				if err := json.Unmarshal(r.Body, &page); err != nil || r.Status != http.StatusOK {
+					t.Fatalf("%d %s %v", r.Status, r.Body, err)
 				}
 				for _, session := range page.Sessions {
 					if seen[session.ID] {
@@ -71,11 +71,11 @@ func TestSessionPages(t *testing.T) {
 			}
 		}
 	}
-	if r := s.must(t, "GET", "/v1/projects/shop/sessions?after=nonsense", "shop-key", nil); r.status != http.StatusBadRequest {
-		t.Errorf("a cursor that no page gave: %d %s", r.status, r.body)
+	if r := s.Must(t, "GET", "/v1/projects/shop/sessions?after=nonsense", "shop-key", nil); r.Status != http.StatusBadRequest {
+		t.Errorf("a cursor that no page gave: %d %s", r.Status, r.Body)
 	}
-	if r := s.must(t, http.MethodDelete, "/v1/projects/shop/users/ann/sessions", "shop-key", nil); string(r.body) != "{\"kicked\":20}\n" {
-		t.Errorf("kick: %d %s", r.status, r.body)
+	if r := s.Must(t, http.MethodDelete, "/v1/projects/shop/users/ann/sessions", "shop-key", nil); string(r.Body) != "{\"kicked\":20}\n" {
+		t.Errorf("kick: %d %s", r.Status, r.Body)
 	}
 }
 

@@ -19,10 +19,10 @@ import (
 func (s *server) limitFiles(files uint64) (before uint64) {
 	s.t.Helper()
 	var old unix.Rlimit
-	if err := unix.Prlimit(s.pid(), unix.RLIMIT_NOFILE, nil, &old); err != nil {
+	if err := unix.Prlimit(s.PID(), unix.RLIMIT_NOFILE, nil, &old); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := unix.Prlimit(s.pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: old.Max}, nil); err != nil {
+	if err := unix.Prlimit(s.PID(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: old.Max}, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	return old.Cur
@@ -31,7 +31,7 @@ func (s *server) limitFiles(files uint64) (before uint64) {
 // firstFree is the lowest number that none of the server's descriptors has.
 func (s *server) firstFree() uint64 {
 	for fd := uint64(0); ; fd++ {
-		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", s.pid(), fd)); err != nil {
+		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", s.PID(), fd)); err != nil {
 			return fd
 		}
 	}
@@ -42,8 +42,8 @@ func (s *server) firstFree() uint64 {
 func TestDescriptorsTakenAway(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
-	s := start(t, setup{client: "127.0.0.1:0,unix:" + path})
-	s.Client = s.listening(t, "ws://")[0]
+	s := start(t, setup{Client: "127.0.0.1:0,unix:" + path})
+	s.Client = s.listening("ws://")[0]
 	dialers := map[string]func() (*peer, error){
 		"tcp": func() (*peer, error) { return open(t, &net.Dialer{Timeout: patience}, s.Client) },
 		"unix": func() (*peer, error) {
@@ -119,9 +119,9 @@ func TestDescriptorsTakenAway(t *testing.T) {
 	}
 	api := make(chan error, 1)
 	go func() {
-		r, err := s.call("GET", "/healthz", "", nil)
-		if err == nil && r.status != http.StatusOK {
-			err = fmt.Errorf("status %d", r.status)
+		r, err := s.Call("GET", "/healthz", "", nil)
+		if err == nil && r.Status != http.StatusOK {
+			err = fmt.Errorf("status %d", r.Status)
 		}
 		api <- err
 	}()
@@ -145,10 +145,10 @@ func TestDescriptorsTakenAway(t *testing.T) {
 		in = append(in, p)
 	}
 	serves("after")
-	if n := s.metric(t, `stentor_accept_errors_total{reason="process_descriptors"}`); n == 0 {
+	if n := s.Metric(t, `stentor_accept_errors_total{reason="process_descriptors"}`); n == 0 {
 		t.Error("no failed accept was counted")
 	}
-	if n := s.metric(t, "stentor_accept_refused_total"); n < 200 {
+	if n := s.Metric(t, "stentor_accept_refused_total"); n < 200 {
 		t.Errorf("%v refusals were counted, want 200", n)
 	}
 }

@@ -1,4 +1,5 @@
-// Package testkit is what the end-to-end tests of a node have in common: its binary, and what it logs. Only tests import it.
+// Package testkit is the harness of the end-to-end tests: it builds the node, starts, stops and restarts it, reads its log
+// and calls its API. Only tests import it.
 package testkit
 
 import (
@@ -6,22 +7,38 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"testing"
 )
 
-// WithNode builds the node's binary, with these flags of go build, and returns what run returns, which is handed its path.
-func WithNode(run func(binary string) int, flags ...string) int {
+// binary is the program under test, which Main builds.
+var binary string
+
+// Main builds the node's binary, with these flags of go build, and runs the tests. What it returns is for os.Exit.
+func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "stentor-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "stentor")
+	binary = filepath.Join(dir, "stentor")
 	build := exec.Command("go", append(append([]string{"build", "-o", binary}, flags...), "stentor/cmd/stentor")...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "the program under test cannot be built:", err)
 		return 1
 	}
-	return run(binary)
+	return m.Run()
+}
+
+// Command is one of the binary's, not started. Its environment is the test's without what would configure a node.
+func Command(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "STENTOR_") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	return cmd
 }

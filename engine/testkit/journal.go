@@ -2,9 +2,11 @@ package testkit
 
 import (
 	"bufio"
+	"encoding/json"
 	"io"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A Journal keeps what a node logs. Any goroutine may ask it while one reads.
@@ -64,3 +66,39 @@ func (j *Journal) Tail(n int) string {
 
 // Text is all lines.
 func (j *Journal) Text() string { return j.Tail(j.Count()) }
+
+// Wait waits for a line behind the first n for which fits holds. It gives up when ended is closed, or after patience.
+func (j *Journal) Wait(n int, fits func(line string) bool, ended <-chan struct{}, patience time.Duration) (line string, ok bool) {
+	late := time.After(patience)
+	for over := false; ; {
+		lines, grown := j.After(n)
+		n += len(lines)
+		for _, line := range lines {
+			if fits(line) {
+				return line, true
+			}
+		}
+		if over {
+			return "", false
+		}
+		select {
+		case <-grown:
+		case <-ended:
+			over = true // and one more look
+		case <-late:
+			over = true
+		}
+	}
+}
+
+// Saying fits a line of JSON with this message, whose attributes it puts into found.
+func Saying(message string, found *map[string]any) func(line string) bool {
+	return func(text string) bool {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) != nil || line["msg"] != message {
+			return false
+		}
+		*found = line
+		return true
+	}
+}

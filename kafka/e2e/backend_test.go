@@ -3,12 +3,10 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -16,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"stentor/engine/testkit"
 )
 
 // stream is a destination whose pushes are numbered from 1. One goroutine pushes them, each when the one before (or
@@ -107,7 +107,7 @@ func (b *backend) next(s *stream, at *int) {
 }
 
 // send pushes the numbers from n to to and returns how many of them were answered 200 before the first that was not.
-func (b *backend) send(s *stream, n, to int64, node *node) (done int64, err error) {
+func (b *backend) send(s *stream, n, to int64, node *testkit.Node) (done int64, err error) {
 	var body bytes.Buffer
 	path, media := "push", "application/json"
 	if s.batch > 1 {
@@ -118,29 +118,25 @@ func (b *backend) send(s *stream, n, to int64, node *node) (done int64, err erro
 			return 0, err
 		}
 	}
-	got, err := b.cluster.post(node, path, media, &body)
-	if err != nil {
+	got, err := node.Call(http.MethodPost, "/v1/projects/"+project+"/"+path, project+"-key", body.Bytes(), "Content-Type", media)
+	if got.Status == 0 {
 		return 0, err
 	}
-	defer got.Body.Close()
-	if got.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(got.Body)
-		if got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
-			b.t.Errorf("push %s: %d %s", s.id(n), got.StatusCode, text)
+	if got.Status != http.StatusOK {
+		if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+			b.t.Errorf("push %s: %d %s", s.id(n), got.Status, got.Body)
 		}
-		return 0, fmt.Errorf("%d %s", got.StatusCode, text)
+		return 0, fmt.Errorf("%d %s", got.Status, got.Body)
 	}
 	if s.batch == 1 {
-		_, err = io.Copy(io.Discard, got.Body)
 		return 1, err
 	}
-	in := bufio.NewScanner(got.Body)
-	for in.Scan() {
+	for line := range bytes.Lines(got.Body) {
 		var answer struct{ Status int }
-		if err := json.Unmarshal(in.Bytes(), &answer); err != nil || answer.Status != http.StatusOK {
-			return done, fmt.Errorf("%s %v", in.Bytes(), err)
+		if err := json.Unmarshal(line, &answer); err != nil || answer.Status != http.StatusOK {
+			return done, fmt.Errorf("%s %v", line, err)
 		}
 		done++
 	}
-	return done, in.Err()
+	return done, err // of an answer that broke off, what came of it
 }

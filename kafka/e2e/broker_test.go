@@ -31,7 +31,7 @@ func TestBrokerKilled(t *testing.T) {
 			t.Errorf("a SEND without a broker was answered with %v", err)
 		}
 		for i, n := range w.nodes {
-			if ready, why := n.readiness(); !ready {
+			if ready, why := n.Ready(); !ready {
 				t.Errorf("node %d is not ready without the broker: %s", i, why)
 			}
 		}

@@ -21,7 +21,7 @@ func TestNodeCutOff(t *testing.T) {
 	}
 	c := newCluster(t, broker.Bootstrap(), 1)
 	cut := c.add("kafka.brokers=" + far)
-	cut.waitReady()
+	cut.WaitReady()
 	w := newWorld(t, c, setup{singles: 1000, batched: 3000, partitions: 1})
 	w.load(t, after, func() {
 		w.await(t, before)
@@ -29,13 +29,13 @@ func TestNodeCutOff(t *testing.T) {
 		eventually(t, text("no push was refused"), func() bool { return w.backend.retries.Load() > 0 })
 		w.await(t, w.backend.answered()+between)
 		for i, n := range w.nodes {
-			if ready, why := n.readiness(); !ready {
+			if ready, why := n.Ready(); !ready {
 				t.Errorf("node %d is not ready: %s", i, why)
 			}
 		}
 		broker.Mend(0)
 		eventually(t, text("what the wire held did not come a second time"), func() bool {
-			return w.nodes[0].metric(`stentor_pushes_skipped_total{project="shop",reason="repeated"}`) > 0
+			return w.nodes[0].Metric(t, `stentor_pushes_skipped_total{project="shop",reason="repeated"}`) > 0
 		})
 	})
 	if n := w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }); n != int64(len(w.crowd.all)) {
@@ -53,11 +53,11 @@ func TestNodeFrozen(t *testing.T) {
 	w.load(t, after, func() {
 		w.await(t, before)
 		frozen := w.nodes[1]
-		frozen.signal(syscall.SIGSTOP)
+		frozen.Signal(syscall.SIGSTOP)
 		eventually(t, text("no push was sent again"), func() bool { return w.backend.retries.Load() > 0 })
 		w.await(t, w.backend.answered()+between)
-		frozen.signal(syscall.SIGCONT)
-		frozen.waitReady()
+		frozen.Signal(syscall.SIGCONT)
+		frozen.WaitReady()
 	})
 	if n := w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }); n != int64(len(w.crowd.all)) {
 		t.Errorf("%d clients made %d connections", len(w.crowd.all), n)

@@ -99,7 +99,7 @@ func (f *follower) run(ctx context.Context, ready func()) {
 
 // session is one connection.
 func (f *follower) session(ctx context.Context, ready func()) {
-	url, _ := f.cluster.nodes[f.at%len(f.cluster.nodes)].addresses()
+	url := f.cluster.nodes[f.at%len(f.cluster.nodes)].Clients()
 	c, err := client.Dial(ctx, client.Options{URL: url, Project: project, Token: f.token})
 	if err != nil {
 		return // of a node that is not there, or not ready

@@ -27,7 +27,7 @@ type sender struct {
 
 func dialSender(t *testing.T, c *cluster, user string) *sender {
 	t.Helper()
-	url, _ := c.nodes[0].addresses()
+	url := c.nodes[0].Clients()
 	conn, _, _, err := gobwas.Dial(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -122,10 +121,10 @@ func TestNodesKilled(t *testing.T) {
 			w.await(t, int64(i+1)*pushes/(kills+1))
 			victim := w.nodes[i%2]
 			before := w.resumed()
-			victim.end(syscall.SIGKILL)
+			victim.Kill()
 			eventually(t, text("nobody resumed on the other node"), func() bool { return w.resumed() > before })
-			victim.start()
-			victim.waitReady()
+			victim.Start()
+			victim.WaitReady()
 		}
 	})
 	if w.backend.single.Load() < 1000 || w.backend.batched.Load() < 1000 {
@@ -143,12 +142,9 @@ func TestNodeLeaves(t *testing.T) {
 	w.load(t, pushes, func() {
 		w.await(t, pushes/4)
 		leaver := w.nodes[0]
-		leaver.end(syscall.SIGTERM)
-		if state := leaver.state(); !state.Success() {
-			t.Errorf("the node that left ended with %v", state)
-		}
+		leaver.Leave()
 		eventually(t, func() string { return fmt.Sprintf("%d resumed", w.resumed()) }, func() bool { return w.resumed() >= clients })
-		if ready, _ := w.nodes[1].readiness(); !ready {
+		if ready, _ := w.nodes[1].Ready(); !ready {
 			t.Error("the node that stays is not ready")
 		}
 	})

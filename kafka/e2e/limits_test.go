@@ -19,7 +19,7 @@ func TestResumeLimits(t *testing.T) {
 	token := c.token("ann")
 	subscribe := func(destination, after string) *client.Receipt {
 		t.Helper()
-		url, _ := c.nodes[0].addresses()
+		url := c.nodes[0].Clients()
 		conn, err := client.Dial(t.Context(), client.Options{URL: url, Project: project, Token: token})
 		if err != nil {
 			t.Fatal(err)
@@ -36,13 +36,12 @@ func TestResumeLimits(t *testing.T) {
 	}
 	push := func(topic string, size int) string {
 		t.Helper()
-		got, text := c.push(c.nodes[0], topic, size)
-		_, rest, ok := strings.Cut(text, `"position":"`)
-		if position, _, ended := strings.Cut(rest, `"`); ok && ended && got.StatusCode == http.StatusOK {
-			return position
+		got := c.push(c.nodes[0], topic, size)
+		position := got.Field("position")
+		if position == "" || got.Status != http.StatusOK {
+			t.Fatalf("%d %s", got.Status, got.Body)
 		}
-		t.Fatalf("%d %s", got.StatusCode, text)
-		return ""
+		return position
 	}
 	beginning := subscribe("/topic/shop/busy", "").Position
 	quiet := push("quiet", 10)

@@ -10,17 +10,7 @@ import (
 	"stentor/engine/testkit"
 )
 
-// binary is the program under test.
-var binary string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	return testkit.WithNode(func(path string) int {
-		binary = path
-		return m.Run()
-	})
-}
+func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 
 // patience is how long a test waits for something that has to happen.
 const patience = 2 * time.Minute
@@ -28,11 +18,7 @@ const patience = 2 * time.Minute
 // eventually waits until ok holds. It is for what can only be asked for, such as a count.
 func eventually(t *testing.T, what func() string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what())
-		}
-	}
+	testkit.Eventually(t, patience, what, ok)
 }
 
 func text(s string) func() string { return func() string { return s } }

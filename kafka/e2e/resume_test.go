@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +23,8 @@ func TestResumeRaces(t *testing.T) {
 	w.load(t, pushes, func() {
 		for i := range kills {
 			w.await(t, int64(i+1)*pushes/(kills+1))
-			w.nodes[i].end(syscall.SIGKILL)
-			w.nodes[i].start()
+			w.nodes[i].Kill()
+			w.nodes[i].Start()
 		}
 		eventually(t, func() string { return fmt.Sprintf("%d subscriptions resumed", w.resumed()) },
 			func() bool { return w.resumed() >= resumes })
