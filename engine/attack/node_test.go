@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stentor/engine/testkit"
 )
 
 // A node is a stentor process.
@@ -44,7 +46,7 @@ func startNode(t testing.TB, set []string) *node {
 	for _, kv := range set {
 		args = append(args, "--set", kv)
 	}
-	n := &node{t: t, cmd: exec.Command(binary, args...), ended: make(chan struct{})}
+	n := &node{t: t, cmd: testkit.Command(args...), ended: make(chan struct{})}
 	n.cmd.Env = plainEnvironment()
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	read, write, err := os.Pipe()
