@@ -33,7 +33,7 @@ lint: ## formatting, vet, staticcheck
 check: build ## the first minute of feedback: formatting, vet, the quick tests of the core packages
 	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -l $(SOURCES); echo 'run make fmt'; exit 1; }
 	$(GO) vet ./cmd/... ./engine/... ./kafka/... ./stomp/...
-	$(GO) test ./stomp/... ./engine/auth ./engine/bus ./engine/destination ./engine/fifo ./engine/proxyproto ./engine/refusal ./engine/session ./engine/ws ./cmd/stentor/config
+	$(GO) test ./stomp/... ./engine/auth ./engine/bus ./engine/destination ./engine/fifo ./engine/proxyproto ./engine/refusal ./engine/session ./engine/websocket ./cmd/stentor/config
 	$(GO) test ./engine -run Imports
 
 .PHONY: test
@@ -66,7 +66,7 @@ fuzz: ## each fuzz target for a minute
 
 .PHONY: bench
 bench: ## Go benchmarks of the delivery path
-	$(GO) test -run '^$$' -bench . -benchmem ./stomp ./engine/ws ./engine/session ./engine/shard
+	$(GO) test -run '^$$' -bench . -benchmem ./stomp ./engine/websocket ./engine/session ./engine/shard
 
 .PHONY: bench-node
 bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what docs/benchmarks.md shows

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // acceptor takes the connections of one listener from the kernel and spreads them over the loops. A goroutine of its
@@ -142,7 +142,7 @@ func (a *acceptor) relieve(listener uintptr) bool {
 		if err != nil {
 			return err == unix.EAGAIN
 		}
-		a.refuse(fd, answers[ws.Unavailable])
+		a.refuse(fd, answers[websocket.Unavailable])
 		a.net.errs.refused.Add(1)
 		a.net.host.short(peer)
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // addresses counts connections by the address of their client, from the moment that it is known: at accept, or when a
@@ -39,7 +39,7 @@ func newAddresses(l Limits) addresses {
 }
 
 // arrive counts a connection that was accepted. client is false for a trusted proxy's.
-func (c *addresses) arrive(a netip.Addr, client bool) *ws.Refusal {
+func (c *addresses) arrive(a netip.Addr, client bool) *websocket.Refusal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.strangers >= c.most {
@@ -55,13 +55,13 @@ func (c *addresses) arrive(a netip.Addr, client bool) *ws.Refusal {
 }
 
 // identify counts a connection of a trusted proxy for the client that it speaks for.
-func (c *addresses) identify(a netip.Addr) *ws.Refusal {
+func (c *addresses) identify(a netip.Addr) *websocket.Refusal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.enter(a)
 }
 
-func (c *addresses) enter(a netip.Addr) *ws.Refusal {
+func (c *addresses) enter(a netip.Addr) *websocket.Refusal {
 	key, wide, six := addressKeys(a)
 	free := c.most - c.strangers
 	each := c.mostEach

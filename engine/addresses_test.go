@@ -10,7 +10,7 @@ import (
 
 	"stentor/engine/refusal"
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 func four(i uint32) netip.Addr {
@@ -230,7 +230,7 @@ func TestBareProxied(t *testing.T) {
 		c.write(t, fmt.Appendf(nil, "PROXY TCP4 203.0.113.8 127.0.0.1 %d 443\r\n", 1000+i))
 		c.connect(t)
 		f := n.from(t, "127.0.0.1", 1)
-		f.write(t, fmt.Appendf(nil, "GET /ws HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\n%s", ws.AppendRequest(nil, "h", "/ws", ws.NewKey())[len("GET /ws HTTP/1.1\r\n"):]))
+		f.write(t, fmt.Appendf(nil, "GET /ws HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\n%s", websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey())[len("GET /ws HTTP/1.1\r\n"):]))
 		f.until(t, "HTTP/1.1 101")
 		all = append(all, c, f)
 	}

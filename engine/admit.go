@@ -8,32 +8,32 @@ import (
 
 	"stentor/engine/refusal"
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // refusals of the node itself, beside those of package ws.
 var (
-	leaving = &ws.Refusal{Reason: refusal.Stopping, Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
-	early   = &ws.Refusal{Reason: refusal.NotReady, Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
-	crowded = &ws.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
-	hasty   = &ws.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
-	greedy  = &ws.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
+	leaving = &websocket.Refusal{Reason: refusal.Stopping, Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
+	early   = &websocket.Refusal{Reason: refusal.NotReady, Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
+	crowded = &websocket.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
+	hasty   = &websocket.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
+	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
 // refuse counts and logs that a connection is refused at accept, or before its handshake is read.
-func (n *Node) refuse(r *ws.Refusal, address netip.AddrPort) {
+func (n *Node) refuse(r *websocket.Refusal, address netip.AddrPort) {
 	n.refusals.Refuse(refusal.Record{Reason: r.Reason, Code: r.Status, Address: address, Text: r.Text})
 }
 
 // answers are what a connection is told that is refused before its handshake was read.
-var answers = map[*ws.Refusal][]byte{
-	ws.Unavailable: ws.Unavailable.AppendTo(nil), greedy: greedy.AppendTo(nil), hasty: hasty.AppendTo(nil), crowded: crowded.AppendTo(nil),
+var answers = map[*websocket.Refusal][]byte{
+	websocket.Unavailable: websocket.Unavailable.AppendTo(nil), greedy: greedy.AppendTo(nil), hasty: hasty.AppendTo(nil), crowded: crowded.AppendTo(nil),
 }
 
 // admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
 // too many. What a connection counts for was counted at accept, but for the client of a proxy that X-Forwarded-For tells.
 // Any loop calls it.
-func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
+func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal) {
 	// X-Forwarded-Proto and -Host count when a trusted proxy is at the other end, X-Forwarded-For when the client that
 	// is known so far is one: the PROXY protocol may have told of another, and may come from a proxy that passes headers
 	// on as it got them.
@@ -41,7 +41,7 @@ func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refus
 	a := shard.Admission{Address: peer.Address}
 	told := false
 	if trusted && r.ForwardedFor != "" {
-		if real := ws.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
+		if real := websocket.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
 			a.Address, told = netip.AddrPortFrom(real, 0), true
 		}
 	}
@@ -53,14 +53,14 @@ func (n *Node) admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refus
 	}
 	endpoint := n.endpoint(r.Path)
 	if endpoint == nil {
-		return a, ws.NotFound
+		return a, websocket.NotFound
 	}
 	host, secure := r.Target(trusted || peer.Proxied)
 	switch {
 	case !endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names):
-		return a, ws.Forbidden
+		return a, websocket.Forbidden
 	case n.sockets.Load() > int64(n.capacity):
-		return a, ws.Unavailable
+		return a, websocket.Unavailable
 	}
 	if told {
 		if refused := n.identify(a.Address.Addr()); refused != nil {
@@ -92,7 +92,7 @@ func (n *Node) trusts(a netip.Addr) bool {
 }
 
 // identify counts a connection of a trusted proxy for the client that it turns out to be.
-func (n *Node) identify(client netip.Addr) *ws.Refusal {
+func (n *Node) identify(client netip.Addr) *websocket.Refusal {
 	if n.trusts(client) {
 		return nil // another proxy
 	}
@@ -101,7 +101,7 @@ func (n *Node) identify(client netip.Addr) *ws.Refusal {
 
 // credentials keeps what the handshake says about the client, for its CONNECT: browsers cannot see the answer to a
 // handshake that fails.
-func (n *Node) credentials(r *ws.Request, a *shard.Admission) {
+func (n *Node) credentials(r *websocket.Request, a *shard.Admission) {
 	if token, ok := bearer(r.Authorization); ok {
 		a.Token = strings.Clone(token)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"stentor/engine/bus"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // slow is a bus that is not ready at first.
@@ -36,7 +36,7 @@ func TestClientsWaitForTheBus(t *testing.T) {
 	n, stop := startNode(t, func(inner bus.Bus) bus.Bus { b.Bus = inner; return b })
 	defer stop()
 	c := n.dial(t)
-	c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+	c.write(t, websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
 	c.until(t, "503 Service Unavailable")
 	c.until(t, "Retry-After: 1\r\n")
 	c.end(t)

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 	"github.com/panjf2000/gnet/v2"
 
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Echo is a WebSocket server that sends every message back as it came, in one frame. It accepts, shakes hands, reads,
@@ -52,7 +52,7 @@ func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
 func NewEcho(o EchoOptions) (*Echo, error) {
 	e := &Echo{network: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
 	e.keepAlive = keepAliveTime
-	e.wire = session.NewWire(ws.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
+	e.wire = session.NewWire(websocket.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
 	var err error
 	e.capacity, err = capacity(echoConnections, 32)
 	return e, err
@@ -122,7 +122,7 @@ type echoConn struct {
 // arrive implements host.
 func (e *Echo) arrive(*arrival) (answer []byte, ok bool) {
 	if e.count() >= e.capacity || e.leaving.Load() {
-		return answers[ws.Unavailable], false
+		return answers[websocket.Unavailable], false
 	}
 	return nil, true
 }
@@ -166,7 +166,7 @@ func (e *Echo) OnTraffic(socket gnet.Conn) gnet.Action {
 		return gnet.None
 	}
 	if e.leaving.Load() {
-		e.wire.Close(&c.sess, gobwas.StatusGoingAway, "")
+		e.wire.Close(&c.sess, ws.StatusGoingAway, "")
 	}
 	e.wire.Begin(&c.sess, in)
 	for more := true; more; {
@@ -203,7 +203,7 @@ func (e *Echo) echo(c *echoConn) {
 		c.message = append(c.message, p.Payload...)
 		return
 	}
-	e.wire.Out = ws.AppendHeader(e.wire.Out, p.Op, len(c.message)+len(p.Payload))
+	e.wire.Out = websocket.AppendHeader(e.wire.Out, p.Op, len(c.message)+len(p.Payload))
 	e.wire.Out = append(append(e.wire.Out, c.message...), p.Payload...)
 	if c.message = c.message[:0]; cap(c.message) > echoScratch {
 		c.message = nil

@@ -19,16 +19,16 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/refusal":     {},
 	"engine/bus":         {},
 	"engine/destination": {},
-	"engine/ws":          {own: []string{"engine/refusal"}, modules: []string{"github.com/gobwas/ws"}},
+	"engine/websocket":   {own: []string{"engine/refusal"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo"}},
-	"engine/session":     {own: []string{"stomp", "engine/refusal", "engine/ws"}, modules: []string{"github.com/gobwas/ws"}},
+	"engine/session":     {own: []string{"stomp", "engine/refusal", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/shard": {
-		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/ws"},
+		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws"},
 	},
 	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine": {
-		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/ws"},
+		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/websocket"},
 		modules: []string{
 			"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "github.com/prometheus/client_golang", "golang.org/x/sys", "golang.org/x/time",
 		},

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"stentor/engine/bus"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -63,7 +63,7 @@ func TestLeavingNodeReadsOn(t *testing.T) {
 		t.Errorf("ready: %v", err)
 	}
 	late := n.dial(t)
-	late.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+	late.write(t, websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
 	late.until(t, "503 Service Unavailable")
 	n.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/a"}, func(_ bus.Position, err error) {
 		if !errors.Is(err, bus.ErrClosed) {

@@ -10,7 +10,7 @@ import (
 
 	"stentor/engine/refusal"
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // loop is one event loop and its shard.
@@ -118,7 +118,7 @@ func (n *Node) arrive(a *arrival) (answer []byte, ok bool) {
 		n.refuseHeader(a.peer, refusal.ProxyUntrusted, "not one of listen.trusted_proxies")
 		return nil, false
 	}
-	refused := ws.Unavailable
+	refused := websocket.Unavailable
 	if n.sockets.Add(1) <= int64(n.capacity)+headroom {
 		refused = n.addresses.arrive(a.peer.Addr(), !n.trusts(a.peer.Addr()))
 	}
@@ -138,7 +138,7 @@ func (n *Node) lost(a *arrival) {
 
 // short implements host.
 func (n *Node) short(peer netip.AddrPort) {
-	n.refusals.Refuse(refusal.Record{Reason: refusal.Descriptors, Address: peer, Text: ws.Unavailable.Text})
+	n.refusals.Refuse(refusal.Record{Reason: refusal.Descriptors, Address: peer, Text: websocket.Unavailable.Text})
 }
 
 // open implements host.
@@ -200,7 +200,7 @@ func (e *env) Refused(r refusal.Record) { e.node.refusals.Refuse(r) }
 
 func (e *env) Panicked(where string, reason any) { e.node.panicked(where, reason) }
 
-func (e *env) Admit(r *ws.Request, peer shard.Peer) (shard.Admission, *ws.Refusal) {
+func (e *env) Admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal) {
 	return e.node.admit(r, peer)
 }
 

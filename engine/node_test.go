@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/auth"
 	"stentor/engine/bus"
@@ -17,7 +17,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/session"
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -47,7 +47,7 @@ func startNodeWith(t *testing.T, wrap func(bus.Bus) bus.Bus, change func(*Option
 		t.Fatal(err)
 	}
 	authenticator := auth.NewAuthenticator(projects, auth.Options{Workers: 2, Queue: 10, CacheEntries: 10, DefaultProject: "shop"})
-	origins, err := ws.ParseOrigins(nil)
+	origins, err := websocket.ParseOrigins(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func (c *testClient) write(t *testing.T, b []byte) {
 
 func (c *testClient) upgrade(t *testing.T) {
 	t.Helper()
-	c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+	c.write(t, websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
 	c.until(t, "\r\n\r\n")
 }
 
@@ -151,7 +151,7 @@ func (c *testClient) send(t *testing.T, command stomp.Command, header ...string)
 	for i := 0; i+1 < len(header); i += 2 {
 		f.Headers = append(f.Headers, stomp.Header{Name: []byte(header[i]), Value: []byte(header[i+1])})
 	}
-	c.write(t, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, stomp.AppendFrame(nil, stomp.V10, &f)))
+	c.write(t, websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, stomp.AppendFrame(nil, stomp.V10, &f)))
 }
 
 // until reads until text has come.

@@ -10,7 +10,7 @@ import (
 	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Options of a Node. All fields are wanted except where it is said.
@@ -18,8 +18,8 @@ type Options struct {
 	// Listen are the client addresses, see ParseListener.
 	Listen         []string
 	Endpoints      []Endpoint
-	TrustedProxies []netip.Prefix // may be empty
-	Names          ws.Names       // of the node, beside its addresses; may be empty
+	TrustedProxies []netip.Prefix  // may be empty
+	Names          websocket.Names // of the node, beside its addresses; may be empty
 	// TokenHeader and ProjectHeader are the headers of CONNECT, and the parameters of the handshake's query, that
 	// carry a client's credentials.
 	TokenHeader, ProjectHeader string
@@ -53,7 +53,7 @@ func (o *Options) strangersBudget() int64 {
 // Endpoint is a path that clients connect to.
 type Endpoint struct {
 	Path    string
-	Origins ws.Origins
+	Origins websocket.Origins
 	Project string // of all its clients; may be empty
 }
 

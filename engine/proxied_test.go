@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -106,7 +106,7 @@ func TestProxyProtocol(t *testing.T) {
 		{"UNKNOWN", proxied, "PROXY UNKNOWN\r\n", "", ""},
 		{"no address", proxied, "PROXY TCP4 0.0.0.0 127.0.0.1 1 2\r\n", "", ""},
 	} {
-		request := ws.AppendRequest(nil, "h", "/ws", ws.NewKey())
+		request := websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey())
 		if c.forwarded != "" {
 			request = bytes.Replace(request, []byte("\r\n"), []byte("\r\nX-Forwarded-For: "+c.forwarded+"\r\n"), 1)
 		}
@@ -219,7 +219,7 @@ func TestProxyProtocolCounted(t *testing.T) {
 		for number, want := range []string{"101", "101", "503"} {
 			c := dialTest(t, "tcp", n.Addresses()[0].String())
 			c.write(t, fmt.Appendf(nil, "PROXY TCP4 203.0.113.%d 127.0.0.1 %d 443\r\n", i, 1000+number))
-			c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+			c.write(t, websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
 			c.until(t, "HTTP/1.1 "+want)
 		}
 	}
@@ -234,7 +234,7 @@ func TestProxyProtocolSecure(t *testing.T) {
 	defer stop()
 	for proto, want := range map[string]string{"https": "101", "http": "403"} {
 		c := dialTest(t, "tcp", n.Addresses()[0].String())
-		request := ws.AppendRequest(nil, "push.example.com", "/ws", ws.NewKey())
+		request := websocket.AppendRequest(nil, "push.example.com", "/ws", websocket.NewKey())
 		more := "\r\nOrigin: https://push.example.com\r\nX-Forwarded-Proto: " + proto + "\r\n"
 		c.write(t, append([]byte(line4), bytes.Replace(request, []byte("\r\n"), []byte(more), 1)...))
 		c.until(t, "HTTP/1.1 "+want)

@@ -11,7 +11,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/refusal"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -38,7 +38,7 @@ const secret = "s3cret-t0ken"
 // handshake sends a handshake from a client that a trusted proxy names.
 func (c *testClient) handshake(t *testing.T, path string, headers ...string) {
 	t.Helper()
-	request := ws.AppendRequest(nil, "h", path+"?token="+secret, ws.NewKey())
+	request := websocket.AppendRequest(nil, "h", path+"?token="+secret, websocket.NewKey())
 	headers = append(headers, "X-Forwarded-For: 203.0.113.7", "Cookie: "+secret)
 	c.write(t, bytes.Replace(request, []byte("\r\n"), []byte("\r\n"+strings.Join(headers, "\r\n")+"\r\n"), 1))
 }
@@ -107,7 +107,7 @@ func TestClientsRefused(t *testing.T) {
 		{why: refusal.TokenInvalid, want: "project=shop " + real, do: connect("token", secret)},
 		{why: refusal.ProjectUnknown, want: "code=1002 " + real, do: connect("projectId", "nobody")},
 		{why: refusal.ProjectConflict, want: "code=1002", do: func(t *testing.T, _ testNode, c *testClient) {
-			c.write(t, ws.AppendRequest(nil, "h", "/ws?projectId=shop", ws.NewKey()))
+			c.write(t, websocket.AppendRequest(nil, "h", "/ws?projectId=shop", websocket.NewKey()))
 			c.until(t, "\r\n\r\n")
 			c.send(t, stomp.Connect, "projectId", "other")
 		}},

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -115,7 +115,7 @@ func TestUnixForwarded(t *testing.T) {
 		{proxied, localHeader, "", "unix"},
 	} {
 		client := dialTest(t, "unix", c.path)
-		request := string(ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+		request := string(websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
 		if c.forwarded != "" {
 			request = strings.Replace(request, "\r\n", "\r\nX-Forwarded-For: "+c.forwarded+"\r\n", 1)
 		}
@@ -274,7 +274,7 @@ func TestUnixCapacity(t *testing.T) {
 	var clients []*testClient
 	for i := range 6 {
 		c := n.dialUnix(t, path, i%2 == 1)
-		c.write(t, ws.AppendRequest(nil, "h", "/ws", ws.NewKey()))
+		c.write(t, websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
 		want := "HTTP/1.1 101"
 		if i >= 4 {
 			want = "HTTP/1.1 503"

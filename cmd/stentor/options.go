@@ -14,7 +14,7 @@ import (
 	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/kafka"
 )
 
@@ -25,13 +25,13 @@ const apiReserve = 128
 func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (engine.Options, error) {
 	endpoints := make([]engine.Endpoint, len(c.Endpoints))
 	for i, e := range c.Endpoints {
-		origins, err := ws.ParseOrigins(e.Origins)
+		origins, err := websocket.ParseOrigins(e.Origins)
 		if err != nil {
 			return engine.Options{}, err
 		}
 		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project}
 	}
-	names, err := ws.ParseNames(c.Listen.Names)
+	names, err := websocket.ParseNames(c.Listen.Names)
 	if err != nil {
 		return engine.Options{}, err
 	}

@@ -27,7 +27,7 @@ import (
 	"stentor/engine/auth"
 	"stentor/engine/bus"
 	"stentor/engine/refusal"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/kafka"
 )
 
@@ -78,7 +78,7 @@ type server struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	logTo    io.Writer
-	names    ws.Names // of the node
+	names    websocket.Names // of the node
 	refusals *refusal.Log
 	projects *auth.Projects
 	auth     *auth.Authenticator

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // asCommand has the test's binary be the command.
@@ -62,8 +62,8 @@ func TestServe(t *testing.T) {
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	mask := [4]byte{1, 2, 3, 4}
-	request := ws.AppendRequest(nil, address, "/any/path", ws.NewKey())
-	if _, err := c.Write(ws.AppendMasked(request, gobwas.OpText, mask, []byte("hello"))); err != nil {
+	request := websocket.AppendRequest(nil, address, "/any/path", websocket.NewKey())
+	if _, err := c.Write(websocket.AppendMasked(request, ws.OpText, mask, []byte("hello"))); err != nil {
 		t.Fatal(err)
 	}
 	const echo = "\r\n\r\n\x81\x05hello"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // oneAddress is where these attacks come from.
@@ -37,7 +37,7 @@ var bareConnections = []attack{
 	{
 		name: "connections-no-connect", does: "5,000 WebSockets from one address, none of which sends CONNECT",
 		set: perAddress, may: connectionMemory,
-		prepare: bare(5000, 2500, string(ws.AppendRequest(nil, "x", "/ws", ws.NewKey())), nil),
+		prepare: bare(5000, 2500, string(websocket.AppendRequest(nil, "x", "/ws", websocket.NewKey())), nil),
 	},
 	{
 		name: "connections-half", does: "10,000 handshakes from 8 addresses, each with 8,000 bytes that never end",
@@ -77,7 +77,7 @@ var bareConnections = []attack{
 		prepare: func(h *hostile) (func(context.Context), error) {
 			bad := []string{
 				"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", "POST /ws HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-				string(ws.AppendRequest(nil, "x", "/ws", ws.NewKey(), "Origin: https://evil.example")),
+				string(websocket.AppendRequest(nil, "x", "/ws", websocket.NewKey(), "Origin: https://evil.example")),
 			}
 			return func(ctx context.Context) {
 				h.pace(ctx, 8, 1500, func(_, i int) error {
@@ -130,7 +130,7 @@ func rebound(h *hostile) (func(context.Context), error) {
 				return err
 			}
 			defer c.Close()
-			_, _ = c.Write(ws.AppendRequest(nil, "evil.example:8080", "/ws", ws.NewKey(), "Origin: http://evil.example:8080"))
+			_, _ = c.Write(websocket.AppendRequest(nil, "evil.example:8080", "/ws", websocket.NewKey(), "Origin: http://evil.example:8080"))
 			status := make([]byte, 12) // "HTTP/1.1 403"
 			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 			if _, err := io.ReadFull(c, status); err != nil {

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -58,7 +58,7 @@ var floods = []attack{
 	// What follows comes as fast as the node lets it, from clients that come back when they are thrown out.
 	{
 		name: "flood-heart-beats", does: "8 clients send heart-beats without end, 1,000 in a message", may: floodMemory,
-		prepare: pour(8, func(w *wire) error { return w.put(gobwas.OpText, bytes.Repeat([]byte("\n"), 1000)) }),
+		prepare: pour(8, func(w *wire) error { return w.put(ws.OpText, bytes.Repeat([]byte("\n"), 1000)) }),
 	},
 	{
 		name: "flood-empty-messages", does: "8 clients send empty messages without end", may: floodMemory,
@@ -90,12 +90,12 @@ var floods = []attack{
 	},
 	{
 		name: "flood-headers", does: "8 clients send frames with thousands of headers", may: floodMemory,
-		prepare: pour(8, func(w *wire) error { return w.put(gobwas.OpText, []byte("SEND\n"+strings.Repeat("a:b\n", 10_000))) }),
+		prepare: pour(8, func(w *wire) error { return w.put(ws.OpText, []byte("SEND\n"+strings.Repeat("a:b\n", 10_000))) }),
 	},
 	{
 		name: "flood-escapes", does: "8 clients send 60 KiB of escapes, over and over", may: floodMemory,
 		prepare: pour(8, func(w *wire) error {
-			return w.put(gobwas.OpText, []byte("SEND\ndestination:/app/x\na:"+strings.Repeat(`\n`, 8000)+"\n\n\x00"))
+			return w.put(ws.OpText, []byte("SEND\ndestination:/app/x\na:"+strings.Repeat(`\n`, 8000)+"\n\n\x00"))
 		}),
 	},
 	{
@@ -146,7 +146,7 @@ var floods = []attack{
 						for n := range 100 {
 							text = frame(text, stomp.Subscribe, nil, "id", fmt.Sprint(n), "destination", fmt.Sprintf("/topic/hostile/%d/%d", i%20, n))
 						}
-						_ = w.put(gobwas.OpText, text)
+						_ = w.put(ws.OpText, text)
 					}
 					for _, w := range all {
 						_ = w.SetLinger(0)
@@ -170,7 +170,7 @@ var floods = []attack{
 				for n := range 100 {
 					text = frame(text, stomp.Subscribe, nil, "id", fmt.Sprint(n), "destination", "/user/queue/x")
 				}
-				if err := w.put(gobwas.OpText, text); err != nil {
+				if err := w.put(ws.OpText, text); err != nil {
 					return nil, err
 				}
 			}

@@ -19,11 +19,11 @@ import (
 	"syscall"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sys/unix"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -145,7 +145,7 @@ type wire struct {
 
 	mask    byte
 	out     []byte
-	reader  ws.ClientReader
+	reader  websocket.ClientReader
 	decoder stomp.Decoder
 	raw     []byte
 	buffer  []byte
@@ -167,12 +167,12 @@ func (h *hostile) handshake() (*wire, error) {
 }
 
 func (w *wire) upgrade(header ...string) error {
-	key := ws.NewKey()
-	if _, err := w.Write(ws.AppendRequest(nil, "stentor.test", "/ws", key, header...)); err != nil {
+	key := websocket.NewKey()
+	if _, err := w.Write(websocket.AppendRequest(nil, "stentor.test", "/ws", key, header...)); err != nil {
 		return err
 	}
 	for {
-		n, _, err := ws.ParseAnswer(w.raw, key)
+		n, _, err := websocket.ParseAnswer(w.raw, key)
 		if err != nil {
 			return err
 		}
@@ -268,15 +268,15 @@ func frame(dst []byte, c stomp.Command, body []byte, header ...string) []byte {
 }
 
 // put sends one WebSocket message.
-func (w *wire) put(op gobwas.OpCode, text []byte) error {
+func (w *wire) put(op ws.OpCode, text []byte) error {
 	w.mask++
-	w.out = ws.AppendMasked(w.out[:0], op, [4]byte{w.mask, 2, 3, 4}, text)
+	w.out = websocket.AppendMasked(w.out[:0], op, [4]byte{w.mask, 2, 3, 4}, text)
 	_, err := w.Write(w.out)
 	return err
 }
 
 func (w *wire) send(c stomp.Command, body []byte, header ...string) error {
-	return w.put(gobwas.OpText, frame(nil, c, body, header...))
+	return w.put(ws.OpText, frame(nil, c, body, header...))
 }
 
 // got is a frame from the node.
@@ -316,9 +316,9 @@ func (w *wire) next() (*got, error) {
 		}
 		w.raw = w.raw[n:]
 		switch ev.Kind {
-		case ws.Close:
+		case websocket.Close:
 			return nil, &closed{int(ev.Code), string(ev.Reason)}
-		case ws.Data:
+		case websocket.Data:
 			if w.message = append(w.message, ev.Payload...); ev.Final {
 				whole := w.message
 				w.message = nil

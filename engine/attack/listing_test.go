@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -89,7 +89,7 @@ func crowd(h *hostile) error {
 			text = frame(text, stomp.Subscribe, nil, "id", fmt.Sprint(n), "destination", fmt.Sprintf("/topic/hostile/%d/%d", i, n))
 		}
 		text = frame(text, stomp.Send, nil, "destination", "/app/x", "receipt", "all")
-		if err := all[i].put(gobwas.OpText, text); err != nil {
+		if err := all[i].put(ws.OpText, text); err != nil {
 			return err
 		}
 		_, err := all[i].receipt("all")

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 func TestMessageLimit(t *testing.T) {
@@ -102,8 +102,8 @@ func TestClientNeverEnds(t *testing.T) {
 
 func TestHandshakes(t *testing.T) {
 	address := server(t)
-	key := ws.NewKey()
-	good := string(ws.AppendRequest(nil, address, "/", key))
+	key := websocket.NewKey()
+	good := string(websocket.AppendRequest(nil, address, "/", key))
 	for _, c := range []struct {
 		name, request string
 		status        int

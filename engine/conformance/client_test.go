@@ -17,10 +17,10 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 const maxMessage = 16 << 20
@@ -93,7 +93,7 @@ type client struct {
 	t    testing.TB
 	conn *net.TCPConn
 	in   []byte // read and not yet parsed
-	r    ws.ClientReader
+	r    websocket.ClientReader
 	room []byte
 }
 
@@ -112,10 +112,10 @@ func tcp(t testing.TB, address string) *client {
 func dial(t testing.TB, address string) *client {
 	t.Helper()
 	c := tcp(t, address)
-	key := ws.NewKey()
-	c.send(ws.AppendRequest(nil, address, "/", key))
+	key := websocket.NewKey()
+	c.send(websocket.AppendRequest(nil, address, "/", key))
 	for {
-		n, _, err := ws.ParseAnswer(c.in, key)
+		n, _, err := websocket.ParseAnswer(c.in, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,16 +166,16 @@ func (c *client) receive() string {
 		}
 		c.in = c.in[n:]
 		switch ev.Kind {
-		case ws.Data:
+		case websocket.Data:
 			message = append(message, ev.Payload...)
 			if ev.Final {
 				return shown(ev.Op, message)
 			}
-		case ws.Ping:
+		case websocket.Ping:
 			return "ping " + string(ev.Payload)
-		case ws.Pong:
+		case websocket.Pong:
 			return "pong " + string(ev.Payload)
-		case ws.Close:
+		case websocket.Close:
 			return fmt.Sprintf("close %d", ev.Code)
 		}
 	}
@@ -199,9 +199,9 @@ func (c *client) bye() {
 }
 
 // shown is a message in a test's expectations; a long one is abridged.
-func shown(op gobwas.OpCode, payload []byte) string {
+func shown(op ws.OpCode, payload []byte) string {
 	name := "text "
-	if op == gobwas.OpBinary {
+	if op == ws.OpBinary {
 		name = "binary "
 	}
 	if len(payload) > 200 {
@@ -210,12 +210,12 @@ func shown(op gobwas.OpCode, payload []byte) string {
 	return name + string(payload)
 }
 
-func text(s string) string { return shown(gobwas.OpText, []byte(s)) }
-func blob(s string) string { return shown(gobwas.OpBinary, []byte(s)) }
+func text(s string) string { return shown(ws.OpText, []byte(s)) }
+func blob(s string) string { return shown(ws.OpBinary, []byte(s)) }
 
 // frame is any frame of a client, right or wrong. first is its first byte.
 func frame(first byte, payload string) []byte {
-	b := ws.AppendMasked(nil, gobwas.OpText, [4]byte{0xC3, 0x5A, 0x01, 0x7E}, []byte(payload))
+	b := websocket.AppendMasked(nil, ws.OpText, [4]byte{0xC3, 0x5A, 0x01, 0x7E}, []byte(payload))
 	b[0] = first
 	return b
 }

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -39,7 +39,7 @@ func TestBounds(t *testing.T) {
 	// upgrade opens a WebSocket that has to be refused.
 	refused := func(t *testing.T, status int, path string, header ...string) {
 		t.Helper()
-		var refusal *ws.AnswerError
+		var refusal *websocket.AnswerError
 		if err := dial(t, s.Client).upgrade(path, header...); !errors.As(err, &refusal) || refusal.Status != status {
 			t.Errorf("got %v, want %d", err, status)
 		}
@@ -52,7 +52,7 @@ func TestBounds(t *testing.T) {
 		for _, f := range frames {
 			all = append(all, f...)
 		}
-		p.must(p.write(p.masked(gobwas.OpText, all)))
+		p.must(p.write(p.masked(ws.OpText, all)))
 		for {
 			e := p.next()
 			if e.command == stomp.Receipt || e.command == stomp.MessageCommand {
@@ -86,7 +86,7 @@ func TestBounds(t *testing.T) {
 		{"endless handshake", "handshake_bytes", func(t *testing.T) {
 			p := dial(t, s.Client)
 			p.must(p.write([]byte("GET /" + long(1100))))
-			var refusal *ws.AnswerError
+			var refusal *websocket.AnswerError
 			if err := p.answer(""); !errors.As(err, &refusal) || refusal.Status != 431 {
 				t.Errorf("got %v", err)
 			}
@@ -150,7 +150,7 @@ func TestBounds(t *testing.T) {
 			for range 90 { // beside one frame; fewer than the frames that it may send
 				all = append(all, frame(v, stomp.Send, []byte(long(100)), "destination", "/app/x")...)
 			}
-			p.must(p.write(p.masked(gobwas.OpText, all)))
+			p.must(p.write(p.masked(ws.OpText, all)))
 			p.wantError("limit", "", 1008)
 		}},
 		{"transaction", "transaction_bytes", func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestConnections(t *testing.T) {
 		all = append(all, s.join(t))
 	}
 	for i := range 3 {
-		var refusal *ws.AnswerError
+		var refusal *websocket.AnswerError
 		if err := dial(t, s.Client).upgrade("/ws"); !errors.As(err, &refusal) || refusal.Status != http.StatusServiceUnavailable {
 			t.Errorf("connection %d got %v", 4+i, err)
 		}
@@ -251,7 +251,7 @@ func TestUnauthenticated(t *testing.T) {
 	for range 3 {
 		all = append(all, s.greet(t))
 	}
-	var refusal *ws.AnswerError
+	var refusal *websocket.AnswerError
 	if err := dial(t, s.Client).upgrade("/ws"); !errors.As(err, &refusal) || refusal.Status != http.StatusServiceUnavailable {
 		t.Errorf("the fourth got %v", err)
 	}

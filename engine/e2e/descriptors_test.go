@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stentor/engine/testkit"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -59,7 +59,7 @@ func flood(t *testing.T, s *server, n int) (in []*peer, refused int) {
 						err = fmt.Errorf("got %v", e)
 					}
 				}
-				var refusal *ws.AnswerError
+				var refusal *websocket.AnswerError
 				mu.Lock()
 				switch {
 				case err == nil:

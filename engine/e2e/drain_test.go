@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -166,7 +166,7 @@ func TestDrainRefuses(t *testing.T) {
 	if r := s.post(t, fields{"topic": "all", "payload": "x"}); r.Status != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("a push while leaving: %d %s", r.Status, r.Body)
 	}
-	var refusal *ws.AnswerError
+	var refusal *websocket.AnswerError
 	if err := waiting.upgrade("/ws"); err == nil || errors.As(err, &refusal) && refusal.Status != http.StatusServiceUnavailable {
 		t.Errorf("a handshake while leaving: %v", err)
 	}

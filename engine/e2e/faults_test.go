@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -106,14 +106,14 @@ func TestByteByByte(t *testing.T) {
 			p.must(p.write(b[i : i+1]))
 		}
 	}
-	key := ws.NewKey()
-	dribble(ws.AppendRequest(nil, "h", "/ws", key))
+	key := websocket.NewKey()
+	dribble(websocket.AppendRequest(nil, "h", "/ws", key))
 	p.must(p.answer(key))
-	dribble(p.masked(gobwas.OpText, frame(p.version, stomp.Connect, nil, "accept-version", "1.2", "heart-beat", "0,0")))
+	dribble(p.masked(ws.OpText, frame(p.version, stomp.Connect, nil, "accept-version", "1.2", "heart-beat", "0,0")))
 	p.agreed(p.want(stomp.Connected))
-	dribble(p.masked(gobwas.OpBinary, frame(p.version, stomp.Subscribe, nil, "id", "ü:\n", "destination", "/topic/shop/sent/ä", "receipt", "1")))
+	dribble(p.masked(ws.OpBinary, frame(p.version, stomp.Subscribe, nil, "id", "ü:\n", "destination", "/topic/shop/sent/ä", "receipt", "1")))
 	p.wantReceipt("1")
-	dribble(p.masked(gobwas.OpText, frame(p.version, stomp.Send, []byte("grüße\x00\n"), "destination", "/topic/shop/sent/ä")))
+	dribble(p.masked(ws.OpText, frame(p.version, stomp.Send, []byte("grüße\x00\n"), "destination", "/topic/shop/sent/ä")))
 	if e := p.wantMessage("grüße\x00\n"); e.headers["subscription"] != "ü:\n" {
 		t.Errorf("got %v", e)
 	}
@@ -134,12 +134,12 @@ func TestTooSlowToConnect(t *testing.T) {
 		t.Errorf("all of %.30q was taken", b)
 	}
 	p := dial(t, s.Client)
-	go dribble(p, ws.AppendRequest(nil, strings.Repeat("h", 500), "/ws", ws.NewKey()))
+	go dribble(p, websocket.AppendRequest(nil, strings.Repeat("h", 500), "/ws", websocket.NewKey()))
 	if e, err := p.event(); err == nil {
 		t.Errorf("a slow handshake got %v", e)
 	}
 	p = s.greet(t)
-	go dribble(p, p.masked(gobwas.OpText, frame(p.version, stomp.Connect, nil, "host", strings.Repeat("h", 500))))
+	go dribble(p, p.masked(ws.OpText, frame(p.version, stomp.Connect, nil, "host", strings.Repeat("h", 500))))
 	if e := p.next(); e.kind != isClose || e.code != 1002 {
 		t.Errorf("a slow CONNECT got %v", e)
 	}
@@ -156,7 +156,7 @@ func TestNotAHandshake(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Config: shop + "endpoints: [{path: /ws, origins: [\"https://shop.test\"]}]\n"})
 	request := func(from, to string) string {
-		good := string(ws.AppendRequest(nil, "stentor.test", "/ws", ws.NewKey()))
+		good := string(websocket.AppendRequest(nil, "stentor.test", "/ws", websocket.NewKey()))
 		if !strings.Contains(good, from) {
 			t.Fatalf("%q is not in %q", from, good)
 		}
@@ -331,11 +331,11 @@ func TestNoise(t *testing.T) {
 			_ = p.write(noise)
 		case 2:
 			p.must(p.upgrade("/ws"))
-			_ = p.write(p.masked(gobwas.OpBinary, noise))
+			_ = p.write(p.masked(ws.OpBinary, noise))
 		default:
 			p.must(p.upgrade("/ws"))
 			p.connect()
-			_ = p.write(p.masked(gobwas.OpBinary, append([]byte("SEND\n"), noise...)))
+			_ = p.write(p.masked(ws.OpBinary, append([]byte("SEND\n"), noise...)))
 		}
 		if random.IntN(2) == 0 {
 			p.reset()
@@ -444,7 +444,7 @@ func TestReceipts(t *testing.T) {
 		}
 	}
 	all = append(all, frame(p.version, stomp.Disconnect, nil, "receipt", "bye")...)
-	p.must(p.write(p.masked(gobwas.OpText, all))) // many frames in one message
+	p.must(p.write(p.masked(ws.OpText, all))) // many frames in one message
 	for i := range frames {
 		p.wantReceipt(fmt.Sprint(i))
 	}
@@ -459,14 +459,14 @@ func TestAllAtOnce(t *testing.T) {
 	s := start(t, setup{})
 	for range 20 { // a token is verified on another goroutine the first time only
 		p := dial(t, s.Client)
-		key := ws.NewKey()
-		all := ws.AppendRequest(nil, "h", "/ws", key)
+		key := websocket.NewKey()
+		all := websocket.AppendRequest(nil, "h", "/ws", key)
 		for _, f := range [][]byte{
 			frame(p.version, stomp.Connect, nil, "accept-version", "1.2", "token", s.Token(t, "shop", "ann")),
 			frame(stomp.V12, stomp.Subscribe, nil, "id", "1", "destination", "/topic/shop/sent/x", "receipt", "1"),
 			frame(stomp.V12, stomp.Send, []byte("x"), "destination", "/topic/shop/sent/x", "receipt", "2"),
 		} {
-			all = append(all, p.masked(gobwas.OpText, f)...)
+			all = append(all, p.masked(ws.OpText, f)...)
 		}
 		p.must(p.write(all))
 		p.must(p.answer(key))

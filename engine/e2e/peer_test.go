@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -32,7 +32,7 @@ type peer struct {
 	writing sync.Mutex
 	mask    byte
 
-	reader  ws.ClientReader
+	reader  websocket.ClientReader
 	decoder stomp.Decoder
 	raw     []byte // read and not yet consumed
 	buffer  []byte
@@ -109,8 +109,8 @@ func (p *peer) write(b []byte) error {
 
 // upgrade opens the WebSocket. The error of a refusal is a *ws.AnswerError.
 func (p *peer) upgrade(path string, header ...string) error {
-	key := ws.NewKey()
-	if err := p.write(ws.AppendRequest(nil, "stentor.test", path, key, header...)); err != nil {
+	key := websocket.NewKey()
+	if err := p.write(websocket.AppendRequest(nil, "stentor.test", path, key, header...)); err != nil {
 		return err
 	}
 	return p.answer(key)
@@ -119,7 +119,7 @@ func (p *peer) upgrade(path string, header ...string) error {
 // answer reads the answer to a handshake.
 func (p *peer) answer(key string) error {
 	for {
-		n, protocol, err := ws.ParseAnswer(p.raw, key)
+		n, protocol, err := websocket.ParseAnswer(p.raw, key)
 		if err != nil {
 			return err
 		}
@@ -146,9 +146,9 @@ func (p *peer) read() error {
 }
 
 // masked is a client's WebSocket frame.
-func (p *peer) masked(op gobwas.OpCode, payload []byte) []byte {
+func (p *peer) masked(op ws.OpCode, payload []byte) []byte {
 	p.mask++
-	return ws.AppendMasked(nil, op, [4]byte{p.mask, 2, 3, 4}, payload)
+	return websocket.AppendMasked(nil, op, [4]byte{p.mask, 2, 3, 4}, payload)
 }
 
 // frame is a STOMP frame as it stands in a message. header has names and values in turn.
@@ -162,11 +162,11 @@ func frame(v stomp.Version, c stomp.Command, body []byte, header ...string) []by
 
 // send sends one STOMP frame as one text message.
 func (p *peer) send(c stomp.Command, body []byte, header ...string) error {
-	return p.write(p.masked(gobwas.OpText, frame(p.version, c, body, header...)))
+	return p.write(p.masked(ws.OpText, frame(p.version, c, body, header...)))
 }
 
 // text sends a text message.
-func (p *peer) text(s string) error { return p.write(p.masked(gobwas.OpText, []byte(s))) }
+func (p *peer) text(s string) error { return p.write(p.masked(ws.OpText, []byte(s))) }
 
 // event waits for the next thing that the server sends. It checks what has to hold of every message: it is one whole
 // STOMP frame, and a text message exactly when it is UTF-8.
@@ -178,18 +178,18 @@ func (p *peer) event() (event, error) {
 		}
 		p.raw = p.raw[n:]
 		switch ev.Kind {
-		case ws.Ping:
-			return event{kind: isPing}, p.write(p.masked(gobwas.OpPong, ev.Payload))
-		case ws.Pong:
+		case websocket.Ping:
+			return event{kind: isPing}, p.write(p.masked(ws.OpPong, ev.Payload))
+		case websocket.Pong:
 			return event{kind: isPong, body: bytes.Clone(ev.Payload)}, nil
-		case ws.Close:
+		case websocket.Close:
 			return event{kind: isClose, code: int(ev.Code), reason: string(ev.Reason)}, nil
-		case ws.Data:
+		case websocket.Data:
 			p.message = append(p.message, ev.Payload...)
 			if ev.Final {
 				whole := p.message
 				p.message = nil
-				return p.parse(whole, ev.Op == gobwas.OpBinary)
+				return p.parse(whole, ev.Op == ws.OpBinary)
 			}
 		}
 		if n == 0 {

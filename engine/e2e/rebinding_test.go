@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // asked is what the API answers to a request that is for another host, as a browser sends it that was made to believe that the
@@ -68,15 +68,15 @@ func TestRebinding(t *testing.T) {
 		if host == "" {
 			host = c.s.Client
 		}
-		key := ws.NewKey()
+		key := websocket.NewKey()
 		var header []string
 		if c.origin != "" {
 			header = append(header, "Origin: "+c.origin)
 		}
 		p := dial(t, c.s.Client)
-		p.must(p.write(ws.AppendRequest(nil, host, "/ws", key, header...)))
+		p.must(p.write(websocket.AppendRequest(nil, host, "/ws", key, header...)))
 		err := p.answer(key)
-		var refusal *ws.AnswerError
+		var refusal *websocket.AnswerError
 		if (err == nil) != c.ok || !c.ok && (!errors.As(err, &refusal) || refusal.Status != http.StatusForbidden) {
 			t.Errorf("origin %q, host %q: %v", c.origin, host, err)
 		}

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -90,7 +90,7 @@ func TestManySendsAtOnce(t *testing.T) {
 	for i := range n {
 		all = append(all, frame(stomp.V12, stomp.Send, []byte(fmt.Sprint(i)), "destination", "/topic/shop/sent/x", "receipt", fmt.Sprint(i))...)
 	}
-	sender.must(sender.write(sender.masked(gobwas.OpText, all)))
+	sender.must(sender.write(sender.masked(ws.OpText, all)))
 	for i := range n {
 		sender.wantReceipt(fmt.Sprint(i))
 		reader.wantMessage(fmt.Sprint(i))

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -96,7 +96,7 @@ func TestDescriptorsTakenAway(t *testing.T) {
 	for network := range dialers {
 		for i := range 100 {
 			_, err := join(network)
-			var refusal *ws.AnswerError
+			var refusal *websocket.AnswerError
 			if err == nil || errors.As(err, &refusal) && refusal.Status != http.StatusServiceUnavailable {
 				t.Fatalf("%s, connection %d without a descriptor: %v", network, i, err)
 			}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -108,7 +108,7 @@ func TestInputWaits(t *testing.T) {
 			want = append(want, "Send destination=/topic/a receipt=x", "Send destination=/topic/a receipt=y", "Ack id=1 receipt=z")
 			replies = append(replies, receipt("x"), receipt("y"), receipt("z"))
 		case 3:
-			send = append(send, masked(gobwas.OpPing, "p")...)
+			send = append(send, masked(ws.OpPing, "p")...)
 		}
 	}
 	send = append(send, text("BEGIN\ntransaction:t\n\n\x00", "SEND\ndestination:/topic/b\ntransaction:t\n\n\x00", "COMMIT\ntransaction:t\nreceipt:c\n\n\x00DISCONNECT\nreceipt:bye\n\n\x00")...)
@@ -169,7 +169,7 @@ func TestTooMuchInputWaits(t *testing.T) {
 		p.feed(text(sendFrame(fmt.Sprint(i))))
 	}
 	most := testConfig.InputBytes + testConfig.FrameBytes + testConfig.HeaderBytes
-	ping := masked(gobwas.OpPing, "")
+	ping := masked(ws.OpPing, "")
 	for n := 0; n+len(ping) <= most; n += len(ping) {
 		p.feed(ping)
 	}
@@ -194,7 +194,7 @@ func TestWaitingInputIsNotMoved(t *testing.T) {
 	for i := range testConfig.Unanswered {
 		p.feed(text(sendFrame(fmt.Sprint(i))))
 	}
-	in := masked(gobwas.OpPing, "")
+	in := masked(ws.OpPing, "")
 	moves := testing.AllocsPerRun(400, func() {
 		p.m.Begin(&p.s, in[:1])
 		p.m.Next(&p.s)

@@ -3,9 +3,9 @@ package session
 import (
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // BenchmarkTurn is what a turn costs: the bytes of one WebSocket message in, its event out, its answer framed.
@@ -21,7 +21,7 @@ func BenchmarkTurn(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			m := NewMachine(testConfig, nil)
 			s := Session{Phase: Connected, Version: 2}
-			message := ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, []byte(c.frame))
+			message := websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, []byte(c.frame))
 			in := make([]byte, len(message))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 const bothVersions = "the versions supported are 1.0, 1.1 and 1.2"
@@ -23,7 +23,7 @@ func TestHandshake(t *testing.T) {
 		{name: "not HTTP", send: []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and much more"), events: []string{"Refused"}, replies: []string{"400"}, phase: Closing},
 		{name: "too large", send: request("/ws", "Cookie: "+strings.Repeat("a", 1024)), events: []string{"Refused"}, replies: []string{"431"}, phase: Closing},
 		{
-			name: "frames right behind", send: join(request("/ws"), masked(gobwas.OpPing, "a"), text("STOMP\naccept-version:1.2\nhost:x\n\n\x00")),
+			name: "frames right behind", send: join(request("/ws"), masked(ws.OpPing, "a"), text("STOMP\naccept-version:1.2\nhost:x\n\n\x00")),
 			events: []string{"Upgraded", "Connect"}, replies: []string{"101", "pong a", connectedReply("1.2")}, phase: Connected,
 		},
 	})
@@ -46,7 +46,7 @@ func TestConnect(t *testing.T) {
 	} {
 		scripts = append(scripts,
 			script{name: c.name, session: greeting, send: text(c.frame), events: []string{"Connect"}, replies: accepted(c.version), phase: Connected},
-			script{name: c.name + "/binary", session: greeting, send: masked(gobwas.OpBinary, c.frame), events: []string{"Connect"}, replies: accepted(c.version), phase: Connected},
+			script{name: c.name + "/binary", session: greeting, send: masked(ws.OpBinary, c.frame), events: []string{"Connect"}, replies: accepted(c.version), phase: Connected},
 			script{name: c.name + "/fragments", session: greeting, send: fragments(strings.SplitAfter(c.frame, "")...), events: []string{"Connect"}, replies: accepted(c.version), phase: Connected})
 	}
 	for _, c := range []struct {
@@ -170,14 +170,14 @@ func (p *player) answer() {
 
 func TestInputWaitsForAuthentication(t *testing.T) {
 	behind := text("SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\\c1\n\n\x00\n\nSEND\ndestination:/topic/a\n\nbody\x00", "UNSUBSCRIBE\nid:1\nreceipt:2\n\n\x00")
-	behind = append(behind, masked(gobwas.OpPing, "alive")...)
+	behind = append(behind, masked(ws.OpPing, "alive")...)
 	connect := "CONNECT\naccept-version:1.2\n\n\x00"
 	events := []string{"Connect", "Subscribe destination=/topic/a id=1 receipt=r:1", "Send destination=/topic/a body=body", "Unsubscribe id=1 receipt=2"}
 	replies := []string{connectedReply("1.2"), receipt("r\\c1"), receipt("2"), "pong alive"}
 	sends := map[string][]byte{
 		"messages of their own": join(text(connect), behind),
-		"in CONNECT's message":  join(text(connect+"SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\\c1\n\n\x00\nSEND\ndestination:/topic/a\n\nbo"), text("dy\x00UNSUB", "SCRIBE\nid:1\nreceipt:2\n\n\x00"), masked(gobwas.OpPing, "alive")),
-		"fragments":             join(fragments(connect[:7], connect[7:]+"SUBSCRIBE\nid:1\ndestination:/topic/a\nrec", "eipt:r\\c1\n\n\x00", "SEND\ndestination:/topic/a\n\nbody\x00"), text("UNSUBSCRIBE\nid:1\nreceipt:2\n\n\x00"), masked(gobwas.OpPing, "alive")),
+		"in CONNECT's message":  join(text(connect+"SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\\c1\n\n\x00\nSEND\ndestination:/topic/a\n\nbo"), text("dy\x00UNSUB", "SCRIBE\nid:1\nreceipt:2\n\n\x00"), masked(ws.OpPing, "alive")),
+		"fragments":             join(fragments(connect[:7], connect[7:]+"SUBSCRIBE\nid:1\ndestination:/topic/a\nrec", "eipt:r\\c1\n\n\x00", "SEND\ndestination:/topic/a\n\nbody\x00"), text("UNSUBSCRIBE\nid:1\nreceipt:2\n\n\x00"), masked(ws.OpPing, "alive")),
 	}
 	for name, send := range sends {
 		for how, chunks := range chunkings(send) {

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"unsafe"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -28,7 +28,7 @@ func TestIdleSessionsKeepNothing(t *testing.T) {
 		text("BEGIN\ntransaction:t\n\n\x00SEND\ndestination:/topic/a\ntransaction:t\n\n\x00COMMIT\ntransaction:t\nreceipt:2\n\n\x00"),
 		text("BEGIN\ntransaction:t\n\n\x00ABORT\ntransaction:t\n\n\x00"),
 		fragments("SEND\n", "destination:/topic/a\n", "\nbody\x00"),
-		masked(gobwas.OpPing, "p"),
+		masked(ws.OpPing, "p"),
 	} {
 		for _, chunk := range chop(in, 7) {
 			p.feed(chunk)
@@ -63,14 +63,14 @@ func TestAllocations(t *testing.T) {
 	}
 	for name, message := range map[string][]byte{
 		"heart-beat":          text("\n"),
-		"ping":                masked(gobwas.OpPing, "p"),
+		"ping":                masked(ws.OpPing, "p"),
 		"SEND":                text("SEND\ndestination:/topic/a\nreceipt:1\n\nbody\x00"),
 		"SEND, fragments":     fragments("SEND\ndestination:/topic/a\nreceipt:1\n\nbody\x00", ""),
 		"ACK":                 text("ACK\nid:e-0-1.sub-0\n\n\x00"),
 		"SUBSCRIBE, escaped":  text("SUBSCRIBE\nid:\\c\ndestination:/topic/a\nreceipt:1\n\n\x00"),
 		"three in a message":  text("ACK\nid:1\n\n\x00\nACK\nid:2\n\n\x00ACK\nid:3\n\n\x00"),
 		"three messages":      text("\n", "ACK\nid:1\n\n\x00", "\n"),
-		"UNSUBSCRIBE, binary": masked(gobwas.OpBinary, "UNSUBSCRIBE\nid:1\nreceipt:a\n\n\x00"),
+		"UNSUBSCRIBE, binary": masked(ws.OpBinary, "UNSUBSCRIBE\nid:1\nreceipt:a\n\n\x00"),
 	} {
 		in := make([]byte, len(message))
 		if n := testing.AllocsPerRun(100, func() { copy(in, message); run(in) }); n != 0 {
@@ -103,7 +103,7 @@ func TestHeartbeatFrames(t *testing.T) {
 	if string(HeartbeatFrame) != "\x81\x01\n" || string(PingFrame) != "\x89\x00" {
 		t.Errorf("%q, %q", HeartbeatFrame, PingFrame)
 	}
-	var r ws.ClientReader
+	var r websocket.ClientReader
 	if ev, n, err := r.Next(HeartbeatFrame, 1); n != 3 || err != nil || string(ev.Payload) != "\n" || !ev.Final {
 		t.Errorf("%v, %d, %v", ev, n, err)
 	}

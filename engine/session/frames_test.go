@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -129,17 +129,17 @@ func TestFraming(t *testing.T) {
 		ack       = "ACK\nid:1\nreceipt:3\n\n\x00"
 	)
 	stream := subscribe + "\n" + send + "\r\n\n" + ack + "\n"
-	ping := masked(gobwas.OpPing, "p")
-	pong := masked(gobwas.OpPong, "p")
+	ping := masked(ws.OpPing, "p")
+	pong := masked(ws.OpPong, "p")
 	session := Session{Phase: Connected, Version: stomp.V12}
 	events := []string{"Subscribe destination=/topic/a id=0 receipt=1", "Send destination=/topic/a receipt=2 body=\x00\x01é", "Ack id=1 receipt=3"}
 	replies := []string{receipt("1"), receipt("2"), receipt("3")}
 	runAll(t, []script{
 		{name: "a message each", session: session, send: text(subscribe, send, ack), events: events, replies: replies, phase: Connected},
 		{name: "one message", session: session, send: text(stream), events: events, replies: replies, phase: Connected},
-		{name: "one binary message", session: session, send: masked(gobwas.OpBinary, stream), events: events, replies: replies, phase: Connected},
-		{name: "a message a letter", session: session, send: messages(gobwas.OpBinary, stream, 1), events: events, replies: replies, phase: Connected},
-		{name: "a message of 16", session: session, send: messages(gobwas.OpBinary, stream, 16), events: events, replies: replies, phase: Connected},
+		{name: "one binary message", session: session, send: masked(ws.OpBinary, stream), events: events, replies: replies, phase: Connected},
+		{name: "a message a letter", session: session, send: messages(ws.OpBinary, stream, 1), events: events, replies: replies, phase: Connected},
+		{name: "a message of 16", session: session, send: messages(ws.OpBinary, stream, 16), events: events, replies: replies, phase: Connected},
 		{name: "a fragment a letter", session: session, send: fragments(strings.Split(stream, "")...), events: events, replies: replies, phase: Connected},
 		{name: "empty fragments", session: session, send: fragments("", subscribe, "", send, ack, ""), events: events, replies: replies, phase: Connected},
 		{name: "empty messages", session: session, send: text("", subscribe, "", send, ack, ""), events: events, replies: replies, phase: Connected},
@@ -152,7 +152,7 @@ func TestFraming(t *testing.T) {
 }
 
 // messages is s in messages of n bytes.
-func messages(op gobwas.OpCode, s string, n int) (b []byte) {
+func messages(op ws.OpCode, s string, n int) (b []byte) {
 	for _, part := range chop([]byte(s), n) {
 		b = append(b, masked(op, string(part))...)
 	}
@@ -182,19 +182,19 @@ func TestDisconnect(t *testing.T) {
 			events: []string{"Disconnect"}, replies: []string{"close 1000"}, phase: Closing,
 		},
 		{
-			name: "close frame", session: session, send: join(masked(gobwas.OpClose, "\x03\xE9bye"), behind),
+			name: "close frame", session: session, send: join(masked(ws.OpClose, "\x03\xE9bye"), behind),
 			events: []string{"Closed"}, replies: []string{"close 1001"}, phase: Closing,
 		},
 		{
-			name: "close frame without a code", session: session, send: masked(gobwas.OpClose, ""),
+			name: "close frame without a code", session: session, send: masked(ws.OpClose, ""),
 			events: []string{"Closed"}, replies: []string{"close 1000"}, phase: Closing,
 		},
 		{
-			name: "close frame within a message", session: session, send: join(fragments("SEND\n", "")[:11], masked(gobwas.OpClose, "\x03\xE8")),
+			name: "close frame within a message", session: session, send: join(fragments("SEND\n", "")[:11], masked(ws.OpClose, "\x03\xE8")),
 			events: []string{"Closed"}, replies: []string{"close 1000"}, phase: Closing,
 		},
 		{
-			name: "close frame before CONNECT", session: Session{Phase: Greeting}, send: masked(gobwas.OpClose, "\x0B\xB8"),
+			name: "close frame before CONNECT", session: Session{Phase: Greeting}, send: masked(ws.OpClose, "\x0B\xB8"),
 			events: []string{"Closed"}, replies: []string{"close 3000"}, phase: Closing,
 		},
 	})
@@ -202,7 +202,7 @@ func TestDisconnect(t *testing.T) {
 
 func TestWebSocketMistakes(t *testing.T) {
 	unmasked := []byte{0x81, 0x01, '\n'}
-	reserved := masked(gobwas.OpText, "\n")
+	reserved := masked(ws.OpText, "\n")
 	reserved[0] |= 0x40
 	for _, c := range []struct {
 		name    string
@@ -212,10 +212,10 @@ func TestWebSocketMistakes(t *testing.T) {
 		{"unmasked", unmasked, "close 1002"},
 		{"reserved bit", reserved, "close 1002"},
 		{"reserved opcode", masked(3, ""), "close 1002"},
-		{"continuation of nothing", masked(gobwas.OpContinuation, "\n"), "close 1002"},
-		{"long ping", masked(gobwas.OpPing, strings.Repeat("p", 126)), "close 1002"},
-		{"text that is not UTF-8", masked(gobwas.OpText, "\xff"), "close 1007"},
-		{"close code", masked(gobwas.OpClose, "\x03\xED"), "close 1002"},
+		{"continuation of nothing", masked(ws.OpContinuation, "\n"), "close 1002"},
+		{"long ping", masked(ws.OpPing, strings.Repeat("p", 126)), "close 1002"},
+		{"text that is not UTF-8", masked(ws.OpText, "\xff"), "close 1007"},
+		{"close code", masked(ws.OpClose, "\x03\xED"), "close 1002"},
 	} {
 		for _, phase := range []Phase{Greeting, Connected} {
 			for how, chunks := range chunkings(join(text("\n"), c.send, text("SEND\n\n\x00"))) {

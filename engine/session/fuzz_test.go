@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -26,7 +26,7 @@ func FuzzMachine(f *testing.F) {
 	} {
 		f.Add([]byte(stream), false, uint8(11*i), uint64(i))
 	}
-	f.Add(join(text(connect), masked(gobwas.OpPing, "p"), fragments("SEND\n", "destination:/a\n\n", "\x00"), masked(gobwas.OpClose, "\x03\xE8")), true, uint8(9), uint64(1))
+	f.Add(join(text(connect), masked(ws.OpPing, "p"), fragments("SEND\n", "destination:/a\n\n", "\x00"), masked(ws.OpClose, "\x03\xE8")), true, uint8(9), uint64(1))
 	f.Add(join(text(connect, "", "\n"), text("SEND\ndestination:/a\n\n\xff\x00")), true, uint8(9), uint64(1))
 	f.Fuzz(func(t *testing.T, stream []byte, raw bool, size uint8, seed uint64) {
 		if len(stream) > 4<<10 {
@@ -34,7 +34,7 @@ func FuzzMachine(f *testing.F) {
 		}
 		send := stream
 		if !raw {
-			send = messages(gobwas.OpBinary, string(stream), int(size)+1)
+			send = messages(ws.OpBinary, string(stream), int(size)+1)
 		}
 		want := play(t, [][]byte{send})
 		pieces := rand.New(rand.NewPCG(seed, 0))

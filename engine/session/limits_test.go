@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -80,7 +80,7 @@ func TestLimits(t *testing.T) {
 		})
 	}
 	const largeFrame = "frame is larger than the limit"
-	huge := masked(gobwas.OpBinary, strings.Repeat("b", conf.FrameBytes+conf.HeaderBytes+frameSlack+1))[:100]
+	huge := masked(ws.OpBinary, strings.Repeat("b", conf.FrameBytes+conf.HeaderBytes+frameSlack+1))[:100]
 	for name, s := range map[string]Session{"before CONNECT": greeting, "connected": session} {
 		scripts = append(scripts, script{
 			name: "WebSocket frame " + name, session: s, send: huge,
@@ -125,7 +125,7 @@ func TestBufferedIsBounded(t *testing.T) {
 			p.feed(text(c.begin))
 			most, room := 0, 0
 			for range 4 * testConfig.FrameBytes {
-				p.feed(masked(gobwas.OpBinary, drip))
+				p.feed(masked(ws.OpBinary, drip))
 				if p.s.partial == nil {
 					break
 				}
@@ -159,7 +159,7 @@ func TestKeptAtOnce(t *testing.T) {
 		if room := cap(p.s.partial.frame); room != len(frame) || &p.s.partial.frame[0] != first {
 			t.Fatalf("%d bytes for a frame of %d, perhaps moved", room, len(frame))
 		}
-		p.feed(masked(gobwas.OpText, string(part)))
+		p.feed(masked(ws.OpText, string(part)))
 	}
 	p.expect([]string{"Send destination=/a body=" + body}, nil)
 	if p.s.partial != nil {

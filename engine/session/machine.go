@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"unicode/utf8"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/refusal"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -43,7 +43,7 @@ type Machine struct {
 }
 
 // NewMachine returns a Machine. check decides over a complete handshake request (nil accepts); it runs inside Next.
-func NewMachine(conf Config, check func(*ws.Request) *ws.Refusal) *Machine {
+func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal) *Machine {
 	return &Machine{
 		conf: conf,
 		before: stomp.Limits{
@@ -54,7 +54,7 @@ func NewMachine(conf Config, check func(*ws.Request) *ws.Refusal) *Machine {
 			Headers: conf.Headers, LineBytes: conf.HeaderBytes, HeaderBytes: conf.HeaderBytes, BodyBytes: conf.FrameBytes,
 		},
 		Wire: Wire{
-			handshaker: ws.Handshaker{
+			handshaker: websocket.Handshaker{
 				Check: check, Protocols: []string{"v10.stomp", "v11.stomp", "v12.stomp"}, MaxHeader: conf.HandshakeBytes,
 			},
 			maxFrame: uint64(conf.FrameBytes + conf.HeaderBytes + frameSlack),
@@ -200,9 +200,9 @@ func keep(frame, data []byte, progress *stomp.Progress) []byte {
 
 // put frames m.text as one WebSocket message: text when it is UTF-8, binary otherwise.
 func (m *Machine) put() {
-	op := gobwas.OpText
+	op := ws.OpText
 	if !utf8.Valid(m.text) {
-		op = gobwas.OpBinary
+		op = ws.OpBinary
 	}
-	m.Out = ws.AppendFrame(m.Out, op, m.text)
+	m.Out = websocket.AppendFrame(m.Out, op, m.text)
 }

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -22,9 +22,9 @@ var testConfig = Config{
 }
 
 // testCheck refuses one path, as an owner's check would.
-func testCheck(r *ws.Request) *ws.Refusal {
+func testCheck(r *websocket.Request) *websocket.Refusal {
 	if r.Path == "/nowhere" {
-		return ws.NotFound
+		return websocket.NotFound
 	}
 	return nil
 }
@@ -168,8 +168,8 @@ func (p *player) replies() (all []string) {
 	p.t.Helper()
 	b := p.out
 	if bytes.HasPrefix(b, []byte("HTTP/")) {
-		n, protocol, err := ws.ParseAnswer(b, testKey)
-		if refused := new(ws.AnswerError); errors.As(err, &refused) {
+		n, protocol, err := websocket.ParseAnswer(b, testKey)
+		if refused := new(websocket.AnswerError); errors.As(err, &refused) {
 			return []string{fmt.Sprint(refused.Status)}
 		}
 		if n == 0 || err != nil {
@@ -178,7 +178,7 @@ func (p *player) replies() (all []string) {
 		all = append(all, strings.TrimSpace("101 "+string(protocol)))
 		b = b[n:]
 	}
-	var r ws.ClientReader
+	var r websocket.ClientReader
 	for len(b) > 0 {
 		ev, n, err := r.Next(b, 1<<20)
 		if err != nil || n == 0 {
@@ -186,9 +186,9 @@ func (p *player) replies() (all []string) {
 		}
 		b = b[n:]
 		switch ev.Kind {
-		case ws.Data:
+		case websocket.Data:
 			op := "text"
-			if ev.Op == gobwas.OpBinary {
+			if ev.Op == ws.OpBinary {
 				op = "binary"
 			}
 			all = append(all, op+" "+string(ev.Payload))
@@ -196,9 +196,9 @@ func (p *player) replies() (all []string) {
 			if !ev.Final {
 				p.t.Fatal("a fragment")
 			}
-		case ws.Pong:
+		case websocket.Pong:
 			all = append(all, "pong "+string(ev.Payload))
-		case ws.Close:
+		case websocket.Close:
 			all = append(all, strings.TrimSpace(fmt.Sprintf("close %d %s", ev.Code, ev.Reason)))
 			if len(b) > 0 {
 				p.t.Fatalf("%q behind a close frame", b)
@@ -307,18 +307,18 @@ func scatter(r *rand.Rand, b []byte) (chunks [][]byte) {
 // What clients send.
 
 func request(path string, lines ...string) []byte {
-	return ws.AppendRequest(nil, "push.example.com", path, testKey, lines...)
+	return websocket.AppendRequest(nil, "push.example.com", path, testKey, lines...)
 }
 
-func masked(op gobwas.OpCode, payload string) []byte {
-	return ws.AppendMasked(nil, op, [4]byte{0x37, 0xFA, 0x21, 0x3D}, []byte(payload))
+func masked(op ws.OpCode, payload string) []byte {
+	return websocket.AppendMasked(nil, op, [4]byte{0x37, 0xFA, 0x21, 0x3D}, []byte(payload))
 }
 
 // text is a message for each frame.
 func text(frames ...string) []byte {
 	var b []byte
 	for _, f := range frames {
-		b = append(b, masked(gobwas.OpText, f)...)
+		b = append(b, masked(ws.OpText, f)...)
 	}
 	return b
 }
@@ -327,9 +327,9 @@ func text(frames ...string) []byte {
 func fragments(parts ...string) []byte {
 	var b []byte
 	for i, part := range parts {
-		op := gobwas.OpContinuation
+		op := ws.OpContinuation
 		if i == 0 {
-			op = gobwas.OpText
+			op = ws.OpText
 		}
 		f := masked(op, part)
 		if i < len(parts)-1 {

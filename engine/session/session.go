@@ -3,7 +3,7 @@ package session
 import (
 	"unsafe"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -27,7 +27,7 @@ const (
 
 // Session is the protocol state of one client. The zero value is a client that has just been accepted.
 type Session struct {
-	reader  ws.Reader
+	reader  websocket.Reader
 	partial *partial
 	owed    *owed
 	// Phase is advanced by the Machine, except that the owner sets Connected after authentication.

@@ -3,10 +3,10 @@ package session
 import (
 	"bytes"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/refusal"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Wire is the WebSocket below the sessions of one event loop: the opening handshake, frames, the answers to pings and
@@ -17,11 +17,11 @@ type Wire struct {
 	// Out collects the answers of a turn, ready for the socket; the owner writes and resets it.
 	Out []byte
 	// Refused is the last refusal of a handshake.
-	Refused *ws.Refusal
+	Refused *websocket.Refusal
 	// Piece is the piece of a message that the last Data was about. Its bytes are valid until End.
-	Piece ws.Event
+	Piece websocket.Event
 
-	handshaker ws.Handshaker
+	handshaker websocket.Handshaker
 	maxFrame   uint64
 
 	in     []byte // what this turn has not parsed yet
@@ -29,7 +29,7 @@ type Wire struct {
 }
 
 // NewWire returns a Wire. maxFrame is how many bytes one WebSocket frame may declare.
-func NewWire(h ws.Handshaker, maxFrame uint64) *Wire {
+func NewWire(h websocket.Handshaker, maxFrame uint64) *Wire {
 	return &Wire{handshaker: h, maxFrame: maxFrame}
 }
 
@@ -73,11 +73,11 @@ func (w *Wire) Next(s *Session) (Kind, *Failure) {
 	}
 	w.in = w.in[n:]
 	switch w.Piece.Kind {
-	case ws.Data:
+	case websocket.Data:
 		return Data, nil
-	case ws.Ping:
-		w.Out = ws.AppendFrame(w.Out, gobwas.OpPong, w.Piece.Payload)
-	case ws.Close:
+	case websocket.Ping:
+		w.Out = websocket.AppendFrame(w.Out, ws.OpPong, w.Piece.Payload)
+	case websocket.Close:
 		w.Close(s, answerTo(w.Piece.Code), "")
 		return Closed, nil
 	}
@@ -121,7 +121,7 @@ func (w *Wire) End(s *Session) {
 			s.partial = nil
 		}
 	}
-	w.in, w.Piece = nil, ws.Event{}
+	w.in, w.Piece = nil, websocket.Event{}
 	const keep = 256 << 10
 	if cap(w.joined) > keep {
 		w.joined = nil
@@ -134,15 +134,15 @@ func (w *Wire) Close(s *Session, code closeCode, reason string) {
 		return
 	}
 	if s.Phase != Handshake {
-		w.Out = ws.AppendClose(w.Out, code, reason)
+		w.Out = websocket.AppendClose(w.Out, code, reason)
 	}
 	s.Phase = Closing
 	s.partial = nil
 }
 
 // answerTo echoes a close code; a close frame without one is answered with 1000.
-func answerTo(code gobwas.StatusCode) gobwas.StatusCode {
-	if code == gobwas.StatusNoStatusRcvd {
+func answerTo(code ws.StatusCode) ws.StatusCode {
+	if code == ws.StatusNoStatusRcvd {
 		return CloseNormal
 	}
 	return code
@@ -150,7 +150,7 @@ func answerTo(code gobwas.StatusCode) gobwas.StatusCode {
 
 // wireFailure is silent unless STOMP has words for it: whoever breaks RFC 6455 gets its close code.
 func wireFailure(err error) *Failure {
-	e := err.(*ws.Error)
+	e := err.(*websocket.Error)
 	if e.Code == CloseTooLarge {
 		return &Failure{Code: CodeTooLarge, Text: e.Text, Close: CloseTooLarge, Reason: refusal.FrameBytes, Limit: LimitFrameBytes}
 	}
@@ -159,6 +159,6 @@ func wireFailure(err error) *Failure {
 
 // HeartbeatFrame is a heart-beat, a text message of one EOL, and PingFrame an empty ping, both ready for the wire.
 var (
-	HeartbeatFrame = ws.AppendFrame(nil, gobwas.OpText, []byte("\n"))
-	PingFrame      = ws.AppendFrame(nil, gobwas.OpPing, nil)
+	HeartbeatFrame = websocket.AppendFrame(nil, ws.OpText, []byte("\n"))
+	PingFrame      = websocket.AppendFrame(nil, ws.OpPing, nil)
 )

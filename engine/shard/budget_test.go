@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -64,7 +64,7 @@ func budgeted(t *testing.T, most int64) (*rig, *Budget) {
 // begin sends the beginning of a frame with a body of n bytes.
 func (k *stubSocket) begin(n int) {
 	frame := fmt.Sprintf("SEND\ndestination:/none/x\ncontent-length:%d\n\n", n)
-	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, []byte(frame)))
+	k.r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, []byte(frame)))
 }
 
 // greed is the ways in which a session can hold much. Each reports false when it has nothing more to do.

@@ -9,7 +9,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Socket is a connection as a shard sees it. Both methods are called only in the loop, and never after Gone.
@@ -25,7 +25,7 @@ type Socket interface {
 // block.
 type Env interface {
 	// Admit decides over a complete handshake. Of who is refused the address may be known.
-	Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal)
+	Admit(r *websocket.Request, peer Peer) (Admission, *websocket.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
 	// Allow answers nil when so many SENDs of a client of h, so many bytes in all, may go to the bus, and counts them.

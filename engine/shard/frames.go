@@ -8,7 +8,7 @@ import (
 
 	"stentor/engine/history"
 	"stentor/engine/session"
-	enginews "stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -80,7 +80,7 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 		f.until = min(f.until, e.Expires)
 	}
 	lines, version := s.lines(b, e, note), b.id.key.version
-	f.buf = enginews.AppendHeader(f.buf, opcode(e), e.Message.Len(version, len(lines)))
+	f.buf = websocket.AppendHeader(f.buf, opcode(e), e.Message.Len(version, len(lines)))
 	f.buf = e.Message.AppendTo(f.buf, version, lines)
 	f.messages++
 	return true

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -16,7 +16,7 @@ import (
 func (r *rig) beating(user string) *stubSocket {
 	k := &stubSocket{r: r, keep: true}
 	k.conn = r.s.Open(k, netip.MustParseAddrPort("10.0.0.1:1"))
-	r.s.Input(k.conn, ws.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 	k.send(stomp.Connect, "accept-version", "1.2", "user", user, "heart-beat", "1000,1000")
 	return k
 }

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -76,7 +76,7 @@ func TestSessionsRefused(t *testing.T) {
 		refusal.ReplyBytes: func(r *rig, k *stubSocket) {
 			k.buffered = 1
 			for range r.s.conf.Limits.ReplyBytes / 100 {
-				r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpPing, [4]byte{}, make([]byte, 125)))
+				r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpPing, [4]byte{}, make([]byte, 125)))
 			}
 		},
 		refusal.Slow:        func(r *rig, k *stubSocket) { r.s.tooSlow(k.conn) },
@@ -173,5 +173,5 @@ func TestStrangersRefused(t *testing.T) {
 }
 
 func (r *rig) upgrade(k *stubSocket) {
-	r.s.Input(k.conn, ws.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 }

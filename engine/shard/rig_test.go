@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -115,7 +115,7 @@ func (k *stubSocket) fail([]byte) error {
 	return errStub
 }
 
-func (r *rig) Admit(_ *ws.Request, peer Peer) (Admission, *ws.Refusal) {
+func (r *rig) Admit(_ *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
 	return Admission{Address: peer.Address}, nil
 }
 
@@ -171,7 +171,7 @@ func (r *rig) open() *stubSocket {
 // connect opens a session of user. more are headers of its CONNECT.
 func (r *rig) connect(user string, more ...string) *stubSocket {
 	k := r.open()
-	r.s.Input(k.conn, ws.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 	k.send(stomp.Connect, append([]string{"accept-version", "1.2", "user", user}, more...)...)
 	if k.conn.sess.Phase != session.Connected {
 		r.t.Fatal("not connected")
@@ -186,7 +186,7 @@ func (k *stubSocket) send(cmd stomp.Command, headers ...string) {
 		f.Headers = append(f.Headers, stomp.Header{Name: []byte(headers[i]), Value: []byte(headers[i+1])})
 	}
 	frame := stomp.AppendFrame(nil, stomp.V12, &f)
-	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, frame))
+	k.r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, frame))
 }
 
 func (k *stubSocket) subscribe(dest, id string, more ...string) {

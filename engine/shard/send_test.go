@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -23,7 +23,7 @@ func (k *stubSocket) sendAll(n int, dest string, before ...byte) {
 		}}
 		all = stomp.AppendFrame(all, stomp.V12, &f)
 	}
-	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, all))
+	k.r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, all))
 }
 
 func (k *stubSocket) open() bool { return k.conn.sess.Phase == session.Connected }
@@ -68,7 +68,7 @@ func TestWaitingIsNoCredit(t *testing.T) {
 	r := newRig(t)
 	r.s.conf.Limits.FramesPerSecond = 100
 	k := r.connect("ann")
-	k.r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpText, [4]byte{1, 2, 3, 4}, []byte("SEND\ndestination:/none/x\n\n")))
+	k.r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, []byte("SEND\ndestination:/none/x\n\n")))
 	r.now += int64(time.Hour)
 	k.sendAll(250, "/none/x", 0)
 	if k.open() {

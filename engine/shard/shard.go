@@ -9,7 +9,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Shard is what one event loop owns: its connections, their subscriptions, and the work of delivering to them.
@@ -109,7 +109,7 @@ func (s *Shard) millis() uint32 { return uint32(s.now / 1e6) }
 // unix is the wall clock in seconds.
 func (s *Shard) unix() int64 { return s.conf.Wall().Unix() }
 
-func (s *Shard) admit(r *ws.Request) *ws.Refusal {
+func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 	c := s.turn
 	admission, refused := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied})
 	if refused != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -121,7 +121,7 @@ func (c *simClient) connect(o *op) bool {
 	if sh == nil || sh.node.closed && !w.calm {
 		return false
 	}
-	l := &simLink{w: w, c: c, key: ws.NewKey(), owed: map[string]bool{}, free: true, ignores: o.Ignores, answer: o.Answer, late: o.Late}
+	l := &simLink{w: w, c: c, key: websocket.NewKey(), owed: map[string]bool{}, free: true, ignores: o.Ignores, answer: o.Answer, late: o.Late}
 	l.sock = sh.connect(l)
 	c.link = l
 	l.sent = w.now
@@ -141,7 +141,7 @@ func (c *simClient) connect(o *op) bool {
 		path = o.Path
 		l.blame("path")
 	}
-	l.out = ws.AppendRequest(l.out, "host", path, l.key, "Sec-WebSocket-Protocol: v12.stomp")
+	l.out = websocket.AppendRequest(l.out, "host", path, l.key, "Sec-WebSocket-Protocol: v12.stomp")
 	if o.Early > 0 && l.guilt == "" {
 		l.greet()
 		if o.Early > 1 && l.greeted {

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -32,7 +32,7 @@ type simLink struct {
 	owed    map[string]bool // bodies of SENDs that the bus has yet to answer
 	free    bool            // nothing that came can wait in the server
 	idles   int             // of its shard, when something last could
-	reader  ws.ClientReader
+	reader  websocket.ClientReader
 	message []byte
 	decoder stomp.Decoder
 
@@ -142,7 +142,7 @@ func (l *simLink) seal() {
 	for _, part := range [][]byte{l.held[:cut], l.held[cut:]} {
 		from := l.passed + len(l.out)
 		if len(part) > 0 {
-			l.raw(gobwas.OpBinary, part)
+			l.raw(ws.OpBinary, part)
 		}
 		for i := range l.marks {
 			if m := &l.marks[i]; m.held > begins && m.held <= begins+len(part) {
@@ -154,9 +154,9 @@ func (l *simLink) seal() {
 	l.held = l.held[:0]
 }
 
-func (l *simLink) raw(op gobwas.OpCode, payload []byte) {
+func (l *simLink) raw(op ws.OpCode, payload []byte) {
 	mask := [4]byte{byte(l.w.rng.Uint32()), byte(l.w.rng.Uint32()), 7, 9}
-	l.out = ws.AppendMasked(l.out, op, mask, payload)
+	l.out = websocket.AppendMasked(l.out, op, mask, payload)
 }
 
 // pump moves what is on its way in both directions.
@@ -230,7 +230,7 @@ func (l *simLink) beat() {
 	if l.connected && l.receives > 0 && !l.c.mute && l.w.now-l.sent > l.receives/2 && !l.leaving {
 		l.sent = l.w.now
 		l.seal()
-		l.raw(gobwas.OpText, []byte("\n"))
+		l.raw(ws.OpText, []byte("\n"))
 	}
 }
 
@@ -274,7 +274,7 @@ func (l *simLink) receive(p []byte) {
 // parse takes the next thing of in and returns how long it was.
 func (l *simLink) parse() int {
 	if !l.opened {
-		n, _, err := ws.ParseAnswer(l.in, l.key)
+		n, _, err := websocket.ParseAnswer(l.in, l.key)
 		if err != nil && l.guilt == "" {
 			l.w.failf("%v: the handshake was refused: %v", l.sock, err)
 		}
@@ -299,19 +299,19 @@ func (l *simLink) parse() int {
 	}
 	l.read += n
 	switch ev.Kind {
-	case ws.Data:
+	case websocket.Data:
 		l.message = append(l.message, ev.Payload...)
 		if ev.Final {
 			message := l.message
 			l.message = nil
 			l.frame(ev.Op, message)
 		}
-	case ws.Ping:
+	case websocket.Ping:
 		if !l.c.mute {
 			l.seal()
-			l.raw(gobwas.OpPong, ev.Payload)
+			l.raw(ws.OpPong, ev.Payload)
 		}
-	case ws.Close:
+	case websocket.Close:
 		l.closeFrame(ev.Code, string(ev.Reason))
 		if n < len(l.in) {
 			l.w.failf("%v: %d bytes after the close frame", l.sock, len(l.in)-n)
@@ -320,7 +320,7 @@ func (l *simLink) parse() int {
 	return n
 }
 
-func (l *simLink) closeFrame(code gobwas.StatusCode, reason string) {
+func (l *simLink) closeFrame(code ws.StatusCode, reason string) {
 	l.w.tracef("%v: close frame %d %s", l.sock, code, reason)
 	l.closing = true
 	fallen := l.c.topic.forgets() && code == session.CloseTryLater // out of what history has
@@ -333,8 +333,8 @@ func (l *simLink) closeFrame(code gobwas.StatusCode, reason string) {
 }
 
 // frame takes one WebSocket message: it must be one whole STOMP frame.
-func (l *simLink) frame(op gobwas.OpCode, message []byte) {
-	if (op == gobwas.OpText) != utf8.Valid(message) {
+func (l *simLink) frame(op ws.OpCode, message []byte) {
+	if (op == ws.OpText) != utf8.Valid(message) {
 		l.w.failf("%v: opcode %d for %q", l.sock, op, message)
 	}
 	if string(message) == "\n" {

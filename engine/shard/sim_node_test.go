@@ -13,7 +13,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // simNode is one process: its shards, and for each project a history of its own, filled from the bus at its own pace.
@@ -399,9 +399,9 @@ type simEnv struct{ sh *simShard }
 
 func (e *simEnv) Wake() { e.sh.woken = true }
 
-func (e *simEnv) Admit(r *ws.Request, peer Peer) (Admission, *ws.Refusal) {
+func (e *simEnv) Admit(r *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
 	if r.Path != "/ws" {
-		return Admission{}, ws.NotFound
+		return Admission{}, websocket.NotFound
 	}
 	return Admission{Address: peer.Address, Token: strings.Clone(r.Query)}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	enginews "stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -90,7 +90,7 @@ func (s *Shard) transfer(c *Conn, b *sub, e *history.Entry) (used int, stands bo
 	t.conn, t.entry, t.project, t.version = c, e, b.log.p, b.id.key.version
 	t.lines = append(t.lines[:0], s.lines(b, e, b.note())...)
 	n := e.Message.Len(t.version, len(t.lines))
-	t.heads = uint8(len(enginews.AppendHeader(t.header[:0], opcode(e), n)))
+	t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))
 	t.size = int(t.heads) + n
 	t.moved = s.millis()
 	s.expect(b, e)

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -81,7 +81,7 @@ func (r *readers) reads(k *reader, n int) {
 // got tells what the client has read, in a few words for each frame.
 func (k *reader) got() string {
 	var all []string
-	var reader ws.ClientReader
+	var reader websocket.ClientReader
 	var message []byte
 	in := bytes.Clone(k.kept)
 	for len(in) > 0 {
@@ -94,16 +94,16 @@ func (k *reader) got() string {
 		}
 		in = in[n:]
 		switch ev.Kind {
-		case ws.Data:
+		case websocket.Data:
 			if message = append(message, ev.Payload...); ev.Final {
 				all = append(all, inWords(message))
 				message = nil
 			}
-		case ws.Close:
+		case websocket.Close:
 			all = append(all, fmt.Sprint("close ", ev.Code))
-		case ws.Ping:
+		case websocket.Ping:
 			all = append(all, "ping")
-		case ws.Pong:
+		case websocket.Pong:
 			all = append(all, "pong")
 		}
 	}
@@ -502,7 +502,7 @@ func TestTransferAnswers(t *testing.T) {
 		k.send(stomp.Subscribe, "destination", "/topic/a", "id", "sub-0")
 		r.reads(k, 1000)
 	}
-	r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpPing, [4]byte{}, []byte("x")))
+	r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpPing, [4]byte{}, []byte("x")))
 	r.reads(k, mebi)
 	checkGot(t, k, fmt.Sprintf("sub-0:%d, pong", mebi))
 	if k.conn.held != uint32(k.conn.holds()) {
@@ -514,7 +514,7 @@ func TestTransferAnswers(t *testing.T) {
 	r.run()
 	for range r.s.conf.Limits.ReplyBytes/127 + 2 {
 		if k.conn.state == stateOpen {
-			r.s.Input(k.conn, ws.AppendMasked(nil, gobwas.OpPing, [4]byte{}, make([]byte, 125)))
+			r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpPing, [4]byte{}, make([]byte, 125)))
 		}
 	}
 	if len(r.closed) != 1 || r.s.stats.Limits[session.LimitReplyBytes].Load() != 1 {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
 	"stentor/cmd/stentor/client"
@@ -28,7 +28,7 @@ type sender struct {
 func dialSender(t *testing.T, c *cluster, user string) *sender {
 	t.Helper()
 	url := c.nodes[0].Clients()
-	conn, _, _, err := gobwas.Dial(t.Context(), url)
+	conn, _, _, err := ws.Dial(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func (s *sender) send(t *testing.T, destination string, more []stomp.Header, bod
 // read is the next frame, or how the connection ended.
 func (s *sender) read() (stomp.Frame, error) {
 	var f stomp.Frame
-	h, err := gobwas.ReadHeader(s.conn)
+	h, err := ws.ReadHeader(s.conn)
 	if err != nil || h.Length > 1<<20 {
 		return f, fmt.Errorf("a WebSocket frame of %d bytes: %w", h.Length, err)
 	}
@@ -76,8 +76,8 @@ func (s *sender) read() (stomp.Frame, error) {
 	if _, err := io.ReadFull(s.conn, payload); err != nil {
 		return f, err
 	}
-	if h.OpCode == gobwas.OpClose {
-		code, reason := gobwas.ParseCloseFrameData(payload)
+	if h.OpCode == ws.OpClose {
+		code, reason := ws.ParseCloseFrameData(payload)
 		return f, &client.CloseError{Code: uint16(code), Reason: reason}
 	}
 	var d stomp.Decoder

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"stentor/bench/gen/measure"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Kind says how a connection behaves once it is open.
@@ -51,7 +51,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		options: o,
-		wire:    newWire(&o, ws.NewKey()),
+		wire:    newWire(&o, websocket.NewKey()),
 		started: time.Now(),
 		reached: make(chan struct{}, 1),
 		opened:  make(chan struct{}, 1),

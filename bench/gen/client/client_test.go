@@ -10,12 +10,12 @@ import (
 	"time"
 	"unsafe"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/bench/gen/measure"
 	"stentor/bench/internal/fake"
 	"stentor/engine/bus"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -142,7 +142,7 @@ func TestOrder(t *testing.T) {
 // compiled is a message as the server would send it.
 func compiled(subscription string, seq uint32) []byte {
 	m := stomp.NewMessage(topic, fmt.Sprint("1-0-", seq), "application/json", nil, payload(seq))
-	return ws.AppendFrame(nil, gobwas.OpText, m.AppendTo(nil, stomp.V12, []byte("subscription:"+subscription+"\n")))
+	return websocket.AppendFrame(nil, ws.OpText, m.AppendTo(nil, stomp.V12, []byte("subscription:"+subscription+"\n")))
 }
 
 func TestOneConnectionGetsOthersMessage(t *testing.T) {
@@ -185,13 +185,13 @@ func TestPieces(t *testing.T) {
 	if err := c.Open(ctx, Reading, 2); err != nil {
 		t.Fatal(err)
 	}
-	stream := append(compiled("0", 1), gobwas.MustCompileFrame(gobwas.NewPingFrame([]byte("are you there")))...)
-	stream = append(stream, gobwas.MustCompileFrame(gobwas.NewTextFrame([]byte("\n")))...)
+	stream := append(compiled("0", 1), ws.MustCompileFrame(ws.NewPingFrame([]byte("are you there")))...)
+	stream = append(stream, ws.MustCompileFrame(ws.NewTextFrame([]byte("\n")))...)
 	_, whole, _ := strings.Cut(string(compiled("0", 2)), "MESSAGE")
 	first, rest := "MESSAGE"+whole[:50], whole[50:]
-	stream = append(stream, gobwas.MustCompileFrame(gobwas.NewFrame(gobwas.OpText, false, []byte(first)))...)
-	stream = append(stream, gobwas.MustCompileFrame(gobwas.NewPongFrame([]byte("between")))...)
-	stream = append(stream, gobwas.MustCompileFrame(gobwas.NewFrame(gobwas.OpContinuation, true, []byte(rest)))...)
+	stream = append(stream, ws.MustCompileFrame(ws.NewFrame(ws.OpText, false, []byte(first)))...)
+	stream = append(stream, ws.MustCompileFrame(ws.NewPongFrame([]byte("between")))...)
+	stream = append(stream, ws.MustCompileFrame(ws.NewFrame(ws.OpContinuation, true, []byte(rest)))...)
 	stream = append(stream, compiled("0", 3)...)
 
 	cut := 0
@@ -354,7 +354,7 @@ func TestResumeAfterFailure(t *testing.T) {
 		if err := c.Open(ctx, Reading, 10); err != nil {
 			t.Fatal(err)
 		}
-		s.Hang(ws.AppendClose(nil, 1012, "restart"))
+		s.Hang(websocket.AppendClose(nil, 1012, "restart"))
 		eventually(t, "closed", func() bool { return c.Counts().Reading == 0 })
 	}
 	if got := c.Counts(); got.Resumed != 20 {
@@ -476,10 +476,10 @@ func TestServerGoesAway(t *testing.T) {
 		name, cause string
 		frame       []byte
 	}{
-		{"with a close frame", "the server closed: 1012 restart", ws.AppendClose(nil, 1012, "restart")},
+		{"with a close frame", "the server closed: 1012 restart", websocket.AppendClose(nil, 1012, "restart")},
 		{"without", "the server closed without a close frame", nil},
 		{"with nonsense", "websocket: ", []byte{0xff, 0xff}},
-		{"with two frames in a message", "not one whole frame", ws.AppendFrame(nil, gobwas.OpText, []byte("RECEIPT\n\n\x00\nMESSAGE\n\n"))},
+		{"with two frames in a message", "not one whole frame", websocket.AppendFrame(nil, ws.OpText, []byte("RECEIPT\n\n\x00\nMESSAGE\n\n"))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := serve(t)

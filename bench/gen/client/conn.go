@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 
 	"stentor/bench/gen/measure"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // state is how far a connection has come.
@@ -43,7 +43,7 @@ type conn struct {
 	due           int64  // when it was due to open, in ns since the client started
 	streams       [MaxSubscriptions]uint32
 	sequence      [MaxSubscriptions]measure.Sequence
-	reader        ws.ClientReader
+	reader        websocket.ClientReader
 	pieces        *pieces // nil: the last read ended with a frame
 	places        *places // nil unless Options.Resume
 	tls           *tls.Conn
@@ -76,7 +76,7 @@ func (c *conn) takeRaw(b []byte) []byte {
 }
 
 // join returns the whole message when ev is its last piece, else keeps the piece and returns false.
-func (c *conn) join(ev *ws.Event) (whole []byte, ok bool) {
+func (c *conn) join(ev *websocket.Event) (whole []byte, ok bool) {
 	p := c.pieces
 	if ev.Final && (p == nil || p.message == nil) {
 		return ev.Payload, true

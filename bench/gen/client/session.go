@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"stentor/bench/gen/measure"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -80,7 +80,7 @@ func (t *thread) readSome(c *conn, input []byte) {
 func (t *thread) handle(c *conn, b []byte, now time.Time) {
 	b = c.takeRaw(b)
 	if c.state == upgrading {
-		n, _, err := ws.ParseAnswer(b, t.client.wire.key)
+		n, _, err := websocket.ParseAnswer(b, t.client.wire.key)
 		if err != nil {
 			t.fail(c, "handshake: "+err.Error())
 			return
@@ -125,7 +125,7 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 		return 0
 	}
 	switch ev.Kind {
-	case ws.Data:
+	case websocket.Data:
 		if whole, ok := c.join(&ev); ok {
 			var frame []byte
 			if begins {
@@ -137,9 +137,9 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 				t.stomp(c, whole, frame, nanos)
 			}
 		}
-	case ws.Ping:
-		t.send(c, gobwas.OpPong, ev.Payload)
-	case ws.Close:
+	case websocket.Ping:
+		t.send(c, ws.OpPong, ev.Payload)
+	case websocket.Close:
 		t.fail(c, fmt.Sprintf("the server closed: %d %s", ev.Code, ev.Reason))
 	}
 	if c.state == closed {
@@ -211,7 +211,7 @@ func (t *thread) subscribe(c *conn, connected *stomp.Frame) {
 			last = c.places.appendID(nil, i)
 		}
 		receipt := o.Receipts && (o.Resume || i == len(destinations)-1)
-		if t.scratch = appendSubscribe(t.scratch[:0], i, destination, receipt, last); !t.send(c, gobwas.OpText, t.scratch) {
+		if t.scratch = appendSubscribe(t.scratch[:0], i, destination, receipt, last); !t.send(c, ws.OpText, t.scratch) {
 			return
 		}
 	}
@@ -280,7 +280,7 @@ func (t *thread) opened(c *conn) {
 
 // send writes one WebSocket frame and reports whether it went out. The buffer of a socket has room for all that a
 // client sends, unless the server does not read.
-func (t *thread) send(c *conn, op gobwas.OpCode, payload []byte) bool {
+func (t *thread) send(c *conn, op ws.OpCode, payload []byte) bool {
 	t.output = appendFrame(t.output[:0], op, payload)
 	var n int
 	var err error

@@ -1,7 +1,7 @@
 package client
 
 import (
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/stomp"
 )
@@ -48,7 +48,7 @@ func (t *thread) sign(number int, p place) {
 
 func (t *thread) sendConnect(c *conn, headers []stomp.Header) {
 	t.scratch = t.client.wire.appendConnect(t.scratch[:0], headers)
-	if t.send(c, gobwas.OpText, t.scratch) {
+	if t.send(c, ws.OpText, t.scratch) {
 		c.state = connecting
 	}
 }

@@ -5,7 +5,7 @@ import (
 
 	"stentor/stomp"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // tick is how often a thread does what is due by the clock. Each tick takes the next few connections in turn, as many
@@ -89,7 +89,7 @@ func (t *thread) beat(c *conn, now time.Time) {
 		c.heard = t.millis(now)
 	}
 	if h.send > 0 {
-		t.send(c, gobwas.OpText, eol)
+		t.send(c, ws.OpText, eol)
 	}
 }
 

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/bench/gen/measure"
 	"stentor/bench/internal/fake"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -64,8 +64,8 @@ func TestTLS(t *testing.T) {
 	}
 	// The close frame stands in a second record, which is read in the same turn as the first.
 	m := stomp.NewMessage(topic, "1-0-1", "application/json", nil, measure.AppendPayload(nil, pushes+1, time.Now().UnixNano(), 20_000))
-	last := ws.AppendFrame(nil, gobwas.OpText, m.AppendTo(nil, stomp.V12, []byte("subscription:0\n")))
-	last = ws.AppendClose(last, 1012, "restart")
+	last := websocket.AppendFrame(nil, ws.OpText, m.AppendTo(nil, stomp.V12, []byte("subscription:0\n")))
+	last = websocket.AppendClose(last, 1012, "restart")
 	s.Each(func(write func([]byte)) { write(last) })
 	eventually(t, "closed", func() bool { return c.Counts().Reading == 0 })
 	if got := c.Counts(); got.failed() != connections || got.Opening != 0 { // each once, though more could be read

@@ -5,9 +5,9 @@ import (
 	"net/netip"
 	"strconv"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -33,7 +33,7 @@ func newWire(o *Options, key string) wire {
 		if host == "" {
 			host = hostOf(a)
 		}
-		w.requests = append(w.requests, ws.AppendRequest(nil, host, o.Path, key, lines...))
+		w.requests = append(w.requests, websocket.AppendRequest(nil, host, o.Path, key, lines...))
 	}
 	host := o.Host
 	if host == "" {
@@ -81,7 +81,7 @@ func (w *wire) appendConnect(dst []byte, headers []stomp.Header) []byte {
 }
 
 // appendFrame appends a client's WebSocket frame.
-func appendFrame(dst []byte, op gobwas.OpCode, payload []byte) []byte {
+func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	m := rand.Uint32()
-	return ws.AppendMasked(dst, op, [4]byte{byte(m), byte(m >> 8), byte(m >> 16), byte(m >> 24)}, payload)
+	return websocket.AppendMasked(dst, op, [4]byte{byte(m), byte(m >> 8), byte(m >> 16), byte(m >> 24)}, payload)
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	"github.com/golang-jwt/jwt/v5"
 
@@ -126,7 +126,7 @@ func (p *pushed) to(c *session) (id string, ok bool) {
 
 func (s *Server) serve(conn net.Conn) {
 	defer conn.Close()
-	u := gobwas.Upgrader{Protocol: func(p []byte) bool { return string(p) == stomp.V12.Subprotocol() }}
+	u := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == stomp.V12.Subprotocol() }}
 	shaken, err := u.Upgrade(conn)
 	if err != nil {
 		return
@@ -143,7 +143,7 @@ func (s *Server) serve(conn net.Conn) {
 	var d stomp.Decoder
 	for {
 		b, op, err := wsutil.ReadClientData(conn)
-		if err != nil || op != gobwas.OpText {
+		if err != nil || op != ws.OpText {
 			return
 		}
 		var f stomp.Frame
@@ -248,7 +248,7 @@ func (c *session) send(payload []byte) {
 
 // put is send for who holds write.
 func (c *session) put(payload []byte) {
-	c.conn.Write(gobwas.MustCompileFrame(gobwas.NewTextFrame(payload))) // an error shows in the reading goroutine
+	c.conn.Write(ws.MustCompileFrame(ws.NewTextFrame(payload))) // an error shows in the reading goroutine
 }
 
 // Raw writes bytes to the client as they are.

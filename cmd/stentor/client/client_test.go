@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
 	"stentor/cmd/stentor/client/clienttest"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // dialed runs Dial while the test plays the server.
@@ -105,9 +105,9 @@ func TestPieces(t *testing.T) {
 	}
 	frame := []byte("MESSAGE\nmessage-id:1\n\nhello\x00")
 	for i, b := range frame {
-		op, fin := byte(gobwas.OpContinuation), byte(0)
+		op, fin := byte(ws.OpContinuation), byte(0)
 		if i == 0 {
-			op = byte(gobwas.OpBinary)
+			op = byte(ws.OpBinary)
 		}
 		if i == len(frame)-1 {
 			fin = 0x80
@@ -146,7 +146,7 @@ func TestDialErrors(t *testing.T) {
 		want   string
 	}{
 		{"refused", func(s *clienttest.Server) {
-			s.Accept(&ws.Refusal{Status: http.StatusForbidden, Text: "no origin like this"}).Close(0)
+			s.Accept(&websocket.Refusal{Status: http.StatusForbidden, Text: "no origin like this"}).Close(0)
 		}, "403 Forbidden: no origin like this"},
 		{"ERROR", func(s *clienttest.Server) {
 			c := s.Accept(nil)
@@ -161,7 +161,7 @@ func TestDialErrors(t *testing.T) {
 		{"gone", func(s *clienttest.Server) { s.Accept(nil).Close(0) }, ""},
 		{"not STOMP", func(s *clienttest.Server) {
 			c := s.Accept(nil)
-			c.Raw(ws.AppendFrame(nil, gobwas.OpText, []byte("hello")))
+			c.Raw(websocket.AppendFrame(nil, ws.OpText, []byte("hello")))
 		}, "the server does not speak STOMP: Unknown command"},
 		{"not CONNECTED", func(s *clienttest.Server) { s.Accept(nil).Send("RECEIPT", "", "receipt-id", "1") }, "the server answered CONNECT with RECEIPT"},
 	} {
@@ -321,7 +321,7 @@ func TestFollowerBacksOff(t *testing.T) {
 	s := clienttest.NewServer(t)
 	f := follow(t, s, "/topic/a")
 	for range 2 { // not ready yet, which is no reason to give up
-		s.Accept(&ws.Refusal{Status: http.StatusServiceUnavailable, Text: "starting"}).Close(0)
+		s.Accept(&websocket.Refusal{Status: http.StatusServiceUnavailable, Text: "starting"}).Close(0)
 	}
 	c, _ := s.Connected("0,0")
 	c.Subscribed()
@@ -348,7 +348,7 @@ func TestFollowerGivesUp(t *testing.T) {
 		want   string
 	}{
 		{"first connection", func(s *clienttest.Server) { s.Accept(nil).Close(0) }, ""},
-		{"refused", func(s *clienttest.Server) { s.Accept(&ws.Refusal{Status: 404, Text: "no such path"}).Close(0) }, "404 Not Found: no such path"},
+		{"refused", func(s *clienttest.Server) { s.Accept(&websocket.Refusal{Status: 404, Text: "no such path"}).Close(0) }, "404 Not Found: no such path"},
 		{"forbidden", func(s *clienttest.Server) {
 			c, _ := s.Connected("0,0")
 			c.Expect("SUBSCRIBE")

@@ -15,9 +15,9 @@ import (
 	"sync"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -38,7 +38,7 @@ type Conn struct {
 	User    string // "" for nobody
 
 	conn     net.Conn
-	reader   ws.ClientReader
+	reader   websocket.ClientReader
 	raw      []byte // read from conn, not yet consumed by reader
 	buffer   []byte // what raw is a part of
 	stream   []byte // STOMP, not yet consumed by decoder
@@ -173,7 +173,7 @@ func dial(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error)
 
 // open speaks until CONNECTED has come.
 func (c *Conn) open(u *url.URL, o *Options) error {
-	key := ws.NewKey()
+	key := websocket.NewKey()
 	protocols := make([]string, 0, 3)
 	for v := stomp.V12; ; v-- {
 		protocols = append(protocols, v.Subprotocol())
@@ -181,7 +181,7 @@ func (c *Conn) open(u *url.URL, o *Options) error {
 			break
 		}
 	}
-	request := ws.AppendRequest(nil, u.Host, u.RequestURI(), key, "Sec-WebSocket-Protocol: "+strings.Join(protocols, ", "))
+	request := websocket.AppendRequest(nil, u.Host, u.RequestURI(), key, "Sec-WebSocket-Protocol: "+strings.Join(protocols, ", "))
 	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (c *Conn) open(u *url.URL, o *Options) error {
 		if err := c.read(); err != nil {
 			return err
 		}
-		n, _, err := ws.ParseAnswer(c.raw, key)
+		n, _, err := websocket.ParseAnswer(c.raw, key)
 		if err != nil {
 			return err
 		}
@@ -282,7 +282,7 @@ func (c *Conn) Close() {
 	c.once.Do(func() {
 		close(c.closed)
 		c.conn.SetWriteDeadline(time.Now().Add(endTimeout))
-		c.write(gobwas.OpClose, []byte{1000 >> 8, 1000 & 0xFF}) // best effort
+		c.write(ws.OpClose, []byte{1000 >> 8, 1000 & 0xFF}) // best effort
 		c.conn.Close()
 	})
 }
@@ -364,17 +364,17 @@ func (c *Conn) more() error {
 		}
 		c.raw = c.raw[n:]
 		switch ev.Kind {
-		case ws.Data:
+		case websocket.Data:
 			if len(c.stream) == 0 {
 				c.stream = c.stream[:0:0] // what was consumed is not held
 			}
 			c.stream = append(c.stream, ev.Payload...)
 			return nil
-		case ws.Ping:
-			if err := c.write(gobwas.OpPong, ev.Payload); err != nil {
+		case websocket.Ping:
+			if err := c.write(ws.OpPong, ev.Payload); err != nil {
 				return err
 			}
-		case ws.Close:
+		case websocket.Close:
 			return &CloseError{uint16(ev.Code), string(ev.Reason)}
 		default:
 			if n > 0 {
@@ -420,15 +420,15 @@ func (c *Conn) send(command stomp.Command, headers ...Header) error {
 	for _, h := range headers {
 		f.Headers = append(f.Headers, stomp.Header{Name: []byte(h.Name), Value: []byte(h.Value)})
 	}
-	return c.write(gobwas.OpText, stomp.AppendFrame(nil, c.version, &f))
+	return c.write(ws.OpText, stomp.AppendFrame(nil, c.version, &f))
 }
 
-func (c *Conn) write(op gobwas.OpCode, payload []byte) error {
+func (c *Conn) write(op ws.OpCode, payload []byte) error {
 	var mask [4]byte
 	rand.Read(mask[:])
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.out = ws.AppendMasked(c.out[:0], op, mask, payload)
+	c.out = websocket.AppendMasked(c.out[:0], op, mask, payload)
 	_, err := c.conn.Write(c.out)
 	return err
 }

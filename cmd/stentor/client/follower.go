@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"stentor/engine/bus"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 )
 
 // Follower keeps subscriptions alive: when the connection breaks it makes another, with a back-off, and resumes each
@@ -81,7 +81,7 @@ func final(err error, connected bool) bool {
 	var (
 		refused *ServerError
 		closed  *CloseError
-		answer  *ws.AnswerError
+		answer  *websocket.AnswerError
 	)
 	switch {
 	case errors.As(err, &refused), errors.Is(err, ErrNotSubscribed):

@@ -12,7 +12,7 @@ import (
 
 	"stentor/engine"
 	"stentor/engine/destination"
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/kafka"
 )
 
@@ -144,7 +144,7 @@ func (v *validator) listen() {
 		}
 	}
 	for i, s := range v.Listen.Names {
-		if _, err := ws.ParseNames([]string{s}); err != nil {
+		if _, err := websocket.ParseNames([]string{s}); err != nil {
 			v.bad(v.itemPath("listen.names", i), "found %q, allowed: a host name without scheme and port, as in push.example.com or *.example.com", s)
 		}
 	}
@@ -210,7 +210,7 @@ func (v *validator) endpoints() {
 			v.bad(at+".path", "found %q twice, allowed: a path of its own for each endpoint", e.Path)
 		}
 		taken[e.Path] = true
-		if _, err := ws.ParseOrigins(e.Origins); err != nil {
+		if _, err := websocket.ParseOrigins(e.Origins); err != nil {
 			v.bad(at+".origins", "%v", err)
 		}
 		if e.Project != "" {

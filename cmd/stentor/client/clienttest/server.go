@@ -8,9 +8,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 
-	"stentor/engine/ws"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -46,14 +46,14 @@ func (s *Server) URL() string { return "ws://" + s.listener.Addr().String() + "/
 type Conn struct {
 	t       testing.TB
 	conn    net.Conn
-	reader  ws.Reader
+	reader  websocket.Reader
 	raw     []byte
 	stream  []byte
 	decoder stomp.Decoder
 }
 
 // Accept waits for the next connection. refusal answers its handshake, nil accepts it.
-func (s *Server) Accept(refusal *ws.Refusal) *Conn {
+func (s *Server) Accept(refusal *websocket.Refusal) *Conn {
 	s.t.Helper()
 	conn, err := s.listener.Accept()
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Server) Accept(refusal *ws.Refusal) *Conn {
 	}
 	s.t.Cleanup(func() { conn.Close() })
 	c := &Conn{t: s.t, conn: conn}
-	h := ws.Handshaker{Check: func(*ws.Request) *ws.Refusal { return refusal }, Protocols: []string{stomp.V12.Subprotocol()}}
+	h := websocket.Handshaker{Check: func(*websocket.Request) *websocket.Refusal { return refusal }, Protocols: []string{stomp.V12.Subprotocol()}}
 	for {
 		n, _, answer, _ := h.Next(c.raw, 0, nil)
 		if len(answer) > 0 {
@@ -101,7 +101,7 @@ func (c *Conn) read() {
 }
 
 // event waits for the next WebSocket event that is not an empty piece.
-func (c *Conn) event() ws.Event {
+func (c *Conn) event() websocket.Event {
 	c.t.Helper()
 	for {
 		ev, n, err := c.reader.Next(c.raw, 1<<20)
@@ -133,9 +133,9 @@ func (c *Conn) frame() *stomp.Frame {
 			return &f
 		}
 		switch ev := c.event(); ev.Kind {
-		case ws.Data:
+		case websocket.Data:
 			c.stream = append(c.stream, ev.Payload...)
-		case ws.Close:
+		case websocket.Close:
 			c.t.Fatalf("the client closed: %d %s", ev.Code, ev.Reason)
 		}
 	}
@@ -169,7 +169,7 @@ func (c *Conn) ExpectHeartbeat() {
 // ExpectPong waits for the answer to a ping.
 func (c *Conn) ExpectPong(payload string) {
 	c.t.Helper()
-	if ev := c.event(); ev.Kind != ws.Pong || string(ev.Payload) != payload {
+	if ev := c.event(); ev.Kind != websocket.Pong || string(ev.Payload) != payload {
 		c.t.Fatalf("the client sent %+v", ev)
 	}
 }
@@ -178,7 +178,7 @@ func (c *Conn) ExpectPong(payload string) {
 func (c *Conn) ExpectClose() uint16 {
 	c.t.Helper()
 	for {
-		if ev := c.event(); ev.Kind == ws.Close {
+		if ev := c.event(); ev.Kind == websocket.Close {
 			return uint16(ev.Code)
 		}
 	}
@@ -215,11 +215,11 @@ func (c *Conn) Send(command, body string, headers ...string) {
 	for i := 0; i < len(headers); i += 2 {
 		f.Headers = append(f.Headers, stomp.Header{Name: []byte(headers[i]), Value: []byte(headers[i+1])})
 	}
-	op := gobwas.OpText
+	op := ws.OpText
 	if !utf8.ValidString(body) {
-		op = gobwas.OpBinary
+		op = ws.OpBinary
 	}
-	c.write(ws.AppendFrame(nil, op, stomp.AppendFrame(nil, stomp.V12, &f)))
+	c.write(websocket.AppendFrame(nil, op, stomp.AppendFrame(nil, stomp.V12, &f)))
 }
 
 // Message sends a MESSAGE of the first subscription.
@@ -229,7 +229,7 @@ func (c *Conn) Message(destination, id, body string, more ...string) {
 }
 
 // Ping sends a ping.
-func (c *Conn) Ping(payload string) { c.write(ws.AppendFrame(nil, gobwas.OpPing, []byte(payload))) }
+func (c *Conn) Ping(payload string) { c.write(websocket.AppendFrame(nil, ws.OpPing, []byte(payload))) }
 
 // Raw sends bytes as they are.
 func (c *Conn) Raw(b []byte) { c.write(b) }
@@ -237,7 +237,7 @@ func (c *Conn) Raw(b []byte) { c.write(b) }
 // Close sends a close frame and ends the connection; with the code 0 there is no close frame.
 func (c *Conn) Close(code uint16) {
 	if code != 0 {
-		c.write(ws.AppendClose(nil, gobwas.StatusCode(code), ""))
+		c.write(websocket.AppendClose(nil, ws.StatusCode(code), ""))
 	}
 	c.conn.Close()
 }

@@ -1,4 +1,4 @@
-package ws
+package websocket
 
 import (
 	"bufio"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // sampleKey and sampleAccept are the example of RFC 6455 section 1.3.
@@ -394,7 +394,7 @@ func TestTarget(t *testing.T) {
 // gobwasAnswer runs the Upgrader of gobwas over a request.
 func gobwasAnswer(request []byte, protocols []string) (string, error) {
 	var out bytes.Buffer
-	u := gobwas.Upgrader{Protocol: func(p []byte) bool {
+	u := ws.Upgrader{Protocol: func(p []byte) bool {
 		for _, q := range protocols {
 			if string(p) == q {
 				return true

@@ -1,11 +1,11 @@
-package ws
+package websocket
 
 import (
 	"bytes"
 	"io"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // browserRequest is what a current browser sends through a proxy.
@@ -56,7 +56,7 @@ func BenchmarkHandshakeGobwas(b *testing.B) {
 		io.Writer
 	}{&rw.Reader, &rw.out}
 	var seen int
-	u := gobwas.Upgrader{
+	u := ws.Upgrader{
 		Protocol: func(p []byte) bool {
 			for _, q := range stompProtocols {
 				if string(p) == q {
@@ -74,7 +74,7 @@ func BenchmarkHandshakeGobwas(b *testing.B) {
 			}
 			return nil
 		},
-		OnBeforeUpgrade: func() (gobwas.HandshakeHeader, error) { return nil, nil },
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { return nil, nil },
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -104,15 +104,15 @@ func BenchmarkReader(b *testing.B) {
 	greek := bytes.Repeat([]byte("κόσμε κόσμε "), 1<<12)
 	for _, c := range []struct {
 		name    string
-		op      gobwas.OpCode
+		op      ws.OpCode
 		payload []byte
 	}{
-		{"heartbeat", gobwas.OpText, []byte("\n")},
-		{"text-100", gobwas.OpText, ascii[:100]},
-		{"text-16k", gobwas.OpText, ascii[:16<<10]},
-		{"greek-16k", gobwas.OpText, greek[:22*744]},
-		{"binary-16k", gobwas.OpBinary, ascii[:16<<10]},
-		{"ping", gobwas.OpPing, nil},
+		{"heartbeat", ws.OpText, []byte("\n")},
+		{"text-100", ws.OpText, ascii[:100]},
+		{"text-16k", ws.OpText, ascii[:16<<10]},
+		{"greek-16k", ws.OpText, greek[:22*744]},
+		{"binary-16k", ws.OpBinary, ascii[:16<<10]},
+		{"ping", ws.OpPing, nil},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			in := AppendMasked(nil, c.op, testMask, c.payload)
@@ -131,7 +131,7 @@ func BenchmarkReader(b *testing.B) {
 }
 
 func BenchmarkClientReader(b *testing.B) {
-	in := AppendFrame(nil, gobwas.OpText, bytes.Repeat([]byte{'x'}, 200))
+	in := AppendFrame(nil, ws.OpText, bytes.Repeat([]byte{'x'}, 200))
 	var r ClientReader
 	b.SetBytes(int64(len(in)))
 	b.ReportAllocs()
@@ -147,7 +147,7 @@ func BenchmarkAppendMasked(b *testing.B) {
 	var out []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		out = AppendMasked(out[:0], gobwas.OpText, testMask, payload)
+		out = AppendMasked(out[:0], ws.OpText, testMask, payload)
 	}
 }
 

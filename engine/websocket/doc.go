@@ -1,4 +1,4 @@
-// Package ws speaks RFC 6455 on byte slices, with the primitives of gobwas/ws. It owns no socket, buffer, clock or
+// Package websocket speaks RFC 6455 on byte slices, with the primitives of gobwas/ws. It owns no socket, buffer, clock or
 // goroutine: bytes go in, events and answers come out, and the caller keeps what was not consumed.
 //
 // A server reads the opening handshake with a Handshaker (one per event loop) and everything after it with a Reader
@@ -23,4 +23,4 @@
 // A client has AppendRequest, ParseAnswer, AppendMasked and ClientReader.
 //
 // Nothing here is safe for use by several goroutines at once.
-package ws
+package websocket

@@ -1,9 +1,9 @@
-package ws
+package websocket
 
 import (
 	"encoding/binary"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // Kind says what an Event is. The zero Kind is no event.
@@ -20,21 +20,21 @@ const (
 // Event is what one call of Next found. Payload and Reason alias the bytes given to Next.
 type Event struct {
 	Kind    Kind
-	Op      gobwas.OpCode     // of Data: OpText or OpBinary, as the message began, on its continuations too
-	Final   bool              // of Data: the message ends with this piece
-	Code    gobwas.StatusCode // of Close: its status code, 1005 when the frame has none
-	Payload []byte            // of Data, Ping and Pong; may be empty
-	Reason  []byte            // of Close
+	Op      ws.OpCode     // of Data: OpText or OpBinary, as the message began, on its continuations too
+	Final   bool          // of Data: the message ends with this piece
+	Code    ws.StatusCode // of Close: its status code, 1005 when the frame has none
+	Payload []byte        // of Data, Ping and Pong; may be empty
+	Reason  []byte        // of Close
 }
 
 // stream is the inbound state of either side. Between two calls it is between frames or inside the payload of a data
 // frame: headers and control frames are taken whole or not at all.
 type stream struct {
-	remain uint64        // bytes of the current data frame that have yet to come
-	mask   [4]byte       // of the current data frame; zero when it has none
-	op     gobwas.OpCode // of the message under way; OpContinuation between messages
-	text   textState     // of the text message under way; boundary between messages, since none ends elsewhere
-	phase  uint8         // payload bytes of the current frame so far, modulo 4: where the mask goes on
+	remain uint64    // bytes of the current data frame that have yet to come
+	mask   [4]byte   // of the current data frame; zero when it has none
+	op     ws.OpCode // of the message under way; OpContinuation between messages
+	text   textState // of the text message under way; boundary between messages, since none ends elsewhere
+	phase  uint8     // payload bytes of the current frame so far, modulo 4: where the mask goes on
 	flags  uint8
 }
 
@@ -56,7 +56,7 @@ func (s *stream) fail(err *Error) (Event, int, error) {
 }
 
 // next implements Next of both sides; side is gobwas.StateServerSide or StateClientSide.
-func (s *stream) next(b []byte, maxFrame uint64, side gobwas.State) (Event, int, error) {
+func (s *stream) next(b []byte, maxFrame uint64, side ws.State) (Event, int, error) {
 	if s.flags&flagDone != 0 {
 		return Event{}, len(b), nil
 	}
@@ -72,18 +72,18 @@ func (s *stream) next(b []byte, maxFrame uint64, side gobwas.State) (Event, int,
 
 	// RFC 6455 section 5.2. All rules but those on the long lengths need only the first two bytes.
 	length := uint64(b[1] &^ bitMasked)
-	h := gobwas.Header{
+	h := ws.Header{
 		Fin:    b[0]&bitFinal != 0,
 		Rsv:    b[0] >> 4 & 7,
-		OpCode: gobwas.OpCode(b[0] & 15),
+		OpCode: ws.OpCode(b[0] & 15),
 		Masked: b[1]&bitMasked != 0,
 		Length: int64(length),
 	}
-	if s.op != gobwas.OpContinuation {
-		side = side.Set(gobwas.StateFragmented)
+	if s.op != ws.OpContinuation {
+		side = side.Set(ws.StateFragmented)
 	}
-	if err := gobwas.CheckHeader(h, side); err != nil {
-		return s.fail(&Error{gobwas.StatusProtocolError, err.Error()})
+	if err := ws.CheckHeader(h, side); err != nil {
+		return s.fail(&Error{ws.StatusProtocolError, err.Error()})
 	}
 	size := 2
 	switch length {
@@ -123,7 +123,7 @@ func (s *stream) next(b []byte, maxFrame uint64, side gobwas.State) (Event, int,
 	if length > maxFrame {
 		return s.fail(errFrameTooBig)
 	}
-	if h.OpCode != gobwas.OpContinuation {
+	if h.OpCode != ws.OpContinuation {
 		s.op = h.OpCode
 	}
 	s.remain, s.mask, s.phase, s.flags = length, mask, 0, 0
@@ -138,12 +138,12 @@ func (s *stream) data(b []byte, start int) (Event, int, error) {
 	n := start + int(min(uint64(len(b)-start), s.remain))
 	p := b[start:n:n]
 	if s.mask != [4]byte{} {
-		gobwas.Cipher(p, s.mask, int(s.phase))
+		ws.Cipher(p, s.mask, int(s.phase))
 		s.phase = (s.phase + uint8(len(p))) & 3
 	}
 	s.remain -= uint64(len(p))
 	final := s.remain == 0 && s.flags&flagLast != 0
-	if s.op == gobwas.OpText {
+	if s.op == ws.OpText {
 		s.text = s.text.advance(p)
 		if s.text == invalid || final && s.text != boundary {
 			return s.fail(errText)
@@ -151,24 +151,24 @@ func (s *stream) data(b []byte, start int) (Event, int, error) {
 	}
 	ev := Event{Kind: Data, Op: s.op, Final: final, Payload: p}
 	if final {
-		s.op = gobwas.OpContinuation
+		s.op = ws.OpContinuation
 	}
 	return ev, n, nil
 }
 
 // control reads the control frame with the payload b[start:end] once all of it is there. It leaves the message under
 // way alone (RFC 6455 section 5.4).
-func (s *stream) control(op gobwas.OpCode, mask [4]byte, b []byte, start, end int) (Event, int, error) {
+func (s *stream) control(op ws.OpCode, mask [4]byte, b []byte, start, end int) (Event, int, error) {
 	if len(b) < end {
 		return Event{}, 0, nil
 	}
 	p := b[start:end:end]
-	gobwas.Cipher(p, mask, 0)
+	ws.Cipher(p, mask, 0)
 	ev := Event{Payload: p}
 	switch op {
-	case gobwas.OpPing:
+	case ws.OpPing:
 		ev.Kind = Ping
-	case gobwas.OpPong:
+	case ws.OpPong:
 		ev.Kind = Pong
 	default:
 		code, reason, err := parseClose(p)
@@ -182,5 +182,5 @@ func (s *stream) control(op gobwas.OpCode, mask [4]byte, b []byte, start, end in
 }
 
 func (s *stream) midMessage() bool {
-	return s.op != gobwas.OpContinuation && s.flags&flagDone == 0
+	return s.op != ws.OpContinuation && s.flags&flagDone == 0
 }

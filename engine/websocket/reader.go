@@ -1,7 +1,7 @@
-package ws
+package websocket
 
 import (
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // Reader is the inbound state of one connection on the server's side: frames of a client, which are masked. The zero
@@ -19,7 +19,7 @@ type Reader struct{ stream stream }
 // An error is an *Error with the code to close with; no piece of the bytes that it is about is handed out. After an
 // error or a Close event, Next consumes whatever it is given and reports nothing (RFC 6455 sections 1.4, 7.1.7).
 func (r *Reader) Next(b []byte, maxFrame uint64) (ev Event, n int, err error) {
-	return r.stream.next(b, maxFrame, gobwas.StateServerSide)
+	return r.stream.next(b, maxFrame, ws.StateServerSide)
 }
 
 // MidMessage reports whether a text or binary message has begun and not ended.
@@ -31,7 +31,7 @@ type ClientReader struct{ stream stream }
 
 // Next is Reader.Next for the client's side. It does not change b.
 func (r *ClientReader) Next(b []byte, maxFrame uint64) (ev Event, n int, err error) {
-	return r.stream.next(b, maxFrame, gobwas.StateClientSide)
+	return r.stream.next(b, maxFrame, ws.StateClientSide)
 }
 
 // MidMessage reports whether a text or binary message has begun and not ended.

@@ -1,10 +1,10 @@
-package ws
+package websocket
 
 import (
 	"bytes"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 func TestAllocations(t *testing.T) {
@@ -32,7 +32,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 	}
-	server := concat(AppendFrame(nil, gobwas.OpText, []byte("hello")), AppendFrame(nil, gobwas.OpPing, nil))
+	server := concat(AppendFrame(nil, ws.OpText, []byte("hello")), AppendFrame(nil, ws.OpPing, nil))
 	h := Handshaker{Protocols: stompProtocols, Check: func(*Request) *Refusal { return nil }}
 	_, _, answer, _ := h.Next(browserRequest, 0, nil)
 	refused := bytes.Replace(browserRequest, []byte("websocket"), []byte("h2c"), 1)
@@ -58,9 +58,9 @@ func TestAllocations(t *testing.T) {
 		{"Handshaker.Next, accepted", 0, func() { _, _, out, _ = h.Next(browserRequest, 0, out[:0]) }},
 		{"Handshaker.Next, incomplete", 0, func() { _, _, out, _ = h.Next(browserRequest[:500], 499, out[:0]) }},
 		{"Handshaker.Next, refused", 0, func() { _, _, out, _ = h.Next(refused, 0, out[:0]) }},
-		{"AppendFrame", 0, func() { out = AppendFrame(out[:0], gobwas.OpText, payload) }},
+		{"AppendFrame", 0, func() { out = AppendFrame(out[:0], ws.OpText, payload) }},
 		{"AppendClose", 0, func() { out = AppendClose(out[:0], 1012, "restart") }},
-		{"AppendMasked", 0, func() { out = AppendMasked(out[:0], gobwas.OpText, testMask, payload) }},
+		{"AppendMasked", 0, func() { out = AppendMasked(out[:0], ws.OpText, testMask, payload) }},
 		{"AppendRequest", 0, func() {
 			out = AppendRequest(out[:0], "localhost", "/ws", sampleKey, "Sec-WebSocket-Protocol: v12.stomp")
 		}},

@@ -1,31 +1,31 @@
-package ws
+package websocket
 
 import (
 	"encoding/binary"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // AppendHeader appends the header of a server's frame: the only one of its message, with a payload of n bytes.
-func AppendHeader(dst []byte, op gobwas.OpCode, n int) []byte {
+func AppendHeader(dst []byte, op ws.OpCode, n int) []byte {
 	return appendHeader(dst, op, n, 0)
 }
 
 // AppendFrame appends a server's frame, the only one of its message.
-func AppendFrame(dst []byte, op gobwas.OpCode, payload []byte) []byte {
+func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	return append(AppendHeader(dst, op, len(payload)), payload...)
 }
 
 // AppendMasked appends a client's frame, the only one of its message. The payload is left as it is.
-func AppendMasked(dst []byte, op gobwas.OpCode, mask [4]byte, payload []byte) []byte {
+func AppendMasked(dst []byte, op ws.OpCode, mask [4]byte, payload []byte) []byte {
 	dst = appendHeader(dst, op, len(payload), bitMasked)
 	dst = append(dst, mask[:]...)
 	dst = append(dst, payload...)
-	gobwas.Cipher(dst[len(dst)-len(payload):], mask, 0)
+	ws.Cipher(dst[len(dst)-len(payload):], mask, 0)
 	return dst
 }
 
-func appendHeader(dst []byte, op gobwas.OpCode, n int, masked byte) []byte {
+func appendHeader(dst []byte, op ws.OpCode, n int, masked byte) []byte {
 	dst = append(dst, bitFinal|byte(op))
 	switch {
 	case n < length16:

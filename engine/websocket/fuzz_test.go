@@ -1,4 +1,4 @@
-package ws
+package websocket
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 // FuzzReader feeds the same bytes whole and in chunks: the events must be the same, and so must the data of a message
@@ -49,15 +49,15 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("0123456789"), 20), uint16(130), true, uint8(100))
 	f.Fuzz(func(t *testing.T, payload []byte, cut uint16, asText bool, size uint8) {
 		at := min(int(cut), len(payload))
-		op, name := gobwas.OpBinary, "binary "
+		op, name := ws.OpBinary, "binary "
 		if asText {
-			op, name = gobwas.OpText, "text "
+			op, name = ws.OpText, "text "
 			payload = bytes.ToValidUTF8(payload, nil)
 			at = min(at, len(payload))
 		}
 		first := AppendMasked(nil, op, testMask, payload[:at])
 		first[0] &^= bitFinal
-		in := concat(first, ping("between"), AppendMasked(nil, gobwas.OpContinuation, testMask, payload[at:]))
+		in := concat(first, ping("between"), AppendMasked(nil, ws.OpContinuation, testMask, payload[at:]))
 		want := []string{"ping between", name + abridge(payload)}
 		if got, _ := read(t, new(Reader), noLimit, chop(in, int(size)+1)); !slices.Equal(got, want) {
 			t.Fatalf("got %q, want %q", got, want)

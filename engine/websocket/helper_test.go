@@ -1,4 +1,4 @@
-package ws
+package websocket
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 const noLimit = 1 << 62
@@ -17,7 +17,7 @@ var testMask = [4]byte{0x37, 0xFA, 0x21, 0x3D}
 
 // frame builds any frame of a client, right or wrong.
 func frame(first byte, payload string) []byte {
-	b := AppendMasked(nil, gobwas.OpText, testMask, []byte(payload))
+	b := AppendMasked(nil, ws.OpText, testMask, []byte(payload))
 	b[0] = first
 	return b
 }
@@ -84,7 +84,7 @@ func read(t testing.TB, r frameReader, maxFrame uint64, chunks [][]byte) (events
 					t.Fatalf("Final %v in the middle of a message", ev.Final)
 				}
 				if ev.Final {
-					name := map[gobwas.OpCode]string{gobwas.OpText: "text", gobwas.OpBinary: "binary"}[ev.Op]
+					name := map[ws.OpCode]string{ws.OpText: "text", ws.OpBinary: "binary"}[ev.Op]
 					events = append(events, name+" "+abridge(under))
 					under = nil
 				}

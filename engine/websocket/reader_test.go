@@ -1,4 +1,4 @@
-package ws
+package websocket
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
-	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws"
 )
 
 func TestReaderSize(t *testing.T) {
@@ -38,25 +38,25 @@ func TestReaderHeaders(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		in   []byte
-		code gobwas.StatusCode // 0: accepted
+		code ws.StatusCode // 0: accepted
 	}{
 		{"short", header(0x82, 125, 0, true), 0},
 		{"16 bit", header(0x82, 126, 126, true), 0},
-		{"16 bit, not minimal", header(0x82, 126, 125, true), gobwas.StatusProtocolError},
-		{"16 bit, zero", header(0x82, 126, 0, true), gobwas.StatusProtocolError},
+		{"16 bit, not minimal", header(0x82, 126, 125, true), ws.StatusProtocolError},
+		{"16 bit, zero", header(0x82, 126, 0, true), ws.StatusProtocolError},
 		{"64 bit", header(0x82, 127, 1<<16, true), 0},
-		{"64 bit, not minimal", header(0x82, 127, 1<<16-1, true), gobwas.StatusProtocolError},
-		{"64 bit, sign", header(0x82, 127, 1<<63, true), gobwas.StatusProtocolError},
-		{"64 bit, all ones", header(0x82, 127, 1<<64-1, true), gobwas.StatusProtocolError},
+		{"64 bit, not minimal", header(0x82, 127, 1<<16-1, true), ws.StatusProtocolError},
+		{"64 bit, sign", header(0x82, 127, 1<<63, true), ws.StatusProtocolError},
+		{"64 bit, all ones", header(0x82, 127, 1<<64-1, true), ws.StatusProtocolError},
 		{"at the limit", header(0x82, 127, limit, true), 0},
-		{"above the limit", header(0x82, 127, limit+1, true), gobwas.StatusMessageTooBig},
-		{"far above the limit", header(0x81, 127, 1<<63-1, true), gobwas.StatusMessageTooBig},
-		{"no mask", header(0x82, 5, 0, false), gobwas.StatusProtocolError},
-		{"no mask, ping", header(0x89, 0, 0, false), gobwas.StatusProtocolError},
-		{"ping, 16 bit", header(0x89, 126, 126, true), gobwas.StatusProtocolError},
-		{"ping, 16 bit, not minimal", header(0x89, 126, 10, true), gobwas.StatusProtocolError},
-		{"close, 64 bit", header(0x88, 127, 1<<16, true), gobwas.StatusProtocolError},
-		{"continuation of nothing", header(0x80, 5, 0, true), gobwas.StatusProtocolError},
+		{"above the limit", header(0x82, 127, limit+1, true), ws.StatusMessageTooBig},
+		{"far above the limit", header(0x81, 127, 1<<63-1, true), ws.StatusMessageTooBig},
+		{"no mask", header(0x82, 5, 0, false), ws.StatusProtocolError},
+		{"no mask, ping", header(0x89, 0, 0, false), ws.StatusProtocolError},
+		{"ping, 16 bit", header(0x89, 126, 126, true), ws.StatusProtocolError},
+		{"ping, 16 bit, not minimal", header(0x89, 126, 10, true), ws.StatusProtocolError},
+		{"close, 64 bit", header(0x88, 127, 1<<16, true), ws.StatusProtocolError},
+		{"continuation of nothing", header(0x80, 5, 0, true), ws.StatusProtocolError},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, size := range []int{len(c.in), 1} {
@@ -101,7 +101,7 @@ func TestReaderPieces(t *testing.T) {
 		t.Errorf("nothing: %d, %v", n, err)
 	}
 	ev, n, err := r.Next(b[6:9], 100) // a code point and a half
-	if string(ev.Payload) != payload[:3] || ev.Op != gobwas.OpText || ev.Final || n != 3 || err != nil {
+	if string(ev.Payload) != payload[:3] || ev.Op != ws.OpText || ev.Final || n != 3 || err != nil {
 		t.Fatalf("first piece: %v, %d, %v", ev, n, err)
 	}
 	behind := append(b[9:], ping("p")...)
@@ -137,7 +137,7 @@ func TestReaderFragments(t *testing.T) {
 	var r Reader
 	for i, first := range []byte{0x02, 0x00, 0x80} {
 		ev, _, err := r.Next(frame(first, "\xFF"), noLimit)
-		if err != nil || ev.Op != gobwas.OpBinary || ev.Final != (i == 2) {
+		if err != nil || ev.Op != ws.OpBinary || ev.Final != (i == 2) {
 			t.Errorf("fragment %d: %v, %v", i, ev, err)
 		}
 	}
@@ -147,19 +147,19 @@ func TestAppendFrames(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
 		payload := bytes.Repeat([]byte("é"), size)[:size]
 		var want bytes.Buffer
-		if err := gobwas.WriteFrame(&want, gobwas.NewBinaryFrame(payload)); err != nil {
+		if err := ws.WriteFrame(&want, ws.NewBinaryFrame(payload)); err != nil {
 			t.Fatal(err)
 		}
-		got := AppendFrame([]byte("before"), gobwas.OpBinary, payload)
+		got := AppendFrame([]byte("before"), ws.OpBinary, payload)
 		if string(got) != "before"+want.String() {
 			t.Errorf("%d bytes: AppendFrame differs from gobwas", size)
 		}
 		want.Reset()
-		if err := gobwas.WriteFrame(&want, gobwas.MaskFrameWith(gobwas.NewBinaryFrame(payload), testMask)); err != nil {
+		if err := ws.WriteFrame(&want, ws.MaskFrameWith(ws.NewBinaryFrame(payload), testMask)); err != nil {
 			t.Fatal(err)
 		}
 		kept := bytes.Clone(payload)
-		got = AppendMasked([]byte("before"), gobwas.OpBinary, testMask, payload)
+		got = AppendMasked([]byte("before"), ws.OpBinary, testMask, payload)
 		if string(got) != "before"+want.String() {
 			t.Errorf("%d bytes: AppendMasked differs from gobwas", size)
 		}
@@ -171,7 +171,7 @@ func TestAppendFrames(t *testing.T) {
 
 func TestAppendClose(t *testing.T) {
 	for _, c := range []struct {
-		code   gobwas.StatusCode
+		code   ws.StatusCode
 		reason string
 		want   string
 	}{
@@ -197,11 +197,11 @@ func TestAppendClose(t *testing.T) {
 
 func TestClientReader(t *testing.T) {
 	in := concat(
-		AppendFrame(nil, gobwas.OpText, []byte("hello κόσμε")),
-		AppendFrame(nil, gobwas.OpPing, []byte("p")),
-		AppendFrame(nil, gobwas.OpBinary, bytes.Repeat([]byte{0xFF}, 70000)),
+		AppendFrame(nil, ws.OpText, []byte("hello κόσμε")),
+		AppendFrame(nil, ws.OpPing, []byte("p")),
+		AppendFrame(nil, ws.OpBinary, bytes.Repeat([]byte{0xFF}, 70000)),
 		AppendClose(nil, 1001, "bye"),
-		AppendFrame(nil, gobwas.OpText, []byte("not read")),
+		AppendFrame(nil, ws.OpText, []byte("not read")),
 	)
 	before := bytes.Clone(in)
 	want := []string{"text hello κόσμε", "ping p", "binary " + abridge(bytes.Repeat([]byte{0xFF}, 70000)), "close 1001 bye"}
@@ -216,7 +216,7 @@ func TestClientReader(t *testing.T) {
 	if got, _ := read(t, new(ClientReader), 1<<20, [][]byte{text("masked")}); !slices.Equal(got, []string{"1002"}) {
 		t.Errorf("masked: got %q", got)
 	}
-	if got, _ := read(t, new(ClientReader), 10, [][]byte{AppendFrame(nil, gobwas.OpText, make([]byte, 11))}); !slices.Equal(got, []string{"1009"}) {
+	if got, _ := read(t, new(ClientReader), 10, [][]byte{AppendFrame(nil, ws.OpText, make([]byte, 11))}); !slices.Equal(got, []string{"1009"}) {
 		t.Errorf("too big: got %q", got)
 	}
 }
