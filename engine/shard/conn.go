@@ -25,7 +25,7 @@ type Conn struct {
 	timer   timer
 
 	idx      uint32
-	gen      uint32 // grows each time the slot is used again
+	gen      uint32 // the how manyth of this shard it is: a slot that was let go of remembers nothing
 	subs     uint32 // first subscription
 	nsubs    uint32
 	userNext uint32 // next and previous session of the same user
@@ -88,8 +88,9 @@ func (s *Shard) find(r Ref) *Conn {
 // Open takes over a socket that was just accepted. peer is its other end, [::]:0 for a Unix socket's. The caller keeps the Conn for Input and Gone.
 func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	idx := s.conns.take()
+	s.opened++
 	c := s.conns.at(idx)
-	*c = Conn{idx: idx, gen: c.gen + 1, socket: socket, state: stateOpen, greeting: true, stranger: true}
+	*c = Conn{idx: idx, gen: s.opened, socket: socket, state: stateOpen, greeting: true, stranger: true}
 	s.clock()
 	c.lastRead, c.lastWrite = s.millis(), s.millis()
 	c.address, c.port = peer.Addr().As16(), peer.Port()

@@ -20,14 +20,15 @@ type Shard struct {
 	machine *session.Machine
 	random  *rand.Rand
 
-	inbox inbox
-	asked asked
-	batch []item // taken from it
-	items []item // of them those that are left
-	conns slab[Conn]
-	subs  slab[sub]
-	wheel wheel
-	users userTable
+	inbox  inbox
+	asked  asked
+	batch  []item // taken from it
+	items  []item // of them those that are left
+	conns  slab[Conn]
+	opened uint32 // connections so far; it wraps
+	subs   slab[sub]
+	wheel  wheel
+	users  userTable
 
 	strangers pool // connections without a project
 
@@ -183,6 +184,8 @@ func (s *Shard) endTurn(c *Conn) {
 func (s *Shard) Tick() {
 	s.tick = uint32(s.clock() / 1e6 / tickMillis)
 	s.walkAgain()
+	s.conns.trim()
+	s.subs.trim()
 	s.relieving = s.stats.Transfers.Load() > 0
 }
 

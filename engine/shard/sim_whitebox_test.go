@@ -70,8 +70,8 @@ func (w *world) emptyWhiteBox() {
 				n    int
 			}{
 				{"sockets", len(sh.sockets)},
-				{"connections", int(s.conns.used) - len(s.conns.free)},
-				{"subscriptions", int(s.subs.used) - len(s.subs.free)},
+				{"connections", s.conns.live},
+				{"subscriptions", s.subs.live},
 				{"projects with detached subscriptions", len(s.followed)},
 				{"bytes of strangers", int(s.strangers.held)},
 				{"users", s.users.used},

@@ -47,3 +47,42 @@ func TestSlab(t *testing.T) {
 		t.Errorf("%d numbers for %d values", s.used, most)
 	}
 }
+
+// What many values took is let go of when they are gone, and their numbers are given out again.
+func TestSlabTrims(t *testing.T) {
+	var s slab[int]
+	const n = 20 * chunk
+	for round := range 3 {
+		var all []uint32
+		for range n {
+			i := s.take()
+			*s.at(i) = round + 1
+			all = append(all, i)
+		}
+		if s.live != n || s.used != n {
+			t.Fatalf("%d values, the highest number is %d, want %d", s.live, s.used, n)
+		}
+		rand.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+		last := all[n-1]
+		for _, i := range all[:n-1] {
+			*s.at(i) = 0
+			s.release(i)
+			if i%97 == 0 {
+				s.trim()
+			}
+		}
+		s.trim()
+		if k := chunksOf(&s); k > 3 { // that of number 0, that of the last value, an empty one
+			t.Errorf("%d chunks are kept for one value", k)
+		}
+		for i := range uint32(n) {
+			if v := *s.at(i); v != 0 && i != last {
+				t.Fatalf("%d, which is free, holds %d", i, v)
+			}
+		}
+		if *s.at(last) != round+1 {
+			t.Fatalf("the last one holds %d", *s.at(last))
+		}
+		s.release(last)
+	}
+}
