@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -157,4 +159,31 @@ func restricted(imported string) (module, owner string) {
 
 func inModules(modules []string, imported string) bool {
 	return slices.ContainsFunc(modules, func(m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") })
+}
+
+// TestNoJSONBelowTheAPI: how the API shows something is its own affair. Packages below it neither import encoding/json nor
+// tag fields for it.
+func TestNoJSONBelowTheAPI(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if _, ruled := allowed[name]; !ruled || !strings.HasPrefix(name, "engine/") || name == "engine/admin" || name == "engine/auth" {
+			continue
+		}
+		if slices.Contains(p.Imports, "encoding/json") {
+			t.Errorf("%s imports encoding/json", name)
+		}
+	}
+	files, err := filepath.Glob("shard/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(file, "_test.go") && strings.Contains(string(text), "`json:") {
+			t.Errorf("%s has tags for JSON", file)
+		}
+	}
 }

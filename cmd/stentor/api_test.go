@@ -207,7 +207,7 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	for i, line := range lines {
-		var s shard.SessionInfo
+		var s admin.Session
 		if err := json.Unmarshal([]byte(line), &s); err != nil || s.ID != fmt.Sprintf("s%d", i+1) {
 			t.Errorf("%s, %v", line, err)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/engine/shard"
+	"stentor/engine/admin"
 )
 
 type sessionsFlags struct {
@@ -92,14 +92,14 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 }
 
 // page asks for one page.
-func (f *sessionsFlags) page(cmd *cobra.Command) (shard.SessionPage, error) {
+func (f *sessionsFlags) page(cmd *cobra.Command) (admin.SessionPage, error) {
 	query := url.Values{"limit": {strconv.Itoa(f.limit)}}
 	for name, value := range map[string]string{"user": f.user, "destination": f.destination, "id": f.id, "after": f.after} {
 		if value != "" {
 			query.Set(name, value)
 		}
 	}
-	var page shard.SessionPage
+	var page admin.SessionPage
 	text, err := f.call(cmd.Context(), "GET", "/sessions", query, nil)
 	if err != nil {
 		return page, err
@@ -110,7 +110,7 @@ func (f *sessionsFlags) page(cmd *cobra.Command) (shard.SessionPage, error) {
 	return page, nil
 }
 
-func writeLines(out io.Writer, sessions []shard.SessionInfo) error {
+func writeLines(out io.Writer, sessions []admin.Session) error {
 	e := json.NewEncoder(out)
 	for i := range sessions {
 		if err := e.Encode(&sessions[i]); err != nil {
@@ -120,7 +120,7 @@ func writeLines(out io.Writer, sessions []shard.SessionInfo) error {
 	return nil
 }
 
-func writeTable(table *tabwriter.Writer, sessions []shard.SessionInfo) error {
+func writeTable(table *tabwriter.Writer, sessions []admin.Session) error {
 	for i := range sessions {
 		s := &sessions[i]
 		behind := 0

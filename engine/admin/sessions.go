@@ -68,7 +68,8 @@ func (s *stream) session(i *shard.SessionInfo) {
 		if n > 0 {
 			s.text(",")
 		}
-		s.value(&i.Subscriptions[n])
+		one := Subscription(i.Subscriptions[n])
+		s.value(&one)
 	}
 	s.text("]")
 	if i.More > 0 {
@@ -147,8 +148,9 @@ func (a *api) byName(w http.ResponseWriter, r *http.Request, q shard.Destination
 	last := q.After
 	more, err := a.o.Node.Destinations(r.Context(), q, func(some []shard.DestinationInfo) error {
 		for i := range some {
+			one := destination(some[i])
 			out.item()
-			out.value(&some[i])
+			out.value(&one)
 		}
 		last = some[len(some)-1].Destination
 		return out.full()
@@ -178,8 +180,9 @@ func (a *api) bySubscriptions(w http.ResponseWriter, r *http.Request, q shard.De
 	}
 	out := newStream(w, `{"destinations":[`)
 	for _, one := range top.sorted() {
+		shown := destination(one)
 		out.item()
-		out.value(&one)
+		out.value(&shown)
 	}
 	out.end(`],"total":` + strconv.Itoa(top.total) + "}\n")
 	return nil

@@ -46,7 +46,7 @@ func TestLongPage(t *testing.T) {
 	node.sessions = many(1000)
 	w := &widest{ResponseRecorder: httptest.NewRecorder()}
 	h.ServeHTTP(w, request("GET", "/v1/projects/shop/sessions?limit=1000", ""))
-	var page shard.SessionPage
+	var page SessionPage
 	wantJSON(t, w.ResponseRecorder, &page)
 	if n := len(page.Sessions); n < 3 || n > 10 || page.Next != strconv.Itoa(n) {
 		t.Errorf("%d sessions, next %q", n, page.Next)
@@ -73,7 +73,7 @@ func TestBrokenListing(t *testing.T) {
 		}
 		return "here", errors.New("busy")
 	}
-	var page shard.SessionPage
+	var page SessionPage
 	if wantJSON(t, do(h, request("GET", "/v1/projects/shop/sessions", "")), &page); len(page.Sessions) != 1 || page.Next != "here" {
 		t.Errorf("%d sessions, next %q", len(page.Sessions), page.Next)
 	}

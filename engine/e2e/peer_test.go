@@ -107,7 +107,7 @@ func (p *peer) write(b []byte) error {
 	return err
 }
 
-// upgrade opens the WebSocket. The error of a refusal is a *ws.AnswerError.
+// upgrade opens the WebSocket. The error of a refusal is a *websocket.AnswerError.
 func (p *peer) upgrade(path string, header ...string) error {
 	key := websocket.NewKey()
 	if err := p.write(websocket.AppendRequest(nil, "stentor.test", path, key, header...)); err != nil {

@@ -11,27 +11,27 @@ var ErrCursor = errors.New("no page gave this cursor")
 
 // SessionInfo describes one session to an operator.
 type SessionInfo struct {
-	ID            string             `json:"id"`
-	User          string             `json:"user,omitempty"`
-	Address       string             `json:"address"`
-	Since         time.Time          `json:"since"`
-	Version       string             `json:"version"`
-	Subscriptions []SubscriptionInfo `json:"subscriptions"`
+	ID            string
+	User          string
+	Address       string
+	Since         time.Time
+	Version       string
+	Subscriptions []SubscriptionInfo
 	// More is how many subscriptions it has beside these.
-	More int `json:"more_subscriptions,omitempty"`
+	More int
 	// Buffered is how many bytes wait in the server for the client to read.
-	Buffered int `json:"buffered"`
+	Buffered int
 }
 
 // SubscriptionInfo describes one subscription of a session.
 type SubscriptionInfo struct {
-	ID          string `json:"id"`
-	Destination string `json:"destination"`
-	Ack         string `json:"ack"`
+	ID          string
+	Destination string
+	Ack         string
 	// Behind is how many pushes the session has yet to be given.
-	Behind int `json:"behind"`
+	Behind int
 	// Dropped is how many it lost to its project's slow-client policy.
-	Dropped uint32 `json:"dropped,omitempty"`
+	Dropped uint32
 }
 
 // SessionQuery selects sessions of one project. Zero fields select all.
@@ -46,13 +46,6 @@ type SessionQuery struct {
 	Limit int
 }
 
-// SessionPage is one page of sessions.
-type SessionPage struct {
-	Sessions []SessionInfo `json:"sessions"`
-	// Next is the cursor of the next page, "" on the last.
-	Next string `json:"next,omitempty"`
-}
-
 // DestinationQuery selects subscribed destinations and patterns of one project.
 type DestinationQuery struct {
 	Project string
@@ -65,9 +58,9 @@ func (q *DestinationQuery) selects(name string) bool { return strings.HasPrefix(
 
 // DestinationInfo counts the subscriptions of one destination or pattern on this node.
 type DestinationInfo struct {
-	Destination   string `json:"destination"`
-	Pattern       bool   `json:"pattern,omitempty"`
-	Subscriptions int    `json:"subscriptions"`
+	Destination   string
+	Pattern       bool
+	Subscriptions int
 	// Detached of them follow at their own pace.
-	Detached int `json:"detached"`
+	Detached int
 }

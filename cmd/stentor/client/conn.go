@@ -130,7 +130,7 @@ type Receipt struct {
 }
 
 // Dial connects, and returns when the server has accepted CONNECT. ctx ends the attempt only. Errors of the server are
-// *ws.AnswerError (HTTP), *ServerError and *CloseError.
+// *websocket.AnswerError (HTTP), *ServerError and *CloseError.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
