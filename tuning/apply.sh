@@ -158,12 +158,48 @@ with_boot_unit() {
 	line "$boot_wants" '[Unit]' "Wants=${boot_unit##*/}"
 }
 
-# plan_limit: limits.d counts for logins. It is left alone where logins may open enough files already.
+# plan_limit: limits.d counts for logins. It is left alone where these may open enough files already: what no file says is
+# as in this shell.
 plan_limit() {
 	limit=$(cat "$state/nofile" 2>/dev/null || open_files)
 	nofile=$value
-	if met "$rules" "$limit" "$value"; then return; fi
-	line "$limits_file" "* hard nofile $value" "root hard nofile $value"
+	login_was=$(final "$limits_file")
+	short=''
+	for domain in '*' root; do
+		limit_entry "$domain" "$login_was"
+		if ! met "$rules" "${entry:-$limit}" "$value"; then short="$short $domain"; fi
+	done
+	[ -n "$short" ] || return 0
+	for domain in '*' root; do
+		case $short in
+		*"$domain"*) line "$limits_file" "$domain hard nofile $value" ;;
+		*) # the file that is replaced may have been what suffices
+			limit_entry "$domain" "$login_was"
+			if [ "$where" = "$root/$limits_file" ]; then line "$limits_file" "$domain hard nofile $entry"; fi
+			;;
+		esac
+	done
+}
+
+# login_in_force FILE: names the files that win over FILE, which is or becomes the one in limits.d, with less than is wanted.
+login_in_force() {
+	lost=0
+	for domain in '*' root; do
+		limit_entry "$domain" "$1"
+		if [ -z "$entry" ] || met atleast "$entry" "$nofile"; then continue; fi
+		if [ "$where" = "$root/$limits_file" ]; then continue; fi # it could not be written, which was said
+		lost=1
+		complain "nofile of logins ($domain) stays $entry, should be at least $nofile: ${where#"$root"} wins over /$limits_file; change it there"
+	done
+	return "$lost"
+}
+
+# in_force LIMITS DROPIN: both of them.
+in_force() {
+	all_lost=0
+	login_in_force "$1" || all_lost=1
+	unit_in_force "$2" || all_lost=1
+	return "$all_lost"
 }
 
 plan_unit() {
@@ -227,7 +263,7 @@ for file in $managed; do
 	cat "$stage/one" >>"$stage/diff"
 done
 if [ ! -s "$stage/diff" ]; then
-	unit_in_force "$root/$dropin_file" || exit 1
+	in_force "$root/$limits_file" "$root/$dropin_file" || exit 1
 	say "nothing to change: the host is set up for $connections connections"
 	exit 0
 fi
@@ -240,7 +276,7 @@ for file in "$root/etc/sysctl.conf" "$root"/etc/sysctl.d/*.conf; do
 		if sed 's/[ 	]//g' "$file" | grep -q "^-\{0,1\}$key="; then say "note: $key is set in ${file#"$root"} too; it counts where that file is read last (sysctl --system)"; fi
 	done <"$stage/files/$sysctl_file"
 done
-unit_in_force "$(final "$dropin_file")" || say "note: it stays so until that is changed"
+in_force "$(final "$limits_file")" "$(final "$dropin_file")" || say "note: it stays so until that is changed"
 if [ "$dry_run" = 1 ]; then
 	say "dry run: nothing was changed"
 	exit 0
@@ -314,7 +350,7 @@ for file in $differing; do
 	fi
 done
 reload_units
-unit_in_force "$root/$dropin_file" || failed=1
+in_force "$root/$limits_file" "$root/$dropin_file" || failed=1
 
 say
 if [ "$failed" = 1 ]; then say "done, but for what is named above; what was is in $state"; else say "done; what was is in $state"; fi

@@ -30,7 +30,7 @@ func (v Verdict) Suits() bool { return v == OK || v == Unknown }
 type Finding struct {
 	Setting
 	Is      string  `json:"is"`
-	Where   string  `json:"where,omitempty"` // the file that sets it, of Systemd and Environment
+	Where   string  `json:"where,omitempty"` // the file that sets it, of Rlimit, Systemd and Environment
 	Verdict Verdict `json:"verdict"`
 	Mend    string  `json:"mend,omitempty"` // a command, or what else helps; where Verdict does not suit
 }
@@ -69,7 +69,7 @@ func (p *process) judge(s *Setting, h Host) (is, where string, v Verdict) {
 	case Sysctl, Sys, Module:
 		is, err = read(p.root, s.Path)
 	case Rlimit:
-		is, err = p.openFiles()
+		is, where, err = p.logins(s)
 	case Systemd:
 		is, where, err = p.unitKey(s.Name)
 	case Environment:
@@ -123,6 +123,20 @@ func (p *process) openFiles() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s/limits: no line Max open files", p.proc())
+}
+
+// logins returns the limit of the process, and the file that gives logins less than s wants. Where the process has enough, is
+// is what the next login gets.
+func (p *process) logins(s *Setting) (is, where string, err error) {
+	is, err = p.openFiles()
+	if p.pid != 0 {
+		return is, "", err
+	}
+	entry, short := shortLogin(p.root, s)
+	if ok, _ := s.met(is); ok && short {
+		is = entry.value
+	}
+	return is, entry.file, err
 }
 
 // unitKey returns the value of a key in the unit's files, and the file; "" when there is no unit, or it says nothing. Of a
@@ -254,6 +268,9 @@ func (p *process) mend(f *Finding, w Want) string {
 	case Sys, Module:
 		return fmt.Sprintf("echo %s | sudo tee /%s", f.merge(f.Is), f.Path)
 	case Rlimit:
+		if winsOverLimits(f.Where) {
+			return fmt.Sprintf("change nofile in %s, which wins over what apply.sh would set in /%s; then log in again", p.unit.below(f.Where), limitsFile)
+		}
 		return apply + " and log in again; for this shell, as root: ulimit -n " + f.Value
 	}
 	if p.unit.overrides(f.Where) {

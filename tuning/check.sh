@@ -41,7 +41,7 @@ put() {
 	case $kind in
 	memory) is=$available ;;
 	sysctl | sys | module) present "$path" && is=$it ;;
-	rlimit) is=$(open_files) ;;
+	rlimit) of_login ;;
 	systemd)
 		of_unit
 		is=$it
@@ -81,6 +81,13 @@ misses() {
 	*atmost) verdict='too high' ;;
 	*) verdict=differs ;;
 	esac
+}
+
+# of_login: the limit of the process. Where that suffices, or there is an entry that explains it, what the next login gets.
+of_login() {
+	is=$(open_files)
+	if [ -n "$pid" ] || ! short_login "$value"; then return 0; fi
+	if [ -n "$is" ] && met "$rules" "$is" "$value"; then is=$entry; fi
 }
 
 # of_unit: a key of the unit; of a running process what it has got.

@@ -267,6 +267,50 @@ mebibytes() {
 # open_files: the hard limit of descriptors of $pid, or of this script.
 open_files() { sed -n 's/^Max open files *[^ ]* *\([^ ]*\).*/\1/p' "$root/proc/${pid:-self}/limits" 2>/dev/null || :; }
 
+# limit_entry DOMAIN [OURS]: the hard limit of descriptors that limits.conf(5) gives DOMAIN, "*" or root, in the variable it,
+# and the file that does, in the variable where; nothing when none does. limits.conf comes first, then limits.d in the order
+# of C, and the last entry counts. "*" does not count for root. The file OURS, which need not exist, stands for the one that
+# apply.sh writes.
+limit_entry() {
+	entry='' where=''
+	while IFS= read -r conf; do
+		follow "$conf"
+		if [ "$conf" = "$root/$limits_file" ]; then it=${2-"$it"}; fi
+		[ -f "$it" ] || continue
+		it=$(awk -v domain="$1" '
+			{
+				sub(/#.*/, "")
+				gsub(/[\r\013\014]/, " ")
+				if (NF < 4 || $1 != domain || tolower($2) !~ /^(hard|-)$/ || tolower($3) != "nofile") next
+				value = tolower($4)
+				if (value ~ /^(-1|unlimited|infinity)$/) last = "unlimited"
+				else if (match(value, /^[0-9]+/)) last = substr(value, 1, RLENGTH)
+			}
+			END { print last }' <"$it" 2>/dev/null) || it=''
+		if [ -n "$it" ]; then entry=$it where=$conf; fi
+	done <<-FILES
+		$root/etc/security/limits.conf
+		$(for conf in "$root"/etc/security/limits.d/*.conf "$root/$limits_file"; do say "$conf"; done | sort -u)
+	FILES
+	it=$entry
+}
+
+# short_login WANT [OURS]: whether the entry for one of "*" and root, in the variable domain, is below WANT; it and where as
+# of limit_entry.
+short_login() {
+	login_want=$1
+	shift
+	for domain in '*' root; do
+		limit_entry "$domain" "$@"
+		if [ -n "$it" ] && ! met atleast "$entry" "$login_want"; then
+			it=$entry
+			return 0
+		fi
+	done
+	it='' where=''
+	return 1
+}
+
 # The directories with units, those that win first (systemd.unit(5), "Unit File Load Path").
 unit_dirs="etc/systemd/system.control run/systemd/system.control run/systemd/transient run/systemd/generator.early
 etc/systemd/system etc/systemd/system.attached run/systemd/system run/systemd/system.attached run/systemd/generator
