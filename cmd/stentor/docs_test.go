@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -69,3 +70,47 @@ func read(t *testing.T, path string) string {
 	}
 	return string(b)
 }
+
+// TestReadmesAgree: the commands, examples and links of the Chinese README are those of the English one, in the same order.
+func TestReadmesAgree(t *testing.T) {
+	english, chinese := readme(t, "README.md"), readme(t, "README.zh-CN.md")
+	if len(english.blocks) < 8 || len(english.links) < 15 {
+		t.Fatalf("only %d blocks and %d links were found", len(english.blocks), len(english.links))
+	}
+	if !slices.Equal(english.blocks, chinese.blocks) {
+		t.Errorf("the blocks differ:\n%q\n%q", english.blocks, chinese.blocks)
+	}
+	for link := range english.links {
+		if !chinese.links[link] && link != "README.zh-CN.md" {
+			t.Errorf("the Chinese one does not link to %s", link)
+		}
+	}
+}
+
+type readmeText struct {
+	blocks []string // lines of code
+	links  map[string]bool
+}
+
+func readme(t *testing.T, name string) readmeText {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, fenced := readmeText{links: map[string]bool{}}, false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.HasPrefix(line, "```"):
+			fenced = !fenced
+		case fenced, strings.HasPrefix(line, "    "):
+			r.blocks = append(r.blocks, line)
+		}
+		for _, m := range readmeLink.FindAllStringSubmatch(line, -1) {
+			r.links[m[1]] = true
+		}
+	}
+	return r
+}
+
+var readmeLink = regexp.MustCompile(`\]\(([^)]+)\)`)
