@@ -206,19 +206,20 @@ func (n *simNode) place(p *simProject, part int) {
 	p.untold[part] = bus.Position{}
 	p.history.Begin(begin)
 	for _, sh := range n.shards {
+		first := len(sh.intake.handed[p.topic.number]) == 0
 		sh.post(func(in *intake) { in.begin(p.topic, begin) }, func() {
-			sh.begin(p.topic, begin)
+			if !first {
+				sh.begin(p.topic, begin)
+			}
 			sh.shard.Begin(p.topic.name, begin)
 		})
 	}
 }
 
-// begin notes which subscriptions have a gap when the shard is told that a partition begins at pos.
+// begin notes which subscriptions have a gap when the shard is told that a partition begins at pos, and has heard of the
+// project before. Where that waits behind a push it is not certain what it had of it.
 func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	sure := sh.intake.sure[t.number]
-	if len(sure) == 0 {
-		return // the first that it hears of the project
-	}
 	old, known := sure[int(pos.Partition)]
 	if known && old.Epoch == pos.Epoch && old.Offset+1 == pos.Offset || !known && pos.Offset == 0 {
 		return
@@ -226,7 +227,7 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	for _, k := range sh.sockets {
 		for _, f := range k.link.feeds {
 			if k.link.c.topic == t {
-				f.jumped(jump{part: int(pos.Partition), low: t.behind(old), high: t.behind(pos) - 1, begin: pos, may: !f.resolved})
+				f.jumped(jump{part: int(pos.Partition), low: t.behind(old), high: t.behind(pos) - 1, begin: pos, may: !f.resolved || len(sure) == 0})
 			}
 		}
 	}
