@@ -71,7 +71,8 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// TestReadmesAgree: the commands, examples and links of the Chinese README are those of the English one, in the same order.
+// TestReadmesAgree: the commands and examples of the Chinese README are those of the English one, in the same order, and
+// so are its links, code and numbers, in an order of their own.
 func TestReadmesAgree(t *testing.T) {
 	english, chinese := readme(t, "README.md"), readme(t, "README.zh-CN.md")
 	if len(english.blocks) < 8 || len(english.links) < 15 {
@@ -79,6 +80,9 @@ func TestReadmesAgree(t *testing.T) {
 	}
 	if !slices.Equal(english.blocks, chinese.blocks) {
 		t.Errorf("the blocks differ:\n%q\n%q", english.blocks, chinese.blocks)
+	}
+	if !slices.Equal(english.words, chinese.words) {
+		t.Errorf("the code and numbers within the text differ:\n%q\n%q", english.words, chinese.words)
 	}
 	for link := range english.links {
 		if !chinese.links[link] && link != "README.zh-CN.md" {
@@ -90,6 +94,7 @@ func TestReadmesAgree(t *testing.T) {
 type readmeText struct {
 	blocks []string // lines of code
 	links  map[string]bool
+	words  []string // code and numbers within the text, sorted
 }
 
 func readme(t *testing.T, name string) readmeText {
@@ -105,12 +110,19 @@ func readme(t *testing.T, name string) readmeText {
 			fenced = !fenced
 		case fenced, strings.HasPrefix(line, "    "):
 			r.blocks = append(r.blocks, line)
+		default:
+			r.words = append(r.words, code.FindAllString(line, -1)...)
+			r.words = append(r.words, number.FindAllString(code.ReplaceAllString(line, ""), -1)...)
 		}
 		for _, m := range readmeLink.FindAllStringSubmatch(line, -1) {
 			r.links[m[1]] = true
 		}
 	}
+	slices.Sort(r.words)
 	return r
 }
 
-var readmeLink = regexp.MustCompile(`\]\(([^)]+)\)`)
+var (
+	readmeLink = regexp.MustCompile(`\]\(([^)]+)\)`)
+	number     = regexp.MustCompile(`[0-9]+([,.][0-9]+)*`)
+)
