@@ -218,16 +218,21 @@ func (c *Client) ResetLatency() {
 }
 
 // Take moves the latencies since the last Take or ResetLatency: how late messages came to latency, and how long after
-// their time connections were open to connecting.
-func (c *Client) Take(latency, connecting *measure.Latency) {
+// their time connections were open to connecting. It returns the Counts of the same moment: of each message that they
+// have, the latency was taken.
+func (c *Client) Take(latency, connecting *measure.Latency) Counts {
+	all := newCounts()
 	for _, t := range c.threads {
 		t.mu.Lock()
+		all.add(&t.counts)
+		all.Opening += t.opening()
 		latency.Merge(t.latency)
 		t.latency.Reset()
 		connecting.Merge(t.connecting)
 		t.connecting.Reset()
 		t.mu.Unlock()
 	}
+	return all
 }
 
 // Missing returns how many messages have not come yet to the open connections that read, of streams whose newest

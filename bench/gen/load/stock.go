@@ -87,8 +87,7 @@ func (s *stock) lost(n int64) {
 // take adds what is new to the phase and the second. mu is held.
 func (s *stock) take() {
 	latency, connecting := measure.NewLatency(), measure.NewLatency()
-	s.run.clients.Take(latency, connecting)
-	now := totals(s.run.clients.Counts(), s.run.pusher.Counts())
+	now := totals(s.run.clients.Take(latency, connecting), s.run.pusher.Counts())
 	now.Order.Lost += s.missing
 	fresh := difference(&now, &s.counted)
 	s.counted = now
