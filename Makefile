@@ -23,15 +23,17 @@ run: build ## a node to try out, on loopback
 fmt: ## format the code
 	gofmt -w $(SOURCES)
 
-.PHONY: lint
-lint: ## formatting, vet, staticcheck
+.PHONY: formatted
+formatted: # says what is not
 	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -l $(SOURCES); echo 'run make fmt'; exit 1; }
+
+.PHONY: lint
+lint: formatted ## formatting, vet, staticcheck
 	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm && $(GO) vet -tags attacks ./engine/attack
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/... && $(GO) tool staticcheck -tags attacks ./engine/attack
 
 .PHONY: check
-check: build ## the first minute of feedback: formatting, vet, the quick tests of the core packages
-	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -l $(SOURCES); echo 'run make fmt'; exit 1; }
+check: build formatted ## the first minute of feedback: formatting, vet, the quick tests of the core packages
 	$(GO) vet ./cmd/... ./engine/... ./kafka/... ./stomp/...
 	$(GO) test ./stomp/... ./engine/auth ./engine/bus ./engine/destination ./engine/fifo ./engine/proxyproto ./engine/refusal ./engine/session ./engine/websocket ./cmd/stentor/config
 	$(GO) test ./engine -run Imports

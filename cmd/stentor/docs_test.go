@@ -84,9 +84,9 @@ func TestReadmesAgree(t *testing.T) {
 	if !slices.Equal(english.words, chinese.words) {
 		t.Errorf("the code and numbers within the text differ:\n%q\n%q", english.words, chinese.words)
 	}
-	for link := range english.links {
-		if !chinese.links[link] && link != "README.zh-CN.md" {
-			t.Errorf("the Chinese one does not link to %s", link)
+	for to := range english.links {
+		if !chinese.links[to] && to != "README.zh-CN.md" {
+			t.Errorf("the Chinese one does not link to %s", to)
 		}
 	}
 }
@@ -99,12 +99,8 @@ type readmeText struct {
 
 func readme(t *testing.T, name string) readmeText {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", name))
-	if err != nil {
-		t.Fatal(err)
-	}
 	r, fenced := readmeText{links: map[string]bool{}}, false
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(read(t, filepath.Join("..", "..", name))) {
 		switch {
 		case strings.HasPrefix(line, "```"):
 			fenced = !fenced
@@ -114,7 +110,7 @@ func readme(t *testing.T, name string) readmeText {
 			r.words = append(r.words, code.FindAllString(line, -1)...)
 			r.words = append(r.words, number.FindAllString(code.ReplaceAllString(line, ""), -1)...)
 		}
-		for _, m := range readmeLink.FindAllStringSubmatch(line, -1) {
+		for _, m := range link.FindAllStringSubmatch(line, -1) {
 			r.links[m[1]] = true
 		}
 	}
@@ -122,7 +118,4 @@ func readme(t *testing.T, name string) readmeText {
 	return r
 }
 
-var (
-	readmeLink = regexp.MustCompile(`\]\(([^)]+)\)`)
-	number     = regexp.MustCompile(`[0-9]+([,.][0-9]+)*`)
-)
+var number = regexp.MustCompile(`[0-9]+([,.][0-9]+)*`)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"stentor/engine/shard"
 )
@@ -48,15 +47,6 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 	}
 	out.next(next)
 	return nil
-}
-
-// sessionHead is a session without what stands behind its subscriptions.
-type sessionHead struct {
-	ID      string    `json:"id"`
-	User    string    `json:"user,omitempty"`
-	Address string    `json:"address"`
-	Since   time.Time `json:"since"`
-	Version string    `json:"version"`
 }
 
 // session adds what the JSON of i is, subscription by subscription: it may be long.

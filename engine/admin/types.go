@@ -1,10 +1,6 @@
 package admin
 
-import (
-	"time"
-
-	"stentor/engine/shard"
-)
+import "time"
 
 // SessionPage is the answer to GET /v1/projects/{project}/sessions.
 type SessionPage struct {
@@ -13,19 +9,24 @@ type SessionPage struct {
 	Next string `json:"next,omitempty"`
 }
 
-// Session is one session as the API shows it: shard.SessionInfo. stream.session writes it piece by piece.
+// Session is one session as the API shows it. stream.session writes it piece by piece.
 type Session struct {
-	ID            string         `json:"id"`
-	User          string         `json:"user,omitempty"`
-	Address       string         `json:"address"`
-	Since         time.Time      `json:"since"`
-	Version       string         `json:"version"`
+	sessionHead
 	Subscriptions []Subscription `json:"subscriptions"`
 	More          int            `json:"more_subscriptions,omitempty"`
 	Buffered      int            `json:"buffered"`
 }
 
-// Subscription is one of a session's.
+// sessionHead is a session up to its subscriptions.
+type sessionHead struct {
+	ID      string    `json:"id"`
+	User    string    `json:"user,omitempty"`
+	Address string    `json:"address"`
+	Since   time.Time `json:"since"`
+	Version string    `json:"version"`
+}
+
+// Subscription is one of a session's. Its fields are those of shard.SubscriptionInfo, which is converted to it.
 type Subscription struct {
 	ID          string `json:"id"`
 	Destination string `json:"destination"`
@@ -34,16 +35,11 @@ type Subscription struct {
 	Dropped     uint32 `json:"dropped,omitempty"`
 }
 
-// destination is one destination or pattern in a listing.
+// destination is one destination or pattern in a listing. Its fields are those of shard.DestinationInfo, which is converted
+// to it.
 type destination struct {
 	Destination   string `json:"destination"`
 	Pattern       bool   `json:"pattern,omitempty"`
 	Subscriptions int    `json:"subscriptions"`
 	Detached      int    `json:"detached"`
 }
-
-// The API shows all that the shards tell: a field that is added there is missing here until this fails to compile.
-var (
-	_ = Subscription(shard.SubscriptionInfo{})
-	_ = destination(shard.DestinationInfo{})
-)
