@@ -56,6 +56,9 @@ func (n *Node) Begin(name string, pos bus.Position) {
 	n.everywhere(func(s *shard.Shard) { s.Begin(name, pos) })
 }
 
+// Covered is a bus.Covered. Nothing is kept over a restart.
+func (n *Node) Covered(_ string, begin bus.Position, _ int64) (next int64) { return begin.Offset }
+
 // Deliver implements bus.Sink: encode once, keep, hand to every shard.
 func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken bus.Taken) {
 	p := n.project(r.Project)

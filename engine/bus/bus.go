@@ -122,6 +122,12 @@ type Sink interface {
 	Full(project string) bool
 }
 
+// Covered answers a bus that would begin a partition at begin, whose end (the offset behind the last record) is end: of what
+// lies below next the node knows all that it has to, from a life before this one. Where next is below begin, a bus that
+// begins at next leaves no gap; what it reads so it reads in vain otherwise. next is begin.Offset when the node knows nothing
+// that helps. It is asked before Begin, once or more often, and does not block; nothing has to follow.
+type Covered func(project string, begin Position, end int64) (next int64)
+
 // Taken is a record on its way through the shards.
 type Taken interface {
 	// Taken reports whether all shards have handed it to those who subscribed. Any goroutine may call it.
