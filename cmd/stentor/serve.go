@@ -206,7 +206,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	}
 	return admin.ServerOptions{
 		Handler: admin.New(admin.Options{
-			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: s.projects, Gatherer: registry, Registerer: registry,
+			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: apiProjects{s.projects}, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Refusals: s.refusals, Log: s.log,
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
@@ -378,4 +378,18 @@ func (n apiNode) Delivery(project, id string) (admin.Delivery, bool) {
 func (n apiNode) Stats(project string) admin.Stats {
 	counts, pushes := n.Counts(project)
 	return admin.Stats{Sessions: counts.Sessions, Subscriptions: counts.Subscriptions, Pushes: pushes, Deliveries: counts.Deliveries}
+}
+
+// apiProjects are the projects as the API sees them.
+type apiProjects struct{ *auth.Projects }
+
+// Describe implements admin.Projects.
+func (p apiProjects) Describe(name string) (admin.Project, bool) {
+	found := p.Get(name)
+	if found == nil {
+		return admin.Project{}, false
+	}
+	e := found.Examples()
+	return admin.Project{Project: name, Destinations: found.Style().String(), Anonymous: found.Anonymous(), Patterns: found.Patterns(),
+		Examples: admin.ProjectExamples{Subscribe: e.Subscribe, Send: e.Send}}, true
 }

@@ -12,7 +12,7 @@
 //
 // Files: handler.go has the routes and what surrounds them, access.go the keys, body.go the reading, scan.go walks
 // JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the
-// other two forms of a push, sessions.go the listings and kicks, problem.go every error, server.go,
+// other two forms of a push, sessions.go and projects.go the listings and kicks, problem.go every error, server.go,
 // conns.go and crowd.go the bounded server, shares.go what one may hold of what all have, incoming.go the deadline of a
 // body, writer.go that of an answer, scrape.go the metrics. openapi.yaml describes the API and is tested against it; page/ is the page.
 package admin

@@ -127,6 +127,10 @@ func (f fakeProjects) Owner(k string) (string, bool) {
 	name, isKey := strings.CutSuffix(k, "-key")
 	return strings.TrimPrefix(name, "admin"), isKey && (f.AdminKey(k) || f.Exists(name))
 }
+func (fakeProjects) Names() []string { return []string{"chat", "shop"} }
+func (f fakeProjects) Describe(p string) (Project, bool) {
+	return Project{Project: p, Destinations: "prefixed", Anonymous: true, Examples: ProjectExamples{Subscribe: []string{"/topic/" + p + "/all"}}}, f.Exists(p)
+}
 func (fakeProjects) Own(p, d string) bool { return strings.HasPrefix(d, "/topic/"+p+"/") }
 
 var testTime = time.Unix(1_700_000_000, 0)

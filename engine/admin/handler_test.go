@@ -126,7 +126,7 @@ func TestHealth(t *testing.T) {
 
 func TestUnknownPaths(t *testing.T) {
 	h, _, _ := newTest(t, nil)
-	for _, path := range []string{"/v1/", "/v1/projects/shop", "/v1/projects/shop/push/", "/v2/push", "/x", "/page/", "/page/index.html", "/index.html"} {
+	for _, path := range []string{"/v1/", "/v1/projects/", "/v1/projects/shop/", "/v1/projects/shop/push/", "/v2/push", "/x", "/page/", "/page/index.html", "/index.html"} {
 		wantProblem(t, do(h, request("GET", path, "")), 404, codeNotFound, "/openapi.yaml")
 	}
 }

@@ -54,4 +54,8 @@ type Projects interface {
 	Owner(key string) (project string, ok bool)
 	// Own says whether dest is within project's name space.
 	Own(project, dest string) bool
+	// Names are those of all projects, in their order.
+	Names() []string
+	// Describe tells how a project is configured, without its counts.
+	Describe(project string) (Project, bool)
 }

@@ -270,7 +270,7 @@ func TestDescribedErrors(t *testing.T) {
 		try(header("Authorization", ""))
 		try(header("Authorization", "Bearer chat-key"))
 		try(func(_ *fakeNode, _ *Options, r *http.Request) {
-			r.URL.Path = strings.Replace(r.URL.Path, "/shop/", "/none/", 1)
+			r.URL.Path = strings.Replace(r.URL.Path, "/projects/shop", "/projects/none", 1)
 			r.Header.Set("Authorization", "Bearer admin-key")
 		})
 		try(header("Content-Type", "text/plain"))

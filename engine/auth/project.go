@@ -66,6 +66,7 @@ type Project struct {
 	patterns       bool
 	subscribe      []*destination.Rule
 	send           []sendRule
+	examples       Examples
 	grants         grants
 }
 
@@ -129,6 +130,7 @@ func compile(c ProjectConfig) (*Project, error) {
 	if p.send, err = compileSend(c.Send, p.name); err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
+	p.examples = p.examplesOf(rules)
 	return p, nil
 }
 
@@ -166,6 +168,12 @@ func (p *Project) Name() string { return p.name }
 
 // CloseOnExpiry says whether a session ends when its token expires.
 func (p *Project) CloseOnExpiry() bool { return p.closeOnExpiry }
+
+// Style is how the project names its destinations.
+func (p *Project) Style() destination.Style { return p.style }
+
+// Anonymous says whether clients without a token may connect.
+func (p *Project) Anonymous() bool { return p.anonymous }
 
 // Patterns says whether clients may subscribe to patterns.
 func (p *Project) Patterns() bool { return p.patterns }

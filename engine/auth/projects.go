@@ -2,6 +2,8 @@ package auth
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 )
 
@@ -75,6 +77,9 @@ func (p *Projects) Get(name string) *Project {
 	project, _ := p.current.Load().get(name)
 	return project
 }
+
+// Names returns the names of all projects, in their order.
+func (p *Projects) Names() []string { return slices.Sorted(maps.Keys(p.current.Load().byName)) }
 
 // ByIssuer returns the only project whose tokens that issuer makes, or nil.
 func (p *Projects) ByIssuer(issuer string) *Project {

@@ -54,6 +54,14 @@ const (
 	Plain
 )
 
+// String is the style's name in the configuration.
+func (s Style) String() string {
+	if s == Plain {
+		return "plain"
+	}
+	return "prefixed"
+}
+
 // Own says whether dest, a destination or a pattern, lies inside the project's name space. /user/... is in each
 // project's. The beginning is compared byte for byte: a pattern with a wildcard in it is nobody's.
 func (s Style) Own(project, dest string) bool {

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -17,6 +19,18 @@ func browser(t *testing.T) string {
 	}
 	t.Fatal("there is no Chromium: run make e2e-deps")
 	return ""
+}
+
+// pageTrouble is what a page's actor has at its end: nothing may have gone wrong, and nothing be asked of another server.
+func pageTrouble(t *testing.T, a *actor) {
+	t.Helper()
+	a.do("end", nil)
+	for _, event := range []string{"trouble", "foreign"} {
+		if r := a.want(event); len(r.Texts) > 0 {
+			t.Errorf("%s: %q", event, r.Texts)
+		}
+	}
+	a.want("end")
 }
 
 // TestPage is the first minute of somebody who runs `stentor serve --dev` and opens the page.
@@ -43,14 +57,47 @@ func TestPage(t *testing.T) {
 	step("see", fields{"body": "after the refusal"})
 	step("counts", fields{"connections": 1, "subscriptions": 1})
 	step("picture", nil)
-	a.do("end", nil)
-	for _, event := range []string{"trouble", "foreign"} {
-		if r := a.want(event); len(r.Texts) > 0 {
-			t.Errorf("%s: %q", event, r.Texts)
-		}
-	}
-	a.want("end")
+	pageTrouble(t, a)
 	if info, err := os.Stat(picture); err != nil || info.Size() < 10_000 {
 		t.Errorf("the screenshot: %v, %v", info, err)
 	}
+}
+
+// TestPageExamples: on a node that somebody configured the page offers what the project's own rules allow, as soon as it has
+// a key, and what it offers works.
+func TestPageExamples(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Config: `
+node: {id: e2e}
+endpoints: [{path: /ws, origins: ["loopback"]}]
+default_project: desk
+drain: {timeout: 10s, interval: 1ms}
+projects:
+  desk:
+    keys: [{kid: a, alg: HS256, secret: "desk-desk-desk-desk-desk-desk-desk-desk"}]
+    api_keys: [desk-key]
+    destinations: plain
+    subscribe: ["/topic/users/{user}/**", "/queue/news", "/user/**"]
+    send: {"/topic/rooms/**": push}
+`})
+	a := launch(t, "page.js", browser(t), s.API+"/", filepath.Join(t.TempDir(), "page.png")).actor(t, "page")
+	step := func(name string, arguments fields) report {
+		t.Helper()
+		a.do(name, arguments)
+		return a.want(name)
+	}
+	offers := func(want ...string) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("the examples %q", want), func() bool { return slices.Equal(step("examples", nil).Texts, want) })
+	}
+	step("open", nil)
+	offers("/topic/desk/all", "/topic/desk/**", "/user/queue/orders") // guesses
+	step("key", fields{"key": "desk-key"})
+	offers("/queue/news", "/user/queue/orders", "/topic/users/{user}/all")
+	step("connect", fields{"token": s.Token(t, "desk", "ann/b")})
+	offers("/topic/users/ann%2Fb/all", "/queue/news", "/user/queue/orders")
+	step("subscribe", fields{}) // to the first
+	step("push", fields{"body": "to the first example"})
+	step("see", fields{"body": "to the first example"})
+	pageTrouble(t, a)
 }

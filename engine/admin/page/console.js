@@ -1,5 +1,6 @@
 // The page: three forms over a STOMP client and the HTTP API, the messages that arrive, and counts polled from the API.
 import { Client } from "./stomp.js";
+import { behindUser, fill, guesses, topic } from "./examples.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -54,6 +55,8 @@ function showState(state, detail = {}) {
       text("Connected" + (detail["user-name"] ? ` as ${detail["user-name"]}` : "") + ` · STOMP ${detail.version || "1.0"}` + (detail.session ? ` · session ${detail.session}` : ""));
       $("status").title = detail.session || "";
       session = detail.session || "";
+      user = detail["user-name"] || "";
+      showExamples();
       showAlert("");
       break;
     case "waiting": {
@@ -71,6 +74,7 @@ function showState(state, detail = {}) {
 }
 
 let session = "";
+let user = ""; // of the session, "" for nobody
 
 // showAlert shows trouble in the server's own words, or nothing.
 function showAlert(message, code, body) {
@@ -151,22 +155,59 @@ function showRefused(s, why) {
   showSubscriptions();
 }
 
+// examples are the project's own as soon as its rules are known, which takes a key.
+let examples = guesses("demo");
+let described = null; // {project, key} of them
+const offered = new Map(); // what the page put into a field: a person's own text stays
+
+function offer(id, value) {
+  if ($(id).value === (offered.get(id) ?? "")) $(id).value = value;
+  offered.set(id, value);
+}
+
+const projectName = () => $("project").value.trim();
+
+// describe asks for the project's rules when the project or the key is another one than before.
+async function describe() {
+  const asked = { project: projectName(), key: $("key").value };
+  if (described?.project === asked.project && described.key === asked.key) return;
+  described = asked;
+  examples = guesses(asked.project || "demo");
+  if (asked.project && asked.key) {
+    const { ok, json } = await call("GET", `/v1/projects/${encodeURIComponent(asked.project)}`);
+    if (described !== asked) return; // they changed meanwhile
+    if (ok) examples = json.examples;
+  }
+  showExamples();
+}
+
 function showExamples() {
-  const p = $("project").value.trim() || "demo";
-  const all = [`/topic/${p}/all`, `/topic/${p}/**`, "/user/queue/orders"];
+  const all = fill(examples, user);
+  const first = all[0] ?? "";
   $("examples").replaceChildren(...all.map((d) =>
     make("button", { type: "button", class: "chip", onclick: () => {
       $("destination").value = d;
       $("destination").focus();
     } }, d)));
-  for (const e of document.querySelectorAll("code.first")) e.textContent = all[0];
-  $("destination").placeholder = all[0];
-  $("counts-project").textContent = $("project").value.trim() ? `project ${p}` : "the project";
+  for (const e of document.querySelectorAll("code.first")) e.textContent = first;
+  $("destination").placeholder = first;
+  $("counts-project").textContent = projectName() ? `project ${projectName()}` : "the project";
+  offer("destination", first);
+  targetWords.topic[1] = topic(all, projectName());
+  targetWords.send[1] = examples.send ?? targetWords.topic[1];
+  if (kind === "topic" || kind === "send") {
+    $("target").placeholder = targetWords[kind][1];
+    offer("target", targetWords[kind][1]);
+  }
+  offer("user-destination", behindUser(all));
+  showCurl();
 }
 $("project").addEventListener("input", () => {
+  described = null;
+  examples = guesses(projectName() || "demo");
   showExamples();
-  showCurl();
 });
+$("project").addEventListener("change", describe);
 
 // ---- Messages
 
@@ -283,23 +324,24 @@ $("clear").addEventListener("click", () => {
 
 const to = () => document.querySelector('input[name="to"]:checked').value;
 const targetWords = {
-  topic: ["Topic", "all"],
+  topic: ["Topic", ""],
   user: ["User", "ann"],
   session: ["Session", "the session's id"],
-  send: ["Destination", "/topic/demo/all"],
+  send: ["Destination", ""],
 };
-const targets = { topic: "all" }; // what was typed for each kind
+const targets = {}; // what a person typed for each kind
 let kind = "topic";
 let devKey = "";
 
 function showTarget() {
-  targets[kind] = $("target").value;
+  targets[kind] = $("target").value === offered.get("target") ? "" : $("target").value;
   kind = to();
   const [label, placeholder] = targetWords[kind];
   $("target-label").textContent = label;
   $("target").placeholder = placeholder;
-  const usual = { session, send: `/topic/${$("project").value.trim() || "demo"}/all` }[kind];
-  $("target").value = targets[kind] || usual || "";
+  const usual = { session, topic: placeholder, send: placeholder }[kind] ?? "";
+  offered.set("target", usual);
+  $("target").value = targets[kind] || usual;
   $("behind-user").hidden = kind === "topic" || kind === "send";
   $("key-label").hidden = $("curl-box").hidden = kind === "send";
   $("push-button").textContent = kind === "send" ? "Send" : "Push";
@@ -461,7 +503,7 @@ function forget(note) {
 }
 
 async function poll() {
-  const project = $("project").value.trim();
+  const project = projectName();
   if (polling || document.hidden) return;
   if (!project || !$("key").value) {
     forget("needs a project and an API key");
@@ -524,7 +566,6 @@ function showRows() {
 // ---- Start
 
 async function start() {
-  $("target").value = targets.topic;
   $("payload").value = '{"text": "Hello from Stentor"}';
   try {
     const first = (await call("GET", "/console.json")).json;
@@ -534,15 +575,17 @@ async function start() {
   } catch {
     showAlert("The API does not answer: reload the page when the server runs again.");
   }
-  showExamples();
-  $("destination").value = $("destination").placeholder;
+  await describe();
   showTarget();
   showState("idle");
   $("connect-button").focus({ preventScroll: true });
   poll();
   setInterval(poll, POLL);
   document.addEventListener("visibilitychange", poll);
-  $("key").addEventListener("change", poll);
+  $("key").addEventListener("change", () => {
+    describe();
+    poll();
+  });
 }
 
 start();

@@ -26,12 +26,20 @@ const steps = {
   async open() {
     await page.goto(address);
   },
-  async connect() {
+  async key({ key }) {
+    await page.getByLabel("API key", { exact: true }).fill(key);
+    await page.keyboard.press("Tab");
+  },
+  async connect({ token = "" }) {
+    await page.getByLabel("Token").fill(token);
     await button("Connect").click();
     await page.getByRole("status").filter({ hasText: /^\s*Connected/ }).waitFor();
   },
+  // subscribe takes what the page offers unless it is told what.
   async subscribe({ destination }) {
-    await page.getByLabel("Destination", { exact: true }).first().fill(destination);
+    const field = page.getByLabel("Destination", { exact: true }).first();
+    destination ??= await field.inputValue();
+    await field.fill(destination);
     await button("Subscribe").click();
     await page.getByRole("list", { name: /subscriptions/i }).getByText(destination).waitFor();
   },
@@ -49,6 +57,9 @@ const steps = {
     await page.getByRole("alert").filter({ hasText: `Refused and removed: ${destination}` }).waitFor();
     await page.getByRole("status").filter({ hasText: /^\s*Connected/ }).waitFor();
     await page.getByRole("list", { name: /subscriptions/i }).getByText(destination, { exact: true }).waitFor({ state: "detached" });
+  },
+  async examples() {
+    return { texts: await page.getByLabel("Examples").getByRole("button").allTextContents() };
   },
   // counts waits until the tiles show one connection and one subscription.
   async counts({ connections, subscriptions }) {
@@ -71,6 +82,6 @@ const steps = {
 };
 
 commands(async (command) => {
-  await steps[command.do](command);
-  emit({ client: "page", event: command.do });
+  const found = await steps[command.do](command);
+  emit({ client: "page", event: command.do, ...found });
 });
