@@ -73,8 +73,7 @@ func TestReplayAllocates(t *testing.T) {
 	}
 	r.run()
 	l := r.s.subs.at(i).log
-	l.unattach(r.s, i)
-	r.s.detach(i)
+	r.s.enter(i, following)
 	search := history.NewResume([]bus.Position{{Epoch: 1, Offset: -1}})
 	past, answer := r.settings.History.Resume(history.Wanted{Chain: "/topic/a"}, &search, l.p.applied, 1000)
 	if answer != history.Whole || past.Waiting() != 1000 {

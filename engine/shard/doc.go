@@ -9,6 +9,7 @@
 //	conn.go     one connection; slab.go keeps them, wheel.go its deadlines
 //	events.go   what a client asks for
 //	project.go  a tenant on this shard: logs, user destinations, work that waits
+//	state.go    where a subscription stands, and every way from one state to another
 //	log.go      one destination or pattern: its pushes and its attached subscriptions
 //	round.go    the same range of a log to every attached subscription, in slices
 //	transfer.go one large push to one connection, in pieces

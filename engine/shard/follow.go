@@ -30,68 +30,20 @@ type follow struct {
 	wait     uint8  // ticks between attempts
 	resumed  resumed
 
-	resuming *resuming
-	early    *early         // of a user's, after its resume
-	unacked  []bus.Position // within the ACK window, in order
+	resume  *resume        // while it is resuming
+	early   *early         // of a user's, after its resume
+	unacked []bus.Position // within the ACK window, in order
 }
 
 // maxWait bounds the ticks between attempts for a socket that does not drain: 640 ms.
 const maxWait = 32
 
-// detach has a subscription go at its own pace. The caller sets its cursor or backlog.
-func (s *Shard) detach(i uint32) {
-	b := s.subs.at(i)
-	if b.follow == nil {
-		b.follow = &follow{}
-	}
-	b.follow.progress, b.follow.fed = s.millis(), s.millis()
-	b.follow.next, b.follow.wait = s.tick, 0
-	b.loose = true
-	p := b.log.p
-	if len(p.detached) == 0 {
-		p.place = len(s.followed)
-		s.followed = append(s.followed, p)
-	}
-	b.place = uint32(len(p.detached))
-	p.detached = append(p.detached, i)
-	s.walkSoon(p)
-	b.log.detached++
-	if b.log.kind == userQueue {
-		b.log.users--
-	}
-	s.stats.Detached.Add(1)
-	s.stats.Detaches.Add(1)
-}
-
-// unloose ends that.
-func (s *Shard) unloose(i uint32) {
-	b := s.subs.at(i)
-	p := b.log.p
-	last := p.detached[len(p.detached)-1]
-	p.detached[b.place] = last
-	s.subs.at(last).place = b.place
-	if p.detached = p.detached[:len(p.detached)-1]; len(p.detached) == 0 {
-		p.detached = nil
-		other := s.followed[len(s.followed)-1]
-		s.followed[p.place], other.place = other, p.place
-		s.followed[len(s.followed)-1] = nil
-		s.followed = s.followed[:len(s.followed)-1]
-	}
-	b.loose = false
-	b.log.detached--
-	if b.log.kind == userQueue {
-		b.log.users++
-	}
-	s.stats.Detached.Add(-1)
-	b.settle()
-}
-
 // windowed reports whether b's client has to acknowledge before it gets more.
 func (b *sub) windowed() bool { return b.ack != session.AckAuto && b.log.p.settings.AckWindow > 0 }
 
-// settle frees the state of an attached subscription that has nothing to count or to tell.
-func (b *sub) settle() {
-	if f := b.follow; f != nil && !b.loose && !b.windowed() && f.dropped == 0 && f.resumed == notResumed {
+// releaseFollow frees what a subscription that is not detached has no need of, with nothing to count or to tell.
+func (b *sub) releaseFollow() {
+	if f := b.follow; f != nil && !b.state.detached() && !b.windowed() && f.dropped == 0 && f.resumed == notResumed {
 		b.forgive()
 		b.follow = nil
 	}
@@ -101,8 +53,7 @@ func (b *sub) settle() {
 const turnWrites = 4
 
 func (s *Shard) move(c *Conn, i uint32) {
-	f := s.subs.at(i).follow
-	if f.resuming != nil && !s.tryResume(c, i) {
+	if s.subs.at(i).state == resuming && !s.tryResume(c, i) {
 		return
 	}
 	for range turnWrites {
@@ -129,8 +80,8 @@ func (s *Shard) move(c *Conn, i uint32) {
 func (s *Shard) hungriest(c *Conn, i uint32) uint32 {
 	for j := c.subs; j != 0; j = s.subs.at(j).next {
 		b := s.subs.at(j)
-		if b.loose && int32(b.follow.fed-s.subs.at(i).follow.fed) < 0 &&
-			b.follow.resuming == nil && b.waiting() > 0 && s.room(b) > 0 {
+		if b.state == following && int32(b.follow.fed-s.subs.at(i).follow.fed) < 0 &&
+			b.waiting() > 0 && s.room(b) > 0 {
 			i = j
 		}
 	}
@@ -157,16 +108,13 @@ func (s *Shard) caughtUp(i uint32) bool {
 	if l.kind == userQueue {
 		if f.settled(l.p.unicast.base) {
 			f.early = nil
-			s.unloose(i)
+			s.enter(i, direct)
 		}
 		return true
 	}
-	cursor := f.cursor
-	if cursor != l.head && (!l.inRound() || cursor != l.end) {
+	if !s.join(i, f.cursor) {
 		return b.waiting() == 0
 	}
-	s.unloose(i)
-	s.attach(l, i, cursor)
 	l.trim()
 	return true
 }
@@ -396,7 +344,7 @@ func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
 		}
 		freed, steps := b.free(pos)
 		work += steps
-		if freed && b.loose {
+		if freed && b.state.detached() {
 			b.follow.progress = s.millis()
 			b.follow.next, b.follow.wait = s.tick, 0
 			s.followSoon(c)

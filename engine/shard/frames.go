@@ -177,6 +177,6 @@ func (s *Shard) told(b *sub) {
 	b.gaps = b.log.gaps
 	if f := b.follow; f != nil {
 		f.dropped, f.resumed = 0, notResumed
-		b.settle()
+		b.releaseFollow()
 	}
 }

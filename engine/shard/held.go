@@ -105,10 +105,10 @@ func (b *sub) window() int {
 
 // resumes is what b holds while its resume is not answered.
 func (b *sub) resumes() int {
-	if b.follow == nil || b.follow.resuming == nil {
+	if b.state != resuming || b.follow.resume == nil {
 		return 0
 	}
-	return int(unsafe.Sizeof(resuming{})) + cap(b.follow.resuming.search.Seen())*ackCost
+	return int(unsafe.Sizeof(resume{})) + cap(b.follow.resume.search.Seen())*ackCost
 }
 
 // owe notes that b's client owes an ACK for pos. It reports whether that took so much memory that it matters.

@@ -133,7 +133,7 @@ func (s *Shard) info(c *Conn) SessionInfo {
 		if id := b.id.key.id; id != "" && id[0] != 0 {
 			sub.ID = id
 		}
-		if b.loose {
+		if b.state.detached() {
 			sub.Behind = b.waiting()
 		} else if b.log.kind != userQueue {
 			sub.Behind = int(b.log.tail() - b.log.head)
@@ -260,7 +260,7 @@ func (s *Shard) behind(c *Conn) bool {
 		return true
 	}
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
-		if b := s.subs.at(i); b.loose && b.waiting() > 0 {
+		if b := s.subs.at(i); b.state.detached() && b.waiting() > 0 {
 			return true
 		}
 	}

@@ -29,9 +29,9 @@ func (r resumed) line() string {
 	}
 }
 
-// resuming is a SUBSCRIBE with last-message-id that waits for this shard to come as far as the client, or for the search
+// resume is a SUBSCRIBE with last-message-id that waits for this shard to come as far as the client, or for the search
 // of what its client has missed.
-type resuming struct {
+type resume struct {
 	search   history.Resume
 	deadline uint32 // ms
 	token    uint32 // of the RECEIPT
@@ -51,14 +51,13 @@ const behindTime = 2000 // ms
 
 // resume begins a subscription with what its client has missed.
 func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
-	r := &resuming{deadline: s.millis() + behindTime, answer: ev.HasReceipt, taken: s.subs.at(i).log.p.taken}
+	r := &resume{deadline: s.millis() + behindTime, answer: ev.HasReceipt, taken: s.subs.at(i).log.p.taken}
 	if seen, err := bus.ParsePositions(string(ev.Resume)); err == nil {
 		r.search = history.NewResume(seen)
 	}
-	s.detach(i)
+	s.enter(i, resuming)
 	b := s.subs.at(i)
-	b.follow.resuming = r
-	b.log.resuming++
+	b.follow.resume = r
 	b.log.p.pool.add(b.resumes())
 	if b.log.kind == userQueue {
 		b.follow.from = b.log.p.unicast.next()
@@ -77,7 +76,7 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
 	f, l := b.follow, b.log
-	r := f.resuming
+	r := f.resume
 	if r.answer && !c.sess.Next(r.token) {
 		return false
 	}
@@ -103,7 +102,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 		past = history.From(p.taken)
 		s.stats.ResumeGaps.Add(1)
 	}
-	b.begun()
+	s.enter(i, following)
 	b.gaps = l.gaps // the answer is about those too
 	line := f.resumed.line() + positionLine(l.passed(seen, answer, &past))
 	s.begin(b, past, answer, seen)
@@ -145,25 +144,22 @@ func (b *sub) given() uint64 {
 	case b.log.kind != userQueue || at >= u.next():
 		return b.log.p.taken
 	case at < b.follow.from:
-		return b.follow.resuming.taken
+		return b.follow.resume.taken
 	default:
 		return u.entries.At(int(at - u.base)).Number()
 	}
 }
 
-// begun is called when a resuming subscription begins, or ends.
-func (b *sub) begun() {
-	if b.follow.resuming != nil {
-		b.log.p.pool.add(-b.resumes())
-		b.follow.resuming = nil
-		b.log.resuming--
-	}
+// endResume lets go of the resume of a subscription that begins, or ends.
+func (b *sub) endResume() {
+	b.log.p.pool.add(-b.resumes())
+	b.follow.resume = nil
 }
 
 // abandon answers a SUBSCRIBE whose client ends it before its resume has come out: other answers wait behind it.
 func (s *Shard) abandon(c *Conn, i uint32) {
-	if f := s.subs.at(i).follow; f != nil && f.resuming != nil && f.resuming.answer {
-		s.machine.Settle(&c.sess, f.resuming.token, resumedGap.line())
+	if b := s.subs.at(i); b.state == resuming && b.follow.resume.answer {
+		s.machine.Settle(&c.sess, b.follow.resume.token, resumedGap.line())
 	}
 }
 

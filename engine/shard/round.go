@@ -136,8 +136,7 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	c := s.conns.at(b.conn)
 	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) {
 		from := l.head
-		l.unattach(s, i)
-		s.detach(i)
+		s.enter(i, following)
 		b.follow.cursor = from
 		return 1
 	}

@@ -58,6 +58,8 @@ type Shard struct {
 	matched    []*log               // by the push that is being routed
 	now        int64
 
+	entering func(b *sub, to state) // told each change of a state before it, where somebody wants to know
+
 	relieving bool      // this tick's relieve has yet to come, or to end
 	crowded   []*tenant // room for it
 }

@@ -103,6 +103,7 @@ func (n *simNode) boot() {
 				}
 			},
 		}, &simEnv{sh})
+		sh.shard.entering = sh.entering
 		n.shards = append(n.shards, sh)
 		sh.tick(n.life)
 	}

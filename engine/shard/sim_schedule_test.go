@@ -206,4 +206,5 @@ type played struct {
 	got     int // MESSAGEs
 	last    uint64
 	trace   []string
+	visits  visits
 }

@@ -14,7 +14,7 @@ func (sh *simShard) quietWhiteBox() {
 	for _, k := range sh.sockets {
 		subs += int(k.conn.nsubs)
 		for i := k.conn.subs; i != 0; i = s.subs.at(i).next {
-			if b := s.subs.at(i); b.loose {
+			if b := s.subs.at(i); b.state.detached() {
 				w.failf("%v: %q is detached at the end: %+v", k, b.id.key.id, b.follow)
 			}
 		}
@@ -100,20 +100,20 @@ func (w *world) auditWhiteBox(sh *simShard) {
 	if len(s.machine.Out) > 0 {
 		w.failf("%v: %d bytes of answers belong to nobody", sh, len(s.machine.Out))
 	}
-	detached, resuming := map[*log]int{}, map[*log]int{}
+	detached, resumes := map[*log]int{}, map[*log]int{}
 	for place, p := range s.followed {
 		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
 			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
 		}
 		for place, i := range p.detached {
 			b := s.subs.at(i)
-			if !b.loose || int(b.place) != place || b.follow == nil || b.log.p != p {
+			if !b.state.detached() || int(b.place) != place || b.follow == nil || b.log.p != p {
 				w.failf("%v: detached subscription %d: %+v", sh, i, b)
 				return
 			}
 			detached[b.log]++
-			if b.follow.resuming != nil {
-				resuming[b.log]++
+			if b.state == resuming {
+				resumes[b.log]++
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func (w *world) auditWhiteBox(sh *simShard) {
 		}
 		held := 0
 		for l := range p.all() {
-			w.auditLog(sh, l, detached[l], resuming[l])
+			w.auditLog(sh, l, detached[l], resumes[l])
 			held += l.cost()
 		}
 		for _, id := range p.ids {
@@ -158,16 +158,16 @@ func (w *world) auditHeld(sh *simShard, p *project, pool *pool, held int) {
 	}
 }
 
-func (w *world) auditLog(sh *simShard, l *log, detached, resuming int) {
+func (w *world) auditLog(sh *simShard, l *log, detached, resumes int) {
 	s := sh.shard
 	ok := l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) && l.detached == detached &&
-		l.resuming == resuming && !l.held && (detached > 0 || l.gone.Len() == 0)
+		l.resuming == resumes && !l.held && (detached > 0 || l.gone.Len() == 0)
 	if !l.inRound() {
 		ok = ok && l.served == 0
 	}
 	for place, i := range l.attached {
 		b := s.subs.at(i)
-		ok = ok && b.log == l && !b.loose && int(b.place) == place
+		ok = ok && b.log == l && b.state == attached && int(b.place) == place
 	}
 	if !ok || l.subscriptions() == 0 {
 		w.failf("%v: log %s: %+v, %d are detached", sh, l.name, l, detached)
@@ -184,8 +184,10 @@ func (w *world) auditConn(sh *simShard, k *simSocket) {
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
 		b := s.subs.at(i)
 		n++
-		attached := !b.loose && b.log.kind != userQueue
-		if b.conn != c.idx || b.log.p != c.project || attached && b.log.attached[b.place] != i || b.loose && c.project.detached[b.place] != i {
+		if b.conn != c.idx || b.log.p != c.project || b.state == none ||
+			b.state == attached && b.log.attached[b.place] != i || b.state.detached() && c.project.detached[b.place] != i ||
+			(b.state == resuming) != (b.follow != nil && b.follow.resume != nil) || b.log.kind == userQueue && b.state == attached ||
+			b.log.kind != userQueue && b.state == direct {
 			w.failf("%v: subscription %d: %+v", k, i, b)
 			return
 		}

@@ -42,6 +42,7 @@ type world struct {
 	panics   int  // injected and not yet reported
 	pushed   int
 	received int
+	visits   visits
 
 	err   error
 	kind  string // of err
@@ -98,7 +99,7 @@ func (s *schedule) play() (out *played) {
 			w.settle()
 		}
 	}()
-	out.err, out.kind, out.now, out.got, out.last, out.trace = w.err, w.kind, w.now, w.received, w.rng.Uint64(), w.trace
+	out.err, out.kind, out.now, out.got, out.last, out.trace, out.visits = w.err, w.kind, w.now, w.received, w.rng.Uint64(), w.trace, w.visits
 	return out
 }
 

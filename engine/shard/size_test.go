@@ -12,8 +12,8 @@ func TestSizes(t *testing.T) {
 		name       string
 		size, most uintptr
 	}{
-		{"Conn", unsafe.Sizeof(Conn{}), 224},
-		{"sub", unsafe.Sizeof(sub{}), 48},
+		{"Conn", unsafe.Sizeof(Conn{}), 208},
+		{"sub", unsafe.Sizeof(sub{}), 40},
 	} {
 		t.Logf("%s: %d bytes", c.name, c.size)
 		if c.size > c.most {

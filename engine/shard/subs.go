@@ -5,17 +5,16 @@ import (
 	"stentor/stomp"
 )
 
-// sub is one subscription. It is attached (served by its log's rounds, or directly when it is a user's), or it goes at
-// its own pace (follow).
+// sub is one subscription.
 type sub struct {
 	log    *log
 	id     *subID
-	follow *follow // nil while attached and without an ACK window
+	follow *follow // see releaseFollow; nil while it is neither detached nor windowed, and has nothing to tell
 	conn   uint32
 	next   uint32 // of the connection
-	place  uint32 // in log.attached, or in Shard.detached
+	place  uint32 // in log.attached, or in project.detached
 	ack    session.AckMode
-	loose  bool   // detached
+	state  state
 	gaps   uint16 // of the log, of which it was told
 }
 
@@ -80,35 +79,34 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	if b.ack != session.AckAuto && l.p.settings.AckWindow > 0 {
 		b.follow = &follow{}
 	}
-	switch l.kind {
-	case userQueue:
-		l.users++
-	case patterned:
+	if l.kind == patterned {
 		l.charge(s.holder(c))
 	}
 	if len(ev.Resume) > 0 {
 		s.resume(c, i, ev)
 		return
 	}
-	s.settleIn(i)
+	s.beginNow(i)
 	if ev.HasReceipt {
 		s.machine.Receipt(&c.sess, ev.Receipt, positionLine(l.p.applied))
 	}
 }
 
-// settleIn attaches a new subscription, or has it follow until the rounds can take it.
-func (s *Shard) settleIn(i uint32) {
+// beginNow has a new subscription get what comes from now on: it follows where others have yet to be given what came before.
+func (s *Shard) beginNow(i uint32) {
 	b := s.subs.at(i)
 	l := b.log
 	if l.kind == userQueue {
 		if n := l.p.unicast.next(); l.p.unicast.entries.Len() > 0 {
-			s.detach(i)
+			s.enter(i, following)
 			b.follow.from = n
+		} else {
+			s.enter(i, direct)
 		}
 		return
 	}
-	if !s.attach(l, i, l.tail()) {
-		s.detach(i)
+	if !s.join(i, l.tail()) {
+		s.enter(i, following)
 		b.follow.cursor = l.tail()
 	}
 }
@@ -117,16 +115,8 @@ func (s *Shard) settleIn(i uint32) {
 func (s *Shard) removeSub(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	l := b.log
-	if b.loose {
-		b.begun()
-		s.unloose(i)
-	} else if l.kind != userQueue {
-		l.unattach(s, i)
-	}
-	switch l.kind {
-	case userQueue:
-		l.users--
-	case patterned:
+	s.enter(i, none)
+	if l.kind == patterned {
 		l.discharge(s.holder(c))
 	}
 	for p := &c.subs; ; p = &s.subs.at(*p).next {

@@ -31,7 +31,7 @@ func (s *Shard) followSoon(c *Conn) {
 func (s *Shard) followAgain(c *Conn) {
 	some := false
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
-		if b := s.subs.at(i); b.loose {
+		if b := s.subs.at(i); b.state.detached() {
 			b.follow.next, b.follow.wait = s.tick, 0
 			some = true
 		}
@@ -69,7 +69,7 @@ func (s *Shard) followSome(c *Conn, deadline int64) (more bool) {
 	for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen && s.now < deadline; {
 		b := s.subs.at(i)
 		next := b.next
-		if b.loose && s.followOne(i) {
+		if b.state.detached() && s.followOne(i) {
 			tries--
 			more = more || s.unfinished
 		} else if idle++; idle%64 == 0 {

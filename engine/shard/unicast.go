@@ -109,16 +109,16 @@ func (s *Shard) deliverTo(c *Conn, e *history.Entry, number uint64) (used int) {
 // give writes e to a user's subscription at once, or puts it behind what already waits for it.
 func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 	b := s.subs.at(i)
-	if b.loose && !b.follow.wants(e, number) {
+	if b.state.detached() && !b.wants(e, number) {
 		return 1
 	}
-	if !b.loose || number >= b.follow.from && b.follow.resuming == nil {
+	if b.state == direct || b.state == following && number >= b.follow.from {
 		e.AddMatched(1)
 	}
-	if !b.loose && (s.blocked(c) > 0 || s.room(b) < 1) {
-		s.detach(i)
+	if b.state == direct && (s.blocked(c) > 0 || s.room(b) < 1) {
+		s.enter(i, following)
 	}
-	if b.loose {
+	if b.state.detached() {
 		b.log.p.settings.History.Extend(&b.follow.past, e)
 		return 1
 	}
@@ -143,9 +143,10 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 
 // wants reports whether a push of the project's unicast queue is for a user's detached subscription. What comes to its
 // session before its resume is answered is, what comes to its user then is for the resume to find.
-func (f *follow) wants(e *history.Entry, number uint64) bool {
-	if f.resuming != nil {
-		return e.Session != "" && number >= f.from && !has(f.resuming.search.Seen(), e.Position)
+func (b *sub) wants(e *history.Entry, number uint64) bool {
+	f := b.follow
+	if b.state == resuming {
+		return e.Session != "" && number >= f.from && !has(f.resume.search.Seen(), e.Position)
 	}
 	if at := f.early; at != nil && number < at.until {
 		return (number >= f.from || e.Session != "" && number >= at.from) && !has(at.seen, e.Position)

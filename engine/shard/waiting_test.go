@@ -84,7 +84,7 @@ func TestManyResumes(t *testing.T) {
 			for range 400 {
 				r.tick()
 			}
-			if all[0].conn.subs == 0 || r.s.subs.at(all[0].conn.subs).loose {
+			if all[0].conn.subs == 0 || r.s.subs.at(all[0].conn.subs).state.detached() {
 				t.Errorf("who reads again has not all: %d wait", r.s.subs.at(all[0].conn.subs).waiting())
 			}
 		})
