@@ -28,9 +28,9 @@ formatted: # says what is not
 	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -l $(SOURCES); echo 'run make fmt'; exit 1; }
 
 .PHONY: lint
-lint: formatted ## formatting, vet, staticcheck
+lint: formatted ## formatting, vet, golangci-lint (.golangci.yml), which is built the first time
 	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm && $(GO) vet -tags attacks ./engine/attack
-	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags kafka ./kafka/... && $(GO) tool staticcheck -tags attacks ./engine/attack
+	$(GO) tool -modfile=.ci/golangci.mod golangci-lint run --timeout 10m
 
 .PHONY: check
 check: build formatted ## the first minute of feedback: formatting, vet, the quick tests of the core packages

@@ -251,7 +251,7 @@ func (c *Conn) beat(every time.Duration) {
 	for {
 		select {
 		case <-t.C:
-			c.send(stomp.None) // a broken connection is Next's to report
+			_ = c.send(stomp.None) // a broken connection is Next's to report
 		case <-c.closed:
 			return
 		}
@@ -282,7 +282,7 @@ func (c *Conn) Close() {
 	c.once.Do(func() {
 		close(c.closed)
 		c.conn.SetWriteDeadline(time.Now().Add(endTimeout))
-		c.write(ws.OpClose, []byte{1000 >> 8, 1000 & 0xFF}) // best effort
+		_ = c.write(ws.OpClose, []byte{1000 >> 8, 1000 & 0xFF}) // best effort
 		c.conn.Close()
 	})
 }

@@ -102,7 +102,7 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 			return err
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { c.Disconnect() })
+	stop := context.AfterFunc(ctx, func() { _ = c.Disconnect() })
 	defer stop()
 	resuming := make([]bool, len(marks))
 	for i := range marks {
@@ -125,7 +125,7 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 			}
 			if !f.Message(m) {
 				ended = true
-				c.Disconnect()
+				_ = c.Disconnect()
 			}
 		default:
 			i := index(r.ID, len(marks))
