@@ -20,16 +20,6 @@ var (
 	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
-// refuse counts and logs that a connection is refused at accept, or before its handshake is read.
-func (n *Node) refuse(r *websocket.Refusal, address netip.AddrPort) {
-	n.refusals.Refuse(refusal.Record{Reason: r.Reason, Code: r.Status, Address: address, Text: r.Text})
-}
-
-// answers are what a connection is told that is refused before its handshake was read.
-var answers = map[*websocket.Refusal][]byte{
-	websocket.Unavailable: websocket.Unavailable.AppendTo(nil), greedy: greedy.AppendTo(nil), hasty: hasty.AppendTo(nil), crowded: crowded.AppendTo(nil),
-}
-
 // admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
 // too many. What a connection counts for was counted at accept, but for the client of a proxy that X-Forwarded-For tells.
 // Any loop calls it.

@@ -29,11 +29,13 @@ var allowed = map[string]struct{ own, modules []string }{
 		modules: []string{"github.com/gobwas/ws"},
 	},
 	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"engine/loop": {
+		own:     []string{"engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/websocket"},
+		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
+	},
 	"engine": {
-		own: []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/websocket"},
-		modules: []string{
-			"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "github.com/prometheus/client_golang", "golang.org/x/sys", "golang.org/x/time",
-		},
+		own:     []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/websocket"},
+		modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"kafka": {
 		own:     []string{"engine/bus", "engine/fifo", "kafka/internal/librdkafka", "stomp"},
@@ -48,7 +50,7 @@ var allowed = map[string]struct{ own, modules []string }{
 
 // only names modules that a single part of the tree may import.
 var only = map[string]string{
-	"github.com/panjf2000/gnet/v2":                  "engine",
+	"github.com/panjf2000/gnet/v2":                  "engine/loop",
 	"github.com/confluentinc/confluent-kafka-go/v2": "kafka",
 	"C": "kafka/internal/librdkafka",
 }

@@ -47,11 +47,8 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	left := n.sockets.Load()
 	stopping, cancel := context.WithTimeout(context.Background(), max(time.Until(end), time.Second))
 	defer cancel()
-	err := n.close(stopping)
+	err := n.server.Close(stopping)
 	close(n.stop)
-	for _, l := range n.loops {
-		l.watcher.stop()
-	}
 	n.wg.Wait()
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
@@ -63,8 +60,8 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 func (n *Node) settle(ctx context.Context) {
 	for {
 		busy := false
-		for _, l := range n.loops {
-			b, err := ask(ctx, l, (*shard.Shard).Busy)
+		for _, s := range n.shards {
+			b, err := ask(ctx, s, (*shard.Shard).Busy)
 			if err != nil {
 				return
 			}
@@ -82,18 +79,18 @@ func (n *Node) closeClients(ctx context.Context, d Drain, closing time.Duration,
 	chunks := int(n.sockets.Load()) / max(1, d.Chunk)
 	closing = min(closing, time.Duration(chunks)*d.Interval)
 	var wg sync.WaitGroup
-	for _, l := range n.loops {
+	for _, s := range n.shards {
 		wg.Go(func() {
-			l.closePaced(ctx, closing)
-			l.closeRest(ctx, patient)
+			closePaced(ctx, s, closing)
+			n.closeRest(ctx, s, patient)
 		})
 	}
 	wg.Wait()
 }
 
 // closePaced closes those who are up to date, spread over a time by their number.
-func (l *loop) closePaced(ctx context.Context, over time.Duration) {
-	total := l.shard.Stats().Connections.Load()
+func closePaced(ctx context.Context, s *shard.Shard, over time.Duration) {
+	total := s.Stats().Connections.Load()
 	began, closed := time.Now(), 0
 	for slot := uint32(0); ; {
 		due := endAtOnce
@@ -101,7 +98,7 @@ func (l *loop) closePaced(ctx context.Context, over time.Duration) {
 			due = int(float64(total)*float64(passed)/float64(over)) - closed
 		}
 		if due > 0 {
-			ended, next, err := l.endSome(ctx, slot, due, true)
+			ended, next, err := endSome(ctx, s, slot, due, true)
 			if err != nil || next == 0 {
 				return
 			}
@@ -116,10 +113,10 @@ func (l *loop) closePaced(ctx context.Context, over time.Duration) {
 
 // closeRest closes those who were behind, or came since, each once it is no longer; all at once when that makes no
 // progress or at last.
-func (l *loop) closeRest(ctx context.Context, last time.Time) {
-	stats := l.shard.Stats()
+func (n *Node) closeRest(ctx context.Context, s *shard.Shard, last time.Time) {
+	stats := s.Stats()
 	seen, moved := uint64(0), time.Now()
-	for l.node.sockets.Load() > 0 {
+	for n.sockets.Load() > 0 {
 		if given := stats.Deliveries.Load() + stats.Pieces.Load(); given != seen {
 			seen, moved = given, time.Now()
 		}
@@ -127,7 +124,7 @@ func (l *loop) closeRest(ctx context.Context, last time.Time) {
 		patient := now.Before(last) && now.Sub(moved) < stalled
 		for slot, more := uint32(0), stats.Connections.Load() > 0; more; more = slot != 0 {
 			var err error
-			if _, slot, err = l.endSome(ctx, slot, endAtOnce, patient); err != nil {
+			if _, slot, err = endSome(ctx, s, slot, endAtOnce, patient); err != nil {
 				return
 			}
 		}
@@ -148,7 +145,7 @@ const (
 )
 
 // endSome closes up to n clients of a loop, unless it runs out of steps, and returns the slot to go on from, 0 at the end.
-func (l *loop) endSome(ctx context.Context, slot uint32, n int, patient bool) (ended int, next uint32, err error) {
+func endSome(ctx context.Context, s *shard.Shard, slot uint32, n int, patient bool) (ended int, next uint32, err error) {
 	type progress struct { // the loop's
 		ended int
 		slot  uint32
@@ -160,13 +157,13 @@ func (l *loop) endSome(ctx context.Context, slot uint32, n int, patient bool) (e
 		if p.over || p.ended == n {
 			return
 		}
-		ended, next := l.shard.EndSome(p.slot, n-p.ended, patient, session.CloseServiceLeaves, "the node is stopping, come back")
+		ended, next := s.EndSome(p.slot, n-p.ended, patient, session.CloseServiceLeaves, "the node is stopping, come back")
 		p.ended, p.slot, p.over = p.ended+ended, next, next == 0
 	}
 	for range min(n, endSteps) - 1 {
-		l.shard.Post(step)
+		s.Post(step)
 	}
-	got, err := ask(ctx, l, func(*shard.Shard) progress {
+	got, err := ask(ctx, s, func(*shard.Shard) progress {
 		step()
 		return *p
 	})

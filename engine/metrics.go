@@ -101,8 +101,8 @@ func (n *Node) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByColle
 func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range metrics {
 		sum := 0.0
-		for _, l := range n.loops {
-			sum += m.value(l.shard.Stats())
+		for _, s := range n.shards {
+			sum += m.value(s.Stats())
 		}
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, sum)
 	}
@@ -111,8 +111,8 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	}
 	for limit := session.NoLimit + 1; limit < session.Limits; limit++ {
 		sum := uint64(0)
-		for _, l := range n.loops {
-			sum += l.shard.Stats().Limits[limit].Load()
+		for _, s := range n.shards {
+			sum += s.Stats().Limits[limit].Load()
 		}
 		number(limitsMet, prometheus.CounterValue, float64(sum), limit.String())
 	}
@@ -124,9 +124,9 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		number(refused, prometheus.CounterValue, float64(n.refusals.Count(why)), string(why.Stage()), why.String())
 	}
 	var credentials, reserved uint64
-	for _, l := range n.loops {
-		credentials += l.shard.Stats().Credentials.Load()
-		reserved += l.shard.Stats().Reserved.Load()
+	for _, s := range n.shards {
+		credentials += s.Stats().Credentials.Load()
+		reserved += s.Stats().Reserved.Load()
 	}
 	number(excessBytes, prometheus.GaugeValue, float64(n.budget.Used()))
 	number(strangerBytes, prometheus.GaugeValue, float64(n.strangers.Held()))
@@ -135,11 +135,12 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number(headersDesc, prometheus.CounterValue, float64(n.refusals.Count(refusal.ProxyUntrusted)), "untrusted")
 	number(headersDesc, prometheus.CounterValue, float64(n.refusals.Count(refusal.ProxyMissing)), "missing")
 	number(headersDesc, prometheus.CounterValue, float64(n.refusals.Count(refusal.ProxyInvalid)), "invalid")
-	number(acceptDesc, prometheus.CounterValue, float64(n.errs.files.Load()), "process_descriptors")
-	number(acceptDesc, prometheus.CounterValue, float64(n.errs.systemFiles.Load()), "system_descriptors")
-	number(acceptDesc, prometheus.CounterValue, float64(n.errs.memory.Load()), "memory")
-	number(acceptDesc, prometheus.CounterValue, float64(n.errs.other.Load()), "other")
-	number(shortDesc, prometheus.CounterValue, float64(n.errs.refused.Load()))
+	errs := n.server.AcceptErrors()
+	number(acceptDesc, prometheus.CounterValue, float64(errs.ProcessDescriptors), "process_descriptors")
+	number(acceptDesc, prometheus.CounterValue, float64(errs.SystemDescriptors), "system_descriptors")
+	number(acceptDesc, prometheus.CounterValue, float64(errs.Memory), "memory")
+	number(acceptDesc, prometheus.CounterValue, float64(errs.Other), "other")
+	number(shortDesc, prometheus.CounterValue, float64(errs.Refused))
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
 	ready := 0.0
 	if n.Ready() == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -19,13 +20,15 @@ import (
 
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/engine/loop"
 	"stentor/engine/refusal"
 	"stentor/engine/shard"
 )
 
 // Node is one server process: its event loops with their shards, and what they share.
 type Node struct {
-	network
+	server   *loop.Server
+	shards   []*shard.Shard // one a loop
 	opts     Options
 	auth     *auth.Authenticator
 	bus      bus.Bus
@@ -33,8 +36,6 @@ type Node struct {
 	start    time.Time
 	instance uint32
 	capacity int
-	loops    []*loop
-	listens  []Listener
 
 	reload    sync.Mutex
 	tenants   atomic.Pointer[map[string]*project]
@@ -45,7 +46,7 @@ type Node struct {
 	draining  atomic.Bool
 	refusals  *refusal.Log
 
-	stop chan struct{} // ends ticker and relays
+	stop chan struct{} // ends the ticker
 	wg   sync.WaitGroup
 
 	panicLog     rate.Sometimes
@@ -55,7 +56,6 @@ type Node struct {
 // New makes a node that does not listen yet. The caller gives it its bus before Start.
 func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n := &Node{
-		network:   newNetwork(opts.Log),
 		opts:      opts,
 		auth:      authenticator,
 		log:       opts.Log,
@@ -71,19 +71,17 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	if n.refusals == nil {
 		n.refusals = refusal.NewLog(opts.Log)
 	}
-	if opts.Shard.Ping == 0 {
-		n.keepAlive = keepAliveTime // clients without heart-beats get no pings either
-	}
 	n.tenants.Store(&map[string]*project{})
 	n.budget = shard.NewBudget(opts.Limits.SessionBytes)
 	n.strangers = shard.NewBudget(opts.strangersBudget()).Share(0)
-	n.opts.TrustedProxies = append(slices.Clip(opts.TrustedProxies), localPeer)
+	n.opts.TrustedProxies = append(slices.Clip(opts.TrustedProxies), netip.PrefixFrom(loop.LocalPeer, loop.LocalPeer.BitLen()))
+	var listeners []loop.Listener
 	for _, text := range opts.Listen {
-		l, err := ParseListener(text)
+		l, err := loop.ParseListener(text)
 		if err != nil {
 			return nil, err
 		}
-		n.listens = append(n.listens, l)
+		listeners = append(listeners, l)
 	}
 	loops := opts.Loops
 	if loops == 0 {
@@ -91,7 +89,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	}
 	loops = min(loops, maxLoops)
 	var err error
-	if n.capacity, err = capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+(2+watcherDescriptors)*loops+len(n.listens)+1); err != nil {
+	if n.capacity, err = loop.Capacity(opts.Limits.Connections, opts.Limits.ReservedDescriptors+loop.Descriptors(loops, len(listeners))); err != nil {
 		return nil, err
 	}
 	switch see := fmt.Sprintf("stentor doctor --connections %d", opts.Limits.Connections); {
@@ -103,12 +101,18 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	var seed [12]byte
 	_, _ = rand.Read(seed[:])
 	n.instance = binary.BigEndian.Uint32(seed[8:])
-	for i := range loops {
-		n.loops = append(n.loops, newLoop(n, shard.Config{
-			Index: i, Instance: n.instance, Seed: binary.BigEndian.Uint64(seed[:8]),
-			Session: opts.Session, Limits: opts.Shard, Credentials: opts.credentials(), Strangers: n.strangers, Now: n.now, Wall: time.Now,
-		}))
-	}
+	n.server = loop.NewServer(loop.Config{
+		Listeners: listeners, Loops: loops, Host: gate{n}, Log: opts.Log,
+		KeepAlive: opts.Shard.Ping == 0, // clients without heart-beats get no pings either
+		NewShard: func(l *loop.Loop, conf shard.Config) *shard.Shard {
+			conf.Instance, conf.Seed = n.instance, binary.BigEndian.Uint64(seed[:8])
+			conf.Session, conf.Limits, conf.Credentials, conf.Strangers = opts.Session, opts.Shard, opts.credentials(), n.strangers
+			conf.Now, conf.Wall = n.now, time.Now
+			s := shard.New(conf, &env{Loop: l, node: n})
+			n.shards = append(n.shards, s)
+			return s
+		},
+	})
 	return n, nil
 }
 
@@ -122,34 +126,21 @@ const maxLoops = 256
 func (n *Node) Start(b bus.Bus) error {
 	n.bus = b
 	n.SetProjects(n.opts.Projects)
-	if err := n.boot(); err != nil {
+	if err := n.server.Start(); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		n.draining.Store(true)
-		err = errors.Join(err, n.close(ctx))
-		for _, l := range n.loops {
-			l.watcher.close()
-		}
-		return err
+		return errors.Join(err, n.server.Close(ctx))
 	}
-	n.background()
+	n.wg.Go(n.tick)
 	return nil
 }
 
-func (n *Node) boot() error {
-	for _, l := range n.loops {
-		if err := l.watcher.open(); err != nil {
-			return fmt.Errorf("cannot watch sockets: %w", err)
-		}
-	}
-	if err := n.listen(n, n.listens, len(n.loops), n.log); err != nil {
-		return err
-	}
-	for i, l := range n.loops {
-		l.bind(n.doors[i].el)
-	}
-	return n.accept()
-}
+// Addresses are where clients connect over TCP, in the order in which they were asked for.
+func (n *Node) Addresses() []netip.AddrPort { return n.server.Addresses() }
+
+// Paths are the Unix sockets where clients connect, in the order in which they were asked for.
+func (n *Node) Paths() []string { return n.server.Paths() }
 
 // tickEvery is how often shards see time pass that have subscriptions to try again; for the deadlines and heart-beats of
 // the others every restTicks-th tick will do, and an idle node sleeps.
@@ -158,30 +149,20 @@ const (
 	restTicks = 5
 )
 
-func (n *Node) background() {
-	for _, l := range n.loops {
-		n.wg.Go(func() { l.relay(n.stop) })
-		n.wg.Go(func() { l.watcher.run(l.shard.Writable) })
-	}
-	n.wg.Go(func() {
-		ticker := time.NewTicker(tickEvery)
-		defer ticker.Stop()
-		for i := 0; ; i++ {
-			select {
-			case <-ticker.C:
-			case <-n.stop:
-				return
-			}
-			for _, l := range n.loops {
-				if i%restTicks == 0 || l.shard.Stats().Detached.Load() > 0 {
-					l.tick()
-				}
-			}
-			if i%50 == 0 {
-				n.evict()
-			}
+func (n *Node) tick() {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ticker.C:
+		case <-n.stop:
+			return
 		}
-	})
+		n.server.Tick(i%restTicks == 0)
+		if i%50 == 0 {
+			n.evict()
+		}
+	}
 }
 
 func (n *Node) evict() {
@@ -191,16 +172,16 @@ func (n *Node) evict() {
 	}
 }
 
-// ErrEngine means that the event loops ended without being asked.
-var ErrEngine = errors.New("the network engine ended unexpectedly")
+// Ended is closed when event loops have ended, asked or not; Err says why.
+func (n *Node) Ended() <-chan struct{} { return n.server.Ended() }
 
 // Err is why the event loops ended, after Ended.
 func (n *Node) Err() error {
-	if err := n.failure(); err != nil {
+	if err := n.server.Err(); err != nil {
 		return err
 	}
 	if !n.draining.Load() {
-		return ErrEngine
+		return loop.ErrEnded
 	}
 	return nil
 }
@@ -209,10 +190,4 @@ func (n *Node) panicked(where string, reason any) {
 	n.panicLog.Do(func() {
 		n.log.Error("recovered from a panic", "where", where, "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
 	})
-}
-
-func binaryRandom() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:])
-	return binary.BigEndian.Uint64(b[:])
 }

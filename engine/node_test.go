@@ -94,8 +94,8 @@ func startNodeWith(t *testing.T, wrap func(bus.Bus) bus.Bus, change func(*Option
 
 // stat sums one of the shards' counts.
 func (n testNode) stat(of func(*shard.Stats) uint64) (sum uint64) {
-	for _, l := range n.loops {
-		sum += of(l.shard.Stats())
+	for _, s := range n.shards {
+		sum += of(s.Stats())
 	}
 	return sum
 }

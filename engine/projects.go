@@ -90,15 +90,15 @@ func (n *Node) project(name string) *project { return (*n.tenants.Load())[name] 
 
 // everywhere has each shard run f in its loop.
 func (n *Node) everywhere(f func(*shard.Shard)) {
-	for _, l := range n.loops {
-		l.shard.Post(func() { f(l.shard) })
+	for _, s := range n.shards {
+		s.Post(func() { f(s) })
 	}
 }
 
 // Applied waits until every loop goes by what SetProjects brought before.
 func (n *Node) Applied(ctx context.Context) error {
-	for _, l := range n.loops {
-		if _, err := ask(ctx, l, func(*shard.Shard) bool { return true }); err != nil {
+	for _, s := range n.shards {
+		if _, err := ask(ctx, s, func(*shard.Shard) bool { return true }); err != nil {
 			return err
 		}
 	}

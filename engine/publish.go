@@ -78,22 +78,22 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken 
 	e := history.NewEntry(pos, r, now, expires)
 	report := newReport(r.ID, pos)
 	e.Report = report.shared()
-	if first, taken := p.history.Append(e, len(n.loops)); !taken {
+	if first, taken := p.history.Append(e, len(n.shards)); !taken {
 		p.repeated.Add(1)
 		return first, nil
 	}
 	p.reports.add(r.ID, report)
 	p.accepted.Add(1)
-	for _, l := range n.loops {
-		l.shard.Hand(r.Project, e)
+	for _, s := range n.shards {
+		s.Hand(r.Project, e)
 	}
 	return pos, e
 }
 
 // Flush implements bus.Sink.
 func (n *Node) Flush() {
-	for _, l := range n.loops {
-		l.shard.Flush()
+	for _, s := range n.shards {
+		s.Flush()
 	}
 }
 

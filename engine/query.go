@@ -10,9 +10,9 @@ import (
 )
 
 // ask has a shard run f in its loop and waits for it.
-func ask[T any](ctx context.Context, l *loop, f func(*shard.Shard) T) (T, error) {
+func ask[T any](ctx context.Context, s *shard.Shard, f func(*shard.Shard) T) (T, error) {
 	answer := make(chan T, 1)
-	l.shard.Post(func() { answer <- f(l.shard) })
+	s.Post(func() { answer <- f(s) })
 	select {
 	case a := <-answer:
 		return a, nil
@@ -40,7 +40,7 @@ func newInquiry() inquiry { return inquiry{turn: make(chan struct{}, 1)} }
 
 // step has a shard carry out one step of a query of p, in p's turn and behind the loop's deliveries. The turn ends in the
 // loop: who gives up waiting leaves nothing behind that the next step would be added to.
-func step[T any](ctx context.Context, p *project, l *loop, f func(*shard.Shard) T) (T, error) {
+func step[T any](ctx context.Context, p *project, s *shard.Shard, f func(*shard.Shard) T) (T, error) {
 	var none T
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -54,7 +54,7 @@ func step[T any](ctx context.Context, p *project, l *loop, f func(*shard.Shard) 
 		return none, ctx.Err()
 	}
 	answer := make(chan T, 1)
-	l.shard.Ask(func() {
+	s.Ask(func() {
 		begun := time.Now()
 		defer func() {
 			now := time.Now()
@@ -62,7 +62,7 @@ func step[T any](ctx context.Context, p *project, l *loop, f func(*shard.Shard) 
 			<-p.inquiry.turn
 		}()
 		if ctx.Err() == nil {
-			answer <- f(l.shard)
+			answer <- f(s)
 		}
 	})
 	select {
@@ -89,7 +89,7 @@ func (n *Node) parseCursor(text string) (f sessionsFrom, err error) {
 		return f, nil
 	}
 	_, err = fmt.Sscanf(text, "%d.%d.%d.%d", &f.loop, &f.place.Slot, &f.place.Gen, &f.place.Since)
-	if err != nil || f.loop < 0 || f.loop >= len(n.loops) || f.String() != text {
+	if err != nil || f.loop < 0 || f.loop >= len(n.shards) || f.String() != text {
 		return f, shard.ErrCursor
 	}
 	return f, nil
@@ -114,11 +114,11 @@ func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery, emit func([]s
 		page []shard.SessionInfo
 		next shard.Place
 	}
-	for from.loop < len(n.loops) {
+	for from.loop < len(n.shards) {
 		if q.Limit == 0 {
 			return from.String(), nil
 		}
-		got, err := step(ctx, p, n.loops[from.loop], func(s *shard.Shard) part {
+		got, err := step(ctx, p, n.shards[from.loop], func(s *shard.Shard) part {
 			page, next := s.Sessions(&q, from.place)
 			return part{page, next}
 		})
@@ -133,7 +133,7 @@ func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery, emit func([]s
 			continue
 		}
 		if err := emit(got.page); err != nil {
-			if from.loop == len(n.loops) {
+			if from.loop == len(n.shards) {
 				return "", err
 			}
 			return from.String(), err
@@ -142,21 +142,21 @@ func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery, emit func([]s
 	return "", nil
 }
 
-// find is the loop that a session is on.
-func (n *Node) find(session string) (*loop, shard.Ref) {
+// find is the shard that a session is on.
+func (n *Node) find(session string) (*shard.Shard, shard.Ref) {
 	index, ref, ok := shard.ParseSessionID(session, n.instance)
-	if !ok || index >= len(n.loops) {
+	if !ok || index >= len(n.shards) {
 		return nil, shard.Ref{}
 	}
-	return n.loops[index], ref
+	return n.shards[index], ref
 }
 
 func (n *Node) session(ctx context.Context, p *project, q shard.SessionQuery, emit func([]shard.SessionInfo) error) error {
-	l, ref := n.find(q.ID)
-	if l == nil {
+	s, ref := n.find(q.ID)
+	if s == nil {
 		return nil
 	}
-	got, err := step(ctx, p, l, func(s *shard.Shard) []shard.SessionInfo {
+	got, err := step(ctx, p, s, func(s *shard.Shard) []shard.SessionInfo {
 		if info, ok := s.Session(q.Project, ref); ok {
 			return []shard.SessionInfo{info}
 		}
@@ -171,22 +171,22 @@ func (n *Node) session(ctx context.Context, p *project, q shard.SessionQuery, em
 // Kick closes a session and reports whether there was one.
 func (n *Node) Kick(ctx context.Context, project, session string) (bool, error) {
 	p := n.project(project)
-	l, ref := n.find(session)
-	if l == nil || p == nil {
+	s, ref := n.find(session)
+	if s == nil || p == nil {
 		return false, nil
 	}
-	found, err := n.kick(ctx, p, l, []shard.Ref{ref})
+	found, err := n.kick(ctx, p, s, []shard.Ref{ref})
 	return found > 0, err
 }
 
 // kick closes sessions of one loop, step by step.
-func (n *Node) kick(ctx context.Context, p *project, l *loop, all []shard.Ref) (found int, err error) {
+func (n *Node) kick(ctx context.Context, p *project, s *shard.Shard, all []shard.Ref) (found int, err error) {
 	type part struct {
 		n    int
 		rest []shard.Ref
 	}
 	for len(all) > 0 {
-		got, err := step(ctx, p, l, func(s *shard.Shard) part {
+		got, err := step(ctx, p, s, func(s *shard.Shard) part {
 			n, rest := s.Kick(p.name, all)
 			return part{n, rest}
 		})
@@ -210,10 +210,10 @@ func (n *Node) KickUser(ctx context.Context, project, user string) (int, error) 
 		page []shard.Ref
 		next shard.Place
 	}
-	found := make([][]shard.Ref, len(n.loops))
-	for i, l := range n.loops {
+	found := make([][]shard.Ref, len(n.shards))
+	for i, s := range n.shards {
 		for from, first := (shard.Place{}), true; first || from != (shard.Place{}); first = false {
-			got, err := step(ctx, p, l, func(s *shard.Shard) part {
+			got, err := step(ctx, p, s, func(s *shard.Shard) part {
 				page, next := s.UserSessions(project, user, from)
 				return part{page, next}
 			})
@@ -225,8 +225,8 @@ func (n *Node) KickUser(ctx context.Context, project, user string) (int, error) 
 		}
 	}
 	all := 0
-	for i, l := range n.loops {
-		some, err := n.kick(ctx, p, l, found[i])
+	for i, s := range n.shards {
+		some, err := n.kick(ctx, p, s, found[i])
 		all += some
 		if err != nil {
 			return all, err
@@ -243,10 +243,10 @@ func (n *Node) Destinations(ctx context.Context, q shard.DestinationQuery, emit 
 	if p == nil {
 		return false, nil
 	}
-	m := merge{feeds: make([]feed, len(n.loops))}
-	for i, l := range n.loops {
+	m := merge{feeds: make([]feed, len(n.shards))}
+	for i, s := range n.shards {
 		m.feeds[i] = feed{next: func(after string, limit int) ([]shard.DestinationInfo, bool, error) {
-			return n.destinations(ctx, p, l, q, after, limit)
+			return n.destinations(ctx, p, s, q, after, limit)
 		}, after: q.After, more: true}
 	}
 	for q.Limit != 0 {
@@ -269,13 +269,13 @@ func (n *Node) Destinations(ctx context.Context, q shard.DestinationQuery, emit 
 	return true, nil
 }
 
-func (n *Node) destinations(ctx context.Context, p *project, l *loop, q shard.DestinationQuery, after string, limit int) ([]shard.DestinationInfo, bool, error) {
+func (n *Node) destinations(ctx context.Context, p *project, s *shard.Shard, q shard.DestinationQuery, after string, limit int) ([]shard.DestinationInfo, bool, error) {
 	q.After, q.Limit = after, limit
 	type part struct {
 		page []shard.DestinationInfo
 		more bool
 	}
-	got, err := step(ctx, p, l, func(s *shard.Shard) part {
+	got, err := step(ctx, p, s, func(s *shard.Shard) part {
 		page, more := s.Destinations(&q)
 		return part{page, more}
 	})
@@ -299,8 +299,8 @@ func (n *Node) Ready() error {
 // Counts tells what a project has and did on this node, and how many pushes it took from the bus. The counts are kept:
 // no loop is asked.
 func (n *Node) Counts(project string) (all shard.ProjectCounts, pushes uint64) {
-	for _, l := range n.loops {
-		some := l.shard.Counts(project)
+	for _, s := range n.shards {
+		some := s.Counts(project)
 		all.Sessions += some.Sessions
 		all.Subscriptions += some.Subscriptions
 		all.Deliveries += some.Deliveries

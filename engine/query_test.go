@@ -149,23 +149,23 @@ func TestListings(t *testing.T) {
 func TestAbandonedSteps(t *testing.T) {
 	n, stop := startNode(t, nil)
 	defer stop()
-	l := n.loops[0]
+	s := n.shards[0]
 	held, release := make(chan bool), make(chan bool)
-	l.shard.Post(func() { held <- true; <-release })
+	s.Post(func() { held <- true; <-release })
 	<-held
 	ran := 0
 	for range 50 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		if _, err := step(ctx, n.project("shop"), l, func(*shard.Shard) bool { ran++; return true }); err == nil {
+		if _, err := step(ctx, n.project("shop"), s, func(*shard.Shard) bool { ran++; return true }); err == nil {
 			t.Error("a loop that is held answers")
 		}
 		cancel()
 	}
-	if waiting := l.shard.Asked(); waiting != 1 {
+	if waiting := s.Asked(); waiting != 1 {
 		t.Errorf("%d steps wait", waiting)
 	}
 	close(release)
-	if ok, err := step(t.Context(), n.project("shop"), l, func(*shard.Shard) bool { return ran == 0 }); !ok || err != nil {
+	if ok, err := step(t.Context(), n.project("shop"), s, func(*shard.Shard) bool { return ran == 0 }); !ok || err != nil {
 		t.Errorf("%d abandoned steps ran, %v", ran, err)
 	}
 }

@@ -87,7 +87,9 @@ func TestClientsRefused(t *testing.T) {
 		{why: refusal.ProxyUntrusted, change: func(o *Options) {
 			o.Listen, o.TrustedProxies = []string{"127.0.0.1:0 proxy_protocol"}, nil
 		}, want: "address=127.0.0.1:", do: func(*testing.T, testNode, *testClient) {}},
-		{why: refusal.Descriptors, want: "address=192.0.2.1:1", do: func(_ *testing.T, n testNode, _ *testClient) { n.short(netip.MustParseAddrPort("192.0.2.1:1")) }},
+		{why: refusal.Descriptors, want: "address=192.0.2.1:1", do: func(_ *testing.T, n testNode, _ *testClient) {
+			gate{n.Node}.Short(netip.MustParseAddrPort("192.0.2.1:1"))
+		}},
 
 		{why: refusal.HandshakeTimeout, change: func(o *Options) { o.Shard.HandshakeTimeout = time.Millisecond }, want: "code=0 address=127.0.0.1:", do: raw("GET ")},
 		{why: refusal.HandshakeBytes, want: "code=431", do: raw("GET /" + strings.Repeat(secret, 1000))},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/engine"
+	"stentor/engine/loop"
 )
 
 // stopTime is how long clients have to answer the close frame after SIGTERM.
@@ -28,7 +28,7 @@ func main() {
 }
 
 func command() *cobra.Command {
-	opts := engine.EchoOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	opts := loop.EchoOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	cmd := &cobra.Command{
 		Use:   "wsecho",
 		Short: "Send every WebSocket message back",
@@ -55,8 +55,8 @@ clients with 1001.`,
 	return cmd
 }
 
-func serve(cmd *cobra.Command, opts engine.EchoOptions) error {
-	e, err := engine.NewEcho(opts)
+func serve(cmd *cobra.Command, opts loop.EchoOptions) error {
+	e, err := loop.NewEcho(opts)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"stentor/engine"
+	"stentor/engine/loop"
 	"stentor/engine/websocket"
 )
 
@@ -30,7 +30,7 @@ const patience = time.Minute
 
 var shared struct {
 	once sync.Once
-	echo *engine.Echo
+	echo *loop.Echo
 	err  error
 }
 
@@ -48,12 +48,12 @@ func server(t testing.TB) string {
 	return shared.echo.Addresses()[0].String()
 }
 
-func newEcho(maxMessage int) (*engine.Echo, error) {
-	return engine.NewEcho(engine.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler)})
+func newEcho(maxMessage int) (*loop.Echo, error) {
+	return loop.NewEcho(loop.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler)})
 }
 
 // start returns an Echo of the test's own.
-func start(t *testing.T, maxMessage int) *engine.Echo {
+func start(t *testing.T, maxMessage int) *loop.Echo {
 	t.Helper()
 	e, err := newEcho(maxMessage)
 	if err == nil {
@@ -65,7 +65,7 @@ func start(t *testing.T, maxMessage int) *engine.Echo {
 	return e
 }
 
-func stop(t *testing.T, e *engine.Echo) {
+func stop(t *testing.T, e *loop.Echo) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

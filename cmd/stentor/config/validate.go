@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"stentor/engine"
 	"stentor/engine/destination"
+	"stentor/engine/loop"
 	"stentor/engine/websocket"
 	"stentor/kafka"
 )
@@ -126,7 +126,7 @@ func (v *validator) listen() {
 		if !local {
 			address(path, text, addr)
 		}
-		l, err := engine.ParseListener(text)
+		l, err := loop.ParseListener(text)
 		switch {
 		case err != nil && (local || addr != text): // of a plain address enough has been said
 			v.bad(path, "%v", err)

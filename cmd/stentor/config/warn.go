@@ -7,7 +7,7 @@ import (
 	"os"
 	"slices"
 
-	"stentor/engine"
+	"stentor/engine/loop"
 )
 
 // Warnings are what works and is dangerous, or of no use, all the same: short API keys, credentials that two projects share,
@@ -136,6 +136,6 @@ func (w *warner) pages() {
 
 // direct reports whether clients of other hosts connect here without a proxy.
 func direct(listener string) bool {
-	l, err := engine.ParseListener(listener)
+	l, err := loop.ParseListener(listener)
 	return err == nil && l.Path == "" && !l.ProxyProtocol && !l.Address.Addr().IsLoopback()
 }

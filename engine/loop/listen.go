@@ -1,4 +1,4 @@
-package engine
+package loop
 
 import (
 	"fmt"
@@ -107,12 +107,18 @@ func listenAt(family int, sa unix.Sockaddr, options []socketOption) (fd int, err
 	return fd, nil
 }
 
-// headroom is how many sockets above the limit are still accepted, to be answered with a 503 that the client can
+// Headroom is how many sockets above the limit are still accepted, to be answered with a 503 that the client can
 // read; beyond it they are closed at once.
-const headroom = 256
+const Headroom = 256
 
-// capacity is how many clients the process may hold: as many as wanted, unless its descriptors do not suffice.
-func capacity(wanted, reserved int) (int, error) {
+// Descriptors are how many a Server needs beside those of its clients.
+func Descriptors(loops, listeners int) int {
+	const perLoop = 2 + watcherDescriptors // gnet's, and ours
+	return perLoop*loops + listeners + 1   // the spare one
+}
+
+// Capacity is how many clients the process may hold: as many as wanted, unless its descriptors do not suffice.
+func Capacity(wanted, reserved int) (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, os.NewSyscallError("getrlimit", err)
@@ -123,10 +129,10 @@ func capacity(wanted, reserved int) (int, error) {
 			limit = raised
 		}
 	}
-	free := int64(min(limit.Cur, 1<<40)) - int64(reserved) - headroom
+	free := int64(min(limit.Cur, 1<<40)) - int64(reserved) - Headroom
 	if free < 1 {
 		return 0, fmt.Errorf("the process may open %d files only; %d are needed beside those of the clients: raise LimitNOFILE (systemd) or ulimit -n",
-			limit.Cur, reserved+headroom)
+			limit.Cur, reserved+Headroom)
 	}
 	return int(min(int64(wanted), free)), nil
 }

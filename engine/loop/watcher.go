@@ -1,4 +1,4 @@
-package engine
+package loop
 
 import (
 	"github.com/panjf2000/gnet/v2"
@@ -13,8 +13,9 @@ import (
 //
 // The kernel calls a socket writable when less than half of TCP_NOTSENT_LOWAT is unsent.
 type watcher struct {
-	epoll int
-	end   int // an eventfd that ends run
+	epoll   int
+	end     int  // an eventfd that ends run
+	running bool // run is called, and closes both
 }
 
 // watcherDescriptors are what a watcher keeps open.
@@ -33,7 +34,7 @@ func (w *watcher) open() (err error) {
 	return unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, w.end, &unix.EpollEvent{Events: unix.EPOLLIN})
 }
 
-// close is for one that does not run.
+// close lets go of the descriptors.
 func (w *watcher) close() {
 	for _, fd := range []int{w.epoll, w.end} {
 		if fd >= 0 {
@@ -81,7 +82,11 @@ func (w *watcher) run(tell func([]shard.Ref)) {
 	}
 }
 
-// stop ends run.
+// stop ends run, or closes what does not run.
 func (w *watcher) stop() {
+	if !w.running {
+		w.close()
+		return
+	}
 	_, _ = unix.Write(w.end, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }

@@ -1,10 +1,11 @@
-package engine
+package loop
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strings"
@@ -18,7 +19,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// network is what lies below a Node or an Echo: the listeners, and gnet's event loops. gnet runs the loops and never
+// network is what lies below a Server or an Echo: the listeners, and gnet's event loops. gnet runs the loops and never
 // sees a listener: a failing accept of its own would end them all.
 type network struct {
 	host      host
@@ -43,7 +44,7 @@ type network struct {
 	keepAlive time.Duration
 }
 
-// host is what the connections of a network are for: a Node or an Echo.
+// host is what the connections of a network are for: a Server or an Echo.
 type host interface {
 	// arrive decides over a connection that was accepted. One that is refused gets the answer, if there is one, and is
 	// closed. It is called by acceptors, several at once, and must not block.
@@ -52,10 +53,11 @@ type host interface {
 	lost(a *arrival)
 	// short is called for a connection that was refused for want of descriptors.
 	short(peer netip.AddrPort)
-	// open has a connection in the loop of that number. From now on gnet calls onTraffic, and at last onClose.
+	// open has a connection in the loop of that number. From now on onTraffic is called, and at last onClose, which also
+	// comes for connections that open never had.
 	open(loop int, c gnet.Conn, a *arrival)
-	OnTraffic(c gnet.Conn) gnet.Action
-	OnClose(c gnet.Conn, err error) gnet.Action
+	onTraffic(loop int, c gnet.Conn) gnet.Action
+	onClose(c gnet.Conn)
 }
 
 // keepAliveTime is network.keepAlive where nothing else finds peers that vanished.
@@ -211,6 +213,9 @@ func (n *network) close(ctx context.Context) error {
 	}
 }
 
+// ErrEnded means that the event loops ended without being asked.
+var ErrEnded = errors.New("the network engine ended unexpectedly")
+
 // fail says that the loops have ended.
 func (n *network) fail(err error) {
 	n.ending.Do(func() {
@@ -219,7 +224,7 @@ func (n *network) fail(err error) {
 	})
 }
 
-// failure is why the event loops ended, after Ended; nil when gnet says nothing.
+// failure is why the event loops ended, once they have; nil when gnet says nothing.
 func (n *network) failure() error {
 	select {
 	case <-n.ended:
@@ -250,15 +255,19 @@ func (b *callbacks) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 
 // OnTraffic implements gnet.EventHandler.
 func (b *callbacks) OnTraffic(c gnet.Conn) gnet.Action {
-	b.net.doors[b.net.doorOf(c.EventLoop())].event()
-	return b.net.host.OnTraffic(c)
+	loop := b.net.doorOf(c.EventLoop())
+	b.net.doors[loop].event()
+	return b.net.host.onTraffic(loop, c)
 }
 
 // OnClose implements gnet.EventHandler.
-func (b *callbacks) OnClose(c gnet.Conn, err error) gnet.Action { return b.net.host.OnClose(c, err) }
+func (b *callbacks) OnClose(c gnet.Conn, _ error) gnet.Action {
+	b.net.host.onClose(c)
+	return gnet.None
+}
 
-// Addresses are where clients connect over TCP, in the order in which they were asked for.
-func (n *network) Addresses() []netip.AddrPort {
+// addresses are where clients connect over TCP, in the order in which they were asked for.
+func (n *network) addresses() []netip.AddrPort {
 	all := []netip.AddrPort{}
 	for _, a := range n.acceptors {
 		if a.Path == "" {
@@ -268,17 +277,14 @@ func (n *network) Addresses() []netip.AddrPort {
 	return all
 }
 
-// Paths are the Unix sockets where clients connect, in the order in which they were asked for.
-func (n *network) Paths() []string {
+// paths are the Unix sockets where clients connect, in the order in which they were asked for.
+func (n *network) paths() []string {
 	all := make([]string, len(n.files))
 	for i, f := range n.files {
 		all[i] = f.Path
 	}
 	return all
 }
-
-// Ended is closed when event loops have ended, asked or not; Err says why.
-func (n *network) Ended() <-chan struct{} { return n.ended }
 
 // notSentLowAt is how much unsent data the kernel takes for a TCP socket. Without it the kernel hides up to 2.8 MB for
 // every client that does not read.
@@ -308,7 +314,7 @@ func (e engineLog) Errorf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	e.log.Warn("network engine", "text", text)
 	if strings.HasPrefix(text, "event-loop(") && strings.Contains(text, "is exiting") {
-		e.net.fail(fmt.Errorf("%w: %s", ErrEngine, text))
+		e.net.fail(fmt.Errorf("%w: %s", ErrEnded, text))
 	}
 }
 func (e engineLog) Fatalf(format string, args ...any) {
@@ -317,7 +323,7 @@ func (e engineLog) Fatalf(format string, args ...any) {
 
 // pair returns two connected sockets.
 func pair() (ours, theirs net.Conn, err error) {
-	l, err := net.Listen("unix", fmt.Sprintf("@stentor-%d-%d", time.Now().UnixNano(), binaryRandom()))
+	l, err := net.Listen("unix", fmt.Sprintf("@stentor-%d-%d", time.Now().UnixNano(), rand.Uint64()))
 	if err != nil {
 		return nil, nil, err
 	}

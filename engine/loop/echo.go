@@ -1,4 +1,4 @@
-package engine
+package loop
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 )
 
 // Echo is a WebSocket server that sends every message back as it came, in one frame. It accepts, shakes hands, reads,
-// frames, writes and closes as a Node does, so that what a conformance suite says of it holds for a Node. A single
+// frames, writes and closes as a Server does, so that what a conformance suite says of it holds for a node. A single
 // event loop runs it.
 type Echo struct {
-	network
+	net      network
 	opts     EchoOptions
 	capacity int
 	wire     *session.Wire
@@ -50,11 +50,11 @@ func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
 
 // NewEcho makes an Echo that does not listen yet.
 func NewEcho(o EchoOptions) (*Echo, error) {
-	e := &Echo{network: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
-	e.keepAlive = keepAliveTime
+	e := &Echo{net: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
+	e.net.keepAlive = keepAliveTime
 	e.wire = session.NewWire(websocket.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
 	var err error
-	e.capacity, err = capacity(echoConnections, 32)
+	e.capacity, err = Capacity(echoConnections, 32)
 	return e, err
 }
 
@@ -67,18 +67,24 @@ func (e *Echo) Start() error {
 	if l.Path != "" || l.ProxyProtocol {
 		return fmt.Errorf("listen on %q: allowed: host:port", e.opts.Listen)
 	}
-	if err := e.listen(e, []Listener{l}, 1, e.opts.Log); err != nil {
+	if err := e.net.listen(e, []Listener{l}, 1, e.opts.Log); err != nil {
 		return err
 	}
-	return e.accept()
+	return e.net.accept()
 }
+
+// Addresses are where clients connect.
+func (e *Echo) Addresses() []netip.AddrPort { return e.net.addresses() }
+
+// Ended is closed when the event loop has ended, asked or not; Err says why.
+func (e *Echo) Ended() <-chan struct{} { return e.net.ended }
 
 // Err is why the event loop ended, after Ended.
 func (e *Echo) Err() error {
-	if err := e.failure(); err != nil || e.leaving.Load() {
+	if err := e.net.failure(); err != nil || e.leaving.Load() {
 		return err
 	}
-	return ErrEngine
+	return ErrEnded
 }
 
 // Stop closes all clients with 1001 and ends. When ctx ends first, what is left is cut.
@@ -89,16 +95,25 @@ func (e *Echo) Stop(ctx context.Context) error {
 		_ = c.socket.Wake(nil)
 	}
 	e.mu.Unlock()
-	for e.count() > 0 && pause(ctx, echoRetry) {
+	for e.count() > 0 && echoPause(ctx) {
 	}
 	left := e.count()
 	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := e.close(stopping)
+	err := e.net.close(stopping)
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end", left)
 	}
 	return err
+}
+
+func echoPause(ctx context.Context) bool {
+	select {
+	case <-time.After(echoRetry):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (e *Echo) count() int {
@@ -122,7 +137,7 @@ type echoConn struct {
 // arrive implements host.
 func (e *Echo) arrive(*arrival) (answer []byte, ok bool) {
 	if e.count() >= e.capacity || e.leaving.Load() {
-		return answers[websocket.Unavailable], false
+		return unavailable, false
 	}
 	return nil, true
 }
@@ -142,11 +157,11 @@ func (e *Echo) open(_ int, socket gnet.Conn, _ *arrival) {
 	socket.SetContext(c)
 }
 
-// OnClose implements host. It may run inside a Write.
-func (e *Echo) OnClose(socket gnet.Conn, _ error) gnet.Action {
+// onClose implements host. It may run inside a Write.
+func (e *Echo) onClose(socket gnet.Conn) {
 	c, ok := socket.Context().(*echoConn)
 	if !ok {
-		return gnet.None
+		return
 	}
 	c.gone, c.message, c.sess = true, nil, session.Session{Phase: session.Closing}
 	if c.timer != nil {
@@ -155,11 +170,10 @@ func (e *Echo) OnClose(socket gnet.Conn, _ error) gnet.Action {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.conns, c)
-	return gnet.None
 }
 
-// OnTraffic implements host. It is also called when the timer of c, or Stop, wakes it.
-func (e *Echo) OnTraffic(socket gnet.Conn) gnet.Action {
+// onTraffic implements host. It is also called when the timer of c, or Stop, wakes it.
+func (e *Echo) onTraffic(_ int, socket gnet.Conn) gnet.Action {
 	c, ok := socket.Context().(*echoConn)
 	in, err := socket.Next(-1)
 	if !ok || err != nil {

@@ -1,4 +1,4 @@
-package engine
+package loop
 
 import (
 	"errors"
@@ -142,12 +142,15 @@ func (a *acceptor) relieve(listener uintptr) bool {
 		if err != nil {
 			return err == unix.EAGAIN
 		}
-		a.refuse(fd, answers[websocket.Unavailable])
+		a.refuse(fd, unavailable)
 		a.net.errs.refused.Add(1)
 		a.net.host.short(peer)
 	}
 	return false
 }
+
+// unavailable is what those are told for whom there is no room.
+var unavailable = websocket.Unavailable.AppendTo(nil)
 
 // passes reports whether an error of accept is that of one connection, which is gone by then: accept(2) says that the
 // network's errors are passed on.
@@ -179,7 +182,7 @@ func addrPort(from *unix.RawSockaddrAny) netip.AddrPort {
 		a := (*unix.RawSockaddrInet6)(unsafe.Pointer(from))
 		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), a.Port>>8|a.Port<<8)
 	}
-	return netip.AddrPortFrom(localPeer.Addr(), 0)
+	return netip.AddrPortFrom(LocalPeer, 0)
 }
 
 // spare is a descriptor that is kept open to be given up when there is no other.

@@ -1,4 +1,4 @@
-package engine
+package loop
 
 import (
 	"bytes"
@@ -26,17 +26,16 @@ func (p *parrot) lost(*arrival)                  { p.missed.Add(1) }
 func (p *parrot) short(netip.AddrPort)           {}
 func (p *parrot) open(int, gnet.Conn, *arrival)  {}
 
-func (p *parrot) OnTraffic(c gnet.Conn) gnet.Action {
+func (p *parrot) onTraffic(_ int, c gnet.Conn) gnet.Action {
 	in, _ := c.Next(-1)
 	_, _ = c.Write(bytes.Clone(in))
 	return gnet.None
 }
 
-func (p *parrot) OnClose(c gnet.Conn, _ error) gnet.Action {
+func (p *parrot) onClose(c gnet.Conn) {
 	if _, ok := c.Context().(marker); !ok {
 		p.out.Add(1)
 	}
-	return gnet.None
 }
 
 // startParrot starts a parrot on a free port, whose accept calls are made by call.
@@ -89,7 +88,7 @@ func TestAcceptErrors(t *testing.T) {
 		}
 		return accept(listener)
 	})
-	address := n.Addresses()[0].String()
+	address := n.addresses()[0].String()
 	first, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +115,7 @@ func TestAcceptErrors(t *testing.T) {
 		}
 	}
 	select {
-	case <-n.Ended():
+	case <-n.ended:
 		t.Error("the loops have ended:", n.failure())
 	default:
 	}
@@ -139,7 +138,7 @@ func TestAcceptSpreads(t *testing.T) {
 	const clients = 3*doorRoom + 200
 	var all []net.Conn
 	for range clients {
-		conn, err := net.Dial("tcp", n.Addresses()[0].String())
+		conn, err := net.Dial("tcp", n.addresses()[0].String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"stentor/engine/loop"
+	"stentor/engine/refusal"
+	"stentor/engine/shard"
+	"stentor/engine/websocket"
+)
+
+// env is the node as a loop's shard sees it; the loop has its part of it.
+type env struct {
+	*loop.Loop
+	node *Node
+}
+
+func (e *env) Refused(r refusal.Record) { e.node.refusals.Refuse(r) }
+
+func (e *env) Panicked(where string, reason any) { e.node.panicked(where, reason) }
+
+func (e *env) Admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal) {
+	return e.node.admit(r, peer)
+}
+
+func (e *env) Patience(quiet time.Duration) time.Duration { return e.node.addresses.patience(quiet) }
+
+func (e *env) Known(address netip.AddrPort) {
+	e.node.addresses.known(address.Addr(), !e.node.trusts(address.Addr()))
+}
+
+func (e *env) Release(address netip.AddrPort, stranger bool) {
+	e.node.addresses.leave(address.Addr(), !e.node.trusts(address.Addr()), stranger)
+}

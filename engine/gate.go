@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"net/netip"
+
+	"stentor/engine/loop"
+	"stentor/engine/refusal"
+	"stentor/engine/websocket"
+)
+
+// gate is the node as the event loops see it: who may come in, before anything was read of the handshake. It implements
+// loop.Host.
+type gate struct{ node *Node }
+
+func (g gate) Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool) {
+	n := g.node
+	if proxied && !n.trusts(peer.Addr()) {
+		g.HeaderRefused(peer, refusal.ProxyUntrusted, "not one of listen.trusted_proxies")
+		return nil, false
+	}
+	refused := websocket.Unavailable
+	if n.sockets.Add(1) <= int64(n.capacity)+loop.Headroom {
+		refused = n.addresses.arrive(peer.Addr(), !n.trusts(peer.Addr()))
+	}
+	if refused != nil {
+		n.sockets.Add(-1)
+		return n.turnAway(refused, peer), false
+	}
+	return nil, true
+}
+
+func (g gate) Lost(peer netip.AddrPort) {
+	g.node.sockets.Add(-1)
+	g.node.addresses.leave(peer.Addr(), !g.node.trusts(peer.Addr()), true)
+}
+
+func (g gate) Short(peer netip.AddrPort) {
+	g.node.refusals.Refuse(refusal.Record{Reason: refusal.Descriptors, Address: peer, Text: websocket.Unavailable.Text})
+}
+
+func (g gate) Identify(client netip.AddrPort) (answer []byte, ok bool) {
+	if refused := g.node.identify(client.Addr()); refused != nil {
+		return g.node.turnAway(refused, client), false
+	}
+	return nil, true
+}
+
+func (g gate) HeaderRefused(peer netip.AddrPort, why refusal.Reason, text string) {
+	g.node.refusals.Refuse(refusal.Record{Reason: why, Address: peer, Text: text})
+}
+
+func (g gate) Gone() { g.node.sockets.Add(-1) }
+
+// turnAway counts and logs that a connection is refused at accept, or before its handshake is read, and returns what it is
+// told.
+func (n *Node) turnAway(r *websocket.Refusal, address netip.AddrPort) (answer []byte) {
+	n.refusals.Refuse(refusal.Record{Reason: r.Reason, Code: r.Status, Address: address, Text: r.Text})
+	return answers[r]
+}
+
+// answers are what a connection is told that is refused before its handshake was read.
+var answers = map[*websocket.Refusal][]byte{
+	websocket.Unavailable: websocket.Unavailable.AppendTo(nil), greedy: greedy.AppendTo(nil), hasty: hasty.AppendTo(nil), crowded: crowded.AppendTo(nil),
+}

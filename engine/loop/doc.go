@@ -1,0 +1,21 @@
+// Package loop joins shards to the network: acceptors take connections and spread them over gnet's event loops, each of which
+// runs one shard. It is the only importer of gnet. The node around it is a Host, and makes the shards.
+//
+//	server.go      Server: the loops with their shards, behind listeners; what it asks of a Host
+//	loop.go        an event loop and its shard
+//	stage.go       what a connection passes before its bytes are the shard's
+//	proxied.go     the stage of connections that begin with a header of the PROXY protocol
+//	write.go       raw writes
+//	watcher.go     which sockets take more of a large push
+//	echo.go        Echo: the same network and WebSocket without the rest, for conformance suites
+//
+// Below both is the network:
+//
+//	network.go     the event loops and listeners below a Server or an Echo, and gnet's callbacks
+//	accept.go      takes connections from the kernel, whatever it is short of
+//	door.go        from there into an event loop
+//	adopt.go       how a descriptor becomes a connection of gnet's
+//	listener.go    an address to listen on, as the configuration has it
+//	listen.go      TCP ports, descriptors
+//	socketfile.go  the file of a Unix socket
+package loop

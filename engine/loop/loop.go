@@ -1,0 +1,115 @@
+package loop
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"stentor/engine/shard"
+)
+
+// Loop is one event loop and its shard. Its methods are the loop's part of shard.Env.
+type Loop struct {
+	server  *Server
+	shard   *shard.Shard
+	watcher *watcher
+
+	el      atomic.Pointer[gnet.EventLoop] // nil until the loop is known
+	waking  atomic.Bool                    // a run is on its way to the loop
+	ticking atomic.Bool                    // a tick is
+	again   chan struct{}                  // the loop has more to do, once its sockets are served
+
+	runTask, tickTask gnet.Runnable
+}
+
+func newLoop(s *Server, index int) *Loop {
+	w := newWatcher()
+	l := &Loop{server: s, watcher: w, again: make(chan struct{}, 1)}
+	l.shard = s.conf.NewShard(l, shard.Config{
+		Index: index, Write: write, Offer: offer, Unsent: unsent, Watch: w.watch, Unwatch: w.unwatch,
+	})
+	l.runTask = runnable(func() {
+		l.waking.Store(false)
+		l.run()
+	})
+	l.tickTask = runnable(func() {
+		l.ticking.Store(false)
+		l.shard.Tick()
+		l.run()
+	})
+	return l
+}
+
+type runnable func()
+
+// Run implements gnet.Runnable.
+func (r runnable) Run(context.Context) error {
+	r()
+	return nil
+}
+
+// run works for one slice. More work goes through the goroutine of relay: a task that posts itself would keep the
+// loop from its sockets.
+func (l *Loop) run() {
+	if !l.shard.Run() {
+		return
+	}
+	l.server.net.help()
+	select {
+	case l.again <- struct{}{}:
+	default:
+	}
+}
+
+// relay wakes the loop for its next slice, until stop is closed.
+func (l *Loop) relay(stop <-chan struct{}) {
+	for {
+		select {
+		case <-l.again:
+			l.Wake()
+		case <-stop:
+			return
+		}
+	}
+}
+
+// Wake has the loop run its shard. Any goroutine may call it; wakes that meet become one.
+func (l *Loop) Wake() {
+	if l.waking.CompareAndSwap(false, true) {
+		l.execute(l.runTask, &l.waking)
+	}
+}
+
+// tick has the loop advance its clock, unless the tick before is still waiting.
+func (l *Loop) tick() {
+	if l.ticking.CompareAndSwap(false, true) {
+		l.execute(l.tickTask, &l.ticking)
+	}
+}
+
+func (l *Loop) execute(task gnet.Runnable, pending *atomic.Bool) {
+	el := l.el.Load()
+	if el == nil {
+		return // bind runs what waits
+	}
+	if (*el).Execute(context.Background(), task) != nil {
+		pending.Store(false) // the engine is stopping
+	}
+}
+
+// bind tells l which event loop it is, and has it do what waits.
+func (l *Loop) bind(el gnet.EventLoop) {
+	l.el.Store(&el)
+	l.waking.Store(false)
+	l.Wake()
+}
+
+// CloseWrite sends FIN.
+func (l *Loop) CloseWrite(s shard.Socket) { closeWrite(s.(gnet.Conn)) }
+
+// Close closes within the loop: onClose runs inside.
+func (l *Loop) Close(s shard.Socket) {
+	c := s.(gnet.Conn)
+	_ = c.EventLoop().Close(c)
+}

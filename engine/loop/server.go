@@ -1,0 +1,184 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"stentor/engine/refusal"
+	"stentor/engine/shard"
+)
+
+// Server is some event loops behind listeners, each with a shard that has the connections of the loop.
+type Server struct {
+	net   network
+	conf  Config
+	loops []*Loop
+	stop  chan struct{} // ends the relays
+	wg    sync.WaitGroup
+}
+
+// Config of a Server. All fields are wanted.
+type Config struct {
+	Listeners []Listener
+	Loops     int
+	// KeepAlive has the kernel ask whether TCP peers that are silent are still there: for who does not ask itself.
+	KeepAlive bool
+	Host      Host
+	// NewShard makes the shard of a loop, whose part of its Env is l. conf has what the loop knows: Index, and what is
+	// done with sockets.
+	NewShard func(l *Loop, conf shard.Config) *shard.Shard
+	Log      *slog.Logger
+}
+
+// Host is what a Server asks about those who connect. Acceptors and loops call it, several at once; it must not block.
+type Host interface {
+	// Arrive decides over a connection that was accepted; proxied when it is to begin with a header of the PROXY protocol.
+	// One that is refused gets the answer, if there is one, and is closed.
+	Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool)
+	// Lost takes back what Arrive did for a connection that did not come into a loop.
+	Lost(peer netip.AddrPort)
+	// Short is called for a connection that was refused for want of descriptors.
+	Short(peer netip.AddrPort)
+	// Identify decides over a connection that came into a loop and turned out to be this client's. One that is refused
+	// gets the answer and is closed.
+	Identify(client netip.AddrPort) (answer []byte, ok bool)
+	// HeaderRefused is called for a connection that is closed for want of a right header of the PROXY protocol.
+	HeaderRefused(peer netip.AddrPort, why refusal.Reason, text string)
+	// Gone is called for each connection that came into a loop, before its shard hears that it is gone.
+	Gone()
+}
+
+// NewServer makes a server that does not listen yet. Its shards can be posted to.
+func NewServer(conf Config) *Server {
+	s := &Server{net: newNetwork(conf.Log), conf: conf, stop: make(chan struct{})}
+	if conf.KeepAlive {
+		s.net.keepAlive = keepAliveTime
+	}
+	for i := range conf.Loops {
+		s.loops = append(s.loops, newLoop(s, i))
+	}
+	return s
+}
+
+// Start listens, and returns when clients can connect. After an error the server has to be closed all the same.
+func (s *Server) Start() error {
+	for _, l := range s.loops {
+		if err := l.watcher.open(); err != nil {
+			return fmt.Errorf("cannot watch sockets: %w", err)
+		}
+	}
+	if err := s.net.listen(s, s.conf.Listeners, len(s.loops), s.conf.Log); err != nil {
+		return err
+	}
+	for i, l := range s.loops {
+		l.bind(s.net.doors[i].el)
+	}
+	if err := s.net.accept(); err != nil {
+		return err
+	}
+	for _, l := range s.loops {
+		s.wg.Go(func() { l.relay(s.stop) })
+		s.wg.Go(func() { l.watcher.run(l.shard.Writable) })
+		l.watcher.running = true
+	}
+	return nil
+}
+
+// Tick has the loops advance their clocks: all of them, or those whose shards have subscriptions to try again.
+func (s *Server) Tick(all bool) {
+	for _, l := range s.loops {
+		if all || l.shard.Stats().Detached.Load() > 0 {
+			l.tick()
+		}
+	}
+}
+
+// Close ends the event loops, and with them every connection. When ctx ends first, its error is returned.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.net.close(ctx)
+	close(s.stop)
+	for _, l := range s.loops {
+		l.watcher.stop()
+	}
+	s.wg.Wait()
+	return err
+}
+
+// Addresses are where clients connect over TCP, in the order in which they were asked for.
+func (s *Server) Addresses() []netip.AddrPort { return s.net.addresses() }
+
+// Paths are the Unix sockets where clients connect, in the order in which they were asked for.
+func (s *Server) Paths() []string { return s.net.paths() }
+
+// Ended is closed when event loops have ended, asked or not; Err says why.
+func (s *Server) Ended() <-chan struct{} { return s.net.ended }
+
+// Err is why the event loops ended, after Ended; nil when they were asked to, or gave no reason.
+func (s *Server) Err() error { return s.net.failure() }
+
+// AcceptErrors counts accepts that failed, by what was missing.
+func (s *Server) AcceptErrors() AcceptErrors {
+	e := &s.net.errs
+	return AcceptErrors{
+		ProcessDescriptors: e.files.Load(), SystemDescriptors: e.systemFiles.Load(), Memory: e.memory.Load(), Other: e.other.Load(), Refused: e.refused.Load(),
+	}
+}
+
+// AcceptErrors is a count of accepts that failed. Refused are connections that were closed for it.
+type AcceptErrors struct{ ProcessDescriptors, SystemDescriptors, Memory, Other, Refused uint64 }
+
+// arrive implements host.
+func (s *Server) arrive(a *arrival) (answer []byte, ok bool) {
+	return s.conf.Host.Arrive(a.peer, a.on.ProxyProtocol)
+}
+
+// lost implements host.
+func (s *Server) lost(a *arrival) { s.conf.Host.Lost(a.peer) }
+
+// short implements host.
+func (s *Server) short(peer netip.AddrPort) { s.conf.Host.Short(peer) }
+
+// open implements host.
+func (s *Server) open(loop int, c gnet.Conn, a *arrival) {
+	conn := s.loops[loop].shard.Open(c, a.peer)
+	if a.on.ProxyProtocol {
+		c.SetContext(&awaited{conn: conn, peer: a.peer})
+	} else {
+		c.SetContext(conn)
+	}
+}
+
+// onTraffic implements host.
+func (s *Server) onTraffic(loop int, c gnet.Conn) gnet.Action {
+	in, err := c.Next(-1)
+	if err != nil {
+		return gnet.None
+	}
+	switch at := c.Context().(type) {
+	case *shard.Conn:
+		s.loops[loop].shard.Input(at, in)
+	case stage:
+		return at.input(s.loops[loop], c, in)
+	}
+	return gnet.None
+}
+
+// onClose implements host. It may run inside a Write.
+func (s *Server) onClose(c gnet.Conn) {
+	var conn *shard.Conn
+	switch at := c.Context().(type) {
+	case *shard.Conn:
+		conn = at
+	case stage:
+		conn = at.of()
+	default:
+		return
+	}
+	s.conf.Host.Gone()
+	s.loops[s.net.doorOf(c.EventLoop())].shard.Gone(conn)
+}
