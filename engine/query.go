@@ -168,26 +168,26 @@ func (n *Node) session(ctx context.Context, p *project, q shard.SessionQuery, em
 	return emit(got)
 }
 
-// Kick closes a session and reports whether there was one.
-func (n *Node) Kick(ctx context.Context, project, session string) (bool, error) {
+// Kick closes a session, tells its client the reason, and reports whether there was one.
+func (n *Node) Kick(ctx context.Context, project, session, reason string) (bool, error) {
 	p := n.project(project)
 	s, ref := n.find(session)
 	if s == nil || p == nil {
 		return false, nil
 	}
-	found, err := n.kick(ctx, p, s, []shard.Ref{ref})
+	found, err := n.kick(ctx, p, s, reason, []shard.Ref{ref})
 	return found > 0, err
 }
 
 // kick closes sessions of one loop, step by step.
-func (n *Node) kick(ctx context.Context, p *project, s *shard.Shard, all []shard.Ref) (found int, err error) {
+func (n *Node) kick(ctx context.Context, p *project, s *shard.Shard, reason string, all []shard.Ref) (found int, err error) {
 	type part struct {
 		n    int
 		rest []shard.Ref
 	}
 	for len(all) > 0 {
 		got, err := step(ctx, p, s, func(s *shard.Shard) part {
-			n, rest := s.Kick(p.name, all)
+			n, rest := s.Kick(p.name, reason, all)
 			return part{n, rest}
 		})
 		if err != nil {
@@ -201,7 +201,7 @@ func (n *Node) kick(ctx context.Context, p *project, s *shard.Shard, all []shard
 
 // KickUser closes all sessions that a user has now and returns how many that were, with an error too. A client that comes
 // back at once, on another loop, is not met again: the sessions of all loops are looked up before the first is closed.
-func (n *Node) KickUser(ctx context.Context, project, user string) (int, error) {
+func (n *Node) KickUser(ctx context.Context, project, user, reason string) (int, error) {
 	p := n.project(project)
 	if p == nil {
 		return 0, nil
@@ -226,7 +226,7 @@ func (n *Node) KickUser(ctx context.Context, project, user string) (int, error) 
 	}
 	all := 0
 	for i, s := range n.shards {
-		some, err := n.kick(ctx, p, s, found[i])
+		some, err := n.kick(ctx, p, s, reason, found[i])
 		all += some
 		if err != nil {
 			return all, err

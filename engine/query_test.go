@@ -137,10 +137,10 @@ func TestListings(t *testing.T) {
 	for id := range seen {
 		gone = id
 	}
-	if ok, err := n.Kick(ctx, "shop", gone); !ok || err != nil {
+	if ok, err := n.Kick(ctx, "shop", gone, ""); !ok || err != nil {
 		t.Errorf("%t, %v", ok, err)
 	}
-	if ok, err := n.Kick(ctx, "shop", gone); ok || err != nil {
+	if ok, err := n.Kick(ctx, "shop", gone, ""); ok || err != nil {
 		t.Errorf("%t, %v", ok, err)
 	}
 }

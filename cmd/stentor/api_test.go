@@ -45,13 +45,13 @@ func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([
 	return "", emit([]shard.SessionInfo{{ID: "s2", Address: "192.0.2.2", Since: since, Version: "1.0"}})
 }
 
-func (n *fakeNode) Kick(_ context.Context, project, session string) (bool, error) {
-	n.kicked = append(n.kicked, project+" session "+session)
+func (n *fakeNode) Kick(_ context.Context, project, session, reason string) (bool, error) {
+	n.kicked = append(n.kicked, project+" session "+session+reason)
 	return session != "gone", nil
 }
 
-func (n *fakeNode) KickUser(_ context.Context, project, user string) (int, error) {
-	n.kicked = append(n.kicked, project+" user "+user)
+func (n *fakeNode) KickUser(_ context.Context, project, user, reason string) (int, error) {
+	n.kicked = append(n.kicked, project+" user "+user+reason)
 	return 3, nil
 }
 
@@ -226,6 +226,10 @@ func TestKick(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if want := []string{"demo session s1", "demo session s/2", "demo user ann/b"}; !reflect.DeepEqual(n.kicked, want) {
+		t.Errorf("%q", n.kicked)
+	}
+	n.kicked = nil
+	if kick("s1", "--reason", " so"); !reflect.DeepEqual(n.kicked, []string{"demo session s1 so"}) {
 		t.Errorf("%q", n.kicked)
 	}
 	if got := kick("s1", "--json"); got != (result{exitOK, `{"kicked":1}` + "\n", ""}) {

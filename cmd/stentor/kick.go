@@ -16,6 +16,7 @@ type kickResult struct {
 func newKickCmd() *cobra.Command {
 	var f apiFlags
 	var users []string
+	var reason string
 	cmd := &cobra.Command{
 		Use:   "kick [session...]",
 		Short: "Close sessions of a project on a node",
@@ -35,10 +36,14 @@ that is not valid any more.
 			for _, u := range users {
 				paths = append(paths, "/users/"+url.PathEscape(u)+"/sessions")
 			}
+			query := url.Values{}
+			if reason != "" {
+				query.Set("reason", reason)
+			}
 			var sum kickResult
 			for _, path := range paths {
 				var one kickResult
-				text, err := f.call(cmd.Context(), "DELETE", path, nil, nil)
+				text, err := f.call(cmd.Context(), "DELETE", path, query, nil)
 				if err != nil {
 					return f.finish(cmd.OutOrStdout(), err)
 				}
@@ -55,6 +60,7 @@ that is not valid any more.
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the client's close frame and the log")
 	cmd.Flags().StringArrayVar(&users, "user", nil, "close all sessions of this user (repeatable)")
 	return cmd
 }

@@ -17,6 +17,7 @@ import (
 type sessionsFlags struct {
 	apiFlags
 	user, destination, id, after string
+	address                      string
 	limit                        int
 	all                          bool
 }
@@ -52,6 +53,7 @@ There may be very many. --limit bounds a page; when more follow, the cursor of t
 	flags := cmd.Flags()
 	flags.StringVar(&f.user, "user", "", "only sessions of this user")
 	flags.StringVar(&f.destination, "destination", "", "only sessions subscribed to this destination")
+	flags.StringVar(&f.address, "address", "", "only sessions from this address, or from this network, as in 203.0.113.0/24")
 	flags.StringVar(&f.id, "id", "", "only this session")
 	flags.IntVar(&f.limit, "limit", 100, "sessions of a page")
 	flags.StringVar(&f.after, "after", "", "cursor of the page before")
@@ -94,7 +96,7 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 // page asks for one page.
 func (f *sessionsFlags) page(cmd *cobra.Command) (admin.SessionPage, error) {
 	query := url.Values{"limit": {strconv.Itoa(f.limit)}}
-	for name, value := range map[string]string{"user": f.user, "destination": f.destination, "id": f.id, "after": f.after} {
+	for name, value := range map[string]string{"user": f.user, "destination": f.destination, "address": f.address, "id": f.id, "after": f.after} {
 		if value != "" {
 			query.Set(name, value)
 		}

@@ -27,6 +27,7 @@ type fakeNode struct {
 	ids     map[string]bus.Position
 	publish func(r *bus.Record, done func(bus.Position, error)) bool // true when it took care of r
 	query   shard.SessionQuery
+	reason  string // of the last kick
 	// sessions answers in place of two sessions.
 	sessions     func(emit func([]shard.SessionInfo) error) (string, error)
 	destinations shard.DestinationQuery
@@ -66,11 +67,13 @@ func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([
 	})
 }
 
-func (n *fakeNode) Kick(_ context.Context, _, session string) (bool, error) {
+func (n *fakeNode) Kick(_ context.Context, _, session, reason string) (bool, error) {
+	n.reason = reason
 	return session == "s1", n.err
 }
 
-func (n *fakeNode) KickUser(_ context.Context, _, user string) (int, error) {
+func (n *fakeNode) KickUser(_ context.Context, _, user, reason string) (int, error) {
+	n.reason = reason
 	return map[string]int{"ann": 2, "a/b": 1}[user], n.err
 }
 

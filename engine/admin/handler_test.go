@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -15,14 +16,14 @@ import (
 
 func TestSessions(t *testing.T) {
 	h, node, _ := newTest(t, nil)
-	w := do(h, request("GET", "/v1/projects/shop/sessions?user=a%2Fb&destination=/topic/shop/all&id=s1&after=c0&limit=7", ""))
+	w := do(h, request("GET", "/v1/projects/shop/sessions?user=a%2Fb&destination=/topic/shop/all&id=s1&after=c0&limit=7&address=203.0.113.7", ""))
 	want := `{"sessions":[{"id":"s1","user":"ann","address":"203.0.113.7","since":"2001-09-09T01:46:40Z","version":"1.2",` +
 		`"subscriptions":[{"id":"sub-0","destination":"/topic/shop/all","ack":"auto","behind":3,"dropped":1}],"buffered":7},` +
 		`{"id":"s2","address":"","since":"0001-01-01T00:00:00Z","version":"","subscriptions":[],"buffered":0}],"next":"c1"}` + "\n"
 	if w.Code != 200 || w.Body.String() != want {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if q := (shard.SessionQuery{Project: "shop", User: "a/b", Destination: "/topic/shop/all", ID: "s1", After: "c0", Limit: 7}); node.query != q {
+	if q := (shard.SessionQuery{Project: "shop", User: "a/b", Destination: "/topic/shop/all", ID: "s1", After: "c0", Limit: 7, Network: netip.MustParsePrefix("203.0.113.7/32")}); node.query != q {
 		t.Errorf("asked for %+v", node.query)
 	}
 	do(h, request("GET", "/v1/projects/shop/sessions", ""))
@@ -30,7 +31,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("asked for %+v", node.query)
 	}
 	for query, part := range map[string]string{"limit=0": "from 1 to 1000", "limit=1001": "from 1 to 1000", "limit=x": "from 1 to 1000",
-		"users=ann": "did you mean user?", "user=a&user=b": "twice", "user=%zz": "malformed"} {
+		"users=ann": "did you mean user?", "user=a&user=b": "twice", "user=%zz": "malformed", "address=203.0.113": "an IP address, or a network"} {
 		wantProblem(t, do(h, request("GET", "/v1/projects/shop/sessions?"+query, "")), 400, codeField, part)
 	}
 	node.err = shard.ErrCursor
@@ -38,7 +39,7 @@ func TestSessions(t *testing.T) {
 }
 
 func TestKick(t *testing.T) {
-	h, _, _ := newTest(t, nil)
+	h, node, _ := newTest(t, nil)
 	for path, n := range map[string]int{"sessions/s1": 1, "users/ann/sessions": 2, "users/a%2Fb/sessions": 1, "users/nobody/sessions": 0} {
 		got := kicked{-1}
 		if wantJSON(t, do(h, request("DELETE", "/v1/projects/shop/"+path, "")), &got); got.Kicked != n {
@@ -46,6 +47,15 @@ func TestKick(t *testing.T) {
 		}
 	}
 	wantProblem(t, do(h, request("DELETE", "/v1/projects/shop/sessions/none", "")), 404, codeNotFound, `no session "none"`)
+	for _, path := range []string{"sessions/s1", "users/ann/sessions"} {
+		path = "/v1/projects/shop/" + path + "?reason="
+		if w := do(h, request("DELETE", path+strings.Repeat("%C3%A9", shard.MaxKickReason/2), "")); w.Code != 200 || len(node.reason) != shard.MaxKickReason {
+			t.Errorf("%d %s, the reason is %q", w.Code, w.Body, node.reason)
+		}
+		for _, bad := range []string{strings.Repeat("x", shard.MaxKickReason+1), "%ff", "a%0Ab"} {
+			wantProblem(t, do(h, request("DELETE", path+bad, "")), 400, codeField, "reason has")
+		}
+	}
 }
 
 func TestDestinations(t *testing.T) {

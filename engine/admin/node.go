@@ -16,10 +16,10 @@ type Node interface {
 	// Sessions has emit get what is found, part by part, and returns the cursor to go on from, "" at the end. An error
 	// of emit ends it and is returned. It answers shard.ErrCursor when the query's After is no cursor that it gave.
 	Sessions(ctx context.Context, q shard.SessionQuery, emit func([]shard.SessionInfo) error) (next string, err error)
-	// Kick closes one session and says whether it was there.
-	Kick(ctx context.Context, project, session string) (bool, error)
+	// Kick closes one session, tells its client the reason ("" for none), and says whether it was there.
+	Kick(ctx context.Context, project, session, reason string) (bool, error)
 	// KickUser closes the sessions of a user and says how many they were, with an error too.
-	KickUser(ctx context.Context, project, user string) (int, error)
+	KickUser(ctx context.Context, project, user, reason string) (int, error)
 	// Destinations has emit get what is subscribed to, part by part in order of the names, and says whether more may
 	// follow. An error of emit ends it and is returned.
 	Destinations(ctx context.Context, q shard.DestinationQuery, emit func([]shard.DestinationInfo) error) (more bool, err error)

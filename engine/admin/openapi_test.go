@@ -181,7 +181,10 @@ func TestDescription(t *testing.T) {
 			p := op.resolve(v)
 			if p["in"] == "query" {
 				r := op.request(t, "", "")
-				value := "1" // good as a name and as a number
+				value, ok := p["example"].(string)
+				if !ok {
+					value = "1" // good as a name and as a number
+				}
 				if enum, ok := p["schema"].(map[string]any)["enum"].([]any); ok {
 					value = enum[0].(string)
 				}

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"stentor/engine/shard"
 )
@@ -23,7 +26,11 @@ const (
 
 // sessions answers GET /v1/projects/{project}/sessions.
 func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *problem {
-	q, p := query(r, "user", "destination", "id", "after", "limit")
+	q, p := query(r, "user", "destination", "id", "address", "after", "limit")
+	if p != nil {
+		return p
+	}
+	network, p := network(q.Get("address"))
 	if p != nil {
 		return p
 	}
@@ -33,7 +40,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 	}
 	out := newStream(w, `{"sessions":[`)
 	next, err := a.o.Node.Sessions(r.Context(), shard.SessionQuery{Project: project, User: q.Get("user"), Destination: q.Get("destination"),
-		ID: q.Get("id"), After: q.Get("after"), Limit: limit}, func(some []shard.SessionInfo) error {
+		ID: q.Get("id"), Network: network, After: q.Get("after"), Limit: limit}, func(some []shard.SessionInfo) error {
 		for i := range some {
 			out.session(&some[i])
 		}
@@ -68,6 +75,38 @@ func (s *stream) session(i *shard.SessionInfo) {
 	s.text(`,"buffered":` + strconv.Itoa(i.Buffered) + "}")
 }
 
+// network is what a query's address selects: one address, or a network such as 203.0.113.0/24.
+func network(s string) (netip.Prefix, *problem) {
+	if s == "" {
+		return netip.Prefix{}, nil
+	}
+	if one, err := netip.ParseAddr(s); err == nil {
+		one = one.Unmap().WithZone("")
+		return netip.PrefixFrom(one, one.BitLen()), nil
+	}
+	many, err := netip.ParsePrefix(s)
+	if err != nil {
+		return many, badField("address is %s: send an IP address, or a network such as 203.0.113.0/24", quote(s))
+	}
+	return many, nil
+}
+
+// reason is why an operator closes sessions, in words for their clients.
+func reason(r *http.Request) (string, *problem) {
+	q, p := query(r, "reason")
+	if p != nil {
+		return "", p
+	}
+	text := q.Get("reason")
+	switch {
+	case len(text) > shard.MaxKickReason:
+		return "", badField("reason has %d bytes and may have %d: shorten it", len(text), shard.MaxKickReason)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return "", badField("reason has characters that are no text: send one line of UTF-8")
+	}
+	return text, nil
+}
+
 // kicked says how many sessions were closed.
 type kicked struct {
 	Kicked int `json:"kicked"`
@@ -77,15 +116,19 @@ type kicked struct {
 func (a *api) kick(w http.ResponseWriter, r *http.Request, project string) *problem {
 	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
 	defer cancel()
+	reason, p := reason(r)
+	if p != nil {
+		return p
+	}
 	id := r.PathValue("id")
-	found, err := a.o.Node.Kick(ctx, project, id)
+	found, err := a.o.Node.Kick(ctx, project, id, reason)
 	if err != nil {
 		return a.waitProblem(err, project)
 	}
 	if !found {
 		return newProblem(http.StatusNotFound, codeNotFound, "project %s has no session %s on this node: GET .../sessions lists them", quote(project), quote(id))
 	}
-	a.o.Log.Info("session kicked", "project", project, "session", id)
+	a.o.Log.Info("session kicked", "project", project, "session", id, "reason", reason)
 	writeJSON(w, kicked{1})
 	return nil
 }
@@ -93,17 +136,21 @@ func (a *api) kick(w http.ResponseWriter, r *http.Request, project string) *prob
 // kickUser answers DELETE /v1/projects/{project}/users/{user}/sessions. A user without sessions is no error: what was
 // asked for holds.
 func (a *api) kickUser(w http.ResponseWriter, r *http.Request, project string) *problem {
+	reason, p := reason(r)
+	if p != nil {
+		return p
+	}
 	user := r.PathValue("user")
-	n, err := a.o.Node.KickUser(r.Context(), project, user)
+	n, err := a.o.Node.KickUser(r.Context(), project, user, reason)
 	if err != nil {
 		p := a.waitProblem(err, project)
 		if n > 0 {
-			a.o.Log.Info("user kicked in part", "project", project, "user", user, "sessions", n)
+			a.o.Log.Info("user kicked in part", "project", project, "user", user, "sessions", n, "reason", reason)
 			p.Detail = fmt.Sprintf("%d sessions were closed, and then: %s", n, p.Detail)
 		}
 		return p
 	}
-	a.o.Log.Info("user kicked", "project", project, "user", user, "sessions", n)
+	a.o.Log.Info("user kicked", "project", project, "user", user, "sessions", n, "reason", reason)
 	writeJSON(w, kicked{n})
 	return nil
 }

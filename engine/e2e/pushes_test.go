@@ -140,8 +140,13 @@ func TestCommands(t *testing.T) {
 		t.Errorf("sub wrote %s", got)
 	}
 	p := s.join(t)
-	do("kick", p.session)
-	if e := p.next(); e.kind != isClose || e.code != 1008 {
+	for network, there := range map[string]bool{"127.0.0.1": true, "127.0.0.0/8": true, "203.0.113.7": false, "::/0": false} {
+		if out := do("sessions", "--address", network); strings.Contains(out, p.session) != there {
+			t.Errorf("sessions from %s: %s", network, out)
+		}
+	}
+	do("kick", "--reason", "too loud", p.session)
+	if e := p.next(); e.kind != isClose || e.code != 1008 || e.reason != "closed by an operator: too loud" {
 		t.Errorf("the kicked session got %v", e)
 	}
 }

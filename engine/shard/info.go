@@ -2,6 +2,7 @@ package shard
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -40,6 +41,7 @@ type SessionQuery struct {
 	User        string
 	Destination string
 	ID          string
+	Network     netip.Prefix // of the clients' addresses
 	// After is the cursor of the page before ("" for the first).
 	After string
 	// Limit is the most sessions that are returned.

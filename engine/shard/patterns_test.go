@@ -120,7 +120,7 @@ func TestPatternsAreGivenBack(t *testing.T) {
 		"disconnect":  func(k *stubSocket) { k.send(stomp.Disconnect) },
 		"close":       func(k *stubSocket) { r.close(k) },
 		"error":       func(k *stubSocket) { k.subscribe("no slash", "3") },
-		"kick":        func(k *stubSocket) { r.s.Kick(rigProject, []Ref{k.conn.ref()}) },
+		"kick":        func(k *stubSocket) { r.s.Kick(rigProject, "", []Ref{k.conn.ref()}) },
 		"while it follows": func(k *stubSocket) {
 			k.buffered = 1
 			r.push("/topic/p/x/a", 10)

@@ -45,6 +45,9 @@ func (s *Shard) Sessions(q *SessionQuery, from Place) (page []SessionInfo, next 
 	room, bytes := stepUnits, 0
 	full := func() bool { return len(page) == q.Limit || room <= 0 || bytes >= stepBytes }
 	take := func(c *Conn) {
+		if q.Network.IsValid() && !q.Network.Contains(c.addrPort().Addr()) {
+			return
+		}
 		if only != nil && !s.subscribes(c, only, &room) {
 			return
 		}
@@ -189,14 +192,21 @@ func (s *Shard) Destinations(q *DestinationQuery) (page []DestinationInfo, more 
 // the server's trouble.
 const kicked = "closed by an operator"
 
+// MaxKickReason is what a close frame has room for beside that (RFC 6455 section 5.5).
+const MaxKickReason = ws.MaxControlFramePayloadSize - 2 - len(kicked) - len(": ")
+
 // Kick closes those of the sessions that stand and are the project's, as many as one step can: it returns how many that
-// were, and the rest of all.
-func (s *Shard) Kick(project string, all []Ref) (n int, rest []Ref) {
+// were, and the rest of all. The close frame says the reason when there is one, of at most MaxKickReason bytes.
+func (s *Shard) Kick(project, reason string, all []Ref) (n int, rest []Ref) {
+	text := kicked
+	if reason != "" {
+		text += ": " + reason
+	}
 	for room := stepUnits; len(all) > 0 && room > 0; all = all[1:] {
 		room--
 		if c := s.find(all[0]); c != nil && c.project != nil && c.project.settings.Name == project {
 			room -= endUnits
-			s.expel(c, refusal.Kicked, kicked)
+			s.expel(c, refusal.Kicked, text)
 			n++
 		}
 	}

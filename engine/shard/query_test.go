@@ -111,7 +111,7 @@ func TestUserSessionsGoOn(t *testing.T) {
 			}
 			seen[one.ID] = true
 		}
-		n, _ := r.s.Kick(rigProject, []Ref{{from.Slot, from.Gen}}) // which is next
+		n, _ := r.s.Kick(rigProject, "", []Ref{{from.Slot, from.Gen}}) // which is next
 		gone += n
 	}
 	if gone < 4 || len(seen) != 20-gone {
@@ -132,7 +132,7 @@ func TestKicksInSteps(t *testing.T) {
 	}
 	const most = stepUnits/endUnits + 1
 	for closed := 0; len(refs) > 0; {
-		n, rest := r.s.Kick(rigProject, refs)
+		n, rest := r.s.Kick(rigProject, "", refs)
 		if n > most || n != len(refs)-len(rest) {
 			t.Fatalf("%d of %d at once, %d are left", n, len(refs), len(rest))
 		}

@@ -430,7 +430,7 @@ func (w *world) kick(o *op) bool {
 				var some []Ref
 				some, from = sh.shard.UserSessions(c.topic.name, c.user, from)
 				for len(some) > 0 {
-					_, some = sh.shard.Kick(c.topic.name, some)
+					_, some = sh.shard.Kick(c.topic.name, "", some)
 				}
 			}
 		})
@@ -441,7 +441,7 @@ func (w *world) kick(o *op) bool {
 	if !ok {
 		w.failf("%v: %q is no session of its node", l.sock, l.session)
 	}
-	sh.post(nil, func() { sh.shard.Kick(c.topic.name, []Ref{ref}) })
+	sh.post(nil, func() { sh.shard.Kick(c.topic.name, "", []Ref{ref}) })
 	return true
 }
 

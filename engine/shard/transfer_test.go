@@ -302,7 +302,7 @@ func TestTransferOutlasts(t *testing.T) {
 		{"unsubscribe", func(_ *readers, k *reader) { k.send(stomp.Unsubscribe, "id", "sub-0", "receipt", "1") }, "receipt 1"},
 		{"disconnect", func(_ *readers, k *reader) { k.send(stomp.Disconnect, "receipt", "1") }, "receipt 1, close 1000"},
 		{"error", func(_ *readers, k *reader) { k.send(stomp.Subscribe, "id", "b") }, "error, close 1002"},
-		{"kick", func(r *readers, k *reader) { r.s.Kick(rigProject, []Ref{k.conn.ref()}) }, "close 1008"},
+		{"kick", func(r *readers, k *reader) { r.s.Kick(rigProject, "", []Ref{k.conn.ref()}) }, "close 1008"},
 		{"drain", func(r *readers, k *reader) { r.s.EndSome(0, 10, false, session.CloseServiceLeaves, "bye") }, "close 1012"},
 		{"remove the project", func(r *readers, k *reader) { r.s.RemoveProject(rigProject) }, "close 1013"},
 		{"expiry", func(r *readers, k *reader) {
@@ -359,7 +359,7 @@ func TestTransferOfAnEndedSessionIsCut(t *testing.T) {
 			k.kept, k.left = nil, 100_000
 			r.push("/topic/a", mebi)
 			r.run()
-			r.s.Kick(rigProject, []Ref{k.conn.ref()})
+			r.s.Kick(rigProject, "", []Ref{k.conn.ref()})
 			most := lingerTime + mebi/closingRate*time.Second
 			if reads == 0 {
 				most = lingerTime
