@@ -57,6 +57,11 @@ func (n *Node) identity(id auth.Identity, err *auth.Error) (shard.Identity, *ses
 	if p == nil { // removed by a reload meanwhile
 		return shard.Identity{}, &session.Failure{Reason: refusal.ProjectGone, Code: session.CodeAuth, Text: "the project is no longer served", Close: session.CloseTryLater, Silent: true}
 	}
+	if err := n.bus.Serves(p.name); err != nil { // it has nothing to resume from yet: see admit
+		return shard.Identity{}, &session.Failure{
+			Reason: refusal.ProjectNotReady, Code: session.CodeAuth, Text: "the project is not served yet", Close: session.CloseTryLater, Silent: true, Cause: err.Error(),
+		}
+	}
 	identity := shard.Identity{Project: p.settings.Load(), User: id.User}
 	if id.Grant != nil {
 		identity.Rights = &rights{id.Project, id.Grant}

@@ -296,6 +296,17 @@ func (n *Node) Ready() error {
 	return n.bus.Behind()
 }
 
+// Unserved has why the bus does not serve some of the projects, by their names.
+func (n *Node) Unserved() map[string]error {
+	all := map[string]error{}
+	for name := range *n.tenants.Load() {
+		if err := n.bus.Serves(name); err != nil {
+			all[name] = err
+		}
+	}
+	return all
+}
+
 // Counts tells what a project has and did on this node, and how many pushes it took from the bus. The counts are kept:
 // no loop is asked.
 func (n *Node) Counts(project string) (all shard.ProjectCounts, pushes uint64) {

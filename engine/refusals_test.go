@@ -32,6 +32,19 @@ type unready struct{ bus.Bus }
 
 func (unready) Ready() error { return fmt.Errorf("it is early") }
 
+// partial is a bus that serves one project alone.
+type partial struct {
+	bus.Bus
+	served string
+}
+
+func (p partial) Serves(project string) error {
+	if project == p.served {
+		return nil
+	}
+	return fmt.Errorf("it is early for %s", project)
+}
+
 // secret is in every request and frame here, and must be in no line.
 const secret = "s3cret-t0ken"
 
@@ -112,6 +125,10 @@ func TestClientsRefused(t *testing.T) {
 			c.write(t, websocket.AppendRequest(nil, "h", "/ws?projectId=shop", websocket.NewKey()))
 			c.until(t, "\r\n\r\n")
 			c.send(t, stomp.Connect, "projectId", "other")
+		}},
+		{why: refusal.ProjectNotReady, wrap: func(b bus.Bus) bus.Bus { return partial{b, "bank"} }, want: "code=1013 project=shop", do: func(t *testing.T, _ testNode, c *testClient) {
+			c.upgrade(t)
+			c.send(t, stomp.Connect)
 		}},
 		{why: refusal.ProjectFull, change: func(o *Options) { o.Projects[0].Connections = 1 }, want: "project=shop", do: func(t *testing.T, n testNode, c *testClient) {
 			c.connect(t)

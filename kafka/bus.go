@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,9 +32,10 @@ type Bus struct {
 	doubts  doubts
 	flushed atomic.Bool                      // nothing more is taken, and what was has had its time
 	places  atomic.Pointer[map[string]place] // by project
-	trouble atomic.Pointer[string]           // why the last look failed; nil when it did not
+	away    atomic.Pointer[string]           // why the last look failed for all projects; nil when it did not
 	looked  atomic.Bool                      // one did not
-	caught  atomic.Bool                      // the node has been ready once
+	start   start                            // of notice
+	unready atomic.Pointer[error]            // what Ready answers; nil for ever once the node has been ready
 	lagging atomic.Pointer[error]            // what Behind answers
 	refused atomic.Pointer[string]           // the brokers turn this node away; nil since it was last answered
 	fault   atomic.Pointer[string]           // how the last connection to a broker failed
@@ -62,6 +64,9 @@ func New(o Options) (*Bus, error) {
 		opts: o, logs: make(chan ck.LogEvent, 64), closed: make(chan struct{}), ended: make(chan struct{}),
 		forwardLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
 	}
+	b.start.patience = cmp.Or(o.patience, patience)
+	unready := fmt.Errorf("kafka: %w", errUnasked)
+	b.unready.Store(&unready)
 	b.logging.Go(func() { forward(b.logs, o.Log) })
 	if err := b.open(); err != nil {
 		b.discard()
@@ -100,7 +105,7 @@ func (b *Bus) open() (err error) {
 	if b.reader, err = newReader(o, b.logs); err != nil {
 		return err
 	}
-	b.watcher = newWatcher(o, b.admin, b.reader, b.told)
+	b.watcher = newWatcher(o, b.admin, b.reader, b.told())
 	b.reader.ask = b.watcher.lookNow
 	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text(), b.failed, b.status)
 	b.reporting.Go(b.presence.reports)
@@ -122,31 +127,45 @@ func (b *Bus) discard() {
 	b.logging.Wait()
 }
 
-// told hears how a look at the topics went.
-func (b *Bus) told(places map[string]place, err error) {
-	if places != nil {
-		b.places.Store(&places)
-		b.refused.Store(nil)
-	}
-	if b.doubts.settle(places, time.Now()) {
-		time.AfterFunc(lookAgain, b.watcher.lookNow)
-	}
-	if err == nil {
-		b.trouble.Store(nil)
-		b.looked.Store(true)
-		return
-	}
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	if places == nil && unanswered(err) {
-		text = "no broker answers (kafka.brokers)"
-		if how := b.fault.Load(); how != nil {
-			text += ": " + *how
+// told is what hears how each look at the topics went. One goroutine calls it.
+func (b *Bus) told() func(places map[string]place, err error) {
+	last := ""
+	return func(places map[string]place, err error) {
+		if b.doubts.settle(places, time.Now()) {
+			time.AfterFunc(lookAgain, b.watcher.lookNow)
 		}
-	}
-	if before := b.trouble.Swap(&text); before == nil || *before != text {
-		b.opts.Log.Warn("Kafka", "error", text)
+		text := ""
+		if err != nil {
+			text = oneLine(err)
+		}
+		if places != nil {
+			b.places.Store(&places)
+			b.refused.Store(nil)
+			b.away.Store(nil)
+			b.looked.Store(true)
+		} else {
+			if unanswered(err) {
+				text = b.silent()
+			}
+			b.away.Store(&text)
+		}
+		if text != "" && text != last {
+			b.opts.Log.Warn("Kafka", "error", text)
+		}
+		last = text
 	}
 }
+
+// silent is what there is to say where no broker answers.
+func (b *Bus) silent() string {
+	text := "no broker answers (kafka.brokers)"
+	if how := b.fault.Load(); how != nil {
+		text += ": " + *how
+	}
+	return text
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // failed hears what happens to the connections of the client that looks at the topics. librdkafka goes on trying.
 func (b *Bus) failed(e ck.Error) {
@@ -168,20 +187,34 @@ func (b *Bus) SetProjects(list []bus.Topic) { b.watcher.setProjects(list) }
 
 // Room implements bus.Bus.
 func (b *Bus) Room(project string, records, _ int) error {
-	if places := b.places.Load(); places == nil || (*places)[project].topic == "" {
-		return fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why())
+	if _, err := b.place(project); err != nil {
+		return err
 	}
 	return b.producer.room(records)
 }
 
-// Publish implements bus.Bus. It answers when all in-sync replicas have the record.
-func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
-	var at place
+// place is where a project's pushes go, or why they cannot.
+func (b *Bus) place(project string) (at place, err error) {
 	if places := b.places.Load(); places != nil {
-		at = (*places)[r.Project]
+		at = (*places)[project]
+	}
+	err = b.refusedBy()
+	if l := (*b.watcher.lives.Load())[project]; l != nil && err == nil {
+		if why := l.obstacle(); why != nil && (at.topic == "" || !l.served.Load()) {
+			return at, fmt.Errorf("%w: %w", bus.ErrUnserved, why)
+		}
 	}
 	if at.topic == "" {
-		done(bus.Position{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
+		return at, fmt.Errorf("%w: %w", bus.ErrUnavailable, cmp.Or(err, errNotFound))
+	}
+	return at, nil
+}
+
+// Publish implements bus.Bus. It answers when all in-sync replicas have the record.
+func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
+	at, err := b.place(r.Project)
+	if err != nil {
+		done(bus.Position{}, err)
 		return
 	}
 	home, from := at.home(Key(r))
@@ -214,15 +247,28 @@ func (b *Bus) Forward(m *bus.Inbound, done func(error)) {
 		}
 		done(err)
 	}
-	var at place
-	if places := b.places.Load(); places != nil {
-		at = (*places)[m.Project]
-	}
-	if at.in == "" {
-		answer(0, 0, fmt.Errorf("%w: %w", bus.ErrUnavailable, b.why()))
+	to, err := b.inward(m.Project)
+	if err != nil {
+		answer(0, 0, fmt.Errorf("%w: %w", bus.ErrUnavailable, err))
 		return
 	}
-	b.producer.produce(at.in, EncodeInbound(m), answer)
+	b.producer.produce(to, EncodeInbound(m), answer)
+}
+
+// inward is the topic of what a project's clients send, or why there is none.
+func (b *Bus) inward(project string) (topic string, err error) {
+	if places := b.places.Load(); places != nil {
+		topic = (*places)[project].in
+	}
+	if topic != "" {
+		return topic, nil
+	}
+	if l := (*b.watcher.lives.Load())[project]; l != nil {
+		if why := l.mute.Load(); why != nil {
+			err = errors.New(*why)
+		}
+	}
+	return "", cmp.Or(b.refusedBy(), err, errNotFound)
 }
 
 // notForwarded counts what a client sent in vain: the client only learns that it should try again.
@@ -234,34 +280,35 @@ func (b *Bus) notForwarded(project string, err error) {
 	})
 }
 
-func (b *Bus) why() error {
-	if t := b.refused.Load(); t != nil {
-		return errors.New(*t)
-	}
-	if t := b.trouble.Load(); t != nil {
-		return errors.New(*t)
-	}
-	return errors.New("the topic has not been found yet")
-}
-
-// Ready is nil from when the node had read everything there was at its start. Trouble that comes later strikes all nodes
-// alike, and so is no reason to send clients elsewhere.
-func (b *Bus) Ready() error {
-	switch {
-	case b.caught.Load():
-		return nil
-	case !b.looked.Load():
-		return fmt.Errorf("kafka: %w", b.why())
-	case !b.presence.clear.Load():
-		return fmt.Errorf("kafka: %s", *b.presence.trouble.Load())
-	}
-	if why := b.reader.denied.Load(); why != nil {
-		return fmt.Errorf("kafka: %s", *why)
-	}
-	if n := b.reader.behind.Load(); n > 0 {
-		return fmt.Errorf("kafka: %d partitions are still being read", n)
+// refusedBy is why the brokers cannot be asked, nil when they can.
+func (b *Bus) refusedBy() error {
+	for _, why := range []*string{b.refused.Load(), b.away.Load()} {
+		if why != nil {
+			return errors.New(*why)
+		}
 	}
 	return nil
+}
+
+// Ready is nil from when the node had read everything there was at its start of the projects that it can read. Trouble that
+// comes later strikes all nodes alike, and so is no reason to send clients elsewhere.
+func (b *Bus) Ready() error {
+	if why := b.unready.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
+// Serves implements bus.Bus. A project that was served once stays so, for the reason that Ready has.
+func (b *Bus) Serves(project string) error {
+	l := (*b.watcher.lives.Load())[project]
+	switch {
+	case l == nil:
+		return fmt.Errorf("kafka: %w", errNotFound)
+	case l.served.Load():
+		return nil
+	}
+	return fmt.Errorf("kafka: %w", l.why())
 }
 
 // status is what the other nodes are told of this one.
@@ -278,17 +325,63 @@ func (b *Bus) Behind() error {
 // noticeEvery is how old an answer of Ready or Behind may be.
 const noticeEvery = 20 * time.Millisecond
 
-// notice keeps what Ready and Behind answer, and logs its changes, until ctx ends.
+// notice keeps what Ready, Serves and Behind answer, and logs its changes, until ctx ends.
 func (b *Bus) notice(ctx context.Context) {
 	for ctx.Err() == nil {
-		if !b.caught.Load() && b.Ready() == nil {
-			b.caught.Store(true)
-			b.opts.Log.Info("everything that there was at the start has been read")
+		projects := b.standings()
+		b.noticeServed(projects)
+		if b.unready.Load() != nil {
+			b.noticeReady(projects)
 		}
 		b.noticeLate()
 		pause(ctx, noticeEvery)
 	}
 }
+
+// noticeServed finds the projects of which everything has been read that there was.
+func (b *Bus) noticeServed(projects []*standing) {
+	for _, p := range projects {
+		if !p.life.served.Load() && p.life.caughtUp() {
+			p.life.served.Store(true)
+			if b.unready.Load() == nil {
+				b.opts.Log.Info("the project is served: everything that there was has been read", "project", p.project)
+			}
+		}
+	}
+}
+
+// noticeReady keeps what Ready answers until it is nil.
+func (b *Bus) noticeReady(projects []*standing) {
+	why := b.starting(projects)
+	if why != nil {
+		why = fmt.Errorf("kafka: %s", oneLine(why))
+		b.unready.Store(&why)
+		return
+	}
+	b.start.waits = nil
+	b.unready.Store(nil)
+	b.opts.Log.Info("everything that there was at the start has been read")
+	for _, p := range projects {
+		if !p.life.served.Load() {
+			b.opts.Log.Error("the node is ready, but it does not serve this project", "project", p.project, "error", p.life.why())
+		}
+	}
+}
+
+// starting is why the node is not ready, if it is not.
+func (b *Bus) starting(projects []*standing) error {
+	away := b.refusedBy()
+	if away == nil && !b.looked.Load() {
+		away = errUnasked
+	}
+	why := b.start.look(time.Now(), projects, away)
+	if away == nil && !b.presence.clear.Load() {
+		return errors.New(*b.presence.trouble.Load())
+	}
+	return why
+}
+
+var errUnasked = errors.New("the brokers have not been asked yet")
 
 func (b *Bus) noticeLate() {
 	why := b.late()

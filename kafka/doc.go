@@ -14,6 +14,7 @@
 //	reports   takes the producer's delivery reports to those who wait for them
 //	presence  says every second that this node lives and how late it reads, hears the same of the others (peers.go),
 //	          and finds out when another one has the same id
+//	notice    decides when the node is ready, and which projects it serves (start.go)
 //
 // The codec (record.go, envelope.go, headers.go) is pure. Nothing here ends the process but a second node with the
 // same id: brokers that are away, topics that vanish and records that nobody can read are waited for, told and skipped.

@@ -15,6 +15,7 @@ var (
 	gapsDesc     = desc("gaps_total", "Times that records were gone from a partition before this node had read them.")
 	rebuildsDesc = desc("clients_rebuilt_total", "Clients that failed for good and were made anew.")
 
+	servedDesc    = desc("served", "1 from when the node had read everything there was of the project.", "project")
 	lagDesc       = desc("lag", "Records in Kafka that this node has not read.", "project")
 	recordsDesc   = desc("records_total", "Records read.", "project")
 	poisonDesc    = desc("poison_total", "Records that cannot be delivered, skipped.", "project")
@@ -53,6 +54,13 @@ func (b *Bus) Collect(ch chan<- prometheus.Metric) {
 		number(forwardDesc, prometheus.CounterValue, float64(n.(*atomic.Uint64).Load()), project.(string))
 		return true
 	})
+	for project, l := range *b.watcher.lives.Load() {
+		served := 0.0
+		if l.served.Load() {
+			served = 1
+		}
+		number(servedDesc, prometheus.GaugeValue, served, project)
+	}
 	b.reader.counts.Range(func(project, found any) bool {
 		name, c := project.(string), found.(*counts)
 		number(lagDesc, prometheus.GaugeValue, float64(c.lag.Load()), name)

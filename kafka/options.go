@@ -35,6 +35,8 @@ type Options struct {
 	// for all of them; nor can it make topics.
 	MockEpoch uint64
 	Log       *slog.Logger
+
+	patience time.Duration // of start; 0: its own
 }
 
 // headerRoom is how much longer than its body a record may be.

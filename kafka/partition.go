@@ -14,7 +14,7 @@ type partition struct {
 	epoch          uint64
 	begin          int64
 	end            int64      // when the watcher looked: from here on it has caught up
-	life           *life      // of the project; nil: for ever
+	life           *life      // of the project
 	unread         bool       // the consumer has not taken it yet: see reader.assign
 	resumes        bool       // the reader goes on in it: nothing was lost
 	before         *partition // that it goes on with, until the reader has it
@@ -29,12 +29,6 @@ type partition struct {
 	late    lateness
 }
 
-// life is a project's time on this node. One that is removed and added again has another, even if nobody had the time to look
-// in between: the node has nothing of its history any more.
-type life struct{ ended atomic.Bool }
-
-func (l *life) over() bool { return l != nil && l.ended.Load() }
-
 // waiting is a record that the shards may not have taken yet.
 type waiting struct {
 	next  int64 // the offset behind it
@@ -47,7 +41,7 @@ type partitionKey struct {
 }
 
 func newPartition(t bus.Topic, number int32, epoch uint64, begin, end int64) *partition {
-	p := &partition{project: t.Project, topic: t.Name, number: number, epoch: epoch, begin: begin, end: end, told: begin, stored: begin}
+	p := &partition{project: t.Project, topic: t.Name, number: number, epoch: epoch, begin: begin, end: end, life: &life{}, told: begin, stored: begin}
 	p.position.Store(begin)
 	p.known.Store(&partitionEnd{offset: end})
 	return p

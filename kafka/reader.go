@@ -1,13 +1,13 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,15 +39,12 @@ type reader struct {
 	measured time.Time
 	places   map[string]map[uint64]int32 // by project: where destinations were seen, by hash
 	seed     maphash.Seed
-	unread   map[string]bool // topics that denied is about
 
 	mu    sync.Mutex
 	tasks []func()
 
-	lost     atomic.Bool            // a fetch failed: the watcher has to look at the offsets
-	behind   atomic.Int64           // partitions that have not caught up, and tasks that wait
-	denied   atomic.Pointer[string] // why partitions cannot be read at the start, if for want of a right
-	late     atomic.Int64           // of the partition that is read the latest, in ns
+	lost     atomic.Bool  // a fetch failed: the watcher has to look at the offsets
+	late     atomic.Int64 // of the partition that is read the latest, in ns
 	gaps     atomic.Uint64
 	rebuilds atomic.Uint64
 	counts   sync.Map // project to *counts
@@ -72,7 +69,7 @@ func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
 	r := &reader{
 		opts: o, logs: logs, sink: o.Sink, log: o.Log,
 		parts: map[partitionKey]*partition{}, paused: map[string]bool{},
-		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(), unread: map[string]bool{},
+		places: map[string]map[uint64]int32{}, seed: maphash.MakeSeed(),
 		ends:      ends{make(chan []*partition)},
 		poisonLog: rate.Sometimes{First: 5, Interval: 10 * time.Second},
 		keyLog:    rate.Sometimes{First: 5, Interval: time.Minute},
@@ -118,7 +115,9 @@ func (r *reader) count(project string) *counts {
 
 // join has the reader read more partitions, leave fewer. Any goroutine may call them; they do not wait.
 func (r *reader) join(list []*partition) {
-	r.behind.Add(int64(len(list)))
+	for _, p := range list {
+		p.life.behind.Add(1)
+	}
 	r.post(func() { r.add(list) })
 }
 
@@ -177,7 +176,7 @@ func (r *reader) take(ctx context.Context, wait time.Duration) {
 	switch e := other.(type) {
 	case ck.PartitionEOF:
 		r.end(e)
-	case ck.Error:
+	case librdkafka.Error:
 		r.trouble(ctx, e)
 	}
 }
@@ -295,7 +294,7 @@ func (r *reader) has(project string) bool {
 func (r *reader) caughtUp(p *partition) {
 	if !p.caught {
 		p.caught = true
-		r.behind.Add(-1)
+		p.life.behind.Add(-1)
 	}
 }
 
@@ -310,7 +309,7 @@ func (r *reader) message(m *librdkafka.Record) {
 		r.ask()
 		return
 	}
-	r.allowed(p.topic)
+	p.allowed()
 	c := r.count(p.project)
 	c.records.Add(1)
 	p.passed(m.Offset+1, r.deliver(p, c, m))
@@ -393,15 +392,15 @@ func (r *reader) end(e ck.PartitionEOF) {
 	if offset := int64(e.Offset); offset > p.position.Load() {
 		p.position.Store(offset)
 	}
-	r.allowed(p.topic)
+	p.allowed()
 	r.caughtUp(p)
 }
 
 // trouble is what librdkafka reports. It goes on by itself but for what is handled here.
-func (r *reader) trouble(ctx context.Context, e ck.Error) {
+func (r *reader) trouble(ctx context.Context, e librdkafka.Error) {
 	switch {
 	case e.IsFatal():
-		r.rebuild(ctx, e)
+		r.rebuild(ctx, e.Error)
 	case e.Code() == ck.ErrAutoOffsetReset || e.Code() == ck.ErrOffsetOutOfRange || e.Code() == ck.ErrLogTruncation:
 		r.lost.Store(true)
 		r.ask()
@@ -410,39 +409,34 @@ func (r *reader) trouble(ctx context.Context, e ck.Error) {
 	case e.Code() == ck.ErrTopicAuthorizationFailed:
 		r.notAllowed(e)
 	default:
-		r.errorLog.Do(func() { r.log.Warn("Kafka consumer", "error", e.Error(), "code", e.Code().String()) })
+		r.errorLog.Do(func() { r.log.Warn("Kafka consumer", "error", e.Error.Error(), "code", e.Code().String()) })
 	}
 }
 
-// notAllowed hears that the broker refuses to be read from. It says so once, and not of what: it may be any of those that
-// have not been read yet.
-func (r *reader) notAllowed(e ck.Error) {
+// notAllowed hears that the broker refuses to be read from. librdkafka says so once for a partition, and tries again.
+func (r *reader) notAllowed(e librdkafka.Error) {
+	told := map[string]bool{}
 	for _, p := range r.parts {
-		if !p.caught {
-			r.unread[p.topic] = true
+		if p.caught || e.Topic != "" && p.topic != e.Topic || told[p.topic] {
+			continue
+		}
+		told[p.topic] = true
+		text := fmt.Sprintf("project %s: %s", p.project, needs(e.Error, "Read", p.topic))
+		if p.life.denied.Swap(&text) == nil {
+			r.log.Error("Kafka consumer", "error", text)
 		}
 	}
-	if r.tellDenied(e); len(r.unread) == 0 { // it could be read before
-		r.errorLog.Do(func() { r.log.Warn("Kafka consumer", "error", needs(e, "Read", "(one of those that it reads)")) })
-		return
+	if len(told) == 0 { // it could be read before
+		r.errorLog.Do(func() {
+			r.log.Warn("Kafka consumer", "error", needs(e.Error, "Read", cmp.Or(e.Topic, "(one of those that it reads)")))
+		})
 	}
-	r.log.Error("Kafka consumer", "error", *r.denied.Load())
-}
-
-func (r *reader) tellDenied(e ck.Error) {
-	if len(r.unread) == 0 {
-		r.denied.Store(nil)
-		return
-	}
-	text := needs(e, "Read", strings.Join(slices.Sorted(maps.Keys(r.unread)), ", ")).Error()
-	r.denied.Store(&text)
 }
 
 // allowed notes that a topic can be read.
-func (r *reader) allowed(topic string) {
-	if r.unread[topic] {
-		delete(r.unread, topic)
-		r.tellDenied(ck.NewError(ck.ErrTopicAuthorizationFailed, ck.ErrTopicAuthorizationFailed.String(), false))
+func (p *partition) allowed() {
+	if !p.caught {
+		p.life.denied.Store(nil)
 	}
 }
 

@@ -127,7 +127,7 @@ func TestProjectsComeAndGo(t *testing.T) {
 
 	s.set(func() { s.full = nil })
 	b.SetProjects(both)
-	until(t, "back", func() bool { return len(*b.places.Load()) == 2 && b.reader.behind.Load() == 0 })
+	until(t, "back", func() bool { return len(*b.places.Load()) == 2 && b.Serves(otherProject) == nil })
 	if _, err := pushTo(b, otherProject, "/topic/bank/a", "again"); err != nil {
 		t.Fatal(err)
 	}
@@ -147,17 +147,17 @@ func TestLeftBeforeItsEnd(t *testing.T) {
 
 	late := newPartition(both[1], 0, 7, 0, 50)
 	b.reader.join([]*partition{late})
-	if b.reader.behind.Load() == 0 {
+	if late.life.caughtUp() {
 		t.Error("nothing to read, at once")
 	}
 	c := b.reader.count(otherProject)
 	until(t, "paused before its end", func() bool { return c.paused.Load() == 1 })
-	if n := b.reader.behind.Load(); n != 1 {
+	if n := late.life.behind.Load(); n != 1 {
 		t.Errorf("behind with %d partitions", n)
 	}
 	b.reader.leave([]*partition{late})
 	inReader(b, func(*reader) {})
-	if n := b.reader.behind.Load(); n != 0 {
+	if n := late.life.behind.Load(); n != 0 {
 		t.Errorf("behind with %d partitions that are not read", n)
 	}
 	again := newPartition(both[1], 0, 7, 0, 50)
@@ -220,7 +220,7 @@ func TestRecheck(t *testing.T) {
 		b.reader.loseAgain()
 		b.watcher.lookNow()
 		until(t, "looked again", func() (ok bool) {
-			inReader(b, func(r *reader) { ok = r.parts[key] != before && b.reader.behind.Load() == 0 })
+			inReader(b, func(r *reader) { ok = r.parts[key] != before && before.life.behind.Load() == 0 })
 			return ok
 		})
 	}
@@ -289,11 +289,11 @@ func TestTrouble(t *testing.T) {
 			asked := false
 			r := &reader{
 				opts: &Options{}, log: slog.New(slog.NewTextHandler(&log, nil)), ask: func() { asked = true },
-				parts: map[partitionKey]*partition{}, unread: map[string]bool{},
+				parts: map[partitionKey]*partition{},
 			}
 			p := newPartition(both[0], 0, 7, 0, 10)
 			r.parts[p.key()] = p
-			r.trouble(t.Context(), ck.NewError(c.code, "the text", false))
+			r.trouble(t.Context(), librdkafka.Error{Error: ck.NewError(c.code, "the text", false)})
 			if r.takeLost() != c.lost || asked != c.asked || !strings.Contains(log.String(), c.says) || (c.says == "") != (log.Len() == 0) {
 				t.Errorf("asked %t; %s", asked, log.String())
 			}

@@ -84,6 +84,13 @@ func (l *limited) refuses(all ...string) {
 		func() any { return errors.Join(l.Ready(), errors.New(l.log.text.String())) })
 }
 
+// push pushes something to a project.
+func (l *limited) push(project string) error {
+	done := make(chan error, 1)
+	l.Publish(&bus.Record{Project: project, Destination: "/topic/" + project + "/all", Body: []byte(project), Time: time.Now()}, func(_ bus.Position, err error) { done <- err })
+	return <-done
+}
+
 // becomesReady, without another start.
 func (l *limited) becomesReady() {
 	l.t.Helper()
@@ -168,9 +175,7 @@ func TestRights(t *testing.T) {
 		grant(t, "node", "push-Write", without("Write")...)
 		l := startLimited(t, as(c, "node"), "good-nodes", bus.Topic{Project: "shop", Name: "push-Write"})
 		l.becomesReady()
-		done := make(chan error, 1)
-		l.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/all", Time: time.Now()}, func(_ bus.Position, err error) { done <- err })
-		if err := <-done; !errors.Is(err, bus.ErrUnavailable) || !says(err.Error(), "push-Write", "ACL Write") {
+		if err := l.push("shop"); !errors.Is(err, bus.ErrUnavailable) || !says(err.Error(), "push-Write", "ACL Write") {
 			t.Error(err)
 		}
 	})
@@ -184,18 +189,49 @@ func TestRights(t *testing.T) {
 			l.becomesReady()
 		})
 	}
+	t.Run("some of several", func(t *testing.T) { // the others are served
+		grant(t, "node", "several-unread", without("Read")...)
+		grant(t, "node", "several.collides", "Read", "Write", "Create")
+		made, err := admin.CreateTopics(t.Context(), []ck.TopicSpecification{{Topic: "several_collides", NumPartitions: 1, ReplicationFactor: 1}})
+		if err != nil || made[0].Error.Code() != ck.ErrNoError {
+			t.Fatal(made, err)
+		}
+		grant(t, "node", "several-good", "Read", "Write", "Create")
+		l := startLimited(t, as(c, "node"), "good-nodes", bus.Topic{Project: "shop", Name: "several-good"}, bus.Topic{Project: "unread", Name: "several-unread"},
+			bus.Topic{Project: "collides", Name: "several.collides"}, bus.Topic{Project: "hidden", Name: "several-hidden"})
+		l.becomesReady()
+		for project, why := range map[string]string{"unread": "ACL Read on topic several-unread", "collides": "collides with", "hidden": "topic several-hidden of project hidden"} {
+			if err := l.Serves(project); err == nil || !says(err.Error(), why) {
+				t.Errorf("%s: %v", project, err)
+			}
+			if err := l.push(project); !errors.Is(err, bus.ErrUnserved) || !says(err.Error(), why) {
+				t.Errorf("a push to %s: %v", project, err)
+			}
+			if !l.log.has("does not serve this project", "project="+project, why) {
+				t.Errorf("the log does not say it of %s:\n%s", project, l.log.text.String())
+			}
+		}
+		if err := errors.Join(l.Serves("shop"), l.push("shop")); err != nil {
+			t.Error(err)
+		}
+		if n := metric(t, l, "stentor_kafka_served"); n != 1 {
+			t.Errorf("%v are served, for the metrics", n)
+		}
+		grant(t, "node", "several-unread", "Read")
+		eventually(t, func() bool { return l.Serves("unread") == nil }, func() any { return l.Serves("unread") })
+		if err := l.push("unread"); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("group Read", func(t *testing.T) { // it only shows its lag there
 		grant(t, "backend", "good-nodes", "Read", "Write", "Create")
 		grant(t, "backend", "good-push", "Read", "Write", "Create")
 		l := startLimited(t, as(c, "backend"), "good-nodes", shop)
 		l.becomesReady()
-		done := make(chan error, 1)
-		l.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/all", Body: []byte("groupless"), Time: time.Now()},
-			func(_ bus.Position, err error) { done <- err })
-		if err := <-done; err != nil {
+		if err := l.push("shop"); err != nil {
 			t.Fatal(err)
 		}
-		await(t, l.got, "groupless")
+		await(t, l.got, "shop")
 		eventually(t, func() bool { return l.log.has("Group authorization failed") }, func() any { return l.log.text.String() })
 	})
 	t.Run("in Create", func(t *testing.T) {

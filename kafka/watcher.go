@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -32,7 +33,8 @@ type watcher struct {
 
 	mu     sync.Mutex
 	wanted []wanted
-	asked  bool // wanted was set
+	asked  bool                             // wanted was set
+	lives  atomic.Pointer[map[string]*life] // those of wanted, by project
 
 	wake chan struct{}
 
@@ -78,7 +80,9 @@ type found struct {
 }
 
 func newWatcher(o *Options, admin *ck.AdminClient, r *reader, told func(map[string]place, error)) *watcher {
-	return &watcher{opts: o, admin: admin, reader: r, told: told, wake: make(chan struct{}, 1), topics: map[string]*topic{}}
+	w := &watcher{opts: o, admin: admin, reader: r, told: told, wake: make(chan struct{}, 1), topics: map[string]*topic{}}
+	w.lives.Store(&map[string]*life{})
+	return w
 }
 
 // setProjects may be called from any goroutine. The lives of projects that are gone end at once, however long a look takes.
@@ -98,7 +102,12 @@ func (w *watcher) setProjects(list []bus.Topic) {
 			old.life.ended.Store(true)
 		}
 	}
+	lives := make(map[string]*life, len(now))
+	for _, t := range now {
+		lives[t.Project] = t.life
+	}
 	w.wanted, w.asked = now, true
+	w.lives.Store(&lives)
 	w.mu.Unlock()
 	w.lookNow()
 }
@@ -147,7 +156,8 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	for _, t := range list {
 		in := t.In
 		if in != "" {
-			if _, err := w.find(ctx, there, t.Project, in, "Write"); err != nil {
+			_, err := w.find(ctx, there, t.Project, in, "Write")
+			if keep(&t.life.mute, err); err != nil {
 				troubles = append(troubles, err)
 				in = ""
 			}
@@ -155,9 +165,10 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 		f, err := w.find(ctx, there, t.Project, t.Name, "Read and Write")
 		if err == nil {
 			if err = w.begin(ctx, t, f); err != nil {
-				err = fmt.Errorf("topic %s: %w", t.Name, needs(err, "Read", t.Name))
+				err = fmt.Errorf("topic %s of project %s: %w", t.Name, t.Project, needs(err, "Read", t.Name))
 			}
 		}
+		t.life.note(err)
 		if err != nil {
 			troubles = append(troubles, err)
 			continue
@@ -175,17 +186,6 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 		places[project] = at
 	}
 	return places, some(troubles)
-}
-
-// mostTold bounds how many troubles are told at once: a node may have hundreds of projects.
-const mostTold = 5
-
-// some joins the first of all.
-func some(all []error) error {
-	if n := len(all) - mostTold; n > 0 {
-		all = append(all[:mostTold:mostTold], fmt.Errorf("and %d more", n))
-	}
-	return errors.Join(all...)
 }
 
 // find is a topic as it was found, or what is wrong with it. A missing one is made, for the next look. acls are what the

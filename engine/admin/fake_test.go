@@ -33,6 +33,7 @@ type fakeNode struct {
 	destinations shard.DestinationQuery
 	err          error // of everything but Publish
 	ready        error
+	unserved     map[string]error
 	panics       bool
 }
 
@@ -113,6 +114,8 @@ func (n *fakeNode) Ready() error {
 	}
 	return n.ready
 }
+
+func (n *fakeNode) Unserved() map[string]error { return n.unserved }
 
 func (n *fakeNode) taken() []*bus.Record {
 	n.mu.Lock()

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -126,6 +127,17 @@ func TestHealth(t *testing.T) {
 	}
 	if w := do(h, request("GET", "/readyz", "", "Authorization: ")); w.Code != 200 || w.Body.String() != `{"status":"ready"}`+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	node.unserved = map[string]error{"shop": errors.New("no topic")}
+	if w := do(h, request("GET", "/readyz", "", "Authorization: ")); w.Code != 200 || w.Body.String() != `{"status":"ready","unserved":[{"project":"shop","why":"no topic"}]}`+"\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	for i := range mostUnserved {
+		node.unserved[fmt.Sprint(i)] = errors.New("no topic")
+	}
+	w := do(h, request("GET", "/readyz", "", "Authorization: "))
+	if got := w.Body.String(); w.Code != 200 || strings.Count(got, "no topic") != mostUnserved || !strings.HasSuffix(got, `"more":1}`+"\n") {
+		t.Errorf("%d %s", w.Code, got)
 	}
 	node.ready = errors.New("draining")
 	wantProblem(t, do(h, request("GET", "/readyz", "", "Authorization: ")), 503, codeNotReady, "draining")

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 )
 
 // status is the answer of the health checks.
@@ -21,8 +23,32 @@ func (a *api) readyz(w http.ResponseWriter, _ *http.Request) *problem {
 	if err := a.o.Node.Ready(); err != nil {
 		return newProblem(http.StatusServiceUnavailable, codeNotReady, "not ready: %s", err)
 	}
-	writeJSON(w, status{"ready"})
+	answer := readiness{Status: "ready"}
+	unserved := a.o.Node.Unserved()
+	for _, name := range slices.Sorted(maps.Keys(unserved)) {
+		if len(answer.Unserved) == mostUnserved {
+			answer.More = len(unserved) - mostUnserved
+			break
+		}
+		answer.Unserved = append(answer.Unserved, unservedProject{name, unserved[name].Error()})
+	}
+	writeJSON(w, answer)
 	return nil
+}
+
+// mostUnserved bounds how many projects are named: a balancer asks every second, and nobody reads hundreds.
+const mostUnserved = 20
+
+// readiness is the answer of a node that is ready.
+type readiness struct {
+	Status   string            `json:"status"`
+	Unserved []unservedProject `json:"unserved,omitempty"`
+	More     int               `json:"more,omitempty"` // that are not named
+}
+
+type unservedProject struct {
+	Project string `json:"project"`
+	Why     string `json:"why"`
 }
 
 // exposition serves the metrics in Prometheus' text format. Anybody may ask: the text is made once for many, and what

@@ -29,6 +29,8 @@ type Node interface {
 	Delivery(project, id string) (Delivery, bool)
 	// Ready returns nil, or why this node wants no new clients.
 	Ready() error
+	// Unserved has why a node that is ready does not serve some of its projects, by their names.
+	Unserved() map[string]error
 }
 
 // Stats counts what one project has and did on this node.

@@ -80,6 +80,9 @@ func nodeProblem(err error, project string) *problem {
 			"project %s has used up its pushes of this second (limits.pushes_per_second): send it again after Retry-After seconds", quote(project))
 	case errors.Is(err, bus.ErrTooLarge):
 		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the bus does not take pushes of this size: send less, or raise the limit of the project's topic")
+	case errors.Is(err, bus.ErrUnserved):
+		return newProblem(http.StatusServiceUnavailable, codeUnavailable,
+			"this node does not serve project %s now, /readyz says why: nothing was accepted, send it to another node, or here again after Retry-After seconds", quote(project))
 	case errors.Is(err, bus.ErrUnavailable):
 		return newProblem(http.StatusServiceUnavailable, codeUnavailable,
 			"the bus did not take it in time, but may have it all the same: send it again with the same id after Retry-After seconds and it is delivered once")

@@ -5,6 +5,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -46,6 +47,8 @@ var (
 	// ErrUnavailable means that the bus did not take the record in time. It may be on the bus all the same: the same
 	// id makes a second attempt harmless.
 	ErrUnavailable = errors.New("the bus is out of reach")
+	// ErrUnserved is an ErrUnavailable: the node cannot read or write where the project's pushes are. Nothing was accepted.
+	ErrUnserved = fmt.Errorf("%w: the node does not serve the project", ErrUnavailable)
 	// ErrTooLarge means that the bus refuses records of this size.
 	ErrTooLarge = errors.New("the bus does not take records of this size")
 )
@@ -65,8 +68,11 @@ type Bus interface {
 	// Forward hands what a client sent to the back ends. done gets nil once the bus has it.
 	Forward(m *Inbound, done func(error))
 	// Ready is nil once the node has what it needs to serve clients, else it says what is missing. Asking changes
-	// nothing, neither here nor with Behind.
+	// nothing, neither here nor with Serves and Behind.
 	Ready() error
+	// Serves is nil once the node has what it needs to serve a project's clients, else it says what is missing. A node may
+	// be ready without a project that it cannot read.
+	Serves(project string) error
 	// Behind is nil unless new clients had better go to another node, which takes pushes sooner: then it says why. The
 	// node serves those who come all the same.
 	Behind() error

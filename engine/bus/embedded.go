@@ -69,6 +69,9 @@ func (b *Embedded) Forward(_ *Inbound, done func(error)) { done(ErrUnavailable) 
 // Ready is nil: the embedded bus is always there.
 func (b *Embedded) Ready() error { return nil }
 
+// Serves is nil, for the same reason.
+func (b *Embedded) Serves(string) error { return nil }
+
 // Behind is nil: there is no other node.
 func (b *Embedded) Behind() error { return nil }
 

@@ -36,6 +36,7 @@ const (
 	ProjectUnknown
 	ProjectConflict
 	ProjectFull
+	ProjectNotReady
 	ProjectGone
 
 	Protocol
@@ -131,6 +132,7 @@ var table = [Reasons]entry{
 	ProjectUnknown:    {Connect, "project_unknown", 1002, "No project was named, or one that this node does not serve."},
 	ProjectConflict:   {Connect, "project_conflict", 1002, "Header, query, endpoint and token name different projects."},
 	ProjectFull:       {Connect, "project_full", 1013, "The project has as many sessions as it may have: `projects.NAME.limits.connections`."},
+	ProjectNotReady:   {Connect, "project_not_ready", 1013, "The node has not read yet what there was of the project, or cannot read it. `/readyz` says what is in the way."},
 	ProjectGone:       {Connect, "project_gone", 1013, "A reload removed the project. Sessions that stood are closed so too."},
 
 	Protocol:           {Session, "protocol", 1002, "A frame is not STOMP, or not what may come now. The text says which rule."},

@@ -77,7 +77,13 @@ func (b *Batch) At(i int) *Record {
 
 func lent(p unsafe.Pointer, n C.size_t) []byte { return unsafe.Slice((*byte)(p), int(n)) }
 
-// Other is the event that followed the records, a ck.PartitionEOF or a ck.Error; nil if there is none that matters.
+// Error is one of a consumer, with the topic that it concerns, if it is one alone.
+type Error struct {
+	ck.Error
+	Topic string
+}
+
+// Other is the event that followed the records, a ck.PartitionEOF or an Error; nil if there is none that matters.
 func (b *Batch) Other() any {
 	event := b.c.other
 	if event == nil || C.rd_kafka_event_type(event) != C.EVENT_ERROR {
@@ -85,24 +91,32 @@ func (b *Batch) Other() any {
 	}
 	code := C.rd_kafka_event_error(event)
 	if code == C.ERR_PARTITION_EOF {
-		return endOf(event)
+		if at := placeOf(event); at != nil {
+			return ck.PartitionEOF(*at)
+		}
+		return nil
 	}
 	if C.rd_kafka_event_error_is_fatal(event) != 0 {
 		var text [512]C.char
 		code = C.rd_kafka_fatal_error(b.c.consumer, &text[0], C.size_t(len(text)))
-		return ck.NewError(ck.ErrorCode(code), C.GoString(&text[0]), true)
+		return Error{Error: ck.NewError(ck.ErrorCode(code), C.GoString(&text[0]), true)}
 	}
-	return ck.NewError(ck.ErrorCode(code), C.GoString(C.rd_kafka_event_error_string(event)), false)
+	e := Error{Error: ck.NewError(ck.ErrorCode(code), C.GoString(C.rd_kafka_event_error_string(event)), false)}
+	if at := placeOf(event); at != nil {
+		e.Topic = *at.Topic
+	}
+	return e
 }
 
-func endOf(event *C.rd_kafka_event_t) any {
+// placeOf is the partition that an event is about; nil when it is about none.
+func placeOf(event *C.rd_kafka_event_t) *ck.TopicPartition {
 	at := C.rd_kafka_event_topic_partition(event)
 	if at == nil {
 		return nil
 	}
 	defer C.rd_kafka_topic_partition_destroy(at)
 	topic := C.GoString(at.topic)
-	return ck.PartitionEOF{Topic: &topic, Partition: int32(at.partition), Offset: ck.Offset(at.offset)}
+	return &ck.TopicPartition{Topic: &topic, Partition: int32(at.partition), Offset: ck.Offset(at.offset)}
 }
 
 // Release gives back what Take has brought.

@@ -162,7 +162,7 @@ func TestOther(t *testing.T) {
 		t.Errorf("%+v after %d records", e, records)
 	}
 	assign(t, consumer, 1, 1000)
-	if e, ok := next().(ck.Error); !ok || e.Code() != ck.ErrAutoOffsetReset || e.IsFatal() || e.Error() == "" {
+	if e, ok := next().(Error); !ok || e.Code() != ck.ErrAutoOffsetReset || e.IsFatal() || e.Error.Error() == "" || e.Topic != testTopic {
 		t.Errorf("%#v", e)
 	}
 }

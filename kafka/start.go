@@ -1,0 +1,111 @@
+package kafka
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// start decides when a node that starts is ready. It waits for all of its projects, since a client that came before would be told
+// of a gap that does not exist. But a project that gets no further, as one whose topic it may not read, does not keep it from
+// serving the others.
+type start struct {
+	patience time.Duration // for a project that gets no further
+	waits    map[*life]wait
+}
+
+// wait is how far a project was when it got further for the last time.
+type wait struct {
+	at    progress
+	since time.Time
+}
+
+// progress changes whenever a project gets further.
+type progress struct {
+	found   bool
+	behind  int64
+	records uint64
+}
+
+// patience is start's. It is longer than what Kafka's controllers take to find another leader for a partition.
+const patience = 10 * time.Second
+
+// look is nil when the node can begin to serve clients, else why it cannot. away is why the brokers cannot be asked, nil when
+// they can: they are in nobody's way alone.
+func (s *start) look(now time.Time, projects []*standing, away error) error {
+	if s.waits == nil {
+		s.waits = map[*life]wait{}
+	}
+	served, pending := 0, []*standing{}
+	var partitions int64
+	for _, p := range projects {
+		if p.life.served.Load() {
+			served++
+			continue
+		}
+		if s.moves(now, p, away) {
+			pending = append(pending, p)
+		}
+		partitions += p.life.behind.Load()
+	}
+	switch {
+	case away != nil:
+		return away
+	case len(pending) == 0 && (served > 0 || len(projects) == 0):
+		return nil
+	}
+	var all []error
+	for _, p := range projects {
+		if err := p.life.obstacle(); err != nil && !p.life.served.Load() {
+			all = append(all, err)
+		}
+	}
+	if partitions > 0 {
+		all = append(all, fmt.Errorf("%d partitions are still being read", partitions))
+	}
+	if len(all) == 0 {
+		return errNotFound
+	}
+	return some(all)
+}
+
+// moves reports whether a project got further within patience.
+func (s *start) moves(now time.Time, p *standing, away error) bool {
+	at := progress{found: p.life.found.Load(), behind: p.life.behind.Load(), records: p.records}
+	last, known := s.waits[p.life]
+	if !known || away != nil || last.at != at {
+		last = wait{at, now}
+		s.waits[p.life] = last
+	}
+	return now.Sub(last.since) < s.patience
+}
+
+// standing is a project with how many of its records were read.
+type standing struct {
+	project string
+	life    *life
+	records uint64
+}
+
+// standings are those of all projects, in the order of their names.
+func (b *Bus) standings() []*standing {
+	var all []*standing
+	for project, l := range *b.watcher.lives.Load() {
+		all = append(all, &standing{project, l, b.reader.count(project).records.Load()})
+	}
+	slices.SortFunc(all, func(a, b *standing) int { return cmp.Compare(a.project, b.project) })
+	return all
+}
+
+// mostTold bounds how many troubles are told at once: a node may have hundreds of projects.
+const mostTold = 5
+
+// some joins the first of all.
+func some(all []error) error {
+	if n := len(all) - mostTold; n > 0 {
+		all = append(all[:mostTold:mostTold], fmt.Errorf("and %d more", n))
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,92 @@
+package kafka
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"stentor/engine/bus"
+)
+
+// A node that starts waits for each project that gets further, and for none for ever while there is another one to serve.
+func TestStart(t *testing.T) {
+	const patience = 10 * time.Second
+	now := time.Unix(1, 0)
+	s := start{patience: patience}
+	shop, bank := &standing{"shop", &life{}, 0}, &standing{"bank", &life{}, 0}
+	away := errors.New("no broker answers")
+	look := func(projects ...*standing) error { return s.look(now, projects, nil) }
+	wants := func(err error, text string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v, want %q", err, text)
+		}
+	}
+
+	if err := look(); err != nil {
+		t.Errorf("a node without projects: %v", err)
+	}
+	wants(look(shop, bank), "not been found")
+	shop.life.note(nil)
+	shop.life.served.Store(true)
+	bank.life.behind.Store(2)
+	bank.life.note(nil)
+	wants(look(shop, bank), "2 partitions")
+
+	for range 3 { // as long as anything comes
+		now = now.Add(patience - 1)
+		bank.records++
+		wants(look(shop, bank), "2 partitions")
+	}
+	now = now.Add(patience)
+	wants(s.look(now, []*standing{shop, bank}, away), "no broker")
+	wants(look(shop, bank), "2 partitions") // the brokers have just come back
+	now = now.Add(patience)
+	if err := look(shop, bank); err != nil {
+		t.Errorf("nothing came: %v", err)
+	}
+
+	bank.life.note(errors.New("no topic"))
+	s = start{patience: patience}
+	wants(look(shop, bank), "no topic")
+	now = now.Add(patience)
+	if err := look(shop, bank); err != nil {
+		t.Errorf("a project without a topic: %v", err)
+	}
+	wants(look(bank), "no topic") // and no other one to serve
+}
+
+// A project without a topic leaves the others served, and is served as soon as it has one.
+func TestOneProjectLeavesTheOthers(t *testing.T) {
+	mc := mock(t, 1)
+	s := &sink{}
+	o := testOptions(mc.BootstrapServers(), s)
+	o.patience = time.Millisecond
+	b := open(t, o)
+	b.SetProjects(both)
+	ready(t, b)
+	if err := b.Serves(testProject); err != nil {
+		t.Error(err)
+	}
+	if _, err := push(b, "/topic/shop/a", "1"); err != nil {
+		t.Error(err)
+	}
+	if err := b.Serves(otherProject); err == nil || !strings.Contains(err.Error(), "topic "+otherTopic+" of project bank is not there") {
+		t.Error(err)
+	}
+	if err := b.Serves("nobody"); err == nil {
+		t.Error("a project is served that is none")
+	}
+	if _, err := pushTo(b, otherProject, "/topic/bank/a", "1"); !errors.Is(err, bus.ErrUnserved) || !errors.Is(b.Room(otherProject, 1, 1), bus.ErrUnserved) {
+		t.Error(err)
+	}
+	if err := mc.CreateTopic(otherTopic, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the other project", func() bool { return b.Serves(otherProject) == nil })
+	if _, err := pushTo(b, otherProject, "/topic/bank/a", "2"); err != nil {
+		t.Error(err)
+	}
+	until(t, "delivered", func() bool { return len(s.of(otherProject)) == 1 })
+}
