@@ -19,17 +19,8 @@ var (
 
 // TestLinks follows every link of the pages to a file of this tree and, behind a #, to a heading of the page.
 func TestLinks(t *testing.T) {
-	root := filepath.Join("..", "..")
-	var pages []string
-	for _, glob := range []string{"*.md", "docs/*.md", "tuning/*.md", "kafka/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, glob))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages = append(pages, found...)
-	}
 	checked := 0
-	for _, page := range pages {
+	for _, page := range allPages(t) {
 		text := fence.ReplaceAllString(read(t, page), "")
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
 			if strings.Contains(m[1], "://") {
@@ -51,6 +42,19 @@ func TestLinks(t *testing.T) {
 	if checked < 20 {
 		t.Errorf("only %d links were found: is the expression for them still right?", checked)
 	}
+}
+
+// allPages are the paths of the pages.
+func allPages(t *testing.T) (pages []string) {
+	t.Helper()
+	for _, glob := range []string{"*.md", "docs/*.md", "tuning/*.md", "kafka/*.md"} {
+		found, err := filepath.Glob(filepath.Join("..", "..", glob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	return pages
 }
 
 // headings are a page's anchors, made as GitHub makes them.
