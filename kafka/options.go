@@ -29,6 +29,8 @@ type Options struct {
 	Lateness    time.Duration // in reading, from which on a node is worse than one that is not late; 0: never
 	PushBytes   int           // of the largest push
 	Sink        bus.Sink
+	// Covered is asked before each partition of a topic that is new here; nil: the node knows nothing of a life before this one.
+	Covered bus.Covered
 	// Own says whether a destination is a project's.
 	Own func(project, destination string) bool
 	// MockEpoch, when it is not 0, says that the broker is librdkafka's own: it has no topic ids, and this stands

@@ -244,13 +244,19 @@ func (w *watcher) begin(ctx context.Context, t wanted, f found) error {
 	if err != nil {
 		return err
 	}
+	for n, begin := range begins {
+		if begin == none { // nothing within the window
+			begins[n] = ends[n]
+		}
+	}
+	if fresh {
+		if err := w.reachBack(ctx, t, f.epoch, begins, ends); err != nil {
+			return err
+		}
+	}
 	var parts []*partition
 	for _, n := range missing {
-		begin, end := begins[n], ends[n]
-		if begin == none { // nothing within the window
-			begin = end
-		}
-		p := newPartition(t.Topic, n, f.epoch, begin, end)
+		p := newPartition(t.Topic, n, f.epoch, begins[n], ends[n])
 		p.life = t.life
 		parts = append(parts, p)
 	}

@@ -101,7 +101,7 @@ func inTopic(c *config.Config, project string) string {
 }
 
 // kafkaOptions turns a valid configuration into what the Kafka bus takes.
-func kafkaOptions(c *config.Config, sink bus.Sink, own func(project, destination string) bool, log *slog.Logger) kafka.Options {
+func kafkaOptions(c *config.Config, sink bus.Sink, covered bus.Covered, own func(project, destination string) bool, log *slog.Logger) kafka.Options {
 	properties := maps.Clone(c.Kafka.Properties)
 	if properties == nil {
 		properties = map[string]string{}
@@ -111,7 +111,7 @@ func kafkaOptions(c *config.Config, sink bus.Sink, own func(project, destination
 		Node: c.Node.ID, Properties: properties, Create: c.Kafka.CreateTopics, Partitions: c.Kafka.Partitions, Replicas: c.Kafka.Replication,
 		NodesTopic: c.Kafka.NodesTopic, Window: time.Duration(c.History.Window), PushTimeout: time.Duration(c.Push.Timeout),
 		Lateness:  time.Duration(c.Kafka.Lateness),
-		PushBytes: int(c.Limits.PushBytes), Sink: sink, Own: own, Log: log,
+		PushBytes: int(c.Limits.PushBytes), Sink: sink, Covered: covered, Own: own, Log: log,
 	}
 }
 

@@ -180,7 +180,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 
 func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
 	if s.cfg.Bus == "kafka" {
-		o := kafkaOptions(s.cfg, s.node, s.projects.Own, s.log)
+		o := kafkaOptions(s.cfg, s.node, s.node.Covered, s.projects.Own, s.log)
 		o.MockEpoch = mockEpoch
 		return kafka.New(o)
 	}

@@ -1,0 +1,43 @@
+package kafka
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/bus"
+)
+
+// mostBack is how many records before a begin are worth reading to spare a gap, even where few lie behind it.
+const mostBack = 10_000
+
+// reachBack has a topic that is new here begin where the node's knowledge from before its restart ends: then there is no gap.
+// It is not done where those records are gone, or would be more than twice what a start reads otherwise.
+func (w *watcher) reachBack(ctx context.Context, t wanted, epoch uint64, begins, ends map[int32]int64) error {
+	if w.opts.Covered == nil {
+		return nil
+	}
+	back := map[int32]int64{}
+	for n, begin := range begins {
+		next := w.opts.Covered(t.Project, bus.Position{Epoch: epoch, Partition: n, Offset: begin}, ends[n])
+		if worthIt(next, begin, ends[n]) {
+			back[n] = next
+		}
+	}
+	firsts, err := offsets(ctx, w.admin, t.Name, slices.Sorted(maps.Keys(back)), ck.EarliestOffsetSpec)
+	if err != nil {
+		return err
+	}
+	for n, next := range back {
+		if next >= firsts[n] {
+			begins[n] = next
+		}
+	}
+	return nil
+}
+
+func worthIt(next, begin, end int64) bool {
+	return next < begin && begin-next <= max(end-begin, mostBack)
+}
