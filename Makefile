@@ -29,7 +29,7 @@ formatted: # says what is not
 
 .PHONY: lint
 lint: formatted ## formatting, vet, golangci-lint (.golangci.yml), which is built the first time
-	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm && $(GO) vet -tags attacks ./engine/attack
+	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm ./tuning && $(GO) vet -tags attacks ./engine/attack
 	$(GO) tool -modfile=.ci/golangci.mod golangci-lint run --timeout 10m
 
 .PHONY: check
@@ -86,8 +86,9 @@ million-nginx: build vm-deps tuning-deps ## 70,000 connections through one nginx
 	bin/stentor-bench vm million --via $(VIA) --connections $(CONNECTIONS) --stentor bin/stentor --out million/$(VIA)
 
 .PHONY: test-vm
-test-vm: vm-deps tuning-deps ## the tests that boot a virtual machine: LVS and nginx with real traffic among them
+test-vm: vm-deps tuning-deps ## the tests that boot something: a virtual machine (LVS and nginx with real traffic among them), systemd in namespaces
 	$(GO) test -tags vm -count 1 -timeout 30m ./bench/machine/vm
+	$(GO) test -tags vm -count 1 -run AsManager ./tuning
 
 .PHONY: vm-deps
 vm-deps: # qemu, busybox, a kernel

@@ -356,6 +356,19 @@ unit_files() {
 	done | awk -F/ '!seen[$1]++' | sort -t/ -k1,1 | sed 's|^[^/]*/||'
 }
 
+# matching: the files below the root that the patterns of its input name, which is what EnvironmentFile may have.
+matching() {
+	(
+		cd "$root/." || exit
+		IFS=
+		while read -r pattern; do
+			for match in .$pattern; do
+				[ ! -e "$match" ] || say "$root${match#.}"
+			done
+		done
+	)
+}
+
 # unit_value KIND NAME [OURS]: what the unit says of a key or of a variable, in the variable it, and the file that does,
 # in the variable where.
 unit_value() {
@@ -366,7 +379,7 @@ unit_value() {
 		variables=$(say "$units" | awk -v kind=files -v name= -v most= -f "$here/unit.awk")
 		[ -z "$variables" ] || units="$units
 EnvironmentFile
-$(say "$variables" | sed "s|^|$(say "$root" | sed 's/[\\&|]/\\&/g')|")"
+$(say "$variables" | matching)"
 	else
 		present proc/sys/kernel/pid_max
 		number "$it"

@@ -64,48 +64,63 @@ func TestMemoryOfGroups(t *testing.T) {
 	})
 }
 
+// What a unit may say that suffices for the connections of these tests, and what does not.
+const (
+	high = "LimitNOFILE=2000000\nTasksMax=infinity\nEnvironment=\"A=b\" 'GOMEMLIMIT=1TiB'\n"
+	low  = "LimitNOFILE = 1024:2048\nTasksMax=12\nEnvironment=A=b GOMEMLIMIT=5MiB\n"
+)
+
+const forceConnections = 100000
+
+// forceCases are units for apply.sh.
+var forceCases = []struct {
+	name  string
+	files map[string]string
+	wins  string // the file that does, over the drop-in of apply.sh
+}{
+	{"low", map[string]string{etcUnit: begin + low}, ""},
+	{"high", map[string]string{etcUnit: begin + high}, ""},
+	{"off", map[string]string{etcUnit: begin + high + "Environment=GOMEMLIMIT=off"}, ""},
+	{"high, then low before ours", map[string]string{libUnit: begin + high, libDrops + "10-x.conf": "[Service]\n" + low}, ""},
+	{"low, then high before ours", map[string]string{libUnit: begin + low, runDrops + "10-x.conf": "[Service]\n" + high}, ""},
+	{"a later one is low", map[string]string{libUnit: begin + high, runDrops + "95-x.conf": "[Service]\n" + low}, "/" + runDrops + "95-x.conf"},
+	{"a later one is high", map[string]string{libUnit: begin + low, runDrops + "95-x.conf": "[Service]\n" + high}, ""},
+	{"a later one resets", map[string]string{libUnit: begin + high, "etc/systemd/system/service.d/99-x.conf": "[Service]\nTasksMax=5\nEnvironment=\nLimitNOFILE=\n"}, "/etc/systemd/system/service.d/99-x.conf"},
+	{"the same name before ours", map[string]string{libUnit: begin + low, "etc/systemd/system.control/stentor.service.d/" + dropIn: "[Service]\nLimitNOFILE=5\n"}, "/etc/systemd/system.control/stentor.service.d/" + dropIn},
+	{"an environment file", map[string]string{libUnit: begin + "EnvironmentFile=-/etc/default/stentor\n", "etc/default/stentor": "# x\nGOMEMLIMIT=\"5MiB\"\n"}, "/etc/default/stentor"},
+	{"unset", map[string]string{libUnit: begin + "UnsetEnvironment=GOMEMLIMIT\n"}, "unsets it"},
+	{"masked", map[string]string{etcUnit: "-> /dev/null"}, "masked"},
+}
+
+// forceRoot writes a host with the unit of a case.
+func forceRoot(t *testing.T, name string, files map[string]string) string {
+	t.Helper()
+	host := small
+	host.files = map[string]string{}
+	root := host.write(t)
+	if err := os.RemoveAll(filepath.Join(root, "etc/systemd")); err != nil {
+		t.Fatal(err)
+	}
+	unitCase{name, files}.writeTo(t, root)
+	return root
+}
+
 // TestApplyInForce has a unit written in many ways: after apply.sh every limit suffices by systemd's own reading, or the
 // script says so, names the file that wins and does not say that all is done. What is higher stays.
 func TestApplyInForce(t *testing.T) {
-	const connections = 100000
-	high := "LimitNOFILE=2000000\nTasksMax=infinity\nEnvironment=\"A=b\" 'GOMEMLIMIT=1TiB'\n"
-	low := "LimitNOFILE = 1024:2048\nTasksMax=12\nEnvironment=A=b GOMEMLIMIT=5MiB\n"
-	for _, c := range []struct {
-		name  string
-		files map[string]string
-		wins  string // the file that does
-	}{
-		{"low", map[string]string{etcUnit: begin + low}, ""},
-		{"high", map[string]string{etcUnit: begin + high}, ""},
-		{"off", map[string]string{etcUnit: begin + high + "Environment=GOMEMLIMIT=off"}, ""},
-		{"high, then low before ours", map[string]string{libUnit: begin + high, libDrops + "10-x.conf": "[Service]\n" + low}, ""},
-		{"low, then high before ours", map[string]string{libUnit: begin + low, runDrops + "10-x.conf": "[Service]\n" + high}, ""},
-		{"a later one is low", map[string]string{libUnit: begin + high, runDrops + "95-x.conf": "[Service]\n" + low}, "/" + runDrops + "95-x.conf"},
-		{"a later one is high", map[string]string{libUnit: begin + low, runDrops + "95-x.conf": "[Service]\n" + high}, ""},
-		{"a later one resets", map[string]string{libUnit: begin + high, "etc/systemd/system/service.d/99-x.conf": "[Service]\nTasksMax=5\nEnvironment=\nLimitNOFILE=\n"}, "/etc/systemd/system/service.d/99-x.conf"},
-		{"the same name before ours", map[string]string{libUnit: begin + low, "etc/systemd/system.control/stentor.service.d/" + dropIn: "[Service]\nLimitNOFILE=5\n"}, "/etc/systemd/system.control/stentor.service.d/" + dropIn},
-		{"an environment file", map[string]string{libUnit: begin + "EnvironmentFile=-/etc/default/stentor\n", "etc/default/stentor": "# x\nGOMEMLIMIT=\"5MiB\"\n"}, "/etc/default/stentor"},
-		{"unset", map[string]string{libUnit: begin + "UnsetEnvironment=GOMEMLIMIT\n"}, "unsets it"},
-		{"masked", map[string]string{etcUnit: "-> /dev/null"}, "masked"},
-	} {
+	for _, c := range forceCases {
 		inShells(t, func(t *testing.T, r runner) {
-			host := small
-			host.files = map[string]string{}
-			root := host.write(t)
-			if err := os.RemoveAll(filepath.Join(root, "etc/systemd")); err != nil {
-				t.Fatal(err)
-			}
-			unitCase{c.name, c.files}.writeTo(t, root)
+			root := forceRoot(t, c.name, c.files)
 			before := loadUnit(root)
 			begin := snapshot(t, root)
-			args := []string{"--root", root, "--connections", strconv.Itoa(connections), "--yes"}
+			args := []string{"--root", root, "--connections", strconv.Itoa(forceConnections), "--yes"}
 			for range 2 { // the second time nothing is to be changed, and what is not in force still is not
 				out, status := r.run(t, "apply.sh", args...)
 				if c.wins == "" && (status != 0 || strings.Contains(out, "stays")) || c.wins != "" && (status != 1 || !strings.Contains(out, c.wins)) || strings.Contains(out, "\ndone; ") && c.wins != "" {
 					t.Errorf("%s: exit status %d, want a word of %q\n%s", c.name, status, c.wins, out)
 				}
 			}
-			for _, s := range Settings(Want{Connections: connections}, Host{Memory: host.memory, Page: 4, Cores: 4}) {
+			for _, s := range Settings(Want{Connections: forceConnections}, Host{Memory: small.memory, Page: 4, Cores: 4}) {
 				if s.Kind != Systemd && s.Name != "GOMEMLIMIT" || c.wins != "" {
 					continue
 				}

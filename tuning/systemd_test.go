@@ -72,6 +72,38 @@ var severalFiles = []unitCase{
 	{"no line at the end", map[string]string{libUnit: "[Service]\nLimitNOFILE=3\nExecStart=/bin/true"}},
 }
 
+// environmentFiles are units whose variables come from files, which the analyzer does not read.
+func environmentFiles() []unitCase {
+	var all []unitCase
+	one := func(text string) {
+		all = append(all, unitCase{fmt.Sprintf("%q in a file", text), map[string]string{libUnit: begin + "Environment=GOGC=99\nEnvironmentFile=/etc/default/stentor\n", "etc/default/stentor": text}})
+	}
+	for _, text := range []string{
+		"GOGC=1", "GOGC=1\n", " GOGC = 1 \n", "GOGC=\"1\"\nGOMEMLIMIT='5MiB'\n", "#GOGC=1\n", "; GOGC=1\n  # GOGC=2\n", "GOGC=1 # x\n", "export GOGC=1\n", "GOGC\nGOMEMLIMIT=1MiB\n",
+		"GOGC=\n", "GOGC=1\nGOGC=2\n", "GOGC=1\\\n2\n", "GOGC=a\\b\\\\c\n", "GOGC=\"a\\\"b\\\\c\\d\"\n", "GOGC='a\\'b'\n", "GOGC=\"1\n2\"\nGOMEMLIMIT=1MiB\n", "GOGC='1\n2'\n",
+		"GOGC=\"1\"2\n", "GOGC=1\"2\"\n", "GOGC=\"1\" '2' 3 \n", "GOGC=\"1\\\n2\"\n", "GOGC=\"$A`b`\\$\"\n", "GOGC=1\r\nGOMEMLIMIT=2MiB\r\n", "\ufeffGOGC=1\n", "GOGC=\"1\n", "# a \\\nGOGC=1\nGOMEMLIMIT=2MiB\n", "GOGC=\t1\t\n",
+		"GOGC==1\n", "=1\nGOGC=2\n", "GOGC=a=b\n", "GOGC=1\n\n\nGOMEMLIMIT=1MiB", "1GOGC=2\nGOGC=3\n", "GOGC=\xff\nGOMEMLIMIT=1MiB\n", "GOGC=%n\n",
+	} {
+		one(text)
+	}
+	unit := func(text string) {
+		all = append(all, unitCase{fmt.Sprintf("%q", text), map[string]string{
+			libUnit: begin + text + "\n", "etc/default/stentor": "GOGC=1\n", "etc/default/stentor.service": "GOGC=2\n", "etc/default/x1": "GOGC=3\nGOMEMLIMIT=3MiB\n", "etc/default/x2": "GOGC=4\n",
+		}})
+	}
+	for _, text := range []string{
+		"EnvironmentFile=-/etc/default/stentor", "EnvironmentFile=-/etc/default/none\nEnvironmentFile=/etc/default/x1", "EnvironmentFile=/etc/default/x2\nEnvironmentFile=/etc/default/x1", "EnvironmentFile=/etc/default/x1\nEnvironmentFile=",
+		"EnvironmentFile=/etc/default/x*", "EnvironmentFile=/etc/default/x[12]", "EnvironmentFile=/etc/default/?1", "EnvironmentFile=-/etc/*/x?\nEnvironment=GOGC=7", "EnvironmentFile=/etc/default/x{1,2}",
+		"EnvironmentFile=/etc/default/%p", "EnvironmentFile=/etc/default/%n", "EnvironmentFile=/etc/default/%N", "EnvironmentFile=/etc/default/%%", "EnvironmentFile=\"/etc/default/x1\"", "EnvironmentFile=etc/default/x1", "EnvironmentFile=-etc/default/x1", "EnvironmentFile=- /etc/default/x1", "EnvironmentFile=/etc/default/../default//x1",
+		"EnvironmentFile=/etc/default/x1\nUnsetEnvironment=GOGC", "EnvironmentFile=/etc/default/x1\nUnsetEnvironment=GOGC=3", "EnvironmentFile=/etc/default/x1\nUnsetEnvironment=GOGC=4 GOMEMLIMIT\nUnsetEnvironment=", "UnsetEnvironment='GOGC' \"GOMEMLIMIT=3MiB\"\nEnvironmentFile=/etc/default/x1",
+		"Environment=GOGC=5%%", "Environment=GOGC=%p GOMEMLIMIT=%n", "Environment=GOGC=%i%N", "Environment=GOGC=%z GOMEMLIMIT=1MiB", "Environment=%pGOGC=1", "Environment=GOGC=1 %%=3", "UnsetEnvironment=GOG%%", "Environment=GOGC=6\nUnsetEnvironment=%p GOGC",
+		"Environment=GOGC=6\nPassEnvironment=GOGC", "PassEnvironment=PATH GOGC",
+	} {
+		unit(text)
+	}
+	return all
+}
+
 func unitCases() []unitCase {
 	all := slices.Clone(severalFiles)
 	for _, text := range oneFile {
@@ -184,7 +216,7 @@ func TestUnitAsSystemd(t *testing.T) {
 func TestUnitInShells(t *testing.T) {
 	type one struct{ root, want, name string }
 	var cases []one
-	for _, c := range unitCases() {
+	for _, c := range slices.Concat(unitCases(), environmentFiles()) {
 		root := c.write(t)
 		u := loadUnit(root)
 		want := ""

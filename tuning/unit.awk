@@ -76,7 +76,7 @@ function keep(value) {
 }
 
 # assign takes an assignment; one that systemd ignores leaves what was.
-function assign(key, value,    count, i, at) {
+function assign(key, value,    count, i) {
 	if (kind == "systemd" && key == name) {
 		if (key == "TasksMax" && value == "") set = 0
 		else if ((value = key == "TasksMax" ? tasks(value) : hard_limit(value)) != "") keep(value)
@@ -84,39 +84,114 @@ function assign(key, value,    count, i, at) {
 		if (value == "") set = 0
 		count = words(value)
 		for (i = 1; i <= count; i++) {
-			at = index(word[i], "=")
-			if (substr(word[i], 1, at) == name "=") keep(substr(word[i], at + 1))
+			if (specified(word[i]) && substr(specific, 1, length(name) + 1) == name "=") keep(substr(specific, length(name) + 2))
 		}
 	} else if (kind == "environment" && key == "UnsetEnvironment") {
 		if (value == "") drops = 0
 		count = words(value)
-		for (i = 1; i <= count; i++) drop[++drops] = word[i]
+		for (i = 1; i <= count; i++) if (specified(word[i])) drop[++drops] = specific
 	} else if (kind == "files" && key == "EnvironmentFile") {
 		if (value == "") listed = 0
 		else {
 			sub(/^-/, "", value)
-			list[++listed] = value
+			if (specified(value) && specific ~ /^\// && specific !~ /\/\.\.(\/|$)/) list[++listed] = specific
 		}
 	}
 }
 
-# read_variables takes the variables of an EnvironmentFile, which win over Environment.
-function read_variables(f,    at, value, quote) {
-	first = 1
-	while (next_line()) {
-		gsub(/^[ \t]+|[ \t]+$/, "", line)
-		at = index(line, "=")
-		if (line ~ /^[#;]/ || at == 0) continue
-		value = substr(line, at + 1)
-		line = substr(line, 1, at - 1)
-		sub(/[ \t]+$/, "", line)
-		sub(/^[ \t]+/, "", value)
-		quote = substr(value, 1, 1)
-		if (length(value) > 1 && (quote == "\"" || quote == "'") && substr(value, length(value)) == quote)
-			value = substr(value, 2, length(value) - 2)
-		if (line == name) keep(value)
-	}
+# read_variables takes the variables of an EnvironmentFile, which win over Environment. It reads it as systemd does: values
+# are not split, quotes begin them, and a backslash takes the meaning from what follows. An end of a line inside of a value
+# is a space here, which no value that counts has.
+function read_variables(f,    c, key, end) {
+	text = ""
+	while ((getline line < f) > 0) text = text line "\n"
 	close(f)
+	gsub(/\r/, "\n", text)
+	at = 1
+	while (at <= length(text)) {
+		c = substr(text, at, 1)
+		if (c == "#" || c == ";") skip_comment()
+		else if (index(" \t\n", c)) at++
+		else {
+			end = match(substr(text, at), /[=\n]/)
+			if (!end) return
+			key = substr(text, at, end - 1)
+			c = substr(text, at + end - 1, 1)
+			at += end
+			if (c == "\n") continue
+			sub(/[ \t]+$/, "", key)
+			read_value()
+			gsub(/\n/, " ", read)
+			if (key == name) keep(read)
+		}
+	}
+}
+
+# skip_comment goes to the end of a line; one that ends with a backslash goes on in the next.
+function skip_comment(    c) {
+	while (at <= length(text) && (c = substr(text, at, 1)) != "\n") at += c == "\\" ? 2 : 1
+}
+
+# read_value reads to the end of a line that is in no quotes, into read: quoted pieces one behind the other, then what has
+# no quotes.
+function read_value(    c) {
+	read = ""
+	for (; at <= length(text); at++) {
+		c = substr(text, at, 1)
+		if (c == "\n") return
+		if (c == "'" || c == "\"") read_quoted(c)
+		else if (!index(" \t", c)) {
+			read_bare()
+			return
+		}
+	}
+}
+
+function read_quoted(quote,    c) {
+	for (at++; at <= length(text) && (c = substr(text, at, 1)) != quote; at++) {
+		if (c == "\\" && quote == "\"" && at < length(text)) {
+			c = substr(text, ++at, 1)
+			if (c == "\n") continue
+			if (!index("\"\\`$", c)) read = read "\\"
+		}
+		read = read c
+	}
+}
+
+# read_bare leaves out the spaces behind the value.
+function read_bare(    c, escaped, kept_length) {
+	kept_length = length(read)
+	for (; at <= length(text) && (c = substr(text, at, 1)) != "\n"; at++) {
+		escaped = c == "\\"
+		if (escaped) {
+			c = substr(text, ++at, 1)
+			if (c == "" || c == "\n") {
+				kept_length = length(read)
+				continue
+			}
+		}
+		read = read c
+		if (escaped || c != " " && c != "\t") kept_length = length(read)
+	}
+	read = substr(read, 1, kept_length)
+}
+
+# specified puts in what the specifiers of systemd.unit(5) stand for that depend on the name of the unit alone, into
+# specific; 0 when there is another.
+function specified(t,    c, i) {
+	specific = ""
+	for (i = 1; i <= length(t); i++) {
+		c = substr(t, i, 1)
+		if (c == "%" && i < length(t)) {
+			c = substr(t, ++i, 1)
+			if (c == "n") c = "stentor.service"
+			else if (index("NpPjJ", c)) c = "stentor"
+			else if (c == "i" || c == "I") c = ""
+			else if (c != "%") return 0
+		}
+		specific = specific c
+	}
+	return 1
 }
 
 # hard_limit reads "hard" and "soft:hard"; "" is a mistake.

@@ -190,7 +190,8 @@ func (u *unit) assign(file, key, value string) {
 			clear(u.env)
 		}
 		for _, word := range words(value) {
-			if name, v, ok := strings.Cut(word, "="); ok {
+			word, known := specified(word)
+			if name, v, ok := strings.Cut(word, "="); ok && known {
 				u.env[name] = assigned{v, file}
 			}
 		}
@@ -198,30 +199,17 @@ func (u *unit) assign(file, key, value string) {
 		if value == "" {
 			u.unset = nil
 		}
-		u.unset = append(u.unset, words(value)...)
+		for _, word := range words(value) {
+			if word, known := specified(word); known {
+				u.unset = append(u.unset, word)
+			}
+		}
 	case "EnvironmentFile":
 		if value == "" {
 			u.envFiles = nil
-		} else {
-			u.envFiles = append(u.envFiles, strings.TrimPrefix(value, "-"))
+		} else if file := environmentFile(value); file != "" {
+			u.envFiles = append(u.envFiles, file)
 		}
-	}
-}
-
-// readEnvironment takes the variables of an EnvironmentFile, which win over Environment.
-func (u *unit) readEnvironment(path string) {
-	file := filepath.Join(u.root, path)
-	for line := range strings.SplitSeq(text(u.root, file), "\n") {
-		line = strings.Trim(line, blank)
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		value = strings.Trim(value, blank)
-		if n := len(value); n > 1 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
-			value = value[1 : n-1]
-		}
-		u.env[strings.TrimRight(name, blank)] = assigned{value, file}
 	}
 }
 
