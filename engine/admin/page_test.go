@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"io/fs"
 	"regexp"
 	"strings"
 	"testing"
@@ -8,7 +9,7 @@ import (
 
 func TestPage(t *testing.T) {
 	h, _, _ := newTest(t, nil)
-	for path, media := range map[string]string{"/": "text/html; charset=utf-8", "/page/console.js": "text/javascript; charset=utf-8",
+	for path, media := range map[string]string{"/": "text/html; charset=utf-8", "/page/app.js": "text/javascript; charset=utf-8",
 		"/page/stomp.js": "text/javascript; charset=utf-8", "/page/console.css": "text/css; charset=utf-8", "/page/icon.svg": "image/svg+xml",
 		"/openapi.yaml": "application/yaml"} {
 		w := do(h, request("GET", path, "", "Authorization: "))
@@ -39,7 +40,7 @@ func TestPageIsWhole(t *testing.T) {
 	if regexp.MustCompile(`<script[^>]*>[^<]`).MatchString(page) {
 		t.Error("the page has an inline script")
 	}
-	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
 		if w := do(h, request("GET", m[1], "")); w.Code != 200 {
 			t.Errorf("%s: %d", m[1], w.Code)
 		}
@@ -51,10 +52,26 @@ func TestPageIsWhole(t *testing.T) {
 		}
 		ids[m[1]] = true
 	}
-	script := do(h, request("GET", "/page/console.js", "")).Body.String()
-	for _, m := range regexp.MustCompile(`\$\("([a-z-]+)"\)`).FindAllStringSubmatch(script, -1) {
-		if !ids[m[1]] {
-			t.Errorf("the script looks for the id %s, which the page has not", m[1])
+	scripts, err := fs.Glob(content, "page/*.js")
+	if err != nil || len(scripts) < 5 {
+		t.Fatal(scripts, err)
+	}
+	for _, name := range scripts {
+		script := do(h, request("GET", "/"+name, "")).Body.String()
+		for _, m := range regexp.MustCompile(`\$\("([a-z-]+)"\)`).FindAllStringSubmatch(script, -1) {
+			if !ids[m[1]] {
+				t.Errorf("%s looks for the id %s, which the page has not", name, m[1])
+			}
+		}
+		for _, m := range regexp.MustCompile(`from "\./(.*)"`).FindAllStringSubmatch(script, -1) {
+			if w := do(h, request("GET", "/page/"+m[1], "")); w.Code != 200 {
+				t.Errorf("%s imports %s: %d", name, m[1], w.Code)
+			}
+		}
+		for _, banned := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("} {
+			if strings.Contains(script, banned) {
+				t.Errorf("%s has %s: names of clients go into the page as text", name, banned)
+			}
 		}
 	}
 }

@@ -1,0 +1,94 @@
+// The HTTP API, and the key with which this tab uses it. The key is in the tab's session storage, so that it goes with the tab,
+// and in the Authorization header of requests to the page's own server: never in an address, and never in a log.
+
+const SLOT = "stentor-key";
+const kept = (f) => {
+  try {
+    return f();
+  } catch {
+    return null; // storage is switched off: the key lives as long as the page
+  }
+};
+
+let current = kept(() => sessionStorage.getItem(SLOT)) ?? "";
+const listeners = [];
+
+export const key = () => current;
+
+// setKey is for a key that the server knows, or "" to forget it.
+export function setKey(value) {
+  if (value === current) return;
+  current = value;
+  kept(() => (value ? sessionStorage.setItem(SLOT, value) : sessionStorage.removeItem(SLOT)));
+  for (const f of listeners) f();
+}
+
+// onKey has f called after each change of the key.
+export const onKey = (f) => listeners.push(f);
+
+// call answers {ok, status, json}; json of what is no JSON has the text as its detail. It throws when there is no answer.
+export async function call(method, path, body, as = current) {
+  const headers = {};
+  if (as) headers.Authorization = "Bearer " + as;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await fetch(path, { method, headers, body, cache: "no-store", redirect: "error" });
+  const text = await response.text();
+  let json;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = { detail: text };
+  }
+  return { ok: response.ok, status: response.status, json };
+}
+
+export const projectPath = (project) => `/v1/projects/${encodeURIComponent(project)}`;
+
+// Poll calls f at most every so many ms, one call at a time, while it is on and somebody can see the page.
+export class Poll {
+  #ms;
+  #f;
+  #timer = 0;
+  #on = false;
+  #busy = false;
+  #last = 0;
+
+  constructor(ms, f) {
+    this.#ms = ms;
+    this.#f = f;
+    document.addEventListener("visibilitychange", () => this.#plan());
+  }
+
+  start() {
+    this.#on = true;
+    this.#plan();
+  }
+
+  stop() {
+    this.#on = false;
+    clearTimeout(this.#timer);
+  }
+
+  // now calls f without a wait, unless a call is under way.
+  now() {
+    this.#last = 0;
+    this.#plan();
+  }
+
+  #plan() {
+    clearTimeout(this.#timer);
+    if (!this.#on || this.#busy || document.hidden) return;
+    this.#timer = setTimeout(() => this.#run(), Math.max(0, this.#last + this.#ms - performance.now()));
+  }
+
+  async #run() {
+    this.#busy = true;
+    this.#last = performance.now();
+    try {
+      await this.#f();
+    } finally {
+      this.#busy = false;
+      this.#plan();
+    }
+  }
+}
