@@ -72,10 +72,10 @@ func TestReplayAllocates(t *testing.T) {
 		r.push("/topic/a", 200)
 	}
 	r.run()
-	l := r.s.subs.at(i).log
+	p := r.s.subs.at(i).target.p
 	r.s.enter(i, following)
 	search := history.NewResume([]bus.Position{{Epoch: 1, Offset: -1}})
-	past, answer := r.settings.History.Resume(history.Wanted{Chain: "/topic/a"}, &search, l.p.applied, 1000)
+	past, answer := r.settings.History.Resume(history.Wanted{Chain: "/topic/a"}, &search, p.applied, 1000)
 	if answer != history.Whole || past.Waiting() != 1000 {
 		t.Fatalf("%d wait, answer %d", past.Waiting(), answer)
 	}

@@ -154,8 +154,8 @@ func audit(t *testing.T, r *rig) {
 	t.Helper()
 	p := r.s.projects[rigProject]
 	held := 0
-	for l := range p.all() {
-		held += l.cost() + l.subscriptions()*subCost
+	for t := range p.all() {
+		held += t.cost() + int(t.subscriptions)*subCost
 	}
 	for _, id := range p.ids {
 		held += id.cost()

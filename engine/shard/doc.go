@@ -8,9 +8,10 @@
 //	shard.go    Shard, and what the event loop calls: Open, Input, Gone, Tick, Run
 //	conn.go     one connection; slab.go keeps them, wheel.go its deadlines
 //	events.go   what a client asks for
-//	project.go  a tenant on this shard: logs, user destinations, work that waits
+//	project.go  a tenant on this shard: targets, work that waits
 //	state.go    where a subscription stands, and every way from one state to another
-//	log.go      one destination or pattern: its pushes and its attached subscriptions
+//	target.go   what clients subscribe to
+//	log.go      the pushes of a topic or a pattern, and its attached subscriptions
 //	round.go    the same range of a log to every attached subscription, in slices
 //	transfer.go one large push to one connection, in pieces
 //	unicast.go  pushes to a user or a session

@@ -159,7 +159,7 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 	if i := s.findSub(c, id); i != 0 {
 		s.stats.Duplicates.Add(1)
 		lines := ""
-		if s.subs.at(i).log.shown() != string(ev.Destination) {
+		if s.subs.at(i).target.shown() != string(ev.Destination) {
 			lines = idInUse
 			s.refuse(c, refusal.SubscribeDuplicate, 0, "the id is in use")
 		}
@@ -171,16 +171,16 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		return
 	}
 	dest := string(ev.Destination)
-	l, failure := s.target(c, dest)
+	t, failure := s.target(c, dest)
 	switch {
 	case failure != nil:
 		s.fail(c, failure)
-	case l == nil:
+	case t == nil:
 		s.stats.Unserved.Add(1)
 		s.refuse(c, refusal.SubscribeUnserved, 0, "nobody serves this destination")
 		s.receipt(c, ev, notServed)
 	default:
-		s.addSub(c, l, id, ev)
+		s.addSub(c, t, id, ev)
 	}
 }
 
@@ -204,8 +204,8 @@ func forbidden(why refusal.Reason, text string) *session.Failure {
 
 const userPrefix = "/user"
 
-// target finds the log of what a client wants to subscribe to, if it may. nil without a failure: nobody serves it.
-func (s *Shard) target(c *Conn, dest string) (*log, *session.Failure) {
+// target finds what a client wants to subscribe to, if it may. nil without a failure: nobody serves it.
+func (s *Shard) target(c *Conn, dest string) (*target, *session.Failure) {
 	if err := destination.Check(dest); err != nil {
 		return nil, malformed(err.Error())
 	}
@@ -224,9 +224,9 @@ func (s *Shard) target(c *Conn, dest string) (*log, *session.Failure) {
 		return nil, nil
 	}
 	if user {
-		return c.project.userLog(dest[len(userPrefix):]), nil
+		return c.project.userDestination(dest[len(userPrefix):]), nil
 	}
-	return s.topicLog(c.project, dest), nil
+	return s.topic(c.project, dest), nil
 }
 
 func (s *Shard) unsubscribe(c *Conn, ev *session.Event) {

@@ -39,7 +39,7 @@ type follow struct {
 const maxWait = 32
 
 // windowed reports whether b's client has to acknowledge before it gets more.
-func (b *sub) windowed() bool { return b.ack != session.AckAuto && b.log.p.settings.AckWindow > 0 }
+func (b *sub) windowed() bool { return b.ack != session.AckAuto && b.target.p.settings.AckWindow > 0 }
 
 // releaseFollow frees what a subscription that is not detached has no need of, with nothing to count or to tell.
 func (b *sub) releaseFollow() {
@@ -92,8 +92,8 @@ func (s *Shard) hungriest(c *Conn, i uint32) uint32 {
 // looked at for it.
 func (b *sub) waiting() int {
 	n := b.follow.past.Waiting()
-	if b.log.kind != userQueue {
-		n += int(b.log.tail() - b.follow.cursor)
+	if l := b.target.log; l != nil {
+		n += int(l.tail() - b.follow.cursor)
 	}
 	return n
 }
@@ -101,12 +101,12 @@ func (b *sub) waiting() int {
 // caughtUp attaches a subscription that has reached the head, and reports that there is nothing more to give.
 func (s *Shard) caughtUp(i uint32) bool {
 	b := s.subs.at(i)
-	f, l := b.follow, b.log
+	f, l := b.follow, b.target.log
 	if !f.past.Empty() {
 		return false
 	}
-	if l.kind == userQueue {
-		if f.settled(l.p.unicast.base) {
+	if l == nil {
+		if f.settled(b.target.p.unicast.base) {
 			f.early = nil
 			s.enter(i, direct)
 		}
@@ -123,28 +123,30 @@ func (s *Shard) caughtUp(i uint32) bool {
 // connection was closed for it.
 func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 	b := s.subs.at(i)
-	f, l := b.follow, b.log
-	l.trim()
-	missed := 0
-	if l.kind != userQueue && f.cursor < l.base {
-		missed = int(l.base - f.cursor)
+	f, t := b.follow, b.target
+	settings, missed := t.p.settings, 0
+	if l := t.log; l != nil {
+		l.trim()
+		missed = int(l.base - min(f.cursor, l.base))
 	}
-	past := l.p.settings.History
-	fallen := past.Fallen(&f.past, l.matcher())
+	past := settings.History
+	fallen := past.Fallen(&f.past, t.matcher())
 	if !fallen && missed == 0 {
 		return false
 	}
-	if l.p.settings.Slow == Disconnect {
+	if settings.Slow == Disconnect {
 		s.tooSlow(c)
 		return true
 	}
-	l.lost(f.cursor)
-	f.cursor += uint64(missed)
+	if missed > 0 {
+		t.log.lost(f.cursor)
+		f.cursor += uint64(missed)
+	}
 	if fallen {
-		missed += past.Skip(&f.past, l.matcher())
+		missed += past.Skip(&f.past, t.matcher())
 	}
 	s.lose(f, missed)
-	if l.p.settings.Slow == KeepLatest {
+	if settings.Slow == KeepLatest {
 		s.keepLast(b)
 	}
 	return false
@@ -159,9 +161,9 @@ func (s *Shard) lose(f *follow, n int) {
 
 // keepLast skips all that waits for b but the newest push.
 func (s *Shard) keepLast(b *sub) {
-	f, l := b.follow, b.log
-	newer := l.kind != userQueue && l.tail() > f.cursor
-	n := l.p.settings.History.Latest(&f.past, newer)
+	f, l := b.follow, b.target.log
+	newer := l != nil && l.tail() > f.cursor
+	n := b.target.p.settings.History.Latest(&f.past, newer)
 	if newer {
 		last := l.tail() - 1
 		for number := max(f.cursor, l.base, last-min(last, goneReports)); number < last; number++ {
@@ -188,7 +190,7 @@ func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
 // drop-oldest drops is for history to say.
 func (s *Shard) patience(c *Conn, i uint32) {
 	b := s.subs.at(i)
-	f, settings := b.follow, b.log.p.settings
+	f, settings := b.follow, b.target.p.settings
 	if stood := time.Duration(s.millis()-f.progress) * time.Millisecond; stood > settings.SlowTimeout {
 		switch settings.Slow {
 		case Disconnect:
@@ -216,7 +218,7 @@ func (s *Shard) tooSlow(c *Conn) {
 // feed writes the next pushes of a detached subscription and reports whether it may go on.
 func (s *Shard) feed(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
-	f, l := b.follow, b.log
+	f, t, l := b.follow, b.target, b.target.log
 	room := s.room(b)
 	if room == 0 {
 		s.patience(c, i)
@@ -224,7 +226,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	}
 	s.frames.begin()
 	var dropped int
-	s.given, dropped = l.p.settings.History.Read(&f.past, l.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4})
+	s.given, dropped = t.p.settings.History.Read(&f.past, t.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4})
 	s.lose(f, dropped)
 	for _, e := range s.given {
 		if f.past.Counts(e) {
@@ -239,7 +241,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	for _, e := range s.given {
 		note = s.appendNoted(b, e, note)
 	}
-	if l.kind != userQueue && f.past.Empty() {
+	if l != nil && f.past.Empty() {
 		end := l.tail()
 		if f.cursor < l.end { // not farther than the rounds: there it can join them
 			end = l.end
@@ -257,9 +259,9 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	}
 	if noted && note == nil {
 		f.dropped, f.resumed = 0, notResumed
-		b.gaps = l.gaps
+		b.gaps = t.gaps
 	}
-	s.sent(l.p)
+	s.sent(t.p)
 	written := s.write(c, s.frames.buf)
 	for _, e := range s.given {
 		if written {
@@ -275,13 +277,13 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 // largeOne is the next push for a detached subscription, taken out of its history or of its log, when it is a large one,
 // which comes alone.
 func (s *Shard) largeOne(b *sub) *history.Entry {
-	f, l := b.follow, b.log
+	f, l := b.follow, b.target.log
 	switch {
 	case len(s.given) == 1 && large(s.given[0]):
 		e := s.given[0]
 		clear(s.given)
 		return e
-	case len(s.given) == 0 && l.kind != userQueue && f.past.Empty() && f.cursor < l.tail() && large(l.at(f.cursor)):
+	case len(s.given) == 0 && l != nil && f.past.Empty() && f.cursor < l.tail() && large(l.at(f.cursor)):
 		f.cursor++
 		return l.at(f.cursor - 1)
 	}
@@ -306,7 +308,7 @@ func (s *Shard) room(b *sub) int {
 	if b.follow == nil || !b.windowed() {
 		return math.MaxInt32
 	}
-	return max(0, b.log.p.settings.AckWindow-len(b.follow.unacked))
+	return max(0, b.target.p.settings.AckWindow-len(b.follow.unacked))
 }
 
 // expect notes that b's client owes an ACK for e, which it is about to get. Without a window nothing is owed, nor is it
@@ -382,7 +384,7 @@ func (b *sub) free(pos bus.Position) (freed bool, steps int) {
 		copy(f.unacked[1:], f.unacked[:at])
 		f.unacked = f.unacked[1:]
 	}
-	b.log.p.pool.add(b.window() - before)
+	b.target.p.pool.add(b.window() - before)
 	b.slim()
 	return true, at + min(at, behind)
 }

@@ -145,7 +145,7 @@ func (s *Shard) expect(b *sub, e *history.Entry) {
 }
 
 // missed reports whether there was a gap that b has yet to be told of.
-func (b *sub) missed() bool { return b.gaps != b.log.gaps }
+func (b *sub) missed() bool { return b.gaps != b.target.gaps }
 
 var gapLine = []byte(resumedGap.line())
 
@@ -174,7 +174,7 @@ func (b *sub) note() []byte {
 
 // told is called when the scratch, which has b's note, is about to be written.
 func (s *Shard) told(b *sub) {
-	b.gaps = b.log.gaps
+	b.gaps = b.target.gaps
 	if f := b.follow; f != nil {
 		f.dropped, f.resumed = 0, notResumed
 		b.releaseFollow()

@@ -12,20 +12,25 @@ import (
 const (
 	subCost     = int(unsafe.Sizeof(sub{})) + 8 // and its place in its log
 	idCost      = int(unsafe.Sizeof(subID{})) + int(unsafe.Sizeof(subKey{})) + 64
-	logCost     = int(unsafe.Sizeof(log{})) + 64 + 16 // and its place among the names
-	patternCost = 512                                 // who pays for it
+	targetCost  = int(unsafe.Sizeof(target{})) + 64 + 16 // and its place among the names
+	logCost     = int(unsafe.Sizeof(log{})) + 64 + 16    // of a target with its log
+	patternCost = 512                                    // who pays for it
 	ackCost     = int(unsafe.Sizeof(bus.Position{}))
 )
 
 // cost is what an id holds that is not another's.
 func (id *subID) cost() int { return idCost + len(id.key.id) + len(id.wire) + len(id.lines) }
 
-// cost is what a log holds beside its subscriptions and pushes.
-func (l *log) cost() int {
-	if l.kind == patterned {
-		return logCost + patternCost + len(l.name) + l.pattern.Bytes()
+// cost is what a target holds beside its subscriptions and pushes.
+func (t *target) cost() int {
+	switch pattern := t.pattern(); {
+	case t.log == nil:
+		return targetCost + len(t.name)
+	case pattern != nil:
+		return logCost + patternCost + len(t.name) + pattern.Bytes()
+	default:
+		return logCost + len(t.name)
 	}
-	return logCost + len(l.name)
 }
 
 // pool is where c's bytes are counted: with its project, or with all who have none.
@@ -80,7 +85,7 @@ func (s *Shard) afford(c *Conn) {
 	held := int(c.held)
 	for i := c.subs; i != 0; {
 		b := s.subs.at(i)
-		held += subCost + b.id.cost() + b.log.cost() + b.window() + b.resumes()
+		held += subCost + b.id.cost() + b.target.cost() + b.window() + b.resumes()
 		i = b.next
 	}
 	if s.pool(c).tooMuch(held) {
@@ -119,7 +124,7 @@ func (b *sub) owe(pos bus.Position) (grew bool) {
 	if after == before {
 		return false
 	}
-	b.log.p.pool.add(after - before)
+	b.target.p.pool.add(after - before)
 	return after > Allowance/2
 }
 
@@ -134,7 +139,7 @@ func (b *sub) slim() {
 // forgive lets go of the ACKs that b's client owes.
 func (b *sub) forgive() {
 	if n := b.window(); n > 0 {
-		b.log.p.pool.add(-n)
+		b.target.p.pool.add(-n)
 		b.follow.unacked = nil
 	}
 }

@@ -1,30 +1,19 @@
 package shard
 
 import (
+	"strings"
+
 	"stentor/engine/fifo"
 	"stentor/engine/history"
 )
 
-type logKind uint8
-
-const (
-	topic logKind = iota
-	patterned
-	// userQueue logs are names that users' sessions subscribed to; their pushes go through unicast.go.
-	userQueue
-)
-
-// log is one subscribed destination or pattern: references into history, in bus order, and who gets them.
+// log is the pushes of a topic or a pattern, references into history in bus order, and who gets them.
 //
 // Pushes are numbered from 0. Every attached subscription has those below head; while a round goes on, the first
 // served of them also have those below end. A detached subscription has a number of its own.
 type log struct {
-	p       *project
-	name    string
-	pattern *patternState // of one that is patterned
-	kind    logKind
-	queued  bool   // in its project's queue
-	gaps    uint16 // how often something was lost that its subscriptions may have wanted; it may wrap
+	target
+	pattern *patternState // nil of a topic
 
 	entries fifo.List[*history.Entry]
 	base    uint64 // number of the oldest of entries
@@ -34,14 +23,18 @@ type log struct {
 	attached []uint32 // subscriptions
 	served   int      // of them in the round under way
 	wrote    int      // of those, given something since the reports were last told
-	users    int      // subscriptions of a userQueue
-	detached int      // subscriptions that go at their own pace
-	resuming int      // of those, who have yet to be told where they begin: what comes meanwhile is not for them yet
+	queued   bool     // in its project's queue
 	large    bool     // the round under way brings a push that does not fit into one write
 	held     bool     // stays without subscriptions while a write of its round is under way
 
 	// gone are the reports of the last pushes before base that detached subscriptions may have lost.
 	gone fifo.List[*history.Report]
+}
+
+func newLog(p *project, name string, pattern *patternState) *log {
+	l := &log{target: target{p: p, name: strings.Clone(name)}, pattern: pattern}
+	l.log = l
+	return l
 }
 
 // goneReports bounds gone, and what else is told that it was dropped: no older pushes have a report that can be asked for.
@@ -50,15 +43,6 @@ const goneReports = 10_000
 func (l *log) tail() uint64                    { return l.base + uint64(l.entries.Len()) }
 func (l *log) at(number uint64) *history.Entry { return l.entries.At(int(number - l.base)) }
 func (l *log) inRound() bool                   { return l.end > l.head }
-func (l *log) subscriptions() int              { return len(l.attached) + l.detached + l.users }
-
-// matcher is the pattern of l, nil of one destination.
-func (l *log) matcher() history.Matcher {
-	if l.kind != patterned {
-		return nil
-	}
-	return l.pattern
-}
 
 // advance moves head on: every push passed is done with for those who are attached.
 func (l *log) advance(to uint64) {
@@ -82,7 +66,7 @@ func (l *log) trim() {
 	for l.base < l.head && (l.detached == 0 || l.entries.At(0).Evicted() || l.tooLong()) {
 		e := l.entries.Pop()
 		l.base++
-		if l.kind == patterned {
+		if l.pattern != nil {
 			l.p.references--
 		}
 		if l.detached > 0 {
@@ -106,7 +90,7 @@ const (
 
 // tooLong reports whether l has more than its part of the references, when there are too many.
 func (l *log) tooLong() bool {
-	return l.kind == patterned && l.p.references > mostReferences &&
+	return l.pattern != nil && l.p.references > mostReferences &&
 		l.entries.Len() > max(fairReferences, mostReferences/max(1, len(l.p.patterns)))
 }
 

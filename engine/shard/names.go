@@ -7,34 +7,34 @@ import (
 	"sort"
 )
 
-// names is a project's logs in the order of their names as clients write them, so that a listing can begin and go on
+// names is a project's targets in the order of their names as clients write them, so that a listing can begin and go on
 // anywhere. They stand in blocks: a new one moves a block's pointers, not all.
-type names struct{ blocks [][]*log }
+type names struct{ blocks [][]*target }
 
-// blockLogs is the most logs of a block; one that is full becomes two.
-const blockLogs = 512
+// blockTargets is the most targets of a block; one that is full becomes two.
+const blockTargets = 512
 
 // shown is the destination as clients write it.
-func (l *log) shown() string {
-	if l.kind == userQueue {
-		return userPrefix + l.name
+func (t *target) shown() string {
+	if t.log == nil {
+		return userPrefix + t.name
 	}
-	return l.name
+	return t.name
 }
 
-// compare is cmp.Compare(l.shown(), name) without making the string.
-func (l *log) compare(name string) int {
-	if l.kind != userQueue {
-		return cmp.Compare(l.name, name)
+// compare is cmp.Compare(t.shown(), name) without making the string.
+func (t *target) compare(name string) int {
+	if t.log != nil {
+		return cmp.Compare(t.name, name)
 	}
 	head := name[:min(len(name), len(userPrefix))]
 	if head != userPrefix {
 		return cmp.Compare(userPrefix, head)
 	}
-	return cmp.Compare(l.name, name[len(userPrefix):])
+	return cmp.Compare(t.name, name[len(userPrefix):])
 }
 
-// place is where the first log stands whose name is not below name.
+// place is where the first target stands whose name is not below name.
 func (n *names) place(name string) (block, at int) {
 	block = sort.Search(len(n.blocks), func(i int) bool {
 		b := n.blocks[i]
@@ -47,32 +47,32 @@ func (n *names) place(name string) (block, at int) {
 	return block, sort.Search(len(b), func(i int) bool { return b[i].compare(name) >= 0 })
 }
 
-func (n *names) add(l *log) {
-	block, at := n.place(l.shown())
+func (n *names) add(t *target) {
+	block, at := n.place(t.shown())
 	if block == len(n.blocks) {
 		if block == 0 {
-			n.blocks = append(n.blocks, []*log{l})
+			n.blocks = append(n.blocks, []*target{t})
 			return
 		}
 		block--
 		at = len(n.blocks[block])
 	}
-	b := slices.Insert(n.blocks[block], at, l)
+	b := slices.Insert(n.blocks[block], at, t)
 	n.blocks[block] = b
-	if len(b) >= blockLogs {
+	if len(b) >= blockTargets {
 		n.blocks[block] = b[: len(b)/2 : len(b)/2]
 		n.blocks = slices.Insert(n.blocks, block+1, slices.Clone(b[len(b)/2:]))
 	}
 }
 
-func (n *names) remove(l *log) {
-	name := l.shown()
+func (n *names) remove(t *target) {
+	name := t.shown()
 	block, at := n.place(name)
 	for ; block < len(n.blocks); block, at = block+1, 0 {
 		b := n.blocks[block]
 		for ; at < len(b) && b[at].compare(name) == 0; at++ {
-			if b[at] != l {
-				continue // another kind of log with the same name
+			if b[at] != t {
+				continue // another kind of target with the same name
 			}
 			if n.blocks[block] = slices.Delete(b, at, at+1); len(b) == 1 {
 				n.blocks = slices.Delete(n.blocks, block, block+1)
@@ -85,13 +85,13 @@ func (n *names) remove(l *log) {
 	}
 }
 
-// from are the logs whose names are not below name.
-func (n *names) from(name string) iter.Seq[*log] {
-	return func(yield func(*log) bool) {
+// from are the targets whose names are not below name.
+func (n *names) from(name string) iter.Seq[*target] {
+	return func(yield func(*target) bool) {
 		block, at := n.place(name)
 		for ; block < len(n.blocks); block, at = block+1, 0 {
-			for _, l := range n.blocks[block][at:] {
-				if !yield(l) {
+			for _, t := range n.blocks[block][at:] {
+				if !yield(t) {
 					return
 				}
 			}

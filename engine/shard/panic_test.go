@@ -9,7 +9,7 @@ func TestPanicInRoute(t *testing.T) {
 	k.keep = true
 	k.subscribe("/topic/a", "sub-0")
 	p := r.s.projects[rigProject]
-	p.logs["/topic/bad"] = &log{kind: topic, name: "/topic/bad"} // nobody's
+	p.logs["/topic/bad"] = &log{target: target{name: "/topic/bad"}} // nobody's
 	r.push("/topic/bad", 10)
 	r.push("/topic/a", 10)
 	r.run()

@@ -2,7 +2,6 @@ package shard
 
 import (
 	"slices"
-	"strings"
 
 	"stentor/engine/destination"
 	"stentor/engine/refusal"
@@ -27,8 +26,8 @@ type payer struct {
 
 const maxPayers = 8
 
-// patternTarget finds the log of a pattern that c wants to subscribe to, if it may.
-func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *session.Failure) {
+// patternTarget finds a pattern that c wants to subscribe to, if it may.
+func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*target, *session.Failure) {
 	pattern, err := destination.ParsePattern(dest)
 	if err != nil {
 		return nil, malformed(err.Error())
@@ -42,7 +41,11 @@ func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*log, *sessi
 	case verdict == Forbidden:
 		return nil, forbidden(refusal.SubscribeForbidden, "this pattern is not yours to subscribe to")
 	}
-	return s.patternLog(c, pattern)
+	l, failure := s.patternLog(c, pattern)
+	if failure != nil {
+		return nil, failure
+	}
+	return &l.target, nil
 }
 
 // patternLog is the log of a pattern, a new one when nobody holds it yet. It makes sure that c can pay.
@@ -60,16 +63,15 @@ func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *sessio
 	if len(p.patterns) >= limits.Patterns {
 		return nil, limited(session.LimitPatterns, "the project has too many different patterns")
 	}
-	l = &log{p: p, name: strings.Clone(pattern.String()), pattern: &patternState{Pattern: pattern}, kind: patterned}
+	l = newLog(p, pattern.String(), &patternState{Pattern: pattern})
 	p.index.Put(pattern, l)
 	if p.index.Steps() > limits.PatternSteps {
 		p.index.Remove(pattern)
 		return nil, limited(session.LimitPatternSteps, "the project's patterns would take too many steps to match")
 	}
 	p.patterns[l.name] = l
-	p.pool.add(l.cost())
-	p.names.add(l)
 	s.stats.Logs.Add(1)
+	p.added(&l.target)
 	return l, nil
 }
 

@@ -16,8 +16,8 @@ import (
 func (p *project) checkShares() error {
 	shares := map[Holder]int{}
 	for _, l := range p.patterns {
-		if len(l.pattern.payers) > min(maxPayers, l.subscriptions()) {
-			return fmt.Errorf("%d payers of %s with %d subscriptions", len(l.pattern.payers), l.name, l.subscriptions())
+		if len(l.pattern.payers) > min(maxPayers, int(l.subscriptions)) {
+			return fmt.Errorf("%d payers of %s with %d subscriptions", len(l.pattern.payers), l.name, l.subscriptions)
 		}
 		for _, o := range l.pattern.payers {
 			shares[o.holder] += l.pattern.Steps()

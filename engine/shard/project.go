@@ -4,7 +4,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"stentor/engine/bus"
 	"stentor/engine/destination"
@@ -26,8 +25,8 @@ type tenant struct {
 // project is a tenant with sessions on this shard.
 type project struct {
 	*tenant
-	logs       map[string]*log // topics
-	users      map[string]*log // what stands behind /user; these logs hold no pushes
+	logs       map[string]*log    // topics
+	users      map[string]*target // what stands behind /user
 	patterns   map[string]*log
 	index      destination.Index[*log] // of the patterns
 	references int                     // entries of the patterns' logs
@@ -95,7 +94,7 @@ func (s *Shard) project(settings *Settings) *project {
 		p = &project{
 			tenant: s.tenant(settings.Name),
 			logs:   map[string]*log{},
-			users:  map[string]*log{},
+			users:  map[string]*target{},
 
 			patterns: map[string]*log{},
 			shares:   map[Holder]int{},
@@ -110,14 +109,19 @@ func (s *Shard) project(settings *Settings) *project {
 	return p
 }
 
-// all are the logs of p.
-func (p *project) all() iter.Seq[*log] {
-	return func(yield func(*log) bool) {
-		for _, logs := range []map[string]*log{p.logs, p.users, p.patterns} {
+// all are the targets of p.
+func (p *project) all() iter.Seq[*target] {
+	return func(yield func(*target) bool) {
+		for _, logs := range []map[string]*log{p.logs, p.patterns} {
 			for _, l := range logs {
-				if !yield(l) {
+				if !yield(&l.target) {
 					return
 				}
+			}
+		}
+		for _, t := range p.users {
+			if !yield(t) {
+				return
 			}
 		}
 	}
@@ -147,8 +151,8 @@ func (s *Shard) readFrom(project string, pos bus.Position) {
 	old, known := applied[pos.Partition]
 	if known && (old.Epoch != pos.Epoch || old.Offset+1 != pos.Offset) || !known && len(applied) > 0 && pos.Offset > 0 {
 		if p := s.projects[project]; p != nil {
-			for l := range p.all() {
-				l.gaps++
+			for t := range p.all() {
+				t.gaps++
 			}
 		}
 	}
@@ -258,63 +262,9 @@ func (t *tenant) took(e *history.Entry) {
 
 func (s *Shard) append(l *log, e *history.Entry) {
 	l.entries.Push(e)
-	if l.kind == patterned {
+	if l.pattern != nil {
 		l.p.references++
 	}
-	e.AddMatched(l.subscriptions() - l.resuming)
+	e.AddMatched(int(l.subscriptions - l.resuming))
 	s.enqueue(l.p, l)
-}
-
-func (s *Shard) topicLog(p *project, dest string) *log {
-	l := p.logs[dest]
-	if l == nil {
-		l = &log{p: p, name: strings.Clone(dest), kind: topic}
-		p.logs[l.name] = l
-		p.pool.add(l.cost())
-		p.names.add(l)
-		s.stats.Logs.Add(1)
-	}
-	return l
-}
-
-// find is the log of a destination as clients write it, nil for none.
-func (p *project) find(shown string) *log {
-	if l := p.logs[shown]; l != nil {
-		return l
-	}
-	if rest, ok := strings.CutPrefix(shown, userPrefix); ok && p.users[rest] != nil {
-		return p.users[rest]
-	}
-	return p.patterns[shown]
-}
-
-func (p *project) userLog(dest string) *log {
-	l := p.users[dest]
-	if l == nil {
-		l = &log{p: p, name: strings.Clone(dest), kind: userQueue}
-		p.users[l.name] = l
-		p.pool.add(l.cost())
-		p.names.add(l)
-	}
-	return l
-}
-
-// dropLog forgets a log without subscriptions and gives back the pushes that only it needed.
-func (s *Shard) dropLog(l *log) {
-	if l.held || l.subscriptions() > 0 {
-		return
-	}
-	l.p.pool.add(-l.cost())
-	l.p.names.remove(l)
-	switch l.kind {
-	case topic:
-		delete(l.p.logs, l.name)
-	case patterned:
-		l.p.dropPattern(l)
-	case userQueue:
-		delete(l.p.users, l.name)
-		return
-	}
-	s.stats.Logs.Add(-1)
-	l.finish()
 }

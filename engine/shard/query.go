@@ -36,7 +36,7 @@ func (s *Shard) Sessions(q *SessionQuery, from Place) (page []SessionInfo, next 
 	if p == nil {
 		return nil, Place{}
 	}
-	var only *log
+	var only *target
 	if q.Destination != "" {
 		if only = p.find(q.Destination); only == nil {
 			return nil, Place{}
@@ -96,10 +96,10 @@ func (s *Shard) walkUser(p *project, user string, from Place, room *int, full fu
 	return Place{}
 }
 
-func (s *Shard) subscribes(c *Conn, l *log, room *int) bool {
+func (s *Shard) subscribes(c *Conn, t *target, room *int) bool {
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
 		*room -= subUnits
-		if s.subs.at(i).log == l {
+		if s.subs.at(i).target == t {
 			return true
 		}
 	}
@@ -132,14 +132,14 @@ func (s *Shard) info(c *Conn) SessionInfo {
 	info.Subscriptions = make([]SubscriptionInfo, 0, listed)
 	for i := c.subs; i != 0 && len(info.Subscriptions) < listed; i = s.subs.at(i).next {
 		b := s.subs.at(i)
-		sub := SubscriptionInfo{Destination: b.log.shown(), Ack: b.ack.String()}
+		sub := SubscriptionInfo{Destination: b.target.shown(), Ack: b.ack.String()}
 		if id := b.id.key.id; id != "" && id[0] != 0 {
 			sub.ID = id
 		}
 		if b.state.detached() {
 			sub.Behind = b.waiting()
-		} else if b.log.kind != userQueue {
-			sub.Behind = int(b.log.tail() - b.log.head)
+		} else if l := b.target.log; l != nil {
+			sub.Behind = int(l.tail() - l.head)
 		}
 		if b.follow != nil {
 			sub.Dropped = b.follow.lost
@@ -165,8 +165,8 @@ func (s *Shard) Destinations(q *DestinationQuery) (page []DestinationInfo, more 
 		return nil, false
 	}
 	room, bytes := stepUnits, 0
-	for l := range p.names.from(max(q.Prefix, q.After)) {
-		name := l.shown()
+	for t := range p.names.from(max(q.Prefix, q.After)) {
+		name := t.shown()
 		if q.After != "" && name <= q.After {
 			continue
 		}
@@ -180,9 +180,9 @@ func (s *Shard) Destinations(q *DestinationQuery) (page []DestinationInfo, more 
 		bytes += len(name)
 		page = append(page, DestinationInfo{
 			Destination:   name,
-			Pattern:       l.kind == patterned,
-			Subscriptions: l.subscriptions(),
-			Detached:      l.detached,
+			Pattern:       t.pattern() != nil,
+			Subscriptions: int(t.subscriptions),
+			Detached:      int(t.detached),
 		})
 	}
 	return page, false

@@ -175,7 +175,7 @@ func TestDestinationsCost(t *testing.T) {
 	r := newRig(t)
 	p := r.s.project(r.settings)
 	for i := range 20_000 {
-		r.s.topicLog(p, fmt.Sprintf("/topic/p/%05d", i))
+		r.s.topic(p, fmt.Sprintf("/topic/p/%05d", i))
 	}
 	for _, after := range []string{"", "/topic/p/10000", "/topic/p/19998"} {
 		var page []DestinationInfo
@@ -200,7 +200,7 @@ func TestDestinationsCost(t *testing.T) {
 func TestNames(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var n names
-	var want []*log
+	var want []*target
 	for range 20_000 {
 		if len(want) > 0 && random.IntN(5) < 2 {
 			i := random.IntN(len(want))
@@ -208,23 +208,27 @@ func TestNames(t *testing.T) {
 			want = slices.Delete(want, i, i+1)
 			continue
 		}
-		l := &log{name: fmt.Sprint("/", random.IntN(1<<20)), kind: logKind(random.IntN(3))}
-		if l.kind == topic {
-			l.name = userPrefix[:random.IntN(len(userPrefix))+1] + l.name // around the names of users' queues
+		name := fmt.Sprint("/", random.IntN(1<<20))
+		one := &target{name: name} // a user's
+		switch random.IntN(3) {
+		case 0:
+			one = &newLog(nil, name, nil).target
+		case 1: // around the names of users' destinations
+			one = &newLog(nil, userPrefix[:random.IntN(len(userPrefix))+1]+name, nil).target
 		}
-		n.add(l)
-		want = append(want, l)
+		n.add(one)
+		want = append(want, one)
 	}
-	slices.SortStableFunc(want, func(a, b *log) int { return cmp.Compare(a.shown(), b.shown()) })
+	slices.SortStableFunc(want, func(a, b *target) int { return cmp.Compare(a.shown(), b.shown()) })
 	for _, begin := range []string{"", "/", "/u", "/user", "/user/", "/user/5", "/z"} {
 		var got []string
-		for l := range n.from(begin) {
-			got = append(got, l.shown())
+		for one := range n.from(begin) {
+			got = append(got, one.shown())
 		}
 		var names []string
-		for _, l := range want {
-			if l.shown() >= begin {
-				names = append(names, l.shown())
+		for _, one := range want {
+			if one.shown() >= begin {
+				names = append(names, one.shown())
 			}
 		}
 		if !slices.Equal(got, names) {
@@ -232,12 +236,12 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, b := range n.blocks {
-		if len(b) == 0 || len(b) >= blockLogs {
+		if len(b) == 0 || len(b) >= blockTargets {
 			t.Errorf("a block of %d", len(b))
 		}
 	}
-	for _, l := range want {
-		n.remove(l)
+	for _, one := range want {
+		n.remove(one)
 	}
 	if len(n.blocks) != 0 {
 		t.Errorf("%d blocks are left", len(n.blocks))

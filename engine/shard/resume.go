@@ -51,18 +51,18 @@ const behindTime = 2000 // ms
 
 // resume begins a subscription with what its client has missed.
 func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
-	r := &resume{deadline: s.millis() + behindTime, answer: ev.HasReceipt, taken: s.subs.at(i).log.p.taken}
+	r := &resume{deadline: s.millis() + behindTime, answer: ev.HasReceipt, taken: s.subs.at(i).target.p.taken}
 	if seen, err := bus.ParsePositions(string(ev.Resume)); err == nil {
 		r.search = history.NewResume(seen)
 	}
 	s.enter(i, resuming)
 	b := s.subs.at(i)
 	b.follow.resume = r
-	b.log.p.pool.add(b.resumes())
-	if b.log.kind == userQueue {
-		b.follow.from = b.log.p.unicast.next()
+	b.target.p.pool.add(b.resumes())
+	if l := b.target.log; l == nil {
+		b.follow.from = b.target.p.unicast.next()
 	} else {
-		b.follow.cursor = b.log.tail()
+		b.follow.cursor = l.tail()
 	}
 	if r.answer {
 		r.token = s.machine.Await(&c.sess, ev.Receipt, true, 0)
@@ -75,12 +75,12 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 // whether the subscription may go on.
 func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
-	f, l := b.follow, b.log
+	f, t := b.follow, b.target
 	r := f.resume
 	if r.answer && !c.sess.Next(r.token) {
 		return false
 	}
-	p := l.p
+	p := t.p
 	seen := r.search.Seen()
 	late := behind(seen, p.applied)
 	if late && int32(s.millis()-r.deadline) < 0 {
@@ -88,7 +88,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	}
 	past, answer := history.Cursor{}, history.Gap
 	if len(seen) > 0 && !late {
-		past, answer = p.settings.History.Resume(wanted(c, l), &r.search, p.applied, b.given())
+		past, answer = p.settings.History.Resume(wanted(c, t), &r.search, p.applied, b.given())
 	}
 	switch answer {
 	case history.Unsure:
@@ -103,8 +103,8 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 		s.stats.ResumeGaps.Add(1)
 	}
 	s.enter(i, following)
-	b.gaps = l.gaps // the answer is about those too
-	line := f.resumed.line() + positionLine(l.passed(seen, answer, &past))
+	b.gaps = t.gaps // the answer is about those too
+	line := f.resumed.line() + positionLine(t.passed(seen, answer, &past))
 	s.begin(b, past, answer, seen)
 	f.progress = s.millis()
 	if r.answer {
@@ -117,12 +117,12 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 // position that is answered; but pushes to the very session, of which history gives a resume nothing, are b's from
 // SUBSCRIBE on: those that came are in its cursor, others may wait for their turn.
 func (s *Shard) begin(b *sub, past history.Cursor, answer history.Answer, seen []bus.Position) {
-	f, l := b.follow, b.log
-	if l.kind != userQueue {
+	f := b.follow
+	if l := b.target.log; l != nil {
 		f.past, f.cursor = past, l.tail()
 		return
 	}
-	u := &l.p.unicast
+	u := &b.target.p.unicast
 	past.Join(&f.past)
 	f.past = past
 	if u.entries.Len() > 0 {
@@ -139,10 +139,10 @@ func (s *Shard) begin(b *sub, past history.Cursor, answer history.Answer, seen [
 // what waits in the unicast queue when its turn comes; but only what came since SUBSCRIBE is sure to be there, for before
 // it the user may not have been.
 func (b *sub) given() uint64 {
-	u := &b.log.p.unicast
+	u := &b.target.p.unicast
 	switch at := u.untouched(); {
-	case b.log.kind != userQueue || at >= u.next():
-		return b.log.p.taken
+	case b.target.log != nil || at >= u.next():
+		return b.target.p.taken
 	case at < b.follow.from:
 		return b.follow.resume.taken
 	default:
@@ -152,7 +152,7 @@ func (b *sub) given() uint64 {
 
 // endResume lets go of the resume of a subscription that begins, or ends.
 func (b *sub) endResume() {
-	b.log.p.pool.add(-b.resumes())
+	b.target.p.pool.add(-b.resumes())
 	b.follow.resume = nil
 }
 
@@ -163,26 +163,26 @@ func (s *Shard) abandon(c *Conn, i uint32) {
 	}
 }
 
-// wanted is what c's subscription to l gets of the history.
-func wanted(c *Conn, l *log) history.Wanted {
-	switch l.kind {
-	case patterned:
-		return history.Wanted{Match: l.pattern}
-	case userQueue:
-		return history.Wanted{Chain: history.UserKey(c.user, l.name)}
+// wanted is what c's subscription to t gets of the history.
+func wanted(c *Conn, t *target) history.Wanted {
+	switch pattern := t.matcher(); {
+	case pattern != nil:
+		return history.Wanted{Match: pattern}
+	case t.log == nil:
+		return history.Wanted{Chain: history.UserKey(c.user, t.name)}
 	default:
-		return history.Wanted{Chain: l.name}
+		return history.Wanted{Chain: t.name}
 	}
 }
 
 // passed is the position that a resumed subscription has behind it: what the shard has applied, but where pushes are, or
 // may be, yet to be given only what the client had.
-func (l *log) passed(seen []bus.Position, answer history.Answer, past *history.Cursor) map[int32]bus.Position {
-	waits := answer == history.Whole && l.kind == userQueue && l.p.unicast.entries.Len() > 0
+func (t *target) passed(seen []bus.Position, answer history.Answer, past *history.Cursor) map[int32]bus.Position {
+	waits := answer == history.Whole && t.log == nil && t.p.unicast.entries.Len() > 0
 	if past.Empty() && !waits {
-		return l.p.applied
+		return t.p.applied
 	}
-	all := maps.Clone(l.p.applied)
+	all := maps.Clone(t.p.applied)
 	for _, pos := range seen {
 		if waits || past.Has(pos.Partition) {
 			all[pos.Partition] = pos

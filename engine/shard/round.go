@@ -153,7 +153,7 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		if !stands {
 			s.report(l) // before the log goes, when that was its last subscription
 			l.failed(1, s.now)
-			s.dropLog(l)
+			s.dropTarget(&l.target)
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Shard) deliverLarge(l *log, c *Conn, b *sub) (used int) {
 	used, stands := s.transfer(c, b, l.at(l.head))
 	l.held = false
 	if !stands {
-		s.dropLog(l)
+		s.dropTarget(&l.target)
 		return used
 	}
 	l.served++
@@ -213,8 +213,8 @@ func (s *Shard) skip() {
 		if u := &at.unicast.unicast; u.entries.Len() > 0 {
 			e := u.entries.At(0)
 			e.AddFailed(1, s.now)
-			if l := at.unicast.users[e.Destination]; l != nil {
-				l.gaps++
+			if t := at.unicast.users[e.Destination]; t != nil {
+				t.gaps++
 			}
 			u.pop()
 		}

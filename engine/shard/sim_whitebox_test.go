@@ -100,20 +100,25 @@ func (w *world) auditWhiteBox(sh *simShard) {
 	if len(s.machine.Out) > 0 {
 		w.failf("%v: %d bytes of answers belong to nobody", sh, len(s.machine.Out))
 	}
-	detached, resumes := map[*log]int{}, map[*log]int{}
+	subs, detached, resumes := map[*target]int32{}, map[*target]int32{}, map[*target]int32{}
+	for _, k := range sh.sockets {
+		for i := k.conn.subs; i != 0; i = s.subs.at(i).next {
+			subs[s.subs.at(i).target]++
+		}
+	}
 	for place, p := range s.followed {
 		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
 			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
 		}
 		for place, i := range p.detached {
 			b := s.subs.at(i)
-			if !b.state.detached() || int(b.place) != place || b.follow == nil || b.log.p != p {
+			if !b.state.detached() || int(b.place) != place || b.follow == nil || b.target.p != p {
 				w.failf("%v: detached subscription %d: %+v", sh, i, b)
 				return
 			}
-			detached[b.log]++
+			detached[b.target]++
 			if b.state == resuming {
-				resumes[b.log]++
+				resumes[b.target]++
 			}
 		}
 	}
@@ -122,9 +127,9 @@ func (w *world) auditWhiteBox(sh *simShard) {
 			w.failf("%v: project %s has %d sessions", sh, name, p.counts.sessions.Load())
 		}
 		held := 0
-		for l := range p.all() {
-			w.auditLog(sh, l, detached[l], resumes[l])
-			held += l.cost()
+		for t := range p.all() {
+			w.auditTarget(sh, t, subs[t], detached[t], resumes[t])
+			held += t.cost()
 		}
 		for _, id := range p.ids {
 			held += id.cost()
@@ -158,20 +163,28 @@ func (w *world) auditHeld(sh *simShard, p *project, pool *pool, held int) {
 	}
 }
 
-func (w *world) auditLog(sh *simShard, l *log, detached, resumes int) {
-	s := sh.shard
-	ok := l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) && l.detached == detached &&
-		l.resuming == resumes && !l.held && (detached > 0 || l.gone.Len() == 0)
+func (w *world) auditTarget(sh *simShard, t *target, subs, detached, resumes int32) {
+	ok := t.subscriptions == subs && t.detached == detached && t.resuming == resumes && t.subscriptions > 0
+	if l := t.log; l != nil {
+		ok = ok && &l.target == t && t.subscriptions == int32(len(l.attached))+detached && sh.shard.sound(l)
+	}
+	if !ok {
+		w.failf("%v: %s: %+v, %+v, %d subscriptions, %d of them detached", sh, t.shown(), t, t.log, subs, detached)
+	}
+}
+
+// sound reports whether what l says of itself is consistent.
+func (s *Shard) sound(l *log) (ok bool) {
+	ok = l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) &&
+		!l.held && (l.detached > 0 || l.gone.Len() == 0)
 	if !l.inRound() {
 		ok = ok && l.served == 0
 	}
 	for place, i := range l.attached {
 		b := s.subs.at(i)
-		ok = ok && b.log == l && b.state == attached && int(b.place) == place
+		ok = ok && b.target == &l.target && b.state == attached && int(b.place) == place
 	}
-	if !ok || l.subscriptions() == 0 {
-		w.failf("%v: log %s: %+v, %d are detached", sh, l.name, l, detached)
-	}
+	return ok
 }
 
 func (w *world) auditConn(sh *simShard, k *simSocket) {
@@ -184,10 +197,10 @@ func (w *world) auditConn(sh *simShard, k *simSocket) {
 	for i := c.subs; i != 0; i = s.subs.at(i).next {
 		b := s.subs.at(i)
 		n++
-		if b.conn != c.idx || b.log.p != c.project || b.state == none ||
-			b.state == attached && b.log.attached[b.place] != i || b.state.detached() && c.project.detached[b.place] != i ||
-			(b.state == resuming) != (b.follow != nil && b.follow.resume != nil) || b.log.kind == userQueue && b.state == attached ||
-			b.log.kind != userQueue && b.state == direct {
+		if b.conn != c.idx || b.target.p != c.project || b.state == none ||
+			b.state == attached && b.target.log.attached[b.place] != i || b.state.detached() && c.project.detached[b.place] != i ||
+			(b.state == resuming) != (b.follow != nil && b.follow.resume != nil) || b.target.log == nil && b.state == attached ||
+			b.target.log != nil && b.state == direct {
 			w.failf("%v: subscription %d: %+v", k, i, b)
 			return
 		}

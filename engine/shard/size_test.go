@@ -14,6 +14,8 @@ func TestSizes(t *testing.T) {
 	}{
 		{"Conn", unsafe.Sizeof(Conn{}), 208},
 		{"sub", unsafe.Sizeof(sub{}), 40},
+		{"target", unsafe.Sizeof(target{}), 48},
+		{"log", unsafe.Sizeof(log{}), 192},
 	} {
 		t.Logf("%s: %d bytes", c.name, c.size)
 		if c.size > c.most {

@@ -48,33 +48,38 @@ func (s state) detached() bool { return s >= following }
 // enter moves a subscription to another state. Whoever has it follow sets its cursor afterwards, and its resume.
 func (s *Shard) enter(i uint32, to state) {
 	b := s.subs.at(i)
-	from := b.state
+	from, t := b.state, b.target
+	if from == to { // a removal that panicked is done again
+		return
+	}
 	if s.entering != nil {
 		s.entering(b, to)
 	}
 	switch {
 	case from == attached:
-		b.log.removeAttached(s, i)
-	case from == direct:
-		b.log.users--
+		t.log.removeAttached(s, i)
 	case from.detached() && !to.detached():
 		s.removeDetached(b)
 	}
 	if from == resuming {
-		b.log.resuming--
+		t.resuming--
 		b.endResume()
 	}
 	b.state = to
 	switch {
 	case to == attached:
-		b.log.addAttached(s, i)
-	case to == direct:
-		b.log.users++
+		t.log.addAttached(s, i)
 	case to.detached() && !from.detached():
 		s.addDetached(b, i)
 	}
 	if to == resuming {
-		b.log.resuming++
+		t.resuming++
+	}
+	switch {
+	case from == none:
+		t.subscriptions++
+	case to == none:
+		t.subscriptions--
 	}
 	if from.detached() && (to == attached || to == direct) {
 		b.releaseFollow()
@@ -83,7 +88,7 @@ func (s *Shard) enter(i uint32, to state) {
 
 // join attaches a subscription that has every push below number, if the rounds can take it from there.
 func (s *Shard) join(i uint32, number uint64) bool {
-	l := s.subs.at(i).log
+	l := s.subs.at(i).target.log
 	if number != l.head && number != l.end {
 		return false
 	}
@@ -137,7 +142,7 @@ func (s *Shard) addDetached(b *sub, i uint32) {
 	}
 	b.follow.progress, b.follow.fed = s.millis(), s.millis()
 	b.follow.next, b.follow.wait = s.tick, 0
-	p := b.log.p
+	p := b.target.p
 	if len(p.detached) == 0 {
 		p.place = len(s.followed)
 		s.followed = append(s.followed, p)
@@ -145,13 +150,13 @@ func (s *Shard) addDetached(b *sub, i uint32) {
 	b.place = uint32(len(p.detached))
 	p.detached = append(p.detached, i)
 	s.walkSoon(p)
-	b.log.detached++
+	b.target.detached++
 	s.stats.Detached.Add(1)
 	s.stats.Detaches.Add(1)
 }
 
 func (s *Shard) removeDetached(b *sub) {
-	p := b.log.p
+	p := b.target.p
 	last := p.detached[len(p.detached)-1]
 	p.detached[b.place] = last
 	s.subs.at(last).place = b.place
@@ -162,6 +167,6 @@ func (s *Shard) removeDetached(b *sub) {
 		s.followed[len(s.followed)-1] = nil
 		s.followed = s.followed[:len(s.followed)-1]
 	}
-	b.log.detached--
+	b.target.detached--
 	s.stats.Detached.Add(-1)
 }

@@ -7,7 +7,7 @@ import (
 
 // sub is one subscription.
 type sub struct {
-	log    *log
+	target *target
 	id     *subID
 	follow *follow // see releaseFollow; nil while it is neither detached nor windowed, and has nothing to tell
 	conn   uint32
@@ -15,7 +15,7 @@ type sub struct {
 	place  uint32 // in log.attached, or in project.detached
 	ack    session.AckMode
 	state  state
-	gaps   uint16 // of the log, of which it was told
+	gaps   uint16 // of the target, of which it was told
 }
 
 // subID is the id that clients gave subscriptions, once for all who gave the same.
@@ -66,21 +66,21 @@ func (s *Shard) findSub(c *Conn, id []byte) uint32 {
 }
 
 // addSub subscribes c. From the RECEIPT's position on every push is its own.
-func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
+func (s *Shard) addSub(c *Conn, t *target, id []byte, ev *session.Event) {
 	i := s.subs.take()
 	b := s.subs.at(i)
-	*b = sub{log: l, id: l.p.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: l.gaps}
+	*b = sub{target: t, id: t.p.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: t.gaps}
 	c.subs = i
 	c.nsubs++
 	s.more = true
-	l.p.pool.add(subCost)
+	t.p.pool.add(subCost)
 	s.stats.Subscriptions.Add(1)
-	l.p.counts.subscriptions.Add(1)
-	if b.ack != session.AckAuto && l.p.settings.AckWindow > 0 {
+	t.p.counts.subscriptions.Add(1)
+	if b.ack != session.AckAuto && t.p.settings.AckWindow > 0 {
 		b.follow = &follow{}
 	}
-	if l.kind == patterned {
-		l.charge(s.holder(c))
+	if t.pattern() != nil {
+		t.log.charge(s.holder(c))
 	}
 	if len(ev.Resume) > 0 {
 		s.resume(c, i, ev)
@@ -88,24 +88,20 @@ func (s *Shard) addSub(c *Conn, l *log, id []byte, ev *session.Event) {
 	}
 	s.beginNow(i)
 	if ev.HasReceipt {
-		s.machine.Receipt(&c.sess, ev.Receipt, positionLine(l.p.applied))
+		s.machine.Receipt(&c.sess, ev.Receipt, positionLine(t.p.applied))
 	}
 }
 
 // beginNow has a new subscription get what comes from now on: it follows where others have yet to be given what came before.
 func (s *Shard) beginNow(i uint32) {
 	b := s.subs.at(i)
-	l := b.log
-	if l.kind == userQueue {
-		if n := l.p.unicast.next(); l.p.unicast.entries.Len() > 0 {
-			s.enter(i, following)
-			b.follow.from = n
-		} else {
-			s.enter(i, direct)
-		}
-		return
-	}
-	if !s.join(i, l.tail()) {
+	switch l, u := b.target.log, &b.target.p.unicast; {
+	case l == nil && u.entries.Len() == 0:
+		s.enter(i, direct)
+	case l == nil:
+		s.enter(i, following)
+		b.follow.from = u.next()
+	case !s.join(i, l.tail()):
 		s.enter(i, following)
 		b.follow.cursor = l.tail()
 	}
@@ -114,10 +110,10 @@ func (s *Shard) beginNow(i uint32) {
 // removeSub ends a subscription: nothing is sent for it from now on.
 func (s *Shard) removeSub(c *Conn, i uint32) {
 	b := s.subs.at(i)
-	l := b.log
+	t := b.target
 	s.enter(i, none)
-	if l.kind == patterned {
-		l.discharge(s.holder(c))
+	if t.pattern() != nil {
+		t.log.discharge(s.holder(c))
 	}
 	for p := &c.subs; ; p = &s.subs.at(*p).next {
 		if *p == i {
@@ -126,13 +122,15 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 		}
 	}
 	c.nsubs--
-	l.p.releaseID(b.id)
+	t.p.releaseID(b.id)
 	b.forgive()
-	l.p.pool.add(-subCost)
+	t.p.pool.add(-subCost)
 	*b = sub{}
 	s.subs.release(i)
 	s.stats.Subscriptions.Add(-1)
-	l.p.counts.subscriptions.Add(-1)
-	l.trim()
-	s.dropLog(l)
+	t.p.counts.subscriptions.Add(-1)
+	if t.log != nil {
+		t.log.trim()
+	}
+	s.dropTarget(t)
 }

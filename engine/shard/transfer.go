@@ -87,7 +87,7 @@ func (s *Shard) transfer(c *Conn, b *sub, e *history.Entry) (used int, stands bo
 		return 1, true
 	}
 	t := s.newTransfer()
-	t.conn, t.entry, t.project, t.version = c, e, b.log.p, b.id.key.version
+	t.conn, t.entry, t.project, t.version = c, e, b.target.p, b.id.key.version
 	t.lines = append(t.lines[:0], s.lines(b, e, b.note())...)
 	n := e.Message.Len(t.version, len(t.lines))
 	t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))

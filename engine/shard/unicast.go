@@ -98,7 +98,7 @@ func (s *Shard) deliverTo(c *Conn, e *history.Entry, number uint64) (used int) {
 	for i := c.subs; i != 0 && c.state == stateOpen; {
 		b := s.subs.at(i)
 		next := b.next
-		if b.log.kind == userQueue && b.log.name == e.Destination {
+		if b.target.log == nil && b.target.name == e.Destination {
 			used += s.give(c, i, e, number)
 		}
 		i = next
@@ -119,7 +119,7 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		s.enter(i, following)
 	}
 	if b.state.detached() {
-		b.log.p.settings.History.Extend(&b.follow.past, e)
+		b.target.p.settings.History.Extend(&b.follow.past, e)
 		return 1
 	}
 	if large(e) {
