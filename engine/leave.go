@@ -19,9 +19,9 @@ type Drain struct {
 
 // What of the time that a node has for leaving goes where, in hundredths.
 const (
-	settlePart  = 15 // until what was accepted is handed over
-	closingPart = 70 // for the closes
-	patientPart = 90 // when those who are behind are closed all the same
+	handOverPart = 15 // until what was accepted is handed over
+	closingPart  = 70 // for the closes
+	patientPart  = 90 // when those who are behind are closed all the same
 )
 
 // stalled is how long nothing may reach those who are behind before a drain gives them up. Rounds and retries of
@@ -39,9 +39,9 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	}
 	part := func(hundredths int) time.Duration { return time.Until(end) * time.Duration(hundredths) / 100 }
 	closing, patient := part(closingPart), began.Add(part(patientPart))
-	settling, cancel := context.WithTimeout(ctx, part(settlePart))
-	n.bus.Flush(settling)
-	n.settle(settling)
+	handing, cancel := context.WithTimeout(ctx, part(handOverPart))
+	n.bus.Flush(handing)
+	n.handOver(handing)
 	cancel()
 	n.closeClients(ctx, d, closing, patient)
 	left := n.sockets.Load()
@@ -56,8 +56,8 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	return err
 }
 
-// settle waits until everything accepted has been handed to those who can take it.
-func (n *Node) settle(ctx context.Context) {
+// handOver waits until everything accepted has been handed to those who can take it.
+func (n *Node) handOver(ctx context.Context) {
 	for {
 		busy := false
 		for _, s := range n.shards {

@@ -70,7 +70,7 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *pro
 	if p != nil {
 		return p
 	}
-	answers, passing := a.settleAll(r, items, a.publish(r.Context(), all(items, records), turn))
+	answers, passing := a.answers(r, items, a.publish(r.Context(), all(items, records), turn))
 	if passing {
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
 	}
@@ -113,15 +113,15 @@ func all(items []item, n int) []*bus.Record {
 	return records
 }
 
-// settleAll returns the answer of every item, and whether one of them may succeed a moment later.
-func (a *api) settleAll(r *http.Request, items []item, results []result) (answers []any, passing bool) {
+// answers returns the answer of every item, and whether one of them may succeed a moment later.
+func (a *api) answers(r *http.Request, items []item, results []result) (answers []any, passing bool) {
 	answers = make([]any, 0, len(items))
 	for _, one := range items {
 		var ok *accepted
 		bad := one.bad
 		if bad == nil {
 			n := len(one.push.records)
-			ok, bad = a.settle(one.push, results[:n])
+			ok, bad = a.answer(one.push, results[:n])
 			results = results[n:]
 		}
 		if bad != nil {

@@ -75,7 +75,7 @@ func (a *api) publish(ctx context.Context, records []*bus.Record, turn *turn) []
 
 // send publishes a push and answers the request.
 func (a *api) send(w http.ResponseWriter, r *http.Request, u *push, turn *turn) *problem {
-	ok, p := a.settle(u, a.publish(r.Context(), u.records, turn))
+	ok, p := a.answer(u, a.publish(r.Context(), u.records, turn))
 	if p != nil {
 		return p
 	}
@@ -85,9 +85,9 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, u *push, turn *turn) 
 	return nil
 }
 
-// settle makes one answer of the results of u's records. When some were not accepted the answer is a problem, of the
+// answer makes one answer of the results of u's records. When some were not accepted the answer is a problem, of the
 // first one's kind, with what became of each: the same request with the same id then only sends the missing ones.
-func (a *api) settle(u *push, results []result) (*accepted, *problem) {
+func (a *api) answer(u *push, results []result) (*accepted, *problem) {
 	ok := &accepted{ID: u.id, Repeated: true}
 	var first *problem
 	failed := 0

@@ -99,7 +99,7 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 		o.full = false
 		goesOn = s.Buffered() > 0
 	}
-	s.settle()
+	s.freeOwed()
 	return goesOn
 }
 

@@ -102,8 +102,8 @@ func (s *Session) owe() *owed {
 	return s.owed
 }
 
-// settle frees owed when nothing is left in it.
-func (s *Session) settle() {
+// freeOwed frees owed when nothing is left in it.
+func (s *Session) freeOwed() {
 	if o := s.owed; o != nil && len(o.answers) == 0 && len(o.txs) == 0 {
 		s.owed = nil
 	}
@@ -113,6 +113,6 @@ func (s *Session) settle() {
 func (s *Session) abort() {
 	if o := s.owed; o != nil {
 		o.txs, o.txBytes = nil, 0
-		s.settle()
+		s.freeOwed()
 	}
 }

@@ -46,7 +46,7 @@ func (m *Machine) transact(s *Session, f *stomp.Frame, ev Event) Event {
 	}
 	delete(s.owed.txs, string(name))
 	s.owed.txBytes -= open.bytes
-	s.settle()
+	s.freeOwed()
 	if f.Command == stomp.Abort {
 		ev.Kind = Abort
 		return ev

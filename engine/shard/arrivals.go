@@ -33,8 +33,8 @@ func (s *Shard) takeIn(name string, e *history.Entry) {
 	s.enqueue(p, arriving)
 }
 
-// behindArrivals has then run behind all pushes of the project that have come, or reports that there are none.
-func (s *Shard) behindArrivals(name string, then func()) bool {
+// afterArrivals has then run behind all pushes of the project that have come, or reports that there are none.
+func (s *Shard) afterArrivals(name string, then func()) bool {
 	p := s.projects[name]
 	if p == nil || p.arrivals.Len() == 0 {
 		return false

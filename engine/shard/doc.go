@@ -15,7 +15,8 @@
 //	round.go    the same range of a log to every attached subscription, in slices
 //	transfer.go one large push to one connection, in pieces
 //	unicast.go  pushes to a user or a session
-//	follow.go   subscriptions that go at their own pace: slow, resuming, waiting for an ACK
+//	follow.go   subscriptions that go at their own pace: slow, resuming; turns.go when they are tried
+//	ack.go      ACK windows
 //	frames.go   the bytes of a write, built once for all who get the same
 //	inbox.go    what other goroutines hand in
 //

@@ -1,16 +1,11 @@
 package shard
 
 import (
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
-	"stentor/engine/session"
-	"stentor/stomp"
 )
 
 // follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for
@@ -37,9 +32,6 @@ type follow struct {
 
 // maxWait bounds the ticks between attempts for a socket that does not drain: 640 ms.
 const maxWait = 32
-
-// windowed reports whether b's client has to acknowledge before it gets more.
-func (b *sub) windowed() bool { return b.ack != session.AckAuto && b.target.p.settings.AckWindow > 0 }
 
 // releaseFollow frees what a subscription that is not detached has no need of, with nothing to count or to tell.
 func (b *sub) releaseFollow() {
@@ -106,7 +98,7 @@ func (s *Shard) caughtUp(i uint32) bool {
 		return false
 	}
 	if l == nil {
-		if f.settled(b.target.p.unicast.base) {
+		if f.queuePassed(b.target.p.unicast.base) {
 			f.early = nil
 			s.enter(i, direct)
 		}
@@ -301,90 +293,4 @@ func (s *Shard) feedLarge(c *Conn, b *sub, e *history.Entry) bool {
 func (s *Shard) fits(e *history.Entry, room int) bool {
 	n := len(s.given)
 	return n == 0 || n < room && len(s.frames.buf)+frameLen(e) <= writeBytes
-}
-
-// room is how many pushes b may get before its client acknowledges some.
-func (s *Shard) room(b *sub) int {
-	if b.follow == nil || !b.windowed() {
-		return math.MaxInt32
-	}
-	return max(0, b.target.p.settings.AckWindow-len(b.follow.unacked))
-}
-
-// expect notes that b's client owes an ACK for e, which it is about to get. Without a window nothing is owed, nor is it
-// when a reload brings the window back: in client mode the ACK may name a push of the time between. It reports whether b
-// holds much more memory.
-func (b *sub) expect(e *history.Entry) (grew bool) {
-	switch f := b.follow; {
-	case f == nil:
-	case b.windowed():
-		return b.owe(e.Position)
-	default:
-		b.forgive()
-	}
-	return false
-}
-
-// acknowledge frees room. ACK is flow control only: nothing is delivered again for want of one, and an unknown id is
-// no fault.
-func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
-	position, sub := string(ev.ID), ev.Sub
-	if c.sess.Version == stomp.V12 {
-		var name string
-		position, name, _ = strings.Cut(position, ".")
-		sub = []byte(name)
-	}
-	pos, err := bus.ParsePosition(position)
-	if err != nil {
-		return
-	}
-	work := 0
-	for i := c.subs; i != 0; i = s.subs.at(i).next {
-		b := s.subs.at(i)
-		if b.follow == nil || len(sub) > 0 && b.id.key.id != string(sub) {
-			continue
-		}
-		freed, steps := b.free(pos)
-		work += steps
-		if freed && b.state.detached() {
-			b.follow.progress = s.millis()
-			b.follow.next, b.follow.wait = s.tick, 0
-			s.followSoon(c)
-		}
-	}
-	c.frames += int32(work / ackWork)
-}
-
-// ackWork is how many positions an ACK may look at before it counts as one more frame: a window may have 65,535, and a
-// session many of them.
-const ackWork = 1024
-
-// free takes pos out of what b's client owes; in client mode all before it too. Each step looks at a position, or moves one.
-func (b *sub) free(pos bus.Position) (freed bool, steps int) {
-	f := b.follow
-	at := slices.Index(f.unacked, pos)
-	if at < 0 {
-		return false, len(f.unacked)
-	}
-	before := b.window()
-	n, behind := at+1, len(f.unacked)-at-1
-	const small = 64 // so few are moved rather than allocated again
-	switch {
-	case len(f.unacked) <= small && b.ack == session.AckClient:
-		f.unacked = slices.Delete(f.unacked, 0, n)
-	case len(f.unacked) <= small:
-		f.unacked = slices.Delete(f.unacked, at, n)
-	case b.ack == session.AckClient && n >= behind:
-		f.unacked = slices.Delete(f.unacked, 0, n)
-	case b.ack == session.AckClient:
-		f.unacked = f.unacked[n:] // a large rest stays where it is
-	case at >= behind:
-		f.unacked = slices.Delete(f.unacked, at, n)
-	default:
-		copy(f.unacked[1:], f.unacked[:at])
-		f.unacked = f.unacked[1:]
-	}
-	b.target.p.pool.add(b.window() - before)
-	b.slim()
-	return true, at + min(at, behind)
 }

@@ -137,13 +137,6 @@ func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 	return nil
 }
 
-// expect notes that b's client owes an ACK for e, which it is about to get.
-func (s *Shard) expect(b *sub, e *history.Entry) {
-	if b.expect(e) {
-		s.postTo(s.conns.at(b.conn).ref(), s.reckon)
-	}
-}
-
 // missed reports whether there was a gap that b has yet to be told of.
 func (b *sub) missed() bool { return b.gaps != b.target.gaps }
 

@@ -100,46 +100,10 @@ func (s *Shard) reckon(c *Conn) {
 	}
 }
 
-// window is what b holds for ACKs that are owed.
-func (b *sub) window() int {
-	if b.follow == nil {
-		return 0
-	}
-	return cap(b.follow.unacked) * ackCost
-}
-
 // resumes is what b holds while its resume is not answered.
 func (b *sub) resumes() int {
 	if b.state != resuming || b.follow.resume == nil {
 		return 0
 	}
 	return int(unsafe.Sizeof(resume{})) + cap(b.follow.resume.search.Seen())*ackCost
-}
-
-// owe notes that b's client owes an ACK for pos. It reports whether that took so much memory that it matters.
-func (b *sub) owe(pos bus.Position) (grew bool) {
-	before := b.window()
-	b.follow.unacked = append(b.follow.unacked, pos)
-	after := b.window()
-	if after == before {
-		return false
-	}
-	b.target.p.pool.add(after - before)
-	return after > Allowance/2
-}
-
-// slim lets go of the room for many ACKs when none is owed.
-func (b *sub) slim() {
-	const keep = 64
-	if f := b.follow; len(f.unacked) == 0 && cap(f.unacked) > keep {
-		b.forgive()
-	}
-}
-
-// forgive lets go of the ACKs that b's client owes.
-func (b *sub) forgive() {
-	if n := b.window(); n > 0 {
-		b.target.p.pool.add(-n)
-		b.follow.unacked = nil
-	}
 }

@@ -140,7 +140,7 @@ func (s *Shard) dropProject(p *project) {
 // Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
 // is subscribed and may have missed something is told with the next MESSAGE.
 func (s *Shard) Begin(project string, pos bus.Position) {
-	if s.behindArrivals(project, func() { s.readFrom(project, pos) }) {
+	if s.afterArrivals(project, func() { s.readFrom(project, pos) }) {
 		return
 	}
 	s.readFrom(project, pos)
@@ -164,7 +164,7 @@ func (s *Shard) readFrom(project string, pos bus.Position) {
 // Applied says that this shard has taken a project's partition up to pos. A bus that reads again what it has read
 // says less than the shard has: only Begin goes back.
 func (s *Shard) Applied(project string, pos bus.Position) {
-	if s.behindArrivals(project, func() { s.readTo(project, pos) }) {
+	if s.afterArrivals(project, func() { s.readTo(project, pos) }) {
 		return
 	}
 	s.readTo(project, pos)

@@ -250,7 +250,7 @@ func (s *Shard) EndSome(slot uint32, n int, patient bool, code ws.StatusCode, re
 		}
 		room--
 		c := s.conns.at(slot + 1)
-		if c.state != stateOpen || c.sess.Phase == session.Closing || patient && s.behind(c) {
+		if c.state != stateOpen || c.sess.Phase == session.Closing || patient && s.awaits(c) {
 			continue
 		}
 		room -= endUnits
@@ -264,8 +264,8 @@ func (s *Shard) EndSome(slot uint32, n int, patient bool, code ws.StatusCode, re
 	return ended, 0
 }
 
-// behind reports whether something that was accepted for c waits in this process, or its handshake has yet to come.
-func (s *Shard) behind(c *Conn) bool {
+// awaits reports whether something that was accepted for c waits in this process, or its handshake has yet to come.
+func (s *Shard) awaits(c *Conn) bool {
 	if c.moves || c.sess.Phase == session.Handshake {
 		return true
 	}

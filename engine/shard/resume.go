@@ -46,12 +46,12 @@ type early struct {
 	seen        []bus.Position
 }
 
-// behindTime is how long a shard that is behind the client has to catch up.
-const behindTime = 2000 // ms
+// catchUpTime is how long a shard that is behind the client has to catch up.
+const catchUpTime = 2000 // ms
 
 // resume begins a subscription with what its client has missed.
 func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
-	r := &resume{deadline: s.millis() + behindTime, answer: ev.HasReceipt, taken: s.subs.at(i).target.p.taken}
+	r := &resume{deadline: s.millis() + catchUpTime, answer: ev.HasReceipt, taken: s.subs.at(i).target.p.taken}
 	if seen, err := bus.ParsePositions(string(ev.Resume)); err == nil {
 		r.search = history.NewResume(seen)
 	}
@@ -82,7 +82,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	}
 	p := t.p
 	seen := r.search.Seen()
-	late := behind(seen, p.applied)
+	late := ahead(seen, p.applied)
 	if late && int32(s.millis()-r.deadline) < 0 {
 		return false
 	}
@@ -105,7 +105,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	s.enter(i, following)
 	b.gaps = t.gaps // the answer is about those too
 	line := f.resumed.line() + positionLine(t.passed(seen, answer, &past))
-	s.begin(b, past, answer, seen)
+	s.beginResumed(b, past, answer, seen)
 	f.progress = s.millis()
 	if r.answer {
 		s.settle(c, r.token, line)
@@ -113,10 +113,10 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	return c.state == stateOpen && c.sess.Phase == session.Connected
 }
 
-// begin has b, whose resume is answered, go on with past. What came since SUBSCRIBE was missed too, or lies before the
+// beginResumed has b, whose resume is answered, go on with past. What came since SUBSCRIBE was missed too, or lies before the
 // position that is answered; but pushes to the very session, of which history gives a resume nothing, are b's from
 // SUBSCRIBE on: those that came are in its cursor, others may wait for their turn.
-func (s *Shard) begin(b *sub, past history.Cursor, answer history.Answer, seen []bus.Position) {
+func (s *Shard) beginResumed(b *sub, past history.Cursor, answer history.Answer, seen []bus.Position) {
 	f := b.follow
 	if l := b.target.log; l != nil {
 		f.past, f.cursor = past, l.tail()
@@ -198,9 +198,9 @@ func has(seen []bus.Position, pos bus.Position) bool {
 	})
 }
 
-// behind reports whether a client has seen what the shard has not taken yet. Another node may have heard of a new
+// ahead reports whether a client has seen what the shard has not taken yet. Another node may have heard of a new
 // partition before this one.
-func behind(seen []bus.Position, applied map[int32]bus.Position) bool {
+func ahead(seen []bus.Position, applied map[int32]bus.Position) bool {
 	for _, p := range seen {
 		a, known := applied[p.Partition]
 		if known && a.Epoch == p.Epoch && a.Offset < p.Offset || !known && reads(applied, p.Epoch) {

@@ -65,8 +65,8 @@ func (t *simTopic) position(part, index int) bus.Position {
 	return bus.Position{Epoch: e.number, Partition: int32(part), Offset: int64(max(index-e.first[part], 0) - 1)}
 }
 
-// behind is the place of the first push that pos does not cover.
-func (t *simTopic) behind(pos bus.Position) int {
+// past is the place of the first push that pos does not cover.
+func (t *simTopic) past(pos bus.Position) int {
 	for _, e := range t.epochs {
 		if e.number == pos.Epoch {
 			return e.first[pos.Partition] + int(pos.Offset) + 1
@@ -80,7 +80,7 @@ func (t *simTopic) find(pos bus.Position) *push {
 	if int(pos.Partition) >= len(t.parts) {
 		return nil
 	}
-	if n := t.behind(pos) - 1; n >= 0 && n < len(t.parts[pos.Partition]) {
+	if n := t.past(pos) - 1; n >= 0 && n < len(t.parts[pos.Partition]) {
 		return t.parts[pos.Partition][n]
 	}
 	return nil

@@ -2,9 +2,9 @@ package shard
 
 import "slices"
 
-// settle calms the world, waits until everybody has what is theirs, and looks whether that is so. Then all leave, and
+// conclude calms the world, waits until everybody has what is theirs, and looks whether that is so. Then all leave, and
 // nothing may be left of them.
-func (w *world) settle() {
+func (w *world) conclude() {
 	w.tracef("all is calm")
 	w.calm = true
 	w.favour(w.profile.Seed, byOp)
@@ -48,7 +48,7 @@ func (w *world) settle() {
 		}
 	}
 	w.idle(3 * second)
-	for begin := w.now; w.behind() && w.now < begin+300*second && w.err == nil; {
+	for begin := w.now; w.unserved() && w.now < begin+300*second && w.err == nil; {
 		w.idle(second) // an ACK for each push takes its time
 	}
 	if w.err == nil {
@@ -59,8 +59,8 @@ func (w *world) settle() {
 	w.checkEmpty()
 }
 
-// behind reports whether some subscription is still to be given something.
-func (w *world) behind() bool {
+// unserved reports whether some subscription is still to be given something.
+func (w *world) unserved() bool {
 	for _, c := range w.clients {
 		if c.link == nil {
 			return true
@@ -214,7 +214,7 @@ func (f *feed) awaits() bool {
 		from := f.c.topic.last[part]
 		for _, claim := range f.claims {
 			if int(claim.Partition) == part {
-				from = max(from, f.c.topic.behind(claim))
+				from = max(from, f.c.topic.past(claim))
 			}
 		}
 		if from < len(pushes) && slices.ContainsFunc(pushes[from:], f.matches) {

@@ -155,12 +155,12 @@ func (f *feed) take(most []int) {
 		f.parts[p].session = of(most, p)
 	}
 	if f.outcome == plain {
-		f.settle(most)
+		f.resolve(most)
 	}
 }
 
-// settle is when it is certain that the subscription has begun: somewhere between SUBSCRIBE and now.
-func (f *feed) settle(most []int) {
+// resolve is called when it is certain that the subscription has begun: somewhere between SUBSCRIBE and now.
+func (f *feed) resolve(most []int) {
 	f.resolved = true
 	f.fresh = nil
 	for p := range f.parts { // one that came later is all its own
@@ -179,7 +179,7 @@ func (f *feed) begins(l *simLink, most []int) {
 	if f.resolved {
 		return
 	}
-	f.settle(most)
+	f.resolve(most)
 	for i := range f.jumps {
 		if j := &f.jumps[i]; l.begun < j.at {
 			j.may = j.may && j.panic // it was there before the gap
@@ -217,7 +217,7 @@ func (f *feed) place(positions []bus.Position) {
 func (f *feed) begin() {
 	for _, c := range f.claims { // who claims to have what is yet to come goes without it
 		if x := &f.parts[c.Partition]; f.invented {
-			x.session = max(x.session, f.c.topic.behind(c))
+			x.session = max(x.session, f.c.topic.past(c))
 		}
 	}
 	for p := range f.fresh {
@@ -258,7 +258,7 @@ func (f *feed) decide(answer string) {
 		x := &f.parts[p]
 		for _, c := range f.claims {
 			if int(c.Partition) == p { // less than it had, when its last was a push to the session before its beginning
-				x.next = min(x.next, f.c.topic.behind(c))
+				x.next = min(x.next, f.c.topic.past(c))
 			}
 		}
 		if f.invented {
@@ -268,7 +268,7 @@ func (f *feed) decide(answer string) {
 			}
 			for _, c := range f.claims {
 				if int(c.Partition) == p {
-					x.next = f.c.topic.behind(c)
+					x.next = f.c.topic.past(c)
 				}
 			}
 			clear(f.known)
@@ -323,7 +323,7 @@ func (f *feed) receipt(l *simLink, fr *stomp.Frame, what stomp.Command) {
 	}
 	f.place(positions)
 	for _, pos := range positions {
-		n, x := f.c.topic.behind(pos), &f.parts[pos.Partition]
+		n, x := f.c.topic.past(pos), &f.parts[pos.Partition]
 		if f.outcome != whole {
 			if r := f.fresh[pos.Partition]; n < r.low || n > r.high {
 				w.failf("%v: position %v is %d, but it began in %v", f, pos, n, r)
@@ -442,7 +442,7 @@ func (f *feed) muddle() {
 		low := 0
 		for _, c := range f.claims {
 			if int(c.Partition) == p {
-				low = max(0, f.c.topic.behind(c))
+				low = max(0, f.c.topic.past(c))
 			}
 		}
 		x.low = min(x.low, low)
@@ -581,7 +581,7 @@ func (f *feed) justify(positions []bus.Position) {
 		if int(c.Partition) >= len(t.parts) || c.Epoch != t.epochs[node.epoch].number {
 			return
 		}
-		named[int(c.Partition)] = t.behind(c)
+		named[int(c.Partition)] = t.past(c)
 	}
 	if len(named) == 0 {
 		return
@@ -593,7 +593,7 @@ func (f *feed) justify(positions []bus.Position) {
 		}
 	}
 	for _, pos := range positions {
-		part, applied := int(pos.Partition), t.behind(pos)
+		part, applied := int(pos.Partition), t.past(pos)
 		seen, ok := named[part]
 		switch {
 		case !ok && (f.pattern != nil || f.user()) && pos.Offset >= 0, ok && seen < node.begin[part]:
@@ -628,7 +628,7 @@ func (f *feed) mistakes(p *push) bool {
 
 // patient checks that the shard has waited, as it has to when it is behind the client.
 func (f *feed) patient() {
-	if waited := (f.c.w.now - f.asked) / millisecond; waited < behindTime-10 {
+	if waited := (f.c.w.now - f.asked) / millisecond; waited < catchUpTime-10 {
 		f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)
 	}
 }

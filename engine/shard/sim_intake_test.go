@@ -61,7 +61,7 @@ func (in *intake) reach(t *simTopic, pos bus.Position) {
 		in.may[t.number] = append(in.may[t.number], 0)
 	}
 	at := &in.may[t.number][pos.Partition]
-	*at = max(*at, t.behind(pos))
+	*at = max(*at, t.past(pos))
 }
 
 // took notes that the shard has taken all there is.
@@ -81,7 +81,7 @@ func (sh *simShard) least(t *simTopic) []int {
 	all := make([]int, len(t.parts))
 	for part := range all {
 		if pos, known := sh.intake.sure[t.number][part]; known {
-			all[part] = t.behind(pos)
+			all[part] = t.past(pos)
 		}
 	}
 	return all

@@ -61,9 +61,9 @@ func (l *simLink) pace(n int) {
 		l.risk("too many frames a second")
 	}
 	if l.quiet() {
-		l.behind = 0
+		l.inputBytes = 0
 	}
-	if l.behind += n; l.behind > allowed.machine.InputBytes {
+	if l.inputBytes += n; l.inputBytes > allowed.machine.InputBytes {
 		l.risk("too much waits for answers")
 	}
 }

@@ -48,17 +48,17 @@ type simLink struct {
 	sends, receives int64 // heart-beats as the server sees them, ns
 	sent            int64
 
-	reason  string  // why the server may close
-	risks   string  // and one that it may have earned
-	paced   []int64 // when frames were sent
-	behind  int     // bytes of frames since the last time that no answer was owed
-	guilt   string  // the code of the ERROR that the client has earned
-	leaving bool    // DISCONNECT was sent
-	errored bool
-	closing bool   // a close frame was read
-	ignores bool   // does not answer the server's FIN
-	late    bool   // sends no CONNECT
-	answer  string // of the authentication
+	reason     string  // why the server may close
+	risks      string  // and one that it may have earned
+	paced      []int64 // when frames were sent
+	inputBytes int     // bytes of frames since the last time that no answer was owed
+	guilt      string  // the code of the ERROR that the client has earned
+	leaving    bool    // DISCONNECT was sent
+	errored    bool
+	closing    bool   // a close frame was read
+	ignores    bool   // does not answer the server's FIN
+	late       bool   // sends no CONNECT
+	answer     string // of the authentication
 }
 
 // mark is where a SUBSCRIBE is on its way to the server.

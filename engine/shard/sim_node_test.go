@@ -228,7 +228,7 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	for _, k := range sh.sockets {
 		for _, f := range k.link.feeds {
 			if k.link.c.topic == t {
-				f.jumped(jump{part: int(pos.Partition), low: t.behind(old), high: t.behind(pos) - 1, begin: pos, may: !f.resolved || len(sure) == 0})
+				f.jumped(jump{part: int(pos.Partition), low: t.past(old), high: t.past(pos) - 1, begin: pos, may: !f.resolved || len(sure) == 0})
 			}
 		}
 	}

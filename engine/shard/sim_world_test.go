@@ -96,7 +96,7 @@ func (s *schedule) play() (out *played) {
 		}
 		if w.err == nil {
 			out.at = len(s.ops)
-			w.settle()
+			w.conclude()
 		}
 	}()
 	out.err, out.kind, out.now, out.got, out.last, out.trace, out.visits = w.err, w.kind, w.now, w.received, w.rng.Uint64(), w.trace, w.visits

@@ -154,8 +154,8 @@ func (b *sub) wants(e *history.Entry, number uint64) bool {
 	return number >= f.from
 }
 
-// settled reports whether all that is not for a user's detached subscription has left the queue, of which base is the
+// queuePassed reports whether all that is not for a user's detached subscription has left the queue, of which base is the
 // oldest.
-func (f *follow) settled(base uint64) bool {
+func (f *follow) queuePassed(base uint64) bool {
 	return base >= f.from && (f.early == nil || base >= f.early.until)
 }
