@@ -39,7 +39,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"kafka": {
-		own:     []string{"engine/bus", "engine/fifo", "kafka/internal/librdkafka", "stomp"},
+		own:     []string{"engine/bus", "engine/directory", "engine/fifo", "kafka/internal/librdkafka", "stomp"},
 		modules: []string{"github.com/confluentinc/confluent-kafka-go/v2", "github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"kafka/internal/librdkafka": {modules: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"stentor/engine/bus"
+	"stentor/engine/directory"
 )
 
 // Bus is a node's side of Kafka. It implements bus.Bus.
@@ -59,6 +60,9 @@ type Bus struct {
 func New(o Options) (*Bus, error) {
 	if err := errors.Join(CheckProperties(o.Properties)...); err != nil {
 		return nil, err
+	}
+	if o.Directory == nil {
+		o.Directory = directory.New(directory.Options{Key: o.ClusterKey, Self: o.Node})
 	}
 	b := &Bus{
 		opts: o, logs: make(chan ck.LogEvent, 64), closed: make(chan struct{}), ended: make(chan struct{}),
@@ -411,7 +415,7 @@ func (b *Bus) late() error {
 	if late <= limit {
 		return nil
 	}
-	node, better := b.presence.others.better(bound/2, time.Now())
+	node, better := b.opts.Directory.Better(bound/2, silence, time.Now())
 	if !better {
 		return nil
 	}

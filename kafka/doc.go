@@ -12,7 +12,7 @@
 //	          how late it is (lateness.go)
 //	ends      asks every second where the partitions end, for the reader to know how late it is
 //	reports   takes the producer's delivery reports to those who wait for them
-//	presence  says every second that this node lives and how late it reads, hears the same of the others (peers.go),
+//	presence  says every second that this node lives and how late it reads, hears the same of the others (engine/directory),
 //	          and finds out when another one has the same id
 //	notice    decides when the node is ready, and which projects it serves (start.go)
 //

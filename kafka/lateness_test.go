@@ -59,40 +59,6 @@ func TestLatenessOfTheUnknown(t *testing.T) {
 	}
 }
 
-func TestPeers(t *testing.T) {
-	now := time.Unix(1, 0)
-	up := beat{State: stateUp, Ready: true, Late: 400}
-	var p peers
-	is := func(step string, d time.Duration, at time.Time, want string) {
-		t.Helper()
-		if node, ok := p.better(d, at); node != want || ok != (want != "") {
-			t.Errorf("%s: %q, want %q", step, node, want)
-		}
-	}
-	is("nobody", time.Hour, now, "")
-	p.heard("b", up)
-	is("before a beat of its own came back", time.Hour, now, "")
-	p.returned(now)
-	p.heard("b", up)
-	is("less late", 401*time.Millisecond, now, "b")
-	is("as late", 400*time.Millisecond, now, "")
-	p.heard("b", beat{State: stateUp, Late: 0})
-	is("not ready", time.Hour, now, "")
-	p.heard("b", up)
-	p.heard("b", beat{State: stateLeft, Ready: true})
-	is("left", time.Hour, now, "")
-	p.heard("b", up)
-	is("heard not long ago", time.Hour, now.Add(silence-1), "b")
-	is("silent", time.Hour, now.Add(silence), "")
-	is("forgotten", time.Hour, now, "")
-	p.heard("b", up)
-	is("said long ago, by what came before it", time.Hour, now.Add(time.Minute), "")
-	p.returned(now.Add(time.Minute))
-	is("nothing new from it", time.Hour, now.Add(time.Minute), "")
-	p.heard("b", up)
-	is("said just now", time.Hour, now.Add(time.Minute), "b")
-}
-
 // A node that is late in reading says so while another one is not, and only then: what strikes all is no reason to send
 // clients away.
 func TestBehind(t *testing.T) {
@@ -163,7 +129,7 @@ func TestBehindAfterOutage(t *testing.T) {
 	}
 	until(t, "ready, and known to each other", func() bool {
 		for _, b := range nodes {
-			if _, known := b.presence.others.better(time.Hour, time.Now()); !known || b.Ready() != nil {
+			if _, known := b.opts.Directory.Better(time.Hour, silence, time.Now()); !known || b.Ready() != nil {
 				return false
 			}
 		}

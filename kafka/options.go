@@ -12,6 +12,7 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"stentor/engine/bus"
+	"stentor/engine/directory"
 )
 
 // Options of a Bus. All fields are wanted except where it is said.
@@ -33,6 +34,14 @@ type Options struct {
 	Covered bus.Covered
 	// Own says whether a destination is a project's.
 	Own func(project, destination string) bool
+	// ClusterKey seals the beats of the nodes: those without its seal are not trusted. Without one nobody is.
+	ClusterKey []byte
+	// Directory hears of all beats; nil for one of the bus's own.
+	Directory *directory.View
+	// Status is what a beat says of the node, asked for once a beat; Draining, whether the node leaves, is asked for often. Both
+	// may be nil.
+	Status   func() directory.Status
+	Draining func() bool
 	// MockEpoch, when it is not 0, says that the broker is librdkafka's own: it has no topic ids, and this stands
 	// for all of them; nor can it make topics.
 	MockEpoch uint64

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/directory"
 )
 
 // ErrTwin means that another live node has the same id. They would share a consumer group and a place in the list of
@@ -24,24 +25,6 @@ const (
 	recent = 5000
 )
 
-// beat is what a node says of itself, every second, in a compacted topic, with its id as the key.
-type beat struct {
-	Instance string `json:"instance"` // of the process
-	State    string `json:"state"`    // up, left
-	// First is the offset of this instance's first beat, -1 in that one. The one that came first stays.
-	First int64 `json:"first"`
-	// Sent is when, in milliseconds since the process began to beat: for itself alone.
-	Sent int64 `json:"sent_ms"`
-	// Ready is whether it takes clients, and Late how late it reads, in milliseconds: see Bus.Behind.
-	Ready bool  `json:"ready"`
-	Late  int64 `json:"late_ms"`
-}
-
-const (
-	stateUp   = "up"
-	stateLeft = "left"
-)
-
 // presence says that this node lives and finds out whether another one has its id. The topic's order decides, no
 // clock: of two the one whose first beat came later has to go.
 type presence struct {
@@ -54,7 +37,11 @@ type presence struct {
 
 	failed func(ck.Error)               // hears of trouble of the client
 	status func() (bool, time.Duration) // whether this node is ready, and how late it reads
-	others peers
+	nodes  *directory.View              // hears of all beats
+	lives  map[string]int64             // when each other instance with this node's id beat last, by its own count
+	sent   int64                        // of the last beat, in ms; run's alone
+	drains bool                         // what it said
+	warned bool                         // that there are beats with this id which cannot be trusted
 
 	first   atomic.Int64 // -1 until the first beat is in the topic
 	clear   atomic.Bool  // nobody else has the id, and this node's beats can be read
@@ -63,7 +50,7 @@ type presence struct {
 }
 
 func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error), status func() (bool, time.Duration)) *presence {
-	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, began: time.Now(), failed: failed, status: status}
+	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, began: time.Now(), failed: failed, status: status, nodes: o.Directory, lives: map[string]int64{}}
 	p.first.Store(-1)
 	p.say(errors.New("the id of this node has not been checked yet"))
 	return p
@@ -82,7 +69,7 @@ func (p *presence) run(ctx context.Context) error {
 		err := p.live(ctx)
 		switch {
 		case ctx.Err() != nil:
-			p.beat(stateLeft)
+			p.beat(directory.Left)
 			p.client.Flush(1000)
 			return nil
 		case errors.Is(err, ErrTwin):
@@ -109,16 +96,11 @@ func (p *presence) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := ck.NewConsumer(p.opts.config(p.logs, ck.ConfigMap{"queued.max.messages.kbytes": 1024}, ck.ConfigMap{
-		"group.id": Group(p.opts.Node), "enable.auto.commit": false, "auto.offset.reset": "earliest",
-	}))
+	c, err := nodesConsumer(p.opts, p.logs, start)
 	if err != nil {
 		return err
 	}
 	defer closeConsumer(c)
-	if err := c.Assign([]ck.TopicPartition{{Topic: &p.opts.NodesTopic, Offset: ck.Offset(start)}}); err != nil {
-		return err
-	}
 	var (
 		next   = start
 		other  bool      // the last beat with this id was another instance's, which has not left
@@ -129,24 +111,9 @@ func (p *presence) live(ctx context.Context) error {
 		switch e := c.Poll(100).(type) {
 		case *ck.Message:
 			next = int64(e.TopicPartition.Offset) + 1
-			var b beat
-			if json.Unmarshal(e.Value, &b) != nil {
-				break
-			}
-			live := !since.IsZero() // it was sent while this node watches
-			switch {
-			case b.Instance == p.instance:
-				p.clear.Store(true)
-				p.others.returned(p.began.Add(time.Duration(b.Sent) * time.Millisecond))
-			case string(e.Key) != p.opts.Node:
-				if live {
-					p.others.heard(string(e.Key), b)
-				}
-			default:
-				if err := p.compare(b, int64(e.TopicPartition.Offset), live); err != nil {
-					return err
-				}
-				other = b.State == stateUp
+			other, err = p.read(e, !since.IsZero(), other)
+			if err != nil {
+				return err
 			}
 		case ck.Error:
 			if err := needs(e, "Read", p.opts.NodesTopic); e.IsFatal() || err != error(e) {
@@ -165,18 +132,61 @@ func (p *presence) live(ctx context.Context) error {
 		if since.IsZero() || other && !p.clear.Load() && now.Sub(since) < silence {
 			continue
 		}
-		if now.Sub(beaten) >= beatEvery {
+		if now.Sub(beaten) >= beatEvery || p.drains != p.draining() { // nobody is to be sent here for a second more
 			beaten = now
-			p.beat(stateUp)
+			p.beat(directory.Up)
 		}
 	}
 	return nil
 }
 
+// read takes a beat of some node. live: it was sent while this node watches. other is whether the last beat with this node's id was
+// another instance's, which has not left.
+func (p *presence) read(m *ck.Message, live, other bool) (bool, error) {
+	b, trusted, why := p.nodes.Hear(string(m.Key), m.Value, live, time.Now())
+	if why == directory.TooLarge || why == directory.Malformed || string(m.Key) != p.opts.Node {
+		return other, nil
+	}
+	if !trusted && len(p.opts.ClusterKey) > 0 { // anybody who can write to the topic could end this node
+		if !p.warned {
+			p.warned = true
+			p.opts.Log.Warn("there are beats with this node's id that are not sealed with cluster.key: they are ignored", "node", p.opts.Node, "reason", why.String())
+		}
+		return other, nil
+	}
+	if b.Instance == p.instance {
+		p.clear.Store(true)
+		p.nodes.Proven(p.began.Add(time.Duration(b.Sent) * time.Millisecond))
+		return other, nil
+	}
+	if why == directory.Untimely || !p.news(&b) {
+		return other, nil
+	}
+	return b.State == directory.Up, p.compare(&b, int64(m.TopicPartition.Offset), live)
+}
+
+// news reports whether a beat of another instance with this node's id is later than all of that instance before: a copy of what it
+// said while it lived proves nothing.
+func (p *presence) news(b *directory.Beat) bool {
+	if last, known := p.lives[b.Instance]; known && b.Sent <= last {
+		return false
+	}
+	if len(p.lives) >= maxLives {
+		clear(p.lives)
+	}
+	p.lives[b.Instance] = b.Sent
+	return true
+}
+
+// maxLives bounds the instances that are known to have had this node's id.
+const maxLives = 1000
+
+func (p *presence) draining() bool { return p.opts.Draining != nil && p.opts.Draining() }
+
 // compare decides between this node and another with its id, whose beat stands at offset. live: it beat while this node
 // was watching.
-func (p *presence) compare(b beat, offset int64, live bool) error {
-	if b.State != stateUp || !live {
+func (p *presence) compare(b *directory.Beat, offset int64, live bool) error {
+	if b.State != directory.Up || !live {
 		return nil
 	}
 	first := b.First
@@ -192,11 +202,18 @@ func (p *presence) compare(b beat, offset int64, live bool) error {
 
 // beat puts one into the topic. The first one's place comes back with its report.
 func (p *presence) beat(state string) {
-	if state == stateLeft && p.first.Load() < 0 {
+	if state == directory.Left && p.first.Load() < 0 {
 		return
 	}
 	ready, late := p.status()
-	value, _ := json.Marshal(beat{Instance: p.instance, State: state, First: p.first.Load(), Sent: time.Since(p.began).Milliseconds(), Ready: ready, Late: late.Milliseconds()})
+	p.drains = p.draining()
+	p.sent = max(p.sent+1, time.Since(p.began).Milliseconds()) // of two beats the order is seen
+	b := directory.Beat{Instance: p.instance, State: state, First: p.first.Load(), Sent: p.sent, Ready: ready, Late: late.Milliseconds(), At: time.Now().UnixMilli()}
+	if p.opts.Status != nil {
+		b.Status = p.opts.Status()
+	}
+	b.Draining = p.drains
+	value := directory.Encode(b, p.opts.Node, p.opts.ClusterKey)
 	_ = p.client.Produce(&ck.Message{
 		TopicPartition: ck.TopicPartition{Topic: &p.opts.NodesTopic, Partition: 0},
 		Key:            []byte(p.opts.Node), Value: value,
@@ -230,23 +247,43 @@ func (p *presence) reported(m *ck.Message) {
 	}
 }
 
-// bounds are the offsets between which the reading begins and has caught up. A missing topic is made.
+// bounds are those of nodesBounds. A missing topic is made.
 func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
-	begins, err := offsets(ctx, p.admin, p.opts.NodesTopic, []int32{0}, ck.EarliestOffsetSpec)
-	if err != nil {
-		err = fmt.Errorf("topic %s: %w", p.opts.NodesTopic, needs(err, "Read and Write", p.opts.NodesTopic))
-		if p.opts.Create && p.opts.MockEpoch == 0 {
-			one := *p.opts
-			err = errors.Join(err, createTopic(ctx, p.admin, &one, p.opts.NodesTopic, 1, map[string]string{
-				"cleanup.policy": "compact", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1",
-			}))
-		}
-		return 0, 0, err
+	start, end, err = nodesBounds(ctx, p.admin, p.opts.NodesTopic, "Read and Write")
+	if err != nil && p.opts.Create && p.opts.MockEpoch == 0 {
+		one := *p.opts
+		err = errors.Join(err, createTopic(ctx, p.admin, &one, p.opts.NodesTopic, 1, map[string]string{
+			"cleanup.policy": "compact", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1",
+		}))
 	}
-	ends, err := offsets(ctx, p.admin, p.opts.NodesTopic, []int32{0}, ck.LatestOffsetSpec)
+	return start, end, err
+}
+
+// nodesBounds are the offsets between which the reading of the nodes' topic begins and has caught up.
+func nodesBounds(ctx context.Context, admin *ck.AdminClient, topic, acls string) (start, end int64, err error) {
+	begins, err := offsets(ctx, admin, topic, []int32{0}, ck.EarliestOffsetSpec)
+	if err != nil {
+		return 0, 0, fmt.Errorf("topic %s: %w", topic, needs(err, acls, topic))
+	}
+	ends, err := offsets(ctx, admin, topic, []int32{0}, ck.LatestOffsetSpec)
 	if err != nil {
 		return 0, 0, err
 	}
 	// Compaction leaves holes at the end too: what lies there cannot be waited for, but the last record never goes.
 	return max(begins[0], ends[0]-recent), ends[0], nil
+}
+
+// nodesConsumer reads the nodes' topic from an offset on.
+func nodesConsumer(o *Options, logs chan ck.LogEvent, start int64) (*ck.Consumer, error) {
+	c, err := ck.NewConsumer(o.config(logs, ck.ConfigMap{"queued.max.messages.kbytes": 1024}, ck.ConfigMap{
+		"group.id": Group(o.Node), "enable.auto.commit": false, "auto.offset.reset": "earliest",
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Assign([]ck.TopicPartition{{Topic: &o.NodesTopic, Offset: ck.Offset(start)}}); err != nil {
+		closeConsumer(c)
+		return nil, err
+	}
+	return c, nil
 }

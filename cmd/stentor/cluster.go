@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -54,12 +55,13 @@ const firstPort = 8080
 
 // clusterConfigs are the configurations of n nodes; settings count for all of them.
 func clusterConfigs(n int, broker string, settings []string) ([]*config.Config, error) {
-	all := make([]*config.Config, n)
+	all, key := make([]*config.Config, n), rand.Text()+rand.Text()
 	for i := range all {
 		port := firstPort + 2*i
 		own := []string{
 			fmt.Sprintf("node.id=dev-%d", i+1), fmt.Sprintf("listen.client=127.0.0.1:%d", port), fmt.Sprintf("listen.api=127.0.0.1:%d", port+1),
-			"bus=kafka", "kafka.brokers=" + broker,
+			fmt.Sprintf("advertise.clients=ws://127.0.0.1:%d/ws", port), fmt.Sprintf("advertise.api=http://127.0.0.1:%d", port+1),
+			"cluster.key=" + key, "bus=kafka", "kafka.brokers=" + broker,
 			`projects.demo.send={"/topic/demo/**": push, "/app/**": forward}`,
 		}
 		var err error

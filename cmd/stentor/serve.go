@@ -26,6 +26,7 @@ import (
 	"stentor/engine/admin"
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/engine/directory"
 	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 	"stentor/kafka"
@@ -86,6 +87,10 @@ type server struct {
 	bus      bus.Bus
 	api      *admin.Server
 	apiAddr  net.Listener
+
+	clusterKey []byte
+	directory  *directory.View
+	discovery  *directory.Limiter
 }
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
@@ -107,6 +112,11 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 func (s *server) serve(ctx context.Context, load func() (*config.Config, error), hup <-chan os.Signal) error {
 	apiEnded := make(chan error, 1)
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
+	if s.cfg.Bus != "kafka" {
+		beating, stop := context.WithCancel(context.Background()) // it says that it drains, too
+		defer stop()
+		go s.beatAlone(beating)
+	}
 	gc := newCollector(s.cfg.GCPercent)
 	defer gc.stop()
 	for {
@@ -157,6 +167,9 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 		return nil, err
 	}
 	s.names, s.refusals = opts.Names, opts.Refusals
+	if err := s.openDirectory(); err != nil {
+		return nil, err
+	}
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
 		return nil, fmt.Errorf("listen.api: %w", err)
 	}
@@ -178,10 +191,22 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	return s, nil
 }
 
+// openDirectory makes the view of all nodes, which hears of them once there is a bus.
+func (s *server) openDirectory() (err error) {
+	if s.clusterKey, _, err = s.cfg.ClusterSecrets(); err != nil {
+		return err
+	}
+	s.directory = newDirectory(s.clusterKey, s.cfg.Node.ID, time.Duration(s.cfg.Kafka.Lateness))
+	s.discovery = newDiscoveryLimiter()
+	return nil
+}
+
 func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
 	if s.cfg.Bus == "kafka" {
 		o := kafkaOptions(s.cfg, s.node, s.node.Covered, s.projects.Own, s.log)
 		o.MockEpoch = mockEpoch
+		o.ClusterKey, o.Directory, o.Draining = s.clusterKey, s.directory, s.node.Draining
+		o.Status = newStatusSource(s.node, s.cfg.Advertise).status
 		return kafka.New(o)
 	}
 	return bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli())), nil

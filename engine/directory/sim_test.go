@@ -299,6 +299,9 @@ func playSim(t *testing.T, seed uint64, nodes, choices int) {
 	}
 	seconds := min(choices/2500, 400)
 	each := choices / (seconds - 4) / simSlots
+	if s.small {
+		each = 10
+	}
 	var dst []byte
 	for second := range seconds {
 		s.events(second)

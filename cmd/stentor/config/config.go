@@ -18,6 +18,8 @@ type Config struct {
 	History        History             `key:"history" doc:"The recent pushes that the node keeps in memory for each project, from which clients resume after a break."`
 	Bus            string              `key:"bus" default:"embedded" oneof:"embedded,kafka" doc:"What carries pushes to the nodes. embedded: there is only this node, and a restart forgets. kafka: any number of nodes, see kafka."`
 	Kafka          Kafka               `key:"kafka" doc:"The Kafka cluster, with bus: kafka. A project's pushes are in a topic of its own, which back ends may write to as well."`
+	Advertise      Advertise           `key:"advertise" doc:"Where this node is found by clients that ask /v1/endpoints for a node, and by the other nodes. With bus: kafka it takes cluster.key."`
+	Cluster        Cluster             `key:"cluster" doc:"What the nodes of a cluster have in common."`
 	Push           Push                `key:"push" doc:"What holds for every push."`
 	Limits         Limits              `key:"limits" doc:"Bounds. A client that breaks one gets an answer that says so, and only that client suffers."`
 	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, hands over what is pending, then closes its clients chunk by chunk, so that they do not all come back at the same moment. Until they are gone they get what other nodes push."`
@@ -87,6 +89,19 @@ type Kafka struct {
 	Partitions   int               `key:"partitions" default:"1" range:"1..256" doc:"Partitions of a topic that is made. With one there is an order over all pushes of the project, with more only for each destination."`
 	Replication  int               `key:"replication" default:"0" range:"0..100" doc:"Copies of a topic that is made, and from 3 on min.insync.replicas=2. 0: what the brokers do."`
 	Lateness     Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"A node that reads pushes later than this is not ready while another node is known that reads less than half as late. Measured once a second. 0: never."`
+}
+
+// Advertise has the addresses that a node tells others.
+type Advertise struct {
+	Clients []string `key:"clients" doc:"Addresses of this node alone that clients can connect to, the best first: [\"wss://push-1.example.com/ws\"]. Empty: the node is listed, and no client is sent to it."`
+	API     string   `key:"api" doc:"Address of this node's HTTP API for the other nodes: http://10.0.0.5:8081. Empty: they cannot ask this node."`
+}
+
+// Cluster is the same on all nodes and registries.
+type Cluster struct {
+	Key     string `key:"key" secret:"yes" doc:"Secret of at least 32 bytes with which nodes prove to each other, and to registries, what they say of themselves. Whoever has it can send clients, with their tokens, to any address."`
+	KeyFile string `key:"key_file" file:"yes" doc:"A file whose content, without a newline at its end, is the key."`
+	CA      string `key:"ca" file:"yes" doc:"PEM file with the certificates that vouch for the nodes' https addresses (advertise.api). Empty: those that the system trusts."`
 }
 
 // Push bounds every push.

@@ -33,7 +33,8 @@ func Check(path string, environ, settings []string) (*Config, error) {
 	cfg, problems := assemble(path, filepath.Dir(path), text, environ, settings)
 	_, projects := cfg.projectConfigs(problems)
 	_, admins := cfg.AllAdminKeys()
-	return cfg, Join(problems.err(), projects, admins)
+	_, _, cluster := cfg.ClusterSecrets()
+	return cfg, Join(problems.err(), projects, admins, cluster)
 }
 
 func readConfig(path string) ([]byte, error) {

@@ -96,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{name: "empty file", want: `f: projects: no project, allowed: at least one ("stentor config init" prints an example)`},
 		{name: "not YAML", file: "limits: [1,\nprojects: {}\n", want: `f:1: this is not YAML: sequence end token ']' not found`},
 		{name: "two documents", file: base + "---\nnode: {}\n", want: "f:3: a second document, allowed: one"},
-		{name: "a list", file: "- a\n", want: "f:1: found a list, allowed: a mapping with node, listen, endpoints, default_project, admin_keys, admin_keys_file, credentials, auth, heartbeat, history, bus, kafka, push, limits, drain, log, gc_percent, projects"},
+		{name: "a list", file: "- a\n", want: "f:1: found a list, allowed: a mapping with node, listen, endpoints, default_project, admin_keys, admin_keys_file, credentials, auth, heartbeat, history, bus, kafka, advertise, cluster, push, limits, drain, log, gc_percent, projects"},
 		{name: "twice", file: base + "log: {}\nlog: {}\n", want: `f:3: this is not YAML: mapping key "log" already defined at [2:1]`},
 
 		{name: "misspelt", file: base + "limits:\n  conections: 5\n", want: "f:3: limits.conections: unknown key, did you mean connections?"},

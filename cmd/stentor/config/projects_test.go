@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -236,7 +237,7 @@ func TestPagesAreWarnedOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := cfg.Warnings()
+		got := slices.DeleteFunc(cfg.Warnings(), func(w Problem) bool { return w.Key == "advertise.clients" })
 		if len(got) != c.want {
 			t.Errorf("%s: %v", c.text, got)
 		}

@@ -37,6 +37,8 @@ func (c *Config) validate(partial bool) Problems {
 	v.credentials()
 	v.sizes()
 	v.kafka()
+	v.advertised()
+	v.cluster()
 	if len(c.Projects) == 0 {
 		v.missing("projects", "no project, allowed: at least one (\"stentor config init\" prints an example)")
 	}

@@ -22,6 +22,7 @@ func (c *Config) Warnings() []Problem {
 		w.project(join("projects", name), c.Projects[name])
 	}
 	w.apiKeys("admin_keys", c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
+	w.cluster()
 	w.pages()
 	slices.SortStableFunc(w.warnings, func(a, b Problem) int { return a.line - b.line })
 	return w.warnings
@@ -120,7 +121,7 @@ func (w *warner) readable(path, file string) {
 // counts over TLS, which a trusted proxy tells of, under an address or under one of listen.names. Nodes of a cluster have
 // names; a node that is alone may be meant for applications, or for this machine.
 func (w *warner) pages() {
-	if w.Bus != "kafka" || len(w.Listen.Names) > 0 || len(w.Listen.TrustedProxies) > 0 {
+	if w.warnsOfPages() || w.Bus != "kafka" || len(w.Listen.Names) > 0 || len(w.Listen.TrustedProxies) > 0 {
 		return
 	}
 	if !slices.ContainsFunc(w.Listen.Client, direct) {

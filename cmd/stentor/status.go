@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"stentor/cmd/stentor/config"
+	"stentor/engine"
+	"stentor/engine/directory"
+)
+
+// statusSource says what a node's beats tell the others: where it is, and how much it has to do. One goroutine at a time calls it.
+type statusSource struct {
+	node      *engine.Node
+	advertise config.Advertise
+	version   string
+
+	at   time.Time // of the status before
+	load engine.Load
+	cpu  time.Duration
+}
+
+func newStatusSource(n *engine.Node, a config.Advertise) *statusSource {
+	return &statusSource{node: n, advertise: a, version: readBuildInfo().Version, at: time.Now(), cpu: cpuTime()}
+}
+
+// status is how the node is now, with rates since the status before.
+func (s *statusSource) status() directory.Status {
+	now, load, cpu := time.Now(), s.node.Load(), cpuTime()
+	passed := max(now.Sub(s.at), time.Millisecond)
+	rate := func(n, before uint64) int64 { return int64(float64(n-before) / passed.Seconds()) }
+	status := directory.Status{
+		URLs: s.advertise.Clients, API: s.advertise.API, Version: s.version, Memory: residentBytes(),
+		Capacity: int64(load.Capacity), Connections: int64(load.Connections),
+		Opening: rate(load.Accepted, s.load.Accepted), Deliveries: rate(load.Deliveries, s.load.Deliveries),
+		CPU: float64(int(1000*(cpu-s.cpu).Seconds()/passed.Seconds()/float64(loops()))) / 1000,
+	}
+	s.at, s.load, s.cpu = now, load, cpu
+	return status
+}
+
+// newDirectory is the view of all nodes of a cluster.
+func newDirectory(key []byte, self string, lateness time.Duration) *directory.View {
+	var seed [8]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	return directory.New(directory.Options{Key: key, Self: self, Lateness: lateness, Seed: binary.BigEndian.Uint64(seed[:])})
+}
+
+// newDiscoveryLimiter bounds how often one address asks for nodes. A carrier has thousands of clients behind one address, each of
+// which asks once for each connection.
+func newDiscoveryLimiter() *directory.Limiter { return directory.NewLimiter(200, 2000) }
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// residentBytes is the memory that this process has.
+func residentBytes() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// beatAlone has the directory of a node without a cluster know that node, until ctx ends.
+func (s *server) beatAlone(ctx context.Context) {
+	source := newStatusSource(s.node, s.cfg.Advertise)
+	for {
+		b := directory.Beat{State: directory.Up, Ready: s.bus.Ready() == nil, Status: source.status()}
+		b.Draining = s.node.Draining()
+		s.directory.Own(b, time.Now())
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}

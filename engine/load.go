@@ -1,0 +1,20 @@
+package engine
+
+// Load is how much a node has to do, for whoever chooses a node for a client.
+type Load struct {
+	Capacity, Connections int
+	Accepted, Deliveries  uint64 // since the node began
+}
+
+// Load asks no loop: any goroutine may call it.
+func (n *Node) Load() Load {
+	l := Load{Capacity: n.capacity, Connections: int(n.sockets.Load())}
+	for _, s := range n.shards {
+		l.Accepted += s.Stats().Accepted.Load()
+		l.Deliveries += s.Stats().Deliveries.Load()
+	}
+	return l
+}
+
+// Draining reports whether the node leaves, and so wants no new clients.
+func (n *Node) Draining() bool { return n.draining.Load() }

@@ -1,0 +1,172 @@
+package kafka
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"stentor/engine/directory"
+)
+
+var clusterKey = []byte("0123456789abcdef0123456789abcdef")
+
+// clusterNode starts a node that says where it is.
+func clusterNode(t *testing.T, bootstrap, id string, draining *atomic.Bool) *Bus {
+	t.Helper()
+	o := testOptions(bootstrap, &sink{})
+	o.Node, o.ClusterKey, o.Draining = id, clusterKey, draining.Load
+	o.Status = func() directory.Status {
+		return directory.Status{URLs: []string{"wss://" + id + "/ws"}, API: "http://" + id, Capacity: 1000, Connections: 10, Version: "1.0"}
+	}
+	return open(t, o)
+}
+
+func testRegistry(t *testing.T, bootstrap string) (*Registry, *directory.View) {
+	t.Helper()
+	v := directory.New(directory.Options{Key: clusterKey})
+	r, err := NewRegistry(RegistryOptions{Properties: map[string]string{"bootstrap.servers": bootstrap}, NodesTopic: "stentor.nodes", Directory: v, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r, v
+}
+
+// handed are the nodes that clients are sent to, in order of their names.
+func handed(v *directory.View) string {
+	var all []string
+	for _, n := range v.Nodes(time.Now()) {
+		if n.Handed {
+			all = append(all, n.ID)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// writeBeat puts whatever somebody likes into the topic of the nodes.
+func writeBeat(t *testing.T, bootstrap, node string, value []byte) {
+	t.Helper()
+	p, err := ck.NewProducer(&ck.ConfigMap{"bootstrap.servers": bootstrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	topic, done := "stentor.nodes", make(chan ck.Event, 1)
+	if err := p.Produce(&ck.Message{TopicPartition: ck.TopicPartition{Topic: &topic, Partition: 0}, Key: []byte(node), Value: value}, done); err != nil {
+		t.Fatal(err)
+	}
+	if m := (<-done).(*ck.Message); m.TopicPartition.Error != nil {
+		t.Fatal(m.TopicPartition.Error)
+	}
+}
+
+func TestNodesAreFound(t *testing.T) {
+	mc := mock(t, 1)
+	bootstrap := mc.BootstrapServers()
+	var first, second atomic.Bool
+	a, b := clusterNode(t, bootstrap, "a", &first), clusterNode(t, bootstrap, "b", &second)
+	plain := testOptions(bootstrap, &sink{})
+	plain.Node = "plain"
+	ready(t, open(t, plain))
+	ready(t, a)
+	ready(t, b)
+	r, v := testRegistry(t, bootstrap)
+	until(t, "the registry is ready", func() bool { return r.Ready() == nil })
+	until(t, "both are handed out", func() bool { return handed(v) == "a b" })
+	until(t, "the nodes know each other", func() bool { return handed(a.opts.Directory) == "a b" && handed(b.opts.Directory) == "a b" })
+	until(t, "the one without a key is listed", func() bool {
+		all := v.Nodes(time.Now())
+		return len(all) == 3 && all[2].ID == "plain" && !all[2].Sealed && all[2].State == directory.Up
+	})
+	first.Store(true)
+	until(t, "a drains", func() bool { return handed(v) == "b" })
+	first.Store(false)
+	until(t, "it does not", func() bool { return handed(v) == "a b" })
+	closeBus(a)
+	until(t, "a has left", func() bool { return handed(v) == "b" && v.Nodes(time.Now())[0].State == directory.Left })
+
+	forged, _ := json.Marshal(directory.Beat{Instance: "x", State: directory.Up, First: 1 << 40, Sent: 1 << 40, Ready: true, Status: directory.Status{URLs: []string{"wss://evil/ws"}, Capacity: 1e6}})
+	writeBeat(t, bootstrap, "b", forged)
+	writeBeat(t, bootstrap, "evil", directory.Encode(directory.Beat{Instance: "x", State: directory.Up, First: 1, Ready: true, Status: directory.Status{URLs: []string{"wss://evil/ws"}, Capacity: 1e6}}, "evil", []byte("another key, which is just as long")))
+	until(t, "the forgeries are counted", func() bool { n := v.Counts().Ignored; return n["unsealed"] > 1 && n["forged"] == 1 })
+	if got := handed(v); got != "b" {
+		t.Errorf("handed out: %s", got)
+	}
+}
+
+// With a key nobody who has none can end a node by saying that there is another one with its id; nor can who copies what an
+// instance before it said. Without one the node has to believe it.
+func TestForgedTwin(t *testing.T) {
+	mc := mock(t, 1)
+	bootstrap := mc.BootstrapServers()
+	var no atomic.Bool
+	life := clusterNode(t, bootstrap, "a", &no)
+	ready(t, life)
+	before := directory.Beat{Instance: life.presence.instance, State: directory.Up, First: life.presence.first.Load(), Sent: 1, Ready: true, At: time.Now().UnixMilli()}
+	closeBus(life)
+	a := clusterNode(t, bootstrap, "a", &no)
+	ready(t, a)
+	twin := directory.Beat{Instance: "twin", State: directory.Up, First: 0, Sent: 5, Ready: true, At: time.Now().UnixMilli()}
+	for name, value := range map[string][]byte{
+		"without a seal": directory.Encode(twin, "a", nil), "with another key": directory.Encode(twin, "a", []byte("another key, which is just as long")),
+		"a copy": directory.Encode(before, "a", clusterKey),
+	} {
+		seen := a.opts.Directory.Counts().Ignored
+		writeBeat(t, bootstrap, "a", value)
+		until(t, name, func() bool {
+			now := a.opts.Directory.Counts().Ignored
+			return now["unsealed"]+now["forged"]+now["replayed"] > seen["unsealed"]+seen["forged"]+seen["replayed"]
+		})
+		select {
+		case <-a.Ended():
+			t.Fatalf("%s: the node ended: %v", name, a.Err())
+		default:
+		}
+	}
+	writeBeat(t, bootstrap, "a", directory.Encode(twin, "a", clusterKey))
+	select {
+	case <-a.Ended():
+	case <-time.After(waitTime):
+		t.Error("a true twin is not noticed")
+	}
+}
+
+// While the brokers are away the registry goes on with the nodes as it knew them.
+func TestRegistryInOutage(t *testing.T) {
+	mc := mock(t, 1)
+	bootstrap := mc.BootstrapServers()
+	var no atomic.Bool
+	ready(t, clusterNode(t, bootstrap, "a", &no))
+	ready(t, clusterNode(t, bootstrap, "b", &no))
+	r, v := testRegistry(t, bootstrap)
+	until(t, "both are handed out", func() bool { return r.Ready() == nil && handed(v) == "a b" })
+	if err := mc.SetBrokerDown(1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the view is stale for longer than a lease", func() bool { return v.Stale(time.Now()) > 8*time.Second })
+	healthy := func() bool {
+		for _, n := range v.Nodes(time.Now()) {
+			if n.State != directory.Up || !n.Handed {
+				return false
+			}
+		}
+		return true
+	}
+	if !healthy() || r.Ready() != nil {
+		t.Errorf("%+v, %v", v.Nodes(time.Now()), r.Ready())
+	}
+	if err := mc.SetBrokerUp(1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the topic is read again", func() bool {
+		if !healthy() {
+			t.Fatalf("%+v", v.Nodes(time.Now()))
+		}
+		return v.Stale(time.Now()) == 0
+	})
+}
