@@ -80,6 +80,11 @@ million: build vm-deps ## the proof: a million connections to one server, in a v
 	bin/stentor-bench vm million --connections $(CONNECTIONS) --stentor bin/stentor --out million
 
 VIA ?= unix
+.PHONY: million-leave
+million-leave: CONNECTIONS = 100000
+million-leave: build vm-deps ## SIGTERM to a server with 100,000 connections, a broadcast on its way, in a virtual machine
+	bin/stentor-bench vm million --leave --connections $(CONNECTIONS) --stentor bin/stentor --out million/leave
+
 .PHONY: million-nginx
 million-nginx: CONNECTIONS = 70000
 million-nginx: build vm-deps tuning-deps ## 70,000 connections through one nginx, in a virtual machine; VIA=unix, ports or sources

@@ -159,6 +159,16 @@ func (c *Client) Drop(kind Kind, n int) error {
 	return nil
 }
 
+// Leave tells the connections that the server is about to leave: a close with 1012 is no failure any more. What has not
+// come to a connection by then, of streams whose newest message is what newest says, is lost.
+func (c *Client) Leave(newest func(number, subscription int) uint32) {
+	for _, t := range c.threads {
+		t.mu.Lock()
+		t.leaving = newest
+		t.mu.Unlock()
+	}
+}
+
 // Counts returns what was seen so far.
 func (c *Client) Counts() Counts {
 	all := newCounts()
@@ -238,16 +248,7 @@ func (c *Client) Take(latency, connecting *measure.Latency) Counts {
 // Missing returns how many messages have not come yet to the open connections that read, of streams whose newest
 // message is what newest says for a connection's subscription. What the server has not taken is not missing.
 func (c *Client) Missing(newest func(number, subscription int) uint32) (missing int64) {
-	c.each(func(t *thread, c *conn) {
-		for i := range int(c.subscriptions) {
-			last := newest(t.number(c), i)
-			n := c.sequence[i].Missing(last)
-			if n > 0 && t.client.options.Untaken != nil {
-				n -= t.client.options.Untaken(c.streams[i], last-n+1, last+1, true)
-			}
-			missing += int64(n)
-		}
-	})
+	c.each(func(t *thread, c *conn) { missing += t.missing(c, newest) })
 	return missing
 }
 

@@ -14,6 +14,7 @@ type Counts struct {
 	Opening          int            // connections on their way, and those that wait for their turn
 	Opened           int64          // connections that came to be open
 	Dropped          int64          // connections closed by Drop
+	Left             int64          // connections that the server closed with 1012 (Leave)
 	Delivered        int64          // messages
 	HeartbeatsMissed int64          // a server silent for three times the interval that it agreed to, each time
 	Resumed          int64          // subscriptions that went on without a gap (Options.Resume)
@@ -38,6 +39,7 @@ func (c *Counts) add(p *Counts) {
 	c.Slow += p.Slow
 	c.Opened += p.Opened
 	c.Dropped += p.Dropped
+	c.Left += p.Left
 	c.Delivered += p.Delivered
 	c.HeartbeatsMissed += p.HeartbeatsMissed
 	c.Resumed += p.Resumed

@@ -140,6 +140,12 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 	case websocket.Ping:
 		t.send(c, ws.OpPong, ev.Payload)
 	case websocket.Close:
+		if t.leaving != nil && ev.Code == serviceRestart && c.state == open {
+			t.counts.Left++
+			t.counts.Order.Lost += t.missing(c, t.leaving)
+			t.release(c)
+			return 0
+		}
 		t.fail(c, fmt.Sprintf("the server closed: %d %s", ev.Code, ev.Reason))
 	}
 	if c.state == closed {
@@ -147,6 +153,9 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 	}
 	return n
 }
+
+// serviceRestart is the code of a close that asks the client to come back, elsewhere (IANA's registry).
+const serviceRestart = 1012
 
 // maxMessage bounds a message of the server.
 const maxMessage = 16 << 20

@@ -44,6 +44,8 @@ type thread struct {
 	sips       turns
 	nextTick   time.Time
 	dropAt     int32 // slot at which the next drop begins
+	// leaving is that of Leave, nil before it.
+	leaving func(number, subscription int) uint32
 
 	// What follows is used within one step only.
 	input   []byte
@@ -182,6 +184,19 @@ func (t *thread) drop(kind Kind, n int) (dropped int) {
 	t.dropAt = last
 	t.counts.Dropped += int64(dropped)
 	return dropped
+}
+
+// missing is Missing for one connection.
+func (t *thread) missing(c *conn, newest func(number, subscription int) uint32) (missing int64) {
+	for i := range int(c.subscriptions) {
+		last := newest(t.number(c), i)
+		n := c.sequence[i].Missing(last)
+		if n > 0 && t.client.options.Untaken != nil {
+			n -= t.client.options.Untaken(c.streams[i], last-n+1, last+1, true)
+		}
+		missing += int64(n)
+	}
+	return missing
 }
 
 func (t *thread) addresses(kind Kind) (all []netip.AddrPort, err error) {

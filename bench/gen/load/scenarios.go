@@ -216,7 +216,33 @@ func (r *run) million(ctx context.Context) error {
 		step{"back", func(ctx context.Context) error { return r.comeBack(ctx, gone) }},
 		step{"last broadcast", toEverybody},
 	)
+	if r.Leave > 0 {
+		steps = append(steps, step{"leave", r.leave})
+	}
 	return r.phases(ctx, steps...)
+}
+
+// leave pushes to everybody and waits until the server has closed all connections, as it does when it is told to leave.
+// Whoever watches the phases tells it.
+func (r *run) leave(ctx context.Context) error {
+	r.want.Store(-1)
+	r.clients.Leave(r.newest)
+	all := r.toAll()
+	for i := range r.streams.projects {
+		if err := r.push(ctx, all(i), time.Now()); err != nil {
+			return err
+		}
+	}
+	for until := time.Now().Add(r.Leave); r.clients.Counts().Reading > 0; {
+		if time.Now().After(until) {
+			r.problems = append(r.problems, fmt.Sprintf("%d connections were open when the server had had %v to leave", r.clients.Counts().Reading, r.Leave))
+			return nil
+		}
+		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seen waits until the server has seen what was dropped: until the number of its connections has not changed for --hold,

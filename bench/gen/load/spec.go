@@ -70,6 +70,7 @@ type Spec struct {
 	Broadcasts    int
 	Sample        int
 	Kicks         int
+	Leave         time.Duration
 	Metrics       []string
 	Thresholds    []string
 	Stages        []Stage
@@ -173,6 +174,8 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	integer(f, &s.Broadcasts, "broadcasts", 5, 1, 1000, "messages to all, in million; each waits for the one before")
 	integer(f, &s.Sample, "sample", 1000, 0, 1_000_000, "users who get a message of their own, in million")
 	integer(f, &s.Kicks, "kicks", 100, 0, 100_000, "users whose sessions are closed through the API, in million")
+
+	duration(f, &s.Leave, "leave", 0, "in million: time for the server to close all connections with 1012, in a last phase in which somebody tells it to leave; 0: no such phase")
 
 	f.Var(stagesFlag{&s.Stages}, "stages", "a stage of the scenario stages, once for each: 'duration=5m connections=100000 pushes_per_second=2000'; what it leaves out stays as it was (in YAML: a list of mappings)")
 

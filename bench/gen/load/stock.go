@@ -183,7 +183,7 @@ func (s *stock) result() *result.Result {
 // totals puts the counts of clients and pushes into the result's form.
 func totals(c client.Counts, p push.Counts) result.Totals {
 	t := result.Totals{
-		Opened: c.Opened, Dropped: c.Dropped, Pushed: p.Pushed, PushesRetried: p.Retried, Delivered: c.Delivered,
+		Opened: c.Opened, Dropped: c.Dropped, Left: c.Left, Pushed: p.Pushed, PushesRetried: p.Retried, Delivered: c.Delivered,
 		HeartbeatsMissed: c.HeartbeatsMissed, Resumed: c.Resumed, NotResumed: c.Gaps,
 		Failures: map[string]int64{}, Order: c.Order,
 	}
@@ -205,7 +205,7 @@ func totals(c client.Counts, p push.Counts) result.Totals {
 // difference is what came to before to make it now.
 func difference(now, before *result.Totals) result.Totals {
 	d := result.Totals{
-		Opened: now.Opened - before.Opened, Dropped: now.Dropped - before.Dropped, Pushed: now.Pushed - before.Pushed,
+		Opened: now.Opened - before.Opened, Dropped: now.Dropped - before.Dropped, Left: now.Left - before.Left, Pushed: now.Pushed - before.Pushed,
 		PushesRetried: now.PushesRetried - before.PushesRetried, Delivered: now.Delivered - before.Delivered,
 		HeartbeatsMissed: now.HeartbeatsMissed - before.HeartbeatsMissed, Resumed: now.Resumed - before.Resumed,
 		NotResumed: now.NotResumed - before.NotResumed, Order: now.Order,

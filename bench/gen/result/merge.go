@@ -10,6 +10,7 @@ import (
 func (t *Totals) Add(p *Totals) {
 	t.Opened += p.Opened
 	t.Dropped += p.Dropped
+	t.Left += p.Left
 	t.Pushed += p.Pushed
 	t.PushesRetried += p.PushesRetried
 	t.Delivered += p.Delivered

@@ -52,9 +52,10 @@ type Phase struct {
 
 // Totals are counts of a phase or of a second.
 type Totals struct {
-	Opened           int64            `json:"opened"`  // connections
-	Dropped          int64            `json:"dropped"` // connections, by the generator
-	Pushed           int64            `json:"pushed"`  // messages that the server took
+	Opened           int64            `json:"opened"`         // connections
+	Dropped          int64            `json:"dropped"`        // connections, by the generator
+	Left             int64            `json:"left,omitempty"` // connections that the server closed when it left
+	Pushed           int64            `json:"pushed"`         // messages that the server took
 	PushesRetried    int64            `json:"pushes_retried"`
 	Delivered        int64            `json:"delivered"`
 	HeartbeatsMissed int64            `json:"heartbeats_missed"`

@@ -32,6 +32,9 @@ type Million struct {
 	Nginx string // the program, unless Via is Direct
 	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few of them few connections need what many do.
 	LocalPorts string
+	// Leave has the server leave with all of them at the end, while a broadcast is on its way; else the run ends with what
+	// the server keeps when all have gone.
+	Leave bool
 }
 
 // Via is how clients reach the server.
@@ -94,7 +97,11 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 		"API_KEY":     rand.Text(),
 		"VIA":         string(m.Via),
 		"LOCAL_PORTS": m.LocalPorts,
+		"LEAVE":       "",
 		"BENCH_FLAGS": strings.Join(m.BenchFlags, " "),
+	}
+	if m.Leave {
+		m.Env["LEAVE"] = "1"
 	}
 	status, ran := m.Machine.Run(ctx)
 	if ran == nil && status != 0 {
@@ -114,9 +121,13 @@ type loadResult struct {
 		Seconds          float64
 		Opened           int64
 		Delivered        int64
+		Left             int64
 		HeartbeatsMissed int64 `json:"heartbeats_missed"`
 		Failures         map[string]int64
 		Order            struct{ Lost, Repeated, Reordered, Corrupted, Misrouted int64 }
+	}
+	Series []struct {
+		Left int64
 	}
 	Verdict struct {
 		Good     bool

@@ -75,6 +75,16 @@ front() {
 	log "nginx: stentor proxy-config nginx --connections $CONNECTIONS $way"
 }
 
+# leave tells the server to leave, and notes how many seconds it took to end and how many it may.
+leave() {
+	: >/tmp/leaving
+	begun=$(cut -d' ' -f1 /proc/uptime)
+	kill -TERM "$server"
+	while [ -d "/proc/$server" ] && ! grep -q '^State:.Z' "/proc/$server/status"; do sleep 0.2; done
+	awk -v begun="$begun" -v most="$drain" '{ printf "%.1f\t%d\n", $1 - begun, most }' /proc/uptime >figures/leave.tsv
+	log "the server has ended $(cut -f1 figures/leave.tsv) s after SIGTERM"
+}
+
 fail() {
 	log "$*"
 	tail -n 20 "$server_log" 2>/dev/null
@@ -91,6 +101,7 @@ unix) listen=unix:/run/ws.sock way='--unix /run/ws.sock' each=2 ;;
 ports) listen=$(several "$ways" 127.0.0.1: 9001) way="--node $(several "$ways" 127.0.0.1: 9001)" ;;
 sources) way="--node 127.0.0.1:8080 --source $(several "$ways" 127.0.1. 1)" ;;
 esac
+drain=$((60 + CONNECTIONS / 300)) # seconds; an emulated close takes milliseconds
 room=$((CONNECTIONS + 1000)) # what the server takes: a client that comes back may be there before its end is seen
 if [ -d tuning ]; then
 	log "tuning/apply.sh for $room connections"
@@ -100,6 +111,9 @@ fi
 # An emulated kernel comes to its timers late. With the usual 200 ms it sends again what has arrived and is not acknowledged
 # yet, for hundreds of thousands of sockets at once, until it does little else.
 /bin/ip route change table local local 127.0.0.0/8 dev lo proto kernel scope host src 127.0.0.1 rto_min 5s || fail 'no rto_min'
+# Both ends are behind loopback, so that every segment of a broadcast and every acknowledgement may come to wait for the
+# processor. What does not find room there is dropped, and its sender keeps 1.5 KB for it until that timer.
+echo "$((2 * CONNECTIONS))" >/proc/sys/net/core/netdev_max_backlog
 ulimit -n "$(cat /proc/sys/fs/nr_open)"
 log "descriptors: $(ulimit -n), memory: $(awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo) MiB free"
 if [ -d tuning ]; then
@@ -113,6 +127,7 @@ cat >stentor.yaml <<YAML
 node: {id: million}
 listen: {client: ["$(echo "$listen" | sed 's/,/", "/g')"], api: "127.0.0.1:8081", trusted_proxies: [127.0.0.1, 127.0.1.0/24]}
 endpoints: [{path: /ws}]
+drain: {timeout: ${drain}s}
 history: {window: 1h} # emulated, a tenth of a million takes minutes to come back
 limits: {connections: $room, handshake_timeout: 2m, connect_timeout: 2m}
 admin_keys: ["$API_KEY-admin"]
@@ -146,13 +161,15 @@ while sleep 30; do
 done &
 sampler=$!
 
+leaving=''
+[ "$LEAVE" = '' ] || leaving="--leave $((drain + 60))s"
 printf %s "$SECRET" >secret
 printf %s "$API_KEY" >key
 {
 	# shellcheck disable=SC2086 # several words
 	stentor-bench million --url $url --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
 		--broadcasts 3 --rate 50 \
-		--project million --kid million --secret-file secret --api-key-file key --json million.json $BENCH_FLAGS 2>&1
+		--project million --kid million --secret-file secret --api-key-file key --json million.json $BENCH_FLAGS $leaving 2>&1
 	echo $? >/tmp/load.status
 } | {
 	# A line of progress has the seconds and the phase in front; a phase ends where another begins.
@@ -165,7 +182,10 @@ printf %s "$API_KEY" >key
 		[0-9]*.[0-9]s)
 			case $phase in
 			"$2") ;;
-			*) snapshot "$phase" ;;
+			*)
+				snapshot "$phase"
+				if [ "$2" = leave ]; then leave & fi
+				;;
 			esac
 			phase=$2
 			;;
@@ -173,8 +193,18 @@ printf %s "$API_KEY" >key
 	done
 }
 status=$(cat /tmp/load.status)
-kill "$sampler"
 snapshot end
 [ ! -f million.json ] || out million.json
-kill -0 "$server" 2>/dev/null || fail 'the server has ended'
+if [ "$LEAVE" = '' ]; then
+	kill -0 "$server" 2>/dev/null || fail 'the server has ended'
+	# Go looks for what is unused every 2 minutes at the latest, and gives it back by and by.
+	sleep 240
+	snapshot gone
+else
+	[ -f /tmp/leaving ] || fail 'the server was not told to leave'
+	wait "$server" || fail "the server has ended with status $?"
+	until [ -s figures/leave.tsv ]; do sleep 0.2; done
+	out figures
+fi
+kill "$sampler"
 exit "$status"

@@ -1,8 +1,12 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +21,8 @@ type Proof struct {
 	Problems    []string `json:"problems"` // what the load generator found wrong
 	Samples     []Sample `json:"samples"`
 	Proxy       *Cost    `json:"proxy,omitempty"` // of nginx, when there was one
+	// ClosesASecond is the most that the server closed within a second when it left.
+	ClosesASecond int64 `json:"closes_a_second,omitempty"`
 }
 
 // Claim is a figure and the most that it may be.
@@ -81,11 +87,39 @@ func ReadProof(dir string, connections int) (*Proof, error) {
 	p.claim("messages out of order, corrupted or misrouted", wrong, 0, "")
 	p.claim("heart-beats missed", missed, 0, "")
 	p.claim("server's RSS", peak(samples, func(s Sample) int64 { return s.Server }), target(connections, serverPerConnection, serverBase), bytesUnit)
+	if err := p.left(dir, load); err != nil {
+		return nil, err
+	}
 	p.Proxy = costOf(p)
 	if peak(samples, func(s Sample) int64 { return s.Proxy }) == 0 { // there is no target for what nginx adds
 		p.claim("kernel and both processes", peak(samples, func(s Sample) int64 { return s.Used }), target(connections, allPerConnection, allBase), bytesUnit)
 	}
 	return p, nil
+}
+
+// left judges how the server left, if it did: all were closed with 1012, and it ended in time.
+func (p *Proof) left(dir string, load *loadResult) error {
+	b, err := os.ReadFile(filepath.Join(dir, "figures", "leave.tsv"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var took, most float64
+	if _, err := fmt.Sscan(string(b), &took, &most); err != nil {
+		return fmt.Errorf("leave.tsv: %q: %w", b, err)
+	}
+	var left int64
+	for _, phase := range load.Phases {
+		left += phase.Left
+	}
+	for _, second := range load.Series {
+		p.ClosesASecond = max(p.ClosesASecond, second.Left)
+	}
+	p.claim("connections not closed with 1012 when the server left", int64(p.Connections)-left, 0, "")
+	p.claim("seconds until the server that left had ended, of drain.timeout", int64(math.Ceil(took)), int64(most), "")
+	return nil
 }
 
 const bytesUnit = "bytes"
@@ -135,6 +169,9 @@ func (p *Proof) WriteTable(w io.Writer) error {
 	if p.Proxy != nil {
 		fmt.Fprintln(w)
 		p.Proxy.write(w)
+	}
+	if p.ClosesASecond > 0 {
+		fmt.Fprintf(w, "\nwhen the server left it closed at most %s connections a second\n", group(p.ClosesASecond))
 	}
 	for _, text := range p.Problems {
 		fmt.Fprintln(w, "problem:", text)

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,13 +34,16 @@ const goodResult = `{"phases":[
  "verdict":{"good":true,"problems":[]}}`
 
 // proofOf reads a proof with these files.
-func proofOf(t *testing.T, samples, result string) *Proof {
+func proofOf(t *testing.T, samples, result string, leave ...string) *Proof {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "figures"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"figures/samples.tsv": samples, "million.json": result} {
+	for name, text := range map[string]string{"figures/samples.tsv": samples, "million.json": result, "figures/leave.tsv": strings.Join(leave, "")} {
+		if text == "" {
+			continue
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -114,5 +118,30 @@ func TestTargets(t *testing.T) {
 	}
 	if got := group(1234567) + group(-5000) + group(99); got != "1,234,567-5,00099" {
 		t.Error(got)
+	}
+}
+
+// A server that leaves closes all with 1012, and has ended in time.
+func TestProofOfLeaving(t *testing.T) {
+	const samples = "30\tleave\t1000\t9000\t21000\t9000\t9\t10\t5\t\t\n"
+	for _, c := range []struct {
+		name, leave string
+		left        int
+		missed      int
+	}{
+		{"well", "59.2\t60\n", 1000, 0},
+		{"late", "60.2\t60\n", 1000, 1},
+		{"one was cut", "59.2\t60\n", 999, 1},
+		{"not at all", "", 0, 0},
+	} {
+		result := strings.Replace(goodResult, `"delivered":1000,"order":{}}],`, fmt.Sprintf(`"delivered":1000,"left":%d,"order":{}}],"series":[{"left":7},{"left":%d}],`, c.left, c.left-7), 1)
+		p := proofOf(t, samples, result, c.leave)
+		var table strings.Builder
+		if err := p.WriteTable(&table); err != nil {
+			t.Fatal(err)
+		}
+		if p.Missed() != c.missed || strings.Contains(table.String(), fmt.Sprintf("at most %d connections a second", max(0, c.left-7))) != (c.leave != "") {
+			t.Errorf("%s: %d missed, want %d\n%s", c.name, p.Missed(), c.missed, table.String())
+		}
 	}
 }
