@@ -23,7 +23,8 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/destination": {},
 	"engine/directory":   {},
 	"engine/websocket":   {own: []string{"engine/refusal"}, modules: []string{"github.com/gobwas/ws"}},
-	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo"}},
+	"engine/statefile":   {},
+	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/statefile"}},
 	"engine/session":     {own: []string{"stomp", "engine/refusal", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/shard": {
 		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/websocket"},

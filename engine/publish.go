@@ -56,8 +56,13 @@ func (n *Node) Begin(name string, pos bus.Position) {
 	n.everywhere(func(s *shard.Shard) { s.Begin(name, pos) })
 }
 
-// Covered is a bus.Covered. Nothing is kept over a restart.
-func (n *Node) Covered(_ string, begin bus.Position, _ int64) (next int64) { return begin.Offset }
+// Covered is a bus.Covered.
+func (n *Node) Covered(name string, begin bus.Position, end int64) (next int64) {
+	if p := n.project(name); p != nil {
+		return p.history.Covered(begin, end)
+	}
+	return begin.Offset
+}
 
 // Deliver implements bus.Sink: encode once, keep, hand to every shard.
 func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken bus.Taken) {
@@ -107,7 +112,8 @@ func (n *Node) timeToLive(r *bus.Record) time.Duration {
 
 // Advance implements bus.Sink.
 func (n *Node) Advance(name string, pos bus.Position) {
-	if n.project(name) != nil {
+	if p := n.project(name); p != nil {
+		p.history.Advance(pos)
 		n.everywhere(func(s *shard.Shard) { s.Applied(name, pos) })
 	}
 }

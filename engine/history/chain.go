@@ -59,21 +59,7 @@ func (l *Log) chainOf(e *Entry) *chain {
 		at = len(l.key)
 	}
 	l.key = append(l.key, e.Destination...)
-	head := l.chains[string(l.key)]
-	c := head
-	for c != nil && c.partition != e.Position.Partition {
-		c = c.sibling
-	}
-	if c == nil {
-		c = &chain{log: l, partition: e.Position.Partition, sibling: head}
-		if head != nil {
-			c.key = head.key
-		} else {
-			c.key = string(l.key)
-		}
-		l.chains[c.key] = c
-		l.bytes.Add(c.size())
-	}
+	c := l.chainAt(e.Position.Partition)
 	e.Destination = c.key[at:]
 	switch {
 	case e.Session != "":
@@ -81,6 +67,27 @@ func (l *Log) chainOf(e *Entry) *chain {
 	case e.User != "":
 		e.User = c.key[1 : at-1]
 	}
+	return c
+}
+
+// chainAt finds or makes the chain in a partition whose key is in l.key.
+func (l *Log) chainAt(partition int32) *chain {
+	head := l.chains[string(l.key)]
+	c := head
+	for c != nil && c.partition != partition {
+		c = c.sibling
+	}
+	if c != nil {
+		return c
+	}
+	c = &chain{log: l, partition: partition, sibling: head}
+	if head != nil {
+		c.key = head.key
+	} else {
+		c.key = string(l.key)
+	}
+	l.chains[c.key] = c
+	l.bytes.Add(c.size())
 	return c
 }
 

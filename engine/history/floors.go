@@ -77,19 +77,19 @@ func (f *floors) pop() (p floorPlace) {
 	return p
 }
 
-// raise notes that e, the oldest of c, is evicted.
-func (l *Log) raise(c *chain, e *Entry) {
+// raise notes that the push at offset, with number seq in the Log, is evicted: it was the oldest of c.
+func (l *Log) raise(c *chain, offset int64, seq uint64) {
 	p := l.partitions[c.partition]
 	if c.topic() {
-		p.gone = max(p.gone, e.Position.Offset) // a partition may have stepped back
+		p.gone = max(p.gone, offset) // a partition may have stepped back
 	}
 	if c.floorSeq == 0 {
 		c.floor = -1
 		l.floors.live++
 		l.bytes.Add(floorCost)
 	}
-	c.floor = max(c.floor, e.Position.Offset)
-	c.floorSeq = e.seq + 1
+	c.floor = max(c.floor, offset)
+	c.floorSeq = seq + 1
 	l.floors.push(c)
 }
 

@@ -37,15 +37,20 @@ type Log struct {
 	quiet      int64 // bytes of chains that are kept for their floor alone
 	unread     fifo.List[unread]
 	key        []byte // scratch
+
+	begins    uint64  // calls of Begin
+	recall    *recall // nil: there is nothing, or no more
+	restoring bool
 }
 
 // partition is what is known of one. Offsets are -1 where there is none.
 type partition struct {
 	begin  bus.Position // where this node began to read it
-	newest int64        // the last offset that came
+	newest int64        // the last offset that was read
 	former int64        // if it stepped back, the last of its life before
 	gone   int64        // the newest evicted offset of topics
 	lost   lost
+	again  int64 // up to where the life before this one had read
 }
 
 // NewLog returns an empty history.
@@ -55,10 +60,11 @@ func NewLog(b Bounds) *Log {
 
 // Begin says that this node reads a partition from pos on: what lies before it was never here, or there is a gap
 // before it. A new epoch forgets everything of the one before, and a step back (the bus lost what it had) everything
-// that is kept.
-func (l *Log) Begin(pos bus.Position) {
+// that is kept. It tells what became of the life before this one, if that has just been decided.
+func (l *Log) Begin(pos bus.Position) Restored {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.begins++
 	if len(l.partitions) > 0 && l.epoch() != pos.Epoch {
 		l.evictAll()
 		l.chains, l.partitions = map[string]*chain{}, map[int32]*partition{}
@@ -76,6 +82,17 @@ func (l *Log) Begin(pos bus.Position) {
 	}
 	p.begin = pos
 	p.newest = pos.Offset - 1
+	p.again = 0
+	return l.restore()
+}
+
+// Advance says that a partition has nothing up to pos that does not come with Append, or came.
+func (l *Log) Advance(pos bus.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.partitions[pos.Partition]; p != nil && p.begin.Epoch == pos.Epoch {
+		p.newest = max(p.newest, pos.Offset)
+	}
 }
 
 // epoch is that of all partitions, 0 when there are none.
@@ -115,6 +132,7 @@ func (l *Log) Append(e *Entry, shards int) (first bus.Position, taken bool) {
 		}
 		l.ids[e.ID] = e
 	}
+	l.recall = nil // partitions that begin later have lost the order with others
 	l.markHere()
 	c := l.chainOf(e)
 	if c.quiet() && c.floorSeq > 0 {
@@ -185,7 +203,7 @@ func (l *Log) evictFirst() {
 		}
 		return
 	}
-	l.raise(c, e)
+	l.raise(c, e.Position.Offset, e.seq)
 	if c.quiet() {
 		l.quiet += c.size()
 		l.forgetFloors()
