@@ -1,11 +1,13 @@
 // The console: one page with a view for each part of its address behind the #, of which one is shown.
 import { $ } from "./dom.js";
 import { call, key, onKey, setKey } from "./api.js";
+import { choose } from "./chosen.js";
 import * as trial from "./try.js";
+import * as sessions from "./sessions.js";
 
-const views = { try: trial.view };
+const views = { try: trial.view, sessions: sessions.view };
 const open = new Set(["try"]); // those that need no key
-const titles = { try: "Try" };
+const titles = { try: "Try", sessions: "Sessions" };
 let shown = "";
 
 // show shows the view of the address, or the sign-in where the view needs a key.
@@ -62,6 +64,7 @@ async function start() {
   try {
     first = (await call("GET", "/console.json")).json;
     if (!key()) setKey(first.api_key ?? "");
+    choose(first.project ?? "");
   } catch {
     // the view Try says so
   }

@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// An operator is a person with the console in a browser.
+type operator struct {
+	*actor
+	t testing.TB
+}
+
+// operate opens the console of s on a screen this wide, in light or dark.
+func operate(t *testing.T, s *server, width int, scheme string) *operator {
+	t.Helper()
+	o := &operator{launch(t, "console.js", browser(t), s.API+"/", fmt.Sprint(width), scheme).actor(t, "page"), t}
+	o.step("open", nil)
+	return o
+}
+
+// step does one thing and returns what it found.
+func (o *operator) step(name string, arguments fields) []string {
+	o.t.Helper()
+	o.do(name, arguments)
+	return o.want(name).Texts
+}
+
+// accessible has axe-core look at what is shown.
+func (o *operator) accessible(what string) {
+	o.t.Helper()
+	if found := o.step("axe", nil); len(found) > 0 {
+		o.t.Errorf("%s: %q", what, found)
+	}
+}
+
+// wantRows waits until a table has these rows, each of which has its parts in it.
+func (o *operator) wantRows(label string, want ...[]string) {
+	o.t.Helper()
+	var got []string
+	fits := func() bool {
+		got = o.step("rows", fields{"label": label})
+		if len(got) != len(want)+1 { // with the head
+			return false
+		}
+		for i, parts := range want {
+			for _, part := range parts {
+				if !strings.Contains(got[i+1], part) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	eventually(o.t, fmt.Sprintf("the rows %q of %s", want, label), fits)
+}
+
+// hostile is a name that is markup for whoever takes it so.
+const hostile = `<img src=x onerror="window.injected=['user']">`
+
+// TestConsoleSessions: an operator signs in, finds sessions whose clients chose hostile names, and kicks one.
+func TestConsoleSessions(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{})
+	mallory := s.join(t, "token", s.Token(t, "shop", hostile))
+	mallory.subscribe("a", `/topic/shop/<script>window.injected=['destination']<!`)
+	s.join(t, "token", s.Token(t, "shop", "ann")).subscribe("a", "/topic/shop/news")
+	o := operate(t, s, 1280, "light")
+	o.step("go", fields{"name": "Sessions"})
+	o.accessible("the sign-in")
+	o.step("signin", fields{"key": "wrong-key", "refused": "not valid"})
+	o.step("signin", fields{"key": "shop-key"})
+	o.wantRows("Sessions", []string{""}, []string{""})
+	o.accessible("sessions")
+	o.step("find", fields{"destination": "/topic/shop/news", "address": "127.0.0.0/8"})
+	o.wantRows("Sessions", []string{"ann", "127.0.0.1"})
+	o.step("find", fields{"user": hostile})
+	o.wantRows("Sessions", []string{hostile})
+	if found := o.step("hostile", nil); len(found) > 0 {
+		t.Errorf("names became markup: %q", found)
+	}
+	o.step("kick", fields{"user": hostile, "reason": "for the test"})
+	if e := mallory.next(); e.kind != isClose || e.reason != "closed by an operator: for the test" {
+		t.Errorf("the client got %v", e)
+	}
+	o.step("find", nil)
+	o.wantRows("Sessions", []string{"ann"})
+	if left := o.step("signout", nil); left[0] != "{}" {
+		t.Errorf("after the sign-out the tab keeps %q", left)
+	}
+	for _, address := range o.step("asked", nil) {
+		if strings.Contains(address, "-key") {
+			t.Errorf("a key is in the address %s", address)
+		}
+	}
+	pageTrouble(t, o.actor)
+}

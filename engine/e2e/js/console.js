@@ -1,0 +1,104 @@
+// An operator with the console: signs in, looks at its views, kicks. Arguments: the browser's program, the page's address,
+// the width of the screen, and light or dark.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+import { emit, commands } from "./lines.js";
+
+const [executablePath, address, width, colorScheme] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const browser = await chromium.launch({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+});
+const context = await browser.newContext({ viewport: { width: Number(width), height: 844 }, colorScheme });
+const page = await context.newPage();
+page.setDefaultTimeout(10_000);
+
+// What an answer says no to is on the browser's console: a wrong key, and a directory that is not there.
+const expected = /\/v1\/(nodes|projects\?limit=1)$/;
+const trouble = [];
+page.on("console", (m) => m.type() === "error" && !expected.test(m.location().url) && trouble.push(m.text()));
+page.on("pageerror", (e) => trouble.push(String(e)));
+page.on("requestfailed", (r) => r.failure()?.errorText !== "net::ERR_ABORTED" && trouble.push(`${r.url()}: ${r.failure()?.errorText}`));
+page.on("dialog", (d) => {
+  trouble.push("a dialog: " + d.message());
+  d.dismiss();
+});
+const foreign = [];
+const asked = []; // every address that the page asked for
+page.on("request", (r) => {
+  asked.push(r.url());
+  if (new URL(r.url()).host !== new URL(address).host) foreign.push(r.url());
+});
+
+const view = (name) => page.getByRole("navigation", { name: "Views" }).getByRole("link", { name, exact: true });
+const rows = (label) => page.getByRole("table", { name: label }).getByRole("row");
+
+const steps = {
+  async open() {
+    await page.goto(address);
+  },
+  async signin({ key, refused }) {
+    await page.getByLabel("Key of the API").fill(key);
+    await page.keyboard.press("Enter");
+    if (refused) await page.getByRole("alert").filter({ hasText: refused }).waitFor();
+    else await page.getByRole("button", { name: "Sign out" }).waitFor();
+  },
+  async signout() {
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Key of the API").waitFor();
+    return { texts: [await page.evaluate(() => JSON.stringify(sessionStorage))] };
+  },
+  async go({ name }) {
+    await view(name).click();
+    await page.getByRole("heading", { name: new RegExp("^" + name) }).or(page.getByLabel("Key of the API")).first().waitFor();
+  },
+  async find({ user = "", destination = "", address = "" }) {
+    const form = page.getByRole("region", { name: "Sessions" });
+    await form.getByLabel("User").first().fill(user);
+    await form.getByLabel("Destination").fill(destination);
+    await form.getByLabel("Address").fill(address);
+    await page.keyboard.press("Enter");
+  },
+  // rows has the text of each row of a table, its head's as well.
+  async rows({ label }) {
+    return { texts: await rows(label).allTextContents() };
+  },
+  async kick({ user, reason }) {
+    await rows("Sessions").filter({ hasText: user }).getByRole("button", { name: /^Kick/ }).first().click();
+    await page.getByRole("dialog").getByLabel("Reason").fill(reason);
+    await page.keyboard.press("Enter");
+    await page.getByRole("status").filter({ hasText: /closed/ }).waitFor();
+  },
+  async see({ text }) {
+    await page.getByText(text).first().waitFor();
+  },
+  // axe has what the checker of accessibility finds, and what is wider than the screen.
+  async axe() {
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+    const texts = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 5).join(", ")}`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) texts.push(`the page is ${wide} px wider than the screen`);
+    return { texts };
+  },
+  // hostile has what became markup of what should be text.
+  async hostile() {
+    return { texts: await page.evaluate(() => [...document.querySelectorAll("img, script")].map((e) => e.outerHTML).filter((html) => !html.includes("/page/")).concat(window.injected ?? [])) };
+  },
+  async asked() {
+    return { texts: asked };
+  },
+  async end() {
+    await browser.close();
+    emit({ client: "page", event: "trouble", texts: trouble });
+    emit({ client: "page", event: "foreign", texts: foreign });
+  },
+};
+
+commands(async (command) => {
+  const found = await steps[command.do](command);
+  emit({ client: "page", event: command.do, ...found });
+});
