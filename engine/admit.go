@@ -28,13 +28,7 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	// is known so far is one: the PROXY protocol may have told of another, and may come from a proxy that passes headers
 	// on as it got them.
 	trusted := n.trusts(peer.Address.Addr())
-	a := shard.Admission{Address: peer.Address}
-	told := false
-	if trusted && r.ForwardedFor != "" {
-		if real := websocket.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
-			a.Address, told = netip.AddrPortFrom(real, 0), true
-		}
-	}
+	a := shard.Admission{Address: n.clientOf(r, peer)}
 	if n.draining.Load() {
 		return a, leaving
 	}
@@ -52,7 +46,7 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	case n.sockets.Load() > int64(n.capacity):
 		return a, websocket.Unavailable
 	}
-	if told {
+	if a.Address != peer.Address { // it counts as another from now on
 		if refused := n.identify(a.Address.Addr()); refused != nil {
 			return a, refused
 		}

@@ -6,6 +6,7 @@
 //	gate.go        the node as the event loops see it: who may come in
 //	addresses.go   how many connections an address may have
 //	admit.go       who may open a WebSocket
+//	discovery.go   clients that ask which node to connect to
 //	identity.go    who a client is
 //	senders.go     what clients send
 //	projects.go    tenants: settings, history, limits; reload

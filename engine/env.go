@@ -24,6 +24,10 @@ func (e *env) Admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *we
 	return e.node.admit(r, peer)
 }
 
+func (e *env) Plain(r *websocket.Request, peer shard.Peer, dst []byte) ([]byte, netip.AddrPort, *websocket.Refusal) {
+	return e.node.plain(r, peer, dst)
+}
+
 func (e *env) Patience(quiet time.Duration) time.Duration { return e.node.addresses.patience(quiet) }
 
 func (e *env) Known(address netip.AddrPort) {

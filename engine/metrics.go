@@ -43,6 +43,7 @@ var metrics = []metric{
 	counter("accepted", "Connections accepted.", func(s *shard.Stats) *atomic.Uint64 { return &s.Accepted }),
 	counter("handshakes", "WebSockets opened.", func(s *shard.Stats) *atomic.Uint64 { return &s.Handshakes }),
 	counter("handshakes_refused", "Handshakes answered with an HTTP error.", func(s *shard.Stats) *atomic.Uint64 { return &s.Refused }),
+	counter("requests_answered", "Requests on the client port that asked for no WebSocket, and were answered.", func(s *shard.Stats) *atomic.Uint64 { return &s.Answered }),
 	counter("client_events", "Frames and heart-beats from clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Frames }),
 	counter("received_bytes", "Bytes from clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.BytesIn }),
 	counter("sent_bytes", "Bytes to clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.BytesOut }),

@@ -34,7 +34,7 @@ func startNode(t *testing.T, wrap func(bus.Bus) bus.Bus) (n testNode, stop func(
 }
 
 // startNodeWith is startNode with changed options.
-func startNodeWith(t *testing.T, wrap func(bus.Bus) bus.Bus, change func(*Options)) (n testNode, stop func()) {
+func startNodeWith(t testing.TB, wrap func(bus.Bus) bus.Bus, change func(*Options)) (n testNode, stop func()) {
 	t.Helper()
 	project, err := auth.NewProject(auth.ProjectConfig{
 		Name: "shop", Anonymous: true, Style: destination.Prefixed, Send: []auth.SendRule{{Pattern: "/topic/shop/**", Action: auth.Push}},

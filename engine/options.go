@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stentor/engine/auth"
+	"stentor/engine/directory"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
@@ -32,6 +33,11 @@ type Options struct {
 	Projects []Project
 	// DefaultProject is that of clients who name none, for the log of refusals; may be empty.
 	DefaultProject string
+
+	// Directory is the view of all nodes that clients are told of who ask where to connect, and Discovery bounds how often an
+	// address may ask. nil, both: nobody is told.
+	Directory *directory.View
+	Discovery *directory.Limiter
 
 	Log *slog.Logger
 	// Refusals counts and logs who is refused; nil for one of the node's own, which writes to Log.

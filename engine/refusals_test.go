@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stentor/engine/bus"
+	"stentor/engine/directory"
 	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 	"stentor/stomp"
@@ -71,6 +72,9 @@ func TestClientsRefused(t *testing.T) {
 			c.send(t, stomp.Connect, headers...)
 		}
 	}
+	plain := func(t *testing.T, _ testNode, c *testClient) {
+		c.get(t, "/v1/endpoints?token="+secret, "X-Forwarded-For: 203.0.113.7")
+	}
 	limit := func(change func(*Limits)) func(*Options) { return func(o *Options) { change(&o.Limits) } }
 	const real = "address=203.0.113.7"
 	for _, c := range []struct {
@@ -117,6 +121,11 @@ func TestClientsRefused(t *testing.T) {
 		{why: refusal.Stopping, want: real, do: func(t *testing.T, n testNode, c *testClient) {
 			n.draining.Store(true)
 			c.handshake(t, "/ws")
+		}},
+		{why: refusal.DiscoveryEmpty, change: withDirectory(viewOf(func(b *directory.Beat) { b.Ready = false }), 1), want: real, do: plain},
+		{why: refusal.DiscoveryRate, change: withDirectory(viewOf(func(*directory.Beat) {}), 1), want: real, do: func(t *testing.T, n testNode, c *testClient) {
+			plain(t, n, c)
+			plain(t, n, n.dial(t))
 		}},
 
 		{why: refusal.TokenInvalid, want: "project=shop " + real, do: connect("token", secret)},

@@ -26,6 +26,9 @@ const (
 	NotReady
 	Stopping
 
+	DiscoveryEmpty
+	DiscoveryRate
+
 	ConnectTimeout
 	ConnectFrameBytes
 	TokenMissing
@@ -88,6 +91,7 @@ type Stage string
 const (
 	Accept    Stage = "accept"    // before anything was read of the connection
 	Handshake Stage = "handshake" // of the WebSocket
+	Discovery Stage = "discovery" // a client asks which node to connect to
 	Connect   Stage = "connect"   // STOMP's CONNECT
 	Session   Stage = "session"   // from CONNECTED on, or whatever is sent over the WebSocket
 	API       Stage = "api"
@@ -121,6 +125,9 @@ var table = [Reasons]entry{
 	Origin:             {Handshake, "origin", 403, "Pages of this origin may not connect: `endpoints.origins`, or `listen.names` for the node's own names."},
 	NotReady:           {Handshake, "not_ready", 503, "The node has not read yet what there was at its start. `/readyz` says what is in the way."},
 	Stopping:           {Handshake, "stopping", 503, "The node is stopping. At CONNECT and at a SEND the close is 1013."},
+
+	DiscoveryEmpty: {Discovery, "discovery_empty", 503, "No node can be handed out: none is ready and below its capacity, or none says by which addresses clients reach it."},
+	DiscoveryRate:  {Discovery, "discovery_rate", 429, "The address asks more often than one address may."},
 
 	ConnectTimeout:    {Connect, "connect_timeout", 1002, "No CONNECT came in time: `limits.connect_timeout`, or less while many wait."},
 	ConnectFrameBytes: {Connect, "connect_frame_bytes", 1009, "CONNECT, or what was sent before its answer, is too large: `limits.connect_frame_bytes`."},

@@ -19,7 +19,7 @@ func BenchmarkTurn(b *testing.B) {
 		{"SUBSCRIBE", "SUBSCRIBE\nid:sub-0\ndestination:/topic/shop/shanghai\nack:auto\n\n\x00"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			m := NewMachine(testConfig, nil)
+			m := NewMachine(testConfig, nil, nil)
 			s := Session{Phase: Connected, Version: 2}
 			message := websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, []byte(c.frame))
 			in := make([]byte, len(message))

@@ -22,6 +22,10 @@ func TestHandshake(t *testing.T) {
 		{name: "frames behind a refusal", send: join(request("/nowhere"), text("CONNECT\n\n\x00")), events: []string{"Refused"}, replies: []string{"404"}, phase: Closing},
 		{name: "not HTTP", send: []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and much more"), events: []string{"Refused"}, replies: []string{"400"}, phase: Closing},
 		{name: "too large", send: request("/ws", "Cookie: "+strings.Repeat("a", 1024)), events: []string{"Refused"}, replies: []string{"431"}, phase: Closing},
+		{name: "no WebSocket", send: []byte("GET /ws HTTP/1.1\r\nHost: a\r\n\r\n"), events: []string{"Refused"}, replies: []string{"426"}, phase: Closing},
+		{name: "no WebSocket, served", send: []byte("GET /plain HTTP/1.1\r\nHost: a\r\n\r\nGET /plain"), events: []string{"Answered"}, replies: []string{"200"}, phase: Closing},
+		{name: "no WebSocket, refused", send: []byte("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n"), events: []string{"Refused"}, replies: []string{"503"}, phase: Closing},
+		{name: "a WebSocket where something else is served", send: request("/plain"), events: []string{"Upgraded"}, replies: []string{"101"}, phase: Greeting},
 		{
 			name: "frames right behind", send: join(request("/ws"), masked(ws.OpPing, "a"), text("STOMP\naccept-version:1.2\nhost:x\n\n\x00")),
 			events: []string{"Upgraded", "Connect"}, replies: []string{"101", "pong a", connectedReply("1.2")}, phase: Connected,

@@ -43,7 +43,7 @@ func TestIdleSessionsKeepNothing(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	m := NewMachine(testConfig, testCheck)
+	m := NewMachine(testConfig, testCheck, nil)
 	s := Session{Phase: Connected, Version: stomp.V12}
 	run := func(in []byte) {
 		m.Begin(&s, in)

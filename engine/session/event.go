@@ -17,6 +17,8 @@ const (
 	Upgraded
 	// Refused: the handshake failed, its answer is in Out; close after it.
 	Refused
+	// Answered: a request that asks for no WebSocket was answered, in Out; close after it.
+	Answered
 	// Alive: a heart-beat, a ping (its pong is in Out), a pong, a part of a frame.
 	Alive
 	// Connect: CONNECT or STOMP. The session is now Authenticating.

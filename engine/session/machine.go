@@ -42,8 +42,9 @@ type Machine struct {
 	parts []*stomp.Frame // of the transaction that the last event commits
 }
 
-// NewMachine returns a Machine. check decides over a complete handshake request (nil accepts); it runs inside Next.
-func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal) *Machine {
+// NewMachine returns a Machine. check decides over a complete handshake request (nil accepts), plain over a request that asks
+// for no WebSocket, see websocket.Handshaker (nil refuses); they run inside Next.
+func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal, plain func(*websocket.Request, []byte) ([]byte, *websocket.Refusal)) *Machine {
 	return &Machine{
 		conf: conf,
 		before: stomp.Limits{
@@ -55,7 +56,7 @@ func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal) 
 		},
 		Wire: Wire{
 			handshaker: websocket.Handshaker{
-				Check: check, Protocols: []string{"v10.stomp", "v11.stomp", "v12.stomp"}, MaxHeader: conf.HandshakeBytes,
+				Check: check, Plain: plain, Protocols: []string{"v10.stomp", "v11.stomp", "v12.stomp"}, MaxHeader: conf.HandshakeBytes,
 			},
 			maxFrame: uint64(conf.FrameBytes + conf.HeaderBytes + frameSlack),
 		},

@@ -29,6 +29,17 @@ func testCheck(r *websocket.Request) *websocket.Refusal {
 	return nil
 }
 
+// testPlain serves one path without a WebSocket, and refuses another in its own words.
+func testPlain(r *websocket.Request, dst []byte) ([]byte, *websocket.Refusal) {
+	switch r.Path {
+	case "/plain":
+		return websocket.AppendAnswer(dst, "text/plain", "", []byte("served")), websocket.Answered
+	case "/busy":
+		return dst, websocket.Unavailable
+	}
+	return dst, nil
+}
+
 // player owns a session as a shard does: it carries out the events and collects what is written. After each turn it
 // spoils the input, and has another client use the Machine.
 type player struct {
@@ -42,7 +53,7 @@ type player struct {
 }
 
 func newPlayer(t testing.TB, conf Config) *player {
-	return &player{t: t, m: NewMachine(conf, testCheck)}
+	return &player{t: t, m: NewMachine(conf, testCheck, testPlain)}
 }
 
 // connected returns a player whose client has just been told CONNECTED.
@@ -126,7 +137,7 @@ func (p *player) carryOut(ev *Event) {
 }
 
 var kindNames = map[Kind]string{
-	Upgraded: "Upgraded", Refused: "Refused", Connect: "Connect", Subscribe: "Subscribe", Unsubscribe: "Unsubscribe",
+	Upgraded: "Upgraded", Refused: "Refused", Answered: "Answered", Connect: "Connect", Subscribe: "Subscribe", Unsubscribe: "Unsubscribe",
 	Send: "Send", Ack: "Ack", Nack: "Nack", Begin: "Begin", Commit: "Commit", Abort: "Abort", Disconnect: "Disconnect",
 	Closed: "Closed", Failed: "Failed",
 }

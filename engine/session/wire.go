@@ -49,7 +49,7 @@ func (w *Wire) Begin(s *Session, in []byte) {
 	}
 }
 
-// Next returns what comes next: More, Upgraded, Refused, Alive, Data, Closed, or Failed with the failure.
+// Next returns what comes next: More, Upgraded, Refused, Answered, Alive, Data, Closed, or Failed with the failure.
 func (w *Wire) Next(s *Session) (Kind, *Failure) {
 	switch s.Phase {
 	case Closing, Leaving:
@@ -95,6 +95,9 @@ func (w *Wire) handshake(s *Session) Kind {
 	n, _, out, refused := w.handshaker.Next(w.in, scanned, w.Out)
 	w.Out = out
 	switch {
+	case refused == websocket.Answered:
+		s.Phase = Closing
+		return Answered
 	case refused != nil:
 		w.Refused = refused
 		s.Phase = Closing

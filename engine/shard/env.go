@@ -26,6 +26,9 @@ type Socket interface {
 type Env interface {
 	// Admit decides over a complete handshake. Of who is refused the address may be known.
 	Admit(r *websocket.Request, peer Peer) (Admission, *websocket.Refusal)
+	// Plain decides over a request that asks for no WebSocket: see websocket.Handshaker. client is who sent it, as far as is
+	// known.
+	Plain(r *websocket.Request, peer Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
 	// Allow answers nil when so many SENDs of a client of h, so many bytes in all, may go to the bus, and counts them.

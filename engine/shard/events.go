@@ -23,6 +23,8 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 	case session.Refused:
 		s.refuseHandshake(c, s.handshake)
 		s.handshake = refusal.Record{}
+	case session.Answered:
+		s.stats.Answered.Add(1)
 	case session.Connect:
 		s.authenticate(c)
 	case session.Subscribe:

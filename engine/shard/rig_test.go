@@ -115,6 +115,10 @@ func (k *stubSocket) fail([]byte) error {
 	return errStub
 }
 
+func (r *rig) Plain(_ *websocket.Request, peer Peer, dst []byte) ([]byte, netip.AddrPort, *websocket.Refusal) {
+	return dst, peer.Address, nil
+}
+
 func (r *rig) Admit(_ *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
 	return Admission{Address: peer.Address}, nil
 }

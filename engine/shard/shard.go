@@ -90,7 +90,7 @@ func New(conf Config, env Env) *Shard {
 		moves:    map[uint32]*transfer{},
 		shares:   map[uint32]int64{},
 	}
-	s.machine = session.NewMachine(conf.Session, s.admit)
+	s.machine = session.NewMachine(conf.Session, s.admit, s.plain)
 	s.strangers.share = conf.Strangers
 	s.clock()
 	s.tick = uint32(s.now / 1e6 / tickMillis)
@@ -128,6 +128,16 @@ func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 	c.hello = &admission
 	c.address, c.port = admission.Address.Addr().As16(), admission.Address.Port()
 	return nil
+}
+
+// plain decides over a request that asks for no WebSocket.
+func (s *Shard) plain(r *websocket.Request, dst []byte) ([]byte, *websocket.Refusal) {
+	c := s.turn
+	answer, client, refused := s.env.Plain(r, Peer{Address: c.addrPort(), Proxied: c.proxied}, dst)
+	if refused != nil && refused != websocket.Answered {
+		s.handshake = refusal.Record{Address: client}
+	}
+	return answer, refused
 }
 
 // Input handles what the socket of c has read. in may be changed and is not kept.

@@ -401,6 +401,10 @@ type simEnv struct{ sh *simShard }
 
 func (e *simEnv) Wake() { e.sh.woken = true }
 
+func (e *simEnv) Plain(_ *websocket.Request, peer Peer, dst []byte) ([]byte, netip.AddrPort, *websocket.Refusal) {
+	return dst, peer.Address, nil
+}
+
 func (e *simEnv) Admit(r *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
 	if r.Path != "/ws" {
 		return Admission{}, websocket.NotFound

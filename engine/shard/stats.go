@@ -21,6 +21,7 @@ type Stats struct {
 	Accepted      atomic.Uint64
 	Handshakes    atomic.Uint64
 	Refused       atomic.Uint64 // handshakes answered with an error
+	Answered      atomic.Uint64 // requests that asked for no WebSocket, and were served
 	Frames        atomic.Uint64 // events from clients
 	BytesIn       atomic.Uint64
 	BytesOut      atomic.Uint64

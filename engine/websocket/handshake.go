@@ -11,6 +11,9 @@ import (
 type Handshaker struct {
 	// Check decides about a request in which nothing else is wrong: nil accepts it. Optional.
 	Check func(*Request) *Refusal
+	// Plain decides about a GET in which nothing is wrong but that it asks for no WebSocket. Answered says that its whole
+	// answer is behind dst; another refusal is what the client is told; nil refuses it as if there were no Plain. Optional.
+	Plain func(r *Request, dst []byte) (resp []byte, refusal *Refusal)
 	// Protocols are the subprotocols that are spoken. The first of the client's that is among them is taken.
 	Protocols []string
 	// MaxHeader is how many bytes a header block may have, its empty line included; 0 is 8192.
@@ -25,13 +28,23 @@ const defaultMaxHeader = 8192
 // are three outcomes:
 //   - n > 0: accepted. n bytes are consumed, frames may follow in b[n:]. resp is dst with the answer (101) behind it,
 //     protocol is the chosen subprotocol, empty when the client offered none or none that is spoken.
-//   - refusal != nil: resp is dst with the whole answer behind it, to be written before closing.
+//   - refusal != nil: resp is dst with the whole answer behind it, to be written before closing. Answered is no refusal:
+//     Plain has answered.
 //   - neither: more bytes are needed, resp is dst. The caller keeps b.
 //
 // What is wrong is said as soon as it is certain: something that is not HTTP within its first bytes, a header block
 // that is too large when it passes MaxHeader. Next does not change b; dst must not overlap it.
 func (h *Handshaker) Next(b []byte, scanned int, dst []byte) (n int, protocol string, resp []byte, refusal *Refusal) {
 	n, refusal = h.read(b, scanned)
+	if refusal == noUpgrade && h.Plain != nil {
+		switch answer, other := h.Plain(&h.request.Request, dst); other {
+		case nil:
+		case Answered:
+			return 0, "", answer, Answered
+		default:
+			refusal = other
+		}
+	}
 	switch {
 	case refusal != nil:
 		if isHead(b) {

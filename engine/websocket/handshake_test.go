@@ -350,6 +350,69 @@ func TestHandshakeCheck(t *testing.T) {
 }
 
 // TestHandshakeTooLarge finds the exact bound, and that it needs no byte more than the bound to be seen.
+// TestPlain: what asks for no WebSocket, and nothing else, is for Plain to decide.
+func TestPlain(t *testing.T) {
+	const body = `{"a":1}`
+	calls := 0
+	h := Handshaker{Plain: func(r *Request, dst []byte) ([]byte, *Refusal) {
+		calls++
+		switch r.Path {
+		case "/served":
+			return AppendAnswer(dst, "application/json", "Cache-Control: no-store\r\n", []byte(body+r.Query)), Answered
+		case "/busy":
+			return dst, Unavailable
+		}
+		return dst, nil
+	}}
+	get := func(path string, lines ...string) string {
+		return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + strings.Join(append(lines, "\r\n"), "\r\n")
+	}
+	for _, c := range []struct {
+		in     string
+		status int // 200: Answered; 101: a WebSocket
+		calls  int
+	}{
+		{get("/served?x"), 200, 1},
+		{get("/busy"), 503, 1},
+		{get("/"), 426, 1},
+		{string(AppendRequest(nil, "a", "/served", sampleKey)), 101, 0},
+		{get("/served", "Upgrade: websocket"), 400, 0},
+		{get("/served", "Content-Length: 5"), 400, 0},
+		{get("/served", "Cookie: "+strings.Repeat("a", defaultMaxHeader)), 431, 0},
+		{strings.Replace(get("/served"), "GET", "HEAD", 1), 405, 0},
+		{strings.Replace(get("/served"), "GET", "POST", 1), 405, 0},
+		{get("/served")[:30], 0, 0},
+	} {
+		for _, size := range chunkSizes([]byte(c.in)) {
+			calls = 0
+			o := handshakeIn(&h, []byte(c.in), size)
+			if calls != c.calls {
+				t.Errorf("%q by %d: Plain ran %d times", c.in, size, calls)
+			}
+			switch c.status {
+			case 0:
+				if o.refusal != nil || o.n != 0 {
+					t.Errorf("%q by %d: %v", c.in, size, o)
+				}
+			case 101:
+				checkAccepted(t, o, len(c.in), "")
+			case 200:
+				resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(o.resp)), nil)
+				if err != nil || o.refusal != Answered || o.n != 0 {
+					t.Fatalf("%q by %d: %v, %v", c.in, size, o, err)
+				}
+				got, err := io.ReadAll(resp.Body)
+				if err != nil || string(got) != body+"x" || !resp.Close || resp.ContentLength != int64(len(got)) ||
+					resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%q by %d: %q, %v", c.in, size, o.resp, err)
+				}
+			default:
+				checkRefused(t, o, c.status, "")
+			}
+		}
+	}
+}
+
 func TestHandshakeTooLarge(t *testing.T) {
 	const limit = 1000
 	h := Handshaker{MaxHeader: limit}

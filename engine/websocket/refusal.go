@@ -22,6 +22,10 @@ var (
 	Unavailable = &Refusal{Reason: refusal.Connections, Status: http.StatusServiceUnavailable, Text: "This node takes no new connections now. Try again later, or another node.", Header: "Retry-After: 5\r\n"}
 )
 
+// Answered stands for no refusal: a request that asked for no WebSocket has its answer, and its connection ends as one that is
+// refused does.
+var Answered = &Refusal{}
+
 var (
 	notGet       = &Refusal{Reason: refusal.HandshakeMethod, Status: http.StatusMethodNotAllowed, Text: "WebSocket connections are opened with GET.", Header: "Allow: GET\r\n"}
 	noUpgrade    = &Refusal{Reason: refusal.HandshakeUpgrade, Status: http.StatusUpgradeRequired, Text: "This is a WebSocket endpoint: connect with ws:// or wss://. A proxy in between has to pass the headers Upgrade and Connection on.", Header: upgradeHeader}
@@ -54,9 +58,23 @@ func (r *Refusal) appendHead(dst []byte) []byte {
 	if r.Status == http.StatusUpgradeRequired {
 		dst = append(dst, ", Upgrade"...) // an Upgrade header has to be named here (RFC 9110 section 7.8)
 	}
-	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
-	dst = strconv.AppendInt(dst, int64(len(r.Text)+1), 10)
+	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8"...)
+	return appendRest(dst, len(r.Text)+1, r.Header)
+}
+
+// AppendAnswer appends an answer to a request that asks for no WebSocket, after which the connection is closed. header is
+// further header lines, each with its CR LF; may be empty.
+func AppendAnswer(dst []byte, contentType, header string, body []byte) []byte {
+	dst = append(dst, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: "...)
+	dst = append(dst, contentType...)
+	return append(appendRest(dst, len(body), header), body...)
+}
+
+// appendRest ends a head.
+func appendRest(dst []byte, length int, header string) []byte {
+	dst = append(dst, "\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(length), 10)
 	dst = append(dst, "\r\n"...)
-	dst = append(dst, r.Header...)
+	dst = append(dst, header...)
 	return append(dst, "\r\n"...)
 }
