@@ -160,6 +160,9 @@ func TestDiscoveryRate(t *testing.T) {
 		"X-Forwarded-For": func(int) (*http.Response, string) {
 			return n.from(t, "127.0.0.2", 0).get(t, "/v1/endpoints", "X-Forwarded-For: 203.0.113.7")
 		},
+		"X-Forwarded-For, another": func(int) (*http.Response, string) {
+			return n.from(t, "127.0.0.2", 0).get(t, "/v1/endpoints", "X-Forwarded-For: 203.0.113.10")
+		},
 		"X-Forwarded-For, local": func(int) (*http.Response, string) {
 			return n.dialUnix(t, path, true).get(t, "/v1/endpoints", "X-Forwarded-For: 203.0.113.8")
 		},
