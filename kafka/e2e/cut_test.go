@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
@@ -25,8 +26,17 @@ func TestNodeCutOff(t *testing.T) {
 	w := newWorld(t, c, setup{singles: 1000, batched: 3000, partitions: 1})
 	w.load(t, after, func() {
 		w.await(t, before)
+		const id = "held-by-the-wire"
+		held := []byte(`{"topic":"held","payload":1,"id":"` + id + `"}`)
+		eventually(t, text("the far node takes no push"), func() bool { return c.push(cut, "held", 1).Status == http.StatusOK }) // it is connected
 		broker.Cut(0)
-		eventually(t, text("no push was refused"), func() bool { return w.backend.retries.Load() > 0 })
+		if r := cut.Push(t, project, held); r.Status != http.StatusServiceUnavailable {
+			t.Errorf("a push that Kafka did not get: %d %s", r.Status, r.Body)
+		}
+		eventually(t, text("the wire does not hold the push"), func() bool { return broker.Holds(0, id) })
+		if r := w.nodes[0].Push(t, project, held); r.Status != http.StatusOK || r.Field("id") != id {
+			t.Errorf("the same push by the other node: %d %s", r.Status, r.Body)
+		}
 		w.await(t, w.backend.answered()+between)
 		for i, n := range w.nodes {
 			if ready, why := n.Ready(); !ready {

@@ -42,7 +42,7 @@ type cluster struct {
 // newCluster starts n nodes and waits until they are ready. settings are key.path=value.
 func newCluster(t *testing.T, bootstrap string, n int, settings ...string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, run: fmt.Sprintf("%s-%d", strings.ToLower(t.Name()), time.Now().UnixNano())}
+	c := &cluster{t: t, run: fmt.Sprintf("%s-%d", strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), time.Now().UnixNano())}
 	c.config = fmt.Sprintf(shop, c.run, `"`+strings.ReplaceAll(bootstrap, ",", `","`)+`"`)
 	c.http = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(c.http.CloseIdleConnections)

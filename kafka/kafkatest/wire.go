@@ -1,8 +1,9 @@
 package kafkatest
 
 import (
-	"io"
+	"bytes"
 	"net"
+	"slices"
 	"sync"
 )
 
@@ -13,12 +14,26 @@ type wire struct {
 	listener net.Listener
 
 	mu    sync.Mutex
-	whole *sync.Cond // of mu
+	moved *sync.Cond // of mu: something below has changed
 	cut   bool
 	ended bool
 	conns map[net.Conn]struct{}
+	ways  map[*way]struct{}
 	wg    sync.WaitGroup
 }
+
+// way is one direction of a connection. The wire's mu guards it.
+type way struct {
+	held [][]byte // taken from one end and not given to the other yet
+	over bool     // one end has nothing more
+	gone bool     // the other end takes nothing more
+}
+
+// What a way holds at most: mostHeld pieces of pieceBytes.
+const (
+	pieceBytes = 32 << 10
+	mostHeld   = 64
+)
 
 // newWire listens at one address and carries to another.
 func newWire(at, to string) (*wire, error) {
@@ -26,8 +41,8 @@ func newWire(at, to string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{to: to, listener: l, conns: map[net.Conn]struct{}{}}
-	w.whole = sync.NewCond(&w.mu)
+	w := &wire{to: to, listener: l, conns: map[net.Conn]struct{}{}, ways: map[*way]struct{}{}}
+	w.moved = sync.NewCond(&w.mu)
 	w.wg.Go(w.accept)
 	return w, nil
 }
@@ -56,26 +71,77 @@ func (w *wire) carry(near net.Conn) {
 	}
 	defer w.drop(far)
 	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
-		both.Go(func() {
-			_, _ = io.Copy(gate{way[1], w}, way[0])
-			_ = way[1].Close() // the other way ends as well
-		})
+	for _, ends := range [][2]net.Conn{{near, far}, {far, near}} {
+		v := &way{}
+		both.Go(func() { w.take(v, ends[0]) })
+		both.Go(func() { w.give(v, ends[1]) })
 	}
 	both.Wait()
 }
 
-// gate is a connection that is written to only while the wire is whole.
-type gate struct {
-	net.Conn
-	w *wire
+// take holds what comes from one end.
+func (w *wire) take(v *way, from net.Conn) {
+	for over := false; !over; {
+		piece := make([]byte, pieceBytes)
+		n, err := from.Read(piece)
+		over = err != nil
+		w.change(func() {
+			for len(v.held) >= mostHeld && !v.gone && !w.ended {
+				w.moved.Wait()
+			}
+			v.held, v.over = append(v.held, piece[:n]), over
+			w.ways[v] = struct{}{}
+		})
+	}
 }
 
-func (g gate) Write(b []byte) (int, error) {
-	if !g.w.pass() {
-		return 0, net.ErrClosed
+// give gives it to the other end while the wire is whole.
+func (w *wire) give(v *way, to net.Conn) {
+	for {
+		piece, ok := w.next(v)
+		if !ok {
+			break
+		}
+		if _, err := to.Write(piece); err != nil {
+			break
+		}
 	}
-	return g.Conn.Write(b)
+	w.change(func() {
+		v.gone = true
+		delete(w.ways, v)
+	})
+	_ = to.Close() // the other way ends as well
+}
+
+// next waits for a piece, and is false when none comes any more.
+func (w *wire) next(v *way) (piece []byte, ok bool) {
+	w.change(func() {
+		for !w.ended && (w.cut || len(v.held) == 0 && !v.over) {
+			w.moved.Wait()
+		}
+		if ok = !w.ended && len(v.held) > 0; ok {
+			piece = v.held[0]
+			v.held = v.held[1:]
+		}
+	})
+	return piece, ok
+}
+
+// holds reports whether some bytes wait for the wire to be mended.
+func (w *wire) holds(some []byte) (found bool) {
+	w.change(func() {
+		for v := range w.ways {
+			found = found || bytes.Contains(slices.Concat(v.held...), some)
+		}
+	})
+	return found
+}
+
+func (w *wire) change(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.moved.Broadcast()
+	f()
 }
 
 // pass waits until the wire is whole, and is false when it has ended.
@@ -83,17 +149,12 @@ func (w *wire) pass() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.cut && !w.ended {
-		w.whole.Wait()
+		w.moved.Wait()
 	}
 	return !w.ended
 }
 
-func (w *wire) set(cut bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = cut
-	w.whole.Broadcast()
-}
+func (w *wire) set(cut bool) { w.change(func() { w.cut = cut }) }
 
 func (w *wire) keep(c net.Conn) bool {
 	w.mu.Lock()
@@ -114,13 +175,12 @@ func (w *wire) drop(c net.Conn) {
 }
 
 func (w *wire) close() error {
-	w.mu.Lock()
-	w.ended = true
-	w.whole.Broadcast()
-	for c := range w.conns {
-		_ = c.Close()
-	}
-	w.mu.Unlock()
+	w.change(func() {
+		w.ended = true
+		for c := range w.conns {
+			_ = c.Close()
+		}
+	})
 	err := w.listener.Close()
 	w.wg.Wait()
 	return err
