@@ -385,7 +385,7 @@ func (b *Bus) starting(projects []*standing) error {
 	return why
 }
 
-var errUnasked = errors.New("the brokers have not been asked yet")
+var errUnasked = errors.New("the brokers have not answered yet")
 
 func (b *Bus) noticeLate() {
 	why := b.late()
