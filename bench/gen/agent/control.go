@@ -228,7 +228,7 @@ func (c *controller) take(h happening) {
 			c.end(fmt.Sprintf("agent %s was lost: %v", a.address, h.err))
 		}
 	case h.Done != nil:
-		a.result = h.Done.Result
+		a.ended(c, h.Done.Result)
 		if h.Done.Error != "" {
 			a.err = errors.New(h.Done.Error)
 			c.end(fmt.Sprintf("agent %s ended: %s", a.address, h.Done.Error))
@@ -245,6 +245,17 @@ func (c *controller) take(h happening) {
 		a.at = h.Point
 		c.meet()
 	}
+}
+
+// ended takes what an agent has found in the end, which is as far as it came.
+func (a *member) ended(c *controller, r *result.Result) {
+	a.result = r
+	if r == nil || len(r.Phases) == 0 || len(r.Series) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.latest = &progress{Phase: r.Phases[len(r.Phases)-1].Name, Totals: r.Total(), Last: r.Series[len(r.Series)-1]}
 }
 
 // end tells all agents to stop.

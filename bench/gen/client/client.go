@@ -153,6 +153,9 @@ func (c *Client) Drop(kind Kind, n int) error {
 		left := len(c.threads) - i
 		n -= t.drop(kind, (n+left-1)/left)
 	}
+	for _, t := range c.threads { // what the others did not have
+		n -= t.drop(kind, n)
+	}
 	if n > 0 {
 		return errors.New("connections were lost while some were dropped")
 	}

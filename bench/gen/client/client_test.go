@@ -301,6 +301,22 @@ func TestChurn(t *testing.T) {
 	}
 }
 
+// All connections can be dropped, however unevenly the threads have them.
+func TestDropOfUneven(t *testing.T) {
+	o := options(serve(t))
+	o.Threads = 3
+	c := connect(t, o)
+	if err := c.Open(bounded(t), Reading, 30); err != nil {
+		t.Fatal(err)
+	}
+	if c.threads[2].drop(Reading, 9) != 9 || c.threads[0].drop(Reading, 2) != 2 {
+		t.Fatal("not dropped")
+	}
+	if err := c.Drop(Reading, 19); err != nil || c.Counts().Reading != 0 {
+		t.Errorf("%v, %d left", err, c.Counts().Reading)
+	}
+}
+
 // What came while connections were away is theirs when they come back, on each subscription, and nothing comes twice.
 func TestResume(t *testing.T) {
 	const connections = 60

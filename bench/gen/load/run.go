@@ -202,9 +202,8 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	}
 	stop(nil)
 	beside.Wait()
+	res := r.stock.result() // which ends the last second, and p shows that
 	p.last()
-
-	res := r.stock.result()
 	res.Scenario, res.Settings, res.Notes = r.Scenario, r.settings(out.Settings), r.notes
 	if p := r.pusher.Counts(); p.Retried > 0 && p.Refused != "" {
 		res.Notes = append(res.Notes, fmt.Sprintf("pushes were refused for the moment and sent again, which makes them late; the last answer of that kind: %s", p.Refused))

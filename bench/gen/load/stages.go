@@ -188,12 +188,36 @@ func (r *run) stages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.phases(ctx, step{"back", r.back}, step{"settle", r.settle})
+	return r.phases(ctx, step{"back", func(ctx context.Context) error {
+		if err := r.shrink(ctx, r.wanted(connections, connections.Length())); err != nil {
+			return err
+		}
+		return r.back(ctx)
+	}}, step{"settle", r.settle})
 }
+
+// wanted is this generator's share of the connections that all are to have after some time.
+func (r *run) wanted(all pace.Profile, after time.Duration) int {
+	return int(math.Round(all.Value(after) * float64(r.Connections) / float64(r.all)))
+}
+
+// shrink drops what is above n as it comes to be open: what was still opening when the last stage ended. It gives up what
+// takes longer than a connection may take to open.
+func (r *run) shrink(ctx context.Context, n int) error {
+	for until := time.Now().Add(r.OpenTimeout + time.Second); int(r.want.Load()) > n && time.Now().Before(until); {
+		if err := pace.Wait(ctx, resizeEvery); err != nil {
+			return err
+		}
+		r.resize(n, time.Now())
+	}
+	return nil
+}
+
+// resizeEvery is how often connections are opened and dropped.
+const resizeEvery = 10 * turn
 
 // keepTo opens and drops connections so that this generator has its share of what all are to have.
 func (r *run) keepTo(ctx context.Context, all pace.Profile) error {
-	const every = 10 * turn
 	start, seen, stage := time.Now(), time.Duration(0), 0
 	ends := r.Stages[0].Duration
 	for {
@@ -203,13 +227,12 @@ func (r *run) keepTo(ctx context.Context, all pace.Profile) error {
 			ends += r.Stages[stage].Duration
 			r.stock.phase(stageName(stage))
 		}
-		share := float64(r.Connections) / float64(r.all)
-		r.resize(int(math.Round(all.Value(elapsed)*share)), start.Add(seen))
+		r.resize(r.wanted(all, elapsed), start.Add(seen))
 		if elapsed >= all.Length() {
 			return nil
 		}
 		seen = elapsed
-		if err := pace.Wait(ctx, min(every, time.Until(start.Add(all.Length())))); err != nil {
+		if err := pace.Wait(ctx, min(resizeEvery, time.Until(start.Add(all.Length())))); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -99,5 +100,22 @@ func TestStagesOfSeveralGenerators(t *testing.T) {
 	r := parts(t, "stages", append(node(t), "--stages=duration=500ms connections=61", "--stages=duration=1s pushes_per_second=100", "--stages=duration=500ms connections=0 pushes_per_second=0")...)
 	if all := r.Total(); !r.Verdict.Good || all.Opened != 61 || all.Dropped != 61 || all.Pushed != 75 {
 		t.Errorf("%+v %+v", r.Verdict, all)
+	}
+}
+
+// What was still opening when the last stage ended is dropped all the same, and the last line of progress says how it ended.
+func TestStagesEndWhileSomeOpen(t *testing.T) {
+	var shown bytes.Buffer
+	s := parse(t, "stages", append(node(t), "--opening=2", "--threads=2", "--stages=duration=100ms connections=2000", "--stages=duration=1ms connections=100")...)
+	r, err := Run(bounded(t), s, Output{Writer: &shown})
+	if err != nil || !r.Verdict.Good {
+		t.Fatalf("%v %+v", err, r.Verdict)
+	}
+	all := r.Total()
+	if last := r.Series[len(r.Series)-1]; all.Opened <= 100 || all.Opened-all.Dropped != 100 || last.Connected != 100 {
+		t.Errorf("%d opened, %d dropped, %d open at the end", all.Opened, all.Dropped, last.Connected)
+	}
+	if !strings.Contains(shown.String(), "settle    100 open") {
+		t.Error(shown.String())
 	}
 }
