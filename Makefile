@@ -110,7 +110,7 @@ bench-spring: build ## the same load on a node and on a Spring Boot simple broke
 	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-proxies
-bench-proxies: build tuning-deps ## what nginx and HAProxy before a node cost, about 5 minutes; BENCH='--connections 1000' and the like
+bench-proxies: build tuning-deps ## what nginx and HAProxy in front of a node cost, about 5 minutes; BENCH='--connections 1000' and the like
 	bin/stentor-bench proxies --stentor bin/stentor $(BENCH)
 
 # A real Apache Kafka: kafka/dev/deps.sh installs what it needs. KAFKA_BOOTSTRAP=host:port takes yours instead.

@@ -19,7 +19,7 @@ func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *sessi
 	if project, ok := c.Header(n.opts.ProjectHeader); ok && project != "" {
 		if show.Project != "" && show.Project != project {
 			return shard.Identity{}, &session.Failure{
-				Reason: refusal.ProjectConflict, Code: session.CodeAuth, Text: "Failed to send message, two different projects were named", Close: session.CloseProtocol,
+				Reason: refusal.ProjectConflict, Code: session.CodeAuth, Text: "Failed to send message, two different projects were given", Close: session.CloseProtocol,
 			}, true
 		}
 		show.Project = project

@@ -360,7 +360,7 @@ func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool))
 	until(t, "the last", func() bool { ids := s.ids(); return ids[len(ids)-1] == last })
 	seen := map[string]bool{}
 	var once []string
-	for _, id := range s.ids() { // what was not answered may be there twice: the history drops it
+	for _, id := range s.ids() { // what was not answered may be present twice: the history drops it
 		if !seen[id] {
 			seen[id] = true
 			once = append(once, id)

@@ -24,7 +24,7 @@ bounds their number; what is too low, too high, unset or differs makes them slow
   --pid PID   look at the limits and the environment of this process (default: this shell's, and the unit's files)
   --root DIR  look at DIR/proc, DIR/sys and DIR/etc (also: STENTOR_TUNING_ROOT)
 
-Exit status: 0 all is well, 1 something is to be set, 2 the command line is wrong.
+Exit status: 0 all is well, 1 something should be changed, 2 the command line is wrong.
 TEXT
 }
 

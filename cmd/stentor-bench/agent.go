@@ -22,14 +22,14 @@ func agentCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "agent --token-file FILE",
 		Short: "Generate load from this host for a run that is started elsewhere",
-		Long: `Waits for "stentor-bench run --agents", makes its part of the load, and hands back what it found.
+		Long: `Waits for "stentor-bench run --agents", generates its part of the load, and returns the result.
 Controller and agents share a secret, in a file on each of the hosts:
 
   head -c 24 /dev/urandom | base64 > agents.token
 
-An agent runs nothing but load specifications, one at a time, and reads no files for others. Requests are not
-encrypted, and hold the keys that sign tokens and push messages: keep the port inside, or use a tunnel. All hosts
-must have the same stentor-bench, and clocks that agree to the precision that latencies shall have (NTP).`,
+An agent runs only load specifications, one at a time, and reads no files on request. Requests are not
+encrypted, and contain the keys that sign tokens and push messages: keep the port inside your network, or use a tunnel.
+All hosts need the same stentor-bench, and clocks as accurate as the latencies should be (NTP).`,
 		Example: `  stentor-bench agent --listen 10.0.1.2:7070 --token-file agents.token
   stentor-bench run broadcast --agents 10.0.1.2:7070,10.0.1.3:7070 --agents-token-file agents.token --connections 200000 ...`,
 		Args: cobra.NoArgs,
@@ -66,14 +66,14 @@ type generators struct {
 }
 
 func (g *generators) add(f *pflag.FlagSet) {
-	f.StringSliceVar(&g.agents, "agents", nil, "host:port of the agents that make the load instead of this process")
+	f.StringSliceVar(&g.agents, "agents", nil, "host:port of the agents that generate the load instead of this process")
 	f.StringVar(&g.tokenFile, "agents-token-file", "", "file with the secret that they share")
 }
 
 // check looks whether this host has what a run needs. The agents' hosts look for themselves.
 func (g *generators) check(ctx context.Context, s *load.Spec) error {
 	if n := len(g.agents); n > 0 {
-		return fmt.Errorf("--check looks at this host, and the agents make the load: run it there, with their share of the connections, as in --check --connections %d", (s.Connections+n-1)/n)
+		return fmt.Errorf("--check checks this host, but the agents generate the load: run it there, with their share of the connections, as in --check --connections %d", (s.Connections+n-1)/n)
 	}
 	return load.Check(ctx, s)
 }

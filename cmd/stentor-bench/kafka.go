@@ -26,8 +26,8 @@ a gigabyte of history, and thousands of clients that resume at once.
 A Kafka must run: name it with --bootstrap or in KAFKA_BOOTSTRAP, or run "make
 bench-kafka", which starts one. Topics and groups whose names begin with stentor-bench-
 are made and removed; they take some 2 GB of disk. Nodes are started and ended by this
-command, on free loopback ports. A whole run takes about 12 minutes. It wants a machine
-that does nothing else, and one descriptor a connection (ulimit -n). The exit status is
+command, on free loopback ports. A whole run takes about 12 minutes. It needs an idle
+machine, and one descriptor per connection (ulimit -n). The exit status is
 1 when a target is missed.`,
 		Example: `  stentor-bench kafka --stentor bin/stentor --bootstrap 127.0.0.1:9092
   stentor-bench kafka --only unicast,resume --quick

@@ -19,8 +19,8 @@ delivery against a bare write(2) loop, deliveries per second under overload, the
 of clients that never read, and CPU per connect.
 
 Servers are started and ended by this command, on free loopback ports; nothing needs to
-run. A whole run takes about 15 minutes. It wants a machine that does nothing else, and
-one descriptor a connection (ulimit -n). The exit status is 1 when a target is missed.`,
+run. A whole run takes about 15 minutes. It needs an idle machine, and one
+descriptor per connection (ulimit -n). The exit status is 1 when a target is missed.`,
 		Example: `  stentor-bench node --stentor bin/stentor
   stentor-bench node --only delivery,connect --quick
   stentor-bench node --json > node.json`,

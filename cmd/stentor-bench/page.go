@@ -21,10 +21,9 @@ func reportCommand() *cobra.Command {
 	var merge bool
 	c := &cobra.Command{
 		Use:   "report FILE.json...",
-		Short: "Draw the HTML report of saved results: one, several merged, or several beside each other",
+		Short: "Draw the HTML report of saved results: one, several merged, or several side by side",
 		Long: `Draw the HTML report of what "stentor-bench run --json" has written. Several results are
-shown beside each other, named by their files, the first being what the others are compared
-with. With --merge they are parts of one run that several generators made at the same time,
+shown side by side, named by their files; the others are compared with the first. With --merge they are parts of one run that several generators made at the same time,
 and become one: counts are added up and latency histograms merged.
 
 The report is one file that needs no network and no script.`,
@@ -65,7 +64,7 @@ func together(runs []page.Run) error {
 	for _, a := range runs {
 		for _, b := range runs {
 			if end := a.Result.Started.Add(time.Duration(a.Result.Seconds * float64(time.Second))); b.Result.Started.After(end) {
-				return fmt.Errorf("%s began when %s had ended: they are not parts of one run (leave --merge out to see them beside each other)", b.Label, a.Label)
+				return fmt.Errorf("%s began when %s had ended: they are not parts of one run (leave --merge out to see them side by side)", b.Label, a.Label)
 			}
 		}
 	}

@@ -16,8 +16,8 @@ func proxiesCommand() *cobra.Command {
 	o.Progress, o.Terminal = os.Stderr, isTerminal(os.Stderr)
 	c := &cobra.Command{
 		Use:   "proxies",
-		Short: "Measure what nginx and HAProxy before a node cost",
-		Long: `Measure what nginx and HAProxy before a node cost: CPU for each delivered message and for each
+		Short: "Measure what nginx and HAProxy in front of a node cost",
+		Long: `Measure what nginx and HAProxy in front of a node cost: CPU for each delivered message and for each
 connect, memory for each connection, of node and proxy, beside clients that connect to the node.
 
 The proxies are the distribution's (tuning/deps.sh installs them), with the configurations that

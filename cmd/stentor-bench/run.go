@@ -33,19 +33,19 @@ func runCommand() *cobra.Command {
 	}
 	c := loadCommand("")
 	c.Use = "run SCENARIO|FILE.yaml [flags]"
-	c.Short = "Put load on a server that runs, and check every message"
+	c.Short = "Put load on a running server, and check every message"
 	c.Long = `Opens many STOMP-over-WebSocket connections from this process, pushes messages, and checks every
 message at every connection: lost, repeated, out of order, corrupted, delivered to the wrong one.
-Exit status: 0 all was well, 1 something was wrong, 2 nothing was run: the command line, a file, or what
-this host has.
+Exit status: 0 nothing was wrong, 1 something was wrong, 2 nothing was run: a wrong command line or file,
+or a shortage on this host.
 
 Scenarios:
 
 ` + scenarios.String() + `
 A YAML file has the same keys as the flags, with _ for -, and "scenario". Flags win over the file.
 Connections and pushes are paced open loop; latency counts from the time at which a message was due.
-Before it starts it checks descriptors, source ports and memory, and says what mends a shortage; then it
-tries the API's key and one connection to each server, and runs nothing when those are refused.`
+Before it starts it checks descriptors, source ports and memory, and says how to end a shortage; then it
+tries the API key and one connection to each server, and runs nothing if those are refused.`
 	c.Example = runExamples
 	c.Args = cobra.ExactArgs(1)
 	return c
@@ -120,7 +120,7 @@ func loadCommand(scenario string) *cobra.Command {
 				shown = errors.Join(shown, page.WriteFile(html, page.Run{Label: r.Scenario, Result: r}))
 			}
 			if shown == nil && !r.Verdict.Good {
-				return errors.New("not all was as it must be: see above")
+				return errors.New("the run did not pass: see above")
 			}
 			return shown
 		},
@@ -132,7 +132,7 @@ func loadCommand(scenario string) *cobra.Command {
 	f.StringVar(&html, "html", "", "write a report with charts to this file")
 	f.StringVar(&prometheus, "prometheus", "", "serve this generator's metrics at this address while it runs, as in 127.0.0.1:9090: /metrics")
 	on.add(f)
-	f.BoolVar(&check, "check", false, "only look whether this host has what the run needs")
+	f.BoolVar(&check, "check", false, "only check whether this host has what the run needs")
 	f.BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return c
 }

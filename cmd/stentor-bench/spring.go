@@ -23,8 +23,8 @@ one after the other, and show what each held, took and lost.
 The application is built by "make bench-spring", which then runs this. Both servers are
 started and ended by this command, on free loopback ports, and warmed up. The load is
 that of "stentor-bench run broadcast". The results (JSON) go to --out, and for each load a
-page that shows both servers. It wants a machine that does nothing else, and one
-descriptor a connection (ulimit -n).`,
+page that shows both servers. It needs an idle machine, and one
+descriptor per connection (ulimit -n).`,
 		Example: `  stentor-bench spring --jar .cache/spring/push-1.jar
   stentor-bench spring --jar .cache/spring/push-1.jar --connections 2000 --deliveries 4000,20000 --duration 1m`,
 		Args: cobra.NoArgs,

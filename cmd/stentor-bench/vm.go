@@ -38,8 +38,8 @@ func (m *machineFlags) machine() (vm.Machine, error) {
 func vmCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "vm",
-		Short: "Run things in a virtual machine that may do what this host does not allow",
-		Long: `Run things in a virtual machine of their own, as root, with every limit raised.
+		Short: "Run programs in a virtual machine that may do what this host does not allow",
+		Long: `Run programs in a virtual machine of their own, as root, with every limit raised.
 bench/machine/vm/deps.sh installs what that needs.`,
 	}
 	c.AddCommand(vmRunCommand(), vmMillionCommand())
@@ -115,7 +115,7 @@ func vmRunCommand() *cobra.Command {
 		Use:   "run JOB",
 		Short: "Run a shell script as root in a virtual machine",
 		Long: `Run a shell script as root in a virtual machine of its own, with the files and kernel
-modules that it wants. bench/machine/vm/deps.sh installs what that needs. In the machine there
+modules that it needs. bench/machine/vm/deps.sh installs what that needs. In the machine there
 are busybox's commands, and ` + "`out FILE...`" + ` copies files to the host. The exit status is the
 script's.`,
 		Example: `  stentor-bench vm run --file bin/stentor --module ip_vs_wlc job.sh

@@ -25,19 +25,19 @@ func newClusterCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "Run several nodes and a broker in this process, to try a cluster",
-		Long: `Runs librdkafka's in-process broker and several nodes on consecutive ports of this machine: clients at 8080, 8082,
-8084 and so on, the APIs at the ports behind them. Each node is the one of "stentor serve --dev", but they share the
-broker: a push to any of them reaches the clients of all, and a client that loses its node resumes on another.
+		Long: `Runs librdkafka's in-process broker and several nodes on consecutive ports of this machine: clients connect to 8080,
+8082, 8084 and so on, the APIs listen on the next ports. Each node is like that of "stentor serve --dev", but they
+share the broker: a push to any node reaches the clients of all, and a client that loses its node resumes on another.
 
   stentor cluster --dev -n 3
   stentor cluster --dev -n 3 --set log.level=debug
 
-The broker is for trying things out: it keeps 5 MB of a partition, in memory, and cannot find
-records by their time, so that a node that starts knows no pushes from before.`,
+The broker is for trials only: it keeps 5 MB per partition, in memory, and cannot find records by
+time, so that a node that joins later does not know the earlier pushes.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !dev {
-				return usagef("only --dev is there: for nodes that serve, run \"stentor serve\" with bus: kafka on each machine")
+				return usagef("only --dev is supported: for production, run \"stentor serve\" with bus: kafka on each machine")
 			}
 			if nodes < 1 || nodes > 16 {
 				return usagef("-n is %d, allowed: 1 to 16", nodes)
@@ -45,8 +45,8 @@ records by their time, so that a node that starts knows no pushes from before.`,
 			return cluster(cmd.Context(), nodes, settings, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&dev, "dev", false, "with the built-in configuration for trying it out, on loopback")
-	cmd.Flags().IntVarP(&nodes, "nodes", "n", 3, "how many nodes")
+	cmd.Flags().BoolVar(&dev, "dev", false, "use the built-in configuration for trials, on loopback")
+	cmd.Flags().IntVarP(&nodes, "nodes", "n", 3, "number of nodes")
 	addSetFlag(cmd, &settings)
 	return cmd
 }

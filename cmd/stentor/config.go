@@ -38,7 +38,7 @@ func newConfigInitCmd() *cobra.Command {
 		Use:   "init [file]",
 		Short: "Write a complete, commented configuration",
 		Long: `Writes a configuration with every key, its default, and what it means. It works as it is: its project
-"shop" has random keys, which are in no other file.
+"shop" has new random keys.
 
   stentor config init                      # prints it
   stentor config init stentor.yaml         # writes a new file, readable by you alone
@@ -56,7 +56,7 @@ func newConfigInitCmd() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "replace the file if it is there")
+	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
 	return cmd
 }
 
@@ -70,7 +70,7 @@ func writeNew(name string, text []byte, mode fs.FileMode, force bool) error {
 	}
 	f, err := os.OpenFile(name, flags, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already; --force replaces it", name)
+		return fmt.Errorf("%s already exists; --force replaces it", name)
 	}
 	if err != nil {
 		return err
@@ -95,9 +95,9 @@ func newConfigCheckCmd() *cobra.Command {
 		Use:   "check [file]",
 		Short: "Check a configuration, with the keys and secrets that it names",
 		Long: `Reads a configuration as "stentor serve" does, with the environment and the same --set flags, and the
-files that it names. All mistakes are reported, each with its place, its key, what was found and what is allowed.
-Short keys, credentials that two projects share, files with secrets that everybody can read, and endpoints that would
-refuse every web page are warned of.
+files that it names. It reports all mistakes, each with its place, its key, what was found and what is allowed.
+It warns of short keys, credentials that two projects share, files with secrets that everybody can read, and endpoints
+that would refuse every web page.
 
   stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
 
@@ -123,7 +123,7 @@ Examples:
 					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 				}
 				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is fine; projects: %s\n", r.File, strings.Join(r.Projects, ", "))
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid; projects: %s\n", r.File, strings.Join(r.Projects, ", "))
 				}
 				return err
 			}

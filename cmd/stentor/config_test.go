@@ -24,13 +24,13 @@ func TestConfigInit(t *testing.T) {
 	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if got := cli(t, "config", "init", name); got != (result{exitFailure, "", "stentor config init: " + name + " is there already; --force replaces it\n"}) {
+	if got := cli(t, "config", "init", name); got != (result{exitFailure, "", "stentor config init: " + name + " already exists; --force replaces it\n"}) {
 		t.Errorf("%+v", got)
 	}
 	if got := cli(t, "config", "init", name, "--force"); got.code != exitOK || readFile(t, name) == first {
 		t.Errorf("%+v", got)
 	}
-	if got := cli(t, "config", "check", name); got != (result{exitOK, name + " is fine; projects: shop\n", ""}) {
+	if got := cli(t, "config", "check", name); got != (result{exitOK, name + " is valid; projects: shop\n", ""}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -27,27 +27,27 @@ func newDoctorCmd() *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check whether this host can hold so many connections",
+		Short: "Check whether this host can hold a number of connections",
 		Long: `Compares the host with what a number of connections needs: memory, kernel settings, limits of the process and
-of the systemd unit. For each setting it says what is, what should be and, where that differs, why it counts, what
-happens otherwise, and what mends it. It changes nothing; tuning/apply.sh does, and tuning/revert.sh puts it back.
-"short" is what does not allow so many connections; what is too low, too high, unset or differs makes them slow or
-costly.
+of the systemd unit. For each setting it shows the current value, the required one and, where they differ, the reason,
+the consequences, and how to fix it. It changes nothing; tuning/apply.sh does, and tuning/revert.sh restores it.
+"short" marks what makes so many connections impossible; what is too low, too high, unset or differs makes them slow
+or expensive.
 
   stentor doctor --connections 1000000
   stentor doctor --connections 1000000 --pid $(pidof stentor)    # the limits of a running node
   stentor doctor --connections 1000000 --json | jq '.settings[] | select(.mend) | .mend'
 
-Without --pid it looks at the limits of this shell, and at the files of stentor.service.
-Exit codes: 0 all is well, 1 something is to be set, 2 the command line is wrong.`,
+Without --pid it checks the limits of this shell, and the files of stentor.service.
+Exit codes: 0 all is well, 1 something should be changed, 2 the command line is wrong.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.examine(cmd.OutOrStdout()) },
 	}
 	flags := cmd.Flags()
-	flags.Int64Var(&f.want.Connections, "connections", 0, "how many connections the host shall hold")
+	flags.Int64Var(&f.want.Connections, "connections", 0, "number of connections that the host should hold")
 	flags.BoolVar(&f.want.Outgoing, "outgoing", false, "the host also opens connections: a proxy or stentor-bench runs on it")
-	flags.IntVar(&f.pid, "pid", 0, "look at the limits and the environment of this process")
-	flags.StringVar(&f.root, "root", "/", "look at the proc, sys and etc of this directory")
+	flags.IntVar(&f.pid, "pid", 0, "check the limits and the environment of this process")
+	flags.StringVar(&f.root, "root", "/", "read proc, sys and etc below this directory")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -98,7 +98,7 @@ func (f *doctorFlags) examine(out io.Writer) error {
 				words = append(words, fmt.Sprintf("%d %s", counts[v], v))
 			}
 		}
-		err = errors.Join(err, fmt.Errorf("%d of %d settings do not suit %d connections: %s", wrong, len(e.Settings), f.want.Connections, strings.Join(words, ", ")))
+		err = errors.Join(err, fmt.Errorf("%d of %d settings are wrong for %d connections: %s", wrong, len(e.Settings), f.want.Connections, strings.Join(words, ", ")))
 	}
 	return err
 }

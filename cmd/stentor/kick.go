@@ -20,8 +20,8 @@ func newKickCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kick [session...]",
 		Short: "Close sessions of a project on a node",
-		Long: `Closes sessions by their id, or all sessions of a user. Clients may connect again: what keeps them out is a token
-that is not valid any more.
+		Long: `Closes sessions by their id, or all sessions of a user. Clients may reconnect: only an
+invalid token keeps them out.
 
   stentor kick -p demo --key demo-key SESSION
   stentor kick -p demo --key demo-key --user ann`,

@@ -14,10 +14,10 @@ func authMetrics(a *auth.Authenticator) prometheus.Collector { return tokenMetri
 var (
 	tokensVerified = prometheus.NewDesc("stentor_tokens_verified_total", "Tokens whose signature was verified and accepted.", nil, nil)
 	tokensRefused  = prometheus.NewDesc("stentor_tokens_refused_total", "Tokens that were verified and refused.", nil, nil)
-	tokensCached   = prometheus.NewDesc("stentor_tokens_cached_total", "Tokens accepted because they had been verified before.", nil, nil)
-	tokensBusy     = prometheus.NewDesc("stentor_tokens_busy_total", "Clients told to come back because too many tokens waited.", nil, nil)
-	tokensQueued   = prometheus.NewDesc("stentor_tokens_queued", "Tokens that wait for their verification.", nil, nil)
-	tokensKept     = prometheus.NewDesc("stentor_tokens_cache_entries", "Verified tokens that are remembered.", nil, nil)
+	tokensCached   = prometheus.NewDesc("stentor_tokens_cached_total", "Tokens accepted because they were in the cache of verified tokens.", nil, nil)
+	tokensBusy     = prometheus.NewDesc("stentor_tokens_busy_total", "Clients told to retry because too many tokens were waiting.", nil, nil)
+	tokensQueued   = prometheus.NewDesc("stentor_tokens_queued", "Tokens waiting for verification.", nil, nil)
+	tokensKept     = prometheus.NewDesc("stentor_tokens_cache_entries", "Verified tokens in the cache.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

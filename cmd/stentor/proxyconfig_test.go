@@ -18,7 +18,7 @@ func TestProxyConfig(t *testing.T) {
 		"proxy-config nginx --node 10.0.0.5:8080": "--connections is missing",
 		"proxy-config": "accepts 1 arg(s)",
 		"proxy-config squid --connections 1 --node 10.0.0.5:8080":                    "allowed: nginx, haproxy",
-		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --health-port 8081": "--health-port is HAProxy's",
+		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --health-port 8081": "--health-port is for HAProxy",
 		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --tls /a.pem":       "allowed: CERTIFICATE,KEY",
 	} {
 		if got := cli(t, strings.Fields(args)...); got.code != exitUsage || !strings.Contains(got.err, want) {

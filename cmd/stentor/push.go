@@ -70,7 +70,7 @@ To one session ("stentor sessions" lists them):
 
   stentor push -p demo --key demo-key --session SESSION --destination /queue/orders 'shipped'
 
-From a file, delivered once however often it is sent, and worthless after a minute:
+From a file, delivered once even if it is sent several times, and discarded after a minute:
 
   stentor push -p demo --key demo-key --topic all --id price-7 --ttl 1m --header source=batch < price.json`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
@@ -83,7 +83,7 @@ From a file, delivered once however often it is sent, and worthless after a minu
 	flags.StringArrayVar(&f.topics, "topic", nil, "topic or full destination (repeatable)")
 	flags.StringArrayVar(&f.users, "user", nil, "user (repeatable); needs --destination")
 	flags.StringVar(&f.session, "session", "", "session; needs --destination")
-	flags.StringVar(&f.destination, "destination", "", "what stands behind /user in the clients' subscription, as in /queue/orders")
+	flags.StringVar(&f.destination, "destination", "", "the part of the clients' subscription after /user, as in /queue/orders")
 	flags.StringVar(&f.id, "id", "", "id of the push: sent again with the same id, it is delivered once")
 	flags.StringVar(&f.contentType, "content-type", "", "content type (default: by the payload)")
 	flags.DurationVar(&f.ttl, "ttl", 0, "do not deliver it later than this (default: as long as history keeps it)")

@@ -13,8 +13,8 @@ func newRootCmd() *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "stentor",
 		Short: "Push messages to many WebSocket clients",
-		Long: `Stentor is a push server. Back ends post a message over HTTP, and every client that has
-subscribed to its destination over WebSocket and STOMP gets it.
+		Long: `Stentor is a push server. Back ends post a message over HTTP, and Stentor delivers it to
+every client that has subscribed to its destination over WebSocket and STOMP.
 
 Try it on one machine, in three terminals:
 
@@ -28,7 +28,7 @@ Then write a configuration of your own:
   stentor config check stentor.yaml
   stentor serve --config stentor.yaml
 
-Exit codes: 0 it worked, 1 it failed, 2 the command line is wrong.`,
+Exit codes: 0 success, 1 failure, 2 wrong command line.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	})

@@ -48,16 +48,16 @@ func newServeCmd() *cobra.Command {
   stentor serve --config stentor.yaml
   stentor serve --config stentor.yaml --set log.level=debug
 
-SIGHUP reads the projects of the configuration again; connections stand. A file with a mistake changes nothing.
-SIGTERM and Ctrl-C drain: the node is no longer ready, refuses new clients and pushes with 503, hands over what it
-has accepted, closes its clients with 1012, paced, so that they come back elsewhere, and ends within drain.timeout.
+SIGHUP reloads the projects of the configuration; connections stay open. A file with a mistake changes nothing.
+SIGTERM and Ctrl-C drain: the node is no longer ready, refuses new clients and pushes with 503, delivers what it has
+accepted, closes its clients with 1012, paced, so that they reconnect elsewhere, and ends within drain.timeout.
 A second signal ends it at once.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (*config.Config, error) { return config.Load(file, os.Environ(), settings) }
 			if dev {
 				if cmd.Flags().Changed("config") {
-					return usagef("--dev has a configuration of its own; take one of --dev and --config")
+					return usagef("--dev has a configuration of its own: give either --dev or --config")
 				}
 				load = func() (*config.Config, error) { return config.LoadDev(os.Environ(), settings) }
 			}
@@ -69,7 +69,7 @@ A second signal ends it at once.`,
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", usualFile, "configuration file")
-	cmd.Flags().BoolVar(&dev, "dev", false, "run with the built-in configuration for trying it out, on loopback")
+	cmd.Flags().BoolVar(&dev, "dev", false, "use the built-in configuration for trials, on loopback")
 	addSetFlag(cmd, &settings)
 	return cmd
 }
@@ -271,7 +271,7 @@ func (s *server) announce(out io.Writer, dev bool) {
 		s.log.Info("serving", "node", s.cfg.Node.ID, "clients", strings.Join(clients, ","), "api", page, "projects", strings.Join(s.cfg.ProjectNames(), ","))
 		return
 	}
-	fmt.Fprintf(out, `Stentor is running, for trying it out (project demo, nobody but this machine).
+	fmt.Fprintf(out, `Stentor is running for trials (project demo, this machine only).
 
   page      %s
   clients   %s
@@ -292,7 +292,7 @@ func (s *server) reload(load func() (*config.Config, error)) {
 		return
 	}
 	if changed := s.cfg.FixedChanges(cfg); len(changed) > 0 {
-		s.log.Warn("these keys changed too, and take effect at the next start only", "keys", strings.Join(changed, ","))
+		s.log.Warn("these keys changed as well, and take effect at the next start", "keys", strings.Join(changed, ","))
 	}
 	s.log.Info("projects reloaded", "projects", strings.Join(cfg.ProjectNames(), ","))
 }
@@ -313,7 +313,7 @@ func (s *server) swap(cfg *config.Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if s.node.Applied(ctx) != nil {
-		s.log.Warn("the event loops are busy: the reload will be in force a little later")
+		s.log.Warn("the event loops are busy: the reload takes effect a little later")
 	}
 	return nil
 }
@@ -352,7 +352,7 @@ func patientLog(cfg *config.Config, to io.Writer) (queue *logqueue.Queue, flush 
 	notes := newLogger(cfg, &line)
 	queue = logqueue.New(to, func(lines uint64) []byte {
 		line.Reset()
-		notes.Warn("lines of this log were dropped: its reader did not take them in time", "lines", lines)
+		notes.Warn("log lines were dropped: their reader was too slow", "lines", lines)
 		return line.Bytes()
 	})
 	return queue, func() { queue.Close(time.Second) }
@@ -361,7 +361,7 @@ func patientLog(cfg *config.Config, to io.Writer) (queue *logqueue.Queue, flush 
 // logMetrics counts what a log lost, if it can lose something.
 func logMetrics(to io.Writer) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "stentor_log_dropped_total", Help: "Lines of the log that were dropped because nobody took them.",
+		Name: "stentor_log_dropped_total", Help: "Log lines dropped because their reader was too slow.",
 	}, func() float64 {
 		if q, ok := to.(*logqueue.Queue); ok {
 			return float64(q.Dropped())

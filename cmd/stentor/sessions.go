@@ -31,13 +31,13 @@ func newSessionsCmd() *cobra.Command {
 		Use:   "sessions",
 		Short: "List the sessions of a project on a node",
 		Long: `Lists the sessions of a project on one node: who is connected since when, with how many subscriptions, how many
-messages they have yet to be given (BEHIND) and how many bytes wait for them to read (BUFFERED).
+messages wait for them (BEHIND), and how many bytes they have not read yet (BUFFERED).
 
   stentor sessions -p demo --key demo-key
   stentor sessions -p demo --key demo-key --user ann
   stentor sessions -p demo --key demo-key --destination /topic/demo/all --limit 20
 
-There may be very many. --limit bounds a page; when more follow, the cursor of the next one is told:
+--limit bounds a page. If more follow, the cursor of the next page is printed:
 
   stentor sessions -p demo --key demo-key --after CURSOR
 
@@ -55,8 +55,8 @@ There may be very many. --limit bounds a page; when more follow, the cursor of t
 	flags.StringVar(&f.destination, "destination", "", "only sessions subscribed to this destination")
 	flags.StringVar(&f.address, "address", "", "only sessions from this address, or from this network, as in 203.0.113.0/24")
 	flags.StringVar(&f.id, "id", "", "only this session")
-	flags.IntVar(&f.limit, "limit", 100, "sessions of a page")
-	flags.StringVar(&f.after, "after", "", "cursor of the page before")
+	flags.IntVar(&f.limit, "limit", 100, "sessions per page")
+	flags.StringVar(&f.after, "after", "", "cursor that the previous page printed")
 	flags.BoolVar(&f.all, "all", false, "all pages")
 	return cmd
 }

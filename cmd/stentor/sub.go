@@ -41,9 +41,9 @@ func newSubCmd() *cobra.Command {
 	var f subFlags
 	cmd := &cobra.Command{
 		Use:   "sub destination...",
-		Short: "Subscribe to destinations and print what comes",
-		Long: `Subscribes like any client, and prints each message with its time and destination. When the connection breaks it
-connects again, with a growing wait between the attempts, and resumes behind the last message. Ctrl-C disconnects.
+		Short: "Subscribe to destinations and print the messages",
+		Long: `Subscribes like any client, and prints each message with its time and destination. When the connection breaks, it
+reconnects, with growing pauses between the attempts, and resumes after the last message. Ctrl-C disconnects.
 
   stentor sub -p demo /topic/demo/all
   stentor sub -p demo '/topic/demo/**'         # a pattern, where the project allows them
@@ -53,7 +53,7 @@ For scripts: --json prints one message a line, --count ends after so many.
 
   stentor sub -p demo --json --count 1 /topic/demo/all | jq -r .body
 
-What happens to the connection is told on standard error.`,
+What happens to the connection is printed on standard error.`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.sub(cmd, args) },
 	}
@@ -62,7 +62,7 @@ What happens to the connection is told on standard error.`,
 	flags.StringVar(&f.ca, "ca", "", "PEM file with the certificates to trust for wss:// (default: the system's)")
 	flags.StringVarP(&f.project, "project", "p", "", "the project (default: what the endpoint, the token or the server says)")
 	flags.StringVar(&f.token, "token", "", "token (default: $"+config.VariableToken+", which other users of the machine cannot see)")
-	flags.DurationVar(&f.heartbeat, "heartbeat", 10*time.Second, "interval of the signs of life both ways, 0 for none")
+	flags.DurationVar(&f.heartbeat, "heartbeat", 10*time.Second, "interval of heart-beats in both directions, 0 for none")
 	flags.IntVarP(&f.count, "count", "n", 0, "end after so many messages, 0 for never")
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object a line")
 	return cmd

@@ -38,7 +38,7 @@ func newTokenCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make a token (JWT) to test with",
-		Long: `Makes a token as your login service would, to try a project's keys with. It is printed on standard output.
+		Long: `Makes a token as your login service would, to test a project's keys. It is printed on standard output.
 
 With a secret (HS256), given in a file or taken from a project of a configuration:
 

@@ -80,7 +80,7 @@ func TestTokenGenerate(t *testing.T) {
 
 			// The key that is there is used, and not replaced.
 			before := readFile(t, file)
-			if again := cli(t, args...); again.code != exitFailure || !strings.Contains(again.err, "is there already") {
+			if again := cli(t, args...); again.code != exitFailure || !strings.Contains(again.err, "already exists") {
 				t.Errorf("%+v", again)
 			}
 			args = append(args, "--generate=false", "--exp", "-1m")

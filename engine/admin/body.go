@@ -36,7 +36,7 @@ const firstRead = 4 << 10
 // more.
 func (a *api) body(r *http.Request, limit int64) (b []byte, release func(), p *problem) {
 	tooLarge := func() *problem {
-		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body may have %d bytes: send less at once, or raise limits.push_bytes or limits.batch_bytes", limit)
+		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body may have at most %d bytes: send less at once, or raise limits.push_bytes or limits.batch_bytes", limit)
 	}
 	if r.ContentLength > limit {
 		return nil, nil, tooLarge()
@@ -99,7 +99,7 @@ func syntax(b []byte) string {
 	if s := (*json.SyntaxError)(nil); errors.As(err, &s) {
 		return fmt.Sprintf("%s at byte %d", s, s.Offset)
 	}
-	return "it breaks off"
+	return "it is incomplete"
 }
 
 // dropNulls takes a null for an absent member, as many serialisers write them. Only a payload may be null itself, when
@@ -137,7 +137,7 @@ func members(b []byte, known []string, strict bool) (map[string][]byte, *problem
 			return badField("unknown field %s: %sthe fields are %s", quote(name), hint, strings.Join(known, ", "))
 		}
 		if _, twice := m[name]; twice {
-			return badField("%s is there twice: send it once", name)
+			return badField("%s is present twice: send it once", name)
 		}
 		m[name] = v
 		return nil

@@ -205,7 +205,7 @@ func (c *conn) claim(owner string) *problem {
 	case c.keyed:
 		return nil
 	case c.gone: // the client may have been told 503 already, and must not come to be served all the same
-		return newProblem(http.StatusServiceUnavailable, codeBusy, "the connection had to make room")
+		return newProblem(http.StatusServiceUnavailable, codeBusy, "the connection was closed to accept another one")
 	}
 	if p := c.home.keyed.take(owner, 1); p != nil {
 		return p

@@ -53,7 +53,7 @@ func (a *api) readEnvelope(project, key string, m map[string][]byte) (*push, *pr
 	payload := m["payload"]
 	if other := m["playLoad"]; other != nil {
 		if payload != nil {
-			return nil, badField("both payload and playLoad are there: send one")
+			return nil, badField("both payload and playLoad are present: send one")
 		}
 		payload = other
 	}

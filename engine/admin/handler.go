@@ -160,7 +160,7 @@ func (a *api) around(route string, h handler) http.Handler {
 					a.metrics.request(route, r.Method, http.StatusInternalServerError, time.Since(begun))
 					panic(http.ErrAbortHandler) // half an answer is out: only closing says that it is not whole
 				}
-				newProblem(http.StatusInternalServerError, codeInternal, "this is a mistake of the server: its log has the reason").write(out)
+				newProblem(http.StatusInternalServerError, codeInternal, "this is a bug of the server: its log has the reason").write(out)
 			}
 			a.metrics.request(route, r.Method, out.status, time.Since(begun))
 		}()
@@ -183,7 +183,7 @@ func (a *api) misdirected(r *http.Request) *problem {
 	if a.o.Names == nil || r.Host == "" || a.o.Names(r.Host) {
 		return nil
 	}
-	return newProblem(http.StatusForbidden, codeForbidden, "%s is no name of this server, which a web page may have pointed at it: use its address, or add the name to listen.names", quote(r.Host))
+	return newProblem(http.StatusForbidden, codeForbidden, "%s is not a name of this server, and a web page may have made it resolve here: use the address, or add the name to listen.names", quote(r.Host))
 }
 
 // nodeProblem says what an error of the node means, and logs those that this package does not know, at most one a

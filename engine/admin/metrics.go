@@ -21,12 +21,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_requests_total",
 			Help: "Requests of the HTTP API by route, method and status."}, []string{"route", "method", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "stentor_api_request_seconds",
-			Help:    "Time from the request's header to the end of the answer, by route.",
+			Help:    "Time from the header of the request to the end of the answer, by route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_panics_total",
 			Help: "Handlers of the HTTP API that panicked."}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_refused_total",
-			Help: "Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration, or turns for the time in which requests are worked on."},
+			Help: "Requests of the HTTP API that were refused because their key's owner uses up its share of a limit, or others use up the limit (full); limit is its key below limits: in the configuration, or turns for the processing time."},
 			[]string{"limit", "reason"}),
 	}
 	register(r, m.requests, m.seconds, m.panics, m.refused)

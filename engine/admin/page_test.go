@@ -48,7 +48,7 @@ func TestPageIsWhole(t *testing.T) {
 	ids := map[string]bool{}
 	for _, m := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		if ids[m[1]] {
-			t.Errorf("the id %s is there twice", m[1])
+			t.Errorf("the id %s is present twice", m[1])
 		}
 		ids[m[1]] = true
 	}

@@ -74,25 +74,25 @@ func nodeProblem(err error, project string) *problem {
 	switch {
 	case errors.Is(err, bus.ErrBusy):
 		return newProblem(http.StatusServiceUnavailable, codeBusy,
-			"project %s has as many bytes on the way as it may: nothing was accepted, send it again after Retry-After seconds", quote(project))
+			"too many bytes of project %s wait for delivery: nothing was accepted, send it again after Retry-After seconds", quote(project))
 	case errors.Is(err, bus.ErrRateLimited):
 		return newProblem(http.StatusTooManyRequests, codeLimit,
 			"project %s has used up its pushes of this second (limits.pushes_per_second): send it again after Retry-After seconds", quote(project))
 	case errors.Is(err, bus.ErrTooLarge):
-		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the bus does not take pushes of this size: send less, or raise the limit of the project's topic")
+		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the bus does not accept pushes of this size: send less, or raise the limit of the project's topic")
 	case errors.Is(err, bus.ErrUnserved):
 		return newProblem(http.StatusServiceUnavailable, codeUnavailable,
 			"this node does not serve project %s now, /readyz says why: nothing was accepted, send it to another node, or here again after Retry-After seconds", quote(project))
 	case errors.Is(err, bus.ErrUnavailable):
 		return newProblem(http.StatusServiceUnavailable, codeUnavailable,
-			"the bus did not take it in time, but may have it all the same: send it again with the same id after Retry-After seconds and it is delivered once")
+			"the bus did not confirm the push in time, but may have accepted it: send it again with the same id after Retry-After seconds, it is delivered once")
 	case errors.Is(err, bus.ErrClosed):
 		return newProblem(http.StatusServiceUnavailable, codeStopping, "this node is stopping: send it to another node, or here again after Retry-After seconds")
 	case errors.Is(err, bus.ErrUnknownProject):
 		return unknownProject(project)
 	case errors.Is(err, errTimeout):
 		return newProblem(http.StatusServiceUnavailable, codeTimeout,
-			"there was no answer in time: a push may still be on its way, send it again with the same id and it is delivered once")
+			"there was no answer in time: the push may have been accepted, send it again with the same id, it is delivered once")
 	}
 	return newProblem(http.StatusServiceUnavailable, codeUnavailable, "the node could not do it now: try again after Retry-After seconds; the node's log has the reason")
 }

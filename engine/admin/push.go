@@ -144,7 +144,7 @@ func idempotencyKey(r *http.Request) (string, *problem) {
 		return "", nil
 	}
 	if len(all) > 1 {
-		return "", badField("%s is there %d times: send it once", idempotencyName, len(all))
+		return "", badField("%s is present %d times: send it once", idempotencyName, len(all))
 	}
 	key := all[0]
 	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
@@ -164,7 +164,7 @@ func checkID(name, id string) *problem {
 func (a *api) readPayload(r *bus.Record, payload, encoded []byte) *problem {
 	switch {
 	case payload != nil && encoded != nil:
-		return badField("both payload and payload_base64 are there: send one")
+		return badField("both payload and payload_base64 are present: send one")
 	case payload == nil && encoded == nil:
 		return badField("there is no payload: send payload (a string or any JSON) or payload_base64 (bytes)")
 	case encoded != nil:
@@ -188,7 +188,7 @@ func (a *api) readPayload(r *bus.Record, payload, encoded []byte) *problem {
 	}
 	if n := int64(len(r.Body)); n > a.o.PushBytes {
 		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge,
-			"the payload has %d bytes and may have %d: send less, or raise limits.push_bytes", n, a.o.PushBytes)
+			"the payload has %d bytes, at most %d are allowed: send less, or raise limits.push_bytes", n, a.o.PushBytes)
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func userHeaders(v []byte) ([]bus.Header, *problem) {
 		case strings.ContainsRune(value, 0):
 			return badField("header %s: a value must not hold NUL", quote(name))
 		case slices.ContainsFunc(all, func(h bus.Header) bool { return h.Name == name }):
-			return badField("header %s is there twice: send it once", quote(name))
+			return badField("header %s is present twice: send it once", quote(name))
 		case len(all) == maxHeaders:
 			return badField("there are more than %d headers: send fewer", maxHeaders)
 		}
@@ -241,7 +241,7 @@ func (a *api) address(m map[string][]byte, r bus.Record, id string) (*push, *pro
 			continue
 		}
 		if by != "" {
-			return nil, badField("both %s and %s are there: send one kind of target", by, name)
+			return nil, badField("both %s and %s are present: send one kind of target", by, name)
 		}
 		by = name
 	}
@@ -321,7 +321,7 @@ func unique(u *push) *problem {
 	for _, r := range u.records {
 		k := [2]string{r.User, r.Destination}
 		if seen[k] {
-			return badField("%s is there twice: name each target once", quote(r.User+r.Destination))
+			return badField("%s is present twice: name each target once", quote(r.User+r.Destination))
 		}
 		seen[k] = true
 	}
@@ -354,7 +354,7 @@ func (a *api) topic(project, topic string) (string, *problem) {
 // /user/queue/orders. The latter form is taken as well.
 func userDestination(v []byte, by string) (string, *problem) {
 	if v == nil {
-		return "", badField(`%s needs destination: what stands behind /user in the client's subscription, like "/queue/orders"`, by)
+		return "", badField(`%s needs destination: the part of the client's subscription after /user, like "/queue/orders"`, by)
 	}
 	dest, err := text(v)
 	if err != nil {
@@ -372,7 +372,7 @@ func userDestination(v []byte, by string) (string, *problem) {
 func checkDestination(field, dest string) *problem {
 	switch {
 	case len(dest) > maxDestination:
-		return badField("%s has %d bytes and may have %d: shorten it", field, len(dest), maxDestination)
+		return badField("%s has %d bytes, at most %d are allowed: shorten it", field, len(dest), maxDestination)
 	case strings.ContainsFunc(dest, unicode.IsControl):
 		return badField("%s %s has control characters: leave them out", field, quote(dest))
 	case strings.ContainsAny(dest, "*?"):

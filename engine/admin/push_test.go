@@ -76,7 +76,7 @@ func TestPushRefused(t *testing.T) {
 		"camel":              {`{"topic":"all","payload":1,"contentType":"x"}`, 400, codeField, "did you mean content_type?"},
 		"case":               {`{"Topic":"all","payload":1}`, 400, codeField, "did you mean topic?"},
 		"far":                {`{"zzzzzzz":"all","payload":1}`, 400, codeField, "the fields are topic, topics"},
-		"twice":              {`{"topic":"all","topic":"b","payload":1}`, 400, codeField, "topic is there twice"},
+		"twice":              {`{"topic":"all","topic":"b","payload":1}`, 400, codeField, "topic is present twice"},
 		"no payload":         {`{"topic":"all"}`, 400, codeField, "no payload"},
 		"both payloads":      {`{"topic":"all","payload":1,"payload_base64":""}`, 400, codeField, "both payload and payload_base64"},
 		"base64":             {`{"topic":"all","payload_base64":"*"}`, 400, codeField, "not base64"},
@@ -99,11 +99,11 @@ func TestPushRefused(t *testing.T) {
 		"topics type":        {`{"topics":"all","payload":1}`, 400, codeField, "send an array"},
 		"topics empty":       {`{"topics":[],"payload":1}`, 400, codeField, "is empty"},
 		"topics element":     {`{"topics":["a",null],"payload":1}`, 400, codeField, "element of topics"},
-		"topics twice":       {`{"topics":["a","/topic/shop/a"],"payload":1}`, 400, codeField, "there twice"},
+		"topics twice":       {`{"topics":["a","/topic/shop/a"],"payload":1}`, 400, codeField, "present twice"},
 		"topics foreign":     {`{"topics":["a","/topic/chat/a"],"payload":1}`, 403, codeForbidden, "outside project"},
 		"user no dest":       {`{"user":"ann","payload":1}`, 400, codeField, "user needs destination"},
 		"user empty":         {`{"user":"","destination":"/queue/x","payload":1}`, 400, codeField, "user is"},
-		"users twice":        {`{"users":["ann","ann"],"destination":"/queue/x","payload":1}`, 400, codeField, "there twice"},
+		"users twice":        {`{"users":["ann","ann"],"destination":"/queue/x","payload":1}`, 400, codeField, "present twice"},
 		"user dest relative": {`{"user":"ann","destination":"queue","payload":1}`, 400, codeField, "start it with /"},
 		"user dest empty":    {`{"user":"ann","destination":"/user/","payload":1}`, 400, codeField, "start it with /"},
 		"user dest pattern":  {`{"user":"ann","destination":"/queue/*","payload":1}`, 400, codeField, "patterns"},
@@ -125,7 +125,7 @@ func TestPushRefused(t *testing.T) {
 		"header line":        {`{"topic":"all","payload":1,"headers":{"a\r":"1"}}`, 400, codeField, "no ':'"},
 		"header no name":     {`{"topic":"all","payload":1,"headers":{"":"1"}}`, 400, codeField, "at least one"},
 		"header NUL":         {`{"topic":"all","payload":1,"headers":{"a":"\u0000"}}`, 400, codeField, "NUL"},
-		"header twice":       {`{"topic":"all","payload":1,"headers":{"a":"1","a":"2"}}`, 400, codeField, "there twice"},
+		"header twice":       {`{"topic":"all","payload":1,"headers":{"a":"1","a":"2"}}`, 400, codeField, "present twice"},
 		"headers many":       {`{"topic":"all","payload":1,"headers":{` + manyHeaders(65, "") + `}}`, 400, codeField, "more than 64"},
 		"headers long":       {`{"topic":"all","payload":1,"headers":{` + manyHeaders(10, long) + `}}`, 400, codeField, "more than 16384"},
 		"id type":            {`{"topic":"all","payload":1,"id":7}`, 400, codeField, "id is not a string"},
@@ -393,7 +393,7 @@ func TestBodyBudget(t *testing.T) {
 	if w := do(h, request("POST", pushPath, body("shop", "a"))); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	want := "# HELP stentor_api_refused_total Requests of the HTTP API that were refused because their key's owner holds its share of a limit, or others hold all (full); limit is its key below limits: in the configuration, or turns for the time in which requests are worked on.\n" +
+	want := "# HELP stentor_api_refused_total Requests of the HTTP API that were refused because their key's owner uses up its share of a limit, or others use up the limit (full); limit is its key below limits: in the configuration, or turns for the processing time.\n" +
 		"# TYPE stentor_api_refused_total counter\nstentor_api_refused_total{limit=\"api_bytes\",reason=\"full\"} 0\nstentor_api_refused_total{limit=\"api_bytes\",reason=\"share\"} 1\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "stentor_api_refused_total"); err != nil {
 		t.Error(err)

@@ -152,7 +152,7 @@ func (s schemas) word(word string, arg any, schema map[string]any, v any) error 
 	case "uniqueItems":
 		for i := range list {
 			if slices.ContainsFunc(list[:i], func(e any) bool { return reflect.DeepEqual(e, list[i]) }) {
-				return bad(false, "%v is there twice", list[i])
+				return bad(false, "%v is present twice", list[i])
 			}
 		}
 		return nil

@@ -54,7 +54,7 @@ func NewServer(o ServerOptions) *Server {
 	}
 	reserve := max(1, o.MaxConns/16)
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "stentor_api_connections_refused_total",
-		Help: "Requests of the HTTP API that were refused because their key's owner uses its share of the connections, or others use all (full)."}, []string{"reason"})
+		Help: "Requests of the HTTP API that were refused because their key's owner uses up its share of the connections, or others use up all of them (full)."}, []string{"reason"})
 	s := &Server{
 		http: http.Server{
 			Handler:           o.Handler,
@@ -72,7 +72,7 @@ func NewServer(o ServerOptions) *Server {
 			refusals: o.Refusals,
 			linger:   make(chan struct{}, maxLinger),
 			evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "stentor_api_connections_evicted_total",
-				Help: "Connections of the HTTP API without a request of a valid key that were closed to let another one in."}),
+				Help: "Connections of the HTTP API without a valid key that were closed to accept another one."}),
 		},
 	}
 	s.http.ConnContext = s.conns.context
@@ -82,8 +82,8 @@ func NewServer(o ServerOptions) *Server {
 	}
 	register(o.Registerer, s.conns.evicted, refused,
 		gauge("stentor_api_connections", "Open connections of the HTTP API.", func() int { n, _ := s.conns.counts(); return n }),
-		gauge("stentor_api_connections_idle", "Open connections of the HTTP API without a request of a valid key.", func() int { _, n := s.conns.counts(); return n }),
-		gauge("stentor_api_connections_limit", "The most connections that the HTTP API holds.", func() int { return o.MaxConns }))
+		gauge("stentor_api_connections_idle", "Open connections of the HTTP API without a valid key.", func() int { _, n := s.conns.counts(); return n }),
+		gauge("stentor_api_connections_limit", "Limit of the connections of the HTTP API.", func() int { return o.MaxConns }))
 	return s
 }
 

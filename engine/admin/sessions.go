@@ -47,7 +47,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 		return out.full()
 	})
 	if errors.Is(err, shard.ErrCursor) {
-		return badField("after is %s, which no page gave: send the next of a page before, or leave it out for the first", quote(q.Get("after")))
+		return badField("after is %s, which is not from a page: send the next of the previous page, or leave it out for the first", quote(q.Get("after")))
 	}
 	if p := a.broken(out, err, project); p != nil {
 		return p
@@ -239,7 +239,7 @@ func (a *api) waitProblem(err error, project string) *problem {
 	return a.nodeProblem(err, project)
 }
 
-// query reads the parameters of the request's query. One that is not known, or there twice, is a mistake.
+// query reads the parameters of the request's query. One that is not known, or present twice, is a mistake.
 func query(r *http.Request, known ...string) (url.Values, *problem) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -254,7 +254,7 @@ func query(r *http.Request, known ...string) (url.Values, *problem) {
 			return nil, badField("unknown parameter %s: %sthe parameters are %s", quote(name), hint, strings.Join(known, ", "))
 		}
 		if len(values) > 1 {
-			return nil, badField("parameter %s is there twice: send it once", name)
+			return nil, badField("parameter %s is present twice: send it once", name)
 		}
 	}
 	return q, nil

@@ -42,11 +42,11 @@ func (s *shares) take(owner string, n int64) *problem {
 	case own > 0 && left >= 0:
 		s.crowded.Inc()
 		return newProblem(http.StatusTooManyRequests, codeLimit,
-			"the requests of this key's owner hold their share of the API's %s: try again after Retry-After seconds, send fewer at a time, or raise limits.%s", s.what, s.key)
+			"the requests of this key's owner use up their share of the API's %s: try again after Retry-After seconds, send fewer at a time, or raise limits.%s", s.what, s.key)
 	}
 	s.full.Inc()
 	return newProblem(http.StatusServiceUnavailable, codeBusy,
-		"other requests hold the API's %s: try again after Retry-After seconds, or raise limits.%s", s.what, s.key)
+		"other requests use up the API's %s: try again after Retry-After seconds, or raise limits.%s", s.what, s.key)
 }
 
 // give ends what take began.

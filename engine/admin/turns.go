@@ -102,7 +102,7 @@ func (a *api) turn(r *http.Request, body []byte) (*turn, *problem) {
 		t.end()
 		a.metrics.refused.With(prometheus.Labels{"limit": "turns", "reason": "share"}).Inc()
 		return nil, newProblem(http.StatusTooManyRequests, codeLimit,
-			"other requests of this key's owner take all the time that is theirs: try again after Retry-After seconds, send fewer at a time, or smaller ones")
+			"other requests of this key's owner use up its share of the processing time: try again after Retry-After seconds, send fewer at a time, or smaller ones")
 	}
 	return t, nil
 }

@@ -27,21 +27,21 @@ const failed = "Failed to send message, "
 var ErrForbidden = &Error{refusal.SubscribeForbidden, CodeForbidden, failed + "the destination is not allowed"}
 
 var (
-	errNoToken       = &Error{refusal.TokenMissing, CodeAuth, failed + "a token is needed"}
+	errNoToken       = &Error{refusal.TokenMissing, CodeAuth, failed + "a token is required"}
 	errTokenLength   = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token has more than 8192 bytes"}
 	errTokenForm     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token is malformed"}
-	errTokenKey      = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token was signed with a key or in a way that the project does not know"}
+	errTokenKey      = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token was signed with a key or an algorithm that the project does not have"}
 	errSignature     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the signature of the token is wrong"}
 	errExpired       = &Error{refusal.TokenExpired, CodeExpired, failed + "the token has expired"}
 	errTokenTime     = &Error{refusal.TokenInvalid, CodeAuth, failed + "exp or nbf of the token is not a number of seconds"}
 	errNotYet        = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token is not valid yet"}
-	errIssuer        = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token has another issuer than the project"}
-	errAudience      = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token is not meant for the project"}
-	errUser          = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token names no usable user, which is a string or an integer of at most 256 bytes without control characters"}
-	errSubscribe     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token narrows subscriptions in a way that cannot be read, it takes up to 64 destination patterns that are quick to match"}
-	errNoProject     = &Error{refusal.ProjectUnknown, CodeAuth, failed + "no project was named"}
+	errIssuer        = &Error{refusal.TokenInvalid, CodeAuth, failed + "the issuer of the token is not that of the project"}
+	errAudience      = &Error{refusal.TokenInvalid, CodeAuth, failed + "the audience of the token is not that of the project"}
+	errUser          = &Error{refusal.TokenInvalid, CodeAuth, failed + "the token has no valid user, which is a string or an integer of at most 256 bytes without control characters"}
+	errSubscribe     = &Error{refusal.TokenInvalid, CodeAuth, failed + "the subscribe claim of the token is not valid, it takes up to 64 destination patterns that are quick to match"}
+	errNoProject     = &Error{refusal.ProjectUnknown, CodeAuth, failed + "no project was given"}
 	errWhichProject  = &Error{refusal.ProjectUnknown, CodeAuth, failed + "the project is unknown"}
-	errTwoProjects   = &Error{refusal.ProjectConflict, CodeAuth, failed + "two different projects were named"}
-	errBusy          = &Error{refusal.TokenQueue, CodeUnavailable, "too many tokens wait for verification"}
+	errTwoProjects   = &Error{refusal.ProjectConflict, CodeAuth, failed + "two different projects were given"}
+	errBusy          = &Error{refusal.TokenQueue, CodeUnavailable, "too many tokens are waiting for verification"}
 	errAuthenticator = &Error{refusal.Stopping, CodeUnavailable, "the node is stopping"}
 )

@@ -37,20 +37,20 @@ type Header struct{ Name, Value string }
 // What Publish can answer. All of them are safe to compare with errors.Is.
 var (
 	// ErrBusy is back-pressure: nothing was accepted, the same record may be tried again after a moment.
-	ErrBusy = errors.New("the project has too many bytes on the way to its subscribers")
+	ErrBusy = errors.New("too many bytes of the project wait for delivery")
 	// ErrRateLimited means that the project has used up its pushes of this second.
-	ErrRateLimited = errors.New("the project sends more pushes a second than its limit")
+	ErrRateLimited = errors.New("the project exceeds its limit of pushes per second")
 	// ErrUnknownProject means that this node does not serve the record's project.
 	ErrUnknownProject = errors.New("no such project")
 	// ErrClosed means that the node is stopping.
 	ErrClosed = errors.New("the bus is closed")
 	// ErrUnavailable means that the bus did not take the record in time. It may be on the bus all the same: the same
 	// id makes a second attempt harmless.
-	ErrUnavailable = errors.New("the bus is out of reach")
+	ErrUnavailable = errors.New("the bus is unreachable")
 	// ErrUnserved is an ErrUnavailable: the node cannot read or write where the project's pushes are. Nothing was accepted.
 	ErrUnserved = fmt.Errorf("%w: the node does not serve the project", ErrUnavailable)
 	// ErrTooLarge means that the bus refuses records of this size.
-	ErrTooLarge = errors.New("the bus does not take records of this size")
+	ErrTooLarge = errors.New("the bus does not accept records of this size")
 )
 
 // Bus is the ordered log that carries pushes to every node, from its start to its end. Any goroutine may call it, event

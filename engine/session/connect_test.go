@@ -9,7 +9,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-const bothVersions = "the versions supported are 1.0, 1.1 and 1.2"
+const bothVersions = "the supported versions are 1.0, 1.1 and 1.2"
 
 func TestHandshake(t *testing.T) {
 	protocols := func(list string) []byte { return request("/ws", "Sec-WebSocket-Protocol: "+list) }
@@ -58,8 +58,8 @@ func TestConnect(t *testing.T) {
 		reply, closing     string
 	}{
 		{"unknown version", "CONNECT\naccept-version:2.0\nreceipt:1\n\n\x00", "protocol: " + bothVersions, failure("protocol", bothVersions, "version:1.0,1.1,1.2"), "close 1002 " + bothVersions},
-		{"heart-beat of one number", "CONNECT\naccept-version:1.2\nheart-beat:10000\n\n\x00", "", "heart-beat is two numbers of milliseconds, as in 10000,10000", ""},
-		{"heart-beat of words", "CONNECT\nheart-beat:a,b\n\n\x00", "", "heart-beat is two numbers of milliseconds, as in 10000,10000", ""},
+		{"heart-beat of one number", "CONNECT\naccept-version:1.2\nheart-beat:10000\n\n\x00", "", "heart-beat must be two numbers of milliseconds, as in 10000,10000", ""},
+		{"heart-beat of words", "CONNECT\nheart-beat:a,b\n\n\x00", "", "heart-beat must be two numbers of milliseconds, as in 10000,10000", ""},
 		{"another frame first", "SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:1\n\n\x00", "", "the first frame must be CONNECT or STOMP", ""},
 		{"a server's frame first", "CONNECTED\nversion:1.2\n\n\x00", "", "the first frame must be CONNECT or STOMP", ""},
 		{"not STOMP", "{\"type\":\"hello\"}", "", "Unknown command", ""},
@@ -75,8 +75,8 @@ func TestConnect(t *testing.T) {
 	}
 	scripts = append(scripts, script{
 		name: "twice", session: greeting, send: text("CONNECT\naccept-version:1.2\n\n\x00", "CONNECT\naccept-version:1.2\nreceipt:1\n\n\x00"),
-		events:  []string{"Connect", "Failed protocol: CONNECT was sent before"},
-		replies: []string{connectedReply("1.2"), failure("protocol", "CONNECT was sent before", "receipt-id:1"), "close 1002 CONNECT was sent before"}, phase: Closing,
+		events:  []string{"Connect", "Failed protocol: CONNECT was already sent"},
+		replies: []string{connectedReply("1.2"), failure("protocol", "CONNECT was already sent", "receipt-id:1"), "close 1002 CONNECT was already sent"}, phase: Closing,
 	})
 	runAll(t, scripts)
 }

@@ -14,7 +14,7 @@ func (m *Machine) check(s *Session) Event {
 	}
 	if f.Command == stomp.Connect {
 		if s.Phase != Greeting {
-			return failed(protocolFailure("CONNECT was sent before"))
+			return failed(protocolFailure("CONNECT was already sent"))
 		}
 		return m.connect(s)
 	}
@@ -105,7 +105,7 @@ func (m *Machine) subscribe(s *Session, f *stomp.Frame, ev *Event) *Failure {
 	case "client-individual":
 		ev.Ack = AckIndividual
 	default:
-		return protocolFailure("ack is auto, client or client-individual")
+		return protocolFailure("ack must be auto, client or client-individual")
 	}
 	return nil
 }
@@ -136,14 +136,14 @@ func (m *Machine) connect(s *Session) Event {
 	}
 	hb, present := m.Frame.Get("heart-beat")
 	if _, _, err := stomp.ParseHeartbeat(hb, present); err != nil {
-		return failed(protocolFailure("heart-beat is two numbers of milliseconds, as in 10000,10000"))
+		return failed(protocolFailure("heart-beat must be two numbers of milliseconds, as in 10000,10000"))
 	}
 	s.Version = version
 	s.Phase = Authenticating
 	return Event{Kind: Connect}
 }
 
-const versionsText = "the versions supported are 1.0, 1.1 and 1.2"
+const versionsText = "the supported versions are 1.0, 1.1 and 1.2"
 
 // offer is the server's side of the heart-beat agreement: its intervals, but none shorter than least milliseconds.
 func (m *Machine) offer(least uint32) (sends, receives uint32) {

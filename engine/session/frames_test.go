@@ -32,7 +32,7 @@ func TestFrames(t *testing.T) {
 		{newer, "SUBSCRIBE\nid:\ndestination:/topic/a\n\n\x00", "!SUBSCRIBE needs the header id"},
 		{all, "SUBSCRIBE\nid:0\n\n\x00", "!the header destination is missing"},
 		{all, "SUBSCRIBE\nid:0\ndestination:\n\n\x00", "!the header destination is missing"},
-		{all, "SUBSCRIBE\nid:0\ndestination:/topic/a\nack:maybe\n\n\x00", "!ack is auto, client or client-individual"},
+		{all, "SUBSCRIBE\nid:0\ndestination:/topic/a\nack:maybe\n\n\x00", "!ack must be auto, client or client-individual"},
 		{all, "SUBSCRIBE\nid:0\ndestination:/topic/a\n\nbody\x00", "!Only SEND, MESSAGE and ERROR may have a body"},
 
 		{all, "UNSUBSCRIBE\nid:0\n\n\x00", "Unsubscribe id=0"},
@@ -65,7 +65,7 @@ func TestFrames(t *testing.T) {
 		{all, "RECEIPT\nreceipt-id:1\n\n\x00", "!only a server sends this command"},
 		{all, "ERROR\n\n\x00", "!only a server sends this command"},
 		{all, "CONNECTED\n\n\x00", "!only a server sends this command"},
-		{all, "STOMP\naccept-version:1.2\n\n\x00", "!CONNECT was sent before"},
+		{all, "STOMP\naccept-version:1.2\n\n\x00", "!CONNECT was already sent"},
 		{all, "send\ndestination:/topic/a\n\n\x00", "!Unknown command"},
 		{all, "SEND\ndestination\n\n\x00", "!A header line must be name, colon, value"},
 		{newer, "SEND\ndestination:/topic\\ta\n\n\x00", "!Undefined escape in a header"},

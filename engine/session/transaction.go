@@ -73,7 +73,7 @@ func (m *Machine) begin(s *Session, name []byte, open *transaction, ev Event) Ev
 	ev.Kind = Begin
 	switch {
 	case open != nil:
-		return failed(protocolFailure("this transaction is open already"))
+		return failed(protocolFailure("this transaction is already open"))
 	case len(name) > m.conf.IDBytes:
 		return failed(limitFailure(LimitIDBytes, "the transaction's name is too long"))
 	}

@@ -64,8 +64,8 @@ func TestTransaction(t *testing.T) {
 		{
 			name: "begun twice", session: session(stomp.V12),
 			send:    text("BEGIN\ntransaction:t\n\n\x00BEGIN\ntransaction:t\nreceipt:1\n\n\x00"),
-			events:  []string{"Begin", "Failed protocol: this transaction is open already"},
-			replies: []string{failure("protocol", "this transaction is open already", "receipt-id:1"), "close 1002 this transaction is open already"}, phase: Closing,
+			events:  []string{"Begin", "Failed protocol: this transaction is already open"},
+			replies: []string{failure("protocol", "this transaction is already open", "receipt-id:1"), "close 1002 this transaction is already open"}, phase: Closing,
 		},
 		{
 			name: "over", session: session(stomp.V12),

@@ -149,7 +149,7 @@ func (r *handshake) parseField(name, value []byte, protocols []string) (wrong st
 	switch string(name) {
 	case "host":
 		if r.Host != "" || !validHost(value) {
-			return "The header Host must come once, with a host and perhaps a port."
+			return "The header Host must come once, with a host and optionally a port."
 		}
 		r.Host = alias(value)
 	case "upgrade":

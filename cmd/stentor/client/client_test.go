@@ -276,7 +276,7 @@ func TestFollowerResumes(t *testing.T) {
 			t.Errorf("second %d: %v", i, h)
 		}
 	}
-	if text := <-f.notices; text != "/topic/c: messages may be missing, the server does not have all since the last one any more" {
+	if text := <-f.notices; text != "/topic/c: messages may be missing: the server no longer has everything since the last one" {
 		t.Errorf("notice %q", text)
 	}
 	c.Message("/topic/a", "1-1-3", "two") // of another partition

@@ -140,7 +140,7 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 				continue
 			}
 			if r.Gap {
-				f.Notice(f.Destinations[i] + ": messages may be missing, the server does not have all since the last one any more")
+				f.Notice(f.Destinations[i] + ": messages may be missing: the server no longer has everything since the last one")
 				marks[i] = nil
 			}
 			// While old messages are on their way, the server's position is ahead of what was seen.
@@ -160,7 +160,7 @@ func reason(code string) string {
 	case "not-served":
 		return "nobody serves this destination; see subscribe and destinations of the project"
 	case "id-in-use":
-		return "its id has another destination"
+		return "its id is in use for another destination"
 	}
 	return code
 }

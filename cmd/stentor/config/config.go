@@ -11,21 +11,21 @@ type Config struct {
 	Endpoints      []Endpoint          `key:"endpoints" default:"[{path: /ws}]" doc:"The WebSocket endpoints that clients connect to."`
 	DefaultProject string              `key:"default_project" doc:"Project of clients that name none: neither by the project header, nor by the endpoint, nor by the token's issuer. Empty: such clients are refused."`
 	AdminKeys      []string            `key:"admin_keys" secret:"yes" doc:"Bearer keys that may use the HTTP API for every project."`
-	AdminKeysFile  string              `key:"admin_keys_file" file:"yes" doc:"File with more of them, one a line; lines that begin with # are comments."`
+	AdminKeysFile  string              `key:"admin_keys_file" file:"yes" doc:"File with more of them, one per line; lines that begin with # are comments."`
 	Credentials    Credentials         `key:"credentials" doc:"Where clients carry their credentials: headers of CONNECT, or parameters of the handshake's query. Authorization: Bearer works as well."`
 	Auth           Auth                `key:"auth" doc:"How tokens are verified."`
-	Heartbeat      Heartbeat           `key:"heartbeat" doc:"Signs of life between node and clients."`
-	History        History             `key:"history" doc:"The recent pushes that the node keeps in memory for each project, from which clients resume after a break."`
-	Bus            string              `key:"bus" default:"embedded" oneof:"embedded,kafka" doc:"What carries pushes to the nodes. embedded: there is only this node, and a restart forgets. kafka: any number of nodes, see kafka."`
+	Heartbeat      Heartbeat           `key:"heartbeat" doc:"Heart-beats between node and clients."`
+	History        History             `key:"history" doc:"The recent pushes that the node keeps in memory for each project, so that clients can resume after a lost connection."`
+	Bus            string              `key:"bus" default:"embedded" oneof:"embedded,kafka" doc:"What carries pushes to the nodes. embedded: a single node, which loses its history when it restarts. kafka: any number of nodes, see kafka."`
 	Kafka          Kafka               `key:"kafka" doc:"The Kafka cluster, with bus: kafka. A project's pushes are in a topic of its own, which back ends may write to as well."`
 	Advertise      Advertise           `key:"advertise" doc:"Where this node is found by clients that ask /v1/endpoints for a node, and by the other nodes. With bus: kafka it takes cluster.key."`
 	Cluster        Cluster             `key:"cluster" doc:"What the nodes of a cluster have in common."`
-	Push           Push                `key:"push" doc:"What holds for every push."`
-	Limits         Limits              `key:"limits" doc:"Bounds. A client that breaks one gets an answer that says so, and only that client suffers."`
-	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, hands over what is pending, then closes its clients chunk by chunk, so that they do not all come back at the same moment. Until they are gone they get what other nodes push."`
+	Push           Push                `key:"push" doc:"Settings for every push."`
+	Limits         Limits              `key:"limits" doc:"Limits. A client that exceeds one is told which, and only that client is affected."`
+	Drain          Drain               `key:"drain" doc:"How the node leaves after SIGTERM: it refuses new clients, delivers what is pending, then closes its clients chunk by chunk, so that they do not all reconnect at the same moment. Until then they receive what other nodes push."`
 	Log            Log                 `key:"log" doc:"What the node writes to its standard error."`
-	GCPercent      int                 `key:"gc_percent" default:"0" range:"0..1000" doc:"Garbage collector target as GOGC has it. 0: the node chooses."`
-	Projects       map[string]*Project `key:"projects" doc:"The projects (tenants) of this node by name. Nothing crosses from one to another. SIGHUP reads this section and the admin keys again; every other change takes a restart."`
+	GCPercent      int                 `key:"gc_percent" default:"0" range:"0..1000" doc:"Garbage collector target, as in GOGC. 0: the node chooses."`
+	Projects       map[string]*Project `key:"projects" doc:"The projects (tenants) of this node by name. Projects are isolated from each other. SIGHUP reloads this section and the admin keys; every other change needs a restart."`
 
 	dir     string // of the file, "" without one
 	origins map[string]origin
@@ -38,17 +38,17 @@ type Node struct {
 
 // Listen has the addresses.
 type Listen struct {
-	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, with mode=0660 and group=NAME behind it if the file shall have others. The word proxy_protocol behind an address makes it one for proxies: a connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which tells the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
-	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Reach it from your own network only."`
-	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that are believed about their clients: their X-Forwarded-* headers, and the PROXY protocol. Who connects to a Unix socket is believed as well."`
-	Names          []string `key:"names" doc:"Host names of the node: push.example.com, or *.example.com for all below. Addresses and localhost always count. A page of the node's own origin may connect over https, or when the origin's host is one of these: any other name a web page can have resolve to the node's address. The console and API of --dev answer requests for these names only."`
+	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, followed by mode=0660 and group=NAME to change those of the file. The word proxy_protocol after an address makes it a listener for proxies: each connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which has the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
+	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Keep it inside your own network."`
+	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that may say which address a client has: by X-Forwarded-* headers, or by the PROXY protocol. A peer on a Unix socket is trusted as well."`
+	Names          []string `key:"names" doc:"Host names of the node: push.example.com, or *.example.com for all subdomains. Addresses and localhost are always included. A page of the node's own origin may connect over https, or if the origin's host is one of these: a web page can make any other name resolve to the node's address. The console and API of --dev answer only requests for these names."`
 }
 
 // Endpoint is one path that clients connect to.
 type Endpoint struct {
 	Path    string   `key:"path" doc:"Path of the WebSocket handshake."`
 	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
-	Project string   `key:"project" doc:"The only project that connects here. Empty: any."`
+	Project string   `key:"project" doc:"The only project whose clients may connect here. Empty: any."`
 }
 
 // Credentials names the headers.
@@ -60,16 +60,16 @@ type Credentials struct {
 // Auth bounds the verification of tokens.
 type Auth struct {
 	Workers      int `key:"workers" default:"0" range:"0..1024" doc:"Goroutines that verify signatures. 0: one per core."`
-	Queue        int `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. Projects take turns, and in each the addresses of its clients. When the queue is full, those who have the most in it are told to try later."`
-	CacheEntries int `key:"cache_entries" default:"8192" range:"0..10000000" doc:"Verified tokens that are remembered until they expire, so that a reconnect costs no signature."`
+	Queue        int `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. Projects take turns, and within a project the addresses of its clients. When the queue is full, those with the most entries are told to retry later."`
+	CacheEntries int `key:"cache_entries" default:"8192" range:"0..10000000" doc:"Verified tokens that are cached until they expire, so that a reconnect needs no signature check."`
 }
 
 // Heartbeat has the node's side of the negotiation. 0 switches one off.
 type Heartbeat struct {
 	Send    Duration `key:"send" default:"10s" range:"0s..10m" doc:"Shortest interval at which the node can send STOMP heart-beats. 0: never."`
-	Receive Duration `key:"receive" default:"10s" range:"0s..10m" doc:"Interval at which the node wants STOMP heart-beats from clients that can send them; a client silent for three intervals is closed. 0: does not want any."`
+	Receive Duration `key:"receive" default:"10s" range:"0s..10m" doc:"Interval at which the node expects STOMP heart-beats from clients that can send them; a client that is silent for three intervals is closed. 0: expects none."`
 	Ping    Duration `key:"ping" default:"30s" range:"0s..10m" doc:"Interval of WebSocket pings to clients without STOMP heart-beats. 0: no pings."`
-	Auto    bool     `key:"auto" default:"true" doc:"The intervals grow with the connections, so that a core sends and receives at most 5,000 heart-beats a second: from 25,000 sessions a core on, 10 s become sessions / 2,500 s; a million sessions on 16 cores have 25 s, on 2 cores 200 s. Sessions keep what they agreed on when they connected. A proxy in front must allow such silence (nginx: proxy_read_timeout, 60 s)."`
+	Auto    bool     `key:"auto" default:"true" doc:"The intervals grow with the connections, so that a core sends and receives at most 5,000 heart-beats a second: above 25,000 sessions per core, 10 s become (sessions per core) / 2,500 s. With a million sessions that is 25 s on 16 cores, and 200 s on 2 cores. A session keeps the interval that it negotiated. A proxy in front must allow such pauses (nginx: proxy_read_timeout, 60 s)."`
 }
 
 // History bounds what a node remembers, per project.
@@ -81,14 +81,14 @@ type History struct {
 // Kafka says where Kafka is, and how its topics are named and made.
 type Kafka struct {
 	Brokers      []string          `key:"brokers" doc:"Addresses of some of the brokers, as in [kafka-1:9092, kafka-2:9092]."`
-	Properties   map[string]string `key:"properties" secret:"yes" doc:"Any properties of librdkafka, for the login and TLS as an example: {security.protocol: SASL_SSL, sasl.mechanism: SCRAM-SHA-512, sasl.username: stentor, sasl.password: \"${KAFKA_PASSWORD}\"}"`
-	TopicPrefix  string            `key:"topic_prefix" default:"stentor.push." doc:"A project's topic is this and its name, unless the project has a topic."`
-	InPrefix     string            `key:"in_prefix" default:"stentor.in." doc:"The topic for what clients send with the action forward is this and the project's name."`
-	NodesTopic   string            `key:"nodes_topic" default:"stentor.nodes" doc:"Compacted topic in which every node says each second that it lives. A second live node with the same id ends."`
-	CreateTopics bool              `key:"create_topics" default:"true" doc:"Topics that are missing are made."`
-	Partitions   int               `key:"partitions" default:"1" range:"1..256" doc:"Partitions of a topic that is made. With one there is an order over all pushes of the project, with more only for each destination."`
-	Replication  int               `key:"replication" default:"0" range:"0..100" doc:"Copies of a topic that is made, and from 3 on min.insync.replicas=2. 0: what the brokers do."`
-	Lateness     Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"A node that reads pushes later than this is not ready while another node is known that reads less than half as late. Measured once a second. 0: never."`
+	Properties   map[string]string `key:"properties" secret:"yes" doc:"Any properties of librdkafka, for example for authentication and TLS: {security.protocol: SASL_SSL, sasl.mechanism: SCRAM-SHA-512, sasl.username: stentor, sasl.password: \"${KAFKA_PASSWORD}\"}"`
+	TopicPrefix  string            `key:"topic_prefix" default:"stentor.push." doc:"A project's topic is this prefix and the project's name, unless the project sets topic."`
+	InPrefix     string            `key:"in_prefix" default:"stentor.in." doc:"Clients' SENDs with the action forward go to the topic with this prefix and the project's name."`
+	NodesTopic   string            `key:"nodes_topic" default:"stentor.nodes" doc:"Compacted topic to which every node writes a heartbeat each second. A second live node with the same id ends."`
+	CreateTopics bool              `key:"create_topics" default:"true" doc:"Create missing topics."`
+	Partitions   int               `key:"partitions" default:"1" range:"1..256" doc:"Partitions of a topic that the node creates. One partition orders all pushes of the project; several order only the pushes of each destination."`
+	Replication  int               `key:"replication" default:"0" range:"0..100" doc:"Replicas of a topic that the node creates; from 3 on with min.insync.replicas=2. 0: the brokers' default."`
+	Lateness     Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"A node that is further behind in reading pushes is not ready while another ready node is less than half as far behind. Measured once a second. 0: no check."`
 }
 
 // Advertise has the addresses that a node tells others.
@@ -106,75 +106,75 @@ type Cluster struct {
 
 // Push bounds every push.
 type Push struct {
-	Timeout Duration `key:"timeout" default:"5s" range:"100ms..5m" doc:"Time for the bus to take a push. Then it is answered with 503 and Retry-After."`
+	Timeout Duration `key:"timeout" default:"5s" range:"100ms..5m" doc:"Time for the bus to accept a push. After that the push is answered with 503 and Retry-After."`
 	MaxAge  Duration `key:"max_age" default:"0s" range:"0s..8784h" doc:"Pushes older than this are not delivered, whatever their ttl_ms. 0: no limit."`
 }
 
 // Limits has the bounds of a node.
 type Limits struct {
 	Connections           int      `key:"connections" default:"0" range:"0..10000000" doc:"Client connections of the node. More are refused with 503. 0: as many as the host's memory (9 KiB each; 10,000 at least) and the descriptors of the process allow."`
-	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64), counted from accept on, or from when a trusted proxy tells the address. More are refused with 503. 0: no limit."`
+	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64), counted from accept on, or once a trusted proxy has said the address. More are refused with 503. 0: no limit."`
 	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet, from accept on. More are refused with 503."`
-	UnauthPerAddress      int      `key:"unauthenticated_per_address" default:"0" range:"0..10000000" doc:"How many of these one address may have (IPv6: one /64). 0: a tenth of the places that are free, so that no address shuts the others out. Set it where many clients share an address, behind a carrier's NAT or a proxy that tells no addresses, and come back all at once."`
-	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake, with the header of the PROXY protocol before it where there is one. The fewer places for unauthenticated are free, the less, down to 2s."`
-	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame. Less as above."`
+	UnauthPerAddress      int      `key:"unauthenticated_per_address" default:"0" range:"0..10000000" doc:"How many of these one address may have (IPv6: one /64). 0: a tenth of the free places, so that no address locks out the others. Set it if many clients share an address (behind a carrier's NAT, or a proxy that passes no addresses on) and reconnect all at once."`
+	HandshakeTimeout      Duration `key:"handshake_timeout" default:"10s" range:"100ms..10m" doc:"Time for the WebSocket handshake, including a header of the PROXY protocol. It shrinks to 2s as the free places of unauthenticated run out."`
+	ConnectTimeout        Duration `key:"connect_timeout" default:"60s" range:"100ms..1h" doc:"Time from the handshake to the CONNECT frame. It shrinks likewise."`
 	HandshakeBytes        ByteSize `key:"handshake_bytes" default:"8192" range:"512..64KiB" doc:"Size of the handshake's request line and headers. More is answered with 431."`
 	ConnectFrameBytes     ByteSize `key:"connect_frame_bytes" default:"16384" range:"512..1MiB" doc:"Size of the CONNECT frame."`
 	ClientFrameBytes      ByteSize `key:"client_frame_bytes" default:"65536" range:"1KiB..64MiB" doc:"Size of any other frame that a client sends. The size of a push is push_bytes."`
-	Headers               int      `key:"headers" default:"64" range:"8..10000" doc:"Headers of a frame."`
+	Headers               int      `key:"headers" default:"64" range:"8..10000" doc:"Number of headers of a frame."`
 	HeaderBytes           ByteSize `key:"header_bytes" default:"16384" range:"256..1MiB" doc:"Size of all header lines of a frame."`
-	FramesPerSecond       int      `key:"frames_per_second" default:"200" range:"1..1000000" doc:"Frames a second from one connection, with bursts of twice as many. COMMIT counts as one, beside the frames of its transaction when they came."`
+	FramesPerSecond       int      `key:"frames_per_second" default:"200" range:"1..1000000" doc:"Frames a second from one connection, with bursts of twice as many. COMMIT counts as one frame; those of its transaction have counted when they arrived."`
 	Subscriptions         int      `key:"subscriptions" default:"100" range:"1..1000000" doc:"Subscriptions of one session."`
 	Patterns              int      `key:"patterns" default:"1000" range:"0..1000000" doc:"Distinct patterns that the sessions of one project subscribe to, on each event loop."`
-	PatternSteps          int      `key:"pattern_steps" default:"4000" range:"1..10000000" doc:"What it may take at worst to find those of a project's patterns that a push matches, on each event loop, in steps of some 10 ns. A pattern takes a step for each segment from its first wildcard on and one for itself, more with a wildcard inside a segment, and most with text between two '*'; patterns that cannot match the same push count as one."`
-	UserPatternSteps      int      `key:"user_pattern_steps" default:"500" range:"1..10000000" doc:"The part of it that the sessions of one user may take, each different pattern counted in full. Clients without a user count by their address (IPv6: one /64)."`
+	PatternSteps          int      `key:"pattern_steps" default:"4000" range:"1..10000000" doc:"Worst-case cost of finding the patterns of a project that match a push, on each event loop, in steps of about 10 ns. A pattern costs a step for each segment from its first wildcard on, and one for itself. A wildcard inside a segment costs more, text between two '*' the most. Patterns that cannot match the same push count as one."`
+	UserPatternSteps      int      `key:"user_pattern_steps" default:"500" range:"1..10000000" doc:"The part of it for the sessions of one user, where each distinct pattern counts in full. Clients without a user are counted by address (IPv6: one /64)."`
 	SubscriptionIDBytes   ByteSize `key:"subscription_id_bytes" default:"128" range:"8..1024" doc:"Length of a subscription's id."`
 	DestinationBytes      ByteSize `key:"destination_bytes" default:"1024" range:"16..1024" doc:"Length of a destination."`
-	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session whose answers the node still owes. Until they are fewer, further frames of the session wait."`
-	InputBytes            ByteSize `key:"input_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"What may wait so of one session, beside one frame; a client that sends more is closed. Frames wait also while those before them that have no answer yet hold as much."`
+	Unanswered            int      `key:"unanswered" default:"64" range:"1..10000" doc:"Frames of one session that the node has not answered yet. At the limit, further frames of the session wait."`
+	InputBytes            ByteSize `key:"input_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"Bytes of such waiting frames of one session, in addition to one frame; a client that sends more is closed. Frames also wait while the unanswered frames before them hold as many bytes."`
 	TransactionBytes      ByteSize `key:"transaction_bytes" default:"256KiB" range:"1KiB..64MiB" doc:"Size of the open transactions of one session."`
-	SessionBytes          ByteSize `key:"session_bytes" default:"512MiB" range:"1MiB..1024GiB" doc:"What all sessions together hold, above 4 KiB for each session: frames that are not complete or wait, answers owed, transactions, subscriptions with their destinations and ids, ACK windows. A project may take as much as is left to the others, a session an eighth of what is left to its project. A session that holds more is closed (1013) when it asks for still more. Before authentication, connections hold unauthenticated times handshake_bytes at most."`
-	ReplyBytes            ByteSize `key:"reply_bytes" default:"64KiB" range:"1KiB..16MiB" doc:"Size of the answers (receipts, pongs) that one client has not read. A client that lets more wait is closed."`
+	SessionBytes          ByteSize `key:"session_bytes" default:"512MiB" range:"1MiB..1024GiB" doc:"Memory that all sessions together hold above 4 KiB each: incomplete and waiting frames, unsent answers, transactions, subscriptions with their destinations and ids, ACK windows. A project may hold as much as remains for the others, a session an eighth of what remains for its project. A session that holds more is closed (1013) when it needs still more. Before authentication, connections hold at most unauthenticated times handshake_bytes."`
+	ReplyBytes            ByteSize `key:"reply_bytes" default:"64KiB" range:"1KiB..16MiB" doc:"Size of the answers (receipts, pongs) that one client has not read. A client with more is closed."`
 	PushBytes             ByteSize `key:"push_bytes" default:"1MiB" range:"1KiB..256MiB" doc:"Size of a push. More is answered with 413."`
 	BatchBytes            ByteSize `key:"batch_bytes" default:"8MiB" range:"1KiB..1GiB" doc:"Size of a request with several pushes."`
-	PendingBytes          ByteSize `key:"pending_bytes" default:"32MiB" range:"1MiB..64GiB" doc:"Per project: pushes accepted and not yet handed to every subscriber. More are answered with 503 and Retry-After. What clients SEND finds half of it: the other half is the back ends'."`
-	SlowBytes             ByteSize `key:"slow_bytes" default:"32MiB" range:"1KiB..64GiB" doc:"Per project: pushes that history has let go of while clients are in the middle of them. At the bound the client that is at it longest is closed."`
-	APIConnections        int      `key:"api_connections" default:"512" range:"2..100000" doc:"Connections to the HTTP API. One in 16 never has a request with a key: probes and newcomers get in whatever keys' owners do, of whom one uses at most four times what is left for others. Beyond that a request is answered with 429 or 503."`
-	APIBytes              ByteSize `key:"api_bytes" default:"64MiB" range:"1MiB..64GiB" doc:"What requests to the HTTP API hold in memory together: bodies as they come, answers on their way. One project has at most as much as is left for others. Beyond that a request is answered with 429 or 503."`
+	PendingBytes          ByteSize `key:"pending_bytes" default:"32MiB" range:"1MiB..64GiB" doc:"Per project: pushes that were accepted and not yet written to every subscriber. More are answered with 503 and Retry-After. Clients' SENDs may use half of it; the other half is reserved for back ends."`
+	SlowBytes             ByteSize `key:"slow_bytes" default:"32MiB" range:"1KiB..64GiB" doc:"Per project: pushes that left history while clients are still receiving them. At the limit, the client that has been receiving for the longest time is closed."`
+	APIConnections        int      `key:"api_connections" default:"512" range:"2..100000" doc:"Connections to the HTTP API. One in 16 is reserved for requests without a key, so that probes and new connections always get in. The owner of a key may use at most four times what remains for the others. Above that a request is answered with 429 or 503."`
+	APIBytes              ByteSize `key:"api_bytes" default:"64MiB" range:"1MiB..64GiB" doc:"Memory that all requests to the HTTP API hold: bodies as they arrive, answers that are being sent. One project may hold at most as much as remains for the others. Above that a request is answered with 429 or 503."`
 }
 
 // Drain paces the end.
 type Drain struct {
-	Timeout  Duration `key:"timeout" default:"30s" range:"0s..1h" doc:"The node has ended after this time, come what may."`
-	Chunk    int      `key:"chunk" default:"500" range:"1..1000000" doc:"Clients closed at a time; more where the closes would not be done within 70% of drain.timeout."`
+	Timeout  Duration `key:"timeout" default:"30s" range:"0s..1h" doc:"The process ends within this time, whatever happens."`
+	Chunk    int      `key:"chunk" default:"500" range:"1..1000000" doc:"Clients closed at a time; more if closing all would take longer than 70% of drain.timeout."`
 	Interval Duration `key:"interval" default:"100ms" range:"1ms..1m" doc:"Time between two chunks."`
 }
 
 // Log says how much is logged, and how.
 type Log struct {
-	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least severe lines that are written."`
+	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least severe level that is logged."`
 	Format string `key:"format" default:"text" oneof:"text,json" doc:"text for people, json for collectors."`
 }
 
 // Project is one tenant.
 type Project struct {
-	Keys           []Key             `key:"keys" doc:"Keys that verify the tokens of this project's clients. A token's kid chooses; the algorithm is the key's, whatever the token says."`
+	Keys           []Key             `key:"keys" doc:"Keys that verify the tokens of this project's clients. The token's kid selects the key; the key determines the algorithm, whatever the token says."`
 	APIKeys        []string          `key:"api_keys" secret:"yes" doc:"Bearer keys with which back ends push to this project."`
-	APIKeysFile    string            `key:"api_keys_file" file:"yes" doc:"File with more of them, one a line; lines that begin with # are comments."`
+	APIKeysFile    string            `key:"api_keys_file" file:"yes" doc:"File with more of them, one per line; lines that begin with # are comments."`
 	Anonymous      bool              `key:"anonymous" default:"false" doc:"Clients without a token may connect. They have no user name."`
-	Issuer         string            `key:"issuer" doc:"What the iss claim of a token must be. It also finds the project of a token. Empty: not checked."`
+	Issuer         string            `key:"issuer" doc:"Required value of a token's iss claim. It also determines the project of a token. Empty: not checked."`
 	Audience       string            `key:"audience" doc:"What the aud claim must contain. Empty: not checked."`
-	UserClaims     []string          `key:"user_claims" default:"sub,userName" doc:"Claims that hold the user's name; the first one present counts."`
+	UserClaims     []string          `key:"user_claims" default:"sub,userName" doc:"Claims that hold the user's name; the first one present is used."`
 	SubscribeClaim string            `key:"subscribe_claim" default:"subscribe" doc:"Claim with a list of destinations that narrows what this token's session may subscribe to."`
 	TokenExpiry    string            `key:"token_expiry" default:"keep" oneof:"keep,close" doc:"What happens to a session when its token expires."`
-	Destinations   string            `key:"destinations" default:"prefixed" oneof:"prefixed,plain" doc:"prefixed: /topic/NAME/... with the project's name. plain: any /topic/... and /queue/..., as Spring applications do. Either has /user/... too."`
+	Destinations   string            `key:"destinations" default:"prefixed" oneof:"prefixed,plain" doc:"prefixed: /topic/NAME/... with the project's name. plain: any /topic/... and /queue/..., as Spring applications do. Both also have /user/... ."`
 	Patterns       bool              `key:"patterns" default:"false" doc:"Clients may subscribe to patterns with ?, * and **."`
 	Topic          string            `key:"topic" doc:"Kafka topic with this project's pushes. Empty: kafka.topic_prefix and the project's name."`
 	Subscribe      []string          `key:"subscribe" doc:"What clients may subscribe to: patterns, in which {project} and {user} stand for the names. Default of a prefixed project: /topic/{project}/** and /user/**; a plain one has none."`
-	Send           map[string]string `key:"send" oneof:"ignore,push,forward,deny" doc:"What a client's SEND does, by pattern: ignore (counted and forgotten), push (goes to the subscribers), forward (goes to the back ends, in the topic kafka.in_prefix and the project's name), deny (an error). What no pattern matches is ignored. Example: {\"/topic/{project}/chat/**\": push}"`
-	Slow           Slow              `key:"slow" doc:"Clients that do not read as fast as messages come."`
-	AckWindow      int               `key:"ack_window" default:"0" range:"0..65535" doc:"Messages that a subscription with ack:client or ack:client-individual gets ahead of its ACKs. 0: any number."`
-	Limits         ProjectLimits     `key:"limits" doc:"Bounds of this project."`
+	Send           map[string]string `key:"send" oneof:"ignore,push,forward,deny" doc:"What a client's SEND does, by pattern: ignore (counted and discarded), push (to the subscribers), forward (to the back ends, in the topic kafka.in_prefix and the project's name), deny (an ERROR). A SEND that no pattern matches is ignored. Example: {\"/topic/{project}/chat/**\": push}"`
+	Slow           Slow              `key:"slow" doc:"Clients that do not read as fast as messages arrive."`
+	AckWindow      int               `key:"ack_window" default:"0" range:"0..65535" doc:"Messages that a subscription with ack:client or ack:client-individual may receive before it sends an ACK. 0: no limit."`
+	Limits         ProjectLimits     `key:"limits" doc:"Limits of this project."`
 }
 
 // Key verifies tokens.
@@ -188,12 +188,12 @@ type Key struct {
 
 // Slow is the policy for slow clients.
 type Slow struct {
-	Policy  string   `key:"policy" default:"disconnect" oneof:"disconnect,drop-oldest,keep-latest" doc:"What happens to a client that falls out of history, or takes nothing for the timeout: it is closed, or loses the oldest messages, or all but the latest."`
-	Timeout Duration `key:"timeout" default:"30s" range:"1s..1h" doc:"How long a client may take nothing while messages wait for it."`
+	Policy  string   `key:"policy" default:"disconnect" oneof:"disconnect,drop-oldest,keep-latest" doc:"What happens to a client that falls out of history, or reads nothing for the timeout: it is closed, loses the oldest messages, or loses all but the latest."`
+	Timeout Duration `key:"timeout" default:"30s" range:"1s..1h" doc:"How long a client may read nothing while messages wait for it."`
 }
 
 // ProjectLimits has the bounds of a project.
 type ProjectLimits struct {
 	Connections     int `key:"connections" default:"0" range:"0..10000000" doc:"Connections of this project on this node. 0: no limit of its own."`
-	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project, what its clients SEND included. These leave half of it to the back ends, and one user (without one: one address) takes a quarter at most. More are answered with 429. 0: no limit."`
+	PushesPerSecond int `key:"pushes_per_second" default:"0" range:"0..10000000" doc:"Pushes a second to this project, including its clients' SENDs. SENDs may use half of it, those of one user (without a user: one address) a quarter. More are answered with 429. 0: no limit."`
 }

@@ -143,7 +143,7 @@ func TestMistakes(t *testing.T) {
 		{name: "port", file: base + "listen: {api: 127.0.0.1:99999}\n", want: `f:2: listen.api: found "127.0.0.1:99999", allowed: host:port, as in 0.0.0.0:8080 or [::]:8080`},
 		{name: "address twice", file: base + "listen: {client: 127.0.0.1:8081}\n", want: `f:2: listen.api: found "127.0.0.1:8081", which is listen.client already`},
 		{name: "option of an address", file: base + "listen: {client: [\"127.0.0.1:1 proxy\"]}\n", want: `f:2: listen.client: found "proxy", allowed: host:port or unix:/path, then, if wanted, proxy_protocol, and for a Unix socket mode=0660 and group=NAME`},
-		{name: "proxies nobody trusts", file: base + "listen: {client: [\"127.0.0.1:1 proxy_protocol\"]}\n", want: `f:2: listen.client: found "127.0.0.1:1 proxy_protocol", which refuses everybody without listen.trusted_proxies`},
+		{name: "proxies nobody trusts", file: base + "listen: {client: [\"127.0.0.1:1 proxy_protocol\"]}\n", want: `f:2: listen.client: found "127.0.0.1:1 proxy_protocol", which refuses every connection without listen.trusted_proxies`},
 		{name: "Unix socket", file: base + "listen: {client: [\"unix:ws.sock\"]}\n", want: `f:2: listen.client: found "unix:ws.sock", allowed: unix: and the absolute path of a file`},
 		{name: "Unix socket twice", file: base + "listen: {client: [\"unix:/a proxy_protocol\", \"unix:/a\"]}\n", want: `f:2: listen.client[1]: found "unix:/a", which is listen.client[0] already`},
 		{name: "address twice, with an option", file: base + "listen: {client: [\"127.0.0.1:1 proxy_protocol\", \"127.0.0.1:1\"], trusted_proxies: 127.0.0.1}\n", want: `f:2: listen.client[1]: found "127.0.0.1:1", which is listen.client[0] already`},
@@ -156,7 +156,7 @@ func TestMistakes(t *testing.T) {
 		{name: "default project", file: base + "default_project: demo\n", want: `f:2: default_project: found "demo", allowed: shop`},
 		{name: "admin key", file: base + "admin_keys: ['pass word']\n", want: `f:2: admin_keys: found a value (not shown), allowed: a key of visible ASCII characters without spaces`},
 		{name: "header name", file: base + "credentials: {token_header: 'a:b'}\n", want: `f:2: credentials.token_header: found "a:b", allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -`},
-		{name: "same header", file: base + "credentials: {token_header: ProjectID}\n", want: `f:2: credentials.project_header: found "projectId", allowed: another name than token_header`},
+		{name: "same header", file: base + "credentials: {token_header: ProjectID}\n", want: `f:2: credentials.project_header: found "projectId", allowed: a name other than token_header`},
 		{name: "frames larger than a session's share", file: base + "limits: {client_frame_bytes: 60MiB}\n", want: `f:2: limits.session_bytes: found "512MiB", allowed: at least twelve times limits.client_frame_bytes, which is 60MiB`},
 		{name: "push larger than history", file: base + "limits: {push_bytes: 2MiB}\nhistory: {bytes: 1MiB}\n", want: `f:3: history.bytes: found "1MiB", allowed: at least limits.push_bytes, which is 2MiB`},
 

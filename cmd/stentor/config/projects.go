@@ -119,7 +119,7 @@ func (v *validator) withFile(keys []string, path, name string) []string {
 		switch line = strings.TrimSpace(line); {
 		case line == "" || strings.HasPrefix(line, "#"):
 		case !visible(line):
-			v.bad(path, "line %d of %q is no key, allowed: %s", i+1, name, keyAllowed)
+			v.bad(path, "line %d of %q is not a key, allowed: %s", i+1, name, keyAllowed)
 		default:
 			all = append(all, line)
 		}

@@ -125,7 +125,7 @@ func TestProjectConfigsMistakes(t *testing.T) {
 		`PATH:9: projects.blog.keys[0].file: found "none.pem", which cannot be read: open DIR/none.pem: no such file or directory`,
 		`PATH:10: projects.blog.keys[1].secret_file: found a secret of 3 bytes in "short", allowed: at least 32`,
 		`PATH:11: projects.blog.keys[2].file: found "empty", which is empty`,
-		`PATH:12: projects.blog.api_keys_file: line 2 of "keys" is no key, allowed: a key of visible ASCII characters without spaces`,
+		`PATH:12: projects.blog.api_keys_file: line 2 of "keys" is not a key, allowed: a key of visible ASCII characters without spaces`,
 	}, "\n")
 	if got := strings.NewReplacer(path, "PATH", dir, "DIR").Replace(fmt.Sprint(err)); got != want {
 		t.Errorf("\n%s\nwant\n%s", got, want)
@@ -154,7 +154,7 @@ projects:
 		`PATH:3: kafka.properties: librdkafka: No such configuration property: "no.such.property"`,
 		`PATH:6: projects.shop.keys[0].file: found "none.pem", which cannot be read: open DIR/none.pem: no such file or directory`,
 		`PATH:7: projects.shop.slow.policy: found "shout", allowed: disconnect, drop-oldest, keep-latest`,
-		`PATH:10: projects.blog.api_keys_file: line 1 of "keys" is no key, allowed: a key of visible ASCII characters without spaces`,
+		`PATH:10: projects.blog.api_keys_file: line 1 of "keys" is not a key, allowed: a key of visible ASCII characters without spaces`,
 		`PATH:11: projects.blog.topic: found a list, allowed: a word`,
 	}, "\n")
 	got := strings.NewReplacer(path, "PATH", filepath.Dir(path), "DIR").Replace(fmt.Sprint(err))
@@ -173,11 +173,11 @@ projects:
 `)
 	_, err := Load(path, nil, nil)
 	got := strings.ReplaceAll(fmt.Sprint(err), path, "PATH")
-	const why = ": a dot and an underscore are the same in its metrics, allowed: a name that differs in more"
+	const why = ": its metrics treat a dot and an underscore alike, allowed: a name with another difference"
 	want := strings.Join([]string{
-		`PATH:5: projects.a_b: its topic is "stentor.push.a_b", which Kafka does not tell from "stentor.push.a.b" of projects.a.b` + why,
-		`PATH:5: projects.a_b: its topic is "stentor.in.a_b", which Kafka does not tell from "stentor.in.a.b" of projects.a.b` + why,
-		`PATH:6: projects.c: its topic is "stentor.push.c", which Kafka does not tell from "stentor_push.c" of kafka.nodes_topic` + why,
+		`PATH:5: projects.a_b: its topic is "stentor.push.a_b", which Kafka cannot distinguish from "stentor.push.a.b" of projects.a.b` + why,
+		`PATH:5: projects.a_b: its topic is "stentor.in.a_b", which Kafka cannot distinguish from "stentor.in.a.b" of projects.a.b` + why,
+		`PATH:6: projects.c: its topic is "stentor.push.c", which Kafka cannot distinguish from "stentor_push.c" of kafka.nodes_topic` + why,
 	}, "\n")
 	if got != want {
 		t.Errorf("\n%s\nwant\n%s", got, want)

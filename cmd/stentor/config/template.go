@@ -20,7 +20,7 @@ const templateHead = `# Configuration of Stentor. Every key is here, with its de
 #
 # A key can also be set from the environment: STENTOR_ and its path, as in STENTOR_LIMITS_CLIENT_FRAME_BYTES=65536;
 # or on the command line, as in --set limits.client_frame_bytes=64KiB. The command line wins over the environment,
-# the environment over this file. Lists of words are then written with commas between them, other lists and mappings
+# the environment over this file. Lists of words are then separated by commas; other lists and mappings are written
 # as YAML. In this file, ${NAME} stands for an environment variable ($${NAME} for the plain text).
 # Names of files are relative to this file.
 #

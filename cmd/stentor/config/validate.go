@@ -136,7 +136,7 @@ func (v *validator) listen() {
 		case local:
 			once(path, text, addr)
 		case l.ProxyProtocol && len(v.Listen.TrustedProxies) == 0:
-			v.bad(path, "found %q, which refuses everybody without listen.trusted_proxies", text)
+			v.bad(path, "found %q, which refuses every connection without listen.trusted_proxies", text)
 		}
 	}
 	address("listen.api", v.Listen.API, v.Listen.API)
@@ -234,7 +234,7 @@ func (v *validator) credentials() {
 	header("credentials.token_header", c.TokenHeader)
 	header("credentials.project_header", c.ProjectHeader)
 	if strings.EqualFold(c.TokenHeader, c.ProjectHeader) {
-		v.bad("credentials.project_header", "found %q, allowed: another name than token_header", c.ProjectHeader)
+		v.bad("credentials.project_header", "found %q, allowed: a name other than token_header", c.ProjectHeader)
 	}
 }
 
@@ -294,7 +294,7 @@ func (v *validator) kafka() {
 			} else if other, ok := taken[collision(topic)]; ok && other.topic == topic {
 				v.bad(at, "its topic is %q, which is %s already, allowed: a topic of its own", topic, other.path)
 			} else if ok {
-				v.bad(at, "its topic is %q, which Kafka does not tell from %q of %s: a dot and an underscore are the same in its metrics, allowed: a name that differs in more",
+				v.bad(at, "its topic is %q, which Kafka cannot distinguish from %q of %s: its metrics treat a dot and an underscore alike, allowed: a name with another difference",
 					topic, other.topic, other.path)
 			}
 			taken[collision(topic)] = holder{topic, at}

@@ -130,7 +130,7 @@ func (w *warner) pages() {
 	for i := range w.Endpoints {
 		if len(w.Endpoints[i].Origins) == 0 {
 			path := item("endpoints", i) + ".origins"
-			w.warn(path, "web pages are refused with 403 once browsers come over plain HTTP by a name of the node: neither is the page's origin in this list, nor the name in listen.names, better: the origins of your pages")
+			w.warn(path, "web pages are refused with 403 if browsers load them over plain HTTP by a name of the node: the page's origin is not in this list, nor the name in listen.names, better: the origins of your pages")
 		}
 	}
 }
