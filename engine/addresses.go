@@ -2,10 +2,12 @@ package engine
 
 import (
 	"encoding/binary"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 
+	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 )
 
@@ -22,6 +24,13 @@ type addresses struct {
 	wide      map[uint64]uint32 // strangers by IPv6 /48
 	open      map[uint64]uint32 // all connections by address
 }
+
+// refusals of the addresses.
+var (
+	crowded = &websocket.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
+	hasty   = &websocket.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
+	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
+)
 
 // Of the places for strangers that are free, one address may take a tenth and, of IPv6, a /48 a quarter. So who holds
 // many of them finds fewer and fewer, and leaves some to everybody else: one address comes to an eleventh of them all, ten come
@@ -46,8 +55,8 @@ func (c *addresses) arrive(a netip.Addr, client bool) *websocket.Refusal {
 		return greedy
 	}
 	if client {
-		if refusal := c.enter(a); refusal != nil {
-			return refusal
+		if refused := c.enter(a); refused != nil {
+			return refused
 		}
 	}
 	c.strangers++

@@ -11,13 +11,10 @@ import (
 	"stentor/engine/websocket"
 )
 
-// refusals of the node itself, beside those of package ws.
+// refusals of the node itself, beside those of package websocket.
 var (
 	leaving = &websocket.Refusal{Reason: refusal.Stopping, Status: http.StatusServiceUnavailable, Text: "This node is stopping. Connect to another one.", Header: "Retry-After: 1\r\n"}
 	early   = &websocket.Refusal{Reason: refusal.NotReady, Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
-	crowded = &websocket.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
-	hasty   = &websocket.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
-	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
 // admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
@@ -73,6 +70,17 @@ func (n *Node) trusts(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// clientOf is who sent a request: of what X-Forwarded-For says, when a trusted proxy is at the other end.
+func (n *Node) clientOf(r *websocket.Request, peer shard.Peer) netip.AddrPort {
+	if r.ForwardedFor == "" || !n.trusts(peer.Address.Addr()) {
+		return peer.Address
+	}
+	if real := websocket.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
+		return netip.AddrPortFrom(real, 0)
+	}
+	return peer.Address
 }
 
 // identify counts a connection of a trusted proxy for the client that it turns out to be.

@@ -51,14 +51,3 @@ func (n *Node) plain(r *websocket.Request, peer shard.Peer, dst []byte) (answer 
 	}
 	return websocket.AppendAnswer(dst, "application/json", discoveryHeader, body), client, websocket.Answered
 }
-
-// clientOf is who sent a request: of what X-Forwarded-For says, when a trusted proxy is at the other end.
-func (n *Node) clientOf(r *websocket.Request, peer shard.Peer) netip.AddrPort {
-	if r.ForwardedFor == "" || !n.trusts(peer.Address.Addr()) {
-		return peer.Address
-	}
-	if real := websocket.ClientAddr(peer.Address.Addr(), r.ForwardedFor, n.opts.TrustedProxies); real != peer.Address.Addr() {
-		return netip.AddrPortFrom(real, 0)
-	}
-	return peer.Address
-}

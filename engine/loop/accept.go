@@ -173,6 +173,10 @@ func accept(listener uintptr) (fd int, peer netip.AddrPort, err error) {
 	return int(r), addrPort(&from), nil
 }
 
+// LocalPeer stands for the other end of a Unix socket. No client over TCP has this address, and it counts as a trusted
+// proxy: who may connect is a matter of the file's mode.
+var LocalPeer = netip.IPv6Unspecified()
+
 func addrPort(from *unix.RawSockaddrAny) netip.AddrPort {
 	switch from.Addr.Family {
 	case unix.AF_INET:

@@ -11,7 +11,9 @@
 //
 // Below both is the network:
 //
-//	network.go     the event loops and listeners below a Server or an Echo, and gnet's callbacks
+//	network.go     the event loops and listeners below a Server or an Echo
+//	callbacks.go   what gnet calls, and which of it a host gets
+//	find.go        how gnet's loops are found
 //	accept.go      takes connections from the kernel, whatever it is short of
 //	door.go        from there into an event loop
 //	adopt.go       how a descriptor becomes a connection of gnet's

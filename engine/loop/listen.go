@@ -141,3 +141,11 @@ func Capacity(wanted, reserved int) (int, error) {
 // that does not fit into the other end's window only when a timer says so, and a reader with a small buffer then gets
 // some 16 KiB in 200 ms.
 const largestSegment = 8960
+
+// notSentLowAt is how much unsent data the kernel takes for a TCP socket. Without it the kernel hides up to 2.8 MB for
+// every client that does not read.
+const notSentLowAt = 16 << 10
+
+// sendBuffer is its counterpart for a Unix socket, where what the other end has not read is the sender's: the kernel
+// takes as much until it says EAGAIN, and counts its own overhead in (it doubles the number for that).
+const sendBuffer = 16 << 10

@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
-	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 )
 
@@ -42,22 +38,6 @@ type network struct {
 	// keepAlive is after how much silence the kernel asks whether a TCP peer is still there. 0, for never, where its owner
 	// asks: a million idle connections at 2 minutes are 8,000 probes a second, each with its answer.
 	keepAlive time.Duration
-}
-
-// host is what the connections of a network are for: a Server or an Echo.
-type host interface {
-	// arrive decides over a connection that was accepted. One that is refused gets the answer, if there is one, and is
-	// closed. It is called by acceptors, several at once, and must not block.
-	arrive(a *arrival) (answer []byte, ok bool)
-	// lost takes back what arrive did for a connection that did not come into a loop.
-	lost(a *arrival)
-	// short is called for a connection that was refused for want of descriptors.
-	short(peer netip.AddrPort)
-	// open has a connection in the loop of that number. From now on onTraffic is called, and at last onClose, which also
-	// comes for connections that open never had.
-	open(loop int, c gnet.Conn, a *arrival)
-	onTraffic(loop int, c gnet.Conn) gnet.Action
-	onClose(c gnet.Conn)
 }
 
 // keepAliveTime is network.keepAlive where nothing else finds peers that vanished.
@@ -111,32 +91,6 @@ func (n *network) bind(l Listener, v6only int) (err error) {
 	a.raw, err = a.socket.SyscallConn()
 	return err
 }
-
-// findLoops makes a door for every loop: gnet does not list its loops, but hands connections to the one that has the
-// fewest.
-func (n *network) findLoops(loops int) error {
-	for range loops {
-		ours, theirs, err := pair()
-		if err != nil {
-			return err
-		}
-		defer ours.Close() // all at the end: until then they count
-		c, err := n.client.EnrollContext(theirs, marker{})
-		if err != nil {
-			return fmt.Errorf("cannot reach an event loop: %w", err)
-		}
-		for _, d := range n.doors {
-			if d.el == c.EventLoop() {
-				return errors.New("an event loop cannot be reached")
-			}
-		}
-		n.doors = append(n.doors, newDoor(n, c.EventLoop()))
-	}
-	return nil
-}
-
-// marker is the context of a connection that only finds an event loop.
-type marker struct{}
 
 // accept lets clients in, those of Unix sockets too.
 func (n *network) accept() error {
@@ -234,38 +188,6 @@ func (n *network) failure() error {
 	}
 }
 
-// callbacks is what gnet calls.
-type callbacks struct {
-	gnet.BuiltinEventEngine
-	net *network
-}
-
-// OnOpen implements gnet.EventHandler.
-func (b *callbacks) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
-	if _, ok := c.Context().(marker); ok {
-		return nil, gnet.None
-	}
-	loop := b.net.doorOf(c.EventLoop())
-	d := b.net.doors[loop]
-	a := d.opening
-	d.opening = nil
-	b.net.host.open(loop, c, a)
-	return nil, gnet.None
-}
-
-// OnTraffic implements gnet.EventHandler.
-func (b *callbacks) OnTraffic(c gnet.Conn) gnet.Action {
-	loop := b.net.doorOf(c.EventLoop())
-	b.net.doors[loop].event()
-	return b.net.host.onTraffic(loop, c)
-}
-
-// OnClose implements gnet.EventHandler.
-func (b *callbacks) OnClose(c gnet.Conn, _ error) gnet.Action {
-	b.net.host.onClose(c)
-	return gnet.None
-}
-
 // addresses are where clients connect over TCP, in the order in which they were asked for.
 func (n *network) addresses() []netip.AddrPort {
 	all := []netip.AddrPort{}
@@ -284,56 +206,4 @@ func (n *network) paths() []string {
 		all[i] = f.Path
 	}
 	return all
-}
-
-// notSentLowAt is how much unsent data the kernel takes for a TCP socket. Without it the kernel hides up to 2.8 MB for
-// every client that does not read.
-const notSentLowAt = 16 << 10
-
-// sendBuffer is its counterpart for a Unix socket, where what the other end has not read is the sender's: the kernel
-// takes as much until it says EAGAIN, and counts its own overhead in (it doubles the number for that).
-const sendBuffer = 16 << 10
-
-// closeWrite sends FIN.
-func closeWrite(c gnet.Conn) { _ = unix.Shutdown(c.Fd(), unix.SHUT_WR) }
-
-// engineLog passes gnet's errors on and drops its chatter.
-type engineLog struct {
-	log *slog.Logger
-	net *network
-}
-
-func (e engineLog) Debugf(string, ...any) {}
-func (e engineLog) Infof(string, ...any)  {}
-func (e engineLog) Warnf(format string, args ...any) {
-	e.log.Debug("network engine", "text", fmt.Sprintf(format, args...))
-}
-
-// Errorf also looks for the one error that matters: gnet tells nobody else that a loop of a Client has ended.
-func (e engineLog) Errorf(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	e.log.Warn("network engine", "text", text)
-	if strings.HasPrefix(text, "event-loop(") && strings.Contains(text, "is exiting") {
-		e.net.fail(fmt.Errorf("%w: %s", ErrEnded, text))
-	}
-}
-func (e engineLog) Fatalf(format string, args ...any) {
-	e.log.Error("network engine", "text", fmt.Sprintf(format, args...))
-}
-
-// pair returns two connected sockets.
-func pair() (ours, theirs net.Conn, err error) {
-	l, err := net.Listen("unix", fmt.Sprintf("@stentor-%d-%d", time.Now().UnixNano(), rand.Uint64()))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = l.Close() }()
-	if ours, err = net.Dial("unix", l.Addr().String()); err != nil {
-		return nil, nil, err
-	}
-	if theirs, err = l.Accept(); err != nil {
-		_ = ours.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
 }

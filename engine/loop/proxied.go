@@ -22,10 +22,6 @@ type awaited struct {
 	kept []byte         // of the header; at most proxyproto.MaxBytes
 }
 
-// LocalPeer stands for the other end of a Unix socket. No client over TCP has this address, and it counts as a trusted
-// proxy: who may connect is a matter of the file's mode.
-var LocalPeer = netip.IPv6Unspecified()
-
 // of implements stage.
 func (w *awaited) of() *shard.Conn { return w.conn }
 

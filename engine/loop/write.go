@@ -57,3 +57,6 @@ func unsent(s shard.Socket) int {
 	}
 	return int(n)
 }
+
+// closeWrite sends FIN.
+func closeWrite(c gnet.Conn) { _ = unix.Shutdown(c.Fd(), unix.SHUT_WR) }
