@@ -29,8 +29,8 @@ const (
 const stalled = 2 * time.Second
 
 // Stop leaves: no new clients, no new pushes; what was accepted is handed over; then clients are closed with 1012, each when
-// it has what is its own. Until they are gone the bus is read, and brings what other nodes take. Then the loops end. The
-// bus is the caller's to close. When ctx ends first, what is left is closed at once.
+// it has what is its own. Until they are gone the bus is read, and brings what other nodes take. Then the loops end, and what
+// histories know is kept. The bus is the caller's to close. When ctx ends first, what is left is closed at once.
 func (n *Node) Stop(ctx context.Context, d Drain) error {
 	n.draining.Store(true)
 	began, end := time.Now(), time.Now().Add(time.Hour)
@@ -50,6 +50,7 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	err := n.server.Close(stopping)
 	close(n.stop)
 	n.wg.Wait()
+	n.floors.wait(stopping)
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end of the drain", left)
 	}

@@ -45,8 +45,9 @@ type Node struct {
 	addresses addresses
 	draining  atomic.Bool
 	refusals  *refusal.Log
+	floors    *floors
 
-	stop chan struct{} // ends the ticker
+	stop chan struct{} // ends the ticker, and has the floors written
 	wg   sync.WaitGroup
 
 	panicLog     rate.Sometimes
@@ -113,6 +114,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 			return s
 		},
 	})
+	n.floors = openFloors(opts.StateDir, n.log)
 	return n, nil
 }
 
@@ -130,9 +132,10 @@ func (n *Node) Start(b bus.Bus) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		n.draining.Store(true)
-		return errors.Join(err, n.server.Close(ctx))
+		return errors.Join(err, n.server.Close(ctx), n.floors.close())
 	}
 	n.wg.Go(n.tick)
+	go n.floors.run(n)
 	return nil
 }
 

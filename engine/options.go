@@ -31,6 +31,8 @@ type Options struct {
 	History  history.Bounds
 	Limits   Limits
 	Projects []Project
+	// StateDir is a directory of this node alone for what histories know over a restart, see statefile; empty: nothing.
+	StateDir string
 	// DefaultProject is that of clients who name none, for the log of refusals; may be empty.
 	DefaultProject string
 

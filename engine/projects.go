@@ -44,6 +44,9 @@ func (n *Node) SetProjects(list []Project) {
 		p := (*old)[conf.Name]
 		if p == nil {
 			p = &project{name: conf.Name, history: history.NewLog(n.opts.History), share: n.budget.Share(shard.Allowance), inquiry: newInquiry()}
+			if len(*old) == 0 { // the node starts
+				n.floors.recall(p, n.opts.History.Bytes)
+			}
 		}
 		p.configure(conf)
 		settings := p.settings.Load()

@@ -76,6 +76,12 @@ func (l *lines) count(text string) int {
 	return strings.Count(l.text.String(), text)
 }
 
+func (l *lines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 const line4 = "PROXY TCP4 203.0.113.7 127.0.0.1 4711 443\r\n"
 
 const localHeader = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"

@@ -52,7 +52,7 @@ func (n *Node) Begin(name string, pos bus.Position) {
 	if p == nil {
 		return
 	}
-	p.history.Begin(pos)
+	n.floors.restored(p, p.history.Begin(pos))
 	n.everywhere(func(s *shard.Shard) { s.Begin(name, pos) })
 }
 

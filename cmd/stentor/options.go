@@ -35,6 +35,10 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 	if err != nil {
 		return engine.Options{}, err
 	}
+	state, err := c.StateDir()
+	if err != nil {
+		return engine.Options{}, err
+	}
 	l := &c.Limits
 	connections := l.Connections
 	if connections == 0 {
@@ -60,8 +64,8 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 			Connections: connections, AsManyAsFit: l.Connections == 0, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated, UnauthenticatedPerAddress: l.UnauthPerAddress,
 			PendingBytes: int64(l.PendingBytes), SessionBytes: int64(l.SessionBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
 		},
-		Projects: engineProjects(c, projects),
-		Log:      log, DefaultProject: c.DefaultProject, Refusals: refusal.NewLog(log),
+		Projects: engineProjects(c, projects), StateDir: state,
+		Log: log, DefaultProject: c.DefaultProject, Refusals: refusal.NewLog(log),
 	}, nil
 }
 

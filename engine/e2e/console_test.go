@@ -96,34 +96,3 @@ func TestConsoleSessions(t *testing.T) {
 	}
 	pageTrouble(t, o.actor)
 }
-
-// TestConsoleProjects: the console has the counts of the projects that the key may touch, the curves of one of them, and its
-// destinations, from which it goes on to the sessions.
-func TestConsoleProjects(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{Config: shop + "  other: {anonymous: true, api_keys: [other-key]}\n"})
-	reader := s.join(t)
-	reader.subscribe("a", "/topic/shop/news")
-	reader.subscribe("b", "/topic/shop/"+hostile)
-	o := operate(t, s, 390, "dark")
-	o.step("go", fields{"name": "Projects"})
-	o.step("signin", fields{"key": "admin-key"})
-	o.wantRows("Projects", []string{"other", "prefixed"}, []string{"shop", "prefixed", "12"}) // a session, two subscriptions
-	s.push(t, fields{"topic": "news", "payload": "x"})
-	reader.wantMessage("x")
-	o.wantRows("Destinations", []string{"/topic/shop/" + hostile}, []string{"/topic/shop/news"})
-	eventually(t, "the curves", func() bool {
-		charts := o.step("charts", nil)
-		return len(charts) == 3 && strings.HasPrefix(charts[0], "Sessions over time: now 1") && !strings.HasSuffix(charts[2], "most 0")
-	})
-	if found := o.step("hostile", nil); len(found) > 0 {
-		t.Errorf("names became markup: %q", found)
-	}
-	o.accessible("projects")
-	o.step("follow", fields{"label": "Destinations", "row": "news", "name": "Sessions"})
-	o.wantRows("Sessions", []string{"127.0.0.1"})
-	o.step("go", fields{"name": "Projects"})
-	o.step("follow", fields{"label": "Projects", "row": "other", "name": "other"})
-	o.step("see", fields{"text": "Nobody subscribes to anything."})
-	pageTrouble(t, o.actor)
-}

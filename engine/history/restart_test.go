@@ -505,7 +505,9 @@ func TestAskedWhileFloorsComeBack(t *testing.T) {
 				newest += destinations
 			}
 			seen := newest - 1 + rng.Int64N(2)
-			_, whole := l.Since(Wanted{Chain: fmt.Sprint("/topic/", n)}, []bus.Position{place(0, seen)}, applied)
+			search := NewResume([]bus.Position{place(0, seen)})
+			_, answer := l.Resume(Wanted{Chain: fmt.Sprint("/topic/", n)}, &search, applied, 0)
+			whole := answer == Whole
 			if whole && seen < newest {
 				t.Errorf("who has seen %d is told that nothing is missing: %d is", seen, newest)
 			}

@@ -65,7 +65,7 @@ func (d *Dir) File(project string) string {
 
 // Load reads a project's file of at most so many bytes. Without a file it returns nil.
 func (d *Dir) Load(project string, most int64) (*State, error) {
-	f, err := os.Open(d.File(project))
+	f, err := os.OpenFile(d.File(project), os.O_RDONLY|syscall.O_NONBLOCK, 0) // else a FIFO waits for its writer
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {

@@ -33,7 +33,8 @@ type Config struct {
 
 // Node says which process this is.
 type Node struct {
-	ID string `key:"id" default:"${HOSTNAME}" doc:"Name of this node, different on every node."`
+	ID       string `key:"id" default:"${HOSTNAME}" doc:"Name of this node, different on every node."`
+	StateDir string `key:"state_dir" doc:"With bus: kafka: a directory of this node alone for what it knows of quiet destinations, so that their subscriptions go on with resumed:true after a restart of the node. A file for each project, of history.bytes at most and mostly much less; no messages are in it. Empty: the first of $STATE_DIRECTORY, which systemd sets for a unit with StateDirectory=; without it nothing is kept."`
 }
 
 // Listen has the addresses.

@@ -34,7 +34,8 @@ func Check(path string, environ, settings []string) (*Config, error) {
 	_, projects := cfg.projectConfigs(problems)
 	_, admins := cfg.AllAdminKeys()
 	_, _, cluster := cfg.ClusterSecrets()
-	return cfg, Join(problems.err(), projects, admins, cluster)
+	_, state := cfg.StateDir()
+	return cfg, Join(problems.err(), projects, admins, cluster, state)
 }
 
 func readConfig(path string) ([]byte, error) {
@@ -71,6 +72,10 @@ func assemble(where, dir string, text []byte, environ, settings []string) (*Conf
 	problems = append(problems, cfg.applyEnvironment(environ)...)
 	problems = append(problems, cfg.applySettings(settings)...)
 	cfg.complete()
+	if dir, ok := lookup("STATE_DIRECTORY"); ok && cfg.Node.StateDir == "" && cfg.Bus == "kafka" {
+		cfg.setOrigin(stateDir, origin{where: "STATE_DIRECTORY"})
+		cfg.Node.StateDir, _, _ = strings.Cut(dir, ":")
+	}
 	return cfg, append(problems, cfg.validate(len(problems) > 0)...)
 }
 

@@ -53,7 +53,7 @@ const steps = {
   },
   async go({ name }) {
     await view(name).click();
-    await page.getByRole("heading", { name: new RegExp("^" + name) }).or(page.getByLabel("Key of the API")).filter({ visible: true }).waitFor();
+    await page.getByRole("heading", { name: new RegExp("^" + name) }).or(page.getByLabel("Key of the API")).first().waitFor();
   },
   async find({ user = "", destination = "", address = "" }) {
     const form = page.getByRole("region", { name: "Sessions" });
@@ -71,15 +71,6 @@ const steps = {
     await page.getByRole("dialog").getByLabel("Reason").fill(reason);
     await page.keyboard.press("Enter");
     await page.getByRole("status").filter({ hasText: /closed/ }).waitFor();
-  },
-  // follow clicks a link or a button in a table's row.
-  async follow({ label, row, name }) {
-    await rows(label).filter({ hasText: row }).getByText(name, { exact: true }).click();
-  },
-  // charts has what the charts say of themselves, once they are drawn.
-  async charts() {
-    await page.locator(".plot:visible canvas").first().waitFor();
-    return { texts: await page.locator(".plot:visible").evaluateAll((all) => all.map((e) => e.getAttribute("aria-label"))) };
   },
   async see({ text }) {
     await page.getByText(text).first().waitFor();

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"stentor/engine/history"
+	"stentor/engine/statefile"
+)
+
+// floors keeps what histories know of pushes that they no longer have over a restart: a file for each project. A node
+// without a directory for them has none. Their goroutine owns all but the directory.
+type floors struct {
+	dir   *statefile.Dir // nil: nothing is kept
+	log   *slog.Logger
+	saved map[*project]history.Stamp // what the files have
+	tell  rate.Sometimes             // of trouble
+	over  chan struct{}              // closed when the last one is written
+}
+
+// openFloors takes a directory. Without it a node is as good as others but for what quiet subscriptions are told, so that
+// nothing that is wrong with it keeps a node from its clients.
+func openFloors(path string, log *slog.Logger) *floors {
+	f := &floors{log: log, saved: map[*project]history.Stamp{}, tell: rate.Sometimes{First: 3, Interval: 10 * time.Minute}, over: make(chan struct{})}
+	if path == "" {
+		return f
+	}
+	dir, err := statefile.OpenDir(path)
+	if err != nil {
+		log.Warn("nothing is kept over a restart: after it subscriptions that were quiet are told resumed:false", "node.state_dir", path, "error", err)
+		return f
+	}
+	f.dir = dir
+	return f
+}
+
+// close leaves the directory, of a node that does not run.
+func (f *floors) close() error {
+	if f.dir == nil {
+		return nil
+	}
+	return f.dir.Close()
+}
+
+// recall has a project go on from its file. It is for projects that are there when the node starts: the file of one that
+// was removed is gone.
+func (f *floors) recall(p *project, most int64) {
+	if f.dir == nil {
+		return
+	}
+	switch state, err := f.dir.Load(p.name, most); {
+	case err != nil:
+		f.log.Warn("a file of floors is not used: subscriptions that were quiet are told resumed:false", "project", p.name, "file", f.dir.File(p.name), "error", err)
+	case state != nil:
+		p.history.Recall(state)
+	}
+}
+
+// restored says what became of it.
+func (f *floors) restored(p *project, r history.Restored) {
+	switch {
+	case !r.Done:
+	case r.Covered < r.Partitions:
+		f.log.Info("the bus goes on elsewhere than the last run had read: subscriptions that were quiet are told resumed:false",
+			"project", p.name, "partitions", r.Partitions, "of_these_known", r.Covered, "destinations", max(0, r.Floors))
+	default:
+		f.log.Debug("what destinations have lost is known from the last run", "project", p.name, "partitions", r.Partitions, "destinations", r.Floors)
+	}
+}
+
+// How often what is known is written, if it has changed: six times in a history's window, within these. A node that was
+// killed has lost nothing by that unless the window is over when it starts again.
+const (
+	saveSoonest = time.Second
+	saveLatest  = 30 * time.Second
+)
+
+// run writes the files now and then, and a last time when stop is closed.
+func (f *floors) run(n *Node) {
+	defer close(f.over)
+	if f.dir == nil {
+		return
+	}
+	defer f.dir.Close()
+	ticker := time.NewTicker(min(max(n.opts.History.Window/6, saveSoonest), saveLatest))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			f.save(*n.tenants.Load())
+			f.prune(n)
+		case <-n.stop:
+			f.save(*n.tenants.Load())
+			return
+		}
+	}
+}
+
+// save writes the files of projects of which more is known.
+func (f *floors) save(projects map[string]*project) {
+	for p := range f.saved {
+		if projects[p.name] != p {
+			delete(f.saved, p)
+		}
+	}
+	for name, p := range projects {
+		now := p.history.Stamp()
+		if now == f.saved[p] {
+			continue
+		}
+		saved, err := f.dir.Save(name, p.history.Save)
+		if err != nil {
+			f.trouble("a file of floors cannot be written: if this node restarts, subscriptions that were quiet are told resumed:false", err)
+		}
+		if saved && err == nil {
+			f.saved[p] = now
+		}
+	}
+}
+
+// prune deletes the files of projects that the node does not serve. It does not do so at the start: a configuration that was
+// wrong for a moment costs nothing.
+func (f *floors) prune(n *Node) {
+	if err := f.dir.Prune(func(name string) bool { return n.project(name) != nil }); err != nil {
+		f.trouble("files of floors of projects that are gone cannot be deleted", err)
+	}
+}
+
+func (f *floors) trouble(what string, err error) {
+	f.tell.Do(func() { f.log.Warn(what, "error", err) })
+}
+
+// wait waits for the last ones. A disk that hangs does not keep a node from ending.
+func (f *floors) wait(ctx context.Context) {
+	select {
+	case <-f.over:
+	case <-ctx.Done():
+		f.log.Warn("the files of floors were not written in time")
+	}
+}
