@@ -15,24 +15,24 @@ const mostBack = 10_000
 
 // reachBack has a topic that is new here begin where the node's knowledge from before its restart ends: then there is no gap.
 // It is not done where those records are gone, or would be more than twice what a start reads otherwise.
-func (w *watcher) reachBack(ctx context.Context, t wanted, epoch uint64, begins, ends map[int32]int64) error {
+func (w *watcher) reachBack(ctx context.Context, b *beginning) error {
 	if w.opts.Covered == nil {
 		return nil
 	}
 	back := map[int32]int64{}
-	for n, begin := range begins {
-		next := w.opts.Covered(t.Project, bus.Position{Epoch: epoch, Partition: n, Offset: begin}, ends[n])
-		if worthIt(next, begin, ends[n]) {
+	for n, begin := range b.begins {
+		next := w.opts.Covered(b.Project, bus.Position{Epoch: b.epoch, Partition: n, Offset: begin}, b.ends[n])
+		if worthIt(next, begin, b.ends[n]) {
 			back[n] = next
 		}
 	}
-	firsts, err := offsets(ctx, w.admin, t.Name, slices.Sorted(maps.Keys(back)), ck.EarliestOffsetSpec)
+	firsts, err := offsets(ctx, w.admin, b.Name, slices.Sorted(maps.Keys(back)), ck.EarliestOffsetSpec)
 	if err != nil {
 		return err
 	}
 	for n, next := range back {
 		if next >= firsts[n] {
-			begins[n] = next
+			b.begins[n] = next
 		}
 	}
 	return nil

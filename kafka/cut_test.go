@@ -2,12 +2,15 @@ package kafka
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"stentor/engine/bus"
 	"stentor/kafka/kafkatest"
 )
 
@@ -102,4 +105,47 @@ func ledBy(t *testing.T, c *kafkatest.Cluster, topics map[string]int32) {
 			t.Fatal(one.Error)
 		}
 	}
+}
+
+// A node that starts while it cannot reach one broker serves the projects of the others, however many that one leads.
+func TestRealOneBrokerAway(t *testing.T) {
+	needsKafka(t)
+	const many = 12
+	c := kafkatest.Start(t, 2)
+	far, err := c.Far()
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics := map[string]int32{"nodes": 1, "good": 1}
+	projects := []bus.Topic{}
+	for i := range many {
+		name := fmt.Sprint("bad-", i)
+		topics[name] = 0
+		projects = append(projects, bus.Topic{Project: name, Name: name})
+	}
+	ledBy(t, c, topics)
+	projects = append(projects, bus.Topic{Project: "good", Name: "good"})
+	s := &sink{}
+	o := testOptions(far, s)
+	o.NodesTopic, o.MockEpoch, o.patience = "nodes", 0, 2*time.Second
+	c.Cut(0)
+	b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeBus(b) })
+	b.SetProjects(projects)
+	until(t, "the project of the other broker", func() bool { return b.Ready() == nil && b.Serves("good") == nil })
+	for _, p := range projects[:many] {
+		if b.Serves(p.Project) == nil {
+			t.Errorf("%s is served", p.Project)
+		}
+	}
+	if _, err := pushTo(b, "good", "/topic/good/a", "1"); err != nil {
+		t.Error(err)
+	}
+	c.Mend(0)
+	until(t, "all projects", func() bool {
+		return !slices.ContainsFunc(projects, func(p bus.Topic) bool { return b.Serves(p.Project) != nil })
+	})
 }

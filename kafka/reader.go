@@ -42,8 +42,8 @@ type reader struct {
 
 	mu    sync.Mutex
 	tasks []func()
+	lost  map[string]bool // topics of which a fetch failed: the watcher has to look at the offsets
 
-	lost     atomic.Bool  // a fetch failed: the watcher has to look at the offsets
 	late     atomic.Int64 // of the partition that is read the latest, in ns
 	gaps     atomic.Uint64
 	rebuilds atomic.Uint64
@@ -134,9 +134,27 @@ func (r *reader) post(task func()) {
 // lateness is how late the latest of all partitions is read.
 func (r *reader) lateness() time.Duration { return time.Duration(r.late.Load()) }
 
-// takeLost reports whether a fetch has failed since the last call. loseAgain brings it back.
-func (r *reader) takeLost() bool { return r.lost.Swap(false) }
-func (r *reader) loseAgain()     { r.lost.Store(true) }
+// anyTopic is where it is not known which.
+const anyTopic = ""
+
+// lose notes that a fetch from a topic failed.
+func (r *reader) lose(topic string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lost == nil {
+		r.lost = map[string]bool{}
+	}
+	r.lost[topic] = true
+}
+
+// takeLost are the topics of which one has failed since the last call.
+func (r *reader) takeLost() map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lost := r.lost
+	r.lost = nil
+	return lost
+}
 
 const (
 	pollTime   = 50 * time.Millisecond
@@ -305,7 +323,7 @@ func (r *reader) message(m *librdkafka.Record) {
 		return // of a partition that the reader has left meanwhile, or is to leave
 	}
 	if m.Failed {
-		r.lost.Store(true)
+		r.lose(p.topic)
 		r.ask()
 		return
 	}
@@ -402,7 +420,7 @@ func (r *reader) trouble(ctx context.Context, e librdkafka.Error) {
 	case e.IsFatal():
 		r.rebuild(ctx, e.Error)
 	case e.Code() == ck.ErrAutoOffsetReset || e.Code() == ck.ErrOffsetOutOfRange || e.Code() == ck.ErrLogTruncation:
-		r.lost.Store(true)
+		r.lose(e.Topic)
 		r.ask()
 	case e.Code() == ck.ErrUnknownTopicOrPart || e.Code() == ck.ErrUnknownTopicID || e.Code() == ck.ErrInconsistentTopicID:
 		r.ask()

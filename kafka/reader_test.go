@@ -217,7 +217,7 @@ func TestRecheck(t *testing.T) {
 			before = r.parts[key]
 			change(before)
 		})
-		b.reader.loseAgain()
+		b.reader.lose(testTopic)
 		b.watcher.lookNow()
 		until(t, "looked again", func() (ok bool) {
 			inReader(b, func(r *reader) { ok = r.parts[key] != before && before.life.behind.Load() == 0 })
@@ -256,14 +256,18 @@ func TestRecheckFails(t *testing.T) {
 	r := &reader{}
 	w := newWatcher(&o, b.admin, r, nil)
 	w.topics[testTopic] = &topic{project: testProject, epoch: 7, parts: []*partition{newPartition(both[0], 0, 7, 0, 0)}}
-	r.loseAgain()
-	if !r.takeLost() || r.takeLost() {
-		t.Fatal("it is not lost once")
+	r.lose(testTopic)
+	lost := r.takeLost()
+	if len(lost) != 1 || r.takeLost() != nil {
+		t.Fatalf("lost %v", lost)
 	}
-	if err := w.recheck(ctx); err == nil {
+	if err := w.recheck(ctx, map[string]bool{otherTopic: true}); err != nil {
+		t.Error("another topic's partitions are looked at:", err)
+	}
+	if err := w.recheck(ctx, lost); err == nil {
 		t.Fatal("no error without an answer")
 	}
-	if !r.takeLost() {
+	if !r.takeLost()[testTopic] {
 		t.Error("the failed fetch is forgotten")
 	}
 }
@@ -294,7 +298,7 @@ func TestTrouble(t *testing.T) {
 			p := newPartition(both[0], 0, 7, 0, 10)
 			r.parts[p.key()] = p
 			r.trouble(t.Context(), librdkafka.Error{Error: ck.NewError(c.code, "the text", false)})
-			if r.takeLost() != c.lost || asked != c.asked || !strings.Contains(log.String(), c.says) || (c.says == "") != (log.Len() == 0) {
+			if r.takeLost()[anyTopic] != c.lost || asked != c.asked || !strings.Contains(log.String(), c.says) || (c.says == "") != (log.Len() == 0) {
 				t.Errorf("asked %t; %s", asked, log.String())
 			}
 		})
@@ -305,7 +309,7 @@ func TestTrouble(t *testing.T) {
 		p := newPartition(both[0], 0, 7, 5, 10)
 		r.parts[p.key()] = p
 		r.message(&librdkafka.Record{Topic: p.topic, Partition: p.number, Offset: 5, Failed: true})
-		if !asked || !r.takeLost() || p.position.Load() != 5 {
+		if !asked || !r.takeLost()[testTopic] || p.position.Load() != 5 {
 			t.Errorf("asked %t, goes on at %d", asked, p.position.Load())
 		}
 	})

@@ -1,0 +1,150 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// found is a topic as the broker has it.
+type found struct {
+	epoch      uint64
+	partitions []int32
+	err        error // it cannot be looked at
+}
+
+// describe asks for the topics that are there.
+func (w *watcher) describe(ctx context.Context, list []wanted) (map[string]found, error) {
+	var names []string
+	for _, t := range list {
+		if names = append(names, t.Name); t.In != "" {
+			names = append(names, t.In)
+		}
+	}
+	if w.opts.MockEpoch != 0 {
+		return w.describeMock(names)
+	}
+	all := map[string]found{}
+	if len(names) == 0 {
+		return all, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	got, err := w.admin.DescribeTopics(ctx, ck.NewTopicCollectionOfTopicNames(names))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range got.TopicDescriptions {
+		switch d.Error.Code() {
+		case ck.ErrNoError:
+			f := found{epoch: epochOf(d.TopicID, d.Name)}
+			for _, p := range d.Partitions {
+				f.partitions = append(f.partitions, int32(p.Partition))
+			}
+			slices.Sort(f.partitions)
+			all[d.Name] = f
+		case ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic:
+		default:
+			all[d.Name] = found{err: d.Error}
+		}
+	}
+	return all, nil
+}
+
+func (w *watcher) describeMock(names []string) (map[string]found, error) {
+	got, err := w.admin.GetMetadata(nil, true, int(askTime.Milliseconds()))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]found{}
+	for _, name := range names {
+		if m, ok := got.Topics[name]; ok && m.Error.Code() == ck.ErrNoError {
+			f := found{epoch: w.opts.MockEpoch}
+			for _, p := range m.Partitions {
+				f.partitions = append(f.partitions, p.ID)
+			}
+			slices.Sort(f.partitions)
+			all[name] = f
+		}
+	}
+	return all, nil
+}
+
+// epochOf makes an epoch of a topic's id. A broker without topic ids gives one of the name: then a topic that was made
+// again is not told from the one before.
+func epochOf(id ck.UUID, name string) uint64 {
+	h := fnv.New64a()
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(id.GetMostSignificantBits()))
+	binary.BigEndian.PutUint64(b[8:], uint64(id.GetLeastSignificantBits()))
+	if b == [16]byte{} {
+		_, _ = h.Write([]byte(name))
+	}
+	_, _ = h.Write(b[:])
+	return h.Sum64()
+}
+
+// find is a topic as it was found, or what is wrong with it. A missing one is made, for the next look. acls are what the
+// node needs.
+func (w *watcher) find(ctx context.Context, there map[string]found, project, name, acls string) (found, error) {
+	f, ok := there[name]
+	switch {
+	case !ok:
+		return f, w.missing(ctx, project, name)
+	case f.err != nil:
+		return f, fmt.Errorf("topic %s of project %s: %w", name, project, needs(f.err, acls, name))
+	}
+	return f, nil
+}
+
+// missing makes a topic that is not there, or says that somebody has to.
+func (w *watcher) missing(ctx context.Context, project, name string) error {
+	if !w.opts.Create || w.opts.MockEpoch != 0 {
+		return fmt.Errorf("topic %s of project %s is not there: make it, or set kafka.create_topics", name, project)
+	}
+	config := map[string]string{}
+	if w.opts.PushBytes+headerRoom > 1<<20 {
+		config["max.message.bytes"] = strconv.Itoa(w.opts.PushBytes + headerRoom)
+	}
+	if err := createTopic(ctx, w.admin, w.opts, name, w.opts.Partitions, config); err != nil {
+		return err
+	}
+	w.lookNow()
+	return fmt.Errorf("topic %s of project %s was just made", name, project)
+}
+
+// safeReplicas is from where on an acknowledgement has to mean two copies.
+const safeReplicas = 3
+
+func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name string, partitions int, config map[string]string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	replicas := o.Replicas
+	if replicas == 0 {
+		replicas = -1
+	}
+	if replicas >= safeReplicas {
+		config["min.insync.replicas"] = "2"
+	}
+	got, err := admin.CreateTopics(ctx, []ck.TopicSpecification{{
+		Topic: name, NumPartitions: partitions, ReplicationFactor: replicas, Config: config,
+	}})
+	if err != nil {
+		return fmt.Errorf("topic %s cannot be made: %w", name, err)
+	}
+	for _, r := range got {
+		switch r.Error.Code() {
+		case ck.ErrNoError:
+			o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", fmt.Sprint(config))
+		case ck.ErrTopicAlreadyExists: // another node was faster, or the broker that was asked for topics is behind
+		default:
+			return fmt.Errorf("topic %s cannot be made: %w", name, needs(r.Error, "Create", name))
+		}
+	}
+	return nil
+}
