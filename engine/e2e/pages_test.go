@@ -18,9 +18,12 @@ import (
 
 // notRun has the commands of the pages that TestPages does not run, by how they begin, and why.
 var notRun = map[string]string{
-	"make test":                             "this test is part of it",
-	"make million":                          "boots a virtual machine and takes 40 minutes; .ci/run does so with fewer connections",
-	"sudo tuning/":                          "changes the host; the tests of tuning run the scripts on copies and in namespaces",
+	"make test":               "this test is part of it",
+	"make million":            "boots a virtual machine and takes 40 minutes; .ci/run does so with fewer connections",
+	"sudo tuning/":            "changes the host; TestPage of tuning runs it on a copy",
+	"sudo systemctl restart ": "needs a systemd that runs the node; make test-vm boots one",
+	"systemctl show ":         "needs a systemd that runs the node; make test-vm boots one",
+	"bin/stentor doctor --connections 1000000 --pid": "needs that node",
 	"journalctl ":                           "needs a systemd that runs the node",
 	"go test ":                              "the program is a test itself",
 	"bin/stentor-bench run broadcast --url": "needs a second host; TestAgentsOnHosts runs several",
@@ -35,6 +38,7 @@ var replaced = map[string]string{
 // statuses has commands that may end with more than 0, by how they begin.
 var statuses = map[string][]int{
 	"bin/stentor doctor":            {0, 1}, // 1: this host lacks something
+	"tuning/check.sh":               {0, 1}, // likewise
 	"bin/stentor-bench run connect": {0, 2}, // with --check, 2: this host lacks something
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,11 @@ func parseSample(line string) (s Sample, err error) {
 		Proxy: kib(f[9]), ProxyCPU: time.Duration(number(f[10])) * tick,
 	}
 	return s, err
+}
+
+// atRest are the samples of the ends of phases: nothing is on its way.
+func atRest(all []Sample) []Sample {
+	return slices.DeleteFunc(slices.Clone(all), func(s Sample) bool { return s.Phase == running })
 }
 
 // peak is the greatest of a figure over all samples.

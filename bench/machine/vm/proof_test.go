@@ -66,6 +66,8 @@ func TestProof(t *testing.T) {
 		{"too few clients", strings.Replace(samples, "1002", "999", 1), goodResult, 1},
 		{"too big a server", strings.Replace(samples, "21000", "51000", 1), goodResult, 1},
 		{"too much in all", strings.Replace(samples, "\t9000\t21000", "\t290000\t21000", 1), goodResult, 1},
+		{"much in a broadcast", strings.Replace(samples, "\t9000\t21000", "\t273000\t21000", 1), goodResult, 0},
+		{"much at the end of a phase", strings.Replace(strings.Replace(samples, "\t9000\t21000", "\t273000\t21000", 1), "running", "open", 1), goodResult, 1},
 		{"lost and repeated", samples, strings.Replace(goodResult, `1000,"order":{}}]`, `1000,"order":{"lost":1,"repeated":2}}]`, 1), 2},
 		{"misrouted", samples, strings.Replace(goodResult, `1000,"order":{}}]`, `1000,"order":{"misrouted":1}}]`, 1), 1},
 		{"heart-beats missed", samples, strings.Replace(goodResult, `"opened":1000`, `"heartbeats_missed":3`, 1), 1},
