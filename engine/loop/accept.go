@@ -203,12 +203,11 @@ func (s *spare) keep() {
 	}
 }
 
-// give closes it for others, and reports whether that gains anything.
+// give closes it for others, and reports whether that gains anything. Where there was none and now is one, there may be
+// more again: nobody is refused until accept has failed once more.
 func (s *spare) give() bool {
 	if s.fd < 0 {
 		s.keep()
-	}
-	if s.fd < 0 {
 		return false
 	}
 	_ = unix.Close(s.fd)

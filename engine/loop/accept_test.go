@@ -193,6 +193,19 @@ func TestShut(t *testing.T) {
 	}
 }
 
+// TestSpare: who waits is refused only while there is no descriptor. One that was lost and can be had again is a sign that there
+// are others.
+func TestSpare(t *testing.T) {
+	s := spare{fd: -1}
+	defer s.drop()
+	if s.give() || s.fd < 0 {
+		t.Error("refused by a descriptor that was free, or none is kept")
+	}
+	if !s.give() || s.fd >= 0 {
+		t.Error("the spare one is not given")
+	}
+}
+
 // TestAddrPort: addresses come from the kernel as they are.
 func TestAddrPort(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
