@@ -1,10 +1,13 @@
 package history
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
 	"stentor/engine/bus"
+	"stentor/engine/statefile"
 )
 
 // benchPushes are to some destinations, with a body of 1 KiB, as in a back end's topic.
@@ -40,5 +43,39 @@ func BenchmarkAppend(b *testing.B) {
 		for _, e := range entries {
 			l.Append(e, 0)
 		}
+	}
+}
+
+// BenchmarkRestart saves and restores 200,000 quiet destinations.
+func BenchmarkRestart(b *testing.B) {
+	const n = 200_000
+	l := NewLog(Bounds{time.Hour, 1 << 30})
+	l.Begin(at(1, 0, 0))
+	for i := range int64(n) {
+		l.Append(NewEntry(at(1, 0, i), &bus.Record{Destination: fmt.Sprint("/topic/shop/orders/", i)}, 0, 0), 0)
+	}
+	l.EvictOlder(int64(2 * time.Hour))
+	var file bytes.Buffer
+	for b.Loop() {
+		file.Reset()
+		began := time.Now()
+		if saved, err := l.Save(&file); !saved || err != nil {
+			b.Fatal(saved, err)
+		}
+		wrote := time.Now()
+		s, err := statefile.Decode(file.Bytes())
+		if err != nil {
+			b.Fatal(err)
+		}
+		again := NewLog(l.bounds)
+		again.Recall(s)
+		read := time.Now()
+		if r := again.Begin(at(1, 0, n)); r.Floors != n {
+			b.Fatal(r)
+		}
+		b.ReportMetric(float64(wrote.Sub(began).Nanoseconds())/n, "ns/saved")
+		b.ReportMetric(float64(read.Sub(wrote).Nanoseconds())/n, "ns/decoded")
+		b.ReportMetric(float64(time.Since(read).Nanoseconds())/n, "ns/restored")
+		b.ReportMetric(float64(file.Len())/n, "bytes/destination")
 	}
 }

@@ -101,7 +101,7 @@ func (o *lost) recall(known statefile.Partition, newest int64, same bool) {
 }
 
 // restorePart is how many floors are raised before those who read have the lock again.
-const restorePart = 256
+const restorePart = 64
 
 // raiseAll raises the floors that begins have, and tells how many; -1 if something came in between. Each takes the number
 // of a push that was never here: the ring is empty.

@@ -87,7 +87,7 @@ func (s *saving) gather(to io.Writer) bool {
 }
 
 // savePart is how many chains and pushes are looked at before those who read have the lock again.
-const savePart = 512
+const savePart = 128
 
 // step counts a look. It gives up the lock now and then, and reports whether the save can go on.
 func (s *saving) step() bool {

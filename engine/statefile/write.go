@@ -33,7 +33,7 @@ type Writer struct {
 
 // NewWriter begins a file.
 func NewWriter(to io.Writer, epoch uint64) *Writer {
-	w := &Writer{to: to, sum: crc64.New(table), buf: make([]byte, 0, 64<<10)}
+	w := &Writer{to: to, sum: crc64.New(table), buf: make([]byte, 0, 16<<10)}
 	w.buf = binary.AppendUvarint(append(w.buf, magic...), version)
 	w.buf = binary.AppendUvarint(w.buf, epoch)
 	return w
