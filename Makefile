@@ -12,8 +12,12 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: build
-build: ## bin/stentor, bin/stentor-bench, bin/wsecho
+build: charts ## bin/stentor, bin/stentor-bench, bin/wsecho
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: charts
+charts: # the library of the console's charts, which npm fetches once
+	@engine/admin/uplot.sh || echo 'without uPlot the console draws plain curves'
 
 .PHONY: run
 run: build ## a node to try out, on loopback

@@ -96,3 +96,65 @@ func TestConsoleSessions(t *testing.T) {
 	}
 	pageTrouble(t, o.actor)
 }
+
+// TestConsoleProjects: the console has the counts of the projects that the key may touch, the curves of one of them, and its
+// destinations, from which it goes on to the sessions.
+func TestConsoleProjects(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Config: shop + "  other: {anonymous: true, api_keys: [other-key]}\n"})
+	reader := s.join(t)
+	reader.subscribe("a", "/topic/shop/news")
+	reader.subscribe("b", "/topic/shop/"+hostile)
+	o := operate(t, s, 390, "dark")
+	o.step("go", fields{"name": "Projects"})
+	o.step("signin", fields{"key": "admin-key"})
+	o.wantRows("Projects", []string{"other", "prefixed"}, []string{"shop", "prefixed", "12"}) // a session, two subscriptions
+	s.push(t, fields{"topic": "news", "payload": "x"})
+	reader.wantMessage("x")
+	o.wantRows("Destinations", []string{"/topic/shop/" + hostile}, []string{"/topic/shop/news"})
+	eventually(t, "the curves", func() bool {
+		charts := o.step("charts", nil)
+		return len(charts) == 3 && strings.HasPrefix(charts[0], "Sessions over time: now 1") && !strings.HasSuffix(charts[2], "most 0")
+	})
+	if found := o.step("hostile", nil); len(found) > 0 {
+		t.Errorf("names became markup: %q", found)
+	}
+	o.accessible("projects")
+	o.step("follow", fields{"label": "Destinations", "row": "news", "name": "Sessions"})
+	o.wantRows("Sessions", []string{"127.0.0.1"})
+	o.step("go", fields{"name": "Projects"})
+	o.step("follow", fields{"label": "Projects", "row": "other", "name": "other"})
+	o.step("see", fields{"text": "Nobody subscribes to anything."})
+	pageTrouble(t, o.actor)
+}
+
+// TestConsoleNodes: a single node is a list of one, with its own numbers; two hundred are sorted and filtered.
+func TestConsoleNodes(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{})
+	s.join(t)
+	o := operate(t, s, 1280, "light")
+	o.step("go", fields{"name": "Nodes"})
+	o.step("signin", fields{"key": "shop-key"})
+	o.wantRows("Nodes", []string{"ready", "1 of "})
+	if charts := o.step("charts", nil); len(charts) != 4 || charts[0] != "Connections over time: now 1, at most 1" {
+		t.Errorf("%q", charts)
+	}
+	o.accessible("one node")
+	o.step("signout", nil)
+	o.step("signin", fields{"key": "admin-key"})
+	o.do("cluster", fields{"nodes": 200, "name": hostile})
+	t.Logf("200 nodes were there in %d ms", o.want("cluster").Numbers["ms"])
+	o.step("see", fields{"text": "999,572"}) // connections of all that were heard of
+	o.step("sort", fields{"label": "Nodes", "by": "Connections"})
+	if rows := o.step("rows", fields{"label": "Nodes"}); !strings.Contains(rows[1], hostile) || !strings.Contains(rows[2], "push-198") {
+		t.Errorf("in order of their connections the first are %q", rows[1:3])
+	}
+	o.step("filter", fields{"text": "not heard"})
+	o.wantRows("Nodes", []string{"push-157"}, []string{"push-107"}, []string{"push-57"}, []string{"push-7"})
+	o.accessible("nodes in trouble") // of all 200 it takes axe-core too long
+	if found := o.step("hostile", nil); len(found) > 0 {
+		t.Errorf("names became markup: %q", found)
+	}
+	pageTrouble(t, o.actor)
+}

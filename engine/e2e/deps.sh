@@ -26,3 +26,5 @@ if ! cmp -s package.json node_modules/.installed; then
 	npm install --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	cp package.json node_modules/.installed
 fi
+
+../../admin/uplot.sh

@@ -51,7 +51,7 @@ export class Poll {
   #timer = 0;
   #on = false;
   #busy = false;
-  #last = 0;
+  #last = -Infinity;
 
   constructor(ms, f) {
     this.#ms = ms;
@@ -59,8 +59,10 @@ export class Poll {
     document.addEventListener("visibilitychange", () => this.#plan());
   }
 
+  // start has f called soon: a second after its last call, if that was a moment ago.
   start() {
     this.#on = true;
+    this.#last = Math.min(this.#last, performance.now() - this.#ms + 1000);
     this.#plan();
   }
 
@@ -71,7 +73,7 @@ export class Poll {
 
   // now calls f without a wait, unless a call is under way.
   now() {
-    this.#last = 0;
+    this.#last = -Infinity;
     this.#plan();
   }
 

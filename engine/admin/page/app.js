@@ -3,11 +3,13 @@ import { $ } from "./dom.js";
 import { call, key, onKey, setKey } from "./api.js";
 import { choose } from "./chosen.js";
 import * as trial from "./try.js";
+import * as nodes from "./nodes.js";
+import * as projects from "./projects.js";
 import * as sessions from "./sessions.js";
 
-const views = { try: trial.view, sessions: sessions.view };
+const views = { try: trial.view, nodes: nodes.view, projects: projects.view, sessions: sessions.view };
 const open = new Set(["try"]); // those that need no key
-const titles = { try: "Try", sessions: "Sessions" };
+const titles = { try: "Try", nodes: "Nodes", projects: "Projects", sessions: "Sessions" };
 let shown = "";
 
 // show shows the view of the address, or the sign-in where the view needs a key.

@@ -53,7 +53,7 @@ const steps = {
   },
   async go({ name }) {
     await view(name).click();
-    await page.getByRole("heading", { name: new RegExp("^" + name) }).or(page.getByLabel("Key of the API")).first().waitFor();
+    await page.getByRole("heading", { name: new RegExp("^" + name) }).or(page.getByLabel("Key of the API")).filter({ visible: true }).waitFor();
   },
   async find({ user = "", destination = "", address = "" }) {
     const form = page.getByRole("region", { name: "Sessions" });
@@ -71,6 +71,32 @@ const steps = {
     await page.getByRole("dialog").getByLabel("Reason").fill(reason);
     await page.keyboard.press("Enter");
     await page.getByRole("status").filter({ hasText: /closed/ }).waitFor();
+  },
+  // cluster answers the list of nodes in the server's place: so many nodes, of which the last has this name. It returns the ms
+  // from the page's load until the last of them is there.
+  async cluster({ nodes, name }) {
+    const now = (i) => ({ id: i === nodes - 1 ? name : `push-${i}`, instance: `i${i}`, state: i % 50 === 7 ? "suspect" : "up", ready: i % 40 !== 3, draining: i % 60 === 9, sealed: true, handed: true, self: i === 0,
+      urls: [`wss://push-${i}.example.com/ws`], api: `https://10.0.0.${i}:8081`, version: "1.4.0", capacity: 1_000_000, connections: 5_000 + i, opening: 12 + Math.random(), cpu: Math.random(), memory: 9e8, deliveries: 50_000, late_ms: 3, heard_ms: 640 });
+    await page.route("**/v1/nodes", (route) => route.fulfill({ json: { nodes: Array.from({ length: nodes }, (_, i) => now(i)), stale_ms: 0, self: "push-0" } }));
+    const begun = performance.now();
+    await page.reload();
+    await rows("Nodes").nth(nodes).waitFor();
+    return { numbers: { ms: Math.round(performance.now() - begun) } };
+  },
+  async sort({ label, by }) {
+    await page.getByRole("table", { name: label }).getByRole("button", { name: by, exact: true }).click();
+  },
+  async filter({ text }) {
+    await page.getByRole("searchbox", { name: /nodes/ }).fill(text);
+  },
+  // follow clicks a link or a button in a table's row.
+  async follow({ label, row, name }) {
+    await rows(label).filter({ hasText: row }).getByText(name, { exact: true }).click();
+  },
+  // charts has what the charts say of themselves, once they are drawn.
+  async charts() {
+    await page.locator(".plot:visible canvas").first().waitFor();
+    return { texts: await page.locator(".plot:visible").evaluateAll((all) => all.map((e) => e.getAttribute("aria-label"))) };
   },
   async see({ text }) {
     await page.getByText(text).first().waitFor();
