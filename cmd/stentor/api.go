@@ -28,9 +28,14 @@ type apiFlags struct {
 }
 
 func (f *apiFlags) add(cmd *cobra.Command) {
+	f.addWithoutProject(cmd)
+	cmd.Flags().StringVarP(&f.project, "project", "p", "", "the project")
+}
+
+// addWithoutProject is for commands that are about all projects.
+func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.base, "api", "http://127.0.0.1:8081", "address of the HTTP API")
-	flags.StringVarP(&f.project, "project", "p", "", "the project")
 	flags.StringVar(&f.key, "key", "", "API key of the project, or an admin key (default: $"+config.VariableAPIKey+", which other users of the machine cannot see)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
@@ -57,12 +62,16 @@ func (p *problem) Error() string {
 	return text
 }
 
-// call sends one request below /v1/projects/{project} and returns the body of the answer. path is escaped already.
-// An answer other than 2xx is a *problem.
+// call is ask for what lies below /v1/projects/{project}.
 func (f *apiFlags) call(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
 	if f.project == "" {
 		return nil, usagef("--project is missing, as in --project demo")
 	}
+	return f.ask(ctx, method, "/v1/projects/"+url.PathEscape(f.project)+path, query, body)
+}
+
+// ask sends one request and returns the body of the answer. path is escaped already. An answer other than 2xx is a *problem.
+func (f *apiFlags) ask(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
 	if f.key == "" {
 		f.key = os.Getenv(config.VariableAPIKey)
 	}
@@ -73,7 +82,7 @@ func (f *apiFlags) call(ctx context.Context, method, path string, query url.Valu
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, usagef("--api: found %q, allowed: http://host:port or https://host", f.base)
 	}
-	target := strings.TrimRight(base.String(), "/") + "/v1/projects/" + url.PathEscape(f.project) + path
+	target := strings.TrimRight(base.String(), "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}

@@ -58,12 +58,20 @@ func httpOK(url string) bool {
 }
 
 // runCluster starts n nodes and returns their client and API addresses.
-func runCluster(t *testing.T, n int) [][]string {
+func runCluster(t *testing.T, n int, settings ...string) [][]string {
+	t.Helper()
+	nodes, _ := runClusterWithBroker(t, n, settings...)
+	return nodes
+}
+
+var brokerLine = regexp.MustCompile(`Kafka +(\S+)`)
+
+func runClusterWithBroker(t *testing.T, n int, settings ...string) (nodes [][]string, broker string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, logs, ended := &output{}, &output{}, make(chan error, 1)
 	go func() {
-		ended <- cluster(ctx, n, []string{"listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0"}, out, logs)
+		ended <- cluster(ctx, n, append([]string{"listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0"}, settings...), out, logs)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -75,14 +83,14 @@ func runCluster(t *testing.T, n int) [][]string {
 		}
 	})
 	eventually(t, "the nodes did not start", func() bool { return strings.Contains(out.String(), "Ctrl-C") })
-	nodes := nodeLine.FindAllStringSubmatch(out.String(), -1)
+	nodes = nodeLine.FindAllStringSubmatch(out.String(), -1)
 	if len(nodes) != n {
 		t.Fatalf("nodes %v in %q", nodes, out.String())
 	}
 	for _, node := range nodes {
 		eventually(t, "a node is not ready", func() bool { return httpOK(node[2] + "readyz") })
 	}
-	return nodes
+	return nodes, brokerLine.FindStringSubmatch(out.String())[1]
 }
 
 func get(t *testing.T, url string) string {

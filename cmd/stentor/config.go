@@ -33,7 +33,7 @@ In the file, ${NAME} in a value stands for an environment variable.`,
 }
 
 func newConfigInitCmd() *cobra.Command {
-	var force bool
+	var force, registry bool
 	cmd := &cobra.Command{
 		Use:   "init [file]",
 		Short: "Write a complete, commented configuration",
@@ -42,21 +42,29 @@ func newConfigInitCmd() *cobra.Command {
 
   stentor config init                      # prints it
   stentor config init stentor.yaml         # writes a new file, readable by you alone
-  stentor config init --force stentor.yaml # replaces the file`,
+  stentor config init --force stentor.yaml # replaces the file
+  stentor config init --registry registry.yaml
+
+--registry writes one of a registry, which has the brokers and the cluster's key of the nodes.`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			text, start := config.Template(), "a node with: stentor serve"
+			if registry {
+				text, start = config.RegistryTemplate(), "a registry with: stentor registry"
+			}
 			if len(args) == 0 {
-				_, err := cmd.OutOrStdout().Write(config.Template())
+				_, err := cmd.OutOrStdout().Write(text)
 				return err
 			}
-			if err := writeNew(args[0], config.Template(), 0o600, force); err != nil {
+			if err := writeNew(args[0], text, 0o600, force); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; start a node with: stentor serve --config %s\n", args[0], args[0])
+			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; start %s --config %s\n", args[0], start, args[0])
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
+	cmd.Flags().BoolVar(&registry, "registry", false, "of a registry")
 	return cmd
 }
 
@@ -89,7 +97,7 @@ type checkResult struct {
 }
 
 func newConfigCheckCmd() *cobra.Command {
-	var asJSON bool
+	var asJSON, registry bool
 	var settings []string
 	cmd := &cobra.Command{
 		Use:   "check [file]",
@@ -105,25 +113,34 @@ Examples:
 
   stentor config check                     # ` + usualFile + ` of this directory
   stentor config check /etc/stentor.yaml --set log.level=debug
+  stentor config check --registry ` + usualRegistryFile + `
   stentor config check --json | jq '.problems[].key'`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := checkResult{File: usualFile}
+			if registry {
+				r.File = usualRegistryFile
+			}
 			if len(args) == 1 {
 				r.File = args[0]
 			}
-			cfg, err := config.Check(r.File, os.Environ(), settings)
 			r.Projects, r.Problems, r.Warnings = []string{}, []config.Problem{}, []config.Problem{}
-			if err == nil {
+			err, valid := error(nil), "registry"
+			if registry {
+				_, err = config.CheckRegistry(r.File, os.Environ(), settings)
+			} else if cfg, e := config.Check(r.File, os.Environ(), settings); e != nil {
+				err = e
+			} else {
 				r.Projects = cfg.ProjectNames()
 				r.Warnings = append(r.Warnings, cfg.Warnings()...)
+				valid = "projects: " + strings.Join(r.Projects, ", ")
 			}
 			if !asJSON {
 				for _, w := range r.Warnings {
 					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 				}
 				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid; projects: %s\n", r.File, strings.Join(r.Projects, ", "))
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid; %s\n", r.File, valid)
 				}
 				return err
 			}
@@ -137,6 +154,7 @@ Examples:
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&registry, "registry", false, "of a registry")
 	addSetFlag(cmd, &settings)
 	return cmd
 }

@@ -40,7 +40,7 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupNode, newServeCmd(), newClusterCmd(), newConfigCmd(), newDoctorCmd(), newTokenCmd(), newProxyConfigCmd(), newVersionCmd())
-	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd())
+	add(groupNode, newServeCmd(), newRegistryCmd(), newClusterCmd(), newConfigCmd(), newDoctorCmd(), newTokenCmd(), newProxyConfigCmd(), newVersionCmd())
+	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd(), newNodesCmd())
 	return root
 }

@@ -170,6 +170,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	if err := s.openDirectory(); err != nil {
 		return nil, err
 	}
+	opts.Directory, opts.Discovery = s.directory, s.discovery
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
 		return nil, fmt.Errorf("listen.api: %w", err)
 	}
@@ -214,7 +215,7 @@ func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
 
 func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.node, authMetrics(s.auth), logMetrics(s.logTo), collectors.NewGoCollector())
+	registry.MustRegister(s.node, admin.DirectoryMetrics(s.directory), authMetrics(s.auth), logMetrics(s.logTo), collectors.NewGoCollector())
 	if process, err := newProcessCollector(); err != nil {
 		s.log.Warn("no metrics of the process", "error", err)
 	} else {
@@ -233,6 +234,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: apiProjects{s.projects}, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Refusals: s.refusals, Log: s.log,
+			Directory: s.directory, Discovery: s.discovery, TrustedProxies: s.cfg.Listen.Proxies(),
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
 		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Refusals: s.refusals, Log: s.log,

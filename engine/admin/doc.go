@@ -14,5 +14,6 @@
 // JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the
 // other two forms of a push, sessions.go and projects.go the listings and kicks, problem.go every error, server.go,
 // conns.go and crowd.go the bounded server, shares.go what one may hold of what all have, incoming.go the deadline of a
-// body, writer.go that of an answer, scrape.go the metrics. openapi.yaml describes the API and is tested against it; page/ is the page.
+// body, writer.go that of an answer, scrape.go the metrics, discovery.go
+// the nodes of the cluster and where a client should connect, registry.go what of all this a registry serves. openapi.yaml describes the API and is tested against it; page/ is the page.
 package admin

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stentor/engine/bus"
+	"stentor/engine/directory"
 	"stentor/engine/shard"
 )
 
@@ -147,6 +148,7 @@ func newTest(t *testing.T, change func(*Options)) (http.Handler, *fakeNode, *pro
 	node := &fakeNode{ids: map[string]bus.Position{}}
 	registry := prometheus.NewRegistry()
 	o := Options{Node: node, Projects: fakeProjects{}, Gatherer: registry, Registerer: registry, PushBytes: 1000, BatchBytes: 4000,
+		Directory: testDirectory(), Discovery: directory.NewLimiter(100, 100),
 		Console: Console{WS: "ws://:8080/ws", Project: "shop", APIKey: "shop-key"},
 		Log:     discard, Now: func() time.Time { return testTime }}
 	if change != nil {
@@ -214,6 +216,15 @@ func wantJSON(t *testing.T, w *httptest.ResponseRecorder, v any) {
 	if err := json.Unmarshal(w.Body.Bytes(), v); err != nil {
 		t.Fatalf("%q: %v", w.Body, err)
 	}
+}
+
+// testDirectory knows one node.
+func testDirectory() *directory.View {
+	v := directory.New(directory.Options{Self: "n1"})
+	v.Own(directory.Beat{Instance: "i", State: directory.Up, Ready: true, Status: directory.Status{
+		URLs: []string{"wss://n1.example.com/ws"}, API: "http://10.0.0.1:8081", Capacity: 100, Connections: 7, CPU: 0.25, Version: "1.0", Memory: 1 << 20,
+	}}, testTime)
+	return v
 }
 
 var discard = slog.New(slog.DiscardHandler)

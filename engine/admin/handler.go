@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"stentor/engine/directory"
 	"stentor/engine/refusal"
 )
 
@@ -42,6 +44,13 @@ type Options struct {
 	// PublishTimeout is how long a push waits for the bus; 0 stands for 5 s.
 	PublishTimeout time.Duration
 	Console        Console
+	// Directory knows all nodes, for /v1/nodes and /v1/endpoints; nil: neither is there. Discovery bounds how often an address
+	// may ask for the latter, nil: nothing does. DiscoveryOrigins are the pages that may read its answer; none: any.
+	Directory        *directory.View
+	Discovery        *directory.Limiter
+	DiscoveryOrigins []string
+	// TrustedProxies are believed about their clients' addresses.
+	TrustedProxies []netip.Prefix
 	// Names reports whether the Host of a request is one of this server's: a web page can have any other name resolve to
 	// it. nil allows every Host.
 	Names func(host string) bool
@@ -64,6 +73,11 @@ type handler func(w http.ResponseWriter, r *http.Request) *problem
 
 // New returns the handler of the API port.
 func New(o Options) http.Handler {
+	a := newAPI(o)
+	return a.mux(a.routes())
+}
+
+func newAPI(o Options) *api {
 	if o.PushBytes == 0 {
 		o.PushBytes = defaultPushBytes
 	}
@@ -87,8 +101,12 @@ func New(o Options) http.Handler {
 		o.MemoryBytes = memoryOfBatches * max(o.BatchBytes, a.pushBody())
 	}
 	a.memory = newShares(o.MemoryBytes, 1, "memory", "api_bytes", a.metrics.refused.MustCurryWith(prometheus.Labels{"limit": "api_bytes"}))
+	return a
+}
+
+func (a *api) mux(routes map[string]map[string]handler) http.Handler {
 	mux := http.NewServeMux()
-	for path, methods := range a.routes() {
+	for path, methods := range routes {
 		mux.Handle(path, a.serve(path, methods))
 	}
 	mux.Handle("/", a.around("other", notFound))
@@ -110,6 +128,8 @@ func (a *api) routes() map[string]map[string]handler {
 		"/v1/projects/{project}/users/{user}/sessions": {"DELETE": a.owned(a.kickUser)},
 		"/v1/projects/{project}/destinations":          {"GET": a.owned(a.listing(a.destinations))},
 		"/v1/projects/{project}/stats":                 {"GET": a.owned(a.stats)},
+		"/v1/endpoints":                                {"GET": a.endpoints},
+		"/v1/nodes":                                    {"GET": a.nodes},
 		"/healthz":                                     {"GET": a.healthz},
 		"/readyz":                                      {"GET": a.readyz},
 		"/metrics":                                     {"GET": a.exposition(promhttp.HandlerFor(a.o.Gatherer, promhttp.HandlerOpts{DisableCompression: true}))},

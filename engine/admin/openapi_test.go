@@ -17,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"stentor/engine/bus"
+	"stentor/engine/directory"
 )
 
 func readDescription(t *testing.T) map[string]any {
@@ -82,6 +83,9 @@ func (op operation) request(t *testing.T, media string, body string) *http.Reque
 		}
 	}
 	r := request(op.method, path, body)
+	if op.path == "/v1/nodes" {
+		r.Header.Set("Authorization", "Bearer admin-key")
+	}
 	if media != "" {
 		r.Header.Set("Content-Type", media)
 	}
@@ -262,7 +266,11 @@ func TestDescribedErrors(t *testing.T) {
 		try(func(*fakeNode, *Options, *http.Request) {})
 		try(func(_ *fakeNode, _ *Options, r *http.Request) { // its project has all the connections that it may have
 			c := &conn{home: &conns{keyed: newTestShares(2, 1)}}
-			c.home.keyed.take("shop", 1)
+			owner := "shop"
+			if op.path == "/v1/nodes" {
+				owner = "" // the admin
+			}
+			c.home.keyed.take(owner, 1)
 			*r = *r.WithContext(context.WithValue(r.Context(), connKey{}, c))
 		})
 		try(func(_ *fakeNode, _ *Options, r *http.Request) { // others have all of them
@@ -276,6 +284,15 @@ func TestDescribedErrors(t *testing.T) {
 			r.URL.Path = strings.Replace(r.URL.Path, "/projects/shop", "/projects/none", 1)
 			r.Header.Set("Authorization", "Bearer admin-key")
 		})
+		try(func(_ *fakeNode, o *Options, _ *http.Request) { o.Directory = nil })
+		try(func(_ *fakeNode, o *Options, _ *http.Request) { // no node
+			o.Directory = directory.New(directory.Options{})
+		})
+		try(func(_ *fakeNode, o *Options, r *http.Request) {
+			o.Discovery = directory.NewLimiter(1, 1)
+			o.Discovery.Allow(peer(r.RemoteAddr).Addr(), testTime)
+		})
+		try(func(_ *fakeNode, _ *Options, r *http.Request) { r.URL.RawQuery = "n=x" })
 		try(header("Content-Type", "text/plain"))
 		try(header("Idempotency-Key", "#"))
 		try(func(_ *fakeNode, _ *Options, r *http.Request) { r.ContentLength = 1 << 40 })

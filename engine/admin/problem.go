@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 
 	"stentor/engine/bus"
+	"stentor/engine/refusal"
 )
 
 // A code tells programs what went wrong where several causes share a status. The detail of a problem tells people,
@@ -50,6 +52,9 @@ type problem struct {
 	ID string `json:"id,omitempty"`
 	// Pushes has the outcome for every target of a push to several.
 	Pushes []outcome `json:"pushes,omitempty"`
+
+	after int            // Retry-After, when not retrySeconds
+	why   refusal.Reason // when status and code do not say it
 }
 
 func newProblem(status int, code, format string, args ...any) *problem {
@@ -104,7 +109,7 @@ func (p *problem) passing() bool {
 
 func (p *problem) write(w http.ResponseWriter) {
 	if p.passing() {
-		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
+		w.Header().Set("Retry-After", strconv.Itoa(cmp.Or(p.after, retrySeconds)))
 	}
 	writeBody(w, p.Status, problemMedia, encode(p))
 }

@@ -10,6 +10,9 @@ import (
 // reason is why a request is refused, refusal.None when p says that it was wrong: the caller knows that better than the
 // log.
 func (p *problem) reason() refusal.Reason {
+	if p.why != refusal.None {
+		return p.why
+	}
 	switch p.Status {
 	case http.StatusUnauthorized:
 		return refusal.APIAuth

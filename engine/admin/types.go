@@ -43,3 +43,42 @@ type destination struct {
 	Subscriptions int    `json:"subscriptions"`
 	Detached      int    `json:"detached"`
 }
+
+// NodePage is the answer to GET /v1/nodes.
+type NodePage struct {
+	Nodes []NodeInfo `json:"nodes"`
+	nodesEnd
+}
+
+// nodesEnd is what comes after the nodes.
+type nodesEnd struct {
+	// StaleMS is for how long this node could not read the list, 0 while it can.
+	StaleMS int64 `json:"stale_ms"`
+	// Self is the node that answers.
+	Self string `json:"self"`
+}
+
+// NodeInfo is a node as its last beat tells. Numbers that a node of an older version does not tell are 0.
+type NodeInfo struct {
+	ID       string `json:"id"`
+	Instance string `json:"instance"`
+	// State is up, suspect (silent for longer than its lease) or left.
+	State    string `json:"state"`
+	Ready    bool   `json:"ready"`
+	Draining bool   `json:"draining"`
+	// Sealed says that the node has the cluster's key, Handed that clients are sent to it now.
+	Sealed      bool     `json:"sealed"`
+	Handed      bool     `json:"handed"`
+	Self        bool     `json:"self"`
+	URLs        []string `json:"urls"`
+	API         string   `json:"api,omitempty"`
+	Version     string   `json:"version,omitempty"`
+	Capacity    int64    `json:"capacity"`
+	Connections int64    `json:"connections"`
+	Opening     int64    `json:"opening"`    // connections accepted in a second
+	Deliveries  int64    `json:"deliveries"` // messages handed to clients in a second
+	CPU         float64  `json:"cpu"`        // share of its processors, 0 to 1
+	Memory      int64    `json:"memory"`     // bytes
+	LateMS      int64    `json:"late_ms"`    // how late it reads pushes
+	HeardMS     int64    `json:"heard_ms"`   // since its last beat; -1 when none has come since this node began
+}

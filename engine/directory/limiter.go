@@ -43,11 +43,14 @@ func (l *Limiter) Allow(a netip.Addr, now time.Time) bool {
 func (l *Limiter) take(place *atomic.Int64, at int64) bool {
 	for {
 		used := place.Load()
-		next := max(used, at) + l.each
-		if next-at > l.burst {
+		from := max(used, at)
+		if used-at > l.burst { // more than can be used up: the clock of who asks went back
+			from = at
+		}
+		if from+l.each-at > l.burst {
 			return false
 		}
-		if place.CompareAndSwap(used, next) {
+		if place.CompareAndSwap(used, from+l.each) {
 			return true
 		}
 	}

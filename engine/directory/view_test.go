@@ -535,6 +535,13 @@ func TestLimiter(t *testing.T) {
 	if got := allowed("192.0.2.1", 100); got != 10 {
 		t.Errorf("%d a second later", got)
 	}
+	now = now.Add(-time.Hour)
+	if got := allowed("192.0.2.9", 100); got != 20 {
+		t.Errorf("%d of an address when the clock went back", got)
+	}
+	if got := allowed("192.0.2.1", 100); got != 20 {
+		t.Errorf("%d of one that had used up all when the clock went back", got)
+	}
 	refused := 0
 	for i := range 2000 { // 2,000 addresses use up what they have: that is nothing to others
 		allowed(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 20)

@@ -155,7 +155,7 @@ func (s *shell) do(t *testing.T, line int, command string) string {
 }
 
 // serving are the commands that run until they are told to stop.
-var serving = regexp.MustCompile(`^bin/stentor(-bench)? (serve|cluster|sub|agent)\b`)
+var serving = regexp.MustCompile(`^bin/stentor(-bench)? (serve|registry|cluster|sub|agent)\b`)
 
 // keep runs a command in the background, and returns when it serves. A node takes the place of the one before.
 func (s *shell) keep(t *testing.T, line int, kind, command string) {
@@ -177,6 +177,11 @@ func (s *shell) keep(t *testing.T, line int, kind, command string) {
 				}
 			}
 			return true
+		}
+	case "registry":
+		ready = func() bool {
+			status, _ := s.run(t, "curl -sf http://127.0.0.1:8090/healthz")
+			return status == 0
 		}
 	case "sub":
 		_, before := s.run(t, countSubscriptions)

@@ -25,9 +25,9 @@ func (v *validator) advertised() {
 	}
 }
 
-// cluster checks the key, as far as it stands in the configuration.
-func (v *validator) cluster() {
-	switch c := &v.Cluster; {
+// key checks the cluster's key, as far as it stands in the configuration.
+func (v *checker) key(c *Cluster) {
+	switch {
 	case c.Key != "" && c.KeyFile != "":
 		v.bad("cluster", "found both key and key_file, allowed: one of them")
 	case c.Key != "" && len(c.Key) < directory.MinKeyBytes:
@@ -35,9 +35,8 @@ func (v *validator) cluster() {
 	}
 }
 
-// clusterKey returns the key, nil when there is none.
-func (v *validator) clusterKey() []byte {
-	c := &v.Cluster
+// readKey returns the key, nil when there is none.
+func (v *checker) readKey(c *Cluster) []byte {
 	if c.KeyFile == "" {
 		return []byte(c.Key)
 	}
@@ -51,8 +50,8 @@ func (v *validator) clusterKey() []byte {
 // ClusterSecrets reads the files that cluster names: the key, nil when there is none, and whom to trust for the nodes' https
 // addresses, nil for whom the system trusts.
 func (c *Config) ClusterSecrets() (key []byte, ca *x509.CertPool, err error) {
-	v := validator{Config: c}
-	key = v.clusterKey()
+	v := newValidator(c)
+	key = v.readKey(&c.Cluster)
 	if c.Cluster.CA != "" {
 		ca = x509.NewCertPool()
 		if text := v.read("cluster.ca", c.Cluster.CA); len(v.problems) == 0 && !ca.AppendCertsFromPEM(text) {

@@ -27,8 +27,7 @@ type Config struct {
 	GCPercent      int                 `key:"gc_percent" default:"0" range:"0..1000" doc:"Garbage collector target, as in GOGC. 0: the node chooses."`
 	Projects       map[string]*Project `key:"projects" doc:"The projects (tenants) of this node by name. Projects are isolated from each other. SIGHUP reloads this section and the admin keys; every other change needs a restart."`
 
-	dir     string // of the file, "" without one
-	origins map[string]origin
+	source
 }
 
 // Node says which process this is.

@@ -13,7 +13,7 @@ import (
 
 // decoder puts YAML into a configuration. It goes on after a mistake, so that all of them are found.
 type decoder struct {
-	cfg      *Config
+	cfg      target
 	where    string // file name, environment variable or --set
 	file     bool   // where is a file: lines count, and ${VAR} is expanded
 	lookup   func(string) (string, bool)

@@ -59,24 +59,35 @@ func load(where, dir string, text []byte, environ, settings []string) (*Config, 
 
 // assemble puts a configuration together and checks it. With problems it is not fit for use.
 func assemble(where, dir string, text []byte, environ, settings []string) (*Config, Problems) {
-	cfg := &Config{dir: dir}
+	cfg := &Config{source: source{dir: dir}}
 	lookup := lookupIn(environ)
 	setDefaults(reflect.ValueOf(cfg).Elem())
 	if id, err := expand(string(protect([]byte(cfg.Node.ID))), lookup); err == nil {
 		cfg.Node.ID = id
 	}
-	cfg.setOrigin("", origin{where: where})
-	d := decoder{cfg: cfg, where: where, file: true, lookup: lookup}
-	d.document(text, reflect.ValueOf(cfg).Elem(), "", nil)
-	problems := d.problems
-	problems = append(problems, cfg.applyEnvironment(environ)...)
-	problems = append(problems, cfg.applySettings(settings)...)
+	problems := fill(cfg, reflect.ValueOf(cfg).Elem(), where, text, environ, settings)
 	cfg.complete()
 	if dir, ok := lookup("STATE_DIRECTORY"); ok && cfg.Node.StateDir == "" && cfg.Bus == "kafka" {
 		cfg.setOrigin(stateDir, origin{where: "STATE_DIRECTORY"})
 		cfg.Node.StateDir, _, _ = strings.Cut(dir, ":")
 	}
 	return cfg, append(problems, cfg.validate(len(problems) > 0)...)
+}
+
+// target is a configuration that values are put into.
+type target interface {
+	walk(func(place))
+	setOrigin(path string, o origin)
+	// ProjectNames returns the names of the projects in order.
+	ProjectNames() []string
+}
+
+// fill puts what the file, the environment and the settings say into t, whose keys are those of v.
+func fill(t target, v reflect.Value, where string, text []byte, environ, settings []string) Problems {
+	t.setOrigin("", origin{where: where})
+	d := decoder{cfg: t, where: where, file: true, lookup: lookupIn(environ)}
+	d.document(text, v, "", nil)
+	return append(append(d.problems, applyEnvironment(t, environ)...), applySettings(t, settings)...)
 }
 
 // lookupIn finds variables in environ. HOSTNAME is always there: shells set it, but do not hand it on.
@@ -122,7 +133,7 @@ func (c *Config) complete() {
 }
 
 // set gives the key of p the value that text spells: a word, words with commas between them, or YAML for the rest.
-func (c *Config) set(p place, text, where string) Problems {
+func set(c target, p place, text, where string) Problems {
 	c.setOrigin(p.path, origin{where: where})
 	if !scalar(p.field.typ) {
 		d := decoder{cfg: c, where: where}
@@ -147,7 +158,7 @@ func (f *field) quote(text string) string {
 }
 
 // settable returns the keys that the environment and --set can name, the projects' among them.
-func (c *Config) settable() []place {
+func settable(c target) []place {
 	var all []place
 	c.walk(func(p place) {
 		if !strings.Contains(p.path, "[") {
@@ -186,7 +197,7 @@ var foreign = regexp.MustCompile(`^STENTOR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_P
 
 // applyEnvironment sets what the STENTOR_ variables name, in the order of their names, so that STENTOR_PROJECTS comes
 // before what it is the beginning of.
-func (c *Config) applyEnvironment(environ []string) Problems {
+func applyEnvironment(c target, environ []string) Problems {
 	var problems Problems
 	for _, kv := range slices.Sorted(slices.Values(environ)) {
 		name, text, _ := strings.Cut(kv, "=")
@@ -195,7 +206,7 @@ func (c *Config) applyEnvironment(environ []string) Problems {
 		}
 		var found, all []string
 		var at place
-		for _, p := range c.settable() {
+		for _, p := range settable(c) {
 			all = append(all, Variable(p.path))
 			if Variable(p.path) == name {
 				found, at = append(found, p.path), p
@@ -203,9 +214,9 @@ func (c *Config) applyEnvironment(environ []string) Problems {
 		}
 		switch len(found) {
 		case 1:
-			problems = append(problems, c.set(at, text, name)...)
+			problems = append(problems, set(c, at, text, name)...)
 		case 0:
-			problems = append(problems, Problem{Where: name, Text: c.unknown("environment variable", name, func(path string) string { return Variable(path) + "_" }, all)})
+			problems = append(problems, Problem{Where: name, Text: unknown(c, "environment variable", name, func(path string) string { return Variable(path) + "_" }, all)})
 		default:
 			problems = append(problems, Problem{Where: name, Text: "this could be " + strings.Join(found, " or ") + "; set it in the file, or with --set"})
 		}
@@ -214,7 +225,7 @@ func (c *Config) applyEnvironment(environ []string) Problems {
 }
 
 // applySettings sets what key.path=value pairs say.
-func (c *Config) applySettings(settings []string) Problems {
+func applySettings(c target, settings []string) Problems {
 	var problems Problems
 	for _, kv := range settings {
 		name, text, ok := strings.Cut(kv, "=")
@@ -224,22 +235,22 @@ func (c *Config) applySettings(settings []string) Problems {
 		}
 		var all []string
 		ok = false
-		for _, p := range c.settable() {
+		for _, p := range settable(c) {
 			all = append(all, p.path)
 			if p.path == name {
-				problems, ok = append(problems, c.set(p, text, "--set")...), true
+				problems, ok = append(problems, set(c, p, text, "--set")...), true
 				break
 			}
 		}
 		if !ok {
-			problems = append(problems, Problem{Where: "--set", Key: name, Text: c.unknown("key", name, func(path string) string { return path + "." }, all)})
+			problems = append(problems, Problem{Where: "--set", Key: name, Text: unknown(c, "key", name, func(path string) string { return path + "." }, all)})
 		}
 	}
 	return problems
 }
 
 // unknown explains a name that is none of all. below returns how the names of all keys below a path begin.
-func (c *Config) unknown(what, name string, below func(path string) string, all []string) string {
+func unknown(c target, what, name string, below func(path string) string, all []string) string {
 	inProject := func(project string) bool { return strings.HasPrefix(name, below(join("projects", project))) }
 	if strings.HasPrefix(name, below("projects")) && !slices.ContainsFunc(c.ProjectNames(), inProject) {
 		return "unknown " + what + "; it can name projects that are in the file: " + listOr(c.ProjectNames(), "none")
@@ -265,14 +276,6 @@ func (c *Config) ProjectNames() []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// File returns the path of a file that a key names: relative names begin at the configuration file.
-func (c *Config) File(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(c.dir, name)
 }
 
 func lineOf(file string, line int) origin {

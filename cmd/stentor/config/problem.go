@@ -68,9 +68,15 @@ type origin struct {
 	line  int // in the file, else 0
 }
 
+// source is where a configuration and its values came from.
+type source struct {
+	dir     string // of the file, "" without one
+	origins map[string]origin
+}
+
 // origin returns the place that set the value at path, or the nearest key around it. It is the file itself for what
 // nobody set.
-func (c *Config) origin(path string) origin {
+func (c *source) origin(path string) origin {
 	for path != "" {
 		if o, ok := c.origins[path]; ok {
 			return o
@@ -81,7 +87,7 @@ func (c *Config) origin(path string) origin {
 }
 
 // setOrigin records where path was set, and forgets about the keys below it.
-func (c *Config) setOrigin(path string, o origin) {
+func (c *source) setOrigin(path string, o origin) {
 	if c.origins == nil {
 		c.origins = make(map[string]origin)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"stentor/engine/auth"
@@ -17,7 +16,7 @@ func (c *Config) ProjectConfigs() ([]auth.ProjectConfig, error) { return c.proje
 
 // projectConfigs is ProjectConfigs for a configuration with known mistakes, which it does not report again.
 func (c *Config) projectConfigs(mistakes Problems) ([]auth.ProjectConfig, error) {
-	v := validator{Config: c}
+	v := newValidator(c)
 	var all []auth.ProjectConfig
 	for _, name := range c.ProjectNames() {
 		known := len(v.problems)
@@ -32,7 +31,7 @@ func (c *Config) projectConfigs(mistakes Problems) ([]auth.ProjectConfig, error)
 
 // AllAdminKeys returns admin_keys with those of admin_keys_file. The error is a Problems.
 func (c *Config) AllAdminKeys() ([]string, error) {
-	v := validator{Config: c}
+	v := newValidator(c)
 	all := v.withFile(c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
 	return all, v.problems.err()
 }
@@ -96,35 +95,6 @@ func (v *validator) compile(p auth.ProjectConfig) {
 	if _, err := auth.NewProject(p); err != nil && len(v.problems) == known {
 		v.bad(at, "%s", strings.TrimPrefix(err.Error(), prefix))
 	}
-}
-
-// read returns the content of a file that a key names. An empty one is a mistake.
-func (v *validator) read(path, name string) []byte {
-	text, err := ReadFile(v.File(name))
-	if err != nil {
-		v.bad(path, "found %q, which cannot be read: %v", name, err)
-	} else if len(bytes.TrimSpace(text)) == 0 {
-		v.bad(path, "found %q, which is empty", name)
-	}
-	return text
-}
-
-// withFile returns keys with those that a file lists, one a line.
-func (v *validator) withFile(keys []string, path, name string) []string {
-	all := slices.Clone(keys)
-	if name == "" {
-		return all
-	}
-	for i, line := range strings.Split(string(v.read(path, name)), "\n") {
-		switch line = strings.TrimSpace(line); {
-		case line == "" || strings.HasPrefix(line, "#"):
-		case !visible(line):
-			v.bad(path, "line %d of %q is not a key, allowed: %s", i+1, name, keyAllowed)
-		default:
-			all = append(all, line)
-		}
-	}
-	return all
 }
 
 // Secret returns the secret that a file holds: all but a newline at its end.

@@ -17,7 +17,9 @@ const templateHead = `# Configuration of Stentor. Every key is here, with its de
 #
 # Check a change with      stentor config check FILE
 # and start the node with  stentor serve --config FILE
-#
+` + templateRest
+
+const templateRest = `#
 # A key can also be set from the environment: STENTOR_ and its path, as in STENTOR_LIMITS_CLIENT_FRAME_BYTES=65536;
 # or on the command line, as in --set limits.client_frame_bytes=64KiB. The command line wins over the environment,
 # the environment over this file. Lists of words are then separated by commas; other lists and mappings are written

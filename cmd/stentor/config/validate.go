@@ -1,10 +1,8 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,23 +11,23 @@ import (
 	"stentor/engine/destination"
 	"stentor/engine/loop"
 	"stentor/engine/websocket"
-	"stentor/kafka"
 )
 
 // Validate checks every value by itself and against the others. The error is a Problems. Files that keys name are not
 // opened: ProjectConfigs and AllAdminKeys do that.
 func (c *Config) Validate() error { return c.validate(false).err() }
 
-// validator collects problems.
+// validator checks the configuration of a node.
 type validator struct {
+	checker
 	*Config
-	problems Problems
-	// partial: some of the file could not be decoded, so that what is missing may only have been misspelt.
-	partial bool
 }
 
+func newValidator(c *Config) validator { return validator{checker: checker{src: &c.source}, Config: c} }
+
 func (c *Config) validate(partial bool) Problems {
-	v := validator{Config: c, partial: partial}
+	v := newValidator(c)
+	v.partial = partial
 	c.walk(v.single)
 	v.node()
 	v.listen()
@@ -38,7 +36,7 @@ func (c *Config) validate(partial bool) Problems {
 	v.sizes()
 	v.kafka()
 	v.advertised()
-	v.cluster()
+	v.key(&v.Cluster)
 	if len(c.Projects) == 0 {
 		v.missing("projects", "no project, allowed: at least one (\"stentor config init\" prints an example)")
 	}
@@ -46,47 +44,6 @@ func (c *Config) validate(partial bool) Problems {
 		v.project(name, c.Projects[name])
 	}
 	return v.problems
-}
-
-func (v *validator) bad(path, format string, args ...any) {
-	o := v.origin(path)
-	v.problems = append(v.problems, Problem{Where: o.where, Key: path, Text: fmt.Sprintf(format, args...), line: o.line})
-}
-
-// missing reports what nobody has set.
-func (v *validator) missing(path, format string, args ...any) {
-	if !v.partial {
-		v.bad(path, format, args...)
-	}
-}
-
-// single checks one value by the tags of its key.
-func (v *validator) single(p place) {
-	switch {
-	case p.field.inRange(p.value):
-	case p.value.Kind() == reflect.String && p.value.Len() == 0:
-		v.missing(p.path, "missing, allowed: %s", p.field.allowed())
-	default:
-		v.bad(p.path, "found %s, allowed: %s", p.field.quote(fmt.Sprint(p.value.Interface())), p.field.allowed())
-	}
-	words, ok := p.value.Interface().([]string)
-	if ok && p.field.secret {
-		for i, word := range words {
-			if !visible(word) {
-				v.bad(v.itemPath(p.path, i), "found %s, allowed: %s", p.field.quote(word), keyAllowed)
-			}
-		}
-	}
-}
-
-// oneOf checks that value is one of values.
-func (v *validator) oneOf(path, value string, values []string) {
-	for _, one := range values {
-		if value == one {
-			return
-		}
-	}
-	v.bad(path, "found %q, allowed: %s", value, listOr(values, "nothing"))
 }
 
 var (
@@ -140,24 +97,12 @@ func (v *validator) listen() {
 		}
 	}
 	address("listen.api", v.Listen.API, v.Listen.API)
-	for i, s := range v.Listen.TrustedProxies {
-		if _, err := parsePrefix(s); err != nil {
-			v.bad(v.itemPath("listen.trusted_proxies", i), "found %q, allowed: an address or a network, as in 10.0.0.7 or 10.0.0.0/8", s)
-		}
-	}
+	v.proxies(v.Listen.TrustedProxies)
 	for i, s := range v.Listen.Names {
 		if _, err := websocket.ParseNames([]string{s}); err != nil {
 			v.bad(v.itemPath("listen.names", i), "found %q, allowed: a host name without scheme and port, as in push.example.com or *.example.com", s)
 		}
 	}
-}
-
-// itemPath is the path of an item of a list of words; a list of one may have been written without being a list.
-func (c *Config) itemPath(path string, i int) string {
-	if _, ok := c.origins[item(path, i)]; ok {
-		return item(path, i)
-	}
-	return path
 }
 
 // parsePrefix reads a network, or an address as a network of one.
@@ -170,9 +115,11 @@ func parsePrefix(s string) (netip.Prefix, error) {
 }
 
 // Proxies returns trusted_proxies as networks.
-func (l *Listen) Proxies() []netip.Prefix {
+func (l *Listen) Proxies() []netip.Prefix { return prefixes(l.TrustedProxies) }
+
+func prefixes(texts []string) []netip.Prefix {
 	var all []netip.Prefix
-	for _, s := range l.TrustedProxies {
+	for _, s := range texts {
 		if p, err := parsePrefix(s); err == nil {
 			all = append(all, p)
 		}
@@ -182,7 +129,7 @@ func (l *Listen) Proxies() []netip.Prefix {
 
 // Loopback returns an error when a listener can be reached from another machine.
 func (c *Config) Loopback() error {
-	v := validator{Config: c}
+	v := newValidator(c)
 	address := func(path, addr string) {
 		host, _, err := net.SplitHostPort(addr)
 		ip, e := netip.ParseAddr(host)
@@ -265,20 +212,10 @@ var (
 
 func (v *validator) kafka() {
 	k := &v.Kafka
-	if v.Bus == "kafka" && len(k.Brokers) == 0 {
-		v.missing("kafka.brokers", "no broker, allowed: at least one, as in [kafka-1:9092]")
+	if v.Bus == "kafka" || len(k.Brokers) > 0 {
+		v.brokers(k.Brokers)
 	}
-	for i, broker := range k.Brokers {
-		if !hostAndPort.MatchString(broker) {
-			v.bad(v.itemPath("kafka.brokers", i), "found %q, allowed: host:port, as in kafka-1:9092", broker)
-		}
-	}
-	for _, err := range kafka.CheckProperties(k.Properties) {
-		v.bad("kafka.properties", "%v", err)
-	}
-	if _, ok := k.Properties["bootstrap.servers"]; ok {
-		v.bad("kafka.properties", "found bootstrap.servers, which is kafka.brokers here")
-	}
+	v.properties(k.Properties)
 	if v.Bus != "kafka" {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 // files with secrets that every user of the host can read, endpoints that refuse every page. The files that keys name are read; what is wrong with them is for
 // ProjectConfigs to say.
 func (c *Config) Warnings() []Problem {
-	w := warner{validator: validator{Config: c}, holders: map[[sha256.Size]byte]string{}}
+	w := warner{validator: newValidator(c), holders: map[[sha256.Size]byte]string{}}
 	if file := c.origins[""].where; c.secretIn(file) {
 		w.readable("", file)
 	}

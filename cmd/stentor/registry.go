@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"stentor/cmd/stentor/config"
+	"stentor/engine/admin"
+	"stentor/engine/directory"
+	"stentor/engine/refusal"
+	"stentor/kafka"
+)
+
+const usualRegistryFile = "registry.yaml"
+
+func newRegistryCmd() *cobra.Command {
+	var (
+		file     string
+		settings []string
+	)
+	cmd := &cobra.Command{
+		Use:   "registry",
+		Short: "Run a registry, which tells clients which node to connect to",
+		Long: `Runs a registry until it is told to stop. It answers GET /v1/endpoints with the nodes that have the most room, from
+what the nodes say in Kafka (kafka.nodes_topic). It holds no WebSockets, knows no projects; run as many as you like.
+Nodes answer the same on their own ports; a registry has an address that stays while nodes come and go.
+
+  stentor config init --registry registry.yaml
+  stentor registry --config registry.yaml
+  curl http://127.0.0.1:8090/v1/endpoints
+
+While the brokers are away it goes on with the nodes as they were known. SIGHUP reads the certificate again.
+SIGTERM and Ctrl-C end it once the answers under way are given, within drain.timeout. A second signal ends it at once.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.LoadRegistry(file, os.Environ(), settings)
+			if err != nil {
+				return err
+			}
+			return runRegistry(cmd.Context(), cfg, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", usualRegistryFile, "configuration file")
+	addSetFlag(cmd, &settings)
+	return cmd
+}
+
+// registry is a running one.
+type registry struct {
+	cfg      *config.Registry
+	log      *slog.Logger
+	cert     atomic.Pointer[tls.Certificate]
+	view     *directory.View
+	reader   *kafka.Registry
+	server   *admin.Server
+	listener net.Listener
+}
+
+func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that it is there: unasked for, SIGHUP ends a process
+	defer signal.Stop(hup)
+	queue, flush := patientLog(&config.Config{Log: cfg.Log}, logTo)
+	defer flush()
+	r := &registry{cfg: cfg, log: newLogger(&config.Config{Log: cfg.Log}, queue)}
+	if err := r.start(queue); err != nil {
+		return err
+	}
+	defer r.reader.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Serve(r.listener) }()
+	for {
+		select {
+		case <-hup:
+			r.reload()
+		case err := <-ended:
+			return fmt.Errorf("the registry ended: %w", err)
+		case <-ctx.Done():
+			return r.stop()
+		}
+	}
+}
+
+func (r *registry) start(logTo io.Writer) error {
+	key, err := r.cfg.ClusterKey()
+	if err != nil {
+		return err
+	}
+	cert, err := r.cfg.Certificate()
+	if err != nil {
+		return err
+	}
+	r.cert.Store(cert)
+	if r.listener, err = net.Listen("tcp", r.cfg.Listen.Client); err != nil {
+		return fmt.Errorf("listen.client: %w", err)
+	}
+	scheme := "http"
+	if cert != nil {
+		scheme = "https"
+		r.listener = tls.NewListener(r.listener, &tls.Config{
+			MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return r.cert.Load(), nil },
+		})
+	}
+	r.view = newDirectory(key, "", time.Duration(r.cfg.Kafka.Lateness))
+	properties := maps.Clone(r.cfg.Kafka.Properties)
+	if properties == nil {
+		properties = map[string]string{}
+	}
+	properties["bootstrap.servers"] = strings.Join(r.cfg.Kafka.Brokers, ",")
+	if r.reader, err = kafka.NewRegistry(kafka.RegistryOptions{Properties: properties, NodesTopic: r.cfg.Kafka.NodesTopic, Directory: r.view, Log: r.log}); err != nil {
+		return errors.Join(err, r.listener.Close())
+	}
+	r.server = admin.NewServer(r.serverOptions(logTo))
+	r.log.Info("serving", "endpoints", scheme+"://"+r.listener.Addr().String()+"/v1/endpoints", "topic", r.cfg.Kafka.NodesTopic)
+	return nil
+}
+
+func (r *registry) serverOptions(logTo io.Writer) admin.ServerOptions {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(admin.DirectoryMetrics(r.view), logMetrics(logTo), collectors.NewGoCollector())
+	if process, err := newProcessCollector(); err == nil {
+		metrics.MustRegister(process)
+	}
+	refusals := refusal.NewLog(r.log)
+	return admin.ServerOptions{
+		Handler: admin.NewRegistry(admin.RegistryOptions{
+			Directory: r.view, Discovery: directory.NewLimiter(r.cfg.Limits.RequestsPerSecond, r.cfg.Limits.Burst), Origins: r.cfg.Origins,
+			TrustedProxies: r.cfg.Listen.Proxies(), Ready: r.reader.Ready, Gatherer: metrics, Registerer: metrics, Refusals: refusals, Log: r.log,
+		}),
+		MaxConns: r.cfg.Limits.Connections, Registerer: metrics, Refusals: refusals, Log: r.log,
+	}
+}
+
+// reload reads the certificate again. Whatever is wrong with it, the registry goes on with the one that it has.
+func (r *registry) reload() {
+	cert, err := r.cfg.Certificate()
+	switch {
+	case err != nil:
+		r.log.Error("reload failed, nothing was changed", "error", err)
+	case cert != nil:
+		r.cert.Store(cert)
+		r.log.Info("certificate reloaded")
+	}
+}
+
+func (r *registry) stop() error {
+	r.log.Info("stopping", "timeout", r.cfg.Drain.Timeout.String())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.cfg.Drain.Timeout))
+	defer cancel()
+	if err := r.server.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		_ = r.server.Close() // what is still under way has had its time
+	}
+	r.log.Info("stopped")
+	return nil
+}

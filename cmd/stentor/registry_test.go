@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"stentor/cmd/stentor/config"
+	"stentor/engine/testkit/certificate"
+)
+
+func TestRegistryConfigCommands(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "registry.yaml")
+	if got := cli(t, "config", "init", "--registry", file); got.code != exitOK || !strings.Contains(got.err, "stentor registry --config") {
+		t.Errorf("%+v", got)
+	}
+	if got := cli(t, "config", "check", "--registry", file); got.code != exitFailure || !strings.Contains(got.err, "cluster.key_file: found \"cluster.key\", which cannot be read") {
+		t.Errorf("%+v", got)
+	}
+	if got := cli(t, "config", "check", "--registry", file, "--set", "cluster.key_file=", "--set", "cluster.key="+strings.Repeat("k", 32)); got.code != exitOK || !strings.HasSuffix(got.out, "is valid; registry\n") {
+		t.Errorf("%+v", got)
+	}
+	if got := cli(t, "registry", "--config", filepath.Join(t.TempDir(), "none.yaml")); got.code != exitFailure {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestRegistryCommand runs a registry beside two nodes of a cluster for trying out, over https.
+func TestRegistryCommand(t *testing.T) {
+	key := strings.Repeat("k", 40)
+	nodes, broker := runClusterWithBroker(t, 2, "cluster.key="+key, "advertise.clients=ws://push.example.com/ws")
+	pair, err := certificate.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := pair.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.LoadRegistry("", nil, []string{"listen.client=127.0.0.1:0", "kafka.brokers=" + broker, "cluster.key=" + key,
+		"tls.certificate_file=" + cert, "tls.key_file=" + cert + ".key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	logs, ended := &output{}, make(chan error, 1)
+	go func() { ended <- runRegistry(ctx, cfg, logs) }()
+	url := regexp.MustCompile(`endpoints=(https://\S+)/v1/endpoints`)
+	eventually(t, "no registry", func() bool { return url.MatchString(logs.String()) })
+	base := url.FindStringSubmatch(logs.String())[1]
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: pair.Trusting()}}
+	ask := func(path string) (int, string) {
+		r, err := client.Get(base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Body.Close() }()
+		text, _ := io.ReadAll(r.Body)
+		return r.StatusCode, string(text)
+	}
+	eventually(t, "not ready", func() bool { code, _ := ask("/readyz"); return code == http.StatusOK })
+	const both = `{"endpoints":["ws://push.example.com/ws","ws://push.example.com/ws"],"ttl_ms":10000,"spread_ms":0}` + "\n"
+	eventually(t, "the nodes are not found", func() bool { _, text := ask("/v1/endpoints?n=2"); return text == both })
+	if _, text := ask("/metrics"); !strings.Contains(text, "stentor_directory_candidates 2") {
+		t.Error(text)
+	}
+	// The nodes answer the same, and list each other.
+	eventually(t, "a node does not tell", func() bool { return get(t, nodes[0][2]+"v1/endpoints?n=2") == both })
+	if got := cli(t, "nodes", "--api", strings.TrimSuffix(nodes[1][2], "/"), "--key", "admin-key"); got.code != exitOK || !strings.Contains(got.out, "dev-1    up     yes") || !strings.Contains(got.out, "dev-2 *  up     yes") {
+		t.Errorf("%+v", got)
+	}
+	cancel()
+	if err := <-ended; err != nil || !strings.Contains(logs.String(), "msg=stopped") {
+		t.Errorf("%v\n%s", err, logs)
+	}
+}
