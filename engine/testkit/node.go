@@ -19,6 +19,7 @@ type Setup struct {
 	Client, API string   // addresses; "" takes a free port
 	Files       int      // most open files, 0 for what the test may have
 	Dev         bool     // serve --dev, without a configuration
+	Registry    bool     // a registry and no node: Client is where it listens, URL where it answers
 	Unread      int      // the log's pipe holds so many bytes, and is read up to where the node serves; 0 reads all
 	Killed      bool     // with the test. Else it is told to leave, and has to end well
 
@@ -77,6 +78,9 @@ func (n *Node) Command(set ...string) *exec.Cmd {
 		args = []string{"serve", "--dev"}
 	}
 	args = append(args, "--set", "listen.client="+n.setup.Client, "--set", "listen.api="+n.setup.API, "--set", "log.format=json")
+	if n.setup.Registry {
+		args = []string{"registry", "--config", n.file, "--set", "listen.client=" + n.setup.Client, "--set", "log.format=json"}
+	}
 	for _, kv := range append(n.setup.Set[:len(n.setup.Set):len(n.setup.Set)], set...) {
 		args = append(args, "--set", kv)
 	}
@@ -115,6 +119,10 @@ func (n *Node) serving(p *process, from int) (clients, api string, ok bool) {
 		_, ok = n.Journal.Wait(from, Saying("serving", &line), p.ended, n.setup.Patience)
 		clients, _ = line["clients"].(string)
 		api, _ = line["api"].(string)
+		if n.setup.Registry {
+			api, _ = line["endpoints"].(string)
+			api = strings.TrimSuffix(api, "/v1/endpoints")
+		}
 		return clients, strings.TrimSuffix(api, "/"), ok
 	}
 	said := func(what string) string {
