@@ -156,5 +156,27 @@ func TestConsoleNodes(t *testing.T) {
 	if found := o.step("hostile", nil); len(found) > 0 {
 		t.Errorf("names became markup: %q", found)
 	}
+	o.step("plain", nil)
+	pageTrouble(t, o.actor)
+}
+
+// TestConsoleKeyboard: an operator needs no mouse.
+func TestConsoleKeyboard(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{})
+	ann := s.join(t, "token", s.Token(t, "shop", "ann"))
+	o := operate(t, s, 390, "dark")
+	o.accessible("Try")
+	o.step("tab", fields{"to": "Sessions"})
+	o.step("type", fields{"text": "shop-key"}) // the focus is where the key goes
+	o.wantRows("Sessions", []string{"ann"})
+	o.step("tab", fields{"to": "Kick ann"})
+	o.accessible("the question before a kick")
+	o.step("type", fields{"text": "by the keyboard"})
+	if e := ann.next(); e.kind != isClose || e.reason != "closed by an operator: by the keyboard" {
+		t.Errorf("the client got %v", e)
+	}
+	o.step("see", fields{"text": "1 session closed of ann."})
+	o.step("tab", fields{"to": "Sign out"})
 	pageTrouble(t, o.actor)
 }

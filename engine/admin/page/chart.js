@@ -28,6 +28,7 @@ export const known = (value) => (Number.isFinite(value) ? value : null);
 
 export class Chart {
   #format;
+  #axis;
   #least;
   #label;
   #value = make("strong");
@@ -37,10 +38,11 @@ export class Chart {
   #curve = null; // of a plain chart
   #uplot = null;
 
-  // holder takes the chart. format makes a value a text; least is the smallest top of the axis.
-  constructor(holder, { label, format, least = 1 }) {
+  // holder takes the chart. format makes a value a text, and axis one for the axis; least is the smallest top of the axis.
+  constructor(holder, { label, format, axis = format, least = 1 }) {
     this.#label = label;
     this.#format = format;
+    this.#axis = axis;
     this.#least = least;
     holder.append(make("figure", { class: "chart" }, make("figcaption", {}, make("span", {}, label), this.#value), this.#plot));
     load().then((uPlot) => {
@@ -82,7 +84,7 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_, _min, most) => [0, Math.max(this.#least, most * 1.1)] } },
-      axes: [{ ...axis, space: 60, size: 26, values: (_, times) => times.map((t) => new Date(t * 1000).toTimeString().slice(0, 8)) }, { ...axis, space: 30, size: 56, values: (_, values) => values.map(this.#format) }],
+      axes: [{ ...axis, space: 60, size: 26, values: (_, times) => times.map((t) => new Date(t * 1000).toTimeString().slice(0, 8)) }, { ...axis, space: 30, size: 56, values: (_, values) => values.map(this.#axis) }],
       series: [{}, { stroke: () => style.color, width: 1.5, points: { show: false } }],
       hooks: { setCursor: [(u) => write(this.#value, this.#format(this.#values[u.cursor.idx ?? this.#values.length - 1]))] },
     }, [this.#times, this.#values], this.#plot);

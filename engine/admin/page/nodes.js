@@ -8,8 +8,8 @@ import { local } from "./local.js";
 const POLL = 2_000; // ms; a node tells the others of itself each second
 
 const CURVES = {
-  connections: { label: "Connections", format: number, over: sum },
-  deliveries: { label: "Deliveries / s", format: rate, over: sum },
+  connections: { label: "Connections", format: number, axis: compact, over: sum },
+  deliveries: { label: "Deliveries / s", format: rate, axis: compact, over: sum },
   cpu: { label: "CPU", format: percent, over: highest, least: 0.1 },
   late_ms: { label: "Lateness", format: span, over: highest, least: 10 },
 };

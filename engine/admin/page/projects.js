@@ -1,5 +1,5 @@
 // The view Projects: what each has and does on this node, and of one of them the curves and the top destinations.
-import { $, cell, make, number, rate, row } from "./dom.js";
+import { $, cell, compact, make, number, rate, row } from "./dom.js";
 import { Poll, call, onKey, projectPath } from "./api.js";
 import { Chart, known, push } from "./chart.js";
 import { Rates } from "./rates.js";
@@ -37,9 +37,9 @@ onKey(() => {
 
 function build() {
   charts = {
-    sessions: new Chart($("project-charts"), { label: "Sessions", format: number }),
-    pushes: new Chart($("project-charts"), { label: "Pushes / s", format: rate }),
-    deliveries: new Chart($("project-charts"), { label: "Deliveries / s", format: rate }),
+    sessions: new Chart($("project-charts"), { label: "Sessions", format: number, axis: compact }),
+    pushes: new Chart($("project-charts"), { label: "Pushes / s", format: rate, axis: compact }),
+    deliveries: new Chart($("project-charts"), { label: "Deliveries / s", format: rate, axis: compact }),
   };
   return new Table($("projects-table"), (p) => p.project, [
     { label: "Project", by: (p) => p.project, wide: true, fill: name },

@@ -4,6 +4,8 @@ import { cell, make, row, write } from "./dom.js";
 // text makes a column of texts: by is what it is sorted by, as it is told to people by format.
 export const text = (label, by, format = String, wide = false) => ({ label, by, wide, fill: (td, item) => write(td, format(by(item))) });
 
+const names = new Intl.Collator("en", { numeric: true }); // push-2 comes before push-10
+
 export class Table {
   #columns;
   #id;
@@ -63,7 +65,7 @@ export class Table {
   #order() {
     const by = this.#columns[this.#sorted].by;
     const sign = this.#down ? -1 : 1;
-    const compare = (a, b) => (a === b ? 0 : a < b || (a !== a && b === b) ? -1 : 1);
+    const compare = (a, b) => (typeof a === "string" ? names.compare(a, b) : a === b ? 0 : a < b || (a !== a && b === b) ? -1 : 1);
     const sorted = [...this.#items].sort((a, b) => sign * compare(by(a), by(b)) || compare(this.#id(a), this.#id(b)));
     let at = this.#body.firstElementChild;
     for (const item of sorted) {

@@ -16,8 +16,9 @@ const context = await browser.newContext({ viewport: { width: Number(width), hei
 const page = await context.newPage();
 page.setDefaultTimeout(10_000);
 
-// What an answer says no to is on the browser's console: a wrong key, and a directory that is not there.
-const expected = /\/v1\/(nodes|projects\?limit=1)$/;
+// What an answer says no to is on the browser's console: a wrong key, a list of nodes that the key may not
+// see, a node that was built without uPlot.
+const expected = /\/v1\/(nodes|projects\?limit=1)$|\/uPlot\.js$/;
 const trouble = [];
 page.on("console", (m) => m.type() === "error" && !expected.test(m.location().url) && trouble.push(m.text()));
 page.on("pageerror", (e) => trouble.push(String(e)));
@@ -82,6 +83,27 @@ const steps = {
     await page.reload();
     await rows("Nodes").nth(nodes).waitFor();
     return { numbers: { ms: Math.round(performance.now() - begun) } };
+  },
+  // tab presses the tabulator until the focus is on what is called so, and then Enter.
+  async tab({ to }) {
+    for (let i = 0; i < 100; i++) {
+      await page.keyboard.press("Tab");
+      const name = await page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
+      if (!name.startsWith(to)) continue;
+      await page.keyboard.press("Enter");
+      return;
+    }
+    throw new Error(`the tabulator does not come to ${to}`);
+  },
+  async type({ text }) {
+    await page.keyboard.type(text);
+    await page.keyboard.press("Enter");
+  },
+  // plain loads the page as a node that was built without uPlot has it, and waits for curves.
+  async plain() {
+    await page.route("**/uPlot.js", (route) => route.fulfill({ status: 404 }));
+    await page.reload();
+    await page.locator(".plot polyline[points*=' ']").first().waitFor({ state: "attached" }); // a level one counts as hidden
   },
   async sort({ label, by }) {
     await page.getByRole("table", { name: label }).getByRole("button", { name: by, exact: true }).click();
