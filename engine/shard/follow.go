@@ -226,7 +226,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		}
 	}
 	if e := s.largeOne(b); e != nil {
-		return s.feedLarge(c, b, e)
+		return s.feedLarge(c, i, e)
 	}
 	note := b.note()
 	noted := note != nil
@@ -283,9 +283,10 @@ func (s *Shard) largeOne(b *sub) *history.Entry {
 }
 
 // feedLarge is feed for a push that comes alone.
-func (s *Shard) feedLarge(c *Conn, b *sub, e *history.Entry) bool {
-	b.follow.progress, b.follow.fed, b.follow.wait = s.millis(), s.millis(), 0
-	_, stands := s.transfer(c, b, e)
+func (s *Shard) feedLarge(c *Conn, i uint32, e *history.Entry) bool {
+	f := s.subs.at(i).follow
+	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
+	_, stands := s.transfer(c, i, e)
 	return stands && !c.moves
 }
 

@@ -141,7 +141,7 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 		return 1
 	}
 	if l.large {
-		return s.deliverLarge(l, c, b)
+		return s.deliverLarge(l, c, i)
 	}
 	out := s.roundFrames(l, b)
 	if len(out) > 0 {
@@ -165,9 +165,9 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 }
 
 // deliverLarge is deliver for a push that is one range by itself. Its report is the transfer's to tell.
-func (s *Shard) deliverLarge(l *log, c *Conn, b *sub) (used int) {
+func (s *Shard) deliverLarge(l *log, c *Conn, i uint32) (used int) {
 	l.held = true
-	used, stands := s.transfer(c, b, l.at(l.head))
+	used, stands := s.transfer(c, i, l.at(l.head))
 	l.held = false
 	if !stands {
 		s.dropTarget(&l.target)

@@ -112,6 +112,9 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	t := b.target
 	s.enter(i, none)
+	if c.moves && s.moves[c.idx].sub == i {
+		s.moves[c.idx].sub = 0
+	}
 	if t.pattern() != nil {
 		t.log.discharge(s.holder(c))
 	}

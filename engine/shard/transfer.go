@@ -19,7 +19,8 @@ import (
 // them. While it lasts the connection counts as blocked: what else it gets stands behind, answers here, pushes where
 // their subscriptions are.
 //
-// A transfer waits for its turn (queued), or for its socket. It needs neither its subscription nor its session.
+// A transfer waits for its turn (queued), or for its socket. It needs neither its subscription nor its session. Until its
+// first bytes are out nothing of it has happened: it ends without a word when its push expires.
 type transfer struct {
 	conn    *Conn
 	entry   *history.Entry // held
@@ -36,6 +37,10 @@ type transfer struct {
 	waited  bool // for the socket, since it was full
 	reads   bool // the client does, for the socket took more after that
 	watched bool // Config.Watch was asked
+
+	sub     uint32 // until the first bytes are out: then it is told what lines say; 0 when it has ended
+	dropped uint32 // what lines say
+	gaps    uint16 // what lines say, see sub.gaps
 
 	size  int    // of the WebSocket frame
 	sent  int    // bytes of it that the kernel has
@@ -79,22 +84,24 @@ func (t *transfer) holds() int { return int(unsafe.Sizeof(*t)) + cap(t.lines) + 
 // left is how many bytes the kernel has yet to take.
 func (t *transfer) left() int { return t.size - t.sent }
 
-// transfer begins to give e, a large push, to b, whose connection is not blocked. It reports false when the connection
-// is gone, and b with it; the push's report has been told then.
-func (s *Shard) transfer(c *Conn, b *sub, e *history.Entry) (used int, stands bool) {
+// transfer begins to give e, a large push, to subscription i of c, which is not blocked. It reports false when the
+// connection is gone, and the subscription with it; the push's report has been told then.
+func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
 		return 1, true
 	}
-	t := s.newTransfer()
+	b, t := s.subs.at(i), s.newTransfer()
 	t.conn, t.entry, t.project, t.version = c, e, b.target.p, b.id.key.version
+	t.sub, t.gaps = i, b.target.gaps
+	if b.follow != nil {
+		t.dropped = b.follow.dropped
+	}
 	t.lines = append(t.lines[:0], s.lines(b, e, b.note())...)
 	n := e.Message.Len(t.version, len(t.lines))
 	t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))
 	t.size = int(t.heads) + n
 	t.moved = s.millis()
-	s.expect(b, e)
-	s.told(b)
 	e.Hold()
 	t.project.add(t)
 	s.stats.Transfers.Add(1)
@@ -107,6 +114,10 @@ func (s *Shard) transfer(c *Conn, b *sub, e *history.Entry) (used int, stands bo
 // carry gives c's transfer its turn.
 func (s *Shard) carry(c *Conn) (used int, stands bool) {
 	t := s.moves[c.idx]
+	if t.sent == 0 && t.entry.Expired(s.now) {
+		s.stats.Expired.Add(1)
+		return 1, s.goOn(c)
+	}
 	for turn := t.sent; t.sent < turn+pieceBytes; {
 		p := t.piece(s.pieces[:0])
 		n, full, ok := s.offer(c, p)
@@ -114,6 +125,9 @@ func (s *Shard) carry(c *Conn) (used int, stands bool) {
 			return used, false // t is another's
 		}
 		if n > 0 {
+			if t.sent == 0 {
+				s.begun(t)
+			}
 			t.sent += n
 			t.wait, t.reads = 0, t.waited || t.sent >= windowBytes
 			t.moved = s.millis()
@@ -131,6 +145,22 @@ func (s *Shard) carry(c *Conn) (used int, stands bool) {
 	}
 	s.queueTransfer(t)
 	return used, true
+}
+
+// begun is called when the first bytes of t are out.
+func (s *Shard) begun(t *transfer) {
+	if t.sub == 0 {
+		return
+	}
+	b := s.subs.at(t.sub)
+	t.sub = 0
+	s.expect(b, t.entry)
+	b.gaps = t.gaps
+	if f := b.follow; f != nil {
+		f.dropped -= t.dropped
+		f.resumed = notResumed
+		b.releaseFollow()
+	}
 }
 
 // piece is what comes next: a piece of the shared encoding, or a write's worth at most in buf of what stands about the
@@ -282,14 +312,19 @@ func (s *Shard) moveOn(p *project, budget int) (used int, more bool) {
 	return used, q.Len() > 0
 }
 
-// arrived ends a transfer whose last byte the kernel has, and gives the client what waited behind it. It reports whether
-// the connection still stands.
+// arrived ends a transfer whose last byte the kernel has, and reports whether the connection still stands.
 func (s *Shard) arrived(c *Conn) (stands bool) {
 	t := s.moves[c.idx]
 	t.entry.AddArrived(s.now)
 	t.project.counts.deliveries.Add(1)
 	s.stats.Deliveries.Add(1)
 	s.stats.Writes.Add(1)
+	return s.goOn(c)
+}
+
+// goOn ends a transfer, and gives the client what waited behind it. It reports whether the connection still stands.
+func (s *Shard) goOn(c *Conn) (stands bool) {
+	t := s.moves[c.idx]
 	if t.watched {
 		s.conf.Unwatch(c.socket)
 	}

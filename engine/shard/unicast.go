@@ -123,7 +123,7 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		return 1
 	}
 	if large(e) {
-		used, _ := s.transfer(c, b, e)
+		used, _ := s.transfer(c, i, e)
 		return used
 	}
 	s.frames.begin()
