@@ -62,7 +62,7 @@ func (n *Node) handOver(ctx context.Context) {
 	for {
 		busy := false
 		for _, s := range n.shards {
-			b, err := ask(ctx, s, (*shard.Shard).Busy)
+			b, err := isBusy(ctx, s)
 			if err != nil {
 				return
 			}
@@ -71,6 +71,25 @@ func (n *Node) handOver(ctx context.Context) {
 		if !busy || !pause(ctx, tickEvery) {
 			return
 		}
+	}
+}
+
+// isBusy asks a shard, step by step, whether it has something to hand over.
+func isBusy(ctx context.Context, s *shard.Shard) (busy bool, err error) {
+	type part struct {
+		busy bool
+		next uint32
+	}
+	for next := uint32(0); ; {
+		from := next // the step may run after ctx has ended
+		got, err := ask(ctx, s, func(s *shard.Shard) part {
+			busy, next := s.Busy(from)
+			return part{busy, next}
+		})
+		if err != nil || got.busy || got.next == 0 {
+			return got.busy, err
+		}
+		next = got.next
 	}
 }
 

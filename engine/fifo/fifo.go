@@ -27,6 +27,19 @@ func (l *List[T]) Pop() T {
 	item := l.items[l.first]
 	l.items[l.first] = none
 	l.first++
+	l.compact()
+	return item
+}
+
+// Drop removes the n oldest items.
+func (l *List[T]) Drop(n int) {
+	if l.first += n; l.first < len(l.items) || cap(l.items) <= keep { // else the array goes
+		clear(l.items[l.first-n : l.first])
+	}
+	l.compact()
+}
+
+func (l *List[T]) compact() {
 	switch {
 	case l.first == len(l.items):
 		l.items, l.first = l.items[:0], 0
@@ -37,7 +50,6 @@ func (l *List[T]) Pop() T {
 		l.items = slices.Delete(l.items, 0, l.first)
 		l.first = 0
 	}
-	return item
 }
 
 // Items are all items, the oldest first, until the next change.

@@ -13,6 +13,14 @@ func TestList(t *testing.T) {
 	var want []*int
 	for step := range 50_000 {
 		grows := step/5000%2 == 0
+		if step%500 == 0 {
+			n := rng.IntN(len(want) + 1)
+			if step%2500 == 0 {
+				n = len(want)
+			}
+			l.Drop(n)
+			want = want[n:]
+		}
 		if n := rng.IntN(3); len(want) == 0 || (n > 0) == grows {
 			l.Push(&step)
 			want = append(want, &step)
@@ -48,6 +56,19 @@ func TestListLetsGo(t *testing.T) {
 	for _, p := range l.items[:l.first] {
 		if p != nil {
 			t.Fatal("a popped item is kept")
+		}
+	}
+	for _, n := range []int{100, 3000} {
+		l.Drop(n)
+		for _, p := range l.items[:l.first] {
+			if p != nil {
+				t.Fatal("a dropped item is kept")
+			}
+		}
+	}
+	for _, p := range l.items[len(l.items):cap(l.items)] {
+		if p != nil {
+			t.Fatal("an item that was moved is kept twice")
 		}
 	}
 	for l.Len() > 0 {

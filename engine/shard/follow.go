@@ -251,7 +251,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	}
 	if noted && note == nil {
 		f.dropped, f.resumed = 0, notResumed
-		b.gaps = t.gaps
+		b.gaps = t.lossCount()
 	}
 	s.sent(t.p)
 	written := s.write(c, s.frames.buf)

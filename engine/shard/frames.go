@@ -138,7 +138,7 @@ func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 }
 
 // missed reports whether there was a gap that b has yet to be told of.
-func (b *sub) missed() bool { return b.gaps != b.target.gaps }
+func (b *sub) missed() bool { return b.gaps != b.target.lossCount() }
 
 var gapLine = []byte(resumedGap.line())
 
@@ -167,7 +167,7 @@ func (b *sub) note() []byte {
 
 // told is called when the scratch, which has b's note, is about to be written.
 func (s *Shard) told(b *sub) {
-	b.gaps = b.target.gaps
+	b.gaps = b.target.lossCount()
 	if f := b.follow; f != nil {
 		f.dropped, f.resumed = 0, notResumed
 		b.releaseFollow()

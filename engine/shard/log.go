@@ -63,21 +63,26 @@ func (l *log) finish() {
 // trim forgets pushes that nobody needs: those that the rounds have passed and that no detached subscription can
 // want, or that history has let go of.
 func (l *log) trim() {
-	for l.base < l.head && (l.detached == 0 || l.entries.At(0).Evicted() || l.tooLong()) {
-		e := l.entries.Pop()
-		l.base++
-		if l.pattern != nil {
-			l.p.references--
-		}
-		if l.detached > 0 {
-			l.gone.Push(e.Report)
-		}
+	if l.detached == 0 { // there may be a million: a look at each would take too long
+		l.drop(int(l.head - l.base))
+		l.gone = fifo.List[*history.Report]{}
+		return
+	}
+	for l.base < l.head && (l.entries.At(0).Evicted() || l.tooLong()) {
+		l.gone.Push(l.entries.At(0).Report)
+		l.drop(1)
 		if l.gone.Len() > goneReports || l.gone.Len() > 0 && l.tooLong() {
 			l.gone.Pop()
 		}
 	}
-	if l.detached == 0 && l.gone.Len() > 0 {
-		l.gone = fifo.List[*history.Report]{}
+}
+
+// drop forgets the n oldest pushes.
+func (l *log) drop(n int) {
+	l.entries.Drop(n)
+	l.base += uint64(n)
+	if l.pattern != nil {
+		l.p.references -= n
 	}
 }
 

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"iter"
 	"maps"
 	"slices"
 
@@ -9,7 +8,6 @@ import (
 	"stentor/engine/destination"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
-	"stentor/engine/refusal"
 )
 
 // tenant is what a shard knows of a project whether or not it has sessions here.
@@ -35,6 +33,7 @@ type project struct {
 	unicast    unicast
 	ids        map[subKey]*subID // of the subscriptions
 	pool       pool
+	gaps       uint16 // how often something was lost that any of its subscriptions may have wanted; it may wrap
 
 	transfers transfers
 
@@ -72,22 +71,6 @@ func (s *Shard) SetProject(settings *Settings) {
 	t.settings = settings
 }
 
-// RemoveProject closes the sessions of a project that is no longer served.
-func (s *Shard) RemoveProject(name string) {
-	delete(s.tenants, name)
-	s.counts.Delete(name)
-	p := s.projects[name]
-	if p == nil {
-		return
-	}
-	s.routeAll(p)
-	for idx := uint32(1); idx <= s.conns.used && p.counts.sessions.Load() > 0; idx++ {
-		if c := s.conns.at(idx); c.state == stateOpen && c.project == p {
-			s.expel(c, refusal.ProjectGone, "the project is no longer served here")
-		}
-	}
-}
-
 func (s *Shard) project(settings *Settings) *project {
 	p := s.projects[settings.Name]
 	if p == nil {
@@ -109,31 +92,15 @@ func (s *Shard) project(settings *Settings) *project {
 	return p
 }
 
-// all are the targets of p.
-func (p *project) all() iter.Seq[*target] {
-	return func(yield func(*target) bool) {
-		for _, logs := range []map[string]*log{p.logs, p.patterns} {
-			for _, l := range logs {
-				if !yield(&l.target) {
-					return
-				}
-			}
-		}
-		for _, t := range p.users {
-			if !yield(t) {
-				return
-			}
-		}
-	}
-}
-
 // dropProject forgets a project without sessions, and the pushes that it no longer needs.
 func (s *Shard) dropProject(p *project) {
 	if p.counts.sessions.Load() > 0 {
 		return
 	}
 	p.unicast.clear()
-	delete(s.projects, p.settings.Name)
+	if s.projects[p.settings.Name] == p { // else it is no longer served, and another may have its name
+		delete(s.projects, p.settings.Name)
+	}
 	s.routeAll(p)
 }
 
@@ -151,9 +118,7 @@ func (s *Shard) readFrom(project string, pos bus.Position) {
 	old, known := applied[pos.Partition]
 	if known && (old.Epoch != pos.Epoch || old.Offset+1 != pos.Offset) || !known && len(applied) > 0 && pos.Offset > 0 {
 		if p := s.projects[project]; p != nil {
-			for t := range p.all() {
-				t.gaps++
-			}
+			p.gaps++
 		}
 	}
 	maps.DeleteFunc(applied, func(_ int32, old bus.Position) bool { return old.Epoch != pos.Epoch })
@@ -200,9 +165,7 @@ func (s *Shard) take(name string, e *history.Entry) (steps int) {
 			s.recovered("route", reason)
 			clear(s.matched)
 			if p := s.projects[name]; p != nil {
-				for l := range p.all() {
-					l.gaps++
-				}
+				p.gaps++
 			}
 			e.Done()
 			steps = routeSteps

@@ -82,7 +82,7 @@ func TestSessionsRefused(t *testing.T) {
 		refusal.Slow:        func(r *rig, k *stubSocket) { r.s.tooSlow(k.conn) },
 		refusal.Heartbeat:   silence(time.Hour),
 		refusal.Kicked:      func(r *rig, k *stubSocket) { r.s.Kick(rigProject, "", []Ref{k.conn.ref()}) },
-		refusal.ProjectGone: func(r *rig, _ *stubSocket) { r.s.RemoveProject(rigProject) },
+		refusal.ProjectGone: func(r *rig, _ *stubSocket) { r.s.RemoveProject(rigProject); r.run() },
 		refusal.SessionExpired: func(r *rig, k *stubSocket) {
 			k.conn.expires = 1
 			r.s.timeout(k.conn)

@@ -103,7 +103,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 		s.stats.ResumeGaps.Add(1)
 	}
 	s.enter(i, following)
-	b.gaps = t.gaps // the answer is about those too
+	b.gaps = t.lossCount() // the answer is about those too
 	line := f.resumed.line() + positionLine(t.passed(seen, answer, &past))
 	s.beginResumed(b, past, answer, seen)
 	f.progress = s.millis()

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -60,6 +61,7 @@ type Shard struct {
 
 	entering func(b *sub, to state) // told each change of a state before it, where somebody wants to know
 
+	removals  fifo.List[*removal]
 	relieving bool      // this tick's relieve has yet to come, or to end
 	crowded   []*tenant // room for it
 }
@@ -90,6 +92,7 @@ func New(conf Config, env Env) *Shard {
 		moves:    map[uint32]*transfer{},
 		shares:   map[uint32]int64{},
 	}
+	s.users.seed = maphash.MakeSeed()
 	s.machine = session.NewMachine(conf.Session, s.admit, s.plain)
 	s.strangers.share = conf.Strangers
 	s.clock()
@@ -208,11 +211,12 @@ func (s *Shard) Run() (more bool) {
 	items := s.drain(start + slice/2)
 	timers := s.guarded("timer", func() bool { return s.expire(s.tick, start+slice/4) })
 	relief := s.guarded("relief", func() bool { return s.relieve(start + slice/2) })
+	removals := s.guarded("removal", func() bool { return s.removeSome(s.now + slice/8) })
 	rounds := s.guarded("round", func() bool { return s.work(start + slice*3/4) })
 	named := s.guarded("resume", func() bool { return s.followNamed(start + slice*7/8) })
 	retries := s.guarded("retry", func() bool { return s.followAll(start + slice) })
 	asked := s.guarded("query", s.query)
-	return items || timers || relief || rounds || named || retries || asked
+	return items || timers || relief || removals || rounds || named || retries || asked
 }
 
 // guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.

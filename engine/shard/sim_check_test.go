@@ -73,7 +73,7 @@ func (w *world) unserved() bool {
 	}
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {
-			if sh.shard.Stats().Detached.Load() > 0 || sh.shard.Busy() {
+			if sh.shard.Stats().Detached.Load() > 0 || sh.shard.busy() {
 				return true
 			}
 		}

@@ -1,6 +1,11 @@
 package shard
 
-import "stentor/engine/session"
+import (
+	"iter"
+	"slices"
+
+	"stentor/engine/session"
+)
 
 // White-box invariants: what must hold inside a shard between any two calls, when nothing is left to do, and when all
 // clients have left. They look into the shard, and decide over nothing that a client is given: that is for the rest of
@@ -49,7 +54,7 @@ func (sh *simShard) quietWhiteBox() {
 			w.failf("%v: the gauge of %s says %d, there are %d", sh, g.name, g.say, g.have)
 		}
 	}
-	if s.Busy() {
+	if s.busy() {
 		w.failf("%v is busy at the end", sh)
 	}
 }
@@ -75,7 +80,7 @@ func (w *world) emptyWhiteBox() {
 				{"projects with detached subscriptions", len(s.followed)},
 				{"bytes of strangers", int(s.strangers.held)},
 				{"users", s.users.used},
-				{"projects", len(s.projects)},
+				{"projects", len(s.everyProject())},
 				{"projects with work", s.ready.Len()},
 				{"timers", timers},
 				{"tenants", len(s.tenants) - len(w.topics)},
@@ -87,6 +92,28 @@ func (w *world) emptyWhiteBox() {
 					w.failf("%v: %d %s are left when all are gone", sh, left.n, left.what)
 				}
 			}
+		}
+	}
+}
+
+// everyProject are the projects with sessions, those that are no longer served too.
+func (s *Shard) everyProject() (all []*project) {
+	for _, p := range s.projects {
+		all = append(all, p)
+	}
+	for _, r := range s.removals.Items() {
+		if r.p.counts.sessions.Load() > 0 {
+			all = append(all, r.p)
+		}
+	}
+	return all
+}
+
+// busy asks Busy up to its end.
+func (s *Shard) busy() bool {
+	for busy, next := s.Busy(0); ; busy, next = s.Busy(next) {
+		if busy || next == 0 {
+			return busy
 		}
 	}
 }
@@ -107,7 +134,7 @@ func (w *world) auditWhiteBox(sh *simShard) {
 		}
 	}
 	for place, p := range s.followed {
-		if p.place != place || len(p.detached) == 0 || s.projects[p.settings.Name] != p {
+		if p.place != place || len(p.detached) == 0 || !slices.Contains(s.everyProject(), p) {
 			w.failf("%v: project %s: %+v", sh, p.settings.Name, p)
 		}
 		for place, i := range p.detached {
@@ -123,7 +150,13 @@ func (w *world) auditWhiteBox(sh *simShard) {
 		}
 	}
 	for name, p := range s.projects {
-		if p.settings.Name != name || p.counts.sessions.Load() == 0 {
+		if p.settings.Name != name {
+			w.failf("%v: project %s has the name %s", sh, p.settings.Name, name)
+		}
+	}
+	for _, p := range s.everyProject() {
+		name := p.settings.Name
+		if p.counts.sessions.Load() == 0 {
 			w.failf("%v: project %s has %d sessions", sh, name, p.counts.sessions.Load())
 		}
 		held := 0
@@ -215,6 +248,24 @@ func (w *world) auditConn(sh *simShard, k *simSocket) {
 		}
 		if at == 0 {
 			w.failf("%v: not found by its user", k)
+		}
+	}
+}
+
+// all are the targets of p.
+func (p *project) all() iter.Seq[*target] {
+	return func(yield func(*target) bool) {
+		for _, logs := range []map[string]*log{p.logs, p.patterns} {
+			for _, l := range logs {
+				if !yield(&l.target) {
+					return
+				}
+			}
+		}
+		for _, t := range p.users {
+			if !yield(t) {
+				return
+			}
 		}
 	}
 }

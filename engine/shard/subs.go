@@ -15,7 +15,7 @@ type sub struct {
 	place  uint32 // in log.attached, or in project.detached
 	ack    session.AckMode
 	state  state
-	gaps   uint16 // of the target, of which it was told
+	gaps   uint16 // lossCount of the target when it was last told
 }
 
 // subID is the id that clients gave subscriptions, once for all who gave the same.
@@ -69,7 +69,7 @@ func (s *Shard) findSub(c *Conn, id []byte) uint32 {
 func (s *Shard) addSub(c *Conn, t *target, id []byte, ev *session.Event) {
 	i := s.subs.take()
 	b := s.subs.at(i)
-	*b = sub{target: t, id: t.p.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: t.gaps}
+	*b = sub{target: t, id: t.p.internID(c.sess.Version, id), conn: c.idx, next: c.subs, ack: ev.Ack, gaps: t.lossCount()}
 	c.subs = i
 	c.nsubs++
 	s.more = true

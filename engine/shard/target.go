@@ -15,8 +15,11 @@ type target struct {
 	subscriptions int32
 	detached      int32  // of them
 	resuming      int32  // of those: what comes meanwhile is not for them yet
-	gaps          uint16 // how often something was lost that its subscriptions may have wanted; it may wrap
+	gaps          uint16 // how often something was lost that only its subscriptions may have wanted; it may wrap
 }
+
+// lossCount is how often something was lost that the subscriptions of t may have wanted.
+func (t *target) lossCount() uint16 { return t.gaps + t.p.gaps }
 
 // pattern is the pattern of t, nil of one destination.
 func (t *target) pattern() *patternState {

@@ -93,7 +93,7 @@ func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands 
 	}
 	b, t := s.subs.at(i), s.newTransfer()
 	t.conn, t.entry, t.project, t.version = c, e, b.target.p, b.id.key.version
-	t.sub, t.gaps = i, b.target.gaps
+	t.sub, t.gaps = i, b.target.lossCount()
 	if b.follow != nil {
 		t.dropped = b.follow.dropped
 	}

@@ -304,7 +304,7 @@ func TestTransferOutlasts(t *testing.T) {
 		{"error", func(_ *readers, k *reader) { k.send(stomp.Subscribe, "id", "b") }, "error, close 1002"},
 		{"kick", func(r *readers, k *reader) { r.s.Kick(rigProject, "", []Ref{k.conn.ref()}) }, "close 1008"},
 		{"drain", func(r *readers, k *reader) { r.s.EndSome(0, 10, false, session.CloseServiceLeaves, "bye") }, "close 1012"},
-		{"remove the project", func(r *readers, k *reader) { r.s.RemoveProject(rigProject) }, "close 1013"},
+		{"remove the project", func(r *readers, k *reader) { r.s.RemoveProject(rigProject); r.run() }, "close 1013"},
 		{"expiry", func(r *readers, k *reader) {
 			k.conn.expires = uint32(r.s.unix())
 			r.s.rearm(k.conn)

@@ -4,33 +4,43 @@ import (
 	"hash/maphash"
 )
 
-// userTable finds a user's sessions: an open-addressed table from hash(project, user) to the user's first session;
-// the sessions of a user are chained through Conn.userNext. It holds 4 bytes a slot and no key: the key is in the
-// session. A map of groups would cost 280 bytes a user.
+// userTable finds a user's sessions: open-addressed tables from hash(project, user) to the user's first session; the
+// sessions of a user are chained through Conn.userNext. It holds 4 bytes a slot and no key: the key is in the session. A
+// map of groups would cost 280 bytes a user.
+//
+// It has parts that grow each on its own: all of a million users' slots at once would take the loop a quarter of a second.
 type userTable struct {
 	seed  maphash.Seed
-	slots []uint32 // connection numbers; 0 free
+	parts [userParts]userPart // by the upper bits of the hash
 	used  int
 }
 
-func (s *Shard) userHash(p *project, user string) uint64 {
-	if s.users.slots == nil {
-		s.users.seed = maphash.MakeSeed()
-		s.users.slots = make([]uint32, 64)
-	}
+type userPart struct {
+	slots []uint32 // connection numbers, a power of two of them; 0 free
+	used  int
+}
+
+const (
+	userPartBits = 8
+	userParts    = 1 << userPartBits
+)
+
+// userPart is the part where user belongs, and the hash.
+func (s *Shard) userPart(p *project, user string) (part *userPart, hash uint64) {
 	var h maphash.Hash
 	h.SetSeed(s.users.seed)
 	h.WriteString(p.settings.Name)
 	h.WriteByte(0)
 	h.WriteString(user)
-	return h.Sum64()
+	hash = h.Sum64()
+	return &s.users.parts[hash>>(64-userPartBits)], hash
 }
 
-// slotOf is where the first session of user is, or the free slot where it belongs.
-func (s *Shard) slotOf(p *project, user string) int {
-	mask := uint64(len(s.users.slots) - 1)
-	for i := s.userHash(p, user) & mask; ; i = (i + 1) & mask {
-		idx := s.users.slots[i]
+// slot is where the first session of user is, or the free slot where it belongs. The part must have slots.
+func (part *userPart) slot(s *Shard, hash uint64, p *project, user string) int {
+	mask := uint64(len(part.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		idx := part.slots[i]
 		if idx == 0 {
 			return int(i)
 		}
@@ -42,22 +52,24 @@ func (s *Shard) slotOf(p *project, user string) int {
 
 // sessionsOf is the number of the first session of user, 0 for none.
 func (s *Shard) sessionsOf(p *project, user string) uint32 {
-	if s.users.used == 0 {
+	part, hash := s.userPart(p, user)
+	if part.used == 0 {
 		return 0
 	}
-	return s.users.slots[s.slotOf(p, user)]
+	return part.slots[part.slot(s, hash, p, user)]
 }
 
 func (s *Shard) rememberUser(c *Conn) {
 	if c.user == "" {
 		return
 	}
-	s.userHash(c.project, "") // makes the table
-	if (s.users.used+1)*4 > len(s.users.slots)*3 {
-		s.growUsers()
+	part, hash := s.userPart(c.project, c.user)
+	if (part.used+1)*4 > len(part.slots)*3 {
+		part.grow(s)
 	}
-	slot := &s.users.slots[s.slotOf(c.project, c.user)]
+	slot := &part.slots[part.slot(s, hash, c.project, c.user)]
 	if *slot == 0 {
+		part.used++
 		s.users.used++
 	} else {
 		s.conns.at(*slot).userPrev = c.idx
@@ -65,13 +77,14 @@ func (s *Shard) rememberUser(c *Conn) {
 	c.userNext, *slot = *slot, c.idx
 }
 
-func (s *Shard) growUsers() {
-	old := s.users.slots
-	s.users.slots = make([]uint32, 2*len(old))
+func (part *userPart) grow(s *Shard) {
+	old := part.slots
+	part.slots = make([]uint32, max(8, 2*len(old)))
 	for _, idx := range old {
 		if idx != 0 {
 			c := s.conns.at(idx)
-			s.users.slots[s.slotOf(c.project, c.user)] = idx
+			_, hash := s.userPart(c.project, c.user)
+			part.slots[part.slot(s, hash, c.project, c.user)] = idx
 		}
 	}
 }
@@ -86,26 +99,28 @@ func (s *Shard) forgetUser(c *Conn) {
 	if c.userNext != 0 {
 		s.conns.at(c.userNext).userPrev = c.userPrev
 	}
-	switch {
-	case c.userPrev != 0:
+	if c.userPrev != 0 {
 		s.conns.at(c.userPrev).userNext = c.userNext
-	case c.userNext != 0:
-		s.users.slots[s.slotOf(c.project, c.user)] = c.userNext
-	default:
-		s.clearSlot(s.slotOf(c.project, c.user))
+	} else {
+		part, hash := s.userPart(c.project, c.user)
+		slot := part.slot(s, hash, c.project, c.user)
+		if part.slots[slot] = c.userNext; c.userNext == 0 {
+			part.clear(s, slot)
+		}
 	}
 	c.userNext, c.userPrev = 0, 0
 }
 
-// clearSlot frees a slot and moves those behind it that would no longer be found.
-func (s *Shard) clearSlot(i int) {
-	slots := s.users.slots
+// clear moves those behind a slot that was freed that would no longer be found.
+func (part *userPart) clear(s *Shard, i int) {
+	slots := part.slots
 	mask := len(slots) - 1
-	slots[i] = 0
+	part.used--
 	s.users.used--
 	for j := (i + 1) & mask; slots[j] != 0; j = (j + 1) & mask {
 		c := s.conns.at(slots[j])
-		home := int(s.userHash(c.project, c.user) & uint64(mask))
+		_, hash := s.userPart(c.project, c.user)
+		home := int(hash & uint64(mask))
 		if (j-home)&mask >= (j-i)&mask {
 			slots[i], slots[j] = slots[j], 0
 			i = j

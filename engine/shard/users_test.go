@@ -72,8 +72,28 @@ func TestUserTable(t *testing.T) {
 		model[k] = nil
 		check(k)
 	}
-	if s.users.used != 0 || slices.ContainsFunc(s.users.slots, func(idx uint32) bool { return idx != 0 }) {
-		t.Errorf("%d users are left: %v", s.users.used, s.users.slots)
+	for _, part := range s.users.parts {
+		if s.users.used != 0 || part.used != 0 || slices.ContainsFunc(part.slots, func(idx uint32) bool { return idx != 0 }) {
+			t.Errorf("%d users are left, %d in %v", s.users.used, part.used, part.slots)
+		}
+	}
+}
+
+// However many users there are, no insertion moves many of them: each part has a small share.
+func TestUserTableGrowsInParts(t *testing.T) {
+	r := newRig(t)
+	p := &project{tenant: &tenant{settings: &Settings{Name: "a"}}}
+	const users = 100_000
+	for i := range users {
+		idx := r.s.conns.take()
+		c := r.s.conns.at(idx)
+		*c = Conn{idx: idx, project: p, user: fmt.Sprint("user", i)}
+		r.s.rememberUser(c)
+	}
+	for i, part := range r.s.users.parts {
+		if len(part.slots) > 8*users/userParts {
+			t.Errorf("part %d has %d slots for %d users", i, len(part.slots), part.used)
+		}
 	}
 }
 
