@@ -43,6 +43,7 @@ type Node struct {
 	strangers *shard.Share  // what connections hold that have not been authenticated
 	sockets   atomic.Int64
 	addresses addresses
+	users     *users
 	draining  atomic.Bool
 	refusals  *refusal.Log
 	floors    *floors
@@ -63,6 +64,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		start:     time.Now(),
 		stop:      make(chan struct{}),
 		addresses: newAddresses(opts.Limits),
+		users:     newUsers(opts.Limits.SessionsPerUser),
 		panicLog:  rate.Sometimes{First: 10, Interval: time.Second},
 		refusals:  opts.Refusals,
 		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -73,6 +73,7 @@ type Limits struct {
 	Unauthenticated int  // not yet CONNECTED
 	// UnauthenticatedPerAddress is how many of these one client address may have; 0: a tenth of the free places.
 	UnauthenticatedPerAddress int
+	SessionsPerUser           int // of one user; 0 unlimited
 	PendingBytes              int64
 	SessionBytes              int64         // that all sessions hold above shard.Allowance; 0 unlimited
 	PushAge                   time.Duration // pushes older than this are not delivered; 0 unlimited

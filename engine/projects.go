@@ -9,6 +9,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 )
 
@@ -109,21 +110,26 @@ func (n *Node) Applied(ctx context.Context) error {
 }
 
 // Join implements shard.Env.
-func (e *env) Join(s *shard.Settings) bool {
+func (e *env) Join(s *shard.Settings, user string) refusal.Reason {
 	p := e.node.project(s.Name)
-	if p == nil {
-		return false
+	if p == nil || p.history != s.History {
+		return refusal.ProjectGone
+	}
+	if !e.node.users.join(s.History, user) {
+		return refusal.SessionsPerUser
 	}
 	if limit := p.limit.Load(); p.sessions.Add(1) > limit && limit > 0 {
 		p.sessions.Add(-1)
 		p.full.Add(1)
-		return false
+		e.node.users.leave(s.History, user)
+		return refusal.ProjectFull
 	}
-	return true
+	return refusal.None
 }
 
 // Leave implements shard.Env. A project that was removed and added again is another: its history tells.
-func (e *env) Leave(s *shard.Settings) {
+func (e *env) Leave(s *shard.Settings, user string) {
+	e.node.users.leave(s.History, user)
 	if p := e.node.project(s.Name); p != nil && p.history == s.History {
 		p.sessions.Add(-1)
 	}

@@ -3,6 +3,9 @@ package engine
 import (
 	"testing"
 	"time"
+
+	"stentor/engine/refusal"
+	"stentor/engine/shard"
 )
 
 // A session of a project that was removed does not leave the one of the same name that came after it.
@@ -13,21 +16,25 @@ func TestLeaveOfARemovedProject(t *testing.T) {
 	n.SetProjects([]Project{conf})
 	e := &env{node: n.Node}
 	old := n.project("shop").settings.Load()
-	if !e.Join(old) || e.Join(old) {
+	join := func(s *shard.Settings) bool { return e.Join(s, "") == refusal.None }
+	if !join(old) || join(old) {
 		t.Fatal("not one session")
 	}
 	n.SetProjects([]Project{conf}) // the same: the session stands
-	if e.Join(n.project("shop").settings.Load()) {
+	if join(n.project("shop").settings.Load()) {
 		t.Error("a reload made room")
 	}
 	n.SetProjects(nil)
 	n.SetProjects([]Project{conf})
 	again := n.project("shop").settings.Load()
-	e.Leave(old)
-	if !e.Join(again) || e.Join(again) {
+	if e.Join(old, "") != refusal.ProjectGone {
+		t.Error("a session joins a project that was removed")
+	}
+	e.Leave(old, "")
+	if !join(again) || join(again) {
 		t.Error("the limit is not one session any more")
 	}
-	e.Leave(again)
+	e.Leave(again, "")
 }
 
 // A reload that brings another limit begins with a full bucket; one that changes nothing gives nothing back.

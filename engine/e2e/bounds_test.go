@@ -346,6 +346,35 @@ func TestProjectConnections(t *testing.T) {
 	s.join(t)
 }
 
+// TestSessionsPerUser: a user who has as many sessions as one may have, on whatever loops, is sent away without an ERROR;
+// other users, and clients without one, take theirs.
+func TestSessionsPerUser(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Set: []string{"limits.sessions_per_user=3"}})
+	ann := s.Token(t, "shop", "ann")
+	first := s.join(t, "token", ann)
+	s.join(t, "token", ann)
+	s.join(t, "token", ann)
+	for range 2 {
+		p := s.greet(t)
+		p.sendConnect("token", ann)
+		p.wantClose(1013)
+	}
+	s.wantMetric(t, met("sessions_per_user"), 2)
+	s.join(t, "token", s.Token(t, "shop", "bob"))
+	for range 4 {
+		s.join(t)
+	}
+	first.must(first.send(stomp.Disconnect, nil, "receipt", "bye"))
+	first.wantReceipt("bye")
+	first.wantClose(1000)
+	s.wantMetric(t, `stentor_project_sessions{project="shop"}`, 7)
+	s.join(t, "token", ann)
+	p := s.greet(t)
+	p.sendConnect("token", ann)
+	p.wantClose(1013)
+}
+
 // TestPendingBytes: what the subscribers have yet to be given is bounded, and a back end is told to wait.
 func TestPendingBytes(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,7 @@ const (
 	ProjectUnknown
 	ProjectConflict
 	ProjectFull
+	SessionsPerUser
 	ProjectNotReady
 	ProjectGone
 
@@ -139,6 +140,7 @@ var table = [Reasons]entry{
 	ProjectUnknown:    {Connect, "project_unknown", 1002, "No project was given, or one that this node does not serve."},
 	ProjectConflict:   {Connect, "project_conflict", 1002, "Header, query, endpoint and token name different projects."},
 	ProjectFull:       {Connect, "project_full", 1013, "The project has reached `projects.NAME.limits.connections`."},
+	SessionsPerUser:   {Connect, "sessions_per_user", 1013, "The user has reached `limits.sessions_per_user` on this node. A session whose client vanished counts until its heart-beats time out."},
 	ProjectNotReady:   {Connect, "project_not_ready", 1013, "The node has not read yet what there was of the project, or cannot read it. `/readyz` says what is in the way."},
 	ProjectGone:       {Connect, "project_gone", 1013, "A reload removed the project. Its open sessions are closed for this reason as well."},
 

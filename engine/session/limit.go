@@ -12,6 +12,7 @@ const (
 	LimitConnectTime
 	LimitHandshakeBytes
 	LimitConnectBytes
+	LimitSessionsPerUser
 	LimitFrameBytes
 	LimitFrameRate
 	LimitSubscriptions
@@ -35,6 +36,7 @@ var limitReasons = [Limits]refusal.Reason{
 	LimitConnectTime:      refusal.ConnectTimeout,
 	LimitHandshakeBytes:   refusal.HandshakeBytes,
 	LimitConnectBytes:     refusal.ConnectFrameBytes,
+	LimitSessionsPerUser:  refusal.SessionsPerUser,
 	LimitFrameBytes:       refusal.FrameBytes,
 	LimitFrameRate:        refusal.FrameRate,
 	LimitSubscriptions:    refusal.Subscriptions,

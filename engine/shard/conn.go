@@ -169,10 +169,11 @@ func (s *Shard) depart(c *Conn) {
 		s.forgetUser(c)
 		s.uncount(c)
 		p.pool.leave()
+		user := c.user
 		c.project, c.rights, c.user = nil, nil, ""
 		p.counts.sessions.Add(-1)
 		s.stats.Sessions.Add(-1)
-		s.env.Leave(p.settings)
+		s.env.Leave(p.settings, user)
 		s.dropProject(p)
 	}
 }

@@ -38,9 +38,10 @@ type Env interface {
 	Publish(r *bus.Record, done func(bus.Position, error))
 	// Forward hands a client's SEND, which was allowed, to the back ends. done gets nil when they have it.
 	Forward(m *bus.Inbound, done func(error))
-	// Join and Leave count the sessions of a project; Join refuses above the limit.
-	Join(p *Settings) bool
-	Leave(p *Settings)
+	// Join and Leave count the sessions of a project, and of its user if there is one. Join says why there can be no more,
+	// refusal.None when it has counted one.
+	Join(p *Settings, user string) refusal.Reason
+	Leave(p *Settings, user string)
 	// Patience is how long a client may take now for the handshake, or for CONNECT, of what it may in quiet times.
 	Patience(quiet time.Duration) time.Duration
 	// Known says that the CONNECT of a client at this address was accepted.

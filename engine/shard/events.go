@@ -129,9 +129,9 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 		return
 	}
 	settings := id.Project
-	if !s.env.Join(settings) {
+	if why := s.env.Join(settings, id.User); why != refusal.None {
 		c.hello.Named, c.user = settings.Name, id.User // for the log
-		s.fail(c, &session.Failure{Reason: refusal.ProjectFull, Code: session.CodeLimit, Text: "the project is full", Close: session.CloseTryLater, Silent: true})
+		s.fail(c, notJoined(why))
 		return
 	}
 	s.greeted(c)
@@ -151,6 +151,20 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least)
 	c.lastRead = s.millis()
 	s.rearm(c)
+}
+
+// notJoined is what the client of a project that takes no more sessions is told, or of a user: to come back later.
+func notJoined(why refusal.Reason) *session.Failure {
+	f := &session.Failure{Reason: why, Close: session.CloseTryLater, Silent: true}
+	switch why {
+	case refusal.SessionsPerUser:
+		f.Text, f.Limit = "the user has as many sessions as one may have", session.LimitSessionsPerUser
+	case refusal.ProjectGone:
+		f.Text = "the project is no longer served here"
+	default:
+		f.Text = "the project is full"
+	}
+	return f
 }
 
 func (s *Shard) subscribe(c *Conn, ev *session.Event) {

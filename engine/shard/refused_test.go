@@ -4,7 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"stentor/engine/refusal"
 	"stentor/engine/session"
+	"stentor/engine/websocket"
+	"stentor/stomp"
 )
 
 // A SUBSCRIBE that subscribes to nothing keeps the session, as with Spring; its RECEIPT says so.
@@ -30,5 +33,23 @@ func TestReceiptSaysNotSubscribed(t *testing.T) {
 	}
 	if s := r.s.Stats(); s.Unserved.Load() != 2 || s.Duplicates.Load() != 2 {
 		t.Errorf("%d unserved, %d duplicates", s.Unserved.Load(), s.Duplicates.Load())
+	}
+}
+
+// A CONNECT that may not join is told why, and to come back: the node counts the sessions, of users too.
+func TestNotJoined(t *testing.T) {
+	for _, why := range []refusal.Reason{refusal.ProjectFull, refusal.SessionsPerUser, refusal.ProjectGone} {
+		r := newRig(t)
+		r.joins = why
+		k := r.open()
+		r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+		k.send(stomp.Connect, "accept-version", "1.2", "user", "ann")
+		if got := r.last(); got.Reason != why || got.Code != why.Code() || got.Project != rigProject || got.User != "ann" {
+			t.Errorf("%v: %+v", why, got)
+		}
+		met := r.s.stats.Limits[session.LimitSessionsPerUser].Load()
+		if (met == 1) != (why == refusal.SessionsPerUser) || k.conn.sess.Phase != session.Closing || r.s.stats.Sessions.Load() != 0 {
+			t.Errorf("%v: met %d, phase %d", why, met, k.conn.sess.Phase)
+		}
 	}
 }

@@ -30,7 +30,8 @@ type rig struct {
 	woken    int
 	crowd    int // Patience is a part of itself
 	panics   int
-	leaves   func() // hears of it
+	leaves   func()         // hears of it
+	joins    refusal.Reason // why nobody does
 	closed   []*stubSocket
 	refusals []refusal.Record
 
@@ -135,9 +136,9 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 
 func (r *rig) Allow(*Settings, Holder, int, int) error { return r.refuses }
 
-func (r *rig) Join(*Settings) bool  { return true }
-func (r *rig) Leave(*Settings)      { r.leaves() }
-func (r *rig) Known(netip.AddrPort) {}
+func (r *rig) Join(*Settings, string) refusal.Reason { return r.joins }
+func (r *rig) Leave(*Settings, string)               { r.leaves() }
+func (r *rig) Known(netip.AddrPort)                  {}
 func (r *rig) Patience(quiet time.Duration) time.Duration {
 	return quiet / time.Duration(1+r.crowd)
 }

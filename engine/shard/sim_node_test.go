@@ -538,7 +538,7 @@ func (e *simEnv) project(s *Settings) *simProject {
 	panic("no such project")
 }
 
-func (e *simEnv) Join(s *Settings) bool {
+func (e *simEnv) Join(s *Settings, _ string) refusal.Reason {
 	p := e.project(s)
 	if !p.served {
 		for _, k := range e.sh.sockets {
@@ -546,13 +546,13 @@ func (e *simEnv) Join(s *Settings) bool {
 				k.link.excuse("the project is not served any more")
 			}
 		}
-		return false
+		return refusal.ProjectGone
 	}
 	p.sessions++
-	return true
+	return refusal.None
 }
 
-func (e *simEnv) Leave(s *Settings) {
+func (e *simEnv) Leave(s *Settings, _ string) {
 	p := e.project(s)
 	if p.sessions--; p.sessions < 0 {
 		e.sh.w.failf("more sessions of %s left than came", s.Name)
