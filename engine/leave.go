@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -177,7 +178,7 @@ func endSome(ctx context.Context, s *shard.Shard, slot uint32, n int, patient bo
 		if p.over || p.ended == n {
 			return
 		}
-		ended, next := s.EndSome(p.slot, n-p.ended, patient, session.CloseServiceLeaves, "the node is stopping, come back")
+		ended, next := s.EndSome(p.slot, n-p.ended, patient, session.CloseServiceLeaves, goodbye())
 		p.ended, p.slot, p.over = p.ended+ended, next, next == 0
 	}
 	for range min(n, endSteps) - 1 {
@@ -188,6 +189,19 @@ func endSome(ctx context.Context, s *shard.Shard, slot uint32, n int, patient bo
 		return *p
 	})
 	return got.ended, got.slot, err
+}
+
+// How long clients that are closed should wait before they come back, each a random time: those of one step are closed at the
+// same moment. It is short, since the closes are paced.
+const (
+	leastRetry = 50 * time.Millisecond
+	mostRetry  = 500 * time.Millisecond
+)
+
+// goodbye is the reason of a close. Clients that know it wait for the time that it begins with, in ms.
+func goodbye() string {
+	retry := leastRetry + rand.N(mostRetry-leastRetry)
+	return fmt.Sprintf("retry=%d the node is stopping, come back", retry.Milliseconds())
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

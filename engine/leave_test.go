@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -74,10 +75,26 @@ func TestLeavingNodeReadsOn(t *testing.T) {
 	n.Flush()
 	client.until(t, "of another node")
 	close(b.flushed)
-	client.until(t, "the node is stopping, come back")
+	client.until(t, "retry=")
 	_ = client.conn.Close()
 	if err := <-stopped; err != nil || b.gaveUp != nil {
 		t.Errorf("%v, %v", err, b.gaveUp)
+	}
+}
+
+// TestGoodbye: clients that are closed at the same moment do not all come back at the same moment.
+func TestGoodbye(t *testing.T) {
+	retries := map[int]bool{}
+	for range 100 {
+		var ms int
+		reason := goodbye()
+		if n, err := fmt.Sscanf(reason, "retry=%d ", &ms); n != 1 || err != nil || ms < 50 || ms > 500 || len(reason) > 123 {
+			t.Fatalf("%q: %v", reason, err)
+		}
+		retries[ms] = true
+	}
+	if len(retries) < 20 {
+		t.Errorf("only %d different times", len(retries))
 	}
 }
 
