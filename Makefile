@@ -43,7 +43,7 @@ check: build formatted ## the first minute of feedback: formatting, vet, the qui
 	$(GO) test ./engine -run Imports
 
 .PHONY: test
-test: lint e2e-deps tuning-deps ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
+test: lint e2e-deps tuning-deps check-clients ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
 	$(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 9m ./engine/e2e
 
@@ -51,6 +51,11 @@ ATTACK ?=
 .PHONY: test-attacks
 test-attacks: ## hostile clients against a real node, about 7 minutes: what another tenant feels, what memory it takes; ATTACK=resume for some
 	$(GO) test -tags attacks -count 1 -timeout 40m ./engine/attack $(if $(ATTACK),-run 'TestAttacks/(alone|$(ATTACK))' -v)
+
+.PHONY: check-clients
+check-clients: ## the client library: types, size, unit tests
+	clients/js/deps.sh
+	cd clients/js && npm run --silent types && npm run --silent build && npm run --silent size && npm run --silent test
 
 .PHONY: e2e-deps
 e2e-deps: # the clients that the end-to-end tests drive: Node packages, Chromium

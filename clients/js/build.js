@@ -1,0 +1,33 @@
+// Builds dist/: ESM, CommonJS, files for <script> and types, each with its source map.
+import { build } from 'esbuild'
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+
+process.chdir(import.meta.dirname)
+rmSync('dist', { recursive: true, force: true })
+
+const common = { bundle: true, minify: true, sourcemap: true, target: ['es2022', 'chrome109', 'firefox109', 'safari16.4', 'node20'], logLevel: 'warning' }
+const entry = 'src/index.ts'
+const external = ['@stomp/stompjs']
+
+// The file for pages that load stompjs themselves takes it from its global name.
+const global = {
+  name: 'global',
+  setup(b) {
+    b.onResolve({ filter: /^@stomp\/stompjs$/ }, () => ({ path: 'stompjs', namespace: 'global' }))
+    b.onLoad({ filter: /.*/, namespace: 'global' }, () => ({ contents: 'module.exports = globalThis.StompJs' }))
+  },
+}
+
+await Promise.all([
+  build({ ...common, entryPoints: [entry], external, format: 'esm', outfile: 'dist/index.js' }),
+  build({ ...common, entryPoints: [entry], external, format: 'cjs', outfile: 'dist/index.cjs' }),
+  build({ ...common, entryPoints: [entry], format: 'iife', globalName: 'Stentor', plugins: [global], outfile: 'dist/stentor.js' }),
+  build({ ...common, entryPoints: [entry], format: 'iife', globalName: 'Stentor', outfile: 'dist/stentor.full.js' }),
+])
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+// The same types once more for those who require(): in a package that says so, or TypeScript takes them for a module's.
+mkdirSync('dist/cjs')
+writeFileSync('dist/cjs/package.json', '{"type":"commonjs"}\n')
+for (const file of readdirSync('dist')) if (file.endsWith('.d.ts')) copyFileSync(`dist/${file}`, `dist/cjs/${file}`)
+copyFileSync('../../LICENSE', 'LICENSE')

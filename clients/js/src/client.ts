@@ -1,0 +1,318 @@
+import { Backoff } from './backoff.js'
+import { explain, judge, type Ended } from './closes.js'
+import { Connection } from './connection.js'
+import { Endpoints } from './endpoints.js'
+import { StentorError, type ErrorCode } from './errors.js'
+import { settings, type Options, type Settings } from './options.js'
+import { Outbox, type PublishOptions } from './outbox.js'
+import { Saved } from './saved.js'
+import { Subscription, type Message, type SubscribeOptions } from './subscription.js'
+import { watch } from './surroundings.js'
+import { Wait, within } from './waits.js'
+
+/** What a client is doing. */
+export type State =
+  | { name: 'connecting' }
+  | { name: 'connected'; url: string; /** ids of the server */ session?: string; user?: string }
+  | { name: 'waiting'; /** until the next attempt; Infinity while the page is hidden for good */ ms: number; why: string }
+  /** The server does not want this client. {@link StentorClient.connect} tries again, for example after a login. */
+  | { name: 'refused'; code: ErrorCode; error: StentorError }
+  | { name: 'closed' }
+
+/** The events of a client. */
+export interface Events {
+  state: State
+  /** What went wrong and is not the connection's everyday life: refused subscriptions, tokens that cannot be had, callbacks that throw. */
+  error: StentorError
+}
+
+const soon = 500 // ms over which clients spread that the same network brings back
+
+/** A client of a Stentor server. It connects at once, and stays connected until it is closed or refused. */
+export class StentorClient {
+  #s: Settings
+  #state: State = { name: 'connecting' }
+  #listeners = { state: new Set<(s: State) => void>(), error: new Set<(e: StentorError) => void>() }
+  #subscriptions = new Map<string, Subscription>()
+  #count = 0
+  #outbox: Outbox
+  #endpoints: Endpoints
+  #backoff: Backoff
+  #saved: Saved
+  #wait = new Wait()
+
+  #running?: AbortController
+  #connection?: Connection
+  #asked = new Map<string, Subscription>() // by the receipt of SUBSCRIBE, of this connection
+  #renewed = false // the token is the second one after `expired`
+  #hidden = false
+  #offline = false
+  #hurry = false
+
+  constructor(options: Options) {
+    this.#s = settings(options)
+    this.#outbox = new Outbox(this.#s)
+    this.#endpoints = new Endpoints(this.#s)
+    this.#backoff = new Backoff(this.#s.minDelay, this.#s.maxDelay)
+    this.#saved = new Saved(options.resumeKey)
+    this.connect()
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  /** Calls `listener` at each event from now on, until the function that it returns is called. */
+  on<E extends keyof Events>(event: E, listener: (value: Events[E]) => void): () => void {
+    const all = this.#listeners[event] as Set<(value: Events[E]) => void>
+    all.add(listener)
+    return () => void all.delete(listener)
+  }
+
+  /**
+   * Subscribes, over all connections from now on. After each reconnect the server sends what was missed, and where it cannot,
+   * `onGap` says so.
+   */
+  subscribe(destination: string, receive: (m: Message, s: Subscription) => unknown, options: SubscribeOptions = {}): Subscription {
+    this.#check()
+    const remove = (s: Subscription) => {
+      this.#subscriptions.delete(s.id)
+      if (this.#connection?.connected) this.#connection.unsubscribe(s.id)
+    }
+    const s = new Subscription(`s${this.#count++}`, destination, receive, options, remove, (act) => this.#guard(act), this.#saved.take(destination))
+    this.#subscriptions.set(s.id, s)
+    if (this.#connection?.connected) this.#subscribe(this.#connection, s)
+    return s
+  }
+
+  /**
+   * Publishes, and resolves when the server has it. What the server did not acknowledge is sent again after a reconnect, under
+   * an id by which it knows what it has: subscribers get it once. Strings and bytes are sent as they are, all else as JSON.
+   */
+  publish(destination: string, content: unknown, options?: PublishOptions): Promise<void> {
+    const state = this.#state
+    if (state.name === 'closed' || state.name === 'refused') {
+      return Promise.reject(new StentorError(state.name === 'closed' ? 'closed' : state.code, `the client is ${state.name}`, destination))
+    }
+    return this.#outbox.publish(destination, content, options)
+  }
+
+  /** Connects again after the server refused this client. In any other state it changes nothing. */
+  connect(): void {
+    this.#check()
+    if (this.#running) return
+    this.#running = new AbortController()
+    this.#renewed = false
+    void this.#run(this.#running.signal)
+  }
+
+  /** Ends the connection, once what was sent is answered, and everything else. Nothing of it is left afterwards. */
+  async close(): Promise<void> {
+    if (this.#state.name === 'closed') return
+    this.#saved.write(this.#subscriptions.values())
+    const connection = this.#connection
+    this.#halt({ name: 'closed' })
+    for (const s of this.#subscriptions.values()) s.end()
+    await connection?.leave(1_000)
+    this.#outbox.clear('closed', 'the client was closed')
+  }
+
+  #check(): void {
+    if (this.#state.name === 'closed') throw new StentorError('closed', 'the client is closed')
+  }
+
+  // Attempts follow each other here alone. Whoever ends it sets the state.
+  async #run(signal: AbortSignal): Promise<void> {
+    const deaf = watch({
+      online: () => this.#online(),
+      offline: () => (this.#offline = true),
+      woke: () => this.#woke(),
+      hide: () => this.#hide(),
+      show: () => this.#show(),
+    })
+    signal.addEventListener('abort', deaf)
+    while (!signal.aborted) {
+      const pause = await this.#attempt(signal)
+      if (!signal.aborted && pause) await this.#pause(pause.ms, pause.why)
+    }
+  }
+
+  async #pause(ms: number, why: string): Promise<void> {
+    this.#set({ name: 'waiting', ms, why })
+    await this.#wait.start(ms)
+  }
+
+  // One attempt to connect, and the connection's life. Returns for how long to wait afterwards. It never rejects.
+  async #attempt(signal: AbortSignal): Promise<{ ms: number; why: string } | undefined> {
+    if (this.#hidden) return { ms: Infinity, why: 'the page is hidden' }
+    this.#set({ name: 'connecting' })
+    let url: string
+    let token: string | undefined
+    let stage: ErrorCode = 'endpoints'
+    try {
+      const choice = await this.#endpoints.next(signal)
+      url = choice.url
+      if (choice.wait > 0) {
+        await this.#pause(choice.wait, 'many come at once')
+        if (signal.aborted || this.#hidden) return
+        this.#set({ name: 'connecting' })
+      }
+      stage = 'token'
+      const { token: given, tokenTimeout } = this.#s
+      token = typeof given === 'function' ? await within(tokenTimeout, signal, given) : given
+    } catch (e) {
+      if (signal.aborted) return
+      const error = e instanceof StentorError ? e : new StentorError(stage, `${stage}: ${e}`, undefined, e)
+      this.#report(error)
+      return { ms: this.#backoff.next(), why: error.message }
+    }
+    if (signal.aborted || this.#hidden) return
+    const headers = { ...(this.#s.project && { projectId: this.#s.project }), ...(token && { token }), ...this.#s.headers }
+    this.#asked.clear()
+    this.#hurry = this.#offline = false
+    const connection = new Connection(url, headers, this.#s, (c, answer) => this.#connected(c, answer))
+    this.#connection = connection
+    const ended = await connection.ended
+    this.#connection = undefined
+    for (const s of this.#subscriptions.values()) s.active = false
+    if (signal.aborted) return
+    const ms = this.#after(connection, ended)
+    this.#outbox.pause()
+    return { ms, why: explain(ended) }
+  }
+
+  #connected(connection: Connection, headers: Record<string, string>): void {
+    this.#endpoints.held()
+    this.#set({ name: 'connected', url: connection.url, session: headers.session, user: headers['user-name'] })
+    for (const s of [...this.#subscriptions.values()]) this.#subscribe(connection, s)
+    this.#outbox.begin(connection)
+  }
+
+  #subscribe(connection: Connection, s: Subscription): void {
+    s.sent()
+    const receipt = connection.subscribe(
+      s.destination,
+      s.request(),
+      (m) => s.message(m),
+      (headers) => {
+        if (headers.subscribed === 'false') this.#refuse(s, (headers.reason ?? 'not-served') as ErrorCode, 'the server does not serve this')
+        else s.receipt(headers)
+      },
+    )
+    this.#asked.set(receipt, s)
+  }
+
+  #refuse(s: Subscription, code: ErrorCode, text: string): void {
+    this.#subscriptions.delete(s.id)
+    const error = new StentorError(code, text, s.destination)
+    s.refused(error)
+    this.#report(error)
+  }
+
+  // Judges the end of a connection, and returns for how long to wait.
+  #after(connection: Connection, ended: Ended): number {
+    this.#endpoints.lost(connection.url)
+    const held = ended.connected && Date.now() - connection.since >= this.#s.holdTime
+    if (held) this.#backoff.reset()
+    if (ended.connected) this.#renewed = false
+    if (this.#hidden) return 0
+    if (this.#hurry) return Math.random() * soon
+    const verdict = judge(ended)
+    if (verdict.what === 'stop') return this.#stop(verdict.error)
+    if (verdict.what === 'renew') {
+      if (this.#renewed) return this.#stop(new StentorError('expired', explain(ended)))
+      this.#renewed = true
+      return held || !ended.connected ? 0 : this.#backoff.next()
+    }
+    if (this.#blame(ended, held)) return 0
+    return verdict.after ?? this.#backoff.next()
+  }
+
+  // An ERROR is about one frame. Without it the others can go on. Returns whether they can at once: a subscription is
+  // refused once, but an application may publish what is forbidden again and again.
+  #blame({ code, error }: Ended, held: boolean): boolean {
+    const receipt = error?.receipt ?? ''
+    const s = this.#asked.get(receipt)
+    if (error && s) {
+      this.#refuse(s, error.code as ErrorCode, error.text)
+      return true
+    }
+    if (error && this.#outbox.refuse(receipt, error.code as ErrorCode, error.text)) return held
+    if (error?.code === 'too-large' || code === 1009) this.#outbox.refuseLargest(error?.text ?? 'the message is too large')
+    else if (error) this.#report(new StentorError(error.code as ErrorCode, error.text))
+    return false
+  }
+
+  #stop(error: StentorError): number {
+    this.#halt({ name: 'refused', code: error.code, error })
+    this.#outbox.clear(error.code, error.message)
+    this.#report(error)
+    return 0
+  }
+
+  #halt(state: State): void {
+    this.#running?.abort()
+    this.#running = undefined
+    this.#wait.end()
+    this.#set(state)
+  }
+
+  #online(): void {
+    const lost = this.#offline
+    this.#offline = false
+    this.#backoff.reset()
+    if (this.#connection && lost) {
+      this.#hurry = true
+      this.#connection.drop('the network changed')
+    }
+    if (!this.#hidden) this.#wait.shorten(Math.random() * soon)
+  }
+
+  #woke(): void {
+    this.#backoff.reset()
+    this.#connection?.probe(3_000)
+    if (!this.#hidden) this.#wait.shorten(Math.random() * soon)
+  }
+
+  // A page with an open connection cannot go into the back-forward cache.
+  #hide(): void {
+    this.#saved.write(this.#subscriptions.values())
+    this.#hidden = true
+    this.#connection?.drop('the page is hidden')
+    this.#wait.shorten(Infinity)
+  }
+
+  #show(): void {
+    if (!this.#hidden) return
+    this.#hidden = false
+    this.#backoff.reset()
+    this.#wait.end()
+  }
+
+  #set(state: State): void {
+    if (this.#state.name === 'closed') return
+    this.#state = state
+    for (const listener of [...this.#listeners.state]) this.#guard(() => listener(state))
+  }
+
+  #guard(act: () => unknown): void {
+    const failed = (e: unknown) => this.#report(new StentorError('handler', `a callback failed: ${e}`, undefined, e))
+    try {
+      const result = act()
+      if (result instanceof Promise) result.catch(failed)
+    } catch (e) {
+      failed(e)
+    }
+  }
+
+  #report(error: StentorError): void {
+    if (!this.#listeners.error.size) console.error(error)
+    for (const listener of [...this.#listeners.error]) {
+      try {
+        listener(error)
+      } catch (e) {
+        console.error(e)
+      }
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { Client, type IFrame, type IMessage } from '@stomp/stompjs'
+import type { Ended, ServerError } from './closes.js'
+import type { Settings } from './options.js'
+
+type Headers = Record<string, string>
+type Socket = NonNullable<ReturnType<NonNullable<Client['webSocketFactory']>>>
+
+/**
+ * One connection, from the WebSocket's opening to its end. It has a stompjs client of its own, which never reconnects: so
+ * nothing of an earlier connection can reach a later one.
+ *
+ * @internal
+ */
+export class Connection {
+  /** Resolves once, whatever happens. */
+  readonly ended: Promise<Ended>
+  connected = false
+  /** When it connected, as Date.now() says. */
+  since = 0
+
+  #stomp: Client
+  #finish!: (e: Ended) => void
+  #over = false
+  #error?: ServerError
+  #socket?: Socket
+  #timers = new Set<ReturnType<typeof setTimeout>>()
+  #receipts = 0
+
+  constructor(
+    readonly url: string,
+    headers: Headers,
+    private readonly s: Settings,
+    onConnect: (c: Connection, headers: Headers) => void,
+  ) {
+    this.ended = new Promise((resolve) => (this.#finish = resolve))
+    this.#stomp = new Client({
+      ...s.stomp,
+      connectHeaders: headers,
+      reconnectDelay: 0,
+      discardWebsocketOnCommFailure: true,
+      webSocketFactory: () => {
+        const socket = this.#socket!
+        this.#socket = undefined
+        return socket
+      },
+      onConnect: (frame) => {
+        if (this.#over) return
+        this.#clear()
+        this.connected = true
+        this.since = Date.now()
+        onConnect(this, frame.headers)
+      },
+      onStompError: (frame) => this.#failed(frame),
+      onWebSocketClose: (event?: Partial<CloseEvent>) => this.#end(event?.code ?? 1006, event?.reason ?? ''),
+    })
+    try {
+      this.#socket = this.#open()
+      this.#after(s.connectTimeout, () => this.drop('no answer in time'))
+      this.#stomp.activate()
+    } catch (e) {
+      this.#end(1006, String(e))
+    }
+  }
+
+  /** Sends SUBSCRIBE. `receipt` gets the headers of its RECEIPT; the server's ERROR names the id that is returned. */
+  subscribe(destination: string, headers: Headers, message: (m: IMessage) => void, receipt: (headers: Headers) => void): string {
+    const id = this.#watch(receipt)
+    this.#send(() => this.#stomp.subscribe(destination, (m) => this.#over || message(m), { ...headers, receipt: id }))
+    return id
+  }
+
+  unsubscribe(id: string): void {
+    this.#send(() => this.#stomp.unsubscribe(id))
+  }
+
+  /** Sends SEND, as subscribe does. */
+  publish(destination: string, headers: Headers, body: string | Uint8Array, receipt: () => void): string {
+    const id = this.#watch(receipt)
+    const content = typeof body === 'string' ? { body } : { binaryBody: body }
+    this.#send(() => this.#stomp.publish({ destination, headers: { ...headers, receipt: id }, ...content }))
+    return id
+  }
+
+  /**
+   * Drops the connection unless the server answers within so many ms. UNSUBSCRIBE of an id that nobody has changes nothing,
+   * and its receipt is the answer.
+   */
+  probe(ms: number): void {
+    if (!this.connected || this.#over) return
+    const timer = this.#after(ms, () => this.drop('no answer after a sleep'))
+    const receipt = this.#watch(() => clearTimeout(timer))
+    this.#send(() => this.#stomp.unsubscribe('probe', { receipt }))
+  }
+
+  /** Ends it now. The server learns of it by the closed socket. */
+  drop(reason: string): void {
+    if (this.#over) return
+    this.#socket?.close()
+    void this.#stomp.deactivate({ force: true }).catch(() => {})
+    this.#end(1006, reason)
+  }
+
+  /** Ends it with DISCONNECT, once what was sent before is answered, or within so many ms. */
+  async leave(ms: number): Promise<void> {
+    if (this.#over) return
+    if (!this.connected) return this.drop('closed')
+    this.#after(ms, () => this.drop('closed'))
+    void this.#stomp.deactivate().catch(() => {})
+    await this.ended
+  }
+
+  // Not in the factory: what that throws would be an unhandled rejection inside stompjs.
+  #open(): Socket {
+    const socket = new (this.s.WebSocket ?? (globalThis.WebSocket as never as NonNullable<Settings['WebSocket']>))(this.url, ['v12.stomp']) as Socket & { onerror?: unknown }
+    socket.onerror = () => {} // until stompjs sets its own
+    return socket
+  }
+
+  #watch(done: (headers: Headers) => void): string {
+    const id = `r${++this.#receipts}`
+    this.#stomp.watchForReceipt(id, (frame) => this.#over || done(frame.headers))
+    return id
+  }
+
+  // A socket that is closing throws: its end is on the way.
+  #send(send: () => unknown): void {
+    try {
+      send()
+    } catch (e) {
+      if (!this.#over) this.drop(String(e))
+    }
+  }
+
+  #failed({ headers, body }: IFrame): void {
+    this.#error = { code: headers.code ?? 'protocol', text: headers.message || body, receipt: headers['receipt-id'] }
+    this.drop(this.#error.text)
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#over) return
+    this.#over = true
+    this.#clear()
+    this.#finish({ code, reason, error: this.#error, connected: this.connected })
+  }
+
+  #after(ms: number, act: () => void) {
+    const timer = setTimeout(act, ms)
+    this.#timers.add(timer)
+    return timer
+  }
+
+  #clear(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+}

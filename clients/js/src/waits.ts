@@ -1,0 +1,45 @@
+/** A wait that can be cut short. @internal */
+export class Wait {
+  #timer?: ReturnType<typeof setTimeout>
+  #done?: () => void
+
+  /** Resolves after so many ms, which may be Infinity, or when it is ended. */
+  start(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#done = resolve
+      this.shorten(ms)
+    })
+  }
+
+  /** Has the wait that is under way end after so many ms from now. */
+  shorten(ms: number): void {
+    if (!this.#done) return
+    clearTimeout(this.#timer)
+    if (ms <= 0) this.end()
+    else if (ms < Infinity) this.#timer = setTimeout(() => this.end(), ms)
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#done?.()
+    this.#done = undefined
+  }
+}
+
+/** The result of `start`, unless it takes longer than so many ms or `signal` aborts: then it rejects. @internal */
+export async function within<T>(ms: number, signal: AbortSignal, start: () => T | Promise<T>): Promise<T> {
+  let abort!: () => void
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const over = new Promise<never>((_, reject) => {
+    abort = () => reject(new Error('closed'))
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+  })
+  try {
+    return await Promise.race([over, (async () => start())()])
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,5 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: { include: ['test/**/*.test.ts'], pool: 'threads', maxWorkers: 1, isolate: false, dangerouslyIgnoreUnhandledErrors: false },
+})
