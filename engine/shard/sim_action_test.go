@@ -52,7 +52,8 @@ var simOpList = []simOp{
 	{name: "remove", weight: 1, rare: true, make: (*generator).remove, do: (*world).remove},
 	{name: "serve", do: (*world).serve},
 	{name: "drain", weight: 1, rare: true, make: (*generator).ofNode, do: (*world).drain},
-	{name: "die", weight: 1, rare: true, make: (*generator).ofNode, do: (*world).die},
+	{name: "die", weight: 1, rare: true, make: (*generator).end, do: (*world).die},
+	{name: "restart", do: (*world).restart},
 	{name: "epoch", weight: 1, rare: true, make: (*generator).ofProject, do: (*world).newEpoch},
 	{name: "evict", weight: 3, make: (*generator).ofNode, do: (*world).evict},
 	{name: "jump", weight: 1, rare: true, make: (*generator).place, do: (*world).jump},
@@ -537,6 +538,16 @@ func (w *world) die(o *op) bool {
 	}
 	w.tracef("node %d: dies", n.index)
 	n.die()
+	return true
+}
+
+func (w *world) restart(o *op) bool {
+	n := of(w.nodes, o.Node)
+	if n == nil {
+		return false
+	}
+	w.tracef("node %d: is restarted", n.index)
+	n.restart()
 	return true
 }
 

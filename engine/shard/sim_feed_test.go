@@ -264,7 +264,7 @@ func (f *feed) decide(answer string) {
 		if f.invented {
 			x.next = f.c.topic.epoch().first[p] // of a partition that it did not name, it has nothing
 			if f.pattern == nil && !f.user() && p < len(f.node.begin) {
-				x.next = f.node.begin[p] // and its destination should not be there
+				x.next = f.node.known[p] // and its destination should not be there
 			}
 			for _, c := range f.claims {
 				if int(c.Partition) == p {
@@ -596,9 +596,9 @@ func (f *feed) justify(positions []bus.Position) {
 		part, applied := int(pos.Partition), t.past(pos)
 		seen, ok := named[part]
 		switch {
-		case !ok && (f.pattern != nil || f.user()) && pos.Offset >= 0, ok && seen < node.begin[part]:
+		case !ok && (f.pattern != nil || f.user()) && pos.Offset >= 0, ok && seen < node.known[part]:
 			return
-		case !ok && bus.Home(f.dest, len(node.begin)) == pos.Partition && node.begin[part] > t.epochs[node.epoch].first[part]:
+		case !ok && bus.Home(f.dest, len(node.begin)) == pos.Partition && node.known[part] > t.epochs[node.epoch].first[part]:
 			return // what it had there before the node began
 		case pos.Epoch != t.epochs[node.epoch].number:
 			return // the shard has yet to hear of the epoch
@@ -611,6 +611,8 @@ func (f *feed) justify(positions []bus.Position) {
 		for n := seen; n < node.read[part]; n++ { // history may have let go even of what this shard has yet to take
 			p := t.parts[part][n]
 			wanted, gone := f.matches(p) && p.record.Session == "", node.mayForget(f.c.w.now, &f.c.w.profile, part, n)
+			// Of a destination whose newest was gone before a restart, and is read again, it is not known what was before that.
+			gone = gone || n < node.evicted[part]
 			if wanted && (!ok || gone) || gone && f.mistakes(p) {
 				return
 			}

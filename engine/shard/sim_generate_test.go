@@ -19,6 +19,7 @@ type generator struct {
 	actions []simOp
 	weight  int // of all actions
 	ops     []op
+	ends    int // of processes
 }
 
 // generate makes the schedule of a seed.
@@ -155,8 +156,17 @@ func (g *generator) add(o op) { g.ops = append(g.ops, o) }
 
 func (g *generator) any() *op { return choose(g, g.clients...) }
 
-func (g *generator) ofClient(name string)  { g.add(op{Do: name, Client: g.any().Client}) }
-func (g *generator) ofNode(name string)    { g.add(op{Do: name, Node: g.node()}) }
+func (g *generator) ofClient(name string) { g.add(op{Do: name, Client: g.any().Client}) }
+func (g *generator) ofNode(name string)   { g.add(op{Do: name, Node: g.node()}) }
+
+// end ends a process. Two of three have the time to keep what they know.
+func (g *generator) end(name string) {
+	if g.ends++; g.ends%3 > 0 {
+		name = "restart"
+	}
+	g.ofNode(name)
+}
+
 func (g *generator) ofProject(name string) { g.add(op{Do: name, Project: g.project()}) }
 
 func (g *generator) node() int    { return g.rng.IntN(g.world.Nodes) }

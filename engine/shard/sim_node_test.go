@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"runtime/debug"
@@ -13,6 +14,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
+	"stentor/engine/statefile"
 	"stentor/engine/websocket"
 )
 
@@ -31,6 +33,7 @@ type simNode struct {
 	known    int            // of them
 	strange  int            // of those released
 	old      []*history.Log // of projects that were removed
+	files    []simLeft      // by project, what the run before has left
 
 	budget    *Budget
 	strangers *Share
@@ -45,6 +48,8 @@ type simProject struct {
 	share    *Share
 	epoch    int              // that it reads
 	begin    []int            // place where this node began, by partition
+	known    []int            // and from where on it knows what there was, from a run before this one
+	evicted  []int            // up to where such runs may have let go of pushes that are read again
 	read     []int            // place of the next push to read
 	untold   []bus.Position   // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
 	reads    [][]simRead      // from begin on
@@ -174,11 +179,12 @@ func (n *simNode) serve(p *simProject) {
 		bounds = history.Bounds{Window: time.Duration(w.profile.HistoryTime), Bytes: w.profile.HistoryBytes}
 	}
 	p.history = history.NewLog(bounds)
+	file, before := n.recall(p)
 	p.share = n.budget.Share(Allowance)
 	for _, reads := range p.reads {
 		p.past = append(p.past, entriesOf(reads)...)
 	}
-	p.begin, p.read, p.reads, p.untold, p.sum, p.reports = nil, nil, nil, nil, 0, 0
+	p.begin, p.known, p.evicted, p.read, p.reads, p.untold, p.sum, p.reports = nil, nil, nil, nil, nil, nil, 0, 0
 	for part, pushes := range t.parts {
 		begin, first := len(pushes), t.epoch().first[part]
 		if part >= w.profile.Partitions && w.profile.Growth > 1 {
@@ -188,12 +194,15 @@ func (n *simNode) serve(p *simProject) {
 		}
 		n.add(p, begin)
 	}
+	p.restored(file, before)
 	n.configure(p, w.profile.Policy, w.profile.allowed().slow, w.profile.Window)
 }
 
 // add has n read one more partition of p.
 func (n *simNode) add(p *simProject, begin int) {
 	p.begin = append(p.begin, begin)
+	p.known = append(p.known, begin)
+	p.evicted = append(p.evicted, begin)
 	p.read = append(p.read, begin)
 	p.reads = append(p.reads, nil)
 	p.untold = append(p.untold, bus.Position{})
@@ -238,7 +247,7 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 func (n *simNode) jump(p *simProject, part, to int) {
 	n.w.tracef("node %d: %s jumps from %d to %d in partition %d", n.index, p.topic.name, p.read[part], to, part)
 	p.past = append(p.past, entriesOf(p.reads[part])...)
-	p.begin[part], p.read[part], p.reads[part] = to, to, nil
+	p.begin[part], p.known[part], p.evicted[part], p.read[part], p.reads[part] = to, to, to, to, nil
 	n.place(p, part)
 }
 
@@ -281,6 +290,7 @@ func (n *simNode) remove(p *simProject) {
 
 // applied tells the shards that they have all of a partition up to pos.
 func (n *simNode) applied(p *simProject, pos bus.Position) {
+	p.history.Advance(pos)
 	for _, sh := range n.shards {
 		sh.post(func(in *intake) { in.hand(p.topic, pos) }, func() { sh.shard.Applied(p.topic.name, pos) })
 	}
@@ -340,7 +350,7 @@ func (n *simNode) follow(p *simProject) {
 	for part := range p.read {
 		p.begin[part] = p.topic.epoch().first[part]
 		p.past = append(p.past, entriesOf(p.reads[part])...)
-		p.read[part], p.reads[part] = p.begin[part], nil
+		p.known[part], p.evicted[part], p.read[part], p.reads[part] = p.begin[part], p.begin[part], p.begin[part], nil
 		n.place(p, part)
 	}
 }
@@ -380,6 +390,62 @@ func (n *simNode) read(p *simProject, part int) {
 func (n *simNode) flush() {
 	for _, sh := range n.shards {
 		sh.shard.Flush()
+	}
+}
+
+// simLeft is what a run leaves of a project.
+type simLeft struct {
+	text    []byte // empty: nothing
+	evicted []int
+}
+
+// restart is die, and what the histories know is kept.
+func (n *simNode) restart() {
+	n.files = make([]simLeft, len(n.projects))
+	for i, p := range n.projects {
+		var b bytes.Buffer
+		if !p.served {
+			continue
+		}
+		if saved, err := p.history.Save(&b); err != nil {
+			n.w.failf("node %d: what is known of %s cannot be saved: %v", n.index, p.topic.name, err)
+		} else if saved {
+			n.files[i] = simLeft{b.Bytes(), p.evicted}
+		}
+	}
+	n.die()
+	n.files = nil
+}
+
+// recall has p go on from what the run before has left.
+func (n *simNode) recall(p *simProject) (state *statefile.State, evicted []int) {
+	file := of(n.files, p.topic.number)
+	if len(file.text) == 0 {
+		return nil, nil
+	}
+	state, err := statefile.Decode(file.text)
+	if err != nil {
+		n.w.failf("node %d: what was saved of %s cannot be read: %v", n.index, p.topic.name, err)
+		return nil, nil
+	}
+	p.history.Recall(state)
+	return state, file.evicted
+}
+
+// restored notes from where on the node knows what there was. before is what the run before may have let go of.
+func (p *simProject) restored(file *statefile.State, before []int) {
+	e := p.topic.epoch()
+	if file == nil || file.Epoch != e.number {
+		return
+	}
+	for _, known := range file.Partitions {
+		part := int(known.Number)
+		if first := e.first[part]; known.Covers(int64(p.begin[part] - first)) {
+			p.known[part], p.evicted[part] = first+int(known.Begin), max(before[part], p.begin[part])
+			if p.topic.w.profile.tight() {
+				p.evicted[part] = first + int(known.Next)
+			}
+		}
 	}
 }
 
