@@ -99,7 +99,7 @@ func (w *watcher) begin(b *beginning) {
 	if known := w.topics[b.Name]; known != nil && known.epoch == b.epoch {
 		have = known.parts
 	} else if known != nil {
-		w.opts.Log.Warn("the topic is another than before: clients cannot resume over this", "topic", b.Name, "project", b.Project)
+		w.opts.Log.Warn("the topic was recreated: clients cannot resume across it", "topic", b.Name, "project", b.Project)
 		w.reader.leave(known.parts)
 	}
 	var parts []*partition

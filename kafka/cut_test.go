@@ -55,7 +55,9 @@ func TestRealCutOff(t *testing.T) {
 		t.Errorf("the first: %v", err)
 	}
 	third := start(far)
-	until(t, "the third node waits", func() bool { return (*third.watcher.lives.Load())[testProject].obstacle() != nil })
+	until(t, "the third node waits", func() bool {
+		return third.away.Load() != nil || (*third.watcher.lives.Load())[testProject].obstacle() != nil
+	})
 	if err := third.Ready(); err == nil {
 		t.Error("a node that cannot ask what there is to read is ready")
 	} else {

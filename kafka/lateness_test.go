@@ -156,3 +156,27 @@ func TestBehindAfterOutage(t *testing.T) {
 		return all(func(b *Bus) bool { return b.reader.lateness() == 0 })
 	})
 }
+
+// A project that the node does not serve, or whose topic is gone, makes nobody late.
+func TestLatenessIsOfWhatCanBeRead(t *testing.T) {
+	r := &reader{parts: map[partitionKey]*partition{}, ends: ends{make(chan []*partition)}}
+	p := newPartition(both[0], 0, 7, 0, 10)
+	r.parts[p.key()] = p
+	now := time.Unix(1, 0)
+	r.measure(now)
+	for _, c := range []struct {
+		change func()
+		late   time.Duration
+	}{
+		{func() {}, 0},
+		{func() { p.life.served.Store(true) }, 2 * time.Second},
+		{func() { p.life.note(errNotFound) }, 0},
+		{func() { p.life.note(nil) }, 4 * time.Second},
+	} {
+		now = now.Add(time.Second)
+		c.change()
+		if r.measure(now); r.lateness() != c.late {
+			t.Errorf("%s late, want %s", r.lateness(), c.late)
+		}
+	}
+}

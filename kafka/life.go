@@ -25,6 +25,9 @@ func (l *life) over() bool { return l.ended.Load() }
 // caughtUp reports whether everything has been read that there was at the start.
 func (l *life) caughtUp() bool { return l.found.Load() && l.behind.Load() == 0 }
 
+// readable reports whether the project is one that can be read late: it is served, and its topic is there.
+func (l *life) readable() bool { return l.served.Load() && l.trouble.Load() == nil }
+
 // obstacle is what an operator has to mend before the project can be read; nil where there is nothing but to wait.
 func (l *life) obstacle() error {
 	for _, why := range []*string{l.trouble.Load(), l.denied.Load()} {

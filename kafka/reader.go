@@ -554,14 +554,17 @@ func (r *reader) keep(now time.Time) {
 	}
 }
 
-// measure counts what lies in Kafka before this node.
+// measure counts what lies in Kafka before this node. A project that it cannot read does not make it late: all nodes would be,
+// and none of them would be known that is better.
 func (r *reader) measure(now time.Time) {
 	lag := map[string]int64{}
 	late := time.Duration(0)
 	for _, p := range r.parts {
 		at, e := p.position.Load(), p.known.Load()
 		lag[p.project] += max(0, e.offset-at)
-		late = max(late, p.late.look(now, at, *e))
+		if how := p.late.look(now, at, *e); p.life.readable() {
+			late = max(late, how)
+		}
 	}
 	r.ends.want(slices.Collect(maps.Values(r.parts)))
 	r.late.Store(int64(late))
