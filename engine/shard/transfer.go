@@ -1,14 +1,10 @@
 package shard
 
 import (
-	"slices"
-	"strings"
-	"time"
 	"unsafe"
 
 	"stentor/engine/fifo"
 	"stentor/engine/history"
-	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/websocket"
 	"stentor/stomp"
@@ -220,36 +216,6 @@ func offerWhole(k Socket, p []byte) (int, error) {
 	return k.Write(p)
 }
 
-// waitForSocket has the transfer tried again when its socket takes more, or after some time where nobody tells.
-func (s *Shard) waitForSocket(c *Conn) {
-	t := s.moves[c.idx]
-	t.tried, t.waited = s.millis(), true
-	if s.conf.Watch != nil && s.conf.Watch(c.socket, c.ref()) {
-		t.watched = true
-		t.wait = watchedWait
-	} else {
-		t.wait = min(max(1, 2*t.wait), maxWait)
-	}
-	if c.sess.Phase == session.Connected {
-		s.rearm(c)
-	}
-}
-
-// watchedWait is how many ticks pass until a transfer is tried again whose socket is watched: 10 s, in case the word got
-// lost.
-const watchedWait = 500
-
-// Writable says that sockets take more, which Config.Watch was asked to tell. Any goroutine may call it.
-func (s *Shard) Writable(all []Ref) {
-	s.Post(func() {
-		for _, r := range all {
-			if c := s.find(r); c != nil && c.moves {
-				s.queueTransfer(s.moves[c.idx])
-			}
-		}
-	})
-}
-
 // queueTransfer has t take its turn.
 func (s *Shard) queueTransfer(t *transfer) {
 	if t.queued {
@@ -259,40 +225,6 @@ func (s *Shard) queueTransfer(t *transfer) {
 	p := t.project
 	p.transfers.queue.Push(t.conn.ref())
 	s.enqueue(p, underWay)
-}
-
-// retryTransfer has c's transfer take a turn when its time has come.
-func (s *Shard) retryTransfer(c *Conn) {
-	if t := s.moves[c.idx]; s.millis()-t.tried >= t.wait*tickMillis {
-		s.queueTransfer(t)
-	}
-}
-
-// attend looks after a transfer that waits for its socket, and reports whether the connection still stands. A client
-// that takes nothing within a frame can only be closed, whatever the policy.
-func (s *Shard) attend(c *Conn) (stands bool) {
-	t := s.moves[c.idx]
-	if t.queued {
-		return true
-	}
-	if time.Duration(s.millis()-t.moved)*time.Millisecond > t.project.settings.SlowTimeout {
-		s.tooSlow(c)
-		return false
-	}
-	s.retryTransfer(c)
-	return true
-}
-
-// overdue reports whether a session that ends has waited long enough for its client to take the rest of a frame.
-func (s *Shard) overdue(t *transfer) bool {
-	now := s.millis()
-	if t.until == 0 {
-		t.until = max(1, now+uint32(lingerTime.Milliseconds())+uint32(t.left()*1000/closingRate))
-	}
-	if t.queued { // the loop is late, not the client
-		t.conn.lastWrite = now
-	}
-	return int32(now-t.until) > 0
 }
 
 // moveOn gives the transfers of p their turns.
@@ -377,68 +309,4 @@ func (s *Shard) newTransfer() *transfer {
 	t := s.spare[last]
 	s.spare = s.spare[:last]
 	return t
-}
-
-func (n *tenant) add(t *transfer) {
-	if t.older = n.newest; t.older != nil {
-		t.older.newer = t
-	} else {
-		n.oldest = t
-	}
-	n.newest = t
-}
-
-func (n *tenant) remove(t *transfer) {
-	if t.older != nil {
-		t.older.newer = t.newer
-	} else {
-		n.oldest = t.newer
-	}
-	if t.newer != nil {
-		t.newer.older = t.older
-	} else {
-		n.newest = t.older
-	}
-}
-
-// relieve closes clients that are in the middle of pushes which history has let go of, while these hold more memory
-// than their project may. Who is at it longest goes first. It reports whether it has more to look at.
-func (s *Shard) relieve(deadline int64) (more bool) {
-	if !s.relieving {
-		return false
-	}
-	s.relieving = false
-	crowded := s.crowded[:0]
-	for _, n := range s.tenants {
-		if s.crowds(n) {
-			crowded = append(crowded, n)
-		}
-	}
-	slices.SortFunc(crowded, func(a, b *tenant) int { return strings.Compare(a.settings.Name, b.settings.Name) })
-	for _, n := range crowded {
-		s.relieving = s.relieving || s.thin(n, deadline)
-	}
-	clear(crowded)
-	s.crowded = crowded
-	return s.relieving
-}
-
-func (s *Shard) crowds(n *tenant) bool {
-	return n.oldest != nil && n.settings.History.Held() > s.conf.Limits.SlowBytes
-}
-
-func (s *Shard) thin(n *tenant, deadline int64) (more bool) {
-	steps := 0
-	for t := n.oldest; t != nil && s.crowds(n); {
-		if steps++; steps%16 == 0 && s.clock() >= deadline {
-			return true
-		}
-		c, evicted := t.conn, t.entry.Evicted()
-		if t = t.newer; evicted {
-			s.stats.Limits[session.LimitSlowBytes].Add(1)
-			s.stats.SlowCloses.Add(1)
-			s.cut(c, refusal.SlowBytes, "the client is in the middle of a push that history let go of")
-		}
-	}
-	return false
 }
