@@ -1,13 +1,21 @@
 #!/bin/sh
-# boot.sh DIR, in namespaces of its own: boots systemd in a root made of this system's programs and DIR, which is /test
-# there. It runs DIR/judge.sh and ends.
+# boot.sh DIR GROUPS, in namespaces of its own: boots systemd in a root made of this system's programs and DIR, which is
+# /test there. It runs DIR/judge.sh and ends. GROUPS is v2 or v1, the version of control groups.
+#
+# A namespace of control groups begins at those that DIR/enter enters. Who waits for systemd leaves them by DIR/leave, since
+# in the second version a group with groups below it may have no processes.
 set -eu
-dir=$1 root=$1/root
+if [ "$#" = 2 ]; then
+	. "$1/enter"
+	exec unshare -m -C -i -u -n sh -c '. "$1/leave"; exec unshare -p -f --kill-child sh "$1/boot.sh" "$1" "$2" inside' sh "$1" "$2"
+fi
+. "$1/enter"
+dir=$1 groups=$2 root=$1/root
 mount --make-rprivate /
 mkdir "$root"
 mount -t tmpfs -o mode=755 root "$root"
 cd "$root"
-mkdir usr etc etc/systemd proc sys dev run tmp var root test old
+mkdir usr etc etc/systemd proc sys dev run tmp var root test
 for link in bin sbin lib lib64; do
 	if [ -L "/$link" ]; then cp -P "/$link" .; else mkdir "$link" && mount --bind "/$link" "$link"; fi
 done
@@ -30,7 +38,14 @@ for device in null zero full random urandom tty; do
 	mount --bind "/dev/$device" "dev/$device"
 done
 mkdir -p sys/fs/cgroup
-mount -t cgroup2 cgroup2 sys/fs/cgroup
+if [ "$groups" = v2 ]; then
+	mount -t cgroup2 cgroup2 sys/fs/cgroup
+else
+	mkdir sys/fs/cgroup/systemd sys/fs/cgroup/memory sys/fs/cgroup/pids
+	mount -t cgroup -o none,name=systemd systemd sys/fs/cgroup/systemd
+	mount -t cgroup -o memory memory sys/fs/cgroup/memory
+	mount -t cgroup -o pids pids sys/fs/cgroup/pids
+fi
 echo root:x:0:0:root:/root:/bin/sh >etc/passwd
 echo root:x:0: >etc/group
 echo ID=test >etc/os-release
@@ -42,6 +57,5 @@ printf '[Unit]\nWants=judge.service\n' >"$units/default.target"
 printf '[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/sh /test/judge.sh\nStandardOutput=file:/test/judge.out\nStandardError=file:/test/judge.out\n' >"$units/judge.service"
 mkdir "$units/judge.service.d" # what a case has for all services is not for this one
 printf '[Service]\nTasksMax=infinity\nLimitNOFILE=4242\n' >"$units/judge.service.d/zzz.conf"
-pivot_root . old
-umount -l /old
-exec env -i container=test PATH=/usr/bin:/usr/sbin:/bin:/sbin /lib/systemd/systemd --log-target=console --log-level=notice --show-status=0 </dev/null
+mount --move . /
+exec chroot . env -i container=test PATH=/usr/bin:/usr/sbin:/bin:/sbin /usr/lib/systemd/systemd --log-target=console --log-level=notice --show-status=0 </dev/null

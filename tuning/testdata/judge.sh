@@ -24,7 +24,8 @@ for case in /test/cases/*; do
 	mv /test/one "/test/out/${case##*/}"
 	for place in $places; do
 		[ -d "$case/$place" ] || continue
-		(cd "$case/$place" && find . ! -type d) | (cd "/$place" && xargs -r -d '\n' rm -f)
-		(cd "$case/$place" && find . -mindepth 1 -depth -type d) | (cd "/$place" && xargs -r -d '\n' rmdir 2>/dev/null)
+		(cd "$case/$place" && find . ! -type d && find . -mindepth 1 -depth -type d) | while IFS= read -r name; do
+			rm -f "/$place/$name" 2>/dev/null || rmdir "/$place/$name" 2>/dev/null
+		done
 	done
 done
