@@ -36,11 +36,11 @@ func canBoot(t *testing.T) bool {
 		t.Log("systemd does not judge: only root can boot it in namespaces")
 		return false
 	}
-	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
+	if _, err := os.Stat("/usr/lib/systemd/systemd"); err != nil {
 		skipUnlessCI(t, "systemd is not installed: tuning/deps.sh does that")
 		return false
 	}
-	if out, err := exec.Command("unshare", "-m", "-p", "-f", "-C", "-n", "mount", "-t", "tmpfs", "none", "/mnt").CombinedOutput(); err != nil {
+	if out, err := exec.Command("/usr/bin/unshare", "-m", "-p", "-f", "-C", "-n", "mount", "-t", "tmpfs", "none", t.TempDir()).CombinedOutput(); err != nil {
 		skipUnlessCI(t, fmt.Sprintf("systemd does not judge: no namespaces: %v %s", err, out))
 		return false
 	}
@@ -85,7 +85,8 @@ func askManager(t *testing.T, groups string, roots []string) []managed {
 	defer cancel()
 	inGroups(t, groups, dir)
 	cmd := exec.CommandContext(ctx, "sh", filepath.Join(dir, "boot.sh"), dir, groups)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if _, done := os.Stat(filepath.Join(dir, "done")); done != nil { // its status depends on how it can end here
 		judged, _ := os.ReadFile(filepath.Join(dir, "judge.out"))
 		t.Fatalf("systemd: %v\n%s\n%s", err, out, judged)
 	}

@@ -45,7 +45,7 @@ settings() {
 	put sysctl 'net.ipv4.tcp_wmem' proc/sys/net/ipv4/tcp_wmem atmost,atmost,atleast "$((4096)) $((16384)) $((4194304))"
 	fi
 	if [ "$connections" -ge "$many" ]; then
-	put sysctl 'net.ipv4.tcp_max_orphans' proc/sys/net/ipv4/tcp_max_orphans atleast "$((65536 > connections ? 65536 : connections))"
+	put sysctl 'net.ipv4.tcp_max_orphans' proc/sys/net/ipv4/tcp_max_orphans atleast "$((65536 > connections * (1 + outgoing) ? 65536 : connections * (1 + outgoing)))"
 	fi
 	if [ "$connections" -ge "$many" ]; then
 	put sysctl 'net.ipv4.tcp_max_tw_buckets' proc/sys/net/ipv4/tcp_max_tw_buckets atleast "$((65536 > connections ? 65536 : connections))"
@@ -206,7 +206,7 @@ explain() {
 		source='tcp(7)' limits=0
 		;;
 	net.ipv4.tcp_max_orphans)
-		why='sockets that the node has closed while the peer has not taken everything: all of them, when it ends'
+		why='sockets that the node has closed while the peer has not taken everything: all of them, when it ends, and with --outgoing their other ends'
 		below='the rest is reset: clients see an error in place of close code 1012, and lose what was on its way'
 		source='tcp(7); kernel: Documentation/networking/ip-sysctl.rst' limits=0
 		;;

@@ -7,7 +7,7 @@
 set -eu
 if [ "$#" = 2 ]; then
 	. "$1/enter"
-	exec unshare -m -C -i -u -n sh -c '. "$1/leave"; exec unshare -p -f --kill-child sh "$1/boot.sh" "$1" "$2" inside' sh "$1" "$2"
+	exec /usr/bin/unshare -m -C -i -u -n sh -c '. "$1/leave"; exec /usr/bin/unshare -p -f --kill-child sh "$1/boot.sh" "$1" "$2" inside' sh "$1" "$2"
 fi
 . "$1/enter"
 dir=$1 groups=$2 root=$1/root

@@ -22,7 +22,7 @@ func TestSystemd(t *testing.T) {
 	const tuning = "../../../tuning"
 	m.Files = []File{
 		{Host: test, Guest: "/root/tuning/tuning.test"},
-		{Host: "/lib/systemd/systemd", Guest: "/usr/lib/systemd/systemd"}, {Host: "/bin/systemctl"}, {Host: "/usr/bin/unshare"},
+		{Host: "/usr/lib/systemd/systemd", Guest: "/usr/lib/systemd/systemd"}, {Host: "/usr/lib/systemd/systemd-shutdown", Guest: "/usr/lib/systemd/systemd-shutdown"}, {Host: "/bin/systemctl"}, {Host: "/usr/bin/unshare"},
 		{Host: "/bin/true", Guest: "/bin/true"}, // no link to busybox: another program takes its place
 		{Host: filepath.Join(tuning, "stentor.service"), Guest: "/usr/lib/systemd/system/stentor.service"},
 		{Host: filepath.Join(tuning, "stentor.service"), Guest: "/usr/local/lib/keep"},
