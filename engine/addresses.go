@@ -27,9 +27,9 @@ type addresses struct {
 
 // refusals of the addresses.
 var (
-	crowded = &websocket.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has as many connections as one address may have (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
-	hasty   = &websocket.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address are waiting for their CONNECT (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
-	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections are waiting for their CONNECT (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
+	crowded = &websocket.Refusal{Reason: refusal.ConnectionsPerAddress, Status: http.StatusServiceUnavailable, Text: "Your address has reached its limit of connections (limits.connections_per_address).", Header: "Retry-After: 30\r\n"}
+	hasty   = &websocket.Refusal{Reason: refusal.UnauthenticatedPerAddress, Status: http.StatusServiceUnavailable, Text: "Too many connections of your address have not sent CONNECT yet (limits.unauthenticated_per_address). Try again soon.", Header: "Retry-After: 2\r\n"}
+	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections have not sent CONNECT yet (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
 // Of the places for strangers that are free, one address may take a tenth and, of IPv6, a /48 a quarter. So who holds

@@ -26,7 +26,7 @@ func TestAsManyAsFit(t *testing.T) {
 		if n.capacity >= 1<<30 {
 			t.Skip("there is no limit of descriptors here")
 		}
-		warned := strings.Contains(log.String(), "level=WARN msg=\"fewer connections than wanted")
+		warned := strings.Contains(log.String(), "level=WARN msg=\"fewer connections than configured")
 		told := strings.Contains(log.String(), fmt.Sprintf("level=INFO msg=\"as many connections as memory and descriptors allow\" possible=%d ", n.capacity))
 		if warned != asked || told == asked || strings.Contains(log.String(), "WARN") != asked {
 			t.Errorf("asked %v: %s", asked, log.String())

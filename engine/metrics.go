@@ -36,8 +36,8 @@ var metrics = []metric{
 	gauge("connections_unauthenticated", "Open sockets whose CONNECT has not been accepted.", func(s *shard.Stats) *atomic.Int64 { return &s.Greeting }),
 	gauge("sessions", "Connected sessions.", func(s *shard.Stats) *atomic.Int64 { return &s.Sessions }),
 	gauge("subscriptions", "Subscriptions.", func(s *shard.Stats) *atomic.Int64 { return &s.Subscriptions }),
-	gauge("subscriptions_detached", "Subscriptions that go at their own pace: slow, resuming or waiting for an ACK.", func(s *shard.Stats) *atomic.Int64 { return &s.Detached }),
-	gauge("transfers", "Pushes larger than one write that are under way to a client.", func(s *shard.Stats) *atomic.Int64 { return &s.Transfers }),
+	gauge("subscriptions_detached", "Subscriptions that are served separately: slow, resuming or waiting for an ACK.", func(s *shard.Stats) *atomic.Int64 { return &s.Detached }),
+	gauge("transfers", "Pushes larger than one write that are being written to a client.", func(s *shard.Stats) *atomic.Int64 { return &s.Transfers }),
 	gauge("logs", "Subscribed destinations and patterns, counted in each loop.", func(s *shard.Stats) *atomic.Int64 { return &s.Logs }),
 
 	counter("accepted", "Connections accepted.", func(s *shard.Stats) *atomic.Uint64 { return &s.Accepted }),
@@ -51,48 +51,48 @@ var metrics = []metric{
 	counter("delivery_writes", "Writes that carried MESSAGEs.", func(s *shard.Stats) *atomic.Uint64 { return &s.Writes }),
 	counter("transfer_writes", "Writes that carried a piece of a push larger than one write.", func(s *shard.Stats) *atomic.Uint64 { return &s.Pieces }),
 	counter("rounds", "Rounds over the subscribers of a destination.", func(s *shard.Stats) *atomic.Uint64 { return &s.Rounds }),
-	counter("detaches", "Subscriptions that could not take their write in a round.", func(s *shard.Stats) *atomic.Uint64 { return &s.Detaches }),
-	counter("dropped", "Pushes that slow subscriptions lost to their policy.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
-	counter("expired", "Pushes that outlived their time to live on the way to a subscription.", func(s *shard.Stats) *atomic.Uint64 { return &s.Expired }),
+	counter("detaches", "Subscriptions whose socket was full in a round.", func(s *shard.Stats) *atomic.Uint64 { return &s.Detaches }),
+	counter("dropped", "Pushes dropped by the policy for slow clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
+	counter("expired", "Pushes that expired before they were written to a subscription.", func(s *shard.Stats) *atomic.Uint64 { return &s.Expired }),
 	counter("slow_closes", "Clients closed for reading too slowly.", func(s *shard.Stats) *atomic.Uint64 { return &s.SlowCloses }),
 	counter("heartbeats", "Heart-beats and pings sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Heartbeats }),
-	counter("heartbeats_lost", "Clients closed for silence.", func(s *shard.Stats) *atomic.Uint64 { return &s.HeartbeatLost }),
+	counter("heartbeats_lost", "Clients closed because they were silent.", func(s *shard.Stats) *atomic.Uint64 { return &s.HeartbeatLost }),
 	counter("errors", "ERROR frames sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Errors }),
 	counter("nacks", "NACKs received.", func(s *shard.Stats) *atomic.Uint64 { return &s.Nacks }),
 	counter("sends_ignored", "SENDs that no rule serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.SendIgnored }),
-	counter("forwards", "SENDs handed to the back ends.", func(s *shard.Stats) *atomic.Uint64 { return &s.Forwards }),
-	counter("subscribes_unserved", "SUBSCRIBEs to a prefix that nobody serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unserved }),
-	counter("subscribes_duplicate", "SUBSCRIBEs with an id in use.", func(s *shard.Stats) *atomic.Uint64 { return &s.Duplicates }),
+	counter("forwards", "SENDs forwarded to the back ends.", func(s *shard.Stats) *atomic.Uint64 { return &s.Forwards }),
+	counter("subscribes_unserved", "SUBSCRIBEs to a prefix that the project does not serve.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unserved }),
+	counter("subscribes_duplicate", "SUBSCRIBEs with an id that is in use.", func(s *shard.Stats) *atomic.Uint64 { return &s.Duplicates }),
 	counter("resumed", "Subscriptions resumed without a gap.", func(s *shard.Stats) *atomic.Uint64 { return &s.Resumed }),
-	counter("resume_pauses", "Tries to give a subscription what it waits for that were put off to the next tick, since others of its session had taken the session's share of the loop.", func(s *shard.Stats) *atomic.Uint64 { return &s.Paused }),
+	counter("resume_pauses", "Attempts to serve a subscription that were postponed to the next tick, because its session had used its share of the loop.", func(s *shard.Stats) *atomic.Uint64 { return &s.Paused }),
 	counter("resume_gaps", "Subscriptions that were told resumed:false.", func(s *shard.Stats) *atomic.Uint64 { return &s.ResumeGaps }),
 	counter("panics", "Recovered panics.", func(s *shard.Stats) *atomic.Uint64 { return &s.Panics }),
 }
 
 var (
-	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Sockets of clients that the node takes.", nil, nil)
+	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Limit of the clients' sockets on this node.", nil, nil)
 	headersDesc  = prometheus.NewDesc("stentor_proxy_protocol_refused_total", "Connections refused at a listener with proxy_protocol, by reason.", []string{"reason"}, nil)
-	acceptDesc   = prometheus.NewDesc("stentor_accept_errors_total", "Accepts that failed, by reason. Open connections are not touched.", []string{"reason"}, nil)
-	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept because there was no descriptor for them.", nil, nil)
+	acceptDesc   = prometheus.NewDesc("stentor_accept_errors_total", "Accepts that failed, by reason. Open connections are not affected.", []string{"reason"}, nil)
+	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept for lack of a descriptor.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
-	excessBytes    = prometheus.NewDesc("stentor_session_bytes_used", "What counts against limits.session_bytes: bytes that sessions hold above what each may hold anyway.", nil, nil)
+	excessBytes    = prometheus.NewDesc("stentor_session_bytes_used", "Bytes that count against limits.session_bytes: what sessions hold above what each may always hold.", nil, nil)
 	strangerBytes  = prometheus.NewDesc("stentor_unauthenticated_bytes", "Bytes of input that connections hold before their CONNECT is accepted.", nil, nil)
-	headersDropped = prometheus.NewDesc("stentor_headers_dropped_total", "Headers of clients' SENDs that nobody else gets to see, by reason.", []string{"reason"}, nil)
+	headersDropped = prometheus.NewDesc("stentor_headers_dropped_total", "Headers of clients' SENDs that were not passed on, by reason.", []string{"reason"}, nil)
 
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
 	projectPushes   = prometheus.NewDesc("stentor_pushes_total", "Pushes taken from the bus.", []string{"project"}, nil)
 	projectSkipped  = prometheus.NewDesc("stentor_pushes_skipped_total", "Pushes taken from the bus and not delivered, by reason.", []string{"project", "reason"}, nil)
 	projectRefused  = prometheus.NewDesc("stentor_pushes_refused_total", "Pushes refused, by reason.", []string{"project", "reason"}, nil)
-	limitsMet       = prometheus.NewDesc("stentor_limit_met_total", "Clients refused or closed by a bound; limit is its key below limits: in the configuration.", []string{"limit"}, nil)
-	refused         = prometheus.NewDesc("stentor_refusals_total", "Clients, tenants and back ends that were refused something, by where and why: docs/refusals.md.", []string{"stage", "reason"}, nil)
+	limitsMet       = prometheus.NewDesc("stentor_limit_met_total", "Clients refused or closed by a limit; limit is its key below limits: in the configuration.", []string{"limit"}, nil)
+	refused         = prometheus.NewDesc("stentor_refusals_total", "Refusals of clients, tenants and back ends, by stage and reason: docs/refusals.md.", []string{"stage", "reason"}, nil)
 	projectFull     = prometheus.NewDesc("stentor_project_full_total", "Sessions refused by the project's limit.", []string{"project"}, nil)
-	sessionBytes    = prometheus.NewDesc("stentor_session_bytes", "Bytes that the project's sessions hold: input that waits, answers owed, transactions, subscriptions, ACK windows.", []string{"project"}, nil)
-	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that come back.", []string{"project"}, nil)
-	floorsForgotten = prometheus.NewDesc("stentor_history_forgotten_total", "Destinations of which history no longer knows what they lost, for want of room: who comes back to one from before may be told resumed:false in vain.", []string{"project"}, nil)
-	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that come back.", []string{"project"}, nil)
-	slowBytes       = prometheus.NewDesc("stentor_slow_bytes", "Bytes of pushes that history let go of and that clients are in the middle of.", []string{"project"}, nil)
-	pendingBytes    = prometheus.NewDesc("stentor_pending_bytes", "Bytes accepted and not yet handed to all subscribers.", []string{"project"}, nil)
+	sessionBytes    = prometheus.NewDesc("stentor_session_bytes", "Bytes that the project's sessions hold: waiting input, unsent answers, transactions, subscriptions, ACK windows.", []string{"project"}, nil)
+	historyBytes    = prometheus.NewDesc("stentor_history_bytes", "Bytes kept for clients that resume.", []string{"project"}, nil)
+	floorsForgotten = prometheus.NewDesc("stentor_history_forgotten_total", "Destinations whose newest evicted push history has forgotten for lack of room: a client that resumes there may get resumed:false without having missed anything.", []string{"project"}, nil)
+	historyPushes   = prometheus.NewDesc("stentor_history_pushes", "Pushes kept for clients that resume.", []string{"project"}, nil)
+	slowBytes       = prometheus.NewDesc("stentor_slow_bytes", "Bytes of pushes that left history while clients are still receiving them.", []string{"project"}, nil)
+	pendingBytes    = prometheus.NewDesc("stentor_pending_bytes", "Bytes of pushes that were accepted and not yet written to every subscriber.", []string{"project"}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -99,7 +99,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	case opts.Limits.AsManyAsFit:
 		n.log.Info("as many connections as memory and descriptors allow", "possible", n.capacity, "fit_into_memory", opts.Limits.Connections, "see", see)
 	case n.capacity < opts.Limits.Connections:
-		n.log.Warn("fewer connections than wanted: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity, "see", see)
+		n.log.Warn("fewer connections than configured: the process may not open more files", "limits.connections", opts.Limits.Connections, "possible", n.capacity, "see", see)
 	}
 	var seed [12]byte
 	_, _ = rand.Read(seed[:])

@@ -280,7 +280,7 @@ func (b *Bus) notForwarded(project string, err error) {
 	n, _ := b.forwardFailed.LoadOrStore(project, new(atomic.Uint64))
 	n.(*atomic.Uint64).Add(1)
 	b.forwardLog.Do(func() {
-		b.opts.Log.Warn("what a client sent cannot be handed to the back ends", "project", project, "error", err)
+		b.opts.Log.Warn("a client's SEND could not be forwarded to the back ends", "project", project, "error", err)
 	})
 }
 
@@ -364,7 +364,7 @@ func (b *Bus) noticeReady(projects []*standing) {
 	}
 	b.start.waits = nil
 	b.unready.Store(nil)
-	b.opts.Log.Info("everything that there was at the start has been read")
+	b.opts.Log.Info("all pushes from before the start have been read")
 	for _, p := range projects {
 		if !p.life.served.Load() {
 			b.opts.Log.Error("the node is ready, but it does not serve this project", "project", p.project, "error", p.life.why())
@@ -392,11 +392,11 @@ func (b *Bus) noticeLate() {
 	switch before := b.lagging.Load(); {
 	case why == nil && before != nil:
 		b.lagging.Store(nil)
-		b.opts.Log.Warn("this node is no longer later in reading pushes than another one")
+		b.opts.Log.Warn("this node is no longer further behind than the others")
 	case why != nil:
 		b.lagging.Store(&why)
 		if before == nil {
-			b.opts.Log.Warn("this node is late in reading pushes and another one is not: it is not ready", "error", why)
+			b.opts.Log.Warn("this node is behind in reading pushes and another one is not: it is not ready", "error", why)
 		}
 	}
 }
@@ -419,7 +419,7 @@ func (b *Bus) late() error {
 	if !better {
 		return nil
 	}
-	return fmt.Errorf("kafka: this node is %s late in reading pushes, and node %s is not", late.Round(time.Second), node)
+	return fmt.Errorf("kafka: this node is %s behind in reading pushes, and node %s is not", late.Round(time.Second), node)
 }
 
 // Ended is closed when the node must not go on: Err says why.

@@ -27,7 +27,7 @@ const (
 	maxDoubts = 10_000
 )
 
-var errDoubt = fmt.Errorf("%w: Kafka has taken the push, and its topic is another than before", bus.ErrUnavailable)
+var errDoubt = fmt.Errorf("%w: Kafka accepted the push, but its topic was recreated", bus.ErrUnavailable)
 
 func (d *doubts) add(one doubt) {
 	d.mu.Lock()

@@ -12,7 +12,7 @@ const (
 	jsonContent = "application/json"
 )
 
-var errNoDestination = errors.New("it has no header destination, and its value is no envelope {\"projectId\",\"topic\",\"payload\"}")
+var errNoDestination = errors.New("it has no header destination, and its value is not an envelope {\"projectId\",\"topic\",\"payload\"}")
 
 // openEnvelope reads the form that back ends send which know no headers: {"projectId","topic","payload","updateTime"},
 // with the payload also under playLoad. Clients get the payload alone.

@@ -25,7 +25,7 @@ func offsets(ctx context.Context, admin *ck.AdminClient, topic string, numbers [
 	got, err := listOffsets(ctx, admin, keys, spec)
 	switch {
 	case err == nil && len(got) != len(keys):
-		err = errors.New("the broker did not tell all offsets")
+		err = errors.New("the broker did not return all offsets")
 	case err != nil && unanswered(err):
 		err = fmt.Errorf("the broker that leads its partitions does not answer: %w", err)
 	}

@@ -76,7 +76,7 @@ func (p *presence) run(ctx context.Context) error {
 			return err
 		}
 		if p.say(err) {
-			p.opts.Log.Warn("the list of nodes is out of reach", "topic", p.opts.NodesTopic, "error", err)
+			p.opts.Log.Warn("the list of nodes cannot be read", "topic", p.opts.NodesTopic, "error", err)
 		}
 		pause(ctx, time.Second)
 	}
@@ -194,7 +194,7 @@ func (p *presence) compare(b *directory.Beat, offset int64, live bool) error {
 		first = offset
 	}
 	if mine := p.first.Load(); mine >= 0 && mine < first {
-		p.opts.Log.Error("another node has this node's id and has to go", "node", p.opts.Node)
+		p.opts.Log.Error("another node has this node's id and has to end", "node", p.opts.Node)
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrTwin, p.opts.Node)
@@ -242,7 +242,7 @@ func (p *presence) reported(m *ck.Message) {
 	if explained := needs(err, "Write", p.opts.NodesTopic); explained != err {
 		text := explained.Error()
 		if p.denied.Swap(&text) == nil && p.clear.Load() {
-			p.opts.Log.Warn("this node can no longer say that it lives", "error", text)
+			p.opts.Log.Warn("this node can no longer write its heartbeat", "error", text)
 		}
 	}
 }

@@ -137,7 +137,7 @@ func (p *producer) replace(old *ck.Producer, why error) {
 	}
 	p.mending = true
 	p.mu.Unlock()
-	p.opts.Log.Error("the Kafka producer failed and is made anew", "error", why)
+	p.opts.Log.Error("the Kafka producer failed and is replaced", "error", why)
 	for again := (backOff{}); ; {
 		done, err := p.reopen()
 		if done {

@@ -290,7 +290,7 @@ func (r *reader) remove(list []*partition) {
 	}
 	_ = r.consumer.Resume(gone) // librdkafka remembers a pause until the partition is assigned again, and beyond
 	if err := r.consumer.IncrementalUnassign(gone); err != nil {
-		r.log.Error("partitions cannot be left", "error", err)
+		r.log.Error("partitions cannot be unassigned", "error", err)
 	}
 	for project := range r.paused {
 		if !r.has(project) {
@@ -344,7 +344,7 @@ func (r *reader) deliver(p *partition, c *counts, m *librdkafka.Record) (taken b
 	skip := func(err any) {
 		c.poison.Add(1)
 		r.poisonLog.Do(func() {
-			r.log.Warn("a record cannot be delivered and is skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", m.Offset, "error", err)
+			r.log.Warn("a record cannot be delivered and was skipped", "project", p.project, "topic", p.topic, "partition", p.number, "offset", m.Offset, "error", err)
 		})
 	}
 	defer func() {
@@ -376,7 +376,7 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, found []byte) {
 		key = []byte(want)
 		c.keys.Add(1)
 		r.keyLog.Do(func() {
-			r.log.Warn("a record's key is not its destination: its order hangs on that, and with more than one partition its place",
+			r.log.Warn("a record's key is not its destination: the key determines the order and, with several partitions, the partition",
 				"project", p.project, "topic", p.topic, "partition", p.number, "key", short(want), "record.key", short(string(found)))
 		})
 	}
@@ -394,7 +394,7 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, found []byte) {
 		places[h] = p.number
 		c.scattered.Add(1)
 		r.placeLog.Do(func() {
-			r.log.Warn("a destination is in two partitions, so that its pushes have no order: producers need its name as the key, and partitioner murmur2",
+			r.log.Warn("a destination is in two partitions, so that its pushes have no order: producers must use its name as the key, and the partitioner murmur2",
 				"project", p.project, "topic", p.topic, "key", short(Key(push)), "partitions", []int32{before, p.number}, "record.key", short(string(found)))
 		})
 	}
@@ -460,7 +460,7 @@ func (p *partition) allowed() {
 
 // rebuild replaces a consumer that has failed for good, and goes on where it was.
 func (r *reader) rebuild(ctx context.Context, why error) {
-	r.log.Error("the Kafka consumer failed and is made anew", "error", why)
+	r.log.Error("the Kafka consumer failed and is replaced", "error", why)
 	r.rebuilds.Add(1)
 	r.close()
 	for again := (backOff{}); ; {
@@ -498,7 +498,7 @@ func closeConsumer(c *ck.Consumer) {
 // pause stops the partitions of a project that has reached its bound.
 func (r *reader) pause(project string, c *counts) {
 	if err := r.consumer.Pause(r.of(project)); err != nil {
-		r.log.Error("a project cannot be paused", "project", project, "error", err)
+		r.log.Error("reading reading a project cannot be paused", "project", project, "error", err)
 		return
 	}
 	r.paused[project] = true
@@ -541,7 +541,7 @@ func (r *reader) keep(now time.Time) {
 			continue
 		}
 		if err := r.consumer.Resume(r.of(project)); err != nil {
-			r.log.Error("a project cannot go on", "project", project, "error", err)
+			r.log.Error("reading a project cannot be resumed", "project", project, "error", err)
 			continue
 		}
 		delete(r.paused, project)

@@ -365,7 +365,7 @@ func TestPoisonIsToldSeldom(t *testing.T) {
 	for _, c := range []struct {
 		name, destination, says string
 	}{
-		{"no record", "", "no envelope"},
+		{"no record", "", "not an envelope"},
 		{"a panic", "/topic/shop/panic", "panic: by the test"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

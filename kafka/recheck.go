@@ -47,7 +47,7 @@ func (w *watcher) recheckTopic(ctx context.Context, name string, t *topic) error
 		again := newPartition(bus.Topic{Project: t.project, Name: name}, p.number, t.epoch, begin, ends[p.number])
 		again.life, again.resumes = t.life, begin == next
 		if !again.resumes {
-			w.opts.Log.Warn("a gap: records are gone from the topic", "topic", name, "partition", p.number, "wanted", next, "next", begin)
+			w.opts.Log.Warn("a gap: records were deleted before this node read them", "topic", name, "partition", p.number, "wanted", next, "next", begin)
 			w.reader.gaps.Add(1)
 		}
 		again.before = p

@@ -188,7 +188,7 @@ func check(r *bus.Record, own func(project, destination string) bool) error {
 		r.Destination = "/topic/" + r.Project + "/" + r.Destination
 	}
 	if strings.HasPrefix(r.Destination, "/user/") {
-		return fmt.Errorf("its destination %s is a user's own, and there is no header %s", short(r.Destination), headerUser)
+		return fmt.Errorf("its destination %s belongs to a user, and there is no header %s", short(r.Destination), headerUser)
 	}
 	if len(r.Destination) > maxDestination || !own(r.Project, r.Destination) {
 		return errOutside

@@ -98,7 +98,7 @@ func (r *Registry) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := r.read(ctx)
 		if ctx.Err() == nil && r.say(err) {
-			r.opts.Log.Warn("the list of nodes is out of reach", "topic", r.opts.NodesTopic, "error", err)
+			r.opts.Log.Warn("the list of nodes cannot be read", "topic", r.opts.NodesTopic, "error", err)
 		}
 		pause(ctx, time.Second)
 	}

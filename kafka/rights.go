@@ -30,9 +30,9 @@ func refusal(e ck.Error) (text string, ok bool) {
 	case ck.ErrAuthentication, ck.ErrSaslAuthenticationFailed:
 		return "the brokers refuse this node's credentials (sasl.* of kafka.properties): " + e.Error(), true
 	case ck.ErrSsl:
-		return "there is no TLS with the brokers (security.protocol and ssl.* of kafka.properties): " + e.Error(), true
+		return "TLS with the brokers fails (security.protocol and ssl.* of kafka.properties): " + e.Error(), true
 	case ck.ErrResolve:
-		return "a broker's name is unknown (kafka.brokers): " + e.Error(), true
+		return "a broker's host name cannot be resolved (kafka.brokers): " + e.Error(), true
 	}
 	return "", false
 }

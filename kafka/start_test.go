@@ -72,7 +72,7 @@ func TestOneProjectLeavesTheOthers(t *testing.T) {
 	if _, err := push(b, "/topic/shop/a", "1"); err != nil {
 		t.Error(err)
 	}
-	if err := b.Serves(otherProject); err == nil || !strings.Contains(err.Error(), "topic "+otherTopic+" of project bank is not there") {
+	if err := b.Serves(otherProject); err == nil || !strings.Contains(err.Error(), "topic "+otherTopic+" of project bank does not exist") {
 		t.Error(err)
 	}
 	if err := b.Serves("nobody"); err == nil {

@@ -105,7 +105,7 @@ func (w *watcher) find(ctx context.Context, there map[string]found, project, nam
 // missing makes a topic that is not there, or says that somebody has to.
 func (w *watcher) missing(ctx context.Context, project, name string) error {
 	if !w.opts.Create || w.opts.MockEpoch != 0 {
-		return fmt.Errorf("topic %s of project %s is not there: make it, or set kafka.create_topics", name, project)
+		return fmt.Errorf("topic %s of project %s does not exist: create it, or set kafka.create_topics", name, project)
 	}
 	config := map[string]string{}
 	if w.opts.PushBytes+headerRoom > 1<<20 {
@@ -115,7 +115,7 @@ func (w *watcher) missing(ctx context.Context, project, name string) error {
 		return err
 	}
 	w.lookNow()
-	return fmt.Errorf("topic %s of project %s was just made", name, project)
+	return fmt.Errorf("topic %s of project %s was just created", name, project)
 }
 
 // safeReplicas is from where on an acknowledgement has to mean two copies.
@@ -135,7 +135,7 @@ func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name st
 		Topic: name, NumPartitions: partitions, ReplicationFactor: replicas, Config: config,
 	}})
 	if err != nil {
-		return fmt.Errorf("topic %s cannot be made: %w", name, err)
+		return fmt.Errorf("topic %s cannot be created: %w", name, err)
 	}
 	for _, r := range got {
 		switch r.Error.Code() {
@@ -143,7 +143,7 @@ func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name st
 			o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", fmt.Sprint(config))
 		case ck.ErrTopicAlreadyExists: // another node was faster, or the broker that was asked for topics is behind
 		default:
-			return fmt.Errorf("topic %s cannot be made: %w", name, needs(r.Error, "Create", name))
+			return fmt.Errorf("topic %s cannot be created: %w", name, needs(r.Error, "Create", name))
 		}
 	}
 	return nil

@@ -105,7 +105,7 @@ func TestAgentsOnHosts(t *testing.T) {
 	from(t, dir)
 
 	r, status = found(t, dir, "cut")
-	if said := strings.Join(r.Verdict.Problems, "\n"); status != "1" || r.Verdict.Good || !strings.Contains(said, "agent 10.90.0.21:7070: lost: it has said nothing for 15s") {
+	if said := strings.Join(r.Verdict.Problems, "\n"); status != "1" || r.Verdict.Good || !strings.Contains(said, "agent 10.90.0.21:7070: lost: no message from it for 15s") {
 		t.Errorf("status %s, %s", status, said)
 	}
 	if len(r.Generators) != 1 || r.Total().Opened != 150 {

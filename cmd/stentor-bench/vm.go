@@ -87,7 +87,7 @@ Without hardware virtualisation a million connections take 45 minutes, 100,000 s
 	flags.add(c, "million", 6*time.Hour)
 	f := c.Flags()
 	f.IntVar(&m.Connections, "connections", 1_000_000, "connections")
-	f.DurationVar(&m.Heartbeat, "heartbeat", 10*time.Minute, "STOMP heart-beats that the clients offer and want")
+	f.DurationVar(&m.Heartbeat, "heartbeat", 10*time.Minute, "interval of STOMP heart-beats that the clients offer and request")
 	f.StringVar(&m.Stentor, "stentor", "bin/stentor", "the server's binary")
 	f.StringVar(&m.Bench, "bench", "", "the load generator's binary (default: this one)")
 	f.StringVar(&m.Tuning, "tuning", "tuning", "folder with the tuning scripts; empty: raise the descriptors only")

@@ -123,7 +123,7 @@ func TestSubFails(t *testing.T) {
 	done, _ = subscribing(t, s, "/topics/demo/a")
 	c, _ = s.Connected("0,0")
 	c.Subscribed("subscribed", "false", "reason", "not-served")
-	if got := <-done; got != (result{exitFailure, "", "/topics/demo/a: not subscribed: nobody serves this destination; see subscribe and destinations of the project\n" +
+	if got := <-done; got != (result{exitFailure, "", "/topics/demo/a: not subscribed: the project does not serve this destination; see subscribe and destinations of the project\n" +
 		"stentor sub: the server serves none of the destinations\n"}) {
 		t.Errorf("%+v", got)
 	}

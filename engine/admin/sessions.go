@@ -100,9 +100,9 @@ func reason(r *http.Request) (string, *problem) {
 	text := q.Get("reason")
 	switch {
 	case len(text) > shard.MaxKickReason:
-		return "", badField("reason has %d bytes and may have %d: shorten it", len(text), shard.MaxKickReason)
+		return "", badField("reason has %d bytes, at most %d are allowed: shorten it", len(text), shard.MaxKickReason)
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
-		return "", badField("reason has characters that are no text: send one line of UTF-8")
+		return "", badField("reason has control characters or is not UTF-8: send one line of UTF-8")
 	}
 	return text, nil
 }

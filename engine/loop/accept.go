@@ -236,14 +236,14 @@ func (e *acceptErrors) count(err error) {
 	counter, advice := &e.other, "the client's network or a firewall"
 	switch {
 	case errors.Is(err, unix.EMFILE):
-		counter, advice = &e.files, "the process may not open more files: raise LimitNOFILE (systemd) or ulimit -n"
+		counter, advice = &e.files, "the process has no more file descriptors: raise LimitNOFILE (systemd) or ulimit -n"
 	case errors.Is(err, unix.ENFILE):
-		counter, advice = &e.systemFiles, "the system has no more files: raise fs.file-max, or look for the process that holds them"
+		counter, advice = &e.systemFiles, "the system has no more file descriptors: raise fs.file-max, or find the process that holds them"
 	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOSPC):
 		counter, advice = &e.memory, "the kernel has no memory for another socket (net.ipv4.tcp_mem, the cgroup's limit, fs.epoll.max_user_watches)"
 	}
 	counter.Add(1)
 	e.say.Do(func() {
-		e.log.Warn("new connections cannot be accepted; open ones are not touched", "error", err, "see", advice)
+		e.log.Warn("new connections cannot be accepted; open ones are not affected", "error", err, "see", advice)
 	})
 }

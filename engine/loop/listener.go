@@ -26,7 +26,7 @@ type Listener struct {
 const (
 	unixScheme  = "unix:"
 	unixMode    = 0o660
-	listenerFor = "host:port or unix:/path, then, if wanted, proxy_protocol, and for a Unix socket mode=0660 and group=NAME"
+	listenerFor = "host:port or unix:/path, optionally with proxy_protocol, and for a Unix socket with mode=0660 and group=NAME"
 )
 
 // ParseListener reads an address and the words behind it, as in "10.0.0.5:8080 proxy_protocol" or

@@ -34,7 +34,7 @@ func (w *awaited) input(l *Loop, c gnet.Conn, in []byte) gnet.Action {
 	h, size, err := proxyproto.Decode(in)
 	switch {
 	case errors.Is(err, proxyproto.ErrMissing):
-		host.HeaderRefused(w.peer, refusal.ProxyMissing, "no header came: the proxy has to send it, or to use another listener")
+		host.HeaderRefused(w.peer, refusal.ProxyMissing, "no header came: the proxy has to send it, or use another listener")
 		return gnet.Close
 	case err != nil:
 		host.HeaderRefused(w.peer, refusal.ProxyInvalid, err.Error())

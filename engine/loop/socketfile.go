@@ -39,7 +39,7 @@ func newSocketFile(l Listener) (*socketFile, error) {
 	for _, path := range []string{l.Path, f.bound()} {
 		if most := len(unix.RawSockaddrUnix{}.Path) - 1; len(path) > most {
 			f.remove()
-			return nil, fmt.Errorf("listen on %v: the path is too long, the system allows %d bytes (and %s is needed at first)", l, most, f.bound())
+			return nil, fmt.Errorf("listen on %v: the path is too long, the system allows %d bytes (and %s is needed temporarily)", l, most, f.bound())
 		}
 	}
 	return f, nil
@@ -60,7 +60,7 @@ func (f *socketFile) free() error {
 	case err != nil:
 		return fmt.Errorf("listen on %v: %w", f.Listener, err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listen on %v: there is a file that is no socket; it is not removed", f.Listener)
+		return fmt.Errorf("listen on %v: there is a file that is not a socket; it is not removed", f.Listener)
 	}
 	conn, err := net.DialTimeout("unix", f.Path, time.Second)
 	if err == nil {

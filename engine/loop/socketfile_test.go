@@ -50,7 +50,7 @@ func TestSocketFile(t *testing.T) {
 	}
 	defer live.Close()
 	for path, want := range map[string]string{
-		place("file"):                     "no socket",
+		place("file"):                     "not a socket",
 		place("live"):                     "address already in use",
 		place("nowhere/s"):                "no such file",
 		place(strings.Repeat("long", 30)): "too long",

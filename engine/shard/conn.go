@@ -296,7 +296,7 @@ func (s *Shard) answer(c *Conn, out []byte) (stands bool) {
 		c.unread = 0
 	} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
 		s.stats.Limits[session.LimitReplyBytes].Add(1)
-		s.cut(c, refusal.ReplyBytes, "answers wait that the client does not read")
+		s.cut(c, refusal.ReplyBytes, "the client does not read its answers")
 		return false
 	}
 	if t := s.moves[c.idx]; t != nil {

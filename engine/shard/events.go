@@ -193,7 +193,7 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		s.fail(c, failure)
 	case t == nil:
 		s.stats.Unserved.Add(1)
-		s.refuse(c, refusal.SubscribeUnserved, 0, "nobody serves this destination")
+		s.refuse(c, refusal.SubscribeUnserved, 0, "the project does not serve this destination")
 		s.receipt(c, ev, notServed)
 	default:
 		s.addSub(c, t, id, ev)
@@ -235,7 +235,7 @@ func (s *Shard) target(c *Conn, dest string) (*target, *session.Failure) {
 	}
 	switch rights.Subscribe(c.user, dest) {
 	case Forbidden:
-		return nil, forbidden(refusal.SubscribeForbidden, "this destination is not yours to subscribe to")
+		return nil, forbidden(refusal.SubscribeForbidden, "you may not subscribe to this destination")
 	case Unserved:
 		return nil, nil
 	}

@@ -75,7 +75,7 @@ func (s *Shard) uncount(c *Conn) {
 }
 
 var tooMuchHeld = &session.Failure{
-	Reason: refusal.SessionBytes, Code: session.CodeLimit, Text: "the session holds more than its share of what the node has for all (limits.session_bytes)",
+	Reason: refusal.SessionBytes, Code: session.CodeLimit, Text: "the session holds more than its share of the memory for all sessions (limits.session_bytes)",
 	Close: session.CloseTryLater, Limit: session.LimitSessionBytes,
 }
 

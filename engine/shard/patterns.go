@@ -39,7 +39,7 @@ func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*target, *se
 	case !c.project.settings.Patterns:
 		return nil, forbidden(refusal.SubscribeForbidden, "the project does not allow patterns")
 	case verdict == Forbidden:
-		return nil, forbidden(refusal.SubscribeForbidden, "this pattern is not yours to subscribe to")
+		return nil, forbidden(refusal.SubscribeForbidden, "you may not subscribe to this pattern")
 	}
 	l, failure := s.patternLog(c, pattern)
 	if failure != nil {

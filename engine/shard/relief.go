@@ -44,7 +44,7 @@ func (s *Shard) thin(n *tenant, deadline int64) (more bool) {
 		if t = t.newer; evicted {
 			s.stats.Limits[session.LimitSlowBytes].Add(1)
 			s.stats.SlowCloses.Add(1)
-			s.cut(c, refusal.SlowBytes, "the client is in the middle of a push that history let go of")
+			s.cut(c, refusal.SlowBytes, "the client is still receiving a push that left history")
 		}
 	}
 	return false

@@ -77,7 +77,7 @@ func (s *Shard) commit(c *Conn, ev *session.Event) {
 	switch {
 	case len(letters) > 0 && !s.allowed(c, letters):
 	case !s.acknowledgeAll(c):
-		s.fail(c, limited(session.LimitFrameRate, "the ACKs of the transaction look at too much"))
+		s.fail(c, limited(session.LimitFrameRate, "the ACKs of the transaction scan too many messages"))
 	case len(letters) == 0:
 		s.receipt(c, ev, "")
 	default:
@@ -122,7 +122,7 @@ func (s *Shard) letter(c *Conn, dest string) (l letter, failure *session.Failure
 	return l, failure
 }
 
-var notToSendTo = malformed("this is not a destination to send to")
+var notToSendTo = malformed("clients cannot send to this destination")
 
 // record makes a push of the client's frame.
 func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
@@ -138,7 +138,7 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 	if rest, ok := strings.CutPrefix(dest, userPrefix+"/"); ok {
 		name, path, ok := strings.Cut(rest, "/")
 		if !ok || name == "" || path == "" {
-			return nil, malformed("a user's destination is /user/NAME/queue/...")
+			return nil, malformed("the destination of a user is /user/NAME/queue/...")
 		}
 		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
 	}
@@ -217,7 +217,7 @@ func notTaken(err error) *session.Failure {
 		why = refusal.ProjectGone
 	}
 	return &session.Failure{
-		Reason: why, Text: "the message could not be taken, try again", Close: session.CloseTryLater, Silent: true, Cause: err.Error(),
+		Reason: why, Text: "the message could not be accepted, try again", Close: session.CloseTryLater, Silent: true, Cause: err.Error(),
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 
 func main() {
 	brokers := flag.Int("brokers", 1, "how many")
-	quick := flag.Bool("quick", false, "start in half the time and be slower afterwards: for tests, not for measuring")
+	quick := flag.Bool("quick", false, "start in half the time but run slower afterwards: for tests, not for measurements")
 	flag.Parse()
 	var jvm []string
 	if *quick {
@@ -62,7 +62,7 @@ func run(ctx context.Context, command []string, brokers int, jvm []string) (err 
 	case <-ctx.Done():
 		return nil
 	case <-cluster.Exited(0):
-		return errors.New("the broker has ended by itself")
+		return errors.New("the broker has ended unexpectedly")
 	}
 }
 

@@ -31,7 +31,7 @@ type Cluster struct {
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
 	if _, err := exec.LookPath("java"); err != nil && os.Getenv("KAFKA_BOOTSTRAP") != "" {
-		t.Skip("this test wants brokers of its own, and there is no Java to run them")
+		t.Skip("this test needs brokers of its own, and there is no Java to run them")
 	}
 	c, err := New(n, Quick)
 	if err != nil {

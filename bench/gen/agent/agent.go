@@ -165,7 +165,7 @@ func (a *Agent) run(w http.ResponseWriter, r *http.Request) {
 	stop()
 	beside.Wait()
 	if err := s.write(&event{Done: &last}); err != nil {
-		a.log("run %08x: the result could not be handed over: %v", o.Run, err)
+		a.log("run %08x: the result could not be returned: %v", o.Run, err)
 		return
 	}
 	if last.Error != "" {
@@ -304,7 +304,7 @@ func (s *session) watch(ctx context.Context, quiet time.Duration) {
 		case <-s.heard:
 			t.Reset(quiet)
 		case <-t.C:
-			s.cancel(fmt.Errorf("the controller has said nothing for %v", quiet))
+			s.cancel(fmt.Errorf("no message from the controller for %v", quiet))
 			return
 		case <-ctx.Done():
 			return

@@ -211,7 +211,7 @@ func TestAgentFallsSilent(t *testing.T) {
 	c := newController(spec(t), []string{good, bad}, token, load.Output{})
 	c.quiet = aliveEvery + aliveEvery/2
 	r, err := c.run(bounded(t))
-	if err == nil || !strings.Contains(err.Error(), bad+": lost: it has said nothing for") || r == nil || r.Verdict.Good {
+	if err == nil || !strings.Contains(err.Error(), bad+": lost: no message from it for") || r == nil || r.Verdict.Good {
 		t.Errorf("%v, %+v", err, r)
 	}
 }

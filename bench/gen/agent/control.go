@@ -143,7 +143,7 @@ func (c *controller) greet(ctx context.Context) error {
 		return err
 	}
 	if apart := slices.Max(ahead) - slices.Min(ahead); apart > farApart && c.out.Writer != nil {
-		fmt.Fprintf(c.out.Writer, "the agents' clocks are up to %.0f ms apart, and latencies are wrong by as much: set them by NTP\n", milliseconds(apart))
+		fmt.Fprintf(c.out.Writer, "the agents' clocks are up to %.0f ms apart, and latencies are wrong by as much: synchronize them with NTP\n", milliseconds(apart))
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (c *controller) listen(ctx context.Context, cut context.CancelCauseFunc) {
 			ended = nil
 			c.end("the run was stopped")
 		case <-late:
-			cut(fmt.Errorf("it has not ended within %v after it was told to", endTimeout))
+			cut(fmt.Errorf("it did not end within %v after it was told to", endTimeout))
 		}
 		if c.stop != "" && late == nil {
 			t := time.NewTimer(endTimeout)

@@ -39,7 +39,7 @@ func (a *remote) request(ctx context.Context, method, path string, body any) (*h
 	defer res.Body.Close()
 	var no refusal
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&no); err != nil || no.Error == "" {
-		return nil, fmt.Errorf("it answers %s and gives no reason: is it an agent?", res.Status)
+		return nil, fmt.Errorf("it answers %s without a reason: is it an agent?", res.Status)
 	}
 	return nil, errors.New(no.Error)
 }
@@ -88,7 +88,7 @@ func (a *remote) say(ctx context.Context, m say) error {
 func (a *remote) run(ctx context.Context, o *order, quiet time.Duration, report func(event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	gone := func() { cancel(fmt.Errorf("it has said nothing for %v", quiet)) }
+	gone := func() { cancel(fmt.Errorf("no message from it for %v", quiet)) }
 	watch := time.AfterFunc(quiet, gone)
 	defer watch.Stop()
 	res, err := a.request(ctx, http.MethodPost, "/v1/run", o)
@@ -101,7 +101,7 @@ func (a *remote) run(ctx context.Context, o *order, quiet time.Duration, report 
 		var e event
 		if err := d.Decode(&e); err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				err = errors.New("it went away in the middle of the run")
+				err = errors.New("it disconnected during the run")
 			}
 			return caused(ctx, err)
 		}

@@ -26,7 +26,7 @@ func (t *thread) message(c *conn, f *stomp.Frame, frame []byte, nanos int64) {
 		place, _ := f.Get("message-id")
 		var err error
 		if m.place, err = bus.ParsePosition(string(place)); err != nil {
-			t.fail(c, "the message-id of a MESSAGE is no position")
+			t.fail(c, "the message-id of a MESSAGE is not a position")
 			return
 		}
 	}

@@ -125,7 +125,7 @@ func TestNoPushIsTaken(t *testing.T) {
 		t.Fatalf("%v, %+v", err, r)
 	}
 	said := strings.Join(r.Verdict.Problems, "\n")
-	if !strings.Contains(said, "pushes failed: push: 401 Unauthorized: who are you") || !strings.Contains(said, "the server takes no push") || strings.Contains(said, "lost") {
+	if !strings.Contains(said, "pushes failed: push: 401 Unauthorized: who are you") || !strings.Contains(said, "the server accepts no push") || strings.Contains(said, "lost") {
 		t.Error(said)
 	}
 }

@@ -206,14 +206,14 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	p.last()
 	res.Scenario, res.Settings, res.Notes = r.Scenario, r.settings(out.Settings), r.notes
 	if p := r.pusher.Counts(); p.Retried > 0 && p.Refused != "" {
-		res.Notes = append(res.Notes, fmt.Sprintf("pushes were refused for the moment and sent again, which makes them late; the last answer of that kind: %s", p.Refused))
+		res.Notes = append(res.Notes, fmt.Sprintf("pushes were refused temporarily and sent again, which makes them late; the last such answer: %s", p.Refused))
 	}
 	res.Judge(r.judge()...)
 	if err != nil {
 		res.Verdict.Good = false
 		why := err.Error()
 		if stopped {
-			why += " (what was on its way then is not counted)"
+			why += " (messages in flight at that moment are not counted)"
 		}
 		res.Verdict.Problems = append(res.Verdict.Problems, why)
 	}
@@ -259,7 +259,7 @@ func (r *run) giveUp(ctx context.Context, stop context.CancelCauseFunc) {
 		case p.Pushed > 0:
 			return
 		case failed >= hopeless, failed > 0 && p.Retried > 0: // what is sent again fails after a long time only
-			stop(errors.New("the server takes no push"))
+			stop(errors.New("the server accepts no push"))
 			return
 		}
 	}
@@ -299,7 +299,7 @@ func (r *run) judge() []string {
 		add(n, "pushes failed: %s", cause)
 	}
 	if p.Refused != "" {
-		add(p.Pending, "pushes were not taken; the last that was heard is %s", p.Refused)
+		add(p.Pending, "pushes were not accepted; the last answer is %s", p.Refused)
 	} else {
 		add(p.Pending, "pushes were not answered")
 	}
@@ -311,7 +311,7 @@ func inVain(again map[string]int) string {
 	if len(again) == 0 {
 		return ""
 	}
-	return "; tried again in vain: " + causes(again)
+	return "; retries failed: " + causes(again)
 }
 
 // failures is how many connections failed or were ended by the server.

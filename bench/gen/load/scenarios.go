@@ -277,7 +277,7 @@ func (r *run) kick(ctx context.Context) error {
 			return err
 		}
 		if kicked != 1 {
-			r.problems = append(r.problems, fmt.Sprintf("the server closed %d sessions of user %s, who has 1", kicked, user))
+			r.problems = append(r.problems, fmt.Sprintf("the server closed %d sessions of user %s, which has 1", kicked, user))
 		}
 		r.kicked.Add(int64(kicked))
 	}

@@ -84,15 +84,15 @@ type Spec struct {
 
 // Scenarios are the names for Spec.Scenario, each with what it does.
 var Scenarios = []struct{ Name, Does string }{
-	{"connect", "opens all connections at --open-rate after --ramp (0: all at once), holds them"},
+	{"connect", "opens all connections at --open-rate after --ramp (0: all at once), and keeps them open"},
 	{"broadcast", "opens all, pushes --rate messages a second to all for --duration"},
 	{"topics", "as broadcast, with --destinations destinations; subscribers and pushes spread by --distribution"},
 	{"users", "opens all, pushes --rate messages a second, each to one user"},
-	{"churn", "as broadcast, while --churn-rate connections a second go and come back"},
-	{"reconnect", "opens all, drops --drop-share of them while --rate messages a second are pushed, lets them come back"},
+	{"churn", "as broadcast, while --churn-rate connections a second drop and reconnect"},
+	{"reconnect", "opens all, drops --drop-share of them while --rate messages a second are pushed, lets them reconnect"},
 	{"slow", "as broadcast, while --slow-share of the connections read slowly or never"},
 	{"soak", "all at once for --duration: --rate to all, --user-rate to users, --churn-rate coming and going"},
-	{"stages", "opens, drops and pushes as --stages say, each changing evenly from the one before"},
+	{"stages", "opens, drops and pushes as --stages say, each changing evenly from the previous one"},
 	{"million", "opens all, holds them; --broadcasts messages to all, --sample to users, --kicks users kicked, --drop-share dropped and back"},
 }
 
@@ -117,23 +117,23 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	f.StringVar(&s.CA, "ca", "", "PEM file with the certificates to trust for wss://")
 	f.BoolVar(&s.Insecure, "insecure", false, "trust any certificate")
 	choice(f, &s.Protocol, "protocol", "stomp", []string{"stomp", "websocket"}, "stomp, or websocket for bare messages")
-	f.StringSliceVar(&s.Sources, "source", nil, "local addresses to connect from, as in 127.0.0.2-127.0.0.60 (default: as many of 127.0.0.0/8 as are needed when the server is there, else the host's choice); IPv6 when the server's is")
+	f.StringSliceVar(&s.Sources, "source", nil, "local addresses to connect from, as in 127.0.0.2-127.0.0.60 (default: as many of 127.0.0.0/8 as needed for a server on loopback, else the host's choice); IPv6 if the server's address is")
 	integer(f, &s.Threads, "threads", 0, 0, 1024, "threads that read and write; 0: one per core")
 
 	integer(f, &s.Connections, "connections", 1000, 1, 10_000_000, "connections")
 	number(f, &s.OpenRate, "open-rate", 1000, 0, 1e6, "connections opened a second; 0: all at once")
-	duration(f, &s.Ramp, "ramp", 0, "time in which the opening rate grows from nothing")
-	integer(f, &s.Opening, "opening", 256, 1, 100_000, "connections that may be on their way to open at once")
-	duration(f, &s.Gather, "gather", 0, "time for which threads let what they have to read come together; latencies grow by as much")
+	duration(f, &s.Ramp, "ramp", 0, "time in which the opening rate grows from zero")
+	integer(f, &s.Opening, "opening", 256, 1, 100_000, "connections that may be opening at the same time")
+	duration(f, &s.Gather, "gather", 0, "time for which threads gather input before they read it; latencies grow by as much")
 	duration(f, &s.OpenTimeout, "open-timeout", time.Minute, "time for one connection to open")
-	duration(f, &s.Heartbeat, "heartbeat", 10*time.Second, "STOMP heart-beats offered and wanted; 0: none")
-	f.BoolVar(&s.Receipts, "receipts", true, "ask for a RECEIPT of subscriptions; off for servers that give none, Spring's simple broker for one")
-	f.BoolVar(&s.Resume, "resume", true, "come back with last-message-id; needs receipts")
+	duration(f, &s.Heartbeat, "heartbeat", 10*time.Second, "interval of STOMP heart-beats, offered and requested; 0: none")
+	f.BoolVar(&s.Receipts, "receipts", true, "request a RECEIPT of subscriptions; off for servers that send none, such as Spring's simple broker")
+	f.BoolVar(&s.Resume, "resume", true, "reconnect with last-message-id; needs receipts")
 
 	f.StringSliceVar(&s.Projects, "project", []string{"demo"}, "projects; connections take turns")
 	f.StringVar(&s.Key, "key", "", "PEM file with a private key (RSA, ECDSA, Ed25519) that signs a token for each connection")
-	f.StringVar(&s.Secret, "secret", "", "HS256 secret that signs the tokens instead; better in --secret-file")
-	f.StringVar(&s.SecretFile, "secret-file", "", "file with it")
+	f.StringVar(&s.Secret, "secret", "", "HS256 secret that signs the tokens instead; --secret-file is safer")
+	f.StringVar(&s.SecretFile, "secret-file", "", "file with that")
 	f.StringVar(&s.KeyID, "kid", "", "kid of the tokens")
 	duration(f, &s.TokenLife, "token-life", 24*time.Hour, "time until the tokens expire")
 	f.StringToStringVar(&s.Claims, "claim", nil, "more claims, `name=template`")
@@ -148,8 +148,8 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 
 	choice(f, &s.Push, "push", "", []string{"", "api", "http", "kafka"}, "how to push: api (Stentor's), http (--push-url), kafka (--kafka-brokers) (default: by what is given)")
 	f.StringVar(&s.API, "api", "", "Stentor's HTTP API, for pushes, kicks and metrics (default: http://, the host of --url, port 8081)")
-	f.StringVar(&s.APIKey, "api-key", "", "its key; better in --api-key-file")
-	f.StringVar(&s.APIKeyFile, "api-key-file", "", "file with it")
+	f.StringVar(&s.APIKey, "api-key", "", "API key; --api-key-file is safer")
+	f.StringVar(&s.APIKeyFile, "api-key-file", "", "file with that")
 	f.StringVar(&s.PushURL, "push-url", "", "template of the URL of another HTTP service")
 	f.StringVar(&s.PushBody, "push-body", "{{.Payload}}", "template of its body: .Destination .User .Project .Payload .ID .Number")
 	f.StringVar(&s.PushMethod, "push-method", "POST", "its method")
@@ -157,30 +157,30 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	f.StringSliceVar(&s.KafkaBrokers, "kafka-brokers", nil, "brokers, host:port")
 	f.StringVar(&s.KafkaTopic, "kafka-topic", "stentor.push.{project}", "topic of a project")
 	f.StringToStringVar(&s.KafkaProperty, "kafka-property", nil, "properties of librdkafka, `name=value`")
-	integer(f, &s.Lanes, "lanes", 8, 1, 256, "requests under way at once; a destination's are one after the other")
-	integer(f, &s.Batch, "batch", 1, 1, 1000, "messages that one request may carry when they are late")
+	integer(f, &s.Lanes, "lanes", 8, 1, 256, "concurrent requests; those of a destination are sent one after the other")
+	integer(f, &s.Batch, "batch", 1, 1, 1000, "messages that one request may carry if they are late")
 
 	number(f, &s.Rate, "rate", 10, 0, 1e6, "messages pushed a second")
 	number(f, &s.UserRate, "user-rate", 10, 0, 1e6, "messages to single users a second, in soak")
-	integer(f, &s.Payload, "payload", 200, 0, 16<<20, "bytes of a payload; it has at least what the checks need")
+	integer(f, &s.Payload, "payload", 200, 0, 16<<20, "bytes of a payload; at least what the checks need")
 	duration(f, &s.Duration, "duration", 30*time.Second, "time of pushing")
 	duration(f, &s.Hold, "hold", 10*time.Second, "time of holding, and in million of quiet after the drop")
-	duration(f, &s.Settle, "settle", 15*time.Second, "wait for messages that have not come until nothing has come for so long")
-	number(f, &s.ChurnRate, "churn-rate", 10, 0, 1e6, "connections a second that go and come back")
+	duration(f, &s.Settle, "settle", 15*time.Second, "wait for missing messages until none has arrived for this time")
+	number(f, &s.ChurnRate, "churn-rate", 10, 0, 1e6, "connections per second that drop and reconnect")
 	number(f, &s.SlowShare, "slow-share", 0.1, 0, 1, "share of slow connections")
-	choice(f, &s.SlowKind, "slow-kind", "never", []string{"never", "slowly"}, "whether they never read, or --slow-bytes a second")
-	integer(f, &s.SlowBytes, "slow-bytes", 1024, 1, 1<<16, "what a slow connection reads a second")
-	number(f, &s.DropShare, "drop-share", 0, 0, 1, "share of the connections that are dropped and come back; 0: all in reconnect, a tenth in million")
-	integer(f, &s.Broadcasts, "broadcasts", 5, 1, 1000, "messages to all, in million; each waits for the one before")
-	integer(f, &s.Sample, "sample", 1000, 0, 1_000_000, "users who get a message of their own, in million")
+	choice(f, &s.SlowKind, "slow-kind", "never", []string{"never", "slowly"}, "whether they never read, or read --slow-bytes a second")
+	integer(f, &s.SlowBytes, "slow-bytes", 1024, 1, 1<<16, "bytes that a slow connection reads per second")
+	number(f, &s.DropShare, "drop-share", 0, 0, 1, "share of the connections that drop and reconnect; 0: all in reconnect, a tenth in million")
+	integer(f, &s.Broadcasts, "broadcasts", 5, 1, 1000, "messages to all, in million; each waits for the previous one")
+	integer(f, &s.Sample, "sample", 1000, 0, 1_000_000, "users that get a message of their own, in million")
 	integer(f, &s.Kicks, "kicks", 100, 0, 100_000, "users whose sessions are closed through the API, in million")
 
 	duration(f, &s.Leave, "leave", 0, "in million: time for the server to close all connections with 1012, in a last phase in which somebody tells it to leave; 0: no such phase")
 
-	f.Var(stagesFlag{&s.Stages}, "stages", "a stage of the scenario stages, once for each: 'duration=5m connections=100000 pushes_per_second=2000'; what it leaves out stays as it was (in YAML: a list of mappings)")
+	f.Var(stagesFlag{&s.Stages}, "stages", "a stage of the scenario stages, once for each: 'duration=5m connections=100000 pushes_per_second=2000'; what it leaves out does not change (in YAML: a list of mappings)")
 
 	f.StringSliceVar(&s.Metrics, "metrics", nil, "where the servers' Prometheus metrics are (default: --api and /metrics; none: nowhere)")
-	f.StringSliceVar(&s.Thresholds, "threshold", nil, "what the run must keep to, as in p99<50ms, or it is not good (exit status 1): p50 p90 p99 p999 max of the latency; lost repeated reordered wrong errors opened pushed delivered open-rate delivery-rate; <, <=, >, >=")
+	f.StringSliceVar(&s.Thresholds, "threshold", nil, "condition of a good run, as in p99<50ms, otherwise the exit status is 1: p50 p90 p99 p999 max of the latency; lost repeated reordered wrong errors opened pushed delivered open-rate delivery-rate; <, <=, >, >=")
 	f.Uint64Var(&s.Seed, "seed", 1, "chooses who gets what")
 	f.VisitAll(func(v *pflag.Flag) {
 		if v.DefValue == "[]" {

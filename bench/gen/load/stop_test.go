@@ -32,7 +32,7 @@ func TestStopped(t *testing.T) {
 	defer back.Close()
 	r, err := Run(ctx, parse(t, "broadcast", "--url=ws://"+s.Address().String()+"/ws", "--push-url="+back.URL, "--open-rate=0", "--connections=20", "--rate=100"), Output{})
 	said := strings.Join(r.Verdict.Problems, "\n")
-	if err == nil || r.Verdict.Good || r.Total().Order.Lost != 0 || !strings.Contains(said, "seen enough (what was on its way") || strings.Contains(said, "lost") {
+	if err == nil || r.Verdict.Good || r.Total().Order.Lost != 0 || !strings.Contains(said, "seen enough (messages in flight") || strings.Contains(said, "lost") {
 		t.Errorf("%v, %+v: %s", err, r.Total(), said)
 	}
 }
@@ -50,7 +50,7 @@ func TestPushesRefused(t *testing.T) {
 	}))
 	defer back.Close()
 	r := runs(t, "broadcast", "--url=ws://"+s.Address().String()+"/ws", "--push-url="+back.URL, "--open-rate=0", "--connections=20", "--rate=100", "--duration=100ms", "--settle=100ms")
-	want := "10 pushes were not taken; the last that was heard is push: 503 Service Unavailable: the bus is away"
+	want := "10 pushes were not accepted; the last answer is push: 503 Service Unavailable: the bus is away"
 	if said := strings.Join(r.Verdict.Problems, "\n"); !strings.Contains(said, want) || r.Total().PushesRetried == 0 {
 		t.Errorf("%s\nwant %s\n%+v", said, want, r.Total())
 	}
@@ -63,7 +63,7 @@ func TestSummary(t *testing.T) {
 		want   string
 	}{
 		{"connections alone", result.Totals{Opened: 5}, "good: every connection is open; no message was pushed\n"},
-		{"messages", result.Totals{Opened: 5, Pushed: 1, Delivered: 5}, "good: every message came, once, in order, to those it was for\n"},
+		{"messages", result.Totals{Opened: 5, Pushed: 1, Delivered: 5}, "good: every message arrived once, in order, at its recipients\n"},
 	} {
 		r := result.Result{Format: result.Format, Scenario: "x", Phases: []result.Phase{{Name: "open", Totals: c.totals}}}
 		r.Judge()

@@ -48,7 +48,7 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 		fmt.Fprintln(w, "note:", text)
 	}
 	if r.Verdict.Good {
-		said := "good: every message came, once, in order, to those it was for"
+		said := "good: every message arrived once, in order, at its recipients"
 		if all.Pushed+all.Delivered == 0 {
 			said = "good: every connection is open; no message was pushed"
 		}

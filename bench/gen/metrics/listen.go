@@ -90,17 +90,17 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	connections = desc("connections", "Connections of this generator.", "state")
-	phases      = desc("phase", "1 for the phase that the run is in.", "phase")
+	phases      = desc("phase", "1 for the current phase of the run.", "phase")
 	opened      = desc("opened_total", "Connections that were opened, subscriptions included.")
 	dropped     = desc("dropped_total", "Connections that the generator dropped.")
-	pushes      = desc("pushes_total", "Messages that the server took.")
-	retried     = desc("pushes_retried_total", "Pushes that were sent again because the server refused them for the moment.")
-	deliveries  = desc("deliveries_total", "Messages that came.")
-	wrong       = desc("messages_wrong_total", "Messages that were not as they had to be.", "kind")
+	pushes      = desc("pushes_total", "Messages that the server accepted.")
+	retried     = desc("pushes_retried_total", "Pushes that were sent again because the server refused them temporarily.")
+	deliveries  = desc("deliveries_total", "Messages that arrived.")
+	wrong       = desc("messages_wrong_total", "Wrong messages: lost, repeated, out of order, corrupted or misrouted.", "kind")
 	failures    = desc("failures_total", "Connections and pushes that failed.", "cause")
-	missed      = desc("heartbeats_missed_total", "Heart-beats of the server that did not come.")
-	resumes     = desc("resumes_total", "Subscriptions that came back.", "resumed")
-	latency     = desc("delivery_latency_seconds", "Time from when a message was due to when it was read.")
+	missed      = desc("heartbeats_missed_total", "Heart-beats of the server that were missed.")
+	resumes     = desc("resumes_total", "Subscriptions that resumed.", "resumed")
+	latency     = desc("delivery_latency_seconds", "Time from when a message was due until it was read.")
 )
 
 // Describe implements prometheus.Collector.

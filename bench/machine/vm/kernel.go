@@ -20,7 +20,7 @@ type Kernel struct {
 func FindKernel(dir string) (Kernel, error) {
 	images, _ := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*")) // no error but for the pattern
 	if len(images) != 1 {
-		return Kernel{}, fmt.Errorf("%d kernels in %s, want one: run bench/machine/vm/deps.sh", len(images), dir)
+		return Kernel{}, fmt.Errorf("%d kernels in %s, expected one: run bench/machine/vm/deps.sh", len(images), dir)
 	}
 	version := strings.TrimPrefix(filepath.Base(images[0]), "vmlinuz-")
 	for _, lib := range []string{"lib", "usr/lib"} {

@@ -77,7 +77,7 @@ func (m *Machine) Run(ctx context.Context) (status int, err error) {
 	case ran != nil:
 		return 0, fmt.Errorf("%s: %w\n%s", qemuName, ran, console.tail())
 	case err != nil:
-		return 0, fmt.Errorf("%w; the machine's last words:\n%s", err, console.tail())
+		return 0, fmt.Errorf("%w; the last lines of its console:\n%s", err, console.tail())
 	}
 	return status, nil
 }

@@ -30,7 +30,7 @@ type Figures struct {
 func figures(r *result.Result, base int64) (f Figures, err error) {
 	open, push := phase(r, "open"), phase(r, "push")
 	if open == nil || push == nil {
-		return f, errors.New("the run did not come as far as its pushes")
+		return f, errors.New("the run ended before its pushes")
 	}
 	f.OpenP99 = open.Connecting.P99
 	end := push.Begin + push.Seconds

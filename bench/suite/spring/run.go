@@ -188,7 +188,7 @@ func (b *bench) load(ctx context.Context, s subject, file string, connections in
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the load generator has left no result (%v):\n%s", failed, said.String())
+		return nil, fmt.Errorf("the load generator wrote no result (%v):\n%s", failed, said.String())
 	}
 	r := &result.Result{}
 	if err := json.Unmarshal(text, r); err != nil {

@@ -81,5 +81,5 @@ wait $!
 ip -n two link set eth0 up
 
 # The host that was cut off sees by itself that nobody wants its part any more: by the silence, or when it is back.
-until grep -Eq 'run .*: (ended|the result could not be handed over)' "$dir/two.log"; do sleep 0.1; done
+until grep -Eq 'run .*: (ended|the result could not be returned)' "$dir/two.log"; do sleep 0.1; done
 run after broadcast --duration 1s

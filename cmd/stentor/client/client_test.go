@@ -301,7 +301,7 @@ func TestFollowerNotSubscribed(t *testing.T) {
 	c, _ := s.Connected("0,0")
 	c.Subscribed("subscribed", "false", "reason", "not-served")
 	c.Subscribed("position", "1-0-1")
-	if text := <-f.notices; text != "/topics/a: not subscribed: nobody serves this destination; see subscribe and destinations of the project" {
+	if text := <-f.notices; text != "/topics/a: not subscribed: the project does not serve this destination; see subscribe and destinations of the project" {
 		t.Errorf("notice %q", text)
 	}
 	c.Message("/topic/b", "1", "last")

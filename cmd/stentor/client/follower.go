@@ -158,7 +158,7 @@ var ErrNotSubscribed = errors.New("the server serves none of the destinations")
 func reason(code string) string {
 	switch code {
 	case "not-served":
-		return "nobody serves this destination; see subscribe and destinations of the project"
+		return "the project does not serve this destination; see subscribe and destinations of the project"
 	case "id-in-use":
 		return "its id is in use for another destination"
 	}

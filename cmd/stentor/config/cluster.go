@@ -29,7 +29,7 @@ func (v *validator) advertised() {
 func (v *checker) key(c *Cluster) {
 	switch {
 	case c.Key != "" && c.KeyFile != "":
-		v.bad("cluster", "found both key and key_file, allowed: one of them")
+		v.bad("cluster", "found both key and key_file, allowed: only one of them")
 	case c.Key != "" && len(c.Key) < directory.MinKeyBytes:
 		v.bad("cluster.key", "found a key of %d bytes, allowed: at least %d", len(c.Key), directory.MinKeyBytes)
 	}
@@ -71,9 +71,9 @@ func (w *warner) cluster() {
 	switch {
 	case c.Bus != "kafka" && len(c.Advertise.Clients) == 0:
 	case len(c.Advertise.Clients) == 0:
-		w.warn("advertise.clients", "clients that ask for a node are not sent to this one, since it has no address here; behind a proxy that is as it should be")
+		w.warn("advertise.clients", "clients that ask for a node are not sent to this one, since it has no address here; this is right behind a proxy")
 	case c.Bus == "kafka" && !hasKey:
-		w.warn("cluster", "nothing is advertised without cluster.key: nobody could tell this node's addresses from forged ones, better: a key, the same on all nodes")
+		w.warn("cluster", "nothing is advertised without cluster.key: this node's addresses could not be distinguished from forged ones, better: a key, the same on all nodes")
 	}
 	if len(c.Advertise.Clients) == 0 {
 		return

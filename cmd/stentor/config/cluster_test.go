@@ -15,7 +15,7 @@ func TestCluster(t *testing.T) {
 		"advertise: {clients: [" + strings.Repeat("ws://a,", 9) + "]}\n": "advertise.clients: found 9 addresses, allowed: at most 8",
 		"advertise: {api: 10.0.0.5:8081}\n":                              `advertise.api: found "10.0.0.5:8081": it is no address, allowed: an address as in http://10.0.0.5:8081`,
 		"cluster: {key: short}\n":                                        "cluster.key: found a key of 5 bytes, allowed: at least 32",
-		"cluster: {key: " + clusterKey + ", key_file: k}\n":              "cluster: found both key and key_file, allowed: one of them",
+		"cluster: {key: " + clusterKey + ", key_file: k}\n":              "cluster: found both key and key_file, allowed: only one of them",
 	} {
 		_, err := Load(write(t, "stentor.yaml", "projects: {a: {anonymous: true}}\n"+text), nil, nil)
 		switch {

@@ -18,7 +18,7 @@ type Config struct {
 	History        History             `key:"history" doc:"The recent pushes that the node keeps in memory for each project, so that clients can resume after a lost connection."`
 	Bus            string              `key:"bus" default:"embedded" oneof:"embedded,kafka" doc:"What carries pushes to the nodes. embedded: a single node, which loses its history when it restarts. kafka: any number of nodes, see kafka."`
 	Kafka          Kafka               `key:"kafka" doc:"The Kafka cluster, with bus: kafka. A project's pushes are in a topic of its own, which back ends may write to as well."`
-	Advertise      Advertise           `key:"advertise" doc:"Where this node is found by clients that ask /v1/endpoints for a node, and by the other nodes. With bus: kafka it takes cluster.key."`
+	Advertise      Advertise           `key:"advertise" doc:"Addresses of this node, for clients that ask /v1/endpoints for a node, and for the other nodes. With bus: kafka it needs cluster.key."`
 	Cluster        Cluster             `key:"cluster" doc:"What the nodes of a cluster have in common."`
 	Push           Push                `key:"push" doc:"Settings for every push."`
 	Limits         Limits              `key:"limits" doc:"Limits. A client that exceeds one is told which, and only that client is affected."`
@@ -93,15 +93,15 @@ type Kafka struct {
 
 // Advertise has the addresses that a node tells others.
 type Advertise struct {
-	Clients []string `key:"clients" doc:"Addresses of this node alone that clients can connect to, the best first: [\"wss://push-1.example.com/ws\"]. Empty: the node is listed, and no client is sent to it."`
+	Clients []string `key:"clients" doc:"Addresses at which clients reach exactly this node, the best first: [\"wss://push-1.example.com/ws\"]. Empty: the node is listed, and no client is sent to it."`
 	API     string   `key:"api" doc:"Address of this node's HTTP API for the other nodes: http://10.0.0.5:8081. Empty: they cannot ask this node."`
 }
 
 // Cluster is the same on all nodes and registries.
 type Cluster struct {
-	Key     string `key:"key" secret:"yes" doc:"Secret of at least 32 bytes with which nodes prove to each other, and to registries, what they say of themselves. Whoever has it can send clients, with their tokens, to any address."`
+	Key     string `key:"key" secret:"yes" doc:"Secret of at least 32 bytes with which nodes authenticate their heartbeats to each other and to registries. Anyone who has it can direct clients, with their tokens, to any address."`
 	KeyFile string `key:"key_file" file:"yes" doc:"A file whose content, without a newline at its end, is the key."`
-	CA      string `key:"ca" file:"yes" doc:"PEM file with the certificates that vouch for the nodes' https addresses (advertise.api). Empty: those that the system trusts."`
+	CA      string `key:"ca" file:"yes" doc:"PEM file with the certificate authorities of the nodes' https addresses (advertise.api). Empty: those of the system."`
 }
 
 // Push bounds every push.

@@ -142,7 +142,7 @@ func TestMistakes(t *testing.T) {
 		{name: "address", file: base + "listen:\n  client:\n    - 0.0.0.0:8080\n    - :8082\n", want: `f:5: listen.client[1]: found ":8082", allowed: host:port, as in 0.0.0.0:8080 or [::]:8080`},
 		{name: "port", file: base + "listen: {api: 127.0.0.1:99999}\n", want: `f:2: listen.api: found "127.0.0.1:99999", allowed: host:port, as in 0.0.0.0:8080 or [::]:8080`},
 		{name: "address twice", file: base + "listen: {client: 127.0.0.1:8081}\n", want: `f:2: listen.api: found "127.0.0.1:8081", which is listen.client already`},
-		{name: "option of an address", file: base + "listen: {client: [\"127.0.0.1:1 proxy\"]}\n", want: `f:2: listen.client: found "proxy", allowed: host:port or unix:/path, then, if wanted, proxy_protocol, and for a Unix socket mode=0660 and group=NAME`},
+		{name: "option of an address", file: base + "listen: {client: [\"127.0.0.1:1 proxy\"]}\n", want: `f:2: listen.client: found "proxy", allowed: host:port or unix:/path, optionally with proxy_protocol, and for a Unix socket with mode=0660 and group=NAME`},
 		{name: "proxies nobody trusts", file: base + "listen: {client: [\"127.0.0.1:1 proxy_protocol\"]}\n", want: `f:2: listen.client: found "127.0.0.1:1 proxy_protocol", which refuses every connection without listen.trusted_proxies`},
 		{name: "Unix socket", file: base + "listen: {client: [\"unix:ws.sock\"]}\n", want: `f:2: listen.client: found "unix:ws.sock", allowed: unix: and the absolute path of a file`},
 		{name: "Unix socket twice", file: base + "listen: {client: [\"unix:/a proxy_protocol\", \"unix:/a\"]}\n", want: `f:2: listen.client[1]: found "unix:/a", which is listen.client[0] already`},

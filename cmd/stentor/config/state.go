@@ -20,6 +20,6 @@ func (c *Config) StateDir() (string, error) {
 // state warns of a directory that nobody uses.
 func (w *warner) state() {
 	if w.Node.StateDir != "" && w.Bus != "kafka" {
-		w.warn(stateDir, "nothing is kept there: with the embedded bus a restart forgets, better: bus: kafka, or no directory")
+		w.warn(stateDir, "nothing is kept there: with the embedded bus the history is lost at a restart, better: bus: kafka, or no directory")
 	}
 }
