@@ -76,6 +76,7 @@ func (f *floors) restored(p *project, r history.Restored) {
 const (
 	saveSoonest = time.Second
 	saveLatest  = 30 * time.Second
+	saveRest    = 20 // times as long as the last ones took: a node has better things to do
 )
 
 // run writes the files now and then, and a last time when stop is closed.
@@ -85,13 +86,16 @@ func (f *floors) run(n *Node) {
 		return
 	}
 	defer f.dir.Close()
-	ticker := time.NewTicker(min(max(n.opts.History.Window/6, saveSoonest), saveLatest))
-	defer ticker.Stop()
+	every := min(max(n.opts.History.Window/6, saveSoonest), saveLatest)
+	timer := time.NewTimer(every)
+	defer timer.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
+			began := time.Now()
 			f.save(*n.tenants.Load())
 			f.prune(n)
+			timer.Reset(max(every, saveRest*time.Since(began)))
 		case <-n.stop:
 			f.save(*n.tenants.Load())
 			return

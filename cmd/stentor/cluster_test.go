@@ -231,3 +231,81 @@ func TestForward(t *testing.T) {
 		}
 	}
 }
+
+// A node that is restarted tells a subscription that was quiet that nothing is missing, if it has a directory to remember it
+// in. What comes meanwhile is given.
+func TestQuietSubscriptionsAfterARestart(t *testing.T) {
+	broker, err := kafka.StartEmbedded(map[string]int{"stentor.nodes": 1, "stentor.push.demo": 3, "stentor.in.demo": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	for dir, want := range map[string]bool{t.TempDir(): true, "": false} {
+		run := func(during func(s *server)) {
+			t.Helper()
+			all, err := clusterConfigs(1, broker.Address(), []string{"listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0", "node.state_dir=" + dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			logs := &output{}
+			s, err := start(all[0], startOptions{dev: true, mockEpoch: broker.Epoch}, logs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- s.serve(ctx, nil, nil) }()
+			defer func() {
+				cancel()
+				if err := <-ended; err != nil {
+					t.Errorf("%v\n%s", err, logs)
+				}
+			}()
+			eventually(t, "the node is not ready", func() bool { return s.bus.Ready() == nil })
+			during(s)
+		}
+		subscribe := func(s *server, destination, after string) (*client.Conn, *client.Receipt) {
+			c, err := client.Dial(t.Context(), client.Options{URL: s.clients()[0], Project: "demo"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Subscribe("1", destination, after); err != nil {
+				t.Fatal(err)
+			}
+			_, receipt, err := c.Next()
+			if err != nil || receipt == nil {
+				t.Fatal("no receipt", err)
+			}
+			return c, receipt
+		}
+		var last string
+		run(func(s *server) {
+			c, _ := subscribe(s, "/topic/demo/quiet", "")
+			defer c.Close()
+			postPush(t, "http://"+s.apiAddr.Addr().String()+"/", `{"topic":"quiet","payload":"1"}`)
+			m, _, err := c.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = m.ID
+			for i := range 30 {
+				postPush(t, "http://"+s.apiAddr.Addr().String()+"/", fmt.Sprintf(`{"topic":"other/%d","payload":"x"}`, i))
+			}
+		})
+		for runs := 0; runs == 0 || want && runs < 2; runs++ {
+			run(func(s *server) {
+				c, receipt := subscribe(s, "/topic/demo/quiet", last)
+				defer c.Close()
+				if receipt.Resumed != want {
+					t.Errorf("directory %q: resumed:%t, want %t", dir, receipt.Resumed, want)
+				}
+				postPush(t, "http://"+s.apiAddr.Addr().String()+"/", `{"topic":"quiet","payload":"2"}`)
+				if m, _, err := c.Next(); err != nil || string(m.Body) != "2" {
+					t.Fatal(m, err)
+				} else if want {
+					last = m.ID
+				}
+			})
+		}
+	}
+}

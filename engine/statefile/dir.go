@@ -45,7 +45,10 @@ func OpenDir(path string) (*Dir, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("another process uses it: %w", err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.New("another process uses it")
+		}
+		return nil, fmt.Errorf("it cannot be locked: %w", err)
 	}
 	return &Dir{path: path, open: f}, nil
 }
