@@ -228,6 +228,9 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	var names func(string) bool
 	if dev { // whose keys everybody knows, and the page shows
 		console.APIKey = s.cfg.Projects[s.cfg.DefaultProject].APIKeys[0]
+		if len(s.cfg.AdminKeys) > 0 {
+			console.AdminKey = s.cfg.AdminKeys[0]
+		}
 		names = s.names.Has
 	}
 	return admin.ServerOptions{

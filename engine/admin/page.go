@@ -28,8 +28,9 @@ type Console struct {
 	// page came from.
 	WS      string `json:"ws"`
 	Project string `json:"project"`
-	// APIKey is for development only.
-	APIKey string `json:"api_key,omitempty"`
+	// APIKey, of the project, and AdminKey are for development only. The page signs in with the latter, and shows the former.
+	APIKey   string `json:"api_key,omitempty"`
+	AdminKey string `json:"admin_key,omitempty"`
 }
 
 // console answers GET /console.json.

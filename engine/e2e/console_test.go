@@ -143,6 +143,7 @@ func TestConsoleNodes(t *testing.T) {
 	o.accessible("one node")
 	o.step("signout", nil)
 	o.step("signin", fields{"key": "admin-key"})
+	o.wantRows("Nodes", []string{"e2e", "ready", "1 of "})
 	o.do("cluster", fields{"nodes": 200, "name": hostile})
 	t.Logf("200 nodes were there in %d ms", o.want("cluster").Numbers["ms"])
 	o.step("see", fields{"text": "999,572"}) // connections of all that were heard of

@@ -65,7 +65,7 @@ async function start() {
   let first = null;
   try {
     first = (await call("GET", "/console.json")).json;
-    if (!key()) setKey(first.api_key ?? "");
+    if (!key()) setKey(first.admin_key ?? first.api_key ?? "");
     choose(first.project ?? "");
   } catch {
     // the view Try says so

@@ -14,12 +14,12 @@ const typed = {}; // what a person wrote for each kind of target
 let usual = ""; // what the page put into the field
 let kind = "topic";
 let session = ""; // of the page's own connection
-let shown = () => false; // says whether everybody may see the key
+let shown = () => ""; // has the key that everybody may see in a key's place
 let send = null;
 let project = null;
 
 // startPush begins. o has project() for the project's name, send(destination, headers, body) for a SEND frame, and
-// shown(key) for whether a key is everybody's.
+// shown(key) for what everybody may see in a key's place, "" for nothing.
 export function startPush(o) {
   ({ project, send, shown } = o);
   $("payload").value = '{"text": "Hello from Stentor"}';
@@ -103,7 +103,8 @@ export function showCurl() {
     return;
   }
   // Only the key of development is shown; any other one is left to the shell.
-  const header = shown(key()) ? shellQuote("Authorization: Bearer " + key()) : '"Authorization: Bearer $STENTOR_API_KEY"';
+  const everybodys = shown(key());
+  const header = everybodys ? shellQuote("Authorization: Bearer " + everybodys) : '"Authorization: Bearer $STENTOR_API_KEY"';
   $("curl").textContent = `curl -sS ${shellQuote(location.origin + projectPath(project()) + "/push")} \\\n  -H ${header} \\\n  -H 'Content-Type: application/json' \\\n  -d ${shellQuote(body)}`;
 }
 

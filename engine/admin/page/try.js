@@ -200,7 +200,7 @@ export async function start(first) {
     showCurl();
   });
   startCounts({ project: projectName, mine: () => [...client.subscriptions.values()].map((s) => s.destination), subscribe });
-  startPush({ project: projectName, send: (...frame) => client.send(...frame), shown: (k) => k !== "" && k === first?.api_key });
+  startPush({ project: projectName, send: (...frame) => client.send(...frame), shown: (k) => (k !== "" && [first?.api_key, first?.admin_key].includes(k) ? first.api_key : "") });
   if (first) showState("idle");
   await describe();
   // On a small screen what a push did is nearer without the command line.
