@@ -47,6 +47,12 @@ test: lint e2e-deps tuning-deps check-clients ## every test: codecs, sessions, s
 	$(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 9m ./engine/e2e
 
+MESSAGES ?= 100000
+.PHONY: test-clients
+test-clients: build ## the client library as npm packs it, against real nodes: drops, kills, ends of tokens; MESSAGES=20000 for a short run
+	clients/js/deps.sh
+	cd clients/js && npm run --silent build && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-reporter spec e2e/
+
 ATTACK ?=
 .PHONY: test-attacks
 test-attacks: ## hostile clients against a real node, about 7 minutes: what another tenant feels, what memory it takes; ATTACK=resume for some
