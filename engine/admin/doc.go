@@ -1,5 +1,5 @@
 // Package admin is the HTTP side of a node: the push API, the view of sessions and destinations, health, metrics,
-// and the page on which a person tries all of it. It runs on net/http and a port of its own.
+// and the console, a page on which a person tries and watches all of it. It runs on net/http and a port of its own.
 //
 //	api := admin.New(admin.Options{Node: node, Projects: projects, Gatherer: registry, Registerer: registry})
 //	server := admin.NewServer(admin.ServerOptions{Handler: api, MaxConns: 512, Registerer: registry})
@@ -15,5 +15,9 @@
 // other two forms of a push, sessions.go and projects.go the listings and kicks, problem.go every error, server.go,
 // conns.go and crowd.go the bounded server, shares.go what one may hold of what all have, incoming.go the deadline of a
 // body, writer.go that of an answer, scrape.go the metrics, discovery.go
-// the nodes of the cluster and where a client should connect, registry.go what of all this a registry serves. openapi.yaml describes the API and is tested against it; page/ is the page.
+// the nodes of the cluster and where a client should connect, registry.go what of all this a registry serves. openapi.yaml describes the API and is tested against it.
+//
+// page/ is the console, in plain modules without a build: app.js shows one of its views (try.js, nodes.js, projects.js,
+// sessions.js), api.js has the key and the polls, dom.js puts what others chose into the document as text. uPlot draws the
+// curves of chart.js; uplot.sh fetches it, and without it line.js draws them.
 package admin

@@ -161,6 +161,28 @@ func TestConsoleNodes(t *testing.T) {
 	pageTrouble(t, o.actor)
 }
 
+// TestConsoleHidden: a tab that nobody sees asks for nothing.
+func TestConsoleHidden(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{})
+	o := operate(t, s, 1280, "light")
+	o.step("go", fields{"name": "Nodes"})
+	o.step("signin", fields{"key": "admin-key"})
+	o.step("clock", nil)
+	pass := func(hidden bool) int {
+		o.do("pass", fields{"ms": 60_000, "hidden": hidden, "path": "/v1/nodes"})
+		return o.want("pass").Numbers["requests"]
+	}
+	o.wantRows("Nodes", []string{"e2e"})
+	if n := pass(true); n != 0 {
+		t.Errorf("hidden for a minute, it asked %d times", n)
+	}
+	if n := pass(false); n == 0 || n > 31 {
+		t.Errorf("seen for a minute, it asked %d times", n)
+	}
+	pageTrouble(t, o.actor)
+}
+
 // TestConsoleKeyboard: an operator needs no mouse.
 func TestConsoleKeyboard(t *testing.T) {
 	t.Parallel()

@@ -99,6 +99,23 @@ const steps = {
     await page.keyboard.type(text);
     await page.keyboard.press("Enter");
   },
+  // clock takes the page's time in hand. It is on from the next load.
+  async clock() {
+    await page.clock.install();
+    await page.reload();
+  },
+  // pass lets time pass, with the tab hidden or not, and has how many requests went to a path meanwhile.
+  async pass({ ms, hidden, path }) {
+    await page.evaluate((is) => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: is });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    const before = asked.length;
+    const next = hidden ? null : page.waitForRequest((r) => new URL(r.url()).pathname === path);
+    await page.clock.runFor(ms);
+    await next;
+    return { numbers: { requests: asked.slice(before).filter((url) => new URL(url).pathname === path).length } };
+  },
   // plain loads the page as a node that was built without uPlot has it, and waits for curves.
   async plain() {
     await page.route("**/uPlot.js", (route) => route.fulfill({ status: 404 }));
