@@ -108,7 +108,7 @@ million-nginx: build vm-deps tuning-deps ## 70,000 connections through one nginx
 .PHONY: test-vm
 test-vm: vm-deps tuning-deps ## the tests that boot something: a virtual machine (LVS and nginx with real traffic among them), systemd in namespaces
 	$(GO) test -tags vm -count 1 -timeout 30m ./bench/machine/vm
-	$(GO) test -tags vm -count 1 -run AsManager ./tuning
+	$(GO) test -tags vm -count 1 -timeout 30m -run AsManager ./tuning
 
 .PHONY: vm-deps
 vm-deps: # qemu, busybox, a kernel

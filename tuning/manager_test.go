@@ -81,7 +81,7 @@ func askManager(t *testing.T, groups string, roots []string) []managed {
 		run("mkdir", "-p", filepath.Join(dir, "cases", number(i)))
 	}
 	// The end is a bound for a systemd that hangs, not a measure.
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	inGroups(t, groups, dir)
 	cmd := exec.CommandContext(ctx, "sh", filepath.Join(dir, "boot.sh"), dir, groups)
