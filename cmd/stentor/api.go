@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 type apiFlags struct {
 	base, project, key string
 	timeout            time.Duration
-	asJSON             bool
+	asJSON, local      bool
 }
 
 func (f *apiFlags) add(cmd *cobra.Command) {
@@ -39,6 +40,33 @@ func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
 	flags.StringVar(&f.key, "key", "", "API key of the project, or an admin key (default: $"+config.VariableAPIKey+", which other users of the machine cannot see)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+}
+
+// addLocal is for what all nodes of a cluster answer together.
+func (f *apiFlags) addLocal(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.local, "local", false, "of the node that is asked alone, not of all nodes of its cluster")
+}
+
+// query is what addLocal asks for.
+func (f *apiFlags) query() url.Values {
+	if f.local {
+		return url.Values{"node": {"local"}}
+	}
+	return url.Values{}
+}
+
+// merged is the union of two lists of nodes.
+func merged(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// tellMissing says which nodes did not answer.
+func tellMissing(cmd *cobra.Command, nodes []string) {
+	if len(nodes) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "no answer came from %s\n", printable(strings.Join(nodes, ", ")))
+	}
 }
 
 // maxAnswer bounds what is read of an answer.

@@ -190,8 +190,8 @@ func TestSessions(t *testing.T) {
 	list := func(more ...string) result {
 		return cli(t, append([]string{"sessions", "--api", url, "-p", "demo", "--key", "good"}, more...)...)
 	}
-	table := "SESSION  USER     ADDRESS    SINCE                STOMP  SUBSCRIPTIONS  BEHIND  BUFFERED\n" +
-		"s1       ann\uFFFD[2J  192.0.2.1  2030-01-02 03:04:05  1.2    2              5       7\n"
+	table := "SESSION  USER     ADDRESS    SINCE                STOMP  SUBSCRIPTIONS  BEHIND  BUFFERED  NODE\n" +
+		"s1       ann\uFFFD[2J  192.0.2.1  2030-01-02 03:04:05  1.2    2              5       7         -\n"
 	if got := list("--user", "ann", "--destination", "/topic/demo/a", "--id", "s1", "--limit", "5"); got != (result{exitOK, table, "more follow: --after next-page\n"}) {
 		t.Errorf("%+v\nwant\n%s", got, table)
 	}

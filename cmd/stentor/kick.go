@@ -10,7 +10,8 @@ import (
 
 // kickResult is what `kick --json` prints.
 type kickResult struct {
-	Kicked int `json:"kicked"`
+	Kicked  int      `json:"kicked"`
+	Missing []string `json:"missing,omitempty"` // nodes that did not answer
 }
 
 func newKickCmd() *cobra.Command {
@@ -19,9 +20,9 @@ func newKickCmd() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "kick [session...]",
-		Short: "Close sessions of a project on a node",
-		Long: `Closes sessions by their id, or all sessions of a user. Clients may reconnect: only an
-invalid token keeps them out.
+		Short: "Close sessions of a project",
+		Long: `Closes sessions by their id, or all sessions of a user, on whichever nodes of a cluster they are. Clients may
+reconnect: only an invalid token keeps them out. --local asks the node alone.
 
   stentor kick -p demo --key demo-key SESSION
   stentor kick -p demo --key demo-key --user ann`,
@@ -36,7 +37,7 @@ invalid token keeps them out.
 			for _, u := range users {
 				paths = append(paths, "/users/"+url.PathEscape(u)+"/sessions")
 			}
-			query := url.Values{}
+			query := f.query()
 			if reason != "" {
 				query.Set("reason", reason)
 			}
@@ -51,7 +52,9 @@ invalid token keeps them out.
 					return fmt.Errorf("the API's answer is not JSON: %w", err)
 				}
 				sum.Kicked += one.Kicked
+				sum.Missing = merged(sum.Missing, one.Missing)
 			}
+			tellMissing(cmd, sum.Missing)
 			if f.asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(sum)
 			}
@@ -60,6 +63,7 @@ invalid token keeps them out.
 		},
 	}
 	f.add(cmd)
+	f.addLocal(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the client's close frame and the log")
 	cmd.Flags().StringArrayVar(&users, "user", nil, "close all sessions of this user (repeatable)")
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -89,6 +90,7 @@ type server struct {
 	apiAddr  net.Listener
 
 	clusterKey []byte
+	clusterCA  *x509.CertPool
 	directory  *directory.View
 	discovery  *directory.Limiter
 }
@@ -194,12 +196,20 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 
 // openDirectory makes the view of all nodes, which hears of them once there is a bus.
 func (s *server) openDirectory() (err error) {
-	if s.clusterKey, _, err = s.cfg.ClusterSecrets(); err != nil {
+	if s.clusterKey, s.clusterCA, err = s.cfg.ClusterSecrets(); err != nil {
 		return err
 	}
 	s.directory = newDirectory(s.clusterKey, s.cfg.Node.ID, time.Duration(s.cfg.Kafka.Lateness))
 	s.discovery = newDiscoveryLimiter()
 	return nil
+}
+
+// cluster is what the node needs to ask the others; nil when it has none.
+func (s *server) cluster() *admin.Cluster {
+	if s.cfg.Bus != "kafka" || len(s.clusterKey) == 0 {
+		return nil
+	}
+	return &admin.Cluster{Key: s.clusterKey, Self: s.cfg.Node.ID, CA: s.clusterCA}
 }
 
 func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
@@ -237,7 +247,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: apiProjects{s.projects}, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Refusals: s.refusals, Log: s.log,
-			Directory: s.directory, Discovery: s.discovery, TrustedProxies: s.cfg.Listen.Proxies(),
+			Directory: s.directory, Discovery: s.discovery, Cluster: s.cluster(), TrustedProxies: s.cfg.Listen.Proxies(),
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
 		}),
 		MaxConns: s.cfg.Limits.APIConnections, Registerer: registry, Refusals: s.refusals, Log: s.log,

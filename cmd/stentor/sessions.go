@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -29,9 +29,10 @@ func newSessionsCmd() *cobra.Command {
 	var f sessionsFlags
 	cmd := &cobra.Command{
 		Use:   "sessions",
-		Short: "List the sessions of a project on a node",
-		Long: `Lists the sessions of a project on one node: who is connected since when, with how many subscriptions, how many
-messages wait for them (BEHIND), and how many bytes they have not read yet (BUFFERED).
+		Short: "List the sessions of a project",
+		Long: `Lists the sessions of a project on all nodes of a cluster, or with --local of one: who is connected since when, with
+how many subscriptions, how many messages wait for them (BEHIND), how many bytes they have not read yet (BUFFERED),
+and on which node.
 
   stentor sessions -p demo --key demo-key
   stentor sessions -p demo --key demo-key --user ann
@@ -50,6 +51,7 @@ messages wait for them (BEHIND), and how many bytes they have not read yet (BUFF
 		},
 	}
 	f.add(cmd)
+	f.addLocal(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.user, "user", "", "only sessions of this user")
 	flags.StringVar(&f.destination, "destination", "", "only sessions subscribed to this destination")
@@ -67,8 +69,10 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 	if !f.asJSON {
-		fmt.Fprintln(table, "SESSION\tUSER\tADDRESS\tSINCE\tSTOMP\tSUBSCRIPTIONS\tBEHIND\tBUFFERED")
+		fmt.Fprintln(table, "SESSION\tUSER\tADDRESS\tSINCE\tSTOMP\tSUBSCRIPTIONS\tBEHIND\tBUFFERED\tNODE")
 	}
+	var missing []string
+	defer func() { tellMissing(cmd, missing) }()
 	for {
 		page, err := f.page(cmd)
 		if err != nil {
@@ -82,6 +86,7 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
+		missing = merged(missing, page.Missing)
 		f.after = page.Next
 		if !f.all || f.after == "" {
 			break
@@ -95,7 +100,8 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 
 // page asks for one page.
 func (f *sessionsFlags) page(cmd *cobra.Command) (admin.SessionPage, error) {
-	query := url.Values{"limit": {strconv.Itoa(f.limit)}}
+	query := f.query()
+	query.Set("limit", strconv.Itoa(f.limit))
 	for name, value := range map[string]string{"user": f.user, "destination": f.destination, "address": f.address, "id": f.id, "after": f.after} {
 		if value != "" {
 			query.Set(name, value)
@@ -133,8 +139,8 @@ func writeTable(table *tabwriter.Writer, sessions []admin.Session) error {
 		if user == "" {
 			user = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", s.ID, user, s.Address, s.Since.Local().Format(time.DateTime),
-			s.Version, len(s.Subscriptions), behind, s.Buffered)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", s.ID, user, s.Address, s.Since.Local().Format(time.DateTime),
+			s.Version, len(s.Subscriptions), behind, s.Buffered, cmp.Or(s.Node, "-"))
 	}
 	return table.Flush()
 }

@@ -38,10 +38,27 @@ func (a *api) known(r *http.Request) (string, *problem) {
 	return key, nil
 }
 
-// owner is whose key a request has, that known let pass.
+// peer lets a request of another node pass, which is charged to the project that it is about.
+func (a *api) peer(r *http.Request, project string) *problem {
+	if err := a.signs.check(r, a.o.Now()); err != nil {
+		return newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
+	}
+	if !a.o.Projects.Exists(project) {
+		return unknownProject(project)
+	}
+	if c := connOf(r.Context()); c != nil {
+		return c.claim(project)
+	}
+	return nil
+}
+
+// owner is whose key a request has, that known let pass, or which project the request of another node is about.
 func (a *api) owner(r *http.Request) string {
 	if c := connOf(r.Context()); c != nil {
 		return c.owner
+	}
+	if signed(r) {
+		return r.PathValue("project")
 	}
 	key, _ := bearer(r)
 	owner, _ := a.o.Projects.Owner(key)
@@ -64,11 +81,17 @@ func (a *api) allowed(key, project string) *problem {
 // owned wraps the handler of a path below /v1/projects/{project}: it runs only for a key that may touch the project.
 func (a *api) owned(h func(w http.ResponseWriter, r *http.Request, project string) *problem) handler {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
+		project := r.PathValue("project")
+		if signed(r) {
+			if p := a.peer(r, project); p != nil {
+				return p
+			}
+			return h(w, r, project)
+		}
 		key, p := a.known(r)
 		if p != nil {
 			return p
 		}
-		project := r.PathValue("project")
 		if p := a.allowed(key, project); p != nil {
 			return p
 		}

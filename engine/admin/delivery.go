@@ -12,6 +12,8 @@ type Delivery struct {
 	Position string `json:"position"`
 	// Nodes are those that answered.
 	Nodes []NodeDelivery `json:"nodes"`
+	// Missing are nodes that did not answer in time.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // NodeDelivery counts subscriptions of one node.

@@ -31,8 +31,11 @@ type fakeNode struct {
 	reason  string // of the last kick
 	// sessions answers in place of two sessions.
 	sessions     func(emit func([]shard.SessionInfo) error) (string, error)
+	pages        func(q shard.SessionQuery, emit func([]shard.SessionInfo) error) (string, error)
 	destinations shard.DestinationQuery
-	err          error // of everything but Publish
+	subscribed   []shard.DestinationInfo // in place of three
+	gone         bool                    // the session s1
+	err          error                   // of everything but Publish
 	ready        error
 	unserved     map[string]error
 	panics       bool
@@ -62,6 +65,9 @@ func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([
 	if n.err != nil {
 		return "", n.err
 	}
+	if n.pages != nil {
+		return n.pages(q, emit)
+	}
 	return "c1", emit([]shard.SessionInfo{
 		{ID: "s1", User: "ann", Address: "203.0.113.7", Since: time.Unix(1e9, 0).UTC(), Version: "1.2",
 			Subscriptions: []shard.SubscriptionInfo{{ID: "sub-0", Destination: "/topic/shop/all", Ack: "auto", Behind: 3, Dropped: 1}}, Buffered: 7},
@@ -71,7 +77,7 @@ func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([
 
 func (n *fakeNode) Kick(_ context.Context, _, session, reason string) (bool, error) {
 	n.reason = reason
-	return session == "s1", n.err
+	return session == "s1" && !n.gone, n.err
 }
 
 func (n *fakeNode) KickUser(_ context.Context, _, user, reason string) (int, error) {
@@ -84,8 +90,12 @@ func (n *fakeNode) Destinations(_ context.Context, q shard.DestinationQuery, emi
 	if n.err != nil {
 		return false, n.err
 	}
-	for _, one := range []shard.DestinationInfo{{Destination: "/topic/shop/*", Pattern: true, Subscriptions: 1},
-		{Destination: "/topic/shop/all", Subscriptions: 9, Detached: 2}, {Destination: "/topic/shop/b", Subscriptions: 1}} {
+	all := n.subscribed
+	if all == nil {
+		all = []shard.DestinationInfo{{Destination: "/topic/shop/*", Pattern: true, Subscriptions: 1},
+			{Destination: "/topic/shop/all", Subscriptions: 9, Detached: 2}, {Destination: "/topic/shop/b", Subscriptions: 1}}
+	}
+	for _, one := range all {
 		if !strings.HasPrefix(one.Destination, q.Prefix) || one.Destination <= q.After {
 			continue
 		}

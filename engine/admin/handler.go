@@ -49,6 +49,8 @@ type Options struct {
 	Directory        *directory.View
 	Discovery        *directory.Limiter
 	DiscoveryOrigins []string
+	// Cluster is for asking the other nodes of Directory; nil: every answer is of this node alone.
+	Cluster *Cluster
 	// TrustedProxies are believed about their clients' addresses.
 	TrustedProxies []netip.Prefix
 	// Names reports whether the Host of a request is one of this server's: a web page can have any other name resolve to
@@ -65,6 +67,8 @@ type api struct {
 	metrics *metrics
 	memory  *shares // bytes of bodies and listings, by the key's owner
 	turns   *turns
+	peers   *peers // nil: there are none
+	signs   signatures
 	warned  atomic.Int64 // unix second of the last warning about the node
 }
 
@@ -97,8 +101,13 @@ func newAPI(o Options) *api {
 		o.Now = time.Now
 	}
 	a := &api{o: o, metrics: newMetrics(o.Registerer), turns: newTurns()}
+	if c := o.Cluster; c != nil && len(c.Key) > 0 && o.Directory != nil {
+		a.peers = newPeers(*c, o.Directory, o.Now)
+		a.signs.key, a.signs.self = c.Key, c.Self
+	}
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = memoryOfBatches * max(o.BatchBytes, a.pushBody())
+		a.o.MemoryBytes = o.MemoryBytes
 	}
 	a.memory = newShares(o.MemoryBytes, 1, "memory", "api_bytes", a.metrics.refused.MustCurryWith(prometheus.Labels{"limit": "api_bytes"}))
 	return a
@@ -122,12 +131,12 @@ func (a *api) routes() map[string]map[string]handler {
 		"/v1/projects/{project}":                       {"GET": a.owned(a.project)},
 		"/v1/projects/{project}/push":                  {"POST": a.owned(a.push)},
 		"/v1/projects/{project}/push/batch":            {"POST": a.owned(a.batch)},
-		"/v1/projects/{project}/pushes/{id}":           {"GET": a.owned(a.delivery)},
-		"/v1/projects/{project}/sessions":              {"GET": a.owned(a.listing(a.sessions))},
-		"/v1/projects/{project}/sessions/{id}":         {"DELETE": a.owned(a.kick)},
-		"/v1/projects/{project}/users/{user}/sessions": {"DELETE": a.owned(a.kickUser)},
-		"/v1/projects/{project}/destinations":          {"GET": a.owned(a.listing(a.destinations))},
-		"/v1/projects/{project}/stats":                 {"GET": a.owned(a.stats)},
+		"/v1/projects/{project}/pushes/{id}":           {"GET": a.owned(a.clustered(a.delivery, a.allDeliveries))},
+		"/v1/projects/{project}/sessions":              {"GET": a.owned(a.clustered(a.listing(a.sessions), a.allSessions))},
+		"/v1/projects/{project}/sessions/{id}":         {"DELETE": a.owned(a.clustered(a.kick, a.kickAnywhere))},
+		"/v1/projects/{project}/users/{user}/sessions": {"DELETE": a.owned(a.clustered(a.kickUser, a.kickUserEverywhere))},
+		"/v1/projects/{project}/destinations":          {"GET": a.owned(a.clustered(a.listing(a.destinations), a.allDestinations))},
+		"/v1/projects/{project}/stats":                 {"GET": a.owned(a.clustered(a.stats, a.allStats))},
 		"/v1/endpoints":                                {"GET": a.endpoints},
 		"/v1/nodes":                                    {"GET": a.nodes},
 		"/healthz":                                     {"GET": a.healthz},

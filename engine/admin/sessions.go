@@ -39,6 +39,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 		return p
 	}
 	out := newStream(w, `{"sessions":[`)
+	out.most = pageSize(r)
 	next, err := a.o.Node.Sessions(r.Context(), shard.SessionQuery{Project: project, User: q.Get("user"), Destination: q.Get("destination"),
 		ID: q.Get("id"), Network: network, After: q.Get("after"), Limit: limit}, func(some []shard.SessionInfo) error {
 		for i := range some {
@@ -182,6 +183,7 @@ func (a *api) destinations(w http.ResponseWriter, r *http.Request, project strin
 // byName lists destinations in order of their names, page by page.
 func (a *api) byName(w http.ResponseWriter, r *http.Request, q shard.DestinationQuery) *problem {
 	out := newStream(w, `{"destinations":[`)
+	out.most = pageSize(r)
 	last := q.After
 	more, err := a.o.Node.Destinations(r.Context(), q, func(some []shard.DestinationInfo) error {
 		for i := range some {

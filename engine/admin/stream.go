@@ -25,11 +25,12 @@ type stream struct {
 	chunk []byte
 	sent  int
 	items int
+	most  int   // bytes of a page
 	err   error // of the client
 }
 
 func newStream(w http.ResponseWriter, begin string) *stream {
-	return &stream{w: w, chunk: append(make([]byte, 0, chunkBytes+4<<10), begin...)}
+	return &stream{w: w, most: pageBytes, chunk: append(make([]byte, 0, chunkBytes+4<<10), begin...)}
 }
 
 // text adds a part of the answer.
@@ -65,7 +66,7 @@ func (s *stream) flush(least int) {
 
 // full is the error that ends the listing, nil while it may go on.
 func (s *stream) full() error {
-	if s.err == nil && s.sent+len(s.chunk) >= pageBytes {
+	if s.err == nil && s.sent+len(s.chunk) >= s.most {
 		return errPage
 	}
 	return s.err

@@ -7,6 +7,8 @@ type SessionPage struct {
 	Sessions []Session `json:"sessions"`
 	// Next is the cursor of the next page, "" on the last.
 	Next string `json:"next,omitempty"`
+	// Missing are nodes that did not answer in time.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Session is one session as the API shows it. stream.session writes it piece by piece.
@@ -15,6 +17,8 @@ type Session struct {
 	Subscriptions []Subscription `json:"subscriptions"`
 	More          int            `json:"more_subscriptions,omitempty"`
 	Buffered      int            `json:"buffered"`
+	// Node is where it is, in a listing of all nodes.
+	Node string `json:"node,omitempty"`
 }
 
 // sessionHead is a session up to its subscriptions.
@@ -81,4 +85,25 @@ type NodeInfo struct {
 	Memory      int64    `json:"memory"`     // bytes
 	LateMS      int64    `json:"late_ms"`    // how late it reads pushes
 	HeardMS     int64    `json:"heard_ms"`   // since its last beat; -1 when none has come since this node began
+}
+
+// statsOfAll are the counts of all nodes that answered.
+type statsOfAll struct {
+	Stats
+	Missing []string `json:"missing,omitempty"`
+}
+
+// kickedOfAll says how many sessions were closed on all nodes that answered.
+type kickedOfAll struct {
+	kicked
+	Missing []string `json:"missing,omitempty"`
+}
+
+// destinationsOfAll is a page of what is subscribed to on all nodes that answered.
+type destinationsOfAll struct {
+	Destinations []destination `json:"destinations"`
+	Next         string        `json:"next,omitempty"`
+	// Total, with order=subscriptions, is how many there are at least.
+	Total   *int     `json:"total,omitempty"`
+	Missing []string `json:"missing,omitempty"`
 }

@@ -4,12 +4,15 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"stentor/cmd/stentor/client"
 	"stentor/engine/testkit"
 	"stentor/kafka/kafkatest"
 )
@@ -112,4 +115,65 @@ func TestRegistry(t *testing.T) {
 	if !named(registry, urls[1])() {
 		t.Error("after the outage the node that lives is not named")
 	}
+}
+
+// freeAddress is one that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestNodesAsOne: a node answers for all of them. One that was killed is named, once it does not answer.
+func TestNodesAsOne(t *testing.T) {
+	c := newCluster(t, kafkatest.Bootstrap(t), 0)
+	c.config += "admin_keys: [admin-key]\ncluster: {key: " + clusterKey + "}\n"
+	for range 3 {
+		api := freeAddress(t)
+		c.add("listen.api="+api, "advertise.api=http://"+api)
+	}
+	for _, n := range c.nodes {
+		n.WaitReady()
+	}
+	ask := func(method, path string, into any) int {
+		r := c.nodes[1].Must(t, method, "/v1/projects/shop/"+path, "shop-key", nil)
+		if into != nil && r.Status == http.StatusOK {
+			if err := json.Unmarshal(r.Body, into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return r.Status
+	}
+	var stats struct {
+		Sessions int
+		Missing  []string
+	}
+	eventually(t, text("the nodes do not answer each other"), func() bool { ask("GET", "stats", &stats); return len(stats.Missing) == 0 })
+	sender := dialSender(t, c, "sender")
+	var page struct {
+		Sessions []struct{ ID, Node, User string }
+		Missing  []string
+	}
+	eventually(t, text("the session of another node is not there"), func() bool { ask("GET", "sessions", &page); return len(page.Sessions) == 1 })
+	if s := page.Sessions[0]; s.Node != c.run+"-0" || s.User != "sender" || page.Missing != nil {
+		t.Errorf("%+v", page)
+	}
+	if status := ask("DELETE", "sessions/"+page.Sessions[0].ID, nil); status != http.StatusOK {
+		t.Errorf("the kick was answered with %d", status)
+	}
+	var closed *client.CloseError
+	if _, err := sender.read(); !errors.As(err, &closed) {
+		t.Errorf("the client of another node was told %v", err)
+	}
+	c.nodes[2].Kill()
+	missing := func() bool {
+		stats.Missing = nil
+		ask("GET", "stats", &stats)
+		return slices.Equal(stats.Missing, []string{c.run + "-2"})
+	}
+	eventually(t, text("the node that was killed is not named"), missing)
 }

@@ -1,0 +1,412 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// projectHandler is a handler of a path below a project.
+type projectHandler = func(w http.ResponseWriter, r *http.Request, project string) *problem
+
+// clustered has a request answered by this node alone, when it says so or comes from another node, or there is no other; else by
+// all nodes.
+func (a *api) clustered(alone, all projectHandler) projectHandler {
+	return func(w http.ResponseWriter, r *http.Request, project string) *problem {
+		if signed(r) {
+			return alone(w, r, project)
+		}
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil || !q.Has("node") {
+			if err != nil || len(a.peers.others()) == 0 {
+				return alone(w, r, project)
+			}
+			return all(w, r, project)
+		}
+		if len(q["node"]) > 1 || q.Get("node") != "local" {
+			return badField("node is %s: send local for this node alone, or leave it out for all nodes", quote(q.Get("node")))
+		}
+		q.Del("node")
+		r = r.Clone(r.Context())
+		r.URL.RawQuery = q.Encode()
+		return alone(w, r, project)
+	}
+}
+
+// signed reports whether a request is of another node. One whose signature is wrong does not come so far.
+func signed(r *http.Request) bool { return r.Header.Get(signatureHeader) != "" }
+
+func target(r *http.Request) string {
+	if r.URL.RawQuery == "" {
+		return r.URL.EscapedPath()
+	}
+	return r.URL.EscapedPath() + "?" + r.URL.RawQuery
+}
+
+// gather has this node and then all others, side by side, answer a request.
+func (a *api) gather(r *http.Request, project string, alone projectHandler) []reply {
+	mine := a.here(r, project, alone)
+	if mine.status == http.StatusBadRequest { // the others would say the same
+		return []reply{mine}
+	}
+	return append([]reply{mine}, a.peers.askAll(r.Context(), a.peers.others(), r.Method, target(r))...)
+}
+
+// sortOut decodes the answers that are there, each for use, and names the nodes that did not give one. A node that does not have
+// what is asked for is none of these. It returns the problem to answer with when no node has answered.
+func sortOut(all []reply, use func(node string, body []byte) error) (missing []string, p *problem) {
+	answered := false
+	for i := range all {
+		switch re := &all[i]; {
+		case re.err == nil && re.status == http.StatusOK && use(re.node, re.body) == nil:
+			answered = true
+		case re.err == nil && re.status == http.StatusNotFound:
+			answered = true
+		case re.err == nil && re.status == http.StatusBadRequest:
+			return nil, passOn(re)
+		default:
+			missing = append(missing, re.node)
+			if p == nil && re.err == nil {
+				p = passOn(re)
+			}
+		}
+	}
+	switch {
+	case answered:
+		return missing, nil
+	case p == nil:
+		p = newProblem(http.StatusServiceUnavailable, codeTimeout, "no node answered in time: try again after Retry-After seconds")
+	}
+	return missing, p
+}
+
+// passOn is the problem that a node answered with.
+func passOn(re *reply) *problem {
+	p := new(problem)
+	if json.Unmarshal(re.body, p) != nil || p.Status < 400 {
+		return newProblem(http.StatusServiceUnavailable, codeUnavailable, "node %s did not answer as a node does: try again after Retry-After seconds", re.node)
+	}
+	return p
+}
+
+// allStats adds up the counts of all nodes.
+func (a *api) allStats(w http.ResponseWriter, r *http.Request, project string) *problem {
+	var sum statsOfAll
+	missing, p := sortOut(a.gather(r, project, a.stats), func(_ string, body []byte) error {
+		var one Stats
+		err := json.Unmarshal(body, &one)
+		sum.Sessions += one.Sessions
+		sum.Subscriptions += one.Subscriptions
+		sum.Pushes = max(sum.Pushes, one.Pushes) // every node reads every push
+		sum.Deliveries += one.Deliveries
+		return err
+	})
+	if p != nil {
+		return p
+	}
+	sum.Missing = missing
+	writeJSON(w, sum)
+	return nil
+}
+
+// allDeliveries has what each node did with a push.
+func (a *api) allDeliveries(w http.ResponseWriter, r *http.Request, project string) *problem {
+	var sum Delivery
+	missing, p := sortOut(a.gather(r, project, a.delivery), func(_ string, body []byte) error {
+		var one Delivery
+		if err := json.Unmarshal(body, &one); err != nil {
+			return err
+		}
+		sum.ID, sum.Position, sum.Nodes = one.ID, one.Position, append(sum.Nodes, one.Nodes...)
+		return nil
+	})
+	switch {
+	case p != nil:
+		return p
+	case sum.Nodes == nil:
+		return newProblem(http.StatusNotFound, codeNotFound,
+			"no node that answered has a report of a push %s in project %s: nodes keep those of the latest pushes%s", quote(r.PathValue("id")), quote(project), unanswered(missing))
+	}
+	sum.Missing = missing
+	writeJSON(w, sum)
+	return nil
+}
+
+// unanswered is the end of a sentence about the nodes that are missing.
+func unanswered(missing []string) string {
+	if len(missing) == 0 {
+		return ""
+	}
+	return " (no answer came from " + strings.Join(missing, ", ") + ")"
+}
+
+// kickAnywhere closes a session, on whichever node it is.
+func (a *api) kickAnywhere(w http.ResponseWriter, r *http.Request, project string) *problem {
+	var sum kickedOfAll
+	missing, p := sortOut(a.gather(r, project, a.kick), sum.add)
+	switch {
+	case p != nil:
+		return p
+	case sum.Kicked == 0:
+		return newProblem(http.StatusNotFound, codeNotFound, "project %s has no session %s on any node that answered: GET .../sessions lists them%s", quote(project), quote(r.PathValue("id")), unanswered(missing))
+	}
+	writeJSON(w, kicked{1})
+	return nil
+}
+
+// kickUserEverywhere closes all sessions of a user.
+func (a *api) kickUserEverywhere(w http.ResponseWriter, r *http.Request, project string) *problem {
+	var sum kickedOfAll
+	missing, p := sortOut(a.gather(r, project, a.kickUser), sum.add)
+	if p != nil {
+		return p
+	}
+	sum.Missing = missing
+	writeJSON(w, sum)
+	return nil
+}
+
+func (k *kickedOfAll) add(_ string, body []byte) error {
+	var one kicked
+	err := json.Unmarshal(body, &one)
+	k.Kicked += one.Kicked
+	return err
+}
+
+// askPages asks some nodes for a page of a listing, this one among them.
+func (a *api) askPages(r *http.Request, project string, nodes []listed, alone projectHandler, queryOf func(node string) url.Values) []reply {
+	all := make([]reply, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		one := r.Clone(context.WithValue(r.Context(), smallPages{}, true))
+		one.URL.RawQuery = queryOf(n.id).Encode()
+		wg.Go(func() {
+			if n.other == nil {
+				all[i] = a.here(one, project, alone)
+			} else {
+				all[i] = a.peers.ask(one.Context(), n.other, r.Method, target(one))
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// smallPages is the context key of a request whose page is merged with others.
+type smallPages struct{}
+
+// pageSize is how long a page may become.
+func pageSize(r *http.Request) int {
+	if signed(r) || r.Context().Value(smallPages{}) != nil {
+		return peerPageBytes
+	}
+	return pageBytes
+}
+
+// allSessions lists the sessions of all nodes, node by node in order of their ids. The cursor names the node, and its own cursor.
+func (a *api) allSessions(w http.ResponseWriter, r *http.Request, project string) *problem {
+	q := r.URL.Query()
+	most, p := limit(q, defaultSessions, maxSessions)
+	if p != nil {
+		return p
+	}
+	from, after, ok := strings.Cut(q.Get("after"), ":")
+	if !ok && q.Has("after") {
+		return badField("after is %s, which is not from a page of all nodes: send the next of the previous page, or leave it out for the first", quote(q.Get("after")))
+	}
+	owner := a.owner(r)
+	if p := a.memory.take(owner, a.merging()); p != nil {
+		return p
+	}
+	defer a.memory.give(owner, a.merging())
+	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	m := sessionMerge{left: most, page: SessionPage{Sessions: []Session{}}}
+	nodes := slices.DeleteFunc(a.everyNode(), func(n listed) bool { return n.id < from })
+	for width := 1; len(nodes) > 0 && !m.full; width = min(2*width, listingsAtOnce) {
+		if m.left == 0 || ctx.Err() != nil {
+			m.page.Next = nodes[0].id + ":"
+			break
+		}
+		some := nodes[:min(width, len(nodes))]
+		nodes = nodes[len(some):]
+		replies := a.askPages(r, project, some, a.sessions, func(node string) url.Values {
+			one := cloneQuery(q)
+			one.Del("after")
+			if node == from && after != "" {
+				one.Set("after", after)
+			}
+			one.Set("limit", strconv.Itoa(m.left))
+			return one
+		})
+		if p := m.add(replies); p != nil {
+			return p
+		}
+	}
+	writeJSON(w, m.page)
+	return nil
+}
+
+// sessionMerge is a page of several nodes' sessions.
+type sessionMerge struct {
+	page SessionPage
+	left int  // sessions that it still takes
+	full bool // it is long enough
+}
+
+// add takes nodes' pages in order.
+func (m *sessionMerge) add(replies []reply) *problem {
+	for i := range replies {
+		re := &replies[i]
+		var one SessionPage
+		missing, p := sortOut(replies[i:i+1], func(_ string, body []byte) error { return json.Unmarshal(body, &one) })
+		switch {
+		case p != nil && p.Status == http.StatusBadRequest:
+			return p
+		case p != nil:
+			m.page.Missing = append(m.page.Missing, missing...)
+			continue
+		case len(one.Sessions) > m.left: // what came before it has used up what it was asked for
+			m.page.Next, m.full = re.node+":", true
+			return nil
+		}
+		for k := range one.Sessions {
+			one.Sessions[k].Node = re.node
+		}
+		m.page.Sessions = append(m.page.Sessions, one.Sessions...)
+		m.left -= len(one.Sessions)
+		if one.Next != "" {
+			m.page.Next, m.full = re.node+":"+one.Next, true
+			return nil
+		}
+		if m.left == 0 && i+1 < len(replies) {
+			m.page.Next, m.full = replies[i+1].node+":", true
+			return nil
+		}
+	}
+	return nil
+}
+
+func cloneQuery(q url.Values) url.Values {
+	all := url.Values{}
+	for name, values := range q {
+		all[name] = values
+	}
+	return all
+}
+
+// allDestinations lists what is subscribed to on all nodes, with the sums of their counts.
+func (a *api) allDestinations(w http.ResponseWriter, r *http.Request, project string) *problem {
+	q := r.URL.Query()
+	most, p := limit(q, defaultDestinations, maxDestinations)
+	if p != nil {
+		return p
+	}
+	owner := a.owner(r)
+	if p := a.memory.take(owner, a.merging()); p != nil {
+		return p
+	}
+	defer a.memory.give(owner, a.merging())
+	bySubscriptions := q.Get("order") == "subscriptions"
+	m := destinationMerge{most: most, counts: map[string]*destination{}}
+	if bySubscriptions {
+		m.most = maxLeaders
+	}
+	q.Set("limit", strconv.Itoa(m.most))
+	for some := range slices.Chunk(a.everyNode(), listingsAtOnce) {
+		replies := a.askPages(r, project, some, a.destinations, func(string) url.Values { return q })
+		for i := range replies {
+			missing, p := sortOut(replies[i:i+1], m.add)
+			if p != nil && p.Status == http.StatusBadRequest {
+				return p
+			}
+			m.missing = append(m.missing, missing...)
+		}
+		if !bySubscriptions {
+			m.cut()
+		}
+	}
+	page := destinationsOfAll{Destinations: m.sorted(bySubscriptions), Missing: m.missing}
+	if bySubscriptions {
+		page.Destinations, page.Total = page.Destinations[:min(most, len(page.Destinations))], &m.total
+	} else if n := len(page.Destinations); m.more && n > 0 {
+		page.Next = page.Destinations[n-1].Destination
+	}
+	writeJSON(w, page)
+	return nil
+}
+
+// destinationMerge adds up the destinations of several nodes, of which it keeps the first by name.
+type destinationMerge struct {
+	most    int
+	counts  map[string]*destination
+	last    string // names behind it are not known of all nodes; "" while all are
+	more    bool   // there are some behind the last one
+	total   int    // of the node that has most
+	missing []string
+}
+
+func (m *destinationMerge) add(_ string, body []byte) error {
+	var page struct {
+		Destinations []destination
+		Next         string
+		Total        int
+	}
+	if err := json.Unmarshal(body, &page); err != nil {
+		return err
+	}
+	for i := range page.Destinations {
+		d := &page.Destinations[i]
+		if sum := m.counts[d.Destination]; sum != nil {
+			sum.Subscriptions += d.Subscriptions
+			sum.Detached += d.Detached
+		} else {
+			m.counts[d.Destination] = d
+		}
+	}
+	m.total = max(m.total, page.Total, len(m.counts))
+	if page.Next != "" {
+		m.more = true
+		if m.last == "" || page.Next < m.last {
+			m.last = page.Next
+		}
+	}
+	return nil
+}
+
+// cut forgets what will not be on the page.
+func (m *destinationMerge) cut() {
+	all := m.sorted(false)
+	keep := len(all)
+	if m.last != "" {
+		keep, _ = slices.BinarySearchFunc(all, m.last+"\x00", func(d destination, name string) int { return cmp.Compare(d.Destination, name) })
+	}
+	if keep > m.most {
+		keep, m.more = m.most, true
+		m.last = all[keep-1].Destination
+	}
+	for _, d := range all[keep:] {
+		delete(m.counts, d.Destination)
+	}
+}
+
+func (m *destinationMerge) sorted(bySubscriptions bool) []destination {
+	all := make([]destination, 0, len(m.counts))
+	for _, d := range m.counts {
+		all = append(all, *d)
+	}
+	slices.SortFunc(all, func(a, b destination) int {
+		if bySubscriptions && a.Subscriptions != b.Subscriptions {
+			return b.Subscriptions - a.Subscriptions
+		}
+		return cmp.Compare(a.Destination, b.Destination)
+	})
+	return all
+}

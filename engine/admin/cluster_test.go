@@ -1,0 +1,287 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stentor/engine/directory"
+	"stentor/engine/shard"
+)
+
+var testClusterKey = []byte("0123456789abcdef0123456789abcdef")
+
+// testCluster is some nodes that know each other. The API of each is on a server.
+type testCluster struct {
+	nodes   []*fakeNode
+	apis    []http.Handler
+	servers []*httptest.Server
+	view    *directory.View // that all have
+}
+
+func name(i int) string { return fmt.Sprintf("n%d", i) }
+
+// newTestCluster has n nodes; apis[i] is what node i answers, after change.
+func newTestCluster(t *testing.T, n int, change func(i int, o *Options)) *testCluster {
+	t.Helper()
+	c := &testCluster{view: directory.New(directory.Options{Key: testClusterKey})}
+	for i := range n {
+		h, node, _ := newTest(t, func(o *Options) {
+			o.Directory, o.Now, o.Cluster = c.view, time.Now, &Cluster{Key: testClusterKey, Self: name(i)}
+			if change != nil {
+				change(i, o)
+			}
+		})
+		s := httptest.NewServer(h)
+		t.Cleanup(s.Close)
+		c.nodes, c.apis, c.servers = append(c.nodes, node), append(c.apis, h), append(c.servers, s)
+		c.beat(t, name(i), s.URL)
+	}
+	return c
+}
+
+// beat has all nodes know of one more.
+func (c *testCluster) beat(t *testing.T, id, api string) {
+	t.Helper()
+	now := time.Now()
+	b := directory.Beat{Instance: id, State: directory.Up, First: 1, Sent: now.UnixNano(), Ready: true, At: now.UnixMilli(), Status: directory.Status{API: api}}
+	if _, _, why := c.view.Hear(id, directory.Encode(b, id, testClusterKey), true, now); why != directory.Followed {
+		t.Fatal(why)
+	}
+}
+
+// get asks node 0.
+func (c *testCluster) get(t *testing.T, path string, into any) {
+	t.Helper()
+	wantJSON(t, do(c.apis[0], request("GET", "/v1/projects/shop/"+path, "")), into)
+}
+
+// holding has a node list these sessions, page by page.
+func (n *fakeNode) holding(ids ...string) {
+	n.pages = func(q shard.SessionQuery, emit func([]shard.SessionInfo) error) (string, error) {
+		from := 0
+		if q.After != "" {
+			if from = slices.Index(ids, q.After); from < 0 {
+				return "", shard.ErrCursor
+			}
+		}
+		for i := from; i < len(ids); i++ {
+			if i-from == q.Limit {
+				return ids[i], nil
+			}
+			if err := emit([]shard.SessionInfo{{ID: ids[i]}}); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	}
+}
+
+func TestSessionsOfAllNodes(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	c.nodes[0].holding("a1", "a2", "a3")
+	c.nodes[1].holding()
+	c.nodes[2].holding("c1", "c2")
+	for _, limit := range []int{1, 2, 3, 4, 5, 100} {
+		var got []string
+		after := ""
+		for range 20 {
+			var page SessionPage
+			query := fmt.Sprintf("sessions?limit=%d", limit)
+			if after != "" {
+				query += "&after=" + after
+			}
+			c.get(t, query, &page)
+			if len(page.Sessions) > limit || page.Missing != nil {
+				t.Fatalf("limit %d: %+v", limit, page)
+			}
+			for _, s := range page.Sessions {
+				got = append(got, s.Node+" "+s.ID)
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+		if want := []string{"n0 a1", "n0 a2", "n0 a3", "n2 c1", "n2 c2"}; !slices.Equal(got, want) {
+			t.Errorf("limit %d: %q", limit, got)
+		}
+	}
+	var page SessionPage
+	c.get(t, "sessions?node=local", &page)
+	if len(page.Sessions) != 3 || page.Sessions[0].Node != "" {
+		t.Errorf("%+v", page)
+	}
+	for query, part := range map[string]string{"node=n1": "send local", "node=local&node=local": "send local", "after=x": "all nodes", "after=n0:x": "not from a page", "limit=0": "limit", "usr=a": "did you mean user?"} {
+		wantProblem(t, do(c.apis[0], request("GET", "/v1/projects/shop/sessions?"+query, "")), 400, codeField, part)
+	}
+}
+
+func TestSumsOfAllNodes(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	var stats statsOfAll
+	if c.get(t, "stats", &stats); stats.Stats != (Stats{9, 12, 5, 18}) || stats.Missing != nil {
+		t.Errorf("%+v", stats)
+	}
+	var d Delivery
+	if c.get(t, "pushes/order-17", &d); len(d.Nodes) != 3 || d.Position != "1-0-7" {
+		t.Errorf("%+v", d)
+	}
+	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects/shop/pushes/none", "")), 404, codeNotFound, "no node that answered")
+	var k kickedOfAll
+	if wantJSON(t, do(c.apis[1], request("DELETE", "/v1/projects/shop/users/ann/sessions?reason=bye", "")), &k); k.Kicked != 6 || c.nodes[2].reason != "bye" {
+		t.Errorf("%+v, %q", k, c.nodes[2].reason)
+	}
+	c.nodes[0].gone, c.nodes[1].gone = true, true
+	if wantJSON(t, do(c.apis[0], request("DELETE", "/v1/projects/shop/sessions/s1", "")), &k); k.Kicked != 1 {
+		t.Errorf("%+v", k)
+	}
+	wantProblem(t, do(c.apis[0], request("DELETE", "/v1/projects/shop/sessions/other", "")), 404, codeNotFound, "on any node")
+	wantProblem(t, do(c.apis[0], request("DELETE", "/v1/projects/shop/sessions/s1?node=local", "")), 404, codeNotFound, "on this node")
+}
+
+func TestDestinationsOfAllNodes(t *testing.T) {
+	c := newTestCluster(t, 5, nil)
+	for i, n := range c.nodes {
+		n.subscribed = []shard.DestinationInfo{{Destination: "/a", Subscriptions: 1}, {Destination: fmt.Sprintf("/b%d", i), Subscriptions: 10 * i}, {Destination: "/c", Subscriptions: 2, Detached: 1}}
+	}
+	want := []string{"/a 5 0", "/b0 0 0", "/b1 10 0", "/b2 20 0", "/b3 30 0", "/b4 40 0", "/c 10 5"}
+	for _, limit := range []int{1, 2, 3, 6, 7, 100} {
+		var got []string
+		after := ""
+		for range 20 {
+			var page destinationsOfAll
+			c.get(t, fmt.Sprintf("destinations?limit=%d&after=%s", limit, after), &page)
+			if len(page.Destinations) > limit {
+				t.Fatalf("limit %d: %+v", limit, page)
+			}
+			for _, d := range page.Destinations {
+				got = append(got, fmt.Sprintf("%s %d %d", d.Destination, d.Subscriptions, d.Detached))
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("limit %d: %q", limit, got)
+		}
+	}
+	var page destinationsOfAll
+	if c.get(t, "destinations?order=subscriptions&limit=2", &page); len(page.Destinations) != 2 || page.Destinations[0].Destination != "/b4" || page.Destinations[1].Destination != "/b3" || *page.Total != 7 {
+		t.Errorf("%+v", page)
+	}
+}
+
+// TestMissingNodes: nodes that do not answer, in whatever way, are named, and nobody waits for them for long.
+func TestMissingNodes(t *testing.T) {
+	c := newTestCluster(t, 2, nil)
+	leads := httptest.NewServer(http.RedirectHandler(c.servers[1].URL+"/v1/projects/shop/stats", http.StatusTemporaryRedirect))
+	defer leads.Close()
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silent.Close()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
+	defer other.Close()
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = w.Write(make([]byte, 1<<20))
+		}
+	}))
+	defer endless.Close()
+	for id, api := range map[string]string{"leads": leads.URL, "silent": silent.URL, "other": other.URL, "nowhere": "", "closed": "http://127.0.0.1:1", "endless": endless.URL} {
+		c.beat(t, id, api)
+	}
+	missing := []string{"closed", "endless", "leads", "nowhere", "other", "silent"}
+	var stats statsOfAll
+	if c.get(t, "stats", &stats); stats.Sessions != 6 || !slices.Equal(stats.Missing, missing) {
+		t.Errorf("%+v", stats)
+	}
+	c.nodes[0].holding("a")
+	c.nodes[1].holding("b")
+	var page SessionPage
+	c.get(t, "sessions", &page)
+	for page.Next != "" && len(page.Sessions) < 2 { // it came to the end of its time
+		var more SessionPage
+		c.get(t, "sessions?after="+page.Next, &more)
+		more.Sessions, more.Missing = append(page.Sessions, more.Sessions...), append(page.Missing, more.Missing...)
+		page = more
+	}
+	if len(page.Sessions) != 2 {
+		t.Errorf("%+v", page)
+	}
+	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects/shop/pushes/none", "")), 404, codeNotFound, "no answer came from closed, endless, leads, nowhere, other, silent")
+}
+
+// TestLocalTrouble: what is wrong with this node alone does not keep the others' answers away.
+func TestLocalTrouble(t *testing.T) {
+	c := newTestCluster(t, 2, nil)
+	c.nodes[0].err = errors.New("for the test")
+	c.nodes[1].holding("b")
+	var page SessionPage
+	if c.get(t, "sessions", &page); len(page.Sessions) != 1 || !slices.Equal(page.Missing, []string{"n0"}) {
+		t.Errorf("%+v", page)
+	}
+	c.nodes[1].err = errors.New("for the test")
+	wantProblem(t, do(c.apis[0], request("DELETE", "/v1/projects/shop/users/ann/sessions", "")), 503, codeUnavailable, "")
+}
+
+func TestSignatures(t *testing.T) {
+	now := time.Now()
+	s := signatures{key: testClusterKey, self: "n1"}
+	signedRequest := func(method, path string, key []byte, target string, at time.Time) *http.Request {
+		r := httptest.NewRequest(method, path, nil)
+		sign(r, key, "n0", target, at)
+		return r
+	}
+	if err := s.check(signedRequest("GET", "/v1/a%2Fb?x=1", testClusterKey, "n1", now.Add(30*time.Second)), now); err != nil {
+		t.Error(err)
+	}
+	for what, r := range map[string]*http.Request{
+		"another key":    signedRequest("GET", "/v1/a", []byte("another key that is as long as it should"), "n1", now),
+		"another target": signedRequest("GET", "/v1/a", testClusterKey, "n2", now),
+		"long ago":       signedRequest("GET", "/v1/a", testClusterKey, "n1", now.Add(-61*time.Second)),
+		"to come":        signedRequest("GET", "/v1/a", testClusterKey, "n1", now.Add(61*time.Second)),
+	} {
+		if s.check(r, now) == nil {
+			t.Errorf("%s: taken", what)
+		}
+	}
+	for what, change := range map[string]func(*http.Request){
+		"method": func(r *http.Request) { r.Method = "POST" },
+		"path":   func(r *http.Request) { r.URL.Path = "/v1/b" },
+		"query":  func(r *http.Request) { r.URL.RawQuery = "x=2" },
+		"body":   func(r *http.Request) { r.ContentLength = 1 },
+		"time": func(r *http.Request) {
+			r.Header.Set(signatureHeader, strings.Replace(r.Header.Get(signatureHeader), "1 1", "1 2", 1))
+		},
+		"from": func(r *http.Request) {
+			r.Header.Set(signatureHeader, strings.Replace(r.Header.Get(signatureHeader), "n0", "n9", 1))
+		},
+		"form": func(r *http.Request) { r.Header.Set(signatureHeader, "1 2 3") },
+	} {
+		r := signedRequest("GET", "/v1/a?x=1", testClusterKey, "n1", now)
+		change(r)
+		if s.check(r, now) == nil {
+			t.Errorf("another %s: taken", what)
+		}
+	}
+	again := signedRequest("DELETE", "/v1/a", testClusterKey, "n1", now)
+	if first, second := s.check(again, now), s.check(again, now); first != nil || second == nil {
+		t.Errorf("%v, %v: a kick can be sent again", first, second)
+	}
+	if (&signatures{self: "n1"}).check(signedRequest("GET", "/v1/a", nil, "n1", now), now) == nil {
+		t.Error("a node without a key is asked")
+	}
+	// A node that is not of the cluster takes the header for what it is: no key.
+	h, _, _ := newTest(t, nil)
+	r := request("GET", "/v1/projects/shop/stats", "", "Authorization: ")
+	sign(r, testClusterKey, "n0", "n1", now)
+	wantProblem(t, do(h, r), 401, codeAuth, "signature")
+	if b, _ := json.Marshal(r.Header); strings.Contains(string(b), string(testClusterKey)) {
+		t.Error("the key is sent")
+	}
+}

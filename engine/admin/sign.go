@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// signatureHeader carries the signature of a request from one node to another. Nodes that share cluster.key trust each other; the
+// key itself is never sent. The value is
+//
+//	1 TIME FROM MAC
+//
+// with the time in Unix milliseconds, the id of the node that asks, and 64 hex digits: HMAC-SHA-256, under the key, of these lines,
+// each with a line feed:
+//
+//	stentor request 1
+//	METHOD
+//	PATH, escaped, with ? and the query behind it
+//	the hex digits of the body's SHA-256
+//	TIME
+//	FROM
+//	the id of the node that is asked
+const signatureHeader = "Stentor-Signature"
+
+// signatureTime is how far the clocks of two nodes may be apart, with the way of a request. A signature is of use for that long.
+const signatureTime = time.Minute
+
+// emptySum is the hash of no body: requests between nodes have none.
+var emptySum = hex.EncodeToString(sha256.New().Sum(nil))
+
+// sign adds the signature to a request without a body for the node target.
+func sign(r *http.Request, key []byte, from, target string, now time.Time) {
+	at := strconv.FormatInt(now.UnixMilli(), 10)
+	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, from, hex.EncodeToString(requestMAC(r, key, at, from, target))}, " "))
+}
+
+func requestMAC(r *http.Request, key []byte, at, from, target string) []byte {
+	h := hmac.New(sha256.New, key)
+	path := r.URL.EscapedPath()
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
+	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, path, emptySum, at, from, target)
+	return h.Sum(nil)
+}
+
+// signatures checks the requests of other nodes.
+type signatures struct {
+	key  []byte
+	self string
+
+	mu sync.Mutex
+	// used are the signatures of requests that change something, until when they could be sent again.
+	used map[string]time.Time
+}
+
+// maxUsed bounds the signatures that are remembered: so many kicks and drains of all nodes in twice signatureTime.
+const maxUsed = 10_000
+
+var (
+	errSignature = errors.New("the signature is not right: cluster.key has to be the same on all nodes")
+	errOldSign   = errors.New("the signature is of another time: the clocks of the nodes have to agree within a minute")
+	errUsedSign  = errors.New("this request was sent before")
+	errManySigns = errors.New("too many requests of other nodes")
+)
+
+// check says what is wrong with the signature of a request, nil for nothing. It is for this node and from another that has the
+// key, was made just now, and if it changes something it is here for the first time.
+func (s *signatures) check(r *http.Request, now time.Time) error {
+	fields := strings.Fields(r.Header.Get(signatureHeader))
+	if len(s.key) == 0 || len(fields) != 4 || fields[0] != "1" || r.ContentLength != 0 {
+		return errSignature
+	}
+	at, err := strconv.ParseInt(fields[1], 10, 64)
+	sum, bad := hex.DecodeString(fields[3])
+	if err != nil || bad != nil || !hmac.Equal(sum, requestMAC(r, s.key, fields[1], fields[2], s.self)) {
+		return errSignature
+	}
+	if apart := now.UnixMilli() - at; apart > signatureTime.Milliseconds() || apart < -signatureTime.Milliseconds() {
+		return errOldSign
+	}
+	if r.Method == http.MethodGet {
+		return nil
+	}
+	return s.first(fields[3], now)
+}
+
+func (s *signatures) first(sum string, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used == nil {
+		s.used = map[string]time.Time{}
+	}
+	if _, again := s.used[sum]; again {
+		return errUsedSign
+	}
+	if len(s.used) >= maxUsed {
+		for old, until := range s.used {
+			if now.After(until) {
+				delete(s.used, old)
+			}
+		}
+		if len(s.used) >= maxUsed {
+			return errManySigns
+		}
+	}
+	s.used[sum] = now.Add(2 * signatureTime)
+	return nil
+}
