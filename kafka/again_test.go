@@ -64,7 +64,7 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
-// A producer that has failed for good is made anew, even where that does not work at once.
+// A producer that has failed permanently is replaced, even where that does not work at once.
 func TestProducerIsMadeAnew(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{}
@@ -83,7 +83,7 @@ func TestProducerIsMadeAnew(t *testing.T) {
 	for range 3 { // it may say so more than once
 		go p.replace(old, errors.New("fatal"))
 	}
-	until(t, "made anew", func() bool { return p.rebuilds.Load() == 1 })
+	until(t, "replaced", func() bool { return p.rebuilds.Load() == 1 })
 	if _, err := push(b, "/topic/shop/a", "1"); err != nil {
 		t.Error(err)
 	}
@@ -92,7 +92,7 @@ func TestProducerIsMadeAnew(t *testing.T) {
 	}
 }
 
-// A producer that cannot be made anew does not hold who leaves.
+// A producer that cannot be replaced does not delay a node that leaves.
 func TestProducerIsNotMadeAnewForEver(t *testing.T) {
 	mc := mock(t, 1)
 	b := open(t, testOptions(mc.BootstrapServers(), &sink{}))

@@ -83,7 +83,7 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	if v := readOne(t, as(c, "node"), "stentor-b", "stentor.nodes"); !strings.HasPrefix(v, "{") {
-		t.Errorf("the node read no sign of life: %s", v)
+		t.Errorf("the node read no heartbeat: %s", v)
 	}
 	for _, topic := range []string{"stentor.in.shop", "stentor.nodes", "stentor.push.other"} {
 		var e ck.Error

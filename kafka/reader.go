@@ -98,7 +98,7 @@ func (r *reader) open() error {
 // close ends the consumer. run has returned, or is the caller.
 func (r *reader) close() {
 	if r.batch == nil {
-		return // it was closed, and could not be made anew
+		return // it was closed, and could not be replaced
 	}
 	r.batch.Close()
 	r.batch = nil

@@ -170,7 +170,7 @@ func TestLeftBeforeItsEnd(t *testing.T) {
 	})
 }
 
-// A consumer that is made anew goes on where the last one was: nothing is lost or repeated, and a project at its bound
+// A consumer that is replaced continues where the last one was: nothing is lost or repeated, and a project at its bound
 // waits on.
 func TestRebuild(t *testing.T) {
 	const n = 100
@@ -197,7 +197,7 @@ func TestRebuild(t *testing.T) {
 	until(t, "what came after it", func() bool { return len(s.of(otherProject)) == 2 })
 	inOrder(t, s.of(testProject), 0)
 	if got := b.reader.rebuilds.Load(); got != 1 {
-		t.Errorf("%d were made anew", got)
+		t.Errorf("%d were replaced", got)
 	}
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests of the scripts, of the proxies, of several hosts and of LVS need: shellcheck, busybox, the
-# distribution's nginx and HAProxy, openssl, iproute2, ipvsadm, systemd's analyzer. What is there already is left alone,
+# distribution's nginx and HAProxy, openssl, iproute2, ipvsadm, systemd's analyzer. What is installed is left alone,
 # so that a second run costs nothing. The tests start the proxies themselves: a service that an installation has started is stopped.
 set -eu
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what building and testing the client library needs. What is there already is left alone, so that a second run
+# Installs what building and testing the client library needs. What is installed is left alone, so that a second run
 # costs nothing.
 set -eu
 cd "$(dirname "$0")"

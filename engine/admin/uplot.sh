@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts uPlot, which draws the console's charts, into page/, from where the build embeds it. It is no part of the tree: a node
-# that is built without it draws curves without axes. What is there already is left alone.
+# that is built without it draws curves without axes. What is installed is left alone.
 set -eu
 cd "$(dirname "$0")/page"
 version=1.6.32

@@ -7,7 +7,7 @@
 //
 //	id, err, ok := a.Authenticate(credentials, done)
 //
-// With ok the answer is there already: nothing had to be verified, or the same token was verified before. Otherwise a
+// With ok the answer is final: nothing had to be verified, or the same token was verified before. Otherwise a
 // worker verifies it and calls done. Event loops call Authenticate; it never blocks. Projects, and in each the addresses
 // that clients come from, take turns at the workers, and a full queue refuses those who have the most in it: a flood of bad
 // tokens makes others wait for one verification each, not for all of them.

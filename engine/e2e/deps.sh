@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the end-to-end tests need beside Go: Node, the client libraries of js/package.json, Chromium with a
-# font, and what the commands of the pages use. What is there already is left alone, so that a second run costs nothing.
+# font, and what the commands of the pages use. What is installed is left alone, so that a second run costs nothing.
 set -eu
 cd "$(dirname "$0")/js"
 

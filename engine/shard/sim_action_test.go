@@ -586,7 +586,7 @@ func (w *world) jump(o *op) bool {
 	return left > 0
 }
 
-// readAgain has a node read what it has read, as when its consumer was made anew: nobody gets anything again.
+// readAgain has a node read what it has read, as when its consumer was replaced: nobody gets anything again.
 func (w *world) readAgain(o *op) bool {
 	n, p := w.served(o)
 	if p == nil || n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) || o.Part >= len(p.read) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what `make kafka`, `make test-kafka` and the examples need, on Debian and what descends from it: a JDK (17 or
-# newer), Maven and kcat. What is there already is left alone.
+# newer), Maven and kcat. What is installed is left alone.
 set -eu
 missing=""
 command -v javac >/dev/null || missing="$missing default-jdk-headless"

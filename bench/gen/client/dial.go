@@ -47,7 +47,7 @@ func (t *thread) dial(w *wanted) {
 		t.fail(c, err.Error())
 		return
 	}
-	// Over loopback the connection is there already, and the request can go out without a wait for EPOLLOUT.
+	// Over loopback the connection is already open, and the request can go out without a wait for EPOLLOUT.
 	interest := uint32(unix.EPOLLIN)
 	if t.shake(c); c.state == dialing {
 		interest = unix.EPOLLOUT

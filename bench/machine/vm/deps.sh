@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a virtual machine needs on Debian and what descends from it: qemu, a static busybox, ip, and a kernel, which
-# is unpacked to .cache/vm and not installed. What is there already is left alone.
+# is unpacked to .cache/vm and not installed. What is installed is left alone.
 set -eu
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 dir=$root/.cache/vm

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the Spring application is built and run with on Debian and what descends from it: a JDK (17 or newer) and
-# Maven. What is there already is left alone.
+# Maven. What is installed is left alone.
 set -eu
 missing=""
 command -v javac >/dev/null || missing="$missing default-jdk-headless"

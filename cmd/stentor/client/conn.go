@@ -26,7 +26,7 @@ type Options struct {
 	URL     string // ws://host:port/path or wss://...
 	Project string // for the header projectId, "" for none
 	Token   string // for the header token, "" for none
-	// Heartbeat is the interval at which both sides shall give a sign of life, 0 for none.
+	// Heartbeat is the interval at which both sides send heart-beats, 0 for none.
 	Heartbeat time.Duration
 	TLS       *tls.Config // of wss, nil for the system's
 }
@@ -62,7 +62,7 @@ const (
 	endTimeout     = 2 * time.Second // for the receipt of DISCONNECT, and for a close frame to leave
 	maxMessage     = 512 << 20
 	readSize       = 16 << 10
-	tolerance      = 3 // intervals without a sign of life
+	tolerance      = 3 // intervals without a heart-beat
 	endReceipt     = "end"
 	acceptVersions = "1.2,1.1,1.0"
 )
@@ -244,7 +244,7 @@ func (c *Conn) connected(f *stomp.Frame, o *Options) error {
 	return nil
 }
 
-// beat gives signs of life until the connection is closed.
+// beat sends heart-beats until the connection is closed.
 func (c *Conn) beat(every time.Duration) {
 	t := time.NewTicker(every)
 	defer t.Stop()

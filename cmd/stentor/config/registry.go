@@ -12,7 +12,7 @@ import (
 // Registry is the configuration of a registry. Its tags are those of Config.
 type Registry struct {
 	Listen  RegistryListen  `key:"listen" doc:"Where clients ask."`
-	TLS     RegistryTLS     `key:"tls" doc:"Certificate for https. Without one the registry speaks http, for a proxy before it or for trying it out."`
+	TLS     RegistryTLS     `key:"tls" doc:"Certificate for https. Without one the registry speaks http, for a proxy in front of it, or for trials."`
 	Origins []string        `key:"origins" default:"*" doc:"Origins of the web pages that may read the answer, as in [\"https://shop.example.com\"], or \"*\" for any: it says nothing that is not public."`
 	Kafka   RegistryKafka   `key:"kafka" doc:"The Kafka of the nodes. The registry reads kafka.nodes_topic and nothing else; its user needs the ACL Read there."`
 	Cluster RegistryCluster `key:"cluster" doc:"What the registry has in common with the nodes."`
