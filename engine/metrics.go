@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stentor/engine/refusal"
-	"stentor/engine/session"
 	"stentor/engine/shard"
 )
 
@@ -110,17 +109,15 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
-	for limit := session.NoLimit + 1; limit < session.Limits; limit++ {
-		sum := uint64(0)
-		for _, s := range n.shards {
-			sum += s.Stats().Limits[limit].Load()
-		}
-		number(limitsMet, prometheus.CounterValue, float64(sum), limit.String())
+	met := [refusal.Reasons]uint64{}
+	for why := refusal.None + 1; why < refusal.Reasons; why++ {
+		met[why.Limit()] += n.refusals.Count(why)
 	}
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.Connections)), "connections")
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.ConnectionsPerAddress)), "connections_per_address")
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.Unauthenticated)), "unauthenticated")
-	number(limitsMet, prometheus.CounterValue, float64(n.refusals.Count(refusal.UnauthenticatedPerAddress)), "unauthenticated_per_address")
+	for why := refusal.None + 1; why < refusal.Reasons; why++ {
+		if why.Limit() == why {
+			number(limitsMet, prometheus.CounterValue, float64(met[why]), why.String())
+		}
+	}
 	for why := refusal.None + 1; why < refusal.Reasons; why++ {
 		number(refused, prometheus.CounterValue, float64(n.refusals.Count(why)), string(why.Stage()), why.String())
 	}

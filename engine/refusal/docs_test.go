@@ -39,3 +39,19 @@ func TestTable(t *testing.T) {
 		seen[r.String()] = true
 	}
 }
+
+// TestLimits: an operator finds each limit that is counted below limits in the configuration, under the name of its reason.
+func TestLimits(t *testing.T) {
+	for r := None + 1; r < Reasons; r++ {
+		own := strings.Contains(r.Text(), "limits."+r.String()+"`")
+		switch limit := r.Limit(); {
+		case limit != None && limit.Limit() != limit:
+			t.Errorf("%s counts for %s, which is no limit", r, limit)
+		case r.Stage() != API && own != (limit == r):
+			t.Errorf("%s: it is the limit %v, and its text is %q", r, limit, r.Text())
+		}
+	}
+	if HandshakeHeaders.Limit() != HandshakeBytes || Path.Limit() != None {
+		t.Error("reasons that are no limits of their own")
+	}
+}

@@ -71,7 +71,6 @@ type Failure struct {
 	Text   string
 	Close  ws.StatusCode
 	Silent bool
-	Limit  Limit  // that was met, if it was one
 	Cause  string // what the log says in place of Text
 }
 
@@ -100,16 +99,17 @@ func protocolFailure(text string) *Failure {
 	return &Failure{Reason: refusal.Protocol, Code: CodeProtocol, Text: text, Close: CloseProtocol}
 }
 
-func limitFailure(l Limit, text string) *Failure {
-	return &Failure{Reason: l.Reason(), Code: CodeLimit, Text: text, Close: ClosePolicy, Limit: l}
+// Limited is the failure of a client that met a limit.
+func Limited(why refusal.Reason, text string) *Failure {
+	return &Failure{Reason: why, Code: CodeLimit, Text: text, Close: ClosePolicy}
 }
 
-// decodeFailure is of a frame that cannot be read; too large is one that meets limit.
-func decodeFailure(err error, limit Limit) *Failure {
+// decodeFailure is of a frame that cannot be read; limit is the reason of one that is too large.
+func decodeFailure(err error, limit refusal.Reason) *Failure {
 	e := err.(*stomp.Error)
 	f := &Failure{Reason: refusal.Protocol, Code: e.Code, Text: e.Text, Close: CloseProtocol}
 	if e.Code == CodeTooLarge {
-		f.Close, f.Limit, f.Reason = CloseTooLarge, limit, limit.Reason()
+		f.Close, f.Reason = CloseTooLarge, limit
 	}
 	return f
 }

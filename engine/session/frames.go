@@ -3,6 +3,7 @@ package session
 import (
 	"unicode/utf8"
 
+	"stentor/engine/refusal"
 	"stentor/stomp"
 )
 
@@ -72,7 +73,7 @@ func (m *Machine) destination(f *stomp.Frame, ev *Event) *Failure {
 	case !ok || len(d) == 0:
 		return protocolFailure("the header destination is missing")
 	case len(d) > m.conf.DestinationBytes:
-		return limitFailure(LimitDestinationBytes, "the destination is too long")
+		return Limited(refusal.DestinationBytes, "the destination is too long")
 	case !utf8.Valid(d):
 		return protocolFailure("the destination is not UTF-8")
 	}
@@ -90,7 +91,7 @@ func (m *Machine) subscribe(s *Session, f *stomp.Frame, ev *Event) *Failure {
 	case len(id) == 0 && s.Version != stomp.V10:
 		return protocolFailure("SUBSCRIBE needs the header id")
 	case len(id) > m.conf.IDBytes:
-		return limitFailure(LimitIDBytes, "the subscription's id is too long")
+		return Limited(refusal.IDBytes, "the subscription's id is too long")
 	case !utf8.Valid(id):
 		return protocolFailure("the subscription's id is not UTF-8")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/stomp"
 )
 
@@ -53,22 +54,22 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		name, frame, code, text string
 		session                 Session
-		limit                   Limit
+		limit                   refusal.Reason
 	}{
-		{"CONNECT", connect(conf.ConnectFrameBytes + 1), CodeTooLarge, longHeaders, greeting, LimitConnectBytes},
-		{"header of CONNECT", connect(conf.ConnectFrameBytes + 2), CodeTooLarge, longHeader, greeting, LimitConnectBytes},
-		{"headers of CONNECT", "CONNECT\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, greeting, LimitConnectBytes},
-		{"never ending CONNECT", "CONNECT\ntoken:" + strings.Repeat("a", conf.ConnectFrameBytes), CodeTooLarge, longHeader, greeting, LimitConnectBytes},
-		{"header bytes", send(conf.HeaderBytes + 1), CodeTooLarge, longHeaders, session, LimitFrameBytes},
-		{"header line", "SEND\n" + fill("x:", conf.HeaderBytes+1, "") + "\n\n\x00", CodeTooLarge, longHeader, session, LimitFrameBytes},
-		{"headers", "SEND\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, session, LimitFrameBytes},
-		{"body", body(conf.FrameBytes + 1), CodeTooLarge, longBody, session, LimitFrameBytes},
-		{"declared body", declared(conf.FrameBytes + 1), CodeTooLarge, longBody, session, LimitFrameBytes},
-		{"only declared", "SEND\ndestination:/a\ncontent-length:99999999999999999999\n\n", CodeTooLarge, longBody, session, LimitFrameBytes},
-		{"never ending body", body(conf.FrameBytes + 1)[:conf.FrameBytes+22], CodeTooLarge, longBody, session, LimitFrameBytes},
-		{"id", "SUBSCRIBE\nid:" + strings.Repeat("i", conf.IDBytes+1) + "\ndestination:/a\n\n\x00", CodeLimit, "the subscription's id is too long", session, LimitIDBytes},
-		{"destination of SUBSCRIBE", "SUBSCRIBE\nid:1\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session, LimitDestinationBytes},
-		{"destination of SEND", "SEND\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session, LimitDestinationBytes},
+		{"CONNECT", connect(conf.ConnectFrameBytes + 1), CodeTooLarge, longHeaders, greeting, refusal.ConnectFrameBytes},
+		{"header of CONNECT", connect(conf.ConnectFrameBytes + 2), CodeTooLarge, longHeader, greeting, refusal.ConnectFrameBytes},
+		{"headers of CONNECT", "CONNECT\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, greeting, refusal.ConnectFrameBytes},
+		{"never ending CONNECT", "CONNECT\ntoken:" + strings.Repeat("a", conf.ConnectFrameBytes), CodeTooLarge, longHeader, greeting, refusal.ConnectFrameBytes},
+		{"header bytes", send(conf.HeaderBytes + 1), CodeTooLarge, longHeaders, session, refusal.FrameBytes},
+		{"header line", "SEND\n" + fill("x:", conf.HeaderBytes+1, "") + "\n\n\x00", CodeTooLarge, longHeader, session, refusal.FrameBytes},
+		{"headers", "SEND\n" + headers(conf.Headers+1) + "\n\x00", CodeTooLarge, manyHeaders, session, refusal.FrameBytes},
+		{"body", body(conf.FrameBytes + 1), CodeTooLarge, longBody, session, refusal.FrameBytes},
+		{"declared body", declared(conf.FrameBytes + 1), CodeTooLarge, longBody, session, refusal.FrameBytes},
+		{"only declared", "SEND\ndestination:/a\ncontent-length:99999999999999999999\n\n", CodeTooLarge, longBody, session, refusal.FrameBytes},
+		{"never ending body", body(conf.FrameBytes + 1)[:conf.FrameBytes+22], CodeTooLarge, longBody, session, refusal.FrameBytes},
+		{"id", "SUBSCRIBE\nid:" + strings.Repeat("i", conf.IDBytes+1) + "\ndestination:/a\n\n\x00", CodeLimit, "the subscription's id is too long", session, refusal.IDBytes},
+		{"destination of SUBSCRIBE", "SUBSCRIBE\nid:1\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session, refusal.DestinationBytes},
+		{"destination of SEND", "SEND\ndestination:" + fill("/", conf.DestinationBytes+1, "") + "\n\n\x00", CodeLimit, "the destination is too long", session, refusal.DestinationBytes},
 	} {
 		closing := "close 1009 "
 		if c.code == CodeLimit {
@@ -183,16 +184,5 @@ func TestLargeInputIsLetGo(t *testing.T) {
 	}
 	if !bytes.Equal(p.m.Frame.Body, nil) || p.s.partial != nil {
 		t.Error("the frame is kept")
-	}
-}
-
-// TestLimitKeys: an operator finds each limit below limits in the configuration.
-func TestLimitKeys(t *testing.T) {
-	seen := map[string]bool{}
-	for l := NoLimit + 1; l < Limits; l++ {
-		if key := l.String(); key == "" || seen[key] {
-			t.Errorf("limit %d has the key %q", l, key)
-		}
-		seen[l.String()] = true
 	}
 }

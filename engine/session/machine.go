@@ -117,8 +117,8 @@ func (m *Machine) wait(s *Session, most int, tooMuch *Failure) Event {
 }
 
 var (
-	tooEarly     = &Failure{Reason: refusal.ConnectFrameBytes, Code: CodeTooLarge, Text: "too much was sent before CONNECTED", Close: CloseTooLarge, Limit: LimitConnectBytes}
-	tooMuchInput = limitFailure(LimitInputBytes, "too much was sent while earlier frames wait for their answers")
+	tooEarly     = &Failure{Reason: refusal.ConnectFrameBytes, Code: CodeTooLarge, Text: "too much was sent before CONNECTED", Close: CloseTooLarge}
+	tooMuchInput = Limited(refusal.InputBytes, "too much was sent while earlier frames wait for their answers")
 )
 
 // End finishes the turn: what is left of the input is kept in s.
@@ -146,9 +146,9 @@ func failed(f *Failure) Event { return Event{Kind: Failed, Failure: f} }
 // decode takes one STOMP frame from the data of this turn and what was kept before it.
 func (m *Machine) decode(s *Session) (ev Event, ok bool) {
 	p := s.partial
-	limits, limit := &m.after, LimitFrameBytes
+	limits, limit := &m.after, refusal.FrameBytes
 	if s.Phase == Greeting {
-		limits, limit = &m.before, LimitConnectBytes
+		limits, limit = &m.before, refusal.ConnectFrameBytes
 	}
 	if p == nil || len(p.frame) == 0 {
 		if len(m.data) == 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -164,8 +165,8 @@ func describe(ev *Event, f *stomp.Frame) string {
 	}
 	if ev.Failure != nil {
 		b = fmt.Appendf(b, " %s: %s", ev.Failure.Code, ev.Failure.Text)
-		if ev.Failure.Limit != NoLimit {
-			b = fmt.Appendf(b, " (%s)", ev.Failure.Limit)
+		if limit := ev.Failure.Reason.Limit(); limit != refusal.None {
+			b = fmt.Appendf(b, " (%s)", limit)
 		}
 	}
 	return string(b)

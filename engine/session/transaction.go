@@ -5,6 +5,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/refusal"
 	"stentor/stomp"
 )
 
@@ -75,11 +76,11 @@ func (m *Machine) begin(s *Session, name []byte, open *transaction, ev Event) Ev
 	case open != nil:
 		return failed(protocolFailure("this transaction is already open"))
 	case len(name) > m.conf.IDBytes:
-		return failed(limitFailure(LimitIDBytes, "the transaction's name is too long"))
+		return failed(Limited(refusal.IDBytes, "the transaction's name is too long"))
 	}
 	o := s.owe()
 	if len(o.txs) >= maxTransactions {
-		return failed(limitFailure(LimitTransactionBytes, "too many transactions are open"))
+		return failed(Limited(refusal.TransactionBytes, "too many transactions are open"))
 	}
 	if o.txs == nil {
 		o.txs = map[string]*transaction{}
@@ -104,10 +105,10 @@ func (m *Machine) postpone(s *Session, name []byte, f *stomp.Frame, ev Event) Ev
 		size += headerCost + len(h.Name) + len(h.Value)
 	}
 	if len(open.frames) >= maxParts {
-		return failed(limitFailure(LimitTransactionBytes, "the transaction has too many frames"))
+		return failed(Limited(refusal.TransactionBytes, "the transaction has too many frames"))
 	}
 	if s.owed.txBytes+size > m.conf.TransactionBytes {
-		return failed(limitFailure(LimitTransactionBytes, "the open transactions are too large"))
+		return failed(Limited(refusal.TransactionBytes, "the open transactions are too large"))
 	}
 	open.frames = append(open.frames, clone(f))
 	open.bytes += size

@@ -155,7 +155,7 @@ func answerTo(code ws.StatusCode) ws.StatusCode {
 func wireFailure(err error) *Failure {
 	e := err.(*websocket.Error)
 	if e.Code == CloseTooLarge {
-		return &Failure{Code: CodeTooLarge, Text: e.Text, Close: CloseTooLarge, Reason: refusal.FrameBytes, Limit: LimitFrameBytes}
+		return &Failure{Code: CodeTooLarge, Text: e.Text, Close: CloseTooLarge, Reason: refusal.FrameBytes}
 	}
 	return &Failure{Reason: refusal.WebSocket, Code: CodeProtocol, Text: e.Text, Close: e.Code, Silent: true}
 }

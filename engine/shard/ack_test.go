@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"stentor/engine/bus"
-	"stentor/engine/session"
+	"stentor/engine/refusal"
 	"stentor/stomp"
 )
 
@@ -73,7 +73,7 @@ func TestAckIsCharged(t *testing.T) {
 	for ; k.open() && acks < 50; acks++ {
 		k.send(stomp.Ack, "id", id(1<<20))
 	}
-	if k.open() || acks > 2 || r.s.stats.Limits[session.LimitFrameRate].Load() != 1 {
+	if k.open() || acks > 2 || r.met(refusal.FrameRate) != 1 {
 		t.Errorf("%d ACKs looked at 200,000 positions each", acks)
 	}
 

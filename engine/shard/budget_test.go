@@ -11,7 +11,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"stentor/engine/refusal"
-	"stentor/engine/session"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -122,7 +121,7 @@ func TestSessionBytes(t *testing.T) {
 				}
 				r.run()
 			}
-			if top > most || r.s.stats.Limits[session.LimitSessionBytes].Load() == 0 {
+			if top > most || r.met(refusal.SessionBytes) == 0 {
 				t.Errorf("%d bytes of %d were used", top, most)
 			}
 			for i := range 4 {
@@ -186,7 +185,7 @@ func TestAckWindowsCount(t *testing.T) {
 			r.tick()
 		}
 	}
-	if k.open() || r.s.stats.Limits[session.LimitSessionBytes].Load() != 1 || r.last().Reason != refusal.SessionBytes {
+	if k.open() || r.met(refusal.SessionBytes) != 1 || r.last().Reason != refusal.SessionBytes {
 		t.Errorf("%d bytes are held, %d used", r.settings.Share.Held(), b.Used())
 	}
 	r.s.Gone(k.conn)
@@ -209,7 +208,7 @@ func TestStrangersAreBounded(t *testing.T) {
 			t.Fatalf("%d bytes", r.s.strangers.held)
 		}
 	}
-	if b.Used() != 0 || r.s.stats.Limits[session.LimitSessionBytes].Load() == 0 {
+	if b.Used() != 0 || r.met(refusal.SessionBytes) == 0 {
 		t.Errorf("%d bytes are counted for sessions", b.Used())
 	}
 	known.begin(60_000)

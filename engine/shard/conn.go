@@ -295,7 +295,6 @@ func (s *Shard) answer(c *Conn, out []byte) (stands bool) {
 	if !c.moves && c.socket.OutboundBuffered() == 0 {
 		c.unread = 0
 	} else if c.unread += uint32(len(out)); int(c.unread) > s.conf.Limits.ReplyBytes {
-		s.stats.Limits[session.LimitReplyBytes].Add(1)
 		s.cut(c, refusal.ReplyBytes, "the client does not read its answers")
 		return false
 	}

@@ -13,7 +13,7 @@ import (
 func (s *Shard) event(c *Conn, ev *session.Event) {
 	s.stats.Frames.Add(1)
 	if s.tooFast(c) {
-		s.fail(c, limited(session.LimitFrameRate, "too many frames a second"))
+		s.fail(c, session.Limited(refusal.FrameRate, "too many frames a second"))
 		return
 	}
 	switch ev.Kind {
@@ -74,9 +74,6 @@ func (s *Shard) tooFast(c *Conn) bool {
 func (s *Shard) fail(c *Conn, f *session.Failure) {
 	if !f.Silent {
 		s.stats.Errors.Add(1)
-	}
-	if f.Limit != session.NoLimit {
-		s.stats.Limits[f.Limit].Add(1)
 	}
 	if c.sess.Phase != session.Closing {
 		s.refuse(c, f.Reason, f.Close, logged(f))
@@ -158,7 +155,7 @@ func notJoined(why refusal.Reason) *session.Failure {
 	f := &session.Failure{Reason: why, Close: session.CloseTryLater, Silent: true}
 	switch why {
 	case refusal.SessionsPerUser:
-		f.Text, f.Limit = "the user has as many sessions as one may have", session.LimitSessionsPerUser
+		f.Text = "the user has as many sessions as one may have"
 	case refusal.ProjectGone:
 		f.Text = "the project is no longer served here"
 	default:
@@ -183,7 +180,7 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		return
 	}
 	if int(c.nsubs) >= s.conf.Limits.Subscriptions {
-		s.fail(c, limited(session.LimitSubscriptions, "the session has too many subscriptions"))
+		s.fail(c, session.Limited(refusal.Subscriptions, "the session has too many subscriptions"))
 		return
 	}
 	dest := string(ev.Destination)
@@ -205,10 +202,6 @@ const (
 	idInUse   = "subscribed:false\nreason:id-in-use\n"
 	notServed = "subscribed:false\nreason:not-served\n"
 )
-
-func limited(l session.Limit, text string) *session.Failure {
-	return &session.Failure{Reason: l.Reason(), Code: session.CodeLimit, Text: text, Close: session.ClosePolicy, Limit: l}
-}
 
 func malformed(text string) *session.Failure {
 	return &session.Failure{Reason: refusal.Protocol, Code: session.CodeProtocol, Text: text, Close: session.CloseProtocol}

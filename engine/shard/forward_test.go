@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stentor/engine/bus"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -58,7 +59,7 @@ func TestForwardIsBounded(t *testing.T) {
 				send()
 			}
 			const room = (256 + 64 + 16) << 10 // session.Config.InputBytes and one frame
-			if waits < room-100 || waits > room || open() || r.s.stats.Limits[session.LimitInputBytes].Load() != 1 {
+			if waits < room-100 || waits > room || open() || r.met(refusal.InputBytes) != 1 {
 				t.Errorf("the session stands: %t, with %d bytes", open(), waits)
 			}
 		})

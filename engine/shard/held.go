@@ -76,7 +76,7 @@ func (s *Shard) uncount(c *Conn) {
 
 var tooMuchHeld = &session.Failure{
 	Reason: refusal.SessionBytes, Code: session.CodeLimit, Text: "the session holds more than its share of the memory for all sessions (limits.session_bytes)",
-	Close: session.CloseTryLater, Limit: session.LimitSessionBytes,
+	Close: session.CloseTryLater,
 }
 
 // afford ends the session of c when what it holds has grown above its share. What it shares with others, names of

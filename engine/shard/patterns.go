@@ -54,20 +54,20 @@ func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *sessio
 	l := p.patterns[pattern.String()]
 	if h := s.holder(c); l == nil || l.pattern.wants(h) {
 		if p.shares[h]+pattern.Steps() > limits.UserPatternSteps {
-			return nil, limited(session.LimitUserPatternSteps, "the user's patterns would take too many steps to match")
+			return nil, session.Limited(refusal.UserPatternSteps, "the user's patterns would take too many steps to match")
 		}
 	}
 	if l != nil {
 		return l, nil
 	}
 	if len(p.patterns) >= limits.Patterns {
-		return nil, limited(session.LimitPatterns, "the project has too many different patterns")
+		return nil, session.Limited(refusal.Patterns, "the project has too many different patterns")
 	}
 	l = newLog(p, pattern.String(), &patternState{Pattern: pattern})
 	p.index.Put(pattern, l)
 	if p.index.Steps() > limits.PatternSteps {
 		p.index.Remove(pattern)
-		return nil, limited(session.LimitPatternSteps, "the project's patterns would take too many steps to match")
+		return nil, session.Limited(refusal.PatternSteps, "the project's patterns would take too many steps to match")
 	}
 	p.patterns[l.name] = l
 	s.stats.Logs.Add(1)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/stomp"
 )
@@ -43,14 +44,14 @@ func (r *rig) wantShare(user string, want int) {
 	}
 }
 
-// refused reports whether k was sent an ERROR, and counts that as l.
-func (r *rig) refused(k *stubSocket, l session.Limit, text string) bool {
+// refused reports whether k was sent an ERROR, and counts that for why.
+func (r *rig) refused(k *stubSocket, why refusal.Reason, text string) bool {
 	r.t.Helper()
 	if k.conn.sess.Phase != session.Closing {
 		return false
 	}
-	if r.s.stats.Limits[l].Load() == 0 || !strings.Contains(string(k.kept), text) || !strings.Contains(string(k.kept), "code:limit") {
-		r.t.Errorf("refused with %q, want %q, counted as %s", k.kept, text, l)
+	if r.met(why) == 0 || !strings.Contains(string(k.kept), text) || !strings.Contains(string(k.kept), "code:limit") {
+		r.t.Errorf("refused with %q, want %q, counted as %s", k.kept, text, why)
 	}
 	return true
 }
@@ -63,7 +64,7 @@ func TestUserCannotTakeAllPatterns(t *testing.T) {
 		k := r.connect("mallory")
 		k.keep = true
 		k.subscribe(fmt.Sprintf("/topic/p/%d/*", i)+strings.Repeat("/*", 24), "1")
-		if r.refused(k, session.LimitUserPatternSteps, "the user's patterns") {
+		if r.refused(k, refusal.UserPatternSteps, "the user's patterns") {
 			refused++
 		}
 	}
@@ -93,7 +94,7 @@ func TestProjectsPatternsAreBounded(t *testing.T) {
 		for j := range 15 {
 			k.subscribe(attack(15*i+j), fmt.Sprint(j))
 		}
-		if refused = r.refused(k, session.LimitPatternSteps, "the project's patterns"); !refused && i > 100 {
+		if refused = r.refused(k, refusal.PatternSteps, "the project's patterns"); !refused && i > 100 {
 			t.Fatalf("%d steps", r.s.projects[rigProject].index.Steps())
 		}
 		if steps := r.s.projects[rigProject].index.Steps(); steps > 4000 || refused && steps < 3000 {

@@ -35,9 +35,6 @@ func (s *Shard) refuseHandshake(c *Conn, r refusal.Record) {
 	no := s.machine.Refused
 	r.Reason, r.Code, r.Text = no.Reason, no.Status, no.Text
 	s.stats.Refused.Add(1)
-	if r.Reason == refusal.HandshakeBytes || r.Reason == refusal.HandshakeHeaders {
-		s.stats.Limits[session.LimitHandshakeBytes].Add(1)
-	}
 	s.env.Refused(r)
 }
 

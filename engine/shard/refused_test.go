@@ -47,7 +47,7 @@ func TestNotJoined(t *testing.T) {
 		if got := r.last(); got.Reason != why || got.Code != why.Code() || got.Project != rigProject || got.User != "ann" {
 			t.Errorf("%v: %+v", why, got)
 		}
-		met := r.s.stats.Limits[session.LimitSessionsPerUser].Load()
+		met := r.met(refusal.SessionsPerUser)
 		if (met == 1) != (why == refusal.SessionsPerUser) || k.conn.sess.Phase != session.Closing || r.s.stats.Sessions.Load() != 0 {
 			t.Errorf("%v: met %d, phase %d", why, met, k.conn.sess.Phase)
 		}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"stentor/engine/refusal"
-	"stentor/engine/session"
 )
 
 // relieve closes clients that are in the middle of pushes which history has let go of, while these hold more memory
@@ -42,7 +41,6 @@ func (s *Shard) thin(n *tenant, deadline int64) (more bool) {
 		}
 		c, evicted := t.conn, t.entry.Evicted()
 		if t = t.newer; evicted {
-			s.stats.Limits[session.LimitSlowBytes].Add(1)
 			s.stats.SlowCloses.Add(1)
 			s.cut(c, refusal.SlowBytes, "the client is still receiving a push that left history")
 		}

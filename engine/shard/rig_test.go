@@ -152,6 +152,16 @@ func (r *rig) Refused(one refusal.Record) {
 	r.refusals = append(r.refusals, one)
 }
 
+// met is how often somebody was refused for a reason.
+func (r *rig) met(why refusal.Reason) (n int) {
+	for _, one := range r.refusals {
+		if one.Reason == why {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *rig) Forward(m *bus.Inbound, done func(error)) {
 	r.inbound = append(r.inbound, m)
 	if r.forwarded == nil {

@@ -77,7 +77,7 @@ func (s *Shard) commit(c *Conn, ev *session.Event) {
 	switch {
 	case len(letters) > 0 && !s.allowed(c, letters):
 	case !s.acknowledgeAll(c):
-		s.fail(c, limited(session.LimitFrameRate, "the ACKs of the transaction scan too many messages"))
+		s.fail(c, session.Limited(refusal.FrameRate, "the ACKs of the transaction scan too many messages"))
 	case len(letters) == 0:
 		s.receipt(c, ev, "")
 	default:

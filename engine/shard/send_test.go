@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
+	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/websocket"
 	"stentor/stomp"
@@ -58,7 +59,7 @@ func TestBurst(t *testing.T) {
 	for range 3 {
 		k.sendAll(100, "/none/x")
 	}
-	if k.open() || r.s.stats.Limits[session.LimitFrameRate].Load() != 1 {
+	if k.open() || r.met(refusal.FrameRate) != 1 {
 		t.Error("300 frames at once pass a rate of 100 with bursts of 200")
 	}
 }

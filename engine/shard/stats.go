@@ -2,8 +2,6 @@ package shard
 
 import (
 	"sync/atomic"
-
-	"stentor/engine/session"
 )
 
 // Stats are a shard's counters and gauges. The loop writes them; any goroutine may read them.
@@ -44,8 +42,7 @@ type Stats struct {
 	Unserved      atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
 	Duplicates    atomic.Uint64 // SUBSCRIBEs with an id that is in use
 	Resumed       atomic.Uint64
-	Paused        atomic.Uint64                 // tries that a session's share put off
-	ResumeGaps    atomic.Uint64                 // resumes answered with resumed:false
-	Limits        [session.Limits]atomic.Uint64 // clients that met a bound, by which
+	Paused        atomic.Uint64 // tries that a session's share put off
+	ResumeGaps    atomic.Uint64 // resumes answered with resumed:false
 	Panics        atomic.Uint64
 }

@@ -13,13 +13,10 @@ func (s *Shard) timeout(c *Conn) {
 	s.doing = doing{conn: c}
 	switch c.sess.Phase {
 	case session.Handshake:
-		s.stats.Limits[session.LimitHandshakeTime].Add(1)
 		s.cut(c, refusal.HandshakeTimeout, "the handshake was not complete in time")
 	case session.Greeting:
-		s.stats.Limits[session.LimitConnectTime].Add(1)
 		s.expel(c, refusal.ConnectTimeout, "no CONNECT came in time")
 	case session.Authenticating:
-		s.stats.Limits[session.LimitConnectTime].Add(1)
 		s.expel(c, refusal.TokenTimeout, "the token could not be verified in time")
 	case session.Leaving:
 		s.end(c, session.CloseNormal, "")

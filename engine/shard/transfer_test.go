@@ -517,8 +517,8 @@ func TestTransferAnswers(t *testing.T) {
 			r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpPing, [4]byte{}, make([]byte, 125)))
 		}
 	}
-	if len(r.closed) != 1 || r.s.stats.Limits[session.LimitReplyBytes].Load() != 1 {
-		t.Errorf("%d closed, the bound was met %d times", len(r.closed), r.s.stats.Limits[session.LimitReplyBytes].Load())
+	if len(r.closed) != 1 || r.met(refusal.ReplyBytes) != 1 {
+		t.Errorf("%d closed, the bound was met %d times", len(r.closed), r.met(refusal.ReplyBytes))
 	}
 }
 
@@ -567,7 +567,7 @@ func TestTransferHeldBytes(t *testing.T) {
 			t.Errorf("client %d is closed: %t", i, closed)
 		}
 	}
-	if n := r.s.stats.Limits[session.LimitSlowBytes].Load(); n != 7 || len(r.refusals) != 7 || r.refusals[0].Reason != refusal.SlowBytes || r.refusals[0].User != "user0" {
+	if n := r.met(refusal.SlowBytes); n != 7 || len(r.refusals) != 7 || r.refusals[0].Reason != refusal.SlowBytes || r.refusals[0].User != "user0" {
 		t.Errorf("the bound was met %d times, reported %v", n, r.refusals)
 	}
 	for _, k := range all {
