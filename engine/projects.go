@@ -172,7 +172,15 @@ func leavesHalf(bucket *rate.Limiter, now time.Time, n int) bool {
 }
 
 // Publish implements shard.Env.
-func (e *env) Publish(r *bus.Record, done func(bus.Position, error)) { e.node.bus.Publish(r, done) }
+func (e *env) Publish(r *bus.Record, done func(bus.Position, error)) {
+	if p := e.node.project(r.Project); p != nil && r.ID != "" {
+		if pos, known := p.history.Known(r.ID); known { // sent again: it need not go out again
+			done(pos, nil)
+			return
+		}
+	}
+	e.node.bus.Publish(r, done)
+}
 
 // Forward implements shard.Env.
 func (e *env) Forward(m *bus.Inbound, done func(error)) { e.node.bus.Forward(m, done) }

@@ -74,6 +74,11 @@ func TestReportsAreBounded(t *testing.T) {
 		t.Error("a push without id has a report")
 	}
 	r.add("", none)
+	sent := newReport(bus.SentMark+"x", bus.Position{})
+	if sent.shared() != nil {
+		t.Error("a push with a client's id has a report")
+	}
+	r.add(bus.SentMark+"x", sent)
 	if len(r.byID) != maxReports || r.order.Len() != maxReports {
 		t.Errorf("%d reports, %d places", len(r.byID), r.order.Len())
 	}
@@ -84,6 +89,25 @@ func TestReportsAreBounded(t *testing.T) {
 		if one := r.find(fmt.Sprint(i)); one == nil || one.position.Offset != int64(i) {
 			t.Errorf("push %d has the report %v", i, one)
 		}
+	}
+}
+
+// What a client sends again under its id is answered as before, and is not published again.
+func TestSentAgain(t *testing.T) {
+	n, _ := startNodeWith(t, nil, func(*Options) {})
+	e := &env{node: n.Node}
+	var got []bus.Position
+	for range 3 {
+		e.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/a", ID: bus.SentMark + "x"}, func(pos bus.Position, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, pos)
+		})
+	}
+	p := n.project("shop")
+	if len(got) != 3 || got[0] != got[1] || got[0] != got[2] || p.accepted.Load() != 1 || p.repeated.Load() != 0 {
+		t.Errorf("at %v; %d accepted, %d dropped", got, p.accepted.Load(), p.repeated.Load())
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -24,9 +25,10 @@ type report struct {
 	history.Report
 }
 
-// newReport makes the report of a push. A push without id has none: it is nil.
+// newReport makes the report of a push. A push without id has none, it is nil, and neither has one that a client sent: reports
+// are for back ends, whose ids these are not.
 func newReport(id string, pos bus.Position) *report {
-	if id == "" {
+	if id == "" || strings.HasPrefix(id, bus.SentMark) {
 		return nil
 	}
 	return &report{position: pos}

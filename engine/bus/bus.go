@@ -31,6 +31,10 @@ type Record struct {
 	Repeated bool
 }
 
+// SentMark begins the id of each push that a client sent with an id of its own, and of no other: the API takes no id that has
+// it.
+const SentMark = "#"
+
 // Header is one user header of a push.
 type Header struct{ Name, Value string }
 

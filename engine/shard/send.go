@@ -142,7 +142,9 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 		}
 		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
 	}
-	r.ContentType, r.Headers = s.userHeaders()
+	var id string
+	r.ContentType, r.Headers, id = s.userHeaders()
+	r.ID = pushID(c.user, dest, id)
 	return r, nil
 }
 
@@ -159,18 +161,25 @@ func (s *Shard) inbound(c *Conn, dest string) (*bus.Inbound, *session.Failure) {
 		Body:        bytes.Clone(s.machine.Frame.Body),
 		Time:        s.conf.Wall(),
 	}
-	m.ContentType, m.Headers = s.userHeaders()
+	var id string
+	if m.ContentType, m.Headers, id = s.userHeaders(); id != "" {
+		m.Headers = append(m.Headers, bus.Header{Name: sentID, Value: id})
+	}
 	return m, nil
 }
 
 // userHeaders are those of the client's frame that others may see: neither STOMP's own, nor what only the server may
-// say, nor credentials, which libraries put on each frame and which would reach every subscriber.
-func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
+// say, nor credentials, which libraries put on each frame and which would reach every subscriber. id is that of sentID.
+func (s *Shard) userHeaders() (contentType string, list []bus.Header, id string) {
 	for _, h := range s.machine.Frame.Headers {
 		switch name := string(h.Name); {
 		case name == "content-type":
 			if contentType == "" {
 				contentType = string(h.Value)
+			}
+		case name == sentID:
+			if id == "" {
+				id = string(h.Value)
 			}
 		case s.credential(name):
 			s.stats.Credentials.Add(1)
@@ -182,7 +191,7 @@ func (s *Shard) userHeaders() (contentType string, list []bus.Header) {
 			list = append(list, bus.Header{Name: name, Value: string(h.Value)})
 		}
 	}
-	return contentType, list
+	return contentType, list, id
 }
 
 // expected reports whether a header is one that a SEND has for the server to read.

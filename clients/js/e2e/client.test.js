@@ -108,6 +108,24 @@ test('a SEND that is denied fails alone, and a large one too', async (t) => {
   await c.publish('/topic/shop/sent/x', '2')
 })
 
+test('what was published and not answered goes again, and comes once', async (t) => {
+  const node = await start(t)
+  const way = await Way.open(node)
+  t.after(() => way.close())
+  const other = client(t, { urls: node.clients, token: token('bob') })
+  const s = other.follow('/topic/shop/sent/x')
+  const { c } = client(t, { urls: way.url })
+  await until('both are there', () => s.active && c.state.name === 'connected')
+  way.deafen()
+  const all = Promise.all([1, 2, 3].map((n) => c.publish('/topic/shop/sent/x', String(n))))
+  await until('they came', () => other.seen.messages.length === 3)
+  way.cut()
+  await all
+  await c.publish('/topic/shop/sent/x', 'end')
+  await until('it came', () => other.seen.messages.includes('end'))
+  assert.deepEqual(other.seen.messages, ['1', '2', '3', 'end'])
+})
+
 test('a wrong token ends it, and says so; a login begins anew', async (t) => {
   const node = await start(t)
   let mine = 'nonsense'

@@ -55,7 +55,24 @@ test(`${total} messages, seed ${seed}`, { timeout: 240_000 }, async (t) => {
   })
   await until('all are subscribed', () => all.every((a) => a.subscriptions.every((s) => s.position)))
 
+  // What the clients publish meanwhile is seen by one whose own way is good.
+  const seen = new Map(all.map(({ user }) => [user, []]))
+  const observer = new StentorClient({ urls: node.clients, project: 'shop', WebSocket, token: () => token('observer') })
+  t.after(() => observer.close())
+  const note = (m) => void seen.get(m.headers.from).push(Number(m.body))
+  const watched = observer.subscribe('/topic/shop/sent/model', note)
+  await until('the observer is there', () => watched.active)
+
   let over = false
+  const published = all.map(async ({ c, user }) => {
+    const waiting = []
+    while (!over) {
+      waiting.push(c.publish('/topic/shop/sent/model', String(waiting.length), { headers: { from: user } }))
+      await pause(chance() * 200)
+    }
+    await Promise.all(waiting)
+    return waiting.length
+  })
   const chaos = (async () => {
     while (!over) {
       await pause(20 + chance() * 150)
@@ -89,6 +106,11 @@ test(`${total} messages, seed ${seed}`, { timeout: 240_000 }, async (t) => {
     assert.deepEqual(got.shared, want, `${user}: the messages to all`)
     assert.deepEqual(got.own, want, `${user}: its own messages`)
   }
+  const counts = await Promise.all(published)
+  await pause(100) // for one too many
+  all.forEach(({ user }, i) => assert.deepEqual(seen.get(user), Array.from({ length: counts[i] }, (_, n) => n), `${user}: what it published`))
+  const sum = counts.reduce((a, b) => a + b)
+  t.diagnostic(`${sum} messages published: 0 lost, 0 repeated`)
   t.diagnostic(`${2 * rounds * clients} messages over ${connects} connections: 0 lost, 0 repeated`)
   assert.ok(connects > 2 * clients, 'too little went wrong')
 })

@@ -153,6 +153,11 @@ export class Way {
     }
   }
 
+  /** From now on nothing of what the node says arrives. */
+  deafen() {
+    for (const { from, to } of this.#pairs) to.unpipe(from)
+  }
+
   /** Lets nothing through a part of the connections for so many ms, and cuts them then. */
   silence(part, ms) {
     const chosen = [...this.#pairs].filter(() => Math.random() < part)
