@@ -19,7 +19,7 @@ var phrases = []struct{ found, write string }{
 	{"kept elsewhere than", "is not where ... expects it"},
 	{"trying it out", "trials"},
 	{"come what may", "whatever happens"},
-	{"made " + "anew", "replaced, created again"},
+	{"made anew", "replaced, created again"},
 	{"is no more there", "no longer exists"},
 	{"is there already", "already exists"},
 	{"did not take them in time", "was too slow"},
