@@ -49,6 +49,13 @@ func (in *inbox) flush() (wake bool) {
 	return wake
 }
 
+// wakes reports whether the loop was woken for what is there.
+func (in *inbox) wakes() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.woken
+}
+
 // take empties the inbox. The items are valid until give.
 func (in *inbox) take() []item {
 	in.mu.Lock()

@@ -126,3 +126,33 @@ func TestDrainIsSliced(t *testing.T) {
 		t.Errorf("%d tasks in %d slices", n, slices)
 	}
 }
+
+// Wakes that meet become one. What was posted while a slice's rest was still to be done has no other one than that slice's:
+// it is not left until the next tick.
+func TestInboxIsNotLeftBehind(t *testing.T) {
+	r := newRig(t)
+	var done []string
+	post := func(name string, took int64) {
+		r.s.Post(func() {
+			done = append(done, name)
+			r.now += took
+		})
+	}
+	post("long", slice)
+	post("rest", 0)
+	if !r.s.Run() {
+		t.Fatal("nothing is left")
+	}
+	post("late", 0)
+	for range 3 {
+		if !r.s.Run() {
+			break
+		}
+	}
+	if len(done) != 3 {
+		t.Errorf("%v", done)
+	}
+	if r.s.Run() {
+		t.Error("there is always more")
+	}
+}

@@ -235,7 +235,8 @@ func (s *Shard) guarded(where string, f func() bool) (more bool) {
 // drain takes the inbox, until the deadline: pushes go to their projects, tasks are carried out. It reports whether some
 // are left; what comes in meanwhile waits for the next slice.
 func (s *Shard) drain(deadline int64) (more bool) {
-	if len(s.items) == 0 {
+	left := len(s.items) > 0
+	if !left {
 		s.batch = s.inbox.take()
 		s.items = s.batch
 	}
@@ -256,5 +257,5 @@ func (s *Shard) drain(deadline int64) (more bool) {
 	}
 	s.inbox.give(s.batch)
 	s.batch = nil
-	return false
+	return left && s.inbox.wakes() // for what has come since, there is no other wake than this one, perhaps
 }
