@@ -69,6 +69,8 @@ type jump struct {
 	begin           bus.Position // where it goes on
 	panic           bool         // it is that: never certain
 	at              int          // bytes that had been written to the socket: the next MESSAGE tells
+	waits           bool         // or one of those after it: the shard has pushes to take before
+	sure            int          // bytes that had been written when it had taken all: from here on the next one tells
 	may             bool         // or it does not: it is not certain that the subscription has met it
 	told            bool
 }
@@ -192,6 +194,15 @@ func (f *feed) jumped(j jump) {
 	if f.entered {
 		j.at = f.link.sock.total
 		f.jumps = append(f.jumps, j)
+	}
+}
+
+// settled says that the shard has taken all that it was handed, and so has told those of the gaps before whom it wrote to.
+func (f *feed) settled() {
+	for i := range f.jumps {
+		if j := &f.jumps[i]; j.waits {
+			j.waits, j.sure = false, f.link.sock.total
+		}
 	}
 }
 
@@ -406,6 +417,11 @@ func (f *feed) note(l *simLink, fr *stomp.Frame) {
 	for i := range f.jumps {
 		j := &f.jumps[i]
 		if j.told || l.begun < j.at {
+			continue
+		}
+		if j.waits || l.begun < j.sure {
+			j.told = string(resumed) == "false"
+			perhaps = perhaps || j.told
 			continue
 		}
 		j.told = true

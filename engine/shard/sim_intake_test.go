@@ -16,6 +16,7 @@ type intake struct {
 	sure   places // where it is at least
 	may    [][]int
 	waits  bool // a push, perhaps
+	held   bool // and the shard need not have looked at it
 }
 
 // places are positions by project and partition.

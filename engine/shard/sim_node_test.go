@@ -147,8 +147,15 @@ func (sh *simShard) run() {
 	}
 	sh.woken = sh.woken || more
 	if !more {
-		sh.intake.took(sh.w)
 		sh.idles++
+	}
+	if !more && !sh.intake.held {
+		sh.intake.took(sh.w)
+		for _, k := range sh.sockets {
+			for _, f := range k.link.feeds {
+				f.settled()
+			}
+		}
 	}
 	sh.observe()
 	sh.w.auditWhiteBox(sh)
@@ -237,7 +244,7 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	for _, k := range sh.sockets {
 		for _, f := range k.link.feeds {
 			if k.link.c.topic == t {
-				f.jumped(jump{part: int(pos.Partition), low: t.past(old), high: t.past(pos) - 1, begin: pos, may: !f.resolved || len(sure) == 0})
+				f.jumped(jump{part: int(pos.Partition), low: t.past(old), high: t.past(pos) - 1, begin: pos, waits: sh.intake.waits, may: !f.resolved || len(sure) == 0})
 			}
 		}
 	}
@@ -378,7 +385,7 @@ func (n *simNode) read(p *simProject, part int) {
 	for _, sh := range n.shards {
 		sh.shard.Hand(p.topic.name, e)
 		sh.intake.hand(p.topic, x.pos)
-		sh.intake.waits = true
+		sh.intake.waits, sh.intake.held = true, true
 	}
 	if n.w.chance(3) { // the reader goes on with records that lie ready
 		n.w.after(n.w.rng.Int64N(2*millisecond), n.flush)
@@ -389,6 +396,7 @@ func (n *simNode) read(p *simProject, part int) {
 
 func (n *simNode) flush() {
 	for _, sh := range n.shards {
+		sh.intake.held = false
 		sh.shard.Flush()
 	}
 }
