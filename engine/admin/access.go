@@ -38,12 +38,12 @@ func (a *api) known(r *http.Request) (string, *problem) {
 	return key, nil
 }
 
-// peer lets a request of another node pass, which is charged to the project that it is about.
+// peer lets a request of another node pass, which is charged to the project that it is about, or to the admin ("").
 func (a *api) peer(r *http.Request, project string) *problem {
 	if err := a.signs.check(r, a.o.Now()); err != nil {
 		return newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
 	}
-	if !a.o.Projects.Exists(project) {
+	if project != "" && !a.o.Projects.Exists(project) {
 		return unknownProject(project)
 	}
 	if c := connOf(r.Context()); c != nil {

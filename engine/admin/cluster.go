@@ -30,13 +30,17 @@ func (a *api) clustered(alone, all projectHandler) projectHandler {
 			return all(w, r, project)
 		}
 		if len(q["node"]) > 1 || q.Get("node") != "local" {
-			return badField("node is %s: send local for this node alone, or leave it out for all nodes", quote(q.Get("node")))
+			return badNode(q.Get("node"))
 		}
 		q.Del("node")
 		r = r.Clone(r.Context())
 		r.URL.RawQuery = q.Encode()
 		return alone(w, r, project)
 	}
+}
+
+func badNode(node string) *problem {
+	return badField("node is %s: send local for this node alone, or leave it out for all nodes", quote(node))
 }
 
 // signed reports whether a request is of another node. One whose signature is wrong does not come so far.
@@ -101,10 +105,7 @@ func (a *api) allStats(w http.ResponseWriter, r *http.Request, project string) *
 	missing, p := sortOut(a.gather(r, project, a.stats), func(_ string, body []byte) error {
 		var one Stats
 		err := json.Unmarshal(body, &one)
-		sum.Sessions += one.Sessions
-		sum.Subscriptions += one.Subscriptions
-		sum.Pushes = max(sum.Pushes, one.Pushes) // every node reads every push
-		sum.Deliveries += one.Deliveries
+		sum.add(one)
 		return err
 	})
 	if p != nil {

@@ -145,6 +145,40 @@ func TestSumsOfAllNodes(t *testing.T) {
 	wantProblem(t, do(c.apis[0], request("DELETE", "/v1/projects/shop/sessions/s1?node=local", "")), 404, codeNotFound, "on this node")
 }
 
+func TestProjectsOfAllNodes(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	list := func(key, query string) (page projectPage) {
+		t.Helper()
+		wantJSON(t, do(c.apis[0], request("GET", "/v1/projects"+query, "", "Authorization: Bearer "+key)), &page)
+		return page
+	}
+	sum := Stats{9, 12, 5, 18}
+	for _, query := range []string{"", "?limit=1000", "?limit=1&after=a"} {
+		page := list("admin-key", query)
+		if len(page.Projects) == 0 || page.Projects[0].Project != "chat" || page.Projects[0].Stats != sum || page.Missing != nil {
+			t.Errorf("%s: %+v", query, page)
+		}
+	}
+	if page := list("shop-key", ""); len(page.Projects) != 1 || page.Projects[0].Project != "shop" || page.Projects[0].Stats != sum {
+		t.Errorf("%+v", page)
+	}
+	if page := list("admin-key", "?node=local"); page.Projects[0].Sessions != 3 {
+		t.Errorf("%+v", page)
+	}
+	var one projectOfAll
+	if wantJSON(t, do(c.apis[0], request("GET", "/v1/projects/shop", "")), &one); one.Stats != sum || one.Examples.Subscribe[0] != "/topic/shop/all" {
+		t.Errorf("%+v", one)
+	}
+	c.servers[2].Close()
+	if page := list("admin-key", ""); page.Projects[1].Sessions != 6 || !slices.Equal(page.Missing, []string{"n2"}) {
+		t.Errorf("%+v", page)
+	}
+	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects?node=n1", "")), 400, codeField, "send local")
+	r := request("GET", "/v1/projects", "", "Authorization: ")
+	sign(r, []byte("another key of thirty-two letters"), "n1", "n0", time.Now())
+	wantProblem(t, do(c.apis[0], r), 401, codeAuth, "signature")
+}
+
 func TestDestinationsOfAllNodes(t *testing.T) {
 	c := newTestCluster(t, 5, nil)
 	for i, n := range c.nodes {

@@ -128,7 +128,7 @@ func (a *api) routes() map[string]map[string]handler {
 	routes := map[string]map[string]handler{
 		"/v1/push":                                     {"POST": a.envelope},
 		"/v1/projects":                                 {"GET": a.projects},
-		"/v1/projects/{project}":                       {"GET": a.owned(a.project)},
+		"/v1/projects/{project}":                       {"GET": a.owned(a.clustered(a.project, a.projectEverywhere))},
 		"/v1/projects/{project}/push":                  {"POST": a.owned(a.push)},
 		"/v1/projects/{project}/push/batch":            {"POST": a.owned(a.batch)},
 		"/v1/projects/{project}/pushes/{id}":           {"GET": a.owned(a.clustered(a.delivery, a.allDeliveries))},

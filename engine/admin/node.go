@@ -44,6 +44,14 @@ type Stats struct {
 	Deliveries uint64 `json:"deliveries"`
 }
 
+// add adds the counts of another node.
+func (s *Stats) add(other Stats) {
+	s.Sessions += other.Sessions
+	s.Subscriptions += other.Subscriptions
+	s.Pushes = max(s.Pushes, other.Pushes) // every node reads every push
+	s.Deliveries += other.Deliveries
+}
+
 // Projects answers what the API must know of projects and keys. It may change at any time (a reload); methods are
 // called from many goroutines and compare keys in constant time.
 type Projects interface {

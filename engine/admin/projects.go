@@ -37,7 +37,14 @@ func (a *api) describe(project string) (Project, bool) {
 	return p, ok
 }
 
-// project answers GET /v1/projects/{project}.
+// projectPage is the answer to GET /v1/projects.
+type projectPage struct {
+	Projects []Project `json:"projects"`
+	Next     string    `json:"next,omitempty"`
+	Missing  []string  `json:"missing,omitempty"`
+}
+
+// project answers GET /v1/projects/{project} for this node.
 func (a *api) project(w http.ResponseWriter, _ *http.Request, project string) *problem {
 	p, ok := a.describe(project)
 	if !ok { // a reload has just removed it
@@ -47,12 +54,20 @@ func (a *api) project(w http.ResponseWriter, _ *http.Request, project string) *p
 	return nil
 }
 
-// projects answers GET /v1/projects: those that the key may touch. A project's key sees its own.
+// projects answers GET /v1/projects: those that the key may touch. A project's key sees its own; another node sees all.
 func (a *api) projects(w http.ResponseWriter, r *http.Request) *problem {
-	if _, p := a.known(r); p != nil {
-		return p
+	owner := ""
+	if signed(r) {
+		if p := a.peer(r, ""); p != nil {
+			return p
+		}
+	} else {
+		if _, p := a.known(r); p != nil {
+			return p
+		}
+		owner = a.owner(r)
 	}
-	q, p := query(r, "after", "limit")
+	q, p := query(r, "after", "limit", "node")
 	if p != nil {
 		return p
 	}
@@ -60,34 +75,53 @@ func (a *api) projects(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil {
 		return p
 	}
-	owner := a.owner(r)
+	if q.Has("node") && q.Get("node") != "local" {
+		return badNode(q.Get("node"))
+	}
+	all := !signed(r) && !q.Has("node") && len(a.peers.others()) > 0
+	charge := int64(listingBytes)
+	if all {
+		charge = a.merging()
+	}
+	if p := a.memory.take(owner, charge); p != nil {
+		return p
+	}
+	defer a.memory.give(owner, charge)
+	page := a.pageOfProjects(owner, q.Get("after"), limit)
+	switch {
+	case all && owner != "":
+		page.Missing = a.addOthers(r.Context(), page.Projects, projectPath(owner), peersAtOnce)
+	case all && limit > defaultProjects:
+		page.Missing = a.addOthers(r.Context(), page.Projects, target(r), listingsAtOnce)
+	case all:
+		page.Missing = a.addOthers(r.Context(), page.Projects, target(r), peersAtOnce)
+	}
+	writeJSON(w, page)
+	return nil
+}
+
+// pageOfProjects has owner's project, or all for the admin (""), with their counts on this node.
+func (a *api) pageOfProjects(owner, after string, limit int) projectPage {
 	names := []string{owner}
 	if owner == "" {
 		names = a.o.Projects.Names()
 	}
-	if p := a.memory.take(owner, listingBytes); p != nil {
-		return p
-	}
-	defer a.memory.give(owner, listingBytes)
-	out := newStream(w, `{"projects":[`)
-	if after := q.Get("after"); after != "" {
+	if after != "" {
 		from, found := slices.BinarySearch(names, after)
 		if found {
 			from++
 		}
 		names = names[from:]
 	}
-	next := ""
+	page := projectPage{Projects: []Project{}}
 	if len(names) > limit {
 		names = names[:limit]
-		next = names[limit-1]
+		page.Next = names[limit-1]
 	}
 	for _, name := range names {
 		if p, ok := a.describe(name); ok {
-			out.item()
-			out.value(&p)
+			page.Projects = append(page.Projects, p)
 		}
 	}
-	out.next(next)
-	return nil
+	return page
 }

@@ -15,7 +15,7 @@ type operator struct {
 // operate opens the console of s on a screen this wide, in light or dark.
 func operate(t *testing.T, s *server, width int, scheme string) *operator {
 	t.Helper()
-	o := &operator{launch(t, "console.js", browser(t), s.API+"/", fmt.Sprint(width), scheme).actor(t, "page"), t}
+	o := &operator{browse(t, "console.js", s.API+"/", fmt.Sprint(width), scheme), t}
 	o.step("open", nil)
 	return o
 }

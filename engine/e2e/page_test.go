@@ -21,6 +21,18 @@ func browser(t *testing.T) string {
 	return ""
 }
 
+// browsers bounds how many run at a time: each takes a core while it starts, and tests that wait for another one are late.
+var browsers = make(chan struct{}, 2)
+
+// browse starts a script that drives Chromium, and returns its actor.
+func browse(t *testing.T, script string, args ...string) *actor {
+	t.Helper()
+	program := browser(t)
+	browsers <- struct{}{}
+	t.Cleanup(func() { <-browsers }) // after the script has ended
+	return launch(t, script, append([]string{program}, args...)...).actor(t, "page")
+}
+
 // pageTrouble is what a page's actor has at its end: nothing may have gone wrong, and nothing be asked of another server.
 func pageTrouble(t *testing.T, a *actor) {
 	t.Helper()
@@ -38,7 +50,7 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Dev: true})
 	picture := filepath.Join(t.TempDir(), "page.png")
-	a := launch(t, "page.js", browser(t), s.API+"/", picture).actor(t, "page")
+	a := browse(t, "page.js", s.API+"/", picture)
 	step := func(name string, arguments fields) {
 		t.Helper()
 		a.do(name, arguments)
@@ -80,7 +92,7 @@ projects:
     subscribe: ["/topic/users/{user}/**", "/queue/news", "/user/**"]
     send: {"/topic/rooms/**": push}
 `})
-	a := launch(t, "page.js", browser(t), s.API+"/", filepath.Join(t.TempDir(), "page.png")).actor(t, "page")
+	a := browse(t, "page.js", s.API+"/", filepath.Join(t.TempDir(), "page.png"))
 	step := func(name string, arguments fields) report {
 		t.Helper()
 		a.do(name, arguments)

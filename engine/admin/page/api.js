@@ -44,6 +44,9 @@ export async function call(method, path, body, as = current) {
 
 export const projectPath = (project) => `/v1/projects/${encodeURIComponent(project)}`;
 
+// unanswered names the nodes of a cluster that did not answer, of which an answer has nothing.
+export const unanswered = ({ missing }) => (missing?.length ? ` No answer from ${missing.join(", ")}.` : "");
+
 // Poll calls f at most every so many ms, one call at a time, while it is on and somebody can see the page.
 export class Poll {
   #ms;

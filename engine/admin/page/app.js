@@ -43,7 +43,7 @@ $("signin").addEventListener("submit", async (event) => {
   say("");
   $("signin-button").disabled = true;
   try {
-    const { ok, json } = await call("GET", "/v1/projects?limit=1", undefined, tried);
+    const { ok, json } = await call("GET", "/v1/projects?limit=1&node=local", undefined, tried);
     if (ok) {
       $("signin-key").value = "";
       setKey(tried);

@@ -17,7 +17,7 @@ async function ask() {
   const all = [];
   let after = "";
   for (let page = 0; page < PAGES; page++) {
-    const { ok, json } = await call("GET", `/v1/projects?limit=${PAGE}` + (after && `&after=${encodeURIComponent(after)}`));
+    const { ok, json } = await call("GET", `/v1/projects?node=local&limit=${PAGE}` + (after && `&after=${encodeURIComponent(after)}`));
     if (!ok) throw new Error(json.detail ?? "the projects are not known");
     all.push(...json.projects.map((p) => p.project));
     if (!json.next) break;

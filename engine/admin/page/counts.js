@@ -1,6 +1,6 @@
-// What the project has and does on this node: the tiles and the destinations of the view Try.
+// What the project has and does: the tiles and the destinations of the view Try.
 import { $, make, number, rate, write } from "./dom.js";
-import { Poll, call, key, onKey, projectPath } from "./api.js";
+import { Poll, call, key, onKey, projectPath, unanswered } from "./api.js";
 import { line } from "./line.js";
 
 const POLL = 2_000; // ms between two looks at the counts
@@ -78,7 +78,7 @@ async function look() {
       }
     }
     before = now;
-    $("counts-note").textContent = "";
+    $("counts-note").textContent = unanswered(stats.json);
     if (!listed) return;
     rows = listed.json.destinations;
     $("destinations-total").textContent = listed.json.total ? number(listed.json.total) : "";
@@ -105,6 +105,6 @@ function showRows() {
       : make("button", { type: "button", class: "small", "aria-label": `Subscribe to ${d.destination}`, onclick: () => subscribe(d.destination) }, "Subscribe")))));
   $("table").hidden = rows.length === 0;
   $("no-destinations").hidden = rows.length > 0;
-  $("no-destinations").textContent = before ? "Nobody subscribes to anything on this node yet." : "What this node's clients subscribe to, with an API key.";
+  $("no-destinations").textContent = before ? "Nobody subscribes to anything yet." : "What clients subscribe to, with an API key.";
   if (!rows.length) $("destinations-total").textContent = "";
 }

@@ -1,6 +1,6 @@
 // The question before a session is closed.
 import { $, number } from "./dom.js";
-import { call, projectPath } from "./api.js";
+import { call, projectPath, unanswered } from "./api.js";
 
 let project = "";
 let session = null;
@@ -34,7 +34,7 @@ $("kick-form").addEventListener("submit", async (event) => {
       say(json.detail ?? "");
       return;
     }
-    $("kicked").textContent = `${number(json.kicked)} ${json.kicked === 1 ? "session" : "sessions"} closed${session.user ? ` of ${session.user}` : ""}.`;
+    $("kicked").textContent = `${number(json.kicked)} ${json.kicked === 1 ? "session" : "sessions"} closed${session.user ? ` of ${session.user}` : ""}.${unanswered(json)}`;
     answer(true);
     $("kick-dialog").close();
   } catch {

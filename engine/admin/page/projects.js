@@ -1,6 +1,6 @@
-// The view Projects: what each has and does on this node, and of one of them the curves and the top destinations.
+// The view Projects: what each has and does, on all nodes, and of one of them the curves and the top destinations.
 import { $, cell, compact, make, number, rate, row } from "./dom.js";
-import { Poll, call, onKey, projectPath } from "./api.js";
+import { Poll, call, onKey, projectPath, unanswered } from "./api.js";
 import { Chart, known, push } from "./chart.js";
 import { Rates } from "./rates.js";
 import { Table, text } from "./table.js";
@@ -92,6 +92,7 @@ async function look() {
       p.deliveryRate = rates.of(p.project + " deliveries", p.deliveries, at);
     }
     next = json.next ?? "";
+    $("projects-note").textContent = unanswered(json);
     $("projects-next").hidden = next === "";
     $("projects-first").hidden = after === "";
     if (!json.projects.some((p) => p.project === project())) choose(json.projects[0]?.project ?? "");
@@ -130,7 +131,7 @@ async function destinations() {
     say(json.detail ?? "");
     return;
   }
-  $("top-total").textContent = json.total > TOP ? `the ${TOP} most subscribed of ${number(json.total)}` : "";
+  $("top-total").textContent = (json.total > TOP ? `the ${TOP} most subscribed of ${number(json.total)}.` : "") + unanswered(json);
   $("top-table").hidden = json.destinations.length === 0;
   $("top-none").hidden = json.destinations.length > 0;
   const seen = JSON.stringify(json.destinations);

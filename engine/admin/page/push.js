@@ -1,6 +1,6 @@
 // The form that pushes, and what became of the push.
 import { $, make, number } from "./dom.js";
-import { call, key, projectPath } from "./api.js";
+import { call, key, projectPath, unanswered } from "./api.js";
 
 const REPORTS = [200, 800, 2_000]; // ms until what became of a push is looked at
 
@@ -149,7 +149,7 @@ async function report(mine, path, head, text) {
     if (mine !== latest || !ok) return;
     const sum = (name) => json.nodes.reduce((n, node) => n + node[name], 0);
     const rest = ["dropped", "failed"].filter((name) => sum(name)).map((name) => `, ${number(sum(name))} ${name}`);
-    showAnswer(true, head, text, sum("matched") ? `written to ${number(sum("written"))} of ${number(sum("matched"))} subscriptions${rest.join("")}` : "nobody subscribes to it");
+    showAnswer(true, head, text, sum("matched") ? `Written to ${number(sum("written"))} of ${number(sum("matched"))} subscriptions${rest.join("")}.${unanswered(json)}` : "Nobody subscribes to it." + unanswered(json));
     if (sum("written") + sum("dropped") + sum("failed") === sum("matched")) return;
   }
 }

@@ -1,6 +1,6 @@
 // The view Sessions: who is connected, found by user, destination and address, page by page. A session can be closed.
 import { $, bytes, cell, make, number, row, span } from "./dom.js";
-import { call, onKey, projectPath } from "./api.js";
+import { call, onKey, projectPath, unanswered } from "./api.js";
 import { choose, offer, project } from "./chosen.js";
 import { kick } from "./kick.js";
 
@@ -67,8 +67,9 @@ async function search(after) {
   }
 }
 
-function show({ sessions, next: cursor = "", missing = [] }, further) {
-  next = cursor;
+function show(page, further) {
+  const { sessions } = page;
+  next = page.next ?? "";
   const several = sessions.some((s) => s.node);
   $("sessions").replaceChildren(...sessions.map((s) => sessionRow(s, several)));
   $("sessions-table").hidden = sessions.length === 0;
@@ -76,7 +77,7 @@ function show({ sessions, next: cursor = "", missing = [] }, further) {
   $("sessions-next").hidden = next === "";
   $("sessions-first").hidden = !further;
   const none = next ? "Nobody on this page." : further ? "No more." : "Nobody who is connected fits.";
-  $("sessions-count").textContent = (sessions.length ? `${number(sessions.length)} on this page` : none) + (missing.length ? ` · no answer from ${missing.join(", ")}` : "");
+  $("sessions-count").textContent = (sessions.length ? `${number(sessions.length)} on this page.` : none) + unanswered(page);
 }
 
 const LISTED = 20; // subscriptions of a session, until somebody asks for the rest

@@ -151,7 +151,7 @@ async function describe() {
   described = asked;
   examples = guesses(asked.project || "demo");
   if (asked.project && asked.key) {
-    const { ok, json } = await call("GET", projectPath(asked.project)).catch(() => ({}));
+    const { ok, json } = await call("GET", projectPath(asked.project) + "?node=local").catch(() => ({}));
     if (described !== asked) return; // they changed meanwhile
     if (ok) examples = json.examples;
   }
@@ -170,7 +170,7 @@ function showExamples() {
   $("destination").placeholder = first;
   if ($("destination").value === usual) $("destination").value = first;
   usual = first;
-  $("counts-project").textContent = projectName() ? `project ${projectName()}` : "the project";
+  $("counts-project").textContent = projectName() ? `Project ${projectName()}` : "The project";
   const name = topic(all, projectName());
   offerTargets({ topic: name, send: examples.send ?? all.find((d) => d.endsWith(name)) ?? "", behindUser: behindUser(all) });
 }

@@ -18,7 +18,7 @@ page.setDefaultTimeout(10_000);
 
 // What an answer says no to is on the browser's console: a wrong key, a list of nodes that the key may not
 // see, a node that was built without uPlot.
-const expected = /\/v1\/(nodes|projects\?limit=1)$|\/uPlot\.js$/;
+const expected = /\/v1\/(nodes|projects\?limit=1&node=local)$|\/uPlot\.js$/;
 const trouble = [];
 page.on("console", (m) => m.type() === "error" && !expected.test(m.location().url) && trouble.push(m.text()));
 page.on("pageerror", (e) => trouble.push(String(e)));
