@@ -51,7 +51,7 @@ MESSAGES ?= 100000
 .PHONY: test-clients
 test-clients: build ## the client library as npm packs it, against real nodes: drops, kills, ends of tokens; MESSAGES=20000 for a short run
 	clients/js/deps.sh
-	cd clients/js && npm run --silent build && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-reporter spec e2e/
+	cd clients/js && npm run --silent build && npm run --silent docs && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-reporter spec e2e/
 
 ATTACK ?=
 .PHONY: test-attacks
