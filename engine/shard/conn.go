@@ -314,7 +314,7 @@ func (s *Shard) closing(c *Conn) {
 	s.depart(c)
 	waited := s.millis() - c.lastWrite
 	switch {
-	case c.linger, waited > uint32(lingerTime.Milliseconds()), c.moves && s.overdue(s.moves[c.idx]):
+	case c.linger, waited > uint32(lingerTime.Milliseconds()) && !s.grace.lasts, c.moves && s.overdue(s.moves[c.idx]):
 		s.env.Close(c.socket)
 	case c.moves: // a close frame stands behind it, not in it
 		s.schedule(c, s.wheel.now+1)

@@ -183,7 +183,7 @@ func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
 func (s *Shard) patience(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	f, settings := b.follow, b.target.p.settings
-	if stood := time.Duration(s.millis()-f.progress) * time.Millisecond; stood > settings.SlowTimeout {
+	if stood := time.Duration(s.millis()-f.progress) * time.Millisecond; stood > settings.SlowTimeout && !s.grace.lasts {
 		switch settings.Slow {
 		case Disconnect:
 			s.tooSlow(c)

@@ -83,7 +83,7 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	p := t.p
 	seen := r.search.Seen()
 	late := ahead(seen, p.applied)
-	if late && int32(s.millis()-r.deadline) < 0 {
+	if late && (s.grace.lasts || int32(s.millis()-r.deadline) < 0) {
 		return false
 	}
 	past, answer := history.Cursor{}, history.Gap

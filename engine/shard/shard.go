@@ -43,6 +43,7 @@ type Shard struct {
 	shares   map[uint32]int64    // ns that these connections' tries have taken in this tick
 	sharers  int                 // the most of them, since the map was made
 	tick     uint32              // the wheel should be here
+	grace    grace               // nobody is closed for silence
 
 	turn       *Conn          // whose input is being handled
 	more       bool           // it has more subscriptions than before
@@ -197,7 +198,9 @@ func (s *Shard) endTurn(c *Conn) {
 
 // Tick lets time pass. The node's ticker has the loop call it every 20 ms or so, before Run.
 func (s *Shard) Tick() {
+	last := s.tick
 	s.tick = uint32(s.clock() / 1e6 / tickMillis)
+	s.grace.pass(s.tick-last, s.tick)
 	s.walkAgain()
 	s.conns.trim()
 	s.subs.trim()

@@ -10,6 +10,10 @@ const silences = 3
 
 // timeout is called when the nearest deadline of c has come.
 func (s *Shard) timeout(c *Conn) {
+	if s.grace.lasts && c.sess.Phase < session.Connected {
+		s.schedule(c, s.grace.until)
+		return
+	}
 	s.doing = doing{conn: c}
 	switch c.sess.Phase {
 	case session.Handshake:
@@ -51,6 +55,7 @@ func (s *Shard) beat(c *Conn) {
 	case c.expires != 0 && s.unix() >= int64(c.expires):
 		s.expel(c, refusal.SessionExpired, "the token has expired")
 		return
+	case s.grace.lasts:
 	case c.receives > 0 && silent > silences*c.receives, c.pings > silences:
 		s.stats.HeartbeatLost.Add(1)
 		s.expel(c, refusal.Heartbeat, "no heart-beat")
@@ -59,7 +64,7 @@ func (s *Shard) beat(c *Conn) {
 	out := []byte(nil)
 	if c.sends > 0 && now-c.lastWrite >= c.sends*6/10 {
 		out = session.HeartbeatFrame
-	} else if s.pinged(c) && silent >= s.pingAfter(c) {
+	} else if s.pinged(c) && silent >= s.pingAfter(c) && !s.grace.lasts {
 		out = session.PingFrame
 		c.pings++
 	}
@@ -111,17 +116,24 @@ func (s *Shard) rearm(c *Conn) {
 			in = 0
 		}
 	}
+	judged := func(since, interval uint32) {
+		if s.grace.lasts && now-since >= interval {
+			in = min(in, (s.grace.until-s.tick-1)*tickMillis) // scheduleAfter counts one more
+		} else {
+			nearer(since, interval)
+		}
+	}
 	if c.sends > 0 {
 		nearer(c.lastWrite, c.sends*(60+s.random.Uint32N(36))/100)
 	}
 	if c.receives > 0 {
-		nearer(c.lastRead, silences*c.receives+1)
+		judged(c.lastRead, silences*c.receives+1)
 	} else if s.pinged(c) {
-		nearer(c.lastRead, s.pingAfter(c))
+		judged(c.lastRead, s.pingAfter(c))
 	}
 	if t := s.moves[c.idx]; t != nil && !t.queued {
 		nearer(t.tried, t.wait*tickMillis)
-		nearer(t.moved, uint32(t.project.settings.SlowTimeout.Milliseconds())+1)
+		judged(t.moved, uint32(t.project.settings.SlowTimeout.Milliseconds())+1)
 	}
 	if c.expires != 0 {
 		left := max(0, int64(c.expires)-s.unix())

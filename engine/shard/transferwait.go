@@ -50,7 +50,7 @@ func (s *Shard) attend(c *Conn) (stands bool) {
 	if t.queued {
 		return true
 	}
-	if time.Duration(s.millis()-t.moved)*time.Millisecond > t.project.settings.SlowTimeout {
+	if time.Duration(s.millis()-t.moved)*time.Millisecond > t.project.settings.SlowTimeout && !s.grace.lasts {
 		s.tooSlow(c)
 		return false
 	}
