@@ -26,7 +26,7 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	// on as it got them.
 	trusted := n.trusts(peer.Address.Addr())
 	a := shard.Admission{Address: n.clientOf(r, peer)}
-	if n.draining.Load() {
+	if n.Draining() {
 		return a, leaving
 	}
 	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that are none

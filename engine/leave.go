@@ -34,6 +34,7 @@ const stalled = 2 * time.Second
 // histories know is kept. The bus is the caller's to close. When ctx ends first, what is left is closed at once.
 func (n *Node) Stop(ctx context.Context, d Drain) error {
 	n.draining.Store(true)
+	n.emptying.stop() // the closes have another pace now
 	began, end := time.Now(), time.Now().Add(time.Hour)
 	if t, ok := ctx.Deadline(); ok {
 		end = t

@@ -82,6 +82,37 @@ func TestLeavingNodeReadsOn(t *testing.T) {
 	}
 }
 
+// TestEmpty: a node whose clients are sent away takes none, until it is told to, and pushes all the while.
+func TestEmpty(t *testing.T) {
+	n, _, stopped, stop := leavingNode(t)
+	client := n.subscriber(t)
+	n.Empty(Drain{Chunk: 100, Interval: time.Millisecond})
+	n.Empty(Drain{Chunk: 100, Interval: time.Millisecond})
+	client.until(t, "retry=")
+	_ = client.conn.Close()
+	if err := n.Ready(); !errors.Is(err, ErrEmptied) || !n.Draining() {
+		t.Errorf("ready: %v", err)
+	}
+	late := n.dial(t)
+	late.write(t, websocket.AppendRequest(nil, "h", "/ws", websocket.NewKey()))
+	late.until(t, "503 Service Unavailable")
+	n.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/a"}, func(_ bus.Position, err error) {
+		if err != nil {
+			t.Errorf("a push: %v", err)
+		}
+	})
+	n.Fill()
+	if err := n.Ready(); err != nil || n.Draining() {
+		t.Errorf("ready: %v", err)
+	}
+	n.subscriber(t)
+	n.Empty(Drain{Chunk: 1, Interval: time.Hour}) // not done when the node leaves
+	stop(3*time.Second, Drain{Chunk: 100, Interval: time.Millisecond})
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestGoodbye: clients that are closed at the same moment do not all come back at the same moment.
 func TestGoodbye(t *testing.T) {
 	retries := map[int]bool{}

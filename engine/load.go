@@ -16,5 +16,5 @@ func (n *Node) Load() Load {
 	return l
 }
 
-// Draining reports whether the node leaves, and so wants no new clients.
-func (n *Node) Draining() bool { return n.draining.Load() }
+// Draining reports whether the node wants no new clients, since it leaves or was told to send those it has away.
+func (n *Node) Draining() bool { return n.draining.Load() || n.emptying.on() }

@@ -45,6 +45,7 @@ type Node struct {
 	addresses addresses
 	users     *users
 	draining  atomic.Bool
+	emptying  emptying
 	refusals  *refusal.Log
 	floors    *floors
 

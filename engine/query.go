@@ -285,10 +285,16 @@ func (n *Node) destinations(ctx context.Context, p *project, s *shard.Shard, q s
 // ErrDraining is why a node that is stopping is not ready.
 var ErrDraining = errors.New("the node is stopping")
 
+// ErrEmptied is why a node is not ready whose clients were sent away. It goes on otherwise.
+var ErrEmptied = errors.New("the node is drained: stentor drain --cancel has it take clients again")
+
 // Ready is nil when clients may be sent to this node.
 func (n *Node) Ready() error {
-	if n.draining.Load() {
+	switch {
+	case n.draining.Load():
 		return ErrDraining
+	case n.emptying.on():
+		return ErrEmptied
 	}
 	if err := n.bus.Ready(); err != nil {
 		return err

@@ -245,7 +245,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	}
 	return admin.ServerOptions{
 		Handler: admin.New(admin.Options{
-			Node: apiNode{s.node, s.cfg.Node.ID}, Projects: apiProjects{s.projects}, Gatherer: registry, Registerer: registry,
+			Node: apiNode{s.node, s.cfg.Node.ID, drainPace(s.cfg)}, Projects: apiProjects{s.projects}, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Refusals: s.refusals, Log: s.log,
 			Directory: s.directory, Discovery: s.discovery, Cluster: s.cluster(), TrustedProxies: s.cfg.Listen.Proxies(),
 			PublishTimeout: time.Duration(s.cfg.Push.Timeout) + time.Second,
@@ -347,7 +347,7 @@ func (s *server) stop() error {
 	end := time.Now().Add(timeout)
 	draining, cancel := context.WithDeadline(context.Background(), end.Add(-min(timeout/5, mostGoodbye)))
 	defer cancel()
-	err := s.node.Stop(draining, engine.Drain{Chunk: s.cfg.Drain.Chunk, Interval: time.Duration(s.cfg.Drain.Interval)})
+	err := s.node.Stop(draining, drainPace(s.cfg))
 	leaving, cancel := context.WithTimeout(context.Background(), max(time.Until(end), leastGoodbye))
 	defer cancel()
 	err = errors.Join(err, s.bus.Close(leaving))
@@ -398,7 +398,22 @@ func newLogger(cfg *config.Config, to io.Writer) *slog.Logger {
 // apiNode is the node as the API sees it.
 type apiNode struct {
 	*engine.Node
-	id string
+	id   string
+	pace engine.Drain
+}
+
+// Drain implements admin.Node.
+func (n apiNode) Drain(on bool) {
+	if on {
+		n.Empty(n.pace)
+	} else {
+		n.Fill()
+	}
+}
+
+// drainPace is how fast clients are sent away.
+func drainPace(cfg *config.Config) engine.Drain {
+	return engine.Drain{Chunk: cfg.Drain.Chunk, Interval: time.Duration(cfg.Drain.Interval)}
 }
 
 // Delivery implements admin.Node.

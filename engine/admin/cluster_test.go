@@ -296,6 +296,9 @@ func TestSignatures(t *testing.T) {
 			r.Header.Set(signatureHeader, strings.Replace(r.Header.Get(signatureHeader), "n0", "n9", 1))
 		},
 		"form": func(r *http.Request) { r.Header.Set(signatureHeader, "1 2 3") },
+		"nonce": func(r *http.Request) {
+			r.Header.Set(signatureHeader, strings.Replace(r.Header.Get(signatureHeader), " n0 ", "A n0 ", 1))
+		},
 	} {
 		r := signedRequest("GET", "/v1/a?x=1", testClusterKey, "n1", now)
 		change(r)
@@ -318,4 +321,39 @@ func TestSignatures(t *testing.T) {
 	if b, _ := json.Marshal(r.Header); strings.Contains(string(b), string(testClusterKey)) {
 		t.Error("the key is sent")
 	}
+}
+
+func TestDrain(t *testing.T) {
+	c := newTestCluster(t, 2, func(i int, o *Options) {
+		o.Directory = directory.New(directory.Options{Key: testClusterKey, Self: name(i)})
+	})
+	ask := func(i int, method, node, key string) *httptest.ResponseRecorder {
+		return do(c.apis[i], request(method, "/v1/nodes/"+node+"/drain", "", "Authorization: Bearer "+key))
+	}
+	if w := ask(1, "POST", "n1", "admin-key"); w.Code != 200 || w.Body.String() != `{"node":"n1","draining":true}`+"\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	wantProblem(t, ask(1, "POST", "n0", "admin-key"), 404, codeNotFound, "GET /v1/nodes")
+	wantProblem(t, ask(1, "POST", "n1", "shop-key"), 403, codeForbidden, "admin_keys")
+	wantProblem(t, ask(1, "DELETE", "n1", "no"), 401, codeAuth, "")
+	if got := c.nodes[1].drains; !slices.Equal(got, []bool{true}) {
+		t.Errorf("%v", got)
+	}
+	// Of another node.
+	view := directory.New(directory.Options{Key: testClusterKey, Self: "n0"})
+	h, _, _ := newTest(t, func(o *Options) {
+		o.Directory, o.Now, o.Cluster = view, time.Now, &Cluster{Key: testClusterKey, Self: "n0"}
+	})
+	(&testCluster{view: view}).beat(t, "n1", c.servers[1].URL)
+	for _, method := range []string{"DELETE", "POST", "POST"} {
+		if w := do(h, request(method, "/v1/nodes/n1/drain", "", "Authorization: Bearer admin-key")); w.Code != 200 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		time.Sleep(2 * time.Millisecond) // two requests of one moment are the same request
+	}
+	if got := c.nodes[1].drains; !slices.Equal(got, []bool{true, false, true, true}) {
+		t.Errorf("%v", got)
+	}
+	c.servers[1].Close()
+	wantProblem(t, do(h, request("POST", "/v1/nodes/n1/drain", "", "Authorization: Bearer admin-key")), 503, codeUnavailable, "ask it itself")
 }

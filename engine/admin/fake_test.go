@@ -35,6 +35,7 @@ type fakeNode struct {
 	destinations shard.DestinationQuery
 	subscribed   []shard.DestinationInfo // in place of three
 	gone         bool                    // the session s1
+	drains       []bool                  // what Drain was told
 	err          error                   // of everything but Publish
 	ready        error
 	unserved     map[string]error
@@ -118,6 +119,8 @@ func (n *fakeNode) Delivery(_, id string) (Delivery, bool) {
 	first := time.Unix(1e9, 0).UTC()
 	return Delivery{ID: id, Position: "1-0-7", Nodes: []NodeDelivery{{Node: "n1", Matched: 5, Written: 3, Dropped: 1, Failed: 1, FirstWrite: &first, LastWrite: &first}}}, id == "order-17"
 }
+
+func (n *fakeNode) Drain(on bool) { n.drains = append(n.drains, on) }
 
 func (n *fakeNode) Ready() error {
 	if n.panics {

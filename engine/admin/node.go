@@ -27,6 +27,8 @@ type Node interface {
 	Stats(project string) Stats
 	// Delivery tells what became of a push, while its report is kept.
 	Delivery(project, id string) (Delivery, bool)
+	// Drain has the node send its clients away and take no new ones, or take clients again. It returns at once.
+	Drain(on bool)
 	// Ready returns nil, or why this node wants no new clients.
 	Ready() error
 	// Unserved has why a node that is ready does not serve some of its projects, by their names.

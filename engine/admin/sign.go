@@ -2,6 +2,7 @@ package admin
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,9 +17,9 @@ import (
 // signatureHeader carries the signature of a request from one node to another. Nodes that share cluster.key trust each other; the
 // key itself is never sent. The value is
 //
-//	1 TIME FROM MAC
+//	1 TIME NONCE FROM MAC
 //
-// with the time in Unix milliseconds, the id of the node that asks, and 64 hex digits: HMAC-SHA-256, under the key, of these lines,
+// with the time in Unix milliseconds, some letters that no other request has, the id of the node that asks, and 64 hex digits: HMAC-SHA-256, under the key, of these lines,
 // each with a line feed:
 //
 //	stentor request 1
@@ -26,6 +27,7 @@ import (
 //	PATH, escaped, with ? and the query behind it
 //	the hex digits of the body's SHA-256
 //	TIME
+//	NONCE
 //	FROM
 //	the id of the node that is asked
 const signatureHeader = "Stentor-Signature"
@@ -38,17 +40,17 @@ var emptySum = hex.EncodeToString(sha256.New().Sum(nil))
 
 // sign adds the signature to a request without a body for the node target.
 func sign(r *http.Request, key []byte, from, target string, now time.Time) {
-	at := strconv.FormatInt(now.UnixMilli(), 10)
-	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, from, hex.EncodeToString(requestMAC(r, key, at, from, target))}, " "))
+	at, nonce := strconv.FormatInt(now.UnixMilli(), 10), rand.Text()
+	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, nonce, from, hex.EncodeToString(requestMAC(r, key, at, nonce, from, target))}, " "))
 }
 
-func requestMAC(r *http.Request, key []byte, at, from, target string) []byte {
+func requestMAC(r *http.Request, key []byte, at, nonce, from, target string) []byte {
 	h := hmac.New(sha256.New, key)
 	path := r.URL.EscapedPath()
 	if r.URL.RawQuery != "" {
 		path += "?" + r.URL.RawQuery
 	}
-	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, path, emptySum, at, from, target)
+	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, path, emptySum, at, nonce, from, target)
 	return h.Sum(nil)
 }
 
@@ -76,12 +78,12 @@ var (
 // key, was made just now, and if it changes something it is here for the first time.
 func (s *signatures) check(r *http.Request, now time.Time) error {
 	fields := strings.Fields(r.Header.Get(signatureHeader))
-	if len(s.key) == 0 || len(fields) != 4 || fields[0] != "1" || r.ContentLength != 0 {
+	if len(s.key) == 0 || len(fields) != 5 || fields[0] != "1" || r.ContentLength != 0 {
 		return errSignature
 	}
 	at, err := strconv.ParseInt(fields[1], 10, 64)
-	sum, bad := hex.DecodeString(fields[3])
-	if err != nil || bad != nil || !hmac.Equal(sum, requestMAC(r, s.key, fields[1], fields[2], s.self)) {
+	sum, bad := hex.DecodeString(fields[4])
+	if err != nil || bad != nil || !hmac.Equal(sum, requestMAC(r, s.key, fields[1], fields[2], fields[3], s.self)) {
 		return errSignature
 	}
 	if apart := now.UnixMilli() - at; apart > signatureTime.Milliseconds() || apart < -signatureTime.Milliseconds() {
@@ -90,7 +92,7 @@ func (s *signatures) check(r *http.Request, now time.Time) error {
 	if r.Method == http.MethodGet {
 		return nil
 	}
-	return s.first(fields[3], now)
+	return s.first(fields[4], now)
 }
 
 func (s *signatures) first(sum string, now time.Time) error {

@@ -19,6 +19,9 @@ type Node struct {
 	Status
 }
 
+// Self is the id of the node that has this view, "" for a registry.
+func (v *View) Self() string { return v.o.Self }
+
 // Suspect is the state of a node whose lease has run out.
 const Suspect = "suspect"
 
