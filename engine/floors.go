@@ -30,7 +30,7 @@ func openFloors(path string, log *slog.Logger) *floors {
 	}
 	dir, err := statefile.OpenDir(path)
 	if err != nil {
-		log.Warn("nothing is kept over a restart: after it subscriptions that were quiet are told resumed:false", "node.state_dir", path, "error", err)
+		log.Warn("no state is kept: after a restart of this node, quiet subscriptions get resumed:false", "node.state_dir", path, "error", err)
 		return f
 	}
 	f.dir = dir
@@ -53,7 +53,7 @@ func (f *floors) recall(p *project, most int64) {
 	}
 	switch state, err := f.dir.Load(p.name, most); {
 	case err != nil:
-		f.log.Warn("a file of floors is not used: subscriptions that were quiet are told resumed:false", "project", p.name, "file", f.dir.File(p.name), "error", err)
+		f.log.Warn("a state file cannot be used: quiet subscriptions get resumed:false", "project", p.name, "file", f.dir.File(p.name), "error", err)
 	case state != nil:
 		p.history.Recall(state)
 	}
@@ -64,10 +64,10 @@ func (f *floors) restored(p *project, r history.Restored) {
 	switch {
 	case !r.Done:
 	case r.Covered < r.Partitions:
-		f.log.Info("the bus goes on elsewhere than the last run had read: subscriptions that were quiet are told resumed:false",
+		f.log.Info("the bus does not continue where the last run stopped reading: quiet subscriptions get resumed:false",
 			"project", p.name, "partitions", r.Partitions, "of_these_known", r.Covered, "destinations", max(0, r.Floors))
 	default:
-		f.log.Debug("what destinations have lost is known from the last run", "project", p.name, "partitions", r.Partitions, "destinations", r.Floors)
+		f.log.Debug("the state of the last run is in use", "project", p.name, "partitions", r.Partitions, "destinations", r.Floors)
 	}
 }
 
@@ -117,7 +117,7 @@ func (f *floors) save(projects map[string]*project) {
 		}
 		saved, err := f.dir.Save(name, p.history.Save)
 		if err != nil {
-			f.trouble("a file of floors cannot be written: if this node restarts, subscriptions that were quiet are told resumed:false", err)
+			f.trouble("a state file cannot be written: if this node restarts, quiet subscriptions get resumed:false", err)
 		}
 		if saved && err == nil {
 			f.saved[p] = now
@@ -129,7 +129,7 @@ func (f *floors) save(projects map[string]*project) {
 // wrong for a moment costs nothing.
 func (f *floors) prune(n *Node) {
 	if err := f.dir.Prune(func(name string) bool { return n.project(name) != nil }); err != nil {
-		f.trouble("files of floors of projects that are gone cannot be deleted", err)
+		f.trouble("state files of removed projects cannot be deleted", err)
 	}
 }
 
@@ -142,6 +142,6 @@ func (f *floors) wait(ctx context.Context) {
 	select {
 	case <-f.over:
 	case <-ctx.Done():
-		f.log.Warn("the files of floors were not written in time")
+		f.log.Warn("the state files were not written within drain.timeout: quiet subscriptions may get resumed:false after the restart")
 	}
 }

@@ -74,8 +74,8 @@ func TestQuietSubscriptionsResumeAfterARestart(t *testing.T) {
 	}{
 		{name: "among what was read", begin: bus.Position{Epoch: 7, Offset: 5}, want: "true"},
 		{name: "behind what was read", begin: bus.Position{Epoch: 7, Offset: 12}, want: "true"},
-		{name: "further on", begin: bus.Position{Epoch: 7, Offset: 13}, want: "false", log: "goes on elsewhere"},
-		{name: "another topic", begin: bus.Position{Epoch: 8, Offset: 5}, want: "false", log: "goes on elsewhere"},
+		{name: "further on", begin: bus.Position{Epoch: 7, Offset: 13}, want: "false", log: "does not continue"},
+		{name: "another topic", begin: bus.Position{Epoch: 8, Offset: 5}, want: "false", log: "does not continue"},
 		{name: "no file", begin: bus.Position{Epoch: 7, Offset: 5}, want: "false", spoil: func(t *testing.T, file string) {
 			if err := os.Remove(file); err != nil {
 				t.Fatal(err)
@@ -86,7 +86,7 @@ func TestQuietSubscriptionsResumeAfterARestart(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{name: "a file of something else", begin: bus.Position{Epoch: 7, Offset: 5}, want: "false", log: "no file of floors", spoil: func(t *testing.T, file string) {
+		{name: "a file of something else", begin: bus.Position{Epoch: 7, Offset: 5}, want: "false", log: "not a state file", spoil: func(t *testing.T, file string) {
 			if err := os.WriteFile(file, []byte("something else"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestQuietSubscriptionsResumeAfterARestart(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{name: "no file but a directory", begin: bus.Position{Epoch: 7, Offset: 5}, want: "false", log: "no file of floors", spoil: func(t *testing.T, file string) {
+		{name: "no file but a directory", begin: bus.Position{Epoch: 7, Offset: 5}, want: "false", log: "not a state file", spoil: func(t *testing.T, file string) {
 			if err := os.Remove(file); err != nil {
 				t.Fatal(err)
 			}

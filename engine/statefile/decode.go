@@ -11,7 +11,7 @@ import (
 
 var (
 	// ErrForeign is the answer to a file of another kind.
-	ErrForeign = errors.New("it is no file of floors")
+	ErrForeign = errors.New("it is not a state file of Stentor")
 	// ErrDamaged is the answer to a file that was not written to its end, or was changed since.
 	ErrDamaged = errors.New("it is damaged: its checksum does not fit")
 
