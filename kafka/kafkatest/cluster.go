@@ -144,7 +144,7 @@ func (c *Cluster) Far() (string, error) {
 func (c *Cluster) Cut(i int)  { c.brokers[i].wire.set(true) }
 func (c *Cluster) Mend(i int) { c.brokers[i].wire.set(false) }
 
-// Holds reports whether these bytes were sent, either way, since broker i was cut off, and will arrive when that is mended.
+// Holds reports whether these bytes were sent to broker i since it was cut off, and will arrive when that is mended.
 func (c *Cluster) Holds(i int, some string) bool { return c.brokers[i].wire.holds([]byte(some)) }
 
 func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

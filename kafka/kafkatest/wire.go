@@ -24,6 +24,7 @@ type wire struct {
 
 // way is one direction of a connection. The wire's mu guards it.
 type way struct {
+	up   bool     // to the broker
 	held [][]byte // taken from one end and not given to the other yet
 	over bool     // one end has nothing more
 	gone bool     // the other end takes nothing more
@@ -72,7 +73,7 @@ func (w *wire) carry(near net.Conn) {
 	defer w.drop(far)
 	var both sync.WaitGroup
 	for _, ends := range [][2]net.Conn{{near, far}, {far, near}} {
-		v := &way{}
+		v := &way{up: ends[1] == far}
 		both.Go(func() { w.take(v, ends[0]) })
 		both.Go(func() { w.give(v, ends[1]) })
 	}
@@ -127,11 +128,11 @@ func (w *wire) next(v *way) (piece []byte, ok bool) {
 	return piece, ok
 }
 
-// holds reports whether some bytes wait for the wire to be mended.
+// holds reports whether some bytes for the broker wait for the wire to be mended.
 func (w *wire) holds(some []byte) (found bool) {
 	w.change(func() {
 		for v := range w.ways {
-			found = found || bytes.Contains(slices.Concat(v.held...), some)
+			found = found || v.up && bytes.Contains(slices.Concat(v.held...), some)
 		}
 	})
 	return found
