@@ -1,4 +1,4 @@
-// Package engine is the Node: what the shards of its event loops share. Package loop runs these, and is all of the network.
+// Package engine is the Node: what the shards of its event loops share. Package loop runs the event loops, and is all of the network.
 //
 //	node.go        Node: its life from New to Stop
 //	leave.go       how it leaves

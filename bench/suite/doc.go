@@ -1,3 +1,3 @@
-// Package suite is what the measurements of a whole node have in common: their options, what one run of them has, and that
-// they come one after the other.
+// Package suite is what the measurements of a whole node have in common: their options, the state of one run, and
+// their sequence.
 package suite

@@ -27,14 +27,14 @@ func newNodesCmd() *cobra.Command {
 		Use:   "nodes",
 		Short: "List the nodes of a cluster",
 		Long: `Lists all nodes of a cluster, as one of them knows them: whether clients are sent to them, how full they are, and
-what they have to do. It takes an admin key.
+what they do. It needs an admin key.
 
   stentor nodes --key ADMIN-KEY
   stentor nodes --key ADMIN-KEY --watch
   stentor nodes --key ADMIN-KEY --json | jq -r '.nodes[] | select(.handed | not) | .id'
 
-STATE: up; suspect (silent for more than 5 s: clients are sent there only when there is no other); draining; left;
-not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPENING and DELIVERED count for a second.`,
+STATE: up; suspect (silent for more than 5 s: clients are sent there only if there is no other node); draining; left;
+not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPENING and DELIVERED are per second.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := f.list(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -45,7 +45,7 @@ not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPE
 		},
 	}
 	f.addWithoutProject(cmd)
-	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "list again and again, until Ctrl-C")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "repeat the list until Ctrl-C")
 	cmd.Flags().DurationVar(&f.every, "interval", time.Second, "time between two lists of --watch")
 	return cmd
 }

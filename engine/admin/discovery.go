@@ -134,8 +134,8 @@ type directoryMetrics struct{ view *directory.View }
 var (
 	directoryNodes   = prometheus.NewDesc("stentor_directory_nodes", "Nodes that this process knows, by state: up, draining, suspect (silent), left.", []string{"state"}, nil)
 	directoryHanded  = prometheus.NewDesc("stentor_directory_candidates", "Nodes that clients may be sent to.", nil, nil)
-	directoryStale   = prometheus.NewDesc("stentor_directory_stale_seconds", "For how long the list of nodes could not be read; 0 while it can.", nil, nil)
-	directoryIgnored = prometheus.NewDesc("stentor_directory_beats_ignored_total", "Beats of nodes that were not followed, by reason.", []string{"reason"}, nil)
+	directoryStale   = prometheus.NewDesc("stentor_directory_stale_seconds", "Seconds for which the list of nodes could not be read; 0 while it can.", nil, nil)
+	directoryIgnored = prometheus.NewDesc("stentor_directory_beats_ignored_total", "Heartbeats of nodes that were ignored, by reason.", []string{"reason"}, nil)
 	directoryChoices = prometheus.NewDesc("stentor_directory_choices_total", "Times that a client was told where to connect, by outcome: node, none.", []string{"outcome"}, nil)
 )
 

@@ -1,5 +1,5 @@
 // Package admin is the HTTP side of a node: the push API, the view of sessions and destinations, health, metrics,
-// and the console, a page on which a person tries and watches all of it. It runs on net/http and a port of its own.
+// and the console, a page to try and watch all of it. It uses net/http and a port of its own.
 //
 //	api := admin.New(admin.Options{Node: node, Projects: projects, Gatherer: registry, Registerer: registry})
 //	server := admin.NewServer(admin.ServerOptions{Handler: api, MaxConns: 512, Registerer: registry})
@@ -8,7 +8,7 @@
 // A request is one goroutine of net/http. It reaches the node only through Node, whose methods post to the event
 // loops and wait for their answers, each wait with a deadline. What a request may hold is bounded before it is read:
 // connections by Server, bytes of bodies as they come by shares over all requests, listings by a few slots. Of each of
-// these a key's owner has a share that leaves some for others; nothing that a stranger sends is read after its header.
+// these a key's owner has a share that leaves some for others. Without a valid key nothing is read after the header.
 //
 // Files: handler.go has the routes and what surrounds them, access.go the keys, body.go the reading, scan.go walks
 // JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the

@@ -1,7 +1,7 @@
-// Package attack has the attack suite (`make test-attacks`): hostile clients against a real node, with what another
-// tenant sees and the node's memory as the judge. It holds tests only, behind the build tag attacks.
+// Package attack has the attack suite (`make test-attacks`): hostile clients against a real node. It
+// judges by the effect on another tenant, and by the node's memory. It holds tests only, behind the build tag attacks.
 //
-// Four kinds of processes share the machine, so that none of them has a part in another one's scheduler: the node, the
+// Four kinds of processes share the machine, so that none of them shares a Go scheduler with another: the node, the
 // victim, the attacker, and in the control runs a burner in the attacker's place.
 //
 //	main_test.go     builds the node, or plays the role that the parent asks for

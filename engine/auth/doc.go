@@ -1,21 +1,21 @@
 // Package auth knows the projects, who a client is, and what it may do.
 //
-// A Project is compiled from its configuration once and never changes. Projects is the set of them that is served at
-// the moment; Swap replaces the set, and with it everything that was remembered about tokens.
+// A Project is compiled from its configuration once and never changes. Projects is the set that is currently
+// served; Swap replaces the set, and with it the cache of tokens.
 //
 // An Authenticator turns what a client presents into an Identity:
 //
 //	id, err, ok := a.Authenticate(credentials, done)
 //
 // With ok the answer is final: nothing had to be verified, or the same token was verified before. Otherwise a
-// worker verifies it and calls done. Event loops call Authenticate; it never blocks. Projects, and in each the addresses
-// that clients come from, take turns at the workers, and a full queue refuses those who have the most in it: a flood of bad
-// tokens makes others wait for one verification each, not for all of them.
+// worker verifies it and calls done. Event loops call Authenticate; it never blocks. Projects take turns at the workers, and within
+// a project the addresses of its clients. A full queue refuses those with the most entries. So in a flood of bad
+// tokens, others wait for one verification each, not for all of them.
 //
 // # Tokens
 //
 // A token is a JWS in compact form with JSON claims, at most 8 KiB, signed with RS256, ES256, EdDSA or HS256. A key is
-// for one algorithm, named in the configuration; what the token's header says only selects among the project's keys.
+// for one algorithm, named in the configuration; the token's header only selects among the project's keys.
 // A header kid selects the key of that name, or else those without a name; with no kid every key of the algorithm is
 // tried, up to four. A header crit is refused, since no extension is known (RFC 7515, 4.1.11).
 //

@@ -23,8 +23,8 @@
 //	/a/**/*     /a/b  /a/b/c                         /a  /a/  /a/b/
 //	/a/*/**     /a/b  /a/b/  /a/b/c                  /a  /a/
 //
-// An Index finds those of many patterns that match, and says what that costs at worst (Steps), before anything is
-// matched: who adds patterns can be held to a bound.
+// An Index finds those of many patterns that match. It knows the worst-case cost (Steps) before anything is
+// matched, so that adding patterns can be limited.
 //
 // Nothing in this package locks or does I/O. Parsed values are immutable and may be used from any goroutine; an Index is
 // for one at a time. Matching does not allocate.

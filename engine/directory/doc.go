@@ -11,7 +11,7 @@
 // has run out is suspect: it is handed out when there is no other. It is no longer listed 10 minutes later, or once it says that
 // it leaves. While nothing is proven the view stays as it is; Stale says for how long.
 //
-// Whoever can write to the topic could send clients elsewhere. So only beats that are sealed with the cluster's key are
+// Anyone who can write to the topic could direct clients elsewhere. So only beats that are sealed with the cluster's key are
 // handed out (seal.go), and each only once and in order (order.go). Every field of a beat is bounded when it is read (beat.go).
 //
 // All methods of View and Limiter may be called from any goroutine, event loops too: they hold a mutex for a short time or

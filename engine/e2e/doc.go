@@ -11,12 +11,14 @@
 //	pushes_test.go       targets of pushes, expiry of tokens, the commands of the binary
 //	sessions_test.go     lists of sessions
 //	page_test.go         the page in a browser
-//	reconnect_test.go    applications that come back after a drain, a reload, a break
+//	reconnect_test.go    applications that reconnect after a drain, a reload, a break
+//	pages_test.go        the commands of the pages (docs/, README.md), with their shell in pages_shell_test.go
+//	example_test.go      the client of docs/clients.md
 //	drain_test.go        SIGTERM under load
 //	faults_test.go       clients that misbehave
 //	isolation_test.go    projects that must not see each other
 //	bounds_test.go       every limit with the metric that counts it
-//	front_test.go        nginx and HAProxy as processes before servers
+//	front_test.go        nginx and HAProxy as processes in front of servers
 //	audience_test.go     many clients at them
 //	proxies_test.go      the configurations of `stentor proxy-config` with real traffic, Unix sockets
 //	descriptors_test.go  more clients than descriptors

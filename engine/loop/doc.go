@@ -1,20 +1,20 @@
-// Package loop joins shards to the network: acceptors take connections and spread them over gnet's event loops, each of which
+// Package loop joins shards to the network: acceptors accept connections and distribute them over gnet's event loops, each of which
 // runs one shard. It is the only importer of gnet. The node around it is a Host, and makes the shards.
 //
-//	server.go      Server: the loops with their shards, behind listeners; what it asks of a Host
+//	server.go      Server: the loops with their shards, behind listeners; what it needs from a Host
 //	loop.go        an event loop and its shard
-//	stage.go       what a connection passes before its bytes are the shard's
+//	stage.go       the checks of a connection before its bytes go to the shard
 //	proxied.go     the stage of connections that begin with a header of the PROXY protocol
 //	write.go       raw writes
-//	watcher.go     which sockets take more of a large push
+//	watcher.go     which sockets accept more of a large push
 //	echo.go        Echo: the same network and WebSocket without the rest, for conformance suites
 //
 // Below both is the network:
 //
 //	network.go     the event loops and listeners below a Server or an Echo
-//	callbacks.go   what gnet calls, and which of it a host gets
+//	callbacks.go   what gnet calls, and what is passed to a host
 //	find.go        how gnet's loops are found
-//	accept.go      takes connections from the kernel, whatever it is short of
+//	accept.go      accepts connections from the kernel, also when it lacks descriptors or memory
 //	door.go        from there into an event loop
 //	adopt.go       how a descriptor becomes a connection of gnet's
 //	listener.go    an address to listen on, as the configuration has it

@@ -1,4 +1,4 @@
-// Package refusal names every cause for which a client, a tenant or a back end is refused, counts it, and writes one line
+// Package refusal names every reason for which a client, a tenant or a back end is refused, counts it, and logs one line
 // for it, so that the log alone answers the question "why was I refused".
 //
 //	refusals := refusal.NewLog(slog.Default())
@@ -6,7 +6,7 @@
 //
 //	level=INFO msg=refused reason=origin code=403 address=192.0.2.7:50211 subject=https://shop.example ...
 //
-// Anybody can be refused as often as they like. So Refuse never waits, the lines of one reason and project have a rate of
-// their own, in which one client has a small part, and what is left out is counted in the next line (gate.go).
-// docs/refusals.md is made of the table in reason.go; a test compares the two.
+// A client can cause refusals without end. So Refuse never waits; the lines of one reason and project have a rate of
+// their own, of which one client has a small part; and suppressed lines are counted in the next one (gate.go).
+// docs/refusals.md shows the table in reason.go; a test compares the two.
 package refusal

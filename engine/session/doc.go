@@ -15,8 +15,8 @@
 //	m.End(s)
 //	write m.Out
 //
-// When a session waits for as many answers as Config.Unanswered, or for its authentication, Next says More and keeps
-// the rest of the input. The owner begins a turn without input when Settle says so, or when it has told CONNECTED.
+// When a session waits for Config.Unanswered answers, or for its authentication, Next returns More and keeps
+// the rest of the input. The owner begins a turn without input when Settle says so, or after it has sent CONNECTED.
 //
 // Everything in this package belongs to the goroutine of the event loop.
 package session

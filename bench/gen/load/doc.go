@@ -1,5 +1,5 @@
-// Package load runs scenarios: it opens connections, pushes messages, drops connections and lets them come back, and
-// knows of every stream what each subscriber must have had.
+// Package load runs scenarios: it opens connections, pushes messages, drops connections and lets them reconnect, and
+// knows for each stream what every subscriber must have received.
 //
 //	s, f := load.NewSpec()
 //	err := load.ReadFile(f, "busy-hour.yaml") // or f.Parse(arguments), or both
@@ -9,9 +9,9 @@
 // # Streams
 //
 // A stream is a destination of a project, or a user's queue. Its messages are numbered without gaps, and each names its
-// run and its stream. A subscription knows from its RECEIPT on that everything must come that was not yet on its way
-// then; a connection that comes back and resumes carries on counting where it was. So a run sees what was lost even when
-// nothing comes after it, what was repeated, reordered or changed, and what somebody got that was somebody else's.
+// run and its stream. From its RECEIPT on, a subscription must receive every message that was not yet in flight
+// at that time. A connection that reconnects and resumes continues to count where it was. So a run detects lost messages even if
+// nothing follows them, repeated, reordered and changed messages, and messages that were delivered to the wrong subscriber.
 //
 // # Time
 //
@@ -21,6 +21,6 @@
 // # Goroutines
 //
 // A phase runs on Run's goroutine. Beside it there are the connections' threads (bench/gen/client), the pushes' lanes
-// (bench/gen/push), one that takes stock every second, one that brings back connections that the server ended, and for a
+// (bench/gen/push), one that samples every second, one that reopens connections that the server ended, and for a
 // phase that needs it one for each kind of load.
 package load

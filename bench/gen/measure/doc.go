@@ -1,3 +1,3 @@
-// Package measure has what a load run is judged by: the payload that carries its own number and intended time, the
+// Package measure has what judges a load run: the payload that carries its own number and intended time, the
 // check of each subscriber's sequence, latency histograms that merge, and medians.
 package measure

@@ -1,3 +1,3 @@
-// Package page writes the report of a load run, or of several beside each other, as one HTML file: no script, nothing
-// loaded from anywhere, readable on a phone, in the dark and on paper. Long runs are thinned so that no peak is lost.
+// Package page writes the report of a load run, or of several side by side, as one HTML file: no script, no external
+// resources, readable on a phone, in dark mode and on paper. Long runs are thinned without losing a peak.
 package page

@@ -1,9 +1,9 @@
 // Package vm runs a shell job as root in a virtual machine of its own, for what the host does not allow: a million
-// descriptors, kernel modules, network namespaces. It needs qemu, a static busybox and an unpacked kernel package, but
-// no right on the host: deps.sh brings them to .cache/vm.
+// descriptors, kernel modules, network namespaces. It needs qemu, a static busybox and an unpacked kernel package, which deps.sh
+// installs to .cache/vm, and no privileges on the host.
 //
-// The machine boots in seconds from a file system in memory that is made for the run: busybox, the given files with
-// the shared libraries that they need, the kernel modules that are named, and the job. With hardware virtualisation it
+// The machine boots in seconds from a file system in memory that is created for the run: busybox, the given files with
+// their shared libraries, the given kernel modules, and the job. With hardware virtualisation it
 // runs at the speed of the host, without (in a machine that is virtual itself) by emulation, some ten times slower.
 //
 //	m := vm.Machine{Kernel: kernel, Memory: 2 << 30, Job: "uname -a; dmesg > d; out d", Out: "results"}

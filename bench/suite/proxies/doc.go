@@ -1,4 +1,4 @@
-// Package proxies measures what it costs to have nginx or HAProxy between clients and a node: CPU for each delivered
+// Package proxies measures the cost of nginx or HAProxy between clients and a node: CPU for each delivered
 // message, memory and CPU for each connection, of the node and of the proxy, beside clients that connect to the node
 // itself. The proxies run with the configurations that "stentor proxy-config" writes.
 //

@@ -1,3 +1,3 @@
-// Package report has what measurements are told with: numbers and their targets, as a table for people or as JSON for
-// scripts, and the progress on the way to them.
+// Package report presents measurements: numbers and their targets, as a table for people or as JSON for
+// scripts, and the progress until then.
 package report

@@ -2,5 +2,5 @@
 // goroutines and its buffers.
 //
 // Conn is one connection. Follower keeps subscriptions alive over many: it reconnects with a back-off, and resumes
-// behind the last message that it has seen.
+// after the last message that it has seen.
 package client

@@ -5,8 +5,8 @@
 // (STENTOR_ and the key's path, as in STENTOR_LIMITS_CLIENT_FRAME_BYTES), --set, the error texts and the commented
 // file of `stentor config init`.
 //
-// Values are taken in this order, the later one wins: default, file, environment, --set. All mistakes are reported at
-// once, each with the place it was made in:
+// The last of these wins: default, file, environment, --set. All mistakes are reported at
+// once, each with its place:
 //
 //	stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
 //	STENTOR_LOG_LEVEL: log.level: found "loud", allowed: debug, info, warn, error

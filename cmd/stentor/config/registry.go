@@ -12,8 +12,8 @@ import (
 // Registry is the configuration of a registry. Its tags are those of Config.
 type Registry struct {
 	Listen  RegistryListen  `key:"listen" doc:"Where clients ask."`
-	TLS     RegistryTLS     `key:"tls" doc:"Certificate for https. Without one the registry speaks http, for a proxy in front of it, or for trials."`
-	Origins []string        `key:"origins" default:"*" doc:"Origins of the web pages that may read the answer, as in [\"https://shop.example.com\"], or \"*\" for any: it says nothing that is not public."`
+	TLS     RegistryTLS     `key:"tls" doc:"Certificate for https. Without one the registry uses http, for a proxy in front of it, or for trials."`
+	Origins []string        `key:"origins" default:"*" doc:"Origins of the web pages that may read the answer, as in [\"https://shop.example.com\"], or \"*\" for any: the answer is public."`
 	Kafka   RegistryKafka   `key:"kafka" doc:"The Kafka of the nodes. The registry reads kafka.nodes_topic and nothing else; its user needs the ACL Read there."`
 	Cluster RegistryCluster `key:"cluster" doc:"What the registry has in common with the nodes."`
 	Limits  RegistryLimits  `key:"limits" doc:"Bounds."`
@@ -26,12 +26,12 @@ type Registry struct {
 // RegistryListen has the address.
 type RegistryListen struct {
 	Client         string   `key:"client" default:"0.0.0.0:8090" doc:"Address for clients: host:port. /healthz, /readyz and /metrics are there as well."`
-	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that are believed about their clients' addresses (X-Forwarded-For)."`
+	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that may say which address a client has (X-Forwarded-For)."`
 }
 
 // RegistryTLS names the certificate.
 type RegistryTLS struct {
-	CertificateFile string `key:"certificate_file" file:"yes" doc:"PEM file with the certificate and those that lead to a root. SIGHUP reads it again."`
+	CertificateFile string `key:"certificate_file" file:"yes" doc:"PEM file with the certificate and its chain. SIGHUP reloads it."`
 	KeyFile         string `key:"key_file" file:"yes" doc:"PEM file with its private key."`
 }
 
@@ -39,26 +39,26 @@ type RegistryTLS struct {
 type RegistryKafka struct {
 	Brokers    []string          `key:"brokers" doc:"Addresses of some of the brokers, as in [kafka-1:9092, kafka-2:9092]."`
 	Properties map[string]string `key:"properties" secret:"yes" doc:"Any properties of librdkafka, as for a node."`
-	NodesTopic string            `key:"nodes_topic" default:"stentor.nodes" doc:"The topic in which the nodes say that they live."`
-	Lateness   Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"Nodes that read pushes later than this are handed out after all others. 0: they are not."`
+	NodesTopic string            `key:"nodes_topic" default:"stentor.nodes" doc:"The topic with the heartbeats of the nodes."`
+	Lateness   Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"Nodes that are further behind than this are returned after all others. 0: no check."`
 }
 
 // RegistryCluster has the key.
 type RegistryCluster struct {
-	Key     string `key:"key" secret:"yes" doc:"The cluster.key of the nodes. Only nodes that have it are handed out."`
+	Key     string `key:"key" secret:"yes" doc:"The cluster.key of the nodes. Only nodes that have it are returned to clients."`
 	KeyFile string `key:"key_file" file:"yes" doc:"A file whose content, without a newline at its end, is the key."`
 }
 
 // RegistryLimits has the bounds.
 type RegistryLimits struct {
-	Connections       int `key:"connections" default:"10000" range:"2..1000000" doc:"Open connections. When there are more, those that wait longest are closed."`
-	RequestsPerSecond int `key:"requests_per_second" default:"200" range:"1..1000000" doc:"Requests a second from one address (IPv6: one /64). Carriers have thousands of clients behind one; each asks once for each connection. More are answered with 429."`
-	Burst             int `key:"burst" default:"2000" range:"1..10000000" doc:"How many of these may come at once."`
+	Connections       int `key:"connections" default:"10000" range:"2..1000000" doc:"Open connections. Above it, those that have waited the longest are closed."`
+	RequestsPerSecond int `key:"requests_per_second" default:"200" range:"1..1000000" doc:"Requests a second from one address (IPv6: one /64). A carrier may have thousands of clients behind one address; each asks once for each connection. More are answered with 429."`
+	Burst             int `key:"burst" default:"2000" range:"1..10000000" doc:"How many of these may arrive at once."`
 }
 
 // RegistryDrain bounds the end.
 type RegistryDrain struct {
-	Timeout Duration `key:"timeout" default:"10s" range:"0s..1h" doc:"Time for the answers that are under way."`
+	Timeout Duration `key:"timeout" default:"10s" range:"0s..1h" doc:"Time for the answers in progress."`
 }
 
 // LoadRegistry is Load for a registry.
