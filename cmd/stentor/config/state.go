@@ -9,7 +9,7 @@ func (c *Config) StateDir() (string, error) {
 	if c.Node.StateDir == "" || c.Bus != "kafka" {
 		return "", nil
 	}
-	v := validator{Config: c}
+	v := newValidator(c)
 	name := c.File(c.Node.StateDir)
 	if err := statefile.Check(name); err != nil {
 		v.bad(stateDir, "found %q, which cannot be used: %v, allowed: a directory that the node may write to, of this node alone", c.Node.StateDir, err)
