@@ -84,6 +84,7 @@ func TestConsoleSessions(t *testing.T) {
 	if e := mallory.next(); e.kind != isClose || e.reason != "closed by an operator: for the test" {
 		t.Errorf("the client got %v", e)
 	}
+	o.step("see", fields{"text": "Nobody who is connected fits."}) // the search for that user has been made again
 	o.step("find", nil)
 	o.wantRows("Sessions", []string{"ann"})
 	if left := o.step("signout", nil); left[0] != "{}" {
@@ -191,11 +192,11 @@ func TestConsoleKeyboard(t *testing.T) {
 	o := operate(t, s, 390, "dark")
 	o.accessible("Try")
 	o.step("tab", fields{"to": "Sessions"})
-	o.step("type", fields{"text": "shop-key"}) // the focus is where the key goes
+	o.step("type", fields{"text": "shop-key", "into": "Key of the API"})
 	o.wantRows("Sessions", []string{"ann"})
 	o.step("tab", fields{"to": "Kick ann"})
 	o.accessible("the question before a kick")
-	o.step("type", fields{"text": "by the keyboard"})
+	o.step("type", fields{"text": "by the keyboard", "into": "Reason"})
 	if e := ann.next(); e.kind != isClose || e.reason != "closed by an operator: by the keyboard" {
 		t.Errorf("the client got %v", e)
 	}

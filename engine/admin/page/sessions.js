@@ -7,7 +7,8 @@ import { kick } from "./kick.js";
 const PAGE = 50;
 const FIELDS = ["user", "destination", "address"];
 
-let next = ""; // cursor of the next page
+let shown = ""; // cursor of the page that is shown
+let next = ""; // of the next one
 let stale = true; // what is shown is nothing yet, or of another key
 let asked = 0; // counts the searches: only the last one's answer is shown
 
@@ -59,6 +60,7 @@ async function search(after) {
       say(json.detail ?? "");
       return;
     }
+    shown = after;
     show(json, after !== "");
   } catch {
     if (mine === asked) say("The API does not answer.");
@@ -96,9 +98,12 @@ function sessionRow(s, several) {
     cell("Unread", bytes(s.buffered)),
     ...(several ? [cell("Node", s.node ?? "")] : []),
     cell("Session", make("code", {}, s.id)),
-    cell("Action", make("button", { type: "button", class: "small", "aria-label": `Kick ${s.user || "nobody"}, session ${s.id}`, onclick: async () => {
-      const done = await kick(project(), s);
-      if (done) await search("");
+    cell("Action", make("button", { type: "button", class: "small", "aria-label": `Kick ${s.user || "nobody"}, session ${s.id}`, onclick: async (event) => {
+      const at = [...$("sessions").children].indexOf(event.target.closest("tr"));
+      if (!(await kick(project(), s))) return;
+      await search(shown);
+      // The focus goes on to whoever stands there now.
+      ($("sessions").children[at] ?? $("sessions").lastElementChild)?.querySelector("button").focus();
     } }, "Kick…")));
 }
 

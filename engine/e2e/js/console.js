@@ -95,7 +95,9 @@ const steps = {
     }
     throw new Error(`the tabulator does not come to ${to}`);
   },
-  async type({ text }) {
+  // type types into the field that has to have the focus by itself, and Enter.
+  async type({ text, into }) {
+    await page.getByLabel(into).and(page.locator(":focus")).waitFor();
     await page.keyboard.type(text);
     await page.keyboard.press("Enter");
   },
