@@ -1,13 +1,14 @@
 // Builds dist/: ESM, CommonJS, files for <script> and types, each with its source map.
 import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 
 process.chdir(import.meta.dirname)
 rmSync('dist', { recursive: true, force: true })
 
 const common = { bundle: true, minify: true, sourcemap: true, target: ['es2022', 'chrome109', 'firefox109', 'safari16.4', 'node20'], logLevel: 'warning' }
 const entry = 'src/index.ts'
+const define = { VERSION: JSON.stringify(JSON.parse(readFileSync('package.json')).version) } // of the worker: tabs of two versions share none
 const external = ['@stomp/stompjs']
 
 // The file for pages that load stompjs themselves takes it from its global name.
@@ -21,6 +22,9 @@ const global = {
 
 await Promise.all([
   build({ ...common, entryPoints: [entry], external, format: 'esm', outfile: 'dist/index.js' }),
+  build({ ...common, entryPoints: ['src/shared.ts'], external, define, format: 'esm', outfile: 'dist/shared.js' }),
+  build({ ...common, entryPoints: ['src/shared.ts'], external, define, format: 'cjs', outfile: 'dist/shared.cjs' }),
+  build({ ...common, entryPoints: ['src/shared/worker.ts'], format: 'iife', outfile: 'dist/worker.js' }),
   build({ ...common, entryPoints: [entry], external, format: 'cjs', outfile: 'dist/index.cjs' }),
   build({ ...common, entryPoints: [entry], format: 'iife', globalName: 'Stentor', plugins: [global], outfile: 'dist/stentor.js' }),
   build({ ...common, entryPoints: [entry], format: 'iife', globalName: 'Stentor', outfile: 'dist/stentor.full.js' }),
@@ -30,4 +34,5 @@ execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconf
 mkdirSync('dist/cjs')
 writeFileSync('dist/cjs/package.json', '{"type":"commonjs"}\n')
 for (const file of readdirSync('dist')) if (file.endsWith('.d.ts')) copyFileSync(`dist/${file}`, `dist/cjs/${file}`)
+cpSync('dist/shared', 'dist/cjs/shared', { recursive: true })
 copyFileSync('../../LICENSE', 'LICENSE')

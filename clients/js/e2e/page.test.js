@@ -1,32 +1,8 @@
 // The page of the examples in Chromium: publishes, loses its connection, reloads.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import test from 'node:test'
-import { chromium } from 'playwright-core'
+import { browser, files } from './browser.js'
 import { Node, Way, until } from './node.js'
-
-export const browser = () =>
-  chromium.launch({
-    executablePath: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
-  })
-
-const here = new URL('..', import.meta.url).pathname
-
-/** Serves the files of the examples and of dist. */
-export async function files(t) {
-  const types = { html: 'text/html', js: 'text/javascript' }
-  const server = createServer((request, answer) => {
-    const name = new URL(request.url, 'http://x').pathname.slice(1)
-    const file = [`${here}examples/${name}`, `${here}dist/${name}`, `${here}e2e/${name}`].find((f) => /^[\w.]+\.(html|js)$/.test(name) && existsSync(f))
-    answer.writeHead(file ? 200 : 404, { 'content-type': types[name.split('.').at(-1)] ?? 'text/plain' })
-    answer.end(file && readFileSync(file))
-  })
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  return `http://127.0.0.1:${server.address().port}`
-}
 
 test('a page that loses its connection, and is loaded again', async (t) => {
   const node = await Node.start()

@@ -2,6 +2,7 @@ import { Backoff } from './backoff.js'
 import { explain, judge, type Ended } from './closes.js'
 import { Connection } from './connection.js'
 import { Endpoints } from './endpoints.js'
+import { Emitter } from './emitter.js'
 import { StentorError, type ErrorCode } from './errors.js'
 import { settings, type Options, type Settings } from './options.js'
 import { Outbox, type PublishOptions } from './outbox.js'
@@ -31,8 +32,7 @@ const soon = 500 // ms over which clients spread that the same network brings ba
 /** A client of a Stentor server. It connects at once, and stays connected until it is closed or refused. */
 export class StentorClient {
   #s: Settings
-  #state: State = { name: 'connecting' }
-  #listeners = { state: new Set<(s: State) => void>(), error: new Set<(e: StentorError) => void>() }
+  #events = new Emitter<State>({ name: 'connecting' })
   #subscriptions = new Map<string, Subscription>()
   #count = 0
   #outbox: Outbox
@@ -59,14 +59,12 @@ export class StentorClient {
   }
 
   get state(): State {
-    return this.#state
+    return this.#events.state
   }
 
   /** Calls `listener` at each event from now on, until the function that it returns is called. */
   on<E extends keyof Events>(event: E, listener: (value: Events[E]) => void): () => void {
-    const all = this.#listeners[event] as Set<(value: Events[E]) => void>
-    all.add(listener)
-    return () => void all.delete(listener)
+    return this.#events.on(event, listener)
   }
 
   /**
@@ -79,7 +77,7 @@ export class StentorClient {
       this.#subscriptions.delete(s.id)
       if (this.#connection?.connected) this.#connection.unsubscribe(s.id)
     }
-    const s = new Subscription(`s${this.#count++}`, destination, receive, options, remove, (act) => this.#guard(act), this.#saved.take(destination))
+    const s = new Subscription(`s${this.#count++}`, destination, receive, options, remove, (act) => this.#events.guard(act), this.#saved.take(destination))
     this.#subscriptions.set(s.id, s)
     if (this.#connection?.connected) this.#subscribe(this.#connection, s)
     return s
@@ -90,7 +88,7 @@ export class StentorClient {
    * an id by which it knows what it has: subscribers get it once. Strings and bytes are sent as they are, all else as JSON.
    */
   publish(destination: string, content: unknown, options?: PublishOptions): Promise<void> {
-    const state = this.#state
+    const state = this.#events.state
     if (state.name === 'closed' || state.name === 'refused') {
       return Promise.reject(new StentorError(state.name === 'closed' ? 'closed' : state.code, `the client is ${state.name}`, destination))
     }
@@ -108,7 +106,7 @@ export class StentorClient {
 
   /** Ends the connection, once what was sent is answered, and everything else. Nothing of it is left afterwards. */
   async close(): Promise<void> {
-    if (this.#state.name === 'closed') return
+    if (this.#events.state.name === 'closed') return
     this.#saved.write(this.#subscriptions.values())
     const connection = this.#connection
     this.#halt({ name: 'closed' })
@@ -118,7 +116,7 @@ export class StentorClient {
   }
 
   #check(): void {
-    if (this.#state.name === 'closed') throw new StentorError('closed', 'the client is closed')
+    if (this.#events.state.name === 'closed') throw new StentorError('closed', 'the client is closed')
   }
 
   // Attempts follow each other here alone. Whoever ends it sets the state.
@@ -138,14 +136,14 @@ export class StentorClient {
   }
 
   async #pause(ms: number, why: string): Promise<void> {
-    this.#set({ name: 'waiting', ms, why })
+    this.#events.set({ name: 'waiting', ms, why })
     await this.#wait.start(ms)
   }
 
   // One attempt to connect, and the connection's life. Returns for how long to wait afterwards. It never rejects.
   async #attempt(signal: AbortSignal): Promise<{ ms: number; why: string } | undefined> {
     if (this.#hidden) return { ms: Infinity, why: 'the page is hidden' }
-    this.#set({ name: 'connecting' })
+    this.#events.set({ name: 'connecting' })
     let url: string
     let token: string | undefined
     let stage: ErrorCode = 'endpoints'
@@ -155,7 +153,7 @@ export class StentorClient {
       if (choice.wait > 0) {
         await this.#pause(choice.wait, 'many come at once')
         if (signal.aborted || this.#hidden) return
-        this.#set({ name: 'connecting' })
+        this.#events.set({ name: 'connecting' })
       }
       stage = 'token'
       const { token: given, tokenTimeout } = this.#s
@@ -163,7 +161,7 @@ export class StentorClient {
     } catch (e) {
       if (signal.aborted) return
       const error = e instanceof StentorError ? e : new StentorError(stage, `${stage}: ${e}`, undefined, e)
-      this.#report(error)
+      this.#events.report(error)
       return { ms: this.#backoff.next(), why: error.message }
     }
     if (signal.aborted || this.#hidden) return
@@ -183,7 +181,7 @@ export class StentorClient {
 
   #connected(connection: Connection, headers: Record<string, string>): void {
     this.#endpoints.held()
-    this.#set({ name: 'connected', url: connection.url, session: headers.session, user: headers['user-name'] })
+    this.#events.set({ name: 'connected', url: connection.url, session: headers.session, user: headers['user-name'] })
     for (const s of [...this.#subscriptions.values()]) this.#subscribe(connection, s)
     this.#outbox.begin(connection)
   }
@@ -206,7 +204,7 @@ export class StentorClient {
     this.#subscriptions.delete(s.id)
     const error = new StentorError(code, text, s.destination)
     s.refused(error)
-    this.#report(error)
+    this.#events.report(error)
   }
 
   // Judges the end of a connection, and returns for how long to wait.
@@ -239,14 +237,14 @@ export class StentorClient {
     }
     if (error && this.#outbox.refuse(receipt, error.code as ErrorCode, error.text)) return held
     if (error?.code === 'too-large' || code === 1009) this.#outbox.refuseLargest(error?.text ?? 'the message is too large')
-    else if (error) this.#report(new StentorError(error.code as ErrorCode, error.text))
+    else if (error) this.#events.report(new StentorError(error.code as ErrorCode, error.text))
     return false
   }
 
   #stop(error: StentorError): number {
     this.#halt({ name: 'refused', code: error.code, error })
     this.#outbox.clear(error.code, error.message)
-    this.#report(error)
+    this.#events.report(error)
     return 0
   }
 
@@ -254,7 +252,7 @@ export class StentorClient {
     this.#running?.abort()
     this.#running = undefined
     this.#wait.end()
-    this.#set(state)
+    this.#events.set(state)
   }
 
   #online(): void {
@@ -287,32 +285,5 @@ export class StentorClient {
     this.#hidden = false
     this.#backoff.reset()
     this.#wait.end()
-  }
-
-  #set(state: State): void {
-    if (this.#state.name === 'closed') return
-    this.#state = state
-    for (const listener of [...this.#listeners.state]) this.#guard(() => listener(state))
-  }
-
-  #guard(act: () => unknown): void {
-    const failed = (e: unknown) => this.#report(new StentorError('handler', `a callback failed: ${e}`, undefined, e))
-    try {
-      const result = act()
-      if (result instanceof Promise) result.catch(failed)
-    } catch (e) {
-      failed(e)
-    }
-  }
-
-  #report(error: StentorError): void {
-    if (!this.#listeners.error.size) console.error(error)
-    for (const listener of [...this.#listeners.error]) {
-      try {
-        listener(error)
-      } catch (e) {
-        console.error(e)
-      }
-    }
   }
 }

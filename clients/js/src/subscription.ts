@@ -108,10 +108,10 @@ export class Subscription {
     if (headers.resumed === 'false') {
       this.positions.reset(headers.position)
       this.#told = true
-      this.#gap({ reason: 'lost' })
+      this.gap({ reason: 'lost' })
     } else {
       this.positions.merge(headers.position)
-      if (this.#unknown) this.#gap({ reason: 'unknown' })
+      if (this.#unknown) this.gap({ reason: 'unknown' })
     }
     this.#unknown = false
     this.active = true
@@ -119,13 +119,13 @@ export class Subscription {
   }
 
   /** @internal */
-  message(m: IMessage): void {
+  message(m: Pick<IMessage, 'headers' | 'body' | 'binaryBody' | 'ack'>): void {
     if (this.ended) return
     const { headers } = m
     this.positions.merge(headers['message-id'])
-    if (headers.resumed === 'false' && !this.#told) this.#gap({ reason: 'lost' })
+    if (headers.resumed === 'false' && !this.#told) this.gap({ reason: 'lost' })
     this.#told = false
-    if (headers.dropped) this.#gap({ reason: 'dropped', count: Number(headers.dropped) })
+    if (headers.dropped) this.gap({ reason: 'dropped', count: Number(headers.dropped) })
     if (this.ended) return
     this.guard(() => this.receive(read(m), this))
   }
@@ -137,12 +137,13 @@ export class Subscription {
     this.guard(() => this.options.onError?.(error))
   }
 
-  #gap(gap: Omit<Gap, 'destination'>): void {
+  /** @internal */
+  gap(gap: Omit<Gap, 'destination'>): void {
     this.guard(() => this.options.onGap?.({ destination: this.destination, ...gap }))
   }
 }
 
-function read(m: IMessage): Message {
+function read(m: Pick<IMessage, 'headers' | 'body' | 'binaryBody' | 'ack'>): Message {
   return {
     destination: m.headers.destination,
     id: m.headers['message-id'],
