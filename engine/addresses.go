@@ -97,7 +97,7 @@ func (c *addresses) enter(a netip.Addr) *websocket.Refusal {
 }
 
 // patience is how long a stranger who comes now may take, of what it may in quiet times: the fewer places are free, the
-// shorter. Whoever has more addresses than there are places cannot sit on these without coming again and again.
+// shorter. An attacker with more addresses than there are places cannot keep them without reconnecting again and again.
 func (c *addresses) patience(quiet time.Duration) time.Duration {
 	c.mu.Lock()
 	free := c.most - c.strangers

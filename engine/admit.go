@@ -100,7 +100,7 @@ func (n *Node) credentials(r *websocket.Request, a *shard.Admission) {
 	if r.Query == "" {
 		return
 	}
-	// The error is about pairs that are no pairs, such as note=50%. The good ones are in query all the same.
+	// The error is about pairs that are no pairs, such as note=50%. The good ones are in query nevertheless.
 	query, _ := url.ParseQuery(r.Query)
 	// What has nothing to unescape is still a part of the read buffer.
 	if token := query.Get(n.opts.TokenHeader); token != "" {

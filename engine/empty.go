@@ -34,7 +34,7 @@ func (e *emptying) stop() {
 // emptyPatience is for how long those who are behind are waited for, once all others are closed.
 const emptyPatience = 30 * time.Second
 
-// Empty sends all clients away, paced, each when it has what is its own, and takes no new ones until Fill. In all else the
+// Empty closes all clients, paced, each when it has received its pushes, and accepts no new ones until Fill. In all else the
 // node goes on: it reads the bus, and takes pushes. It returns at once; to be told again changes nothing.
 func (n *Node) Empty(d Drain) {
 	e := &n.emptying

@@ -22,7 +22,7 @@ type Drain struct {
 const (
 	handOverPart = 15 // until what was accepted is handed over
 	closingPart  = 70 // for the closes
-	patientPart  = 90 // when those who are behind are closed all the same
+	patientPart  = 90 // when clients that are behind are closed as well
 )
 
 // stalled is how long nothing may reach those who are behind before a drain gives them up. Rounds and retries of
@@ -30,7 +30,7 @@ const (
 const stalled = 2 * time.Second
 
 // Stop leaves: no new clients, no new pushes; what was accepted is handed over; then clients are closed with 1012, each when
-// it has what is its own. Until they are gone the bus is read, and brings what other nodes take. Then the loops end, and what
+// it has received its pushes. Until they are gone the bus is read, and brings what other nodes take. Then the loops end, and what
 // histories know is kept. The bus is the caller's to close. When ctx ends first, what is left is closed at once.
 func (n *Node) Stop(ctx context.Context, d Drain) error {
 	n.draining.Store(true)

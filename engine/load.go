@@ -1,6 +1,6 @@
 package engine
 
-// Load is how much a node has to do, for whoever chooses a node for a client.
+// Load is how busy a node is, for the choice of a node for a client.
 type Load struct {
 	Capacity, Connections int
 	Accepted, Deliveries  uint64 // since the node began

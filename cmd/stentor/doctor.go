@@ -149,7 +149,7 @@ func warnOfHost(root string, connections int64, log *slog.Logger) {
 	}
 	host, err := tuning.Inspect(root)
 	if err != nil {
-		return // not a host that can be judged; the node runs all the same
+		return // not a host that can be judged; the node runs anyway
 	}
 	var short []string
 	for _, f := range tuning.Check(root, 0, tuning.Want{Connections: connections}, host) {

@@ -29,7 +29,7 @@ const (
 
 // conns is the listener of a Server. It holds at most max connections, of which at most max-reserve have a request
 // with a valid key: those stay until it is answered. All others can go: to let one more in it closes the one that
-// waits longest, of the address or the key's owner that has the most of them. So whoever holds connections, probes and
+// waits longest, of the address or the key's owner that has the most of them. So even when others hold connections, probes and
 // new requests come in; nobody is refused at the door. net/http accepts on one goroutine; the other methods come from
 // all.
 type conns struct {
@@ -204,7 +204,7 @@ func (c *conn) claim(owner string) *problem {
 	switch {
 	case c.keyed:
 		return nil
-	case c.gone: // the client may have been told 503 already, and must not come to be served all the same
+	case c.gone: // the client may already have received a 503, and must not be served as well
 		return newProblem(http.StatusServiceUnavailable, codeBusy, "the connection was closed to accept another one")
 	}
 	if p := c.home.keyed.take(owner, 1); p != nil {

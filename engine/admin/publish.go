@@ -60,7 +60,7 @@ func (a *api) publish(ctx context.Context, records []*bus.Record, turn *turn) []
 	}
 	if len(answers) < len(records) { // the embedded bus has answered
 		turn.pause()
-		defer turn.wait(ctx, a.o.PublishTimeout) // what was published is answered all the same
+		defer turn.wait(ctx, a.o.PublishTimeout) // what was published is answered nevertheless
 	}
 	for range records {
 		select {

@@ -8,8 +8,8 @@ import (
 )
 
 // shares bounds how much of something all owners hold together, and how much one of them: at most so many times what is
-// then left for the others. So whoever holds all that it may, one who comes new finds something (dynamic thresholds, as
-// switches share their buffers among ports). Who holds nothing may have anything that is left. Methods may be called from any goroutine.
+// then left for the others. So even if some hold all that they may, a newcomer finds something (dynamic thresholds, as
+// switches share their buffers among ports). An owner that holds nothing may have all that is left. Methods may be called from any goroutine.
 type shares struct {
 	limit int64
 	times int64 // what one may hold, in times of what is left

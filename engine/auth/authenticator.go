@@ -90,7 +90,7 @@ func (a *Authenticator) Close() {
 }
 
 // Authenticate says who a client is. With ok the answer is id, or err when that is not nil, and done is never called.
-// Without ok done is called exactly once, possibly before Authenticate returns: by a worker, or by whoever fills the queue
+// Without ok done is called exactly once, possibly before Authenticate returns: by a worker, or by the caller that fills the queue
 // and has less in it. It must not block.
 // Authenticate may be called from any goroutine and does not block.
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // queue holds the tokens that wait for a worker. Projects take turns, and within a project those who ask do (by their
-// addresses): whoever shows many tokens makes his own wait. When it is full, the project and in it the address with the most
+// addresses): a client with many tokens delays only its own. When it is full, the project and in it the address with the most
 // gives way.
 type queue struct {
 	mu     sync.Mutex

@@ -34,7 +34,7 @@ func checkSecret(k string) error {
 	return nil
 }
 
-// digest of a key; it costs as much as whoever asks made the key long.
+// digest of a key; its cost is proportional to the length of the key.
 func digest(k string) [sha256.Size]byte { return sha256.Sum256([]byte(k)) }
 
 // has takes the same time whichever key it is, and whether it is one at all.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Record is one push on its way. Whoever hands it to Publish gives it away: nobody changes it, or the bytes it
+// Record is one push in flight. Publish takes ownership of it: nobody changes it afterwards, or the bytes it
 // refers to, afterwards.
 type Record struct {
 	Project string
@@ -48,7 +48,7 @@ var (
 	ErrUnknownProject = errors.New("no such project")
 	// ErrClosed means that the node is stopping.
 	ErrClosed = errors.New("the bus is closed")
-	// ErrUnavailable means that the bus did not take the record in time. It may be on the bus all the same: the same
+	// ErrUnavailable means that the bus did not confirm the record in time. It may be on the bus nevertheless: the same
 	// id makes a second attempt harmless.
 	ErrUnavailable = errors.New("the bus is unreachable")
 	// ErrUnserved is an ErrUnavailable: the node cannot read or write where the project's pushes are. Nothing was accepted.
@@ -78,7 +78,7 @@ type Bus interface {
 	// be ready without a project that it cannot read.
 	Serves(project string) error
 	// Behind is nil unless new clients had better go to another node, which takes pushes sooner: then it says why. The
-	// node serves those who come all the same.
+	// node still serves clients that connect.
 	Behind() error
 	// Flush refuses every later Publish and Forward with ErrClosed, and returns when the bus has answered those before, or
 	// with ctx. Its sink goes on taking records.

@@ -45,7 +45,7 @@ func (l *Log) Covered(begin bus.Position, end int64) (next int64) {
 }
 
 // restore brings the floors back, once all partitions that had some have begun: as if this node had read on from where the
-// one before began, and had let go of all that lies below the places where it begins now. Whoever asks meanwhile is told
+// one before began, and had evicted all that lies below the places where it begins now. A client that resumes meanwhile is told
 // of a gap.
 func (l *Log) restore() (r Restored) {
 	if l.recall == nil {

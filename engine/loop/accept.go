@@ -131,7 +131,7 @@ func (a *acceptor) refuse(fd int, answer []byte) {
 // their patience ends, and a new try may find another node. It reports whether nobody is left.
 func (a *acceptor) relieve(listener uintptr) bool {
 	spare := &a.net.spare
-	spare.mu.Lock() // nobody shall come in by the spare one
+	spare.mu.Lock() // no client may be accepted with the spare one
 	defer spare.mu.Unlock()
 	if !spare.give() {
 		return false // another one in the process, or of all processes, was faster

@@ -65,7 +65,7 @@ func NewServer(conf Config) *Server {
 	return s
 }
 
-// Start listens, and returns when clients can connect. After an error the server has to be closed all the same.
+// Start listens, and returns when clients can connect. The server has to be closed even after an error.
 func (s *Server) Start() error {
 	for _, l := range s.loops {
 		if err := l.watcher.open(); err != nil {

@@ -79,7 +79,7 @@ func (l *Log) Refuse(r Record) {
 	}
 }
 
-// client is whose share of a gate r takes, 0 when that is not known: who comes by a Unix socket may be anybody.
+// client is whose share of a gate r takes, 0 when that is not known: a client on a Unix socket may be anybody.
 func (l *Log) client(r *Record) uint64 {
 	a := r.Address.Addr().Unmap().WithZone("")
 	if !a.IsValid() || a.IsUnspecified() {

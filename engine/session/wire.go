@@ -151,7 +151,7 @@ func answerTo(code ws.StatusCode) ws.StatusCode {
 	return code
 }
 
-// wireFailure is silent unless STOMP has words for it: whoever breaks RFC 6455 gets its close code.
+// wireFailure sends an ERROR only where STOMP has one: a client that violates RFC 6455 gets its close code.
 func wireFailure(err error) *Failure {
 	e := err.(*websocket.Error)
 	if e.Code == CloseTooLarge {

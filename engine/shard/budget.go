@@ -12,7 +12,7 @@ const Allowance = 4 << 10
 // owed, transactions, subscriptions with their destinations and ids, ACK windows. Any goroutine may use it.
 //
 // A project may use as much as is left for the others, and a session an eighth of what is left to its project. So one
-// that takes much leaves room to all who take little, and whoever comes late has a share of what is left.
+// that takes much leaves room to all that take little, and a late one has a share of what is left.
 type Budget struct {
 	most int64
 
@@ -20,7 +20,7 @@ type Budget struct {
 	used int64 // excess of all shares
 }
 
-// NewBudget returns a budget of so many bytes; 0 has no bound, and is counted all the same.
+// NewBudget returns a budget of so many bytes; 0 has no bound, and is counted nevertheless.
 func NewBudget(most int64) *Budget {
 	if most == 0 {
 		most = math.MaxInt64 / 4

@@ -130,7 +130,7 @@ func (s *Shard) beginRound(l *log) bool {
 	return true
 }
 
-// deliver gives the subscription at the round's place its range, in one write. Whoever cannot take it is detached.
+// deliver gives the subscription at the round's place its range, in one write. A subscription whose socket is full is detached.
 func (s *Shard) deliver(l *log, i uint32) (used int) {
 	b := s.subs.at(i)
 	c := s.conns.at(b.conn)

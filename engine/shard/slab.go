@@ -87,7 +87,7 @@ func (s *slab[T]) release(i uint32) {
 	}
 }
 
-// trim lets go of the chunks without a value, but the first of them: values that come and go at a chunk's edge shall not
+// trim releases the chunks without a value, except the first of them: values that come and go at a chunk's edge must not
 // make and drop one each time. What at returned for a number that is free is not to be used behind it.
 func (s *slab[T]) trim() {
 	if s.empty <= 1 {

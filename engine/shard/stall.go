@@ -1,7 +1,7 @@
 package shard
 
 // A loop that stood still has not read what its clients sent meanwhile, nor seen what they took: its process was stopped,
-// its machine paused, its processor taken away. Whoever is judged by the clock alone then is closed for the loop's fault,
+// its machine paused, its processor taken away. A client that is judged by the clock alone would then be closed for the loop's fault,
 // and all of a million come back at once. So nobody is judged until the loop had time to read.
 const (
 	// stallTicks between two ticks are a stall.

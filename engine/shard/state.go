@@ -45,7 +45,7 @@ func (s state) String() string {
 
 func (s state) detached() bool { return s >= following }
 
-// enter moves a subscription to another state. Whoever has it follow sets its cursor afterwards, and its resume.
+// enter moves a subscription to another state. A caller that makes it follow sets its cursor afterwards, and its resume.
 func (s *Shard) enter(i uint32, to state) {
 	b := s.subs.at(i)
 	from, t := b.state, b.target

@@ -86,7 +86,7 @@ func hasControl(b []byte) bool {
 
 // blockEnd returns the length of the header block at the start of b, its empty line included, or 0 when the end is not
 // there yet. An earlier call has seen the first scanned bytes. LF alone is taken for the end of a line here, so that
-// whoever sends it is told by cutLine instead of waiting.
+// its sender is told by cutLine instead of waiting.
 func blockEnd(b []byte, scanned int) int {
 	for at := max(scanned-2, 0); ; {
 		i := bytes.IndexByte(b[min(at, len(b)):], '\n')

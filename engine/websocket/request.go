@@ -7,7 +7,7 @@ import (
 )
 
 // Request is what a client's opening handshake says. Its strings alias the bytes that were given to Handshaker.Next:
-// they are valid until those change, and at the longest until Next is called again. Whoever keeps one clones it.
+// they are valid until those change, and at the longest until Next is called again. To keep one, clone it.
 type Request struct {
 	Path  string // as sent: not unescaped
 	Query string // as sent, without the '?'

@@ -76,7 +76,7 @@ func (b *broker) start(classPath string, jvm []string) error {
 	}
 	cmd := exec.Command("java", slices.Concat(jvm, []string{heap, "-Dlog4j2.configurationFile=" + b.file("log4j2.properties"),
 		"-cp", classPath, "kafka.Kafka", b.file("server.properties")})...)
-	// Set apart from the terminal's Ctrl-C: whoever started the broker says when it ends, or dies and takes it along.
+	// Not in the terminal's process group, so that Ctrl-C does not reach it: the broker ends with the process that started it, or when that one says so.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()

@@ -27,7 +27,7 @@ type Cluster struct {
 }
 
 // Start runs a cluster of n brokers until the test ends, and fails the test when it cannot. Where the test has failed,
-// the end of each broker's log is printed. A test is skipped for whoever has a Kafka of his own, and no Java.
+// the end of each broker's log is printed. A test is skipped if there is another Kafka, and no Java.
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
 	if _, err := exec.LookPath("java"); err != nil && os.Getenv("KAFKA_BOOTSTRAP") != "" {

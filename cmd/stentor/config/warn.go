@@ -10,7 +10,7 @@ import (
 	"stentor/engine/loop"
 )
 
-// Warnings are what works and is dangerous, or of no use, all the same: short API keys, credentials that two projects share,
+// Warnings are what works, but is dangerous or useless: short API keys, credentials that two projects share,
 // files with secrets that every user of the host can read, endpoints that refuse every page. The files that keys name are read; what is wrong with them is for
 // ProjectConfigs to say.
 func (c *Config) Warnings() []Problem {

@@ -1,4 +1,4 @@
-// Package logqueue keeps whoever logs from waiting for whoever reads the log. A pipe that nobody reads, a terminal that
+// Package logqueue decouples the writers of the log from its reader. A pipe that nobody reads, a terminal that
 // was stopped, a disk that is slow: a write to it takes as long as it likes, and an event loop that logs has a
 // million clients.
 //
