@@ -39,7 +39,7 @@ func (s *statusSource) status() directory.Status {
 		URLs: s.advertise.Clients, API: s.advertise.API, Version: s.version, Memory: residentBytes(),
 		Capacity: int64(load.Capacity), Connections: int64(load.Connections),
 		Opening: rate(load.Accepted, s.load.Accepted), Deliveries: rate(load.Deliveries, s.load.Deliveries),
-		CPU: float64(int(1000*(cpu-s.cpu).Seconds()/passed.Seconds()/float64(loops()))) / 1000,
+		CPU: min(1, float64(int(1000*(cpu-s.cpu).Seconds()/passed.Seconds()/float64(loops())))/1000), // there are more threads than loops
 	}
 	s.at, s.load, s.cpu = now, load, cpu
 	return status

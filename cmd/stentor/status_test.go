@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"stentor/cmd/stentor/config"
+	"stentor/engine"
+)
+
+func TestStatus(t *testing.T) {
+	s := newStatusSource(new(engine.Node), config.Advertise{Clients: []string{"wss://a/ws"}, API: "http://a"})
+	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); { // so that there is something to measure
+	}
+	got := s.status()
+	if got.CPU <= 0 || got.CPU > 1 || got.Memory < 1<<20 || got.Version == "" || got.URLs[0] != "wss://a/ws" || got.API != "http://a" || got.Opening != 0 {
+		t.Errorf("%+v", got)
+	}
+}
