@@ -250,7 +250,7 @@ func TestRights(t *testing.T) {
 			return errors.Is(err, bus.ErrUnavailable) && says(err.Error(), "in-shop", "ACL Create")
 		},
 			func() any { return err })
-		if !l.log.has("handed to the back ends", "project=shop") || !l.log.has("in-shop", "ACL Create") {
+		if !l.log.has("forwarded to the back ends", "project=shop") || !l.log.has("in-shop", "ACL Create") {
 			t.Error("the log does not say it:\n", l.log.text.String())
 		}
 		if n := metric(t, l, "stentor_kafka_forward_failed_total"); n < 1 {
