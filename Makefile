@@ -34,7 +34,7 @@ formatted: # says what is not
 .PHONY: lint
 lint: formatted ## formatting, vet, golangci-lint (.golangci.yml), which is built the first time
 	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm ./tuning && $(GO) vet -tags attacks ./engine/attack
-	$(GO) tool -modfile=.ci/golangci.mod golangci-lint run --timeout 10m
+	$(GO) tool -modfile=.ci/golangci.mod golangci-lint run --allow-parallel-runners --timeout 10m
 
 .PHONY: check
 check: build formatted ## the first minute of feedback: formatting, vet, the quick tests of the core packages
