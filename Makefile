@@ -49,9 +49,11 @@ test: lint e2e-deps tuning-deps check-clients ## every test: codecs, sessions, s
 
 MESSAGES ?= 100000
 .PHONY: test-clients
-test-clients: build ## the client library as npm packs it, against real nodes: drops, kills, ends of tokens; MESSAGES=20000 for a short run
+test-clients: build bin/kafka-dev ## the client library as npm packs it, against real nodes and a cluster: drops, kills, ends of tokens; MESSAGES=20000 for a short run
+	kafka/dev/deps.sh
 	clients/js/deps.sh
-	cd clients/js && npm run --silent build && npm run --silent docs && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-reporter spec e2e/
+	cd clients/js && npm run --silent build && npm run --silent docs && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-reporter spec e2e/*.test.js
+	cd clients/js && $(if $(KAFKA_BOOTSTRAP),,$(CURDIR)/bin/kafka-dev -quick) node --test --test-reporter spec e2e/cluster/*.test.js
 
 ATTACK ?=
 .PHONY: test-attacks
