@@ -38,16 +38,17 @@ func newRegistryCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "registry",
 		Short: "Run a registry, which tells clients which node to connect to",
-		Long: `Runs a registry until it is told to stop. It answers GET /v1/endpoints with the nodes that have the most free capacity, from
-the heartbeats of the nodes in Kafka (kafka.nodes_topic). It holds no WebSockets and knows no projects; run as many as
-you like. Nodes give the same answer on their own ports; a registry has an address that stays while nodes come and go.
+		Long: `Runs a registry until it is told to stop. It answers GET /v1/endpoints with the nodes that have the most free
+capacity, from the heartbeats of the nodes in Kafka (kafka.nodes_topic). It holds no WebSockets and knows no projects;
+run as many as you like. Nodes give the same answer on their own ports; a registry has an address that stays while
+nodes come and go.
 
   stentor config init --registry registry.yaml
   stentor registry --config registry.yaml
   curl http://127.0.0.1:8090/v1/endpoints
 
-While the brokers are down it continues with the nodes that it knew. SIGHUP reloads the certificate. SIGTERM and Ctrl-C
-end it after the answers in progress, within drain.timeout. A second signal ends it at once.`,
+While the brokers are down it continues with the nodes that it knew. SIGHUP reloads the certificate. SIGTERM and
+Ctrl-C end it after the answers in progress, within drain.timeout. A second signal ends it at once.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.LoadRegistry(file, os.Environ(), settings)
