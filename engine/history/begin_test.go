@@ -102,3 +102,28 @@ func TestBeginAgain(t *testing.T) {
 		}
 	})
 }
+
+// A partition that came after the client had left is not one that it has missed something of, as long as the shard has taken nothing of it.
+func TestPartitionThatCameLater(t *testing.T) {
+	l := newLog()
+	l.Begin(at(1, 0, 0))
+	l.Append(userPush(at(1, 0, 0)), 0)
+	taken := l.next
+	l.Begin(at(1, 1, 0))
+	l.Append(userPush(at(1, 1, 0)), 0)
+	applied := map[int32]bus.Position{0: at(1, 0, 0)}
+	for _, c := range []struct {
+		name  string
+		taken uint64
+		want  Answer
+	}{{"the shard has taken nothing of it", taken, Whole}, {"the shard has taken what the client may have", l.next, Gap}} {
+		resume := NewResume([]bus.Position{at(1, 0, 0)})
+		if _, got := l.Resume(Wanted{Chain: UserKey("ann", "/user/queue/x")}, &resume, applied, c.taken); got != c.want {
+			t.Errorf("%s: answer %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func userPush(pos bus.Position) *Entry {
+	return NewEntry(pos, &bus.Record{Destination: "/user/queue/x", User: "ann", Body: []byte("x")}, 0, 0)
+}

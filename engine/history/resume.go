@@ -125,8 +125,14 @@ func (l *Log) resumeChain(w Wanted, r *Resume, taken uint64) (Cursor, Answer) {
 	c := Cursor{taken: taken}
 	for at := head; at != nil; at = at.sibling {
 		seenTo, named := r.seen.in(at.partition)
-		if !named || at.floorSeq > 0 && seenTo < at.floor {
+		if at.floorSeq > 0 && (!named || seenTo < at.floor) {
 			return Cursor{}, Gap
+		}
+		if !named { // of a partition that came after the client left, the shard may have taken nothing yet
+			if at.first < at.from(taken) {
+				return Cursor{}, Gap
+			}
+			continue
 		}
 		if from, end := at.above(seenTo), at.from(taken); from < end {
 			c.add(lane{at, from, end})
