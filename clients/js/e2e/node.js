@@ -33,6 +33,10 @@ export function token(user, seconds = 3600) {
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
+// What a test that breaks off leaves behind.
+const running = new Set()
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
 /** A node that serves. `clients` and `api` are its addresses. */
 export class Node {
   #dir = mkdtempSync(join(tmpdir(), 'stentor-js-'))
@@ -54,6 +58,9 @@ export class Node {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('STENTOR_')))
     const settings = [`listen.client=${this.client}`, `listen.api=${this.listen}`, 'log.format=json'].flatMap((s) => ['--set', s])
     this.#process = spawn(binary, ['serve', '--config', join(this.#dir, 'stentor.yaml'), ...settings], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = this.#process
+    running.add(child)
+    child.once('exit', () => running.delete(child))
     const log = []
     const lines = createInterface({ input: this.#process.stderr })
     await new Promise((resolve, reject) => {
