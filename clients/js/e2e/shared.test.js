@@ -21,7 +21,7 @@ async function setting(t) {
     await until(`a tab of ${user} is subscribed`, () => page.evaluate(() => window.all?.active))
     return page
   }
-  return { node, way, tab }
+  return { node, way, tab, chrome }
 }
 
 const seen = (page) => page.evaluate(() => window.seen)
@@ -90,4 +90,19 @@ test('a page that was left and shows again resumes where it stood', async (t) =>
   await a.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))
   await shows(a, '1', '2')
   assert.deepEqual((await seen(a)).gaps, [])
+})
+
+test('a worker that dies is replaced, and nothing is lost', async (t) => {
+  const { node, tab, chrome } = await setting(t)
+  const tabs = [await tab('ann'), await tab('ann')]
+  await all(node, '1')
+  for (const page of tabs) await shows(page, '1')
+  const cdp = await chrome.newBrowserCDPSession()
+  const { targetInfos } = await cdp.send('Target.getTargets', { filter: [{}] })
+  const worker = targetInfos.find((i) => i.type === 'shared_worker')
+  await cdp.send('Target.closeTarget', { targetId: worker.targetId })
+  await until('it is gone', async () => (await node.sessions()).length === 0)
+  await all(node, '2')
+  for (const page of tabs) await shows(page, '1', '2')
+  assert.equal((await node.sessions()).length, 1)
 })

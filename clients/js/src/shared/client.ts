@@ -47,6 +47,7 @@ export class SharedClient implements PushClient {
   #count = 0
   #took = 0
   #life = new AbortController()
+  #visit = new AbortController() // to one worker
 
   constructor(private readonly options: SharedOptions) {
     this.#open()
@@ -125,9 +126,23 @@ export class SharedClient implements PushClient {
     })
   }
 
+  // The lock is free when the worker has died, crashed or for want of memory: another one takes over.
+  #mourn(lock: string): void {
+    const { signal } = this.#visit
+    navigator.locks
+      .request(lock, { signal }, () => {
+        if (signal.aborted) return
+        this.#leave()
+        this.#open()
+      })
+      .catch(() => {}) // left before
+  }
+
   // Also into the back-forward cache, out of which the tab comes with its positions.
   #leave(): void {
     this.#say({ t: 'bye' })
+    this.#visit.abort()
+    this.#visit = new AbortController()
     this.#port?.close()
     this.#port = undefined
     this.#release?.()
@@ -153,6 +168,8 @@ export class SharedClient implements PushClient {
     switch (message.t) {
       case 'state':
         return this.#told(message.refused ? { name: 'refused', code: message.refused.code, error: revived(message.refused) } : message.state)
+      case 'welcome':
+        return this.#mourn(message.lock)
       case 'error':
         return this.#events.report(revived(message.error))
       case 'token':

@@ -29,6 +29,7 @@ export type FromTab =
 
 /** What the worker says. @internal */
 export type FromWorker =
+  | { t: 'welcome'; lock: string }
   | { t: 'state'; state: State; refused?: PlainError }
   | { t: 'error'; error: PlainError }
   | { t: 'token'; n: number }

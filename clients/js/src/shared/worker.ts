@@ -8,8 +8,13 @@ const hub = new Hub(
   (lock, gone) => void navigator.locks.request(lock, gone),
 )
 
+// Held as long as the worker lives: by it tabs know that it has died.
+const lock = `stentor-worker-${crypto.randomUUID()}`
+const held = new Promise<void>((resolve) => void navigator.locks.request(lock, () => (resolve(), new Promise(() => {}))))
+
 globalThis.addEventListener('connect', (event) => {
   const port = (event as MessageEvent).ports[0]
   const tab = new Tab(port)
+  void held.then(() => tab.say({ t: 'welcome', lock }))
   port.onmessage = (e) => hub.take(tab, e.data)
 })
