@@ -155,6 +155,12 @@ function read(m: Pick<IMessage, 'headers' | 'body' | 'binaryBody' | 'ack'>): Mes
       return m.binaryBody
     },
     json: () => JSON.parse(m.body),
-    ack: () => m.ack(),
+    ack: () => {
+      try {
+        m.ack()
+      } catch {
+        // Its connection is gone, and with it what waited for the acknowledgement.
+      }
+    },
   }
 }

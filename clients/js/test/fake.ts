@@ -28,6 +28,7 @@ export class FakeSocket {
   }
 
   send(data: string | Uint8Array) {
+    if (this.readyState !== 1) throw new Error('not open') // as the WebSocket of Node's ws does
     const text = typeof data === 'string' ? data : new TextDecoder().decode(data)
     if (text === '\n') return
     const end = text.indexOf('\n\n')

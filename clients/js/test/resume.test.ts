@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Gap } from '../src/index.js'
+import type { Gap, Message } from '../src/index.js'
 import { FakeServer, leftovers, pass, start } from './fake.js'
 
 let server: FakeServer
@@ -90,6 +90,22 @@ test('nothing of an old connection reaches a later one', async () => {
   old.end()
   old.put('MESSAGE', { subscription: s.id, 'message-id': 'e-0-3', destination: '/topic/all' })
   expect(seen).toEqual([])
+})
+
+test('an ACK goes out, unless its connection is gone', async () => {
+  const { client } = start(server)
+  const got: Message[] = []
+  client.subscribe('/topic/acked', (m) => void got.push(m), { ack: 'client' })
+  await pass(10)
+  server.message('e-0-0', { ack: 'a1' })
+  server.message('e-0-1', { ack: 'a2' })
+  got[0].ack()
+  const old = server.socket
+  expect(old.sent('SUBSCRIBE')[0].headers.ack).toBe('client')
+  expect(old.sent('ACK').map((f) => f.headers.id)).toEqual(['a1'])
+  await again()
+  got[1].ack()
+  expect([...old.sent('ACK'), ...server.socket.sent('ACK')].length).toBe(1)
 })
 
 test('unsubscribe', async () => {
