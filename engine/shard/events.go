@@ -126,7 +126,11 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 		return
 	}
 	settings := id.Project
-	if why := s.env.Join(settings, id.User); why != refusal.None {
+	why := refusal.ProjectGone // soon: here it is still the project that had its name before
+	if s.expects(settings) {
+		why = s.env.Join(settings, id.User)
+	}
+	if why != refusal.None {
 		c.hello.Named, c.user = settings.Name, id.User // for the log
 		s.fail(c, notJoined(why))
 		return

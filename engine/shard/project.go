@@ -71,6 +71,13 @@ func (s *Shard) SetProject(settings *Settings) {
 	t.settings = settings
 }
 
+// expects reports whether sessions of a project can begin here: its node may have removed it and added it again, and this shard
+// not know that yet. Such a session would be one of the project before, which is about to end.
+func (s *Shard) expects(settings *Settings) bool {
+	t := s.tenants[settings.Name]
+	return t == nil || t.settings == nil || t.settings.History == settings.History
+}
+
 func (s *Shard) project(settings *Settings) *project {
 	p := s.projects[settings.Name]
 	if p == nil {

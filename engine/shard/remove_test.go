@@ -2,8 +2,12 @@ package shard
 
 import (
 	"testing"
+	"time"
 
+	"stentor/engine/history"
 	"stentor/engine/refusal"
+	"stentor/engine/websocket"
+	"stentor/stomp"
 )
 
 // The sessions of a project that is no longer served are closed in steps, between which others are served. One that comes
@@ -48,6 +52,33 @@ func TestRemoveProjectInSteps(t *testing.T) {
 	}
 	if gone != sessions {
 		t.Errorf("%d were told that the project is gone, %d had a session", gone, sessions)
+	}
+}
+
+// A node knows of a project that was removed and added again before its loops do. Who comes in between is not counted for the
+// one and taken off the other: the place would never be free again.
+func TestJoinBetweenTwoLives(t *testing.T) {
+	r := newRig(t)
+	old, now := r.settings, *r.settings
+	now.History = history.NewLog(history.Bounds{Window: time.Hour, Bytes: 1 << 30})
+	r.connect("ann")
+	r.settings = &now // what the node says
+	k := r.open()
+	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+	k.send(stomp.Connect, "accept-version", "1.2", "user", "bob")
+	r.s.RemoveProject(rigProject)
+	r.s.SetProject(&now)
+	for r.s.Run() {
+	}
+	bob := r.connect("bob")
+	if bob.conn.project.settings.History != now.History {
+		t.Error("a session that came later is not of the new project")
+	}
+	r.s.Gone(bob.conn)
+	for _, h := range []*history.Log{old.History, now.History} {
+		if n := r.joined[h]; n != 0 {
+			t.Errorf("%d sessions are counted of a project that has none", n)
+		}
 	}
 }
 

@@ -30,8 +30,9 @@ type rig struct {
 	woken    int
 	crowd    int // Patience is a part of itself
 	panics   int
-	leaves   func()         // hears of it
-	joins    refusal.Reason // why nobody does
+	leaves   func()               // hears of it
+	joins    refusal.Reason       // why nobody does
+	joined   map[*history.Log]int // sessions that Join and Leave have counted
 	closed   []*stubSocket
 	refusals []refusal.Record
 
@@ -45,7 +46,7 @@ type rig struct {
 const rigProject = "p"
 
 func newRig(t testing.TB, change ...func(*Settings)) *rig {
-	r := &rig{t: t, leaves: func() {}}
+	r := &rig{t: t, leaves: func() {}, joined: map[*history.Log]int{}}
 	r.settings = &Settings{
 		Name: rigProject, Rights: simRights{}, Patterns: true, SlowTimeout: 30 * time.Second,
 		History: history.NewLog(history.Bounds{Window: time.Hour, Bytes: 1 << 30}),
@@ -136,9 +137,19 @@ func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {
 
 func (r *rig) Allow(*Settings, Holder, int, int) error { return r.refuses }
 
-func (r *rig) Join(*Settings, string) refusal.Reason { return r.joins }
-func (r *rig) Leave(*Settings, string)               { r.leaves() }
-func (r *rig) Known(netip.AddrPort)                  {}
+func (r *rig) Join(s *Settings, _ string) refusal.Reason {
+	if r.joins == refusal.None {
+		r.joined[s.History]++
+	}
+	return r.joins
+}
+
+func (r *rig) Leave(s *Settings, _ string) {
+	r.joined[s.History]--
+	r.leaves()
+}
+
+func (r *rig) Known(netip.AddrPort) {}
 func (r *rig) Patience(quiet time.Duration) time.Duration {
 	return quiet / time.Duration(1+r.crowd)
 }
