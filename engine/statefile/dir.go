@@ -94,7 +94,11 @@ func (d *Dir) Load(project string, most int64) (*State, error) {
 // Save has write write a project's file, in the place of the one before. When write reports false, or an error, that stays.
 func (d *Dir) Save(project string, write func(io.Writer) (bool, error)) (saved bool, err error) {
 	name := d.File(project)
-	f, err := os.OpenFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// What a save that was cut off has left, or somebody has put there: a link would lead elsewhere, a FIFO waits for its reader.
+	if err := os.Remove(name + temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	f, err := os.OpenFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return false, err
 	}

@@ -87,6 +87,33 @@ func TestLeftHalfWritten(t *testing.T) {
 	}
 }
 
+// What stands where a file is to be written is not written to, and keeps nobody waiting.
+func TestPutInTheWay(t *testing.T) {
+	for what, put := range map[string]func(name, victim string) error{
+		"a link":        func(name, victim string) error { return os.Symlink(victim, name) },
+		"a second name": func(name, victim string) error { return os.Link(victim, name) },
+		"a FIFO":        func(name, _ string) error { return syscall.Mkfifo(name, 0o600) }, // a save hangs that opens it
+	} {
+		d := openDir(t)
+		victim := filepath.Join(t.TempDir(), "victim")
+		if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := put(d.File("shop")+temporary, victim); err != nil {
+			t.Fatal(err)
+		}
+		if saved, err := d.Save("shop", writes([]byte("new"), true, nil)); !saved || err != nil {
+			t.Errorf("%s: saved %v, %v", what, saved, err)
+		}
+		if b, _ := os.ReadFile(victim); string(b) != "mine" {
+			t.Errorf("%s: a file elsewhere has %q", what, b)
+		}
+		if b, _ := os.ReadFile(d.File("shop")); string(b) != "new" {
+			t.Errorf("%s: the project's file has %q", what, b)
+		}
+	}
+}
+
 // A name cannot leave the directory, and no two have one file.
 func TestNamesOfFiles(t *testing.T) {
 	d := openDir(t)
