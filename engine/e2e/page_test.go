@@ -67,6 +67,7 @@ func TestPage(t *testing.T) {
 	step("refused", fields{"destination": "/topic/other/all"})
 	step("push", fields{"body": "after the refusal"})
 	step("see", fields{"body": "after the refusal"})
+	step("once", fields{"body": "hello from the page"})
 	step("counts", fields{"connections": 1, "subscriptions": 1})
 	step("picture", nil)
 	pageTrouble(t, a)

@@ -61,7 +61,10 @@ export function decode(data) {
   return frames;
 }
 
-// A Track knows, for each partition of the bus, the newest position that a subscription has: text e-p-o, base 36.
+const place = (offset) => (offset === "x" ? -1 : Number(offset));
+
+// A Track knows, for each partition of the bus, the newest position that a subscription has: text epoch-partition-offset,
+// whose offset is decimal, or x while there is none.
 class Track {
   #newest = new Map();
 
@@ -70,7 +73,7 @@ class Track {
       const [epoch, partition, offset] = text.split("-");
       if (offset === undefined) continue;
       const old = this.#newest.get(partition);
-      if (!old || old.epoch !== epoch || parseInt(offset, 36) > parseInt(old.offset, 36)) {
+      if (!old || old.epoch !== epoch || place(offset) > place(old.offset)) {
         this.#newest.set(partition, { epoch, offset });
       }
     }

@@ -50,6 +50,10 @@ const steps = {
   async see({ body }) {
     await messages.getByText(body).first().waitFor();
   },
+  async once({ body }) {
+    const times = await messages.getByText(body).count();
+    if (times !== 1) throw new Error(`${body}: shown ${times} times`);
+  },
   // refused subscribes to what is forbidden: the page says so, drops it, and connects again.
   async refused({ destination }) {
     await page.getByLabel("Destination", { exact: true }).first().fill(destination);
