@@ -120,6 +120,10 @@ vm-deps: # qemu, busybox, a kernel
 bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; BENCH=--quick for two
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
 
+.PHONY: bench-cluster
+bench-cluster: build bin/kafka-dev ## three nodes, a registry and a real Kafka, one node killed, about 3 minutes; BENCH=--quick for half a minute
+	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench cluster --stentor bin/stentor $(BENCH)
+
 .PHONY: bench-spring
 bench-spring: build ## the same load on a node and on a Spring Boot simple broker, about 7 minutes; BENCH='--connections 2000' and the like
 	bench/suite/spring/deps.sh

@@ -41,7 +41,11 @@ func (t *thread) dial(w *wanted) {
 		from = o.Sources[number/len(o.Addresses)%len(o.Sources)]
 	}
 	ports := t.client.ports.window(number / len(o.Addresses) / max(len(o.Sources), 1))
-	fd, err := dial(o.Addresses[number%len(o.Addresses)], from, ports, w.kind)
+	to := o.Addresses[number%len(o.Addresses)]
+	if o.Address != nil {
+		to = o.Address(number)
+	}
+	fd, err := dial(to, from, ports, w.kind)
 	c.fd, c.state = int32(fd), dialing
 	if err != nil {
 		t.fail(c, err.Error())

@@ -19,8 +19,11 @@ type Options struct {
 	// Addresses are those of the servers, all of them IPv4 or all of them IPv6, a zone being the number of an interface.
 	// Connections take turns.
 	Addresses []netip.AddrPort
-	Host      string // in handshake and CONNECT, "" for the address
-	Path      string // of the WebSocket endpoint
+	// Address, when it is set, says where a connection goes each time that it is opened, instead of its turn: a client that
+	// asks before it connects. It answers at once, with the family of Addresses. Any thread calls it.
+	Address func(number int) netip.AddrPort
+	Host    string // in handshake and CONNECT, "" for the address
+	Path    string // of the WebSocket endpoint
 	// TLS makes connections to wss://, or is nil. It costs memory of its own for each.
 	TLS *tls.Config
 	// Raw leaves out handshake and STOMP session: the server sends WebSocket frames with MESSAGEs from the start.

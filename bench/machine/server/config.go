@@ -43,6 +43,8 @@ type Config struct {
 	Listen []string
 	// Trusted are the addresses of proxies.
 	Trusted []netip.Addr
+	// ClusterKey seals what the server says of itself to other nodes, with its addresses. Empty: it says nothing.
+	ClusterKey string
 	// Kafka is nil for the embedded bus.
 	Kafka *Kafka
 }
@@ -61,6 +63,10 @@ bus: kafka
 kafka: {brokers: {{yaml .Brokers}}, nodes_topic: {{yaml .NodesTopic}}}
 {{- else -}}
 node: {id: bench}
+{{- end}}
+{{- with .ClusterKey}}
+cluster: {key: {{yaml .}}}
+advertise: {clients: [{{yaml $.ClientURL}}], api: {{yaml $.APIURL}}}
 {{- end}}
 {{- with .HistoryBytes}}
 history: {bytes: {{.}}}
@@ -85,6 +91,23 @@ projects:
 {{- end}}
 `))
 
+var registryTemplate = template.Must(template.New("").Funcs(template.FuncMap{"yaml": quote}).Parse(`listen: {client: {{yaml .API}}}
+kafka: {brokers: {{yaml .Brokers}}, nodes_topic: {{yaml .NodesTopic}}}
+cluster: {key: {{yaml .ClusterKey}}}
+`))
+
+// text is the configuration of a registry. It has one listener, which is in the place of a server's API.
+func (c RegistryConfig) text(_, api netip.AddrPort) []byte {
+	var b bytes.Buffer
+	err := registryTemplate.Execute(&b, map[string]any{
+		"API": api.String(), "Brokers": c.Brokers, "NodesTopic": c.NodesTopic, "ClusterKey": c.ClusterKey,
+	})
+	if err != nil {
+		panic(err) // only for a mistake in the template
+	}
+	return b.Bytes()
+}
+
 // quote makes YAML of a string or a list: JSON is.
 func quote(v any) (string, error) {
 	b, err := json.Marshal(v)
@@ -98,6 +121,7 @@ func (c *Config) text(client, api netip.AddrPort) []byte {
 		"Clients": append([]string{client.String()}, c.Listen...), "Trusted": c.Trusted, "API": api.String(), "Path": Path, "Project": Project,
 		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
 		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
+		"ClusterKey": c.ClusterKey, "ClientURL": "ws://" + client.String() + Path, "APIURL": "http://" + api.String(),
 	})
 	if err != nil {
 		panic(err) // only for a mistake in the template

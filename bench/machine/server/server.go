@@ -45,6 +45,11 @@ type Server struct {
 // Start writes a configuration into a new folder below dir, starts the server and waits until it is ready. The context
 // that it returns ends when the server does.
 func Start(ctx context.Context, binary, dir string, c Config) (*Server, context.Context, error) {
+	return start(ctx, "the server", binary, "serve", dir, c.Credentials, c.text)
+}
+
+// start runs one of the binary's commands, which messages call name.
+func start(ctx context.Context, name, binary, command, dir string, cred Credentials, text func(client, api netip.AddrPort) []byte) (*Server, context.Context, error) {
 	dir, err := os.MkdirTemp(dir, "server-")
 	if err != nil {
 		return nil, nil, err
@@ -58,19 +63,19 @@ func Start(ctx context.Context, binary, dir string, c Config) (*Server, context.
 		return nil, nil, err
 	}
 	file := filepath.Join(dir, "stentor.yaml")
-	if err := os.WriteFile(file, c.text(client, api), 0o600); err != nil {
+	if err := os.WriteFile(file, text(client, api), 0o600); err != nil {
 		return nil, nil, err
 	}
 	s := &Server{
 		Client: client,
 		api:    "http://" + api.String(),
-		key:    c.Credentials.APIKey,
+		key:    cred.APIKey,
 		http:   &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: parallel}},
 	}
 	began := time.Now()
-	cmd := exec.Command(binary, "serve", "--config", file)
+	cmd := exec.Command(binary, command, "--config", file)
 	cmd.Env = serverEnv(os.Environ())
-	if s.Process, ctx, err = Run(ctx, "the server", cmd, filepath.Join(dir, "stentor.log")); err != nil {
+	if s.Process, ctx, err = Run(ctx, name, cmd, filepath.Join(dir, "stentor.log")); err != nil {
 		return nil, nil, err
 	}
 	if err := s.waitReady(ctx); err != nil {
@@ -198,6 +203,18 @@ func gauge(text []byte, name string) (int64, error) {
 		return 0, errors.New("the server has no metric " + name)
 	}
 	return int64(sum), nil
+}
+
+// RegistryConfig is that of a registry for nodes with Config.ClusterKey.
+type RegistryConfig struct {
+	ClusterKey string
+	Brokers    []string
+	NodesTopic string
+}
+
+// StartRegistry starts a registry as Start does a server. Clients ask at its API.
+func StartRegistry(ctx context.Context, binary, dir string, c RegistryConfig) (*Server, context.Context, error) {
+	return start(ctx, "the registry", binary, "registry", dir, Credentials{}, c.text)
 }
 
 // Find returns the path of the server's binary.

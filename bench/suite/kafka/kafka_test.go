@@ -44,13 +44,13 @@ func newMock(t *testing.T) *mock {
 	return &mock{MockCluster: c}
 }
 
-func (m *mock) create(_ context.Context, topic string) error {
+func (m *mock) Create(_ context.Context, topic string) error {
 	m.topics = append(m.topics, topic)
 	return m.CreateTopic(topic, 1, 1)
 }
 
-func (m *mock) remove(context.Context, string, string, string) error { return nil }
-func (m *mock) close()                                               {}
+func (m *mock) Remove([]string, []string) error { return nil }
+func (m *mock) Close()                          {}
 
 func testOptions(m *mock) Options {
 	return Options{
@@ -125,7 +125,7 @@ func testBench(t *testing.T, m *mock, o Options) (*bench, *bed) {
 	t.Cleanup(r.Close)
 	b := &bench{Options: o, Run: r, plan: testPlan(), name: "test", topics: m}
 	d := &bed{kafka: server.Kafka{Node: "test", Brokers: o.Brokers, Topic: "test", NodesTopic: "nodes"}}
-	if err := m.create(bounded(t), "test"); err != nil {
+	if err := m.Create(bounded(t), "test"); err != nil {
 		t.Fatal(err)
 	}
 	if d.back, err = newProducer(o.Brokers, "test", 0); err != nil {

@@ -76,6 +76,5 @@ const (
 
 // How long to wait at most.
 const (
-	openTimeout  = 3 * time.Minute
-	adminTimeout = 20 * time.Second
+	openTimeout = 3 * time.Minute
 )

@@ -15,6 +15,7 @@ import (
 	"stentor/bench/machine/server"
 	"stentor/bench/suite"
 	"stentor/bench/suite/report"
+	"stentor/bench/suite/topics"
 )
 
 // bench is one run.
@@ -23,7 +24,7 @@ type bench struct {
 	*suite.Run
 	plan   plan
 	name   string // begins the names of all that the run puts into Kafka
-	topics topics
+	topics topics.Topics
 }
 
 // Run takes the measurements. The report has those that were completed even when there is an error.
@@ -31,7 +32,7 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return &report.Report{}, err
 	}
-	a, err := newAdmin(o.Brokers)
+	a, err := topics.New(o.Brokers)
 	if err != nil {
 		return &report.Report{}, err
 	}
@@ -39,8 +40,8 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 }
 
 // run closes t.
-func run(ctx context.Context, o Options, p plan, t topics) (*report.Report, error) {
-	defer t.close()
+func run(ctx context.Context, o Options, p plan, t topics.Topics) (*report.Report, error) {
+	defer t.Close()
 	r, err := suite.Begin(ctx, o.Options)
 	if err != nil {
 		return &report.Report{}, err
@@ -66,13 +67,11 @@ type bed struct {
 // withBed runs f with a topic of its own, which is gone afterwards.
 func (b *bench) withBed(ctx context.Context, name string, f func(context.Context, *bed) ([]report.Result, error)) (results []report.Result, err error) {
 	at := server.Kafka{Node: b.name + "-" + name, Brokers: b.Brokers, Topic: b.name + "-" + name, NodesTopic: b.name + "-" + name + "-nodes"}
-	if err := b.topics.create(ctx, at.Topic); err != nil {
+	if err := b.topics.Create(ctx, at.Topic); err != nil {
 		return nil, err
 	}
 	defer func() {
-		ctx, cancel := removal()
-		defer cancel()
-		err = errors.Join(err, b.topics.remove(ctx, at.Topic, at.NodesTopic, "stentor-"+at.Node))
+		err = errors.Join(err, b.topics.Remove([]string{at.Topic, at.NodesTopic}, []string{"stentor-" + at.Node}))
 	}()
 	back, err := newProducer(b.Brokers, at.Topic, lingers[name])
 	if err != nil {

@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"errors"
+	"time"
+
+	"stentor/bench/suite"
+)
+
+// Options says what to measure. Connections are those of all nodes together; the targets are for 10,000.
+type Options struct {
+	suite.Options
+	Brokers []string // host:port of a Kafka that runs
+}
+
+// Measurements are the names for Options.Only, in the order in which they run.
+var Measurements = []string{"choices", "kill"}
+
+// The load, as the targets have it.
+const (
+	nodeCount    = 3
+	destinations = 100
+	pushRate     = 200 // a second, to the destinations in turn
+	payloadBytes = 200
+	choices      = 10_000
+)
+
+const (
+	// reserve is how many descriptors a process needs beside its connections.
+	reserve        = 500
+	minConnections = 30
+)
+
+func (o *Options) check() error {
+	if len(o.Brokers) == 0 {
+		return errors.New("there is no Kafka: name its brokers, or run make bench-cluster, which starts one")
+	}
+	return o.Check(suite.Bounds{
+		Measurements: Measurements, Fewest: minConnections, Files: o.Connections + reserve, Flags: "--connections",
+	})
+}
+
+// plan is how long and how often things are done.
+type plan struct {
+	choices  int           // of one sample
+	samples  int           // of the choices
+	kills    int           // each with fresh nodes
+	warm     time.Duration // of pushes before a sample
+	before   time.Duration // of the sample with all nodes
+	after    time.Duration // of pushes once all clients are back
+	patience time.Duration // for what has to come
+}
+
+func (o *Options) plan() plan {
+	p := plan{choices: choices, samples: 3, kills: 3, warm: 5 * time.Second, before: 15 * time.Second, after: 5 * time.Second, patience: time.Minute}
+	if o.Quick {
+		p.samples, p.kills, p.warm, p.before, p.after = 1, 1, 2*time.Second, 5*time.Second, 2*time.Second
+	}
+	return p
+}
