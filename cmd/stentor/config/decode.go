@@ -216,7 +216,7 @@ next:
 				continue next
 			}
 		}
-		d.problem(p.key, join(path, p.name), unknownKey(p.name, v.Type()))
+		d.problem(p.key, join(path, p.name), d.unknownKey(path, p.name, v.Type()))
 	}
 }
 
@@ -229,15 +229,18 @@ func names(t reflect.Type) []string {
 	return all
 }
 
-// unknownKey explains a key that t does not have.
-func unknownKey(name string, t reflect.Type) string {
-	if near := nearest(name, names(t)); near != "" {
+// unknownKey explains a key that t, which stands at above, does not have.
+func (d *decoder) unknownKey(above, name string, t reflect.Type) string {
+	if near := Nearest(name, names(t)); near != "" {
 		return "unknown key, did you mean " + near + "?"
 	}
-	for _, path := range paths() {
+	for _, path := range paths(d.cfg) {
 		if path == name || strings.HasSuffix(path, "."+name) {
 			return "unknown key here, did you mean " + path + "?"
 		}
+	}
+	if kind := otherKind(d.cfg, join(above, name)); kind != "" {
+		return "unknown key here, it belongs in the configuration of a " + kind
 	}
 	return "unknown key, allowed: " + strings.Join(names(t), ", ")
 }

@@ -169,11 +169,28 @@ func settable(c target) []place {
 }
 
 // paths returns the path of every key, with NAME for a project's name and [] for an item.
-func paths() []string {
-	sample := Config{Projects: map[string]*Project{"NAME": {Keys: make([]Key, 1)}}, Endpoints: make([]Endpoint, 1)}
+func paths(of target) []string {
+	if _, ok := of.(*Config); ok {
+		of = &Config{Projects: map[string]*Project{"NAME": {Keys: make([]Key, 1)}}, Endpoints: make([]Endpoint, 1)}
+	}
 	var all []string
-	sample.walk(func(p place) { all = append(all, strings.ReplaceAll(p.path, "[0]", "[]")) })
+	of.walk(func(p place) { all = append(all, strings.ReplaceAll(p.path, "[0]", "[]")) })
 	return all
+}
+
+// otherKind is what the file that has the key path configures, when t is the configuration of something else; "" when
+// no file has it.
+func otherKind(t target, path string) string {
+	kind, other := "node", target(new(Config))
+	if _, ok := t.(*Config); ok {
+		kind, other = "registry", new(Registry)
+	}
+	if slices.ContainsFunc(paths(other), func(p string) bool {
+		return p == path || strings.HasPrefix(p, path+".") || strings.HasPrefix(p, path+"[]")
+	}) {
+		return kind
+	}
+	return ""
 }
 
 // Prefix begins the names of the environment variables that set keys.
@@ -255,7 +272,7 @@ func unknown(c target, what, name string, below func(path string) string, all []
 	if strings.HasPrefix(name, below("projects")) && !slices.ContainsFunc(c.ProjectNames(), inProject) {
 		return "unknown " + what + "; it can name projects that are in the file: " + listOr(c.ProjectNames(), "none")
 	}
-	if near := nearest(name, all); near != "" {
+	if near := Nearest(name, all); near != "" {
 		return "unknown " + what + ", did you mean " + near + "?"
 	}
 	return "unknown " + what + " (\"stentor config init\" prints every key)"

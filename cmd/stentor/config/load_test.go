@@ -102,6 +102,7 @@ func TestMistakes(t *testing.T) {
 		{name: "misspelt", file: base + "limits:\n  conections: 5\n", want: "f:3: limits.conections: unknown key, did you mean connections?"},
 		{name: "elsewhere", file: base + "client_frame_bytes: 5\n", want: "f:2: client_frame_bytes: unknown key here, did you mean limits.client_frame_bytes?"},
 		{name: "unknown", file: base + "drain:\n  zebra: 5\n", want: "f:3: drain.zebra: unknown key, allowed: timeout, chunk, interval"},
+		{name: "a registry's", file: base + "tls: {}\nlimits: {burst: 5}\n", want: "f:2: tls: unknown key here, it belongs in the configuration of a registry\nf:3: limits.burst: unknown key here, it belongs in the configuration of a registry"},
 		{name: "unknown in a project", file: "projects:\n  shop:\n    anonymus: true\n", want: "f:3: projects.shop.anonymus: unknown key, did you mean anonymous?"},
 		{name: "unknown in an item", file: base + "endpoints:\n  - path: /ws\n    origin: ['*']\n", want: "f:4: endpoints[0].origin: unknown key, did you mean origins?"},
 		{name: "in capitals", file: base + "Log: {level: info}\n", want: "f:2: Log: unknown key, did you mean log?"},

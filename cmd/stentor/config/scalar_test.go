@@ -52,7 +52,7 @@ func TestNearest(t *testing.T) {
 	for _, one := range []struct{ name, want string }{
 		{"conections", "connections"}, {"connectoins", "connections"}, {"Limits", "limits"}, {"limt", "limits"}, {"zebra", ""}, {"", ""},
 	} {
-		if got := nearest(one.name, []string{"connections", "limits", "listen"}); got != one.want {
+		if got := Nearest(one.name, []string{"connections", "limits", "listen"}); got != one.want {
 			t.Errorf("%q: %q, want %q", one.name, got, one.want)
 		}
 	}

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// nearest returns the word of words that name was probably meant to be, "" when none is near.
-func nearest(name string, words []string) string {
+// Nearest returns the word of words that name was probably meant to be, "" when none is near.
+func Nearest(name string, words []string) string {
 	best, bestDistance := "", min(2+len(name)/4, 5)
 	for _, w := range words {
 		if d := distance(strings.ToLower(name), strings.ToLower(w)); d < bestDistance {

@@ -58,7 +58,7 @@ func TestTemplateIsComplete(t *testing.T) {
 			t.Errorf("line %d is too long", i+1)
 		}
 	}
-	for _, path := range paths() {
+	for _, path := range paths(new(Config)) {
 		path = strings.NewReplacer("NAME", "shop", "[]", "[0]").Replace(path)
 		o, ok := c.origins[path]
 		if !ok {
@@ -74,7 +74,7 @@ func TestTemplateIsComplete(t *testing.T) {
 // TestTags checks what nothing else would notice: defaults and ranges that are no values of their keys.
 func TestTags(t *testing.T) {
 	seen := make(map[string]string)
-	for _, path := range paths() {
+	for _, path := range paths(new(Config)) {
 		name := Variable(path)
 		if seen[name] != "" {
 			t.Errorf("%s and %s have the same environment variable", path, seen[name])
