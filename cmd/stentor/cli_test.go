@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -44,9 +45,19 @@ func TestUsageErrors(t *testing.T) {
 		{"pusj", `stentor: unknown command "pusj", did you mean push? (see "stentor --help")`},
 		{"zzzzzzzz", `stentor: unknown command "zzzzzzzz" (see "stentor --help")`},
 		{"config chekc", `stentor config: unknown command "chekc", did you mean check? (see "stentor config --help")`},
-		{"version --jsno", `stentor version: unknown flag: --jsno (see "stentor version --help")`},
-		{"version now", `stentor version: unknown command "now" for "stentor version" (see "stentor version --help")`},
-		{"config check a b", `stentor config check: accepts at most 1 arg(s), received 2 (see "stentor config check --help")`},
+		{"version --jsno", `stentor version: unknown flag: --jsno, did you mean --json? (see "stentor version --help")`},
+		{"version now", `stentor version: found "now", allowed: flags only (see "stentor version --help")`},
+		{"config check a b", `stentor config check: found 2 arguments, allowed: 1, the file (see "stentor config check --help")`},
+		{"serv --dev", `stentor: unknown command "serv", did you mean serve? (see "stentor --help")`},
+		{"config chekc --json", `stentor config: unknown command "chekc", did you mean check? (see "stentor config --help")`},
+		{"version --xyzzyx", `stentor version: unknown flag: --xyzzyx (see "stentor version --help")`},
+		{"drain", `stentor drain: the id of the node is missing (see "stentor drain --help")`},
+		{"doctor", `stentor doctor: --connections is missing, as in --connections 100000 (see "stentor doctor --help")`},
+		{"doctor --connections many", `stentor doctor: --connections: found "many", allowed: a whole number (see "stentor doctor --help")`},
+		{"push -p demo --key k --topic a --ttl 1 x", `stentor push: --ttl: found "1", allowed: a duration, as in 500ms, 10s or 5m (see "stentor push --help")`},
+		{"push -p demo --key k --topic= x", `stentor push: --topic: found "", allowed: a topic, as in --topic all (see "stentor push --help")`},
+		{"push -p demo --key k --topic a x y", `stentor push: found 2 arguments, allowed: 1, the payload: quote one that has spaces (see "stentor push --help")`},
+		{"sub --url http://127.0.0.1:8080/ws /topic/a", `stentor sub: --url: found "http://127.0.0.1:8080/ws", allowed: ws://host:port/path or wss://host/path (see "stentor sub --help")`},
 		{"push --topic all x", `stentor push: --project is missing, as in --project demo (see "stentor push --help")`},
 		{"push -p demo --topic all x", `stentor push: no API key: give --key, or set STENTOR_API_KEY (see "stentor push --help")`},
 		{"push -p demo --key k x", `stentor push: give one of --topic, --user and --session (see "stentor push --help")`},
@@ -58,7 +69,7 @@ func TestUsageErrors(t *testing.T) {
 		{"push -p demo --key k --topic a --ttl 1us x", `stentor push: --ttl: found 1µs, allowed: at least 1ms (see "stentor push --help")`},
 		{"push -p demo --key k --topic a --api 127.0.0.1:8081 x", `stentor push: --api: found "127.0.0.1:8081", allowed: http://host:port or https://host (see "stentor push --help")`},
 		{"kick -p demo --key k", `stentor kick: name sessions, or give --user (see "stentor kick --help")`},
-		{"sub", `stentor sub: requires at least 1 arg(s), only received 0 (see "stentor sub --help")`},
+		{"sub", `stentor sub: the destination, as in /topic/demo/all, is missing (see "stentor sub --help")`},
 		{"sub topic", `stentor sub: "topic": a destination starts with '/' (see "stentor sub --help")`},
 		{"sub --count -1 /topic/a", `stentor sub: --heartbeat and --count cannot be negative (see "stentor sub --help")`},
 		{"token", `stentor token: give one of --key, --secret-file and --config (see "stentor token --help")`},
@@ -70,6 +81,21 @@ func TestUsageErrors(t *testing.T) {
 	} {
 		if got := cli(t, strings.Fields(one.args)...); got != (result{exitUsage, "", one.want + "\n"}) {
 			t.Errorf("%s: %+v\nwant %s", one.args, got, one.want)
+		}
+	}
+}
+
+// TestTaken checks that a node that finds another one at its address says which key to change.
+func TestTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for key, other := range map[string]string{"listen.api": "listen.client", "listen.client": "listen.api"} {
+		got := cli(t, "serve", "--dev", "--set", key+"="+l.Addr().String(), "--set", other+"=127.0.0.1:0")
+		if got.code != exitFailure || !strings.HasPrefix(got.err, "stentor serve: "+key+": listen") || !strings.HasSuffix(got.err, "or set "+key+" to another address\n") {
+			t.Errorf("%s: %+v", key, got)
 		}
 	}
 }

@@ -34,7 +34,7 @@ share the broker: a push to any node reaches the clients of all, and a client th
 
 The broker is for trials only: it keeps 5 MB per partition, in memory, and cannot find records by
 time, so that a node that joins later does not know the earlier pushes.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !dev {
 				return usagef("only --dev is supported: for production, run \"stentor serve\" with bus: kafka on each machine")
@@ -112,7 +112,7 @@ func cluster(ctx context.Context, n int, settings []string, out, logTo io.Writer
 		})
 		fmt.Fprintf(out, "%s   clients %s   page http://%s/\n", cfg.Node.ID, strings.Join(s.clients(), " "), s.apiAddr.Addr())
 	}
-	fmt.Fprintf(out, "Kafka   %s\n\nThe project is demo, the key of its API demo-key. Ctrl-C stops all.\n", broker.Address())
+	fmt.Fprintf(out, "Kafka   %s\n\nThe project is demo, the key of its API demo-key, the admin key admin-key. Ctrl-C stops all.\n", broker.Address())
 	wg.Wait()
 	return errors.Join(errs...)
 }

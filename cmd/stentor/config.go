@@ -46,7 +46,7 @@ func newConfigInitCmd() *cobra.Command {
   stentor config init --registry registry.yaml
 
 --registry writes one of a registry, which has the brokers and the cluster's key of the nodes.`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: usageArgs(0, 1, "the file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, start := config.Template(), "a node with: stentor serve"
 			if registry {
@@ -115,7 +115,7 @@ Examples:
   stentor config check /etc/stentor.yaml --set log.level=debug
   stentor config check --registry ` + usualRegistryFile + `
   stentor config check --json | jq '.problems[].key'`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: usageArgs(0, 1, "the file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := checkResult{File: usualFile}
 			if registry {

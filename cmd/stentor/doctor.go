@@ -40,7 +40,7 @@ or expensive.
 
 Without --pid it checks the limits of this shell, and the files of stentor.service.
 Exit codes: 0 all is well, 1 something should be changed, 2 the command line is wrong.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.examine(cmd.OutOrStdout()) },
 	}
 	flags := cmd.Flags()
@@ -63,6 +63,9 @@ type examination struct {
 }
 
 func (f *doctorFlags) examine(out io.Writer) error {
+	if f.want.Connections == 0 {
+		return usagef("--connections is missing, as in --connections 100000")
+	}
 	if err := f.want.Check(); err != nil {
 		return usagef("--connections: found %d, allowed: 1 to %d", f.want.Connections, tuning.MaxConnections)
 	}

@@ -32,7 +32,7 @@ ones and is named to nobody, until --cancel or its end; in all else it goes on. 
 
 It waits until the node has no connections, and says each second how many there are; Ctrl-C ends the waiting alone.
 --json prints the answer of the node. It takes an admin key.`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: usageArgs(1, 1, "the id of the node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := f.drain(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 			return f.finish(cmd.OutOrStdout(), err)

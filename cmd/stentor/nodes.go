@@ -35,7 +35,7 @@ what they do. It needs an admin key.
 
 STATE: up; suspect (silent for more than 5 s: clients are sent there only if there is no other node); draining; left;
 not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPENING and DELIVERED are per second.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := f.list(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if f.watch && errors.Is(err, errInterrupted) {

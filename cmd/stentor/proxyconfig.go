@@ -37,7 +37,7 @@ Several source addresses, and health checks on the API's port:
 
 Check it with "nginx -t -c FILE" or "haproxy -c -f FILE". HAProxy passes the client's address on with the PROXY
 protocol: give its addresses in listen.client the word proxy_protocol.`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: usageArgs(1, 1, "the proxy, nginx or haproxy,"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Kind = proxy.Kind(args[0])
 			switch len(tls) {

@@ -16,7 +16,7 @@ func TestProxyConfig(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"proxy-config nginx --node 10.0.0.5:8080": "--connections is missing",
-		"proxy-config": "accepts 1 arg(s)",
+		"proxy-config": "the proxy, nginx or haproxy, is missing",
 		"proxy-config squid --connections 1 --node 10.0.0.5:8080":                    "allowed: nginx, haproxy",
 		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --health-port 8081": "--health-port is for HAProxy",
 		"proxy-config nginx --connections 1 --node 10.0.0.5:8080 --tls /a.pem":       "allowed: CERTIFICATE,KEY",

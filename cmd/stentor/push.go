@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -73,7 +74,7 @@ To one session ("stentor sessions" lists them):
 From a file, delivered once even if it is sent several times, and discarded after a minute:
 
   stentor push -p demo --key demo-key --topic all --id price-7 --ttl 1m --header source=batch < price.json`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: usageArgs(0, 1, "the payload: quote one that has spaces"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.finish(cmd.OutOrStdout(), f.push(cmd, args))
 		},
@@ -153,6 +154,10 @@ func (f *pushFlags) request() (*pushRequest, error) {
 	switch {
 	case targets != 1:
 		return nil, usagef("give one of --topic, --user and --session")
+	case slices.Contains(f.topics, ""):
+		return nil, usagef("--topic: found \"\", allowed: a topic, as in --topic all")
+	case slices.Contains(f.users, ""):
+		return nil, usagef("--user: found \"\", allowed: the name of a user")
 	case len(f.topics) > 0 && f.destination != "":
 		return nil, usagef("--destination goes with --user and --session; --topic takes a full destination")
 	case len(f.topics) == 0 && f.destination == "":

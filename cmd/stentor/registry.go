@@ -49,7 +49,7 @@ nodes come and go.
 
 While the brokers are down it continues with the nodes that it knew. SIGHUP reloads the certificate. SIGTERM and
 Ctrl-C end it after the answers in progress, within drain.timeout. A second signal ends it at once.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.LoadRegistry(file, os.Environ(), settings)
 			if err != nil {
@@ -110,7 +110,7 @@ func (r *registry) start(logTo io.Writer) error {
 	}
 	r.cert.Store(cert)
 	if r.listener, err = net.Listen("tcp", r.cfg.Listen.Client); err != nil {
-		return fmt.Errorf("listen.client: %w", err)
+		return listening("listen.client", err)
 	}
 	scheme := "http"
 	if cert != nil {

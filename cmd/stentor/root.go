@@ -32,7 +32,7 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	})
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(&cobra.Group{ID: groupNode, Title: "Commands for the server:"}, &cobra.Group{ID: groupClient, Title: "Commands that talk to a server:"})
 	add := func(id string, cmds ...*cobra.Command) {
 		for _, cmd := range cmds {

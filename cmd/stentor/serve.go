@@ -53,7 +53,7 @@ SIGHUP reloads the projects of the configuration; connections stay open. A file 
 SIGTERM and Ctrl-C drain: the node is no longer ready, refuses new clients and pushes with 503, delivers what it has
 accepted, closes its clients with 1012, paced, so that they reconnect elsewhere, and ends within drain.timeout.
 A second signal ends it at once.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (*config.Config, error) { return config.Load(file, os.Environ(), settings) }
 			if dev {
@@ -174,7 +174,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	}
 	opts.Directory, opts.Discovery = s.directory, s.discovery
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
-		return nil, fmt.Errorf("listen.api: %w", err)
+		return nil, listening("listen.api", err)
 	}
 	s.auth = auth.NewAuthenticator(s.projects, auth.Options{
 		Workers: cmp.Or(cfg.Auth.Workers, loops()), Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
@@ -186,12 +186,23 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 		return nil, err
 	}
 	if err := s.node.Start(s.bus); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = listening("listen.client", err)
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), leastGoodbye)
 		defer cancel()
 		return nil, errors.Join(err, s.bus.Close(ctx))
 	}
 	s.api = admin.NewServer(s.apiOptions(how.dev))
 	return s, nil
+}
+
+// listening says which key the address is of that cannot be listened at, and what to do about it.
+func listening(key string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %w: end the process that has it (ss -lnp shows it), or set %s to another address", key, err, key)
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 // openDirectory makes the view of all nodes, which hears of them once there is a bus.
@@ -290,6 +301,7 @@ func (s *server) announce(out io.Writer, dev bool) {
 
   page      %s
   clients   %s
+  keys      demo-key (project demo), admin-key (all)
   push      curl -H 'Authorization: Bearer demo-key' -H 'Content-Type: application/json' -d '{"topic":"all","payload":"hello"}' %sv1/projects/demo/push
 
 Ctrl-C stops it.

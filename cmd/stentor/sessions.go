@@ -45,7 +45,7 @@ and on which node.
 --json prints one session a line, with its subscriptions; --all goes through all pages:
 
   stentor sessions -p demo --key demo-key --all --json | jq -r 'select(.buffered > 10000) | .id'`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.finish(cmd.OutOrStdout(), f.list(cmd))
 		},

@@ -4,11 +4,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -17,6 +19,7 @@ import (
 	"stentor/cmd/stentor/client"
 	"stentor/cmd/stentor/config"
 	"stentor/engine/destination"
+	"stentor/engine/websocket"
 )
 
 type subFlags struct {
@@ -54,7 +57,7 @@ For scripts: --json prints one message a line, --count ends after so many.
   stentor sub -p demo --json --count 1 /topic/demo/all | jq -r .body
 
 What happens to the connection is printed on standard error.`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: usageArgs(1, 0, "the destination, as in /topic/demo/all,"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.sub(cmd, args) },
 	}
 	flags := cmd.Flags()
@@ -73,6 +76,9 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 		if err := destination.Check(d); err != nil {
 			return usagef("%q: %v", d, err)
 		}
+	}
+	if _, err := client.ParseURL(f.url); err != nil {
+		return usagef("--url: %v", err)
 	}
 	if f.heartbeat < 0 || f.count < 0 {
 		return usagef("--heartbeat and --count cannot be negative")
@@ -122,8 +128,26 @@ func trust(file string) (*tls.Config, error) {
 
 // explain adds what to try to an error that ended the command.
 func (f *subFlags) explain(err error) error {
-	if refused, ok := err.(*net.OpError); ok && refused.Op == "dial" {
-		return fmt.Errorf("cannot reach %s (%v); is the node running? --url names another endpoint", f.url, refused.Err)
+	var (
+		dial    *net.OpError
+		plain   tls.RecordHeaderError
+		unknown *tls.CertificateVerificationError
+		answer  *websocket.AnswerError
+		refused *client.ServerError
+		p       problem
+	)
+	switch {
+	case errors.As(err, &plain):
+		return fmt.Errorf("%s does not answer in TLS: a node speaks ws://, wss:// is for a proxy in front of it", f.url)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust", f.url, unknown.Err)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Errorf("cannot reach %s (%v); is the node running? --url names another endpoint", f.url, dial.Err)
+	case errors.As(err, &answer) && json.Unmarshal([]byte(answer.Text), &p) == nil && p.Code != "":
+		return fmt.Errorf("%s is the HTTP API (%w); clients connect to another port, listen.client: --url names it", f.url, &p)
+	case errors.As(err, &refused):
+		// Spring's words, which some clients look for, say nothing of a SUBSCRIBE or a CONNECT.
+		return fmt.Errorf("the server refuses: %s (%s)", strings.TrimPrefix(refused.Message, "Failed to send message, "), refused.Code)
 	}
 	return err
 }

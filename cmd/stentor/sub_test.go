@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -115,9 +117,24 @@ func TestSubFails(t *testing.T) {
 	done, _ := subscribing(t, s, "/topic/demo/a")
 	c, _ := s.Connected("0,0")
 	c.Expect("SUBSCRIBE")
-	c.Send("ERROR", "", "message", "Failed to send message: not yours", "code", "forbidden")
-	if got := <-done; got != (result{exitFailure, "", "stentor sub: Failed to send message: not yours (forbidden)\n"}) {
+	c.Send("ERROR", "", "message", "Failed to send message, not yours", "code", "forbidden")
+	if got := <-done; got != (result{exitFailure, "", "stentor sub: the server refuses: not yours (forbidden)\n"}) {
 		t.Errorf("%+v", got)
+	}
+
+	for name, one := range map[string]struct{ scheme, answer, want string }{
+		"the API":    {"ws", `{"type":"about:blank","title":"Not Found","status":404,"detail":"there is nothing","code":"not-found"}`, "is the HTTP API (Not Found (404): there is nothing); clients connect to another port"},
+		"no TLS":     {"wss", "", "does not answer in TLS"},
+		"other HTTP": {"ws", "nothing here", "stentor sub: 404 Not Found: nothing here\n"},
+	} {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, one.answer)
+		}))
+		defer web.Close()
+		if got := cli(t, "sub", "--url", one.scheme+strings.TrimPrefix(web.URL, "http"), "/topic/a"); got.code != exitFailure || !strings.Contains(got.err, one.want) {
+			t.Errorf("%s: %+v\nwant %s", name, got, one.want)
+		}
 	}
 
 	done, _ = subscribing(t, s, "/topics/demo/a")

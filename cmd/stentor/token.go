@@ -60,7 +60,7 @@ Use it:
 
   export STENTOR_TOKEN=$(stentor token --config stentor.yaml --project shop --sub ann)
   stentor sub --project shop /topic/shop/all /user/queue/orders`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.token(cmd) },
 	}
 	flags := cmd.Flags()

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"stentor/cmd/stentor/config"
 )
 
 // usageError is a mistake in the command line itself.
@@ -15,14 +19,50 @@ func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// usageArgs makes the mistakes that check finds usage errors.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef("%v", err)
+// noArgs refuses arguments.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("found %q, allowed: flags only", args[0])
+	}
+	return nil
+}
+
+// usageArgs allows least to most arguments, 0 for as many as are given. what says in words what one is.
+func usageArgs(least, most int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s is missing", what)
+		case most > 0 && len(args) > most:
+			return usagef("found %d arguments, allowed: %d, %s", len(args), most, what)
 		}
 		return nil
 	}
+}
+
+// kinds say in words what the values of a type of flag are.
+var kinds = map[string]string{"int": "a whole number", "int64": "a whole number", "duration": "a duration, as in 500ms, 10s or 5m", "bool": "true or false"}
+
+// flagError explains a mistake in the flags of cmd.
+func flagError(cmd *cobra.Command, err error) error {
+	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
+		return cmd.Args(cmd, before) // a misspelt command: its flags are unknown as well
+	}
+	var (
+		unknown *pflag.NotExistError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			return usagef("%v, did you mean --%s?", err, near)
+		}
+	case errors.As(err, &invalid) && kinds[invalid.GetFlag().Value.Type()] != "":
+		return usagef("--%s: found %q, allowed: %s", invalid.GetFlag().Name, invalid.GetValue(), kinds[invalid.GetFlag().Value.Type()])
+	}
+	return usagef("%v", err)
 }
 
 // group makes cmd a command that only has commands below it: alone it prints its help, and an unknown one below it is

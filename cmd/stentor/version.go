@@ -61,7 +61,7 @@ func newVersionCmd() *cobra.Command {
 		Long: `Prints the version of this program, the source revision that it was built from, and the versions of Go and librdkafka.
 
   stentor version --json | jq -r .version`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := readBuildInfo()
 			if asJSON {

@@ -71,7 +71,7 @@ func (a *api) allowed(key, project string) *problem {
 	case a.o.Projects.APIKey(project, key):
 		return nil
 	case !a.o.Projects.AdminKey(key):
-		return newProblem(http.StatusForbidden, codeForbidden, "this key is of another project: use one of %s", quote(project))
+		return newProblem(http.StatusForbidden, codeForbidden, "this key is of another project: use a key of project %s, or an admin key", quote(project))
 	case !a.o.Projects.Exists(project):
 		return unknownProject(project)
 	}

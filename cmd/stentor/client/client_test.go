@@ -174,7 +174,7 @@ func TestDialErrors(t *testing.T) {
 		})
 	}
 	for _, url := range []string{"", "127.0.0.1:8080", "http://127.0.0.1:8080/ws", "ws:///ws", "ws://%"} {
-		if _, err := Dial(context.Background(), Options{URL: url}); err == nil || !strings.HasPrefix(err.Error(), "found the URL ") {
+		if _, err := Dial(context.Background(), Options{URL: url}); err == nil || !strings.HasSuffix(err.Error(), "allowed: ws://host:port/path or wss://host/path") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}

@@ -129,14 +129,23 @@ type Receipt struct {
 	Refused string
 }
 
+// ParseURL reads the URL of an endpoint.
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
+		return nil, fmt.Errorf("found %q, allowed: ws://host:port/path or wss://host/path", text)
+	}
+	return u, nil
+}
+
 // Dial connects, and returns when the server has accepted CONNECT. ctx ends the attempt only. Errors of the server are
 // *websocket.AnswerError (HTTP), *ServerError and *CloseError.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
-		return nil, fmt.Errorf("found the URL %q, allowed: ws://host:port/path or wss://host/path", o.URL)
+	u, err := ParseURL(o.URL)
+	if err != nil {
+		return nil, err
 	}
 	raw, err := dial(ctx, u, o.TLS)
 	if err != nil {
