@@ -47,7 +47,7 @@ var allowed = map[string]struct{ own, modules []string }{
 
 	"tuning":       {},
 	"tuning/proxy": {},
-	"engine/admin": {own: []string{"engine/bus", "engine/directory", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
+	"engine/admin": {own: []string{"engine/bus", "engine/directory", "engine/fifo", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
 }
 
 // only names modules that a single part of the tree may import.

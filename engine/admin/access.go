@@ -40,7 +40,7 @@ func (a *api) known(r *http.Request) (string, *problem) {
 
 // peer lets a request of another node pass, which is charged to the project that it is about, or to the admin ("").
 func (a *api) peer(r *http.Request, project string) *problem {
-	if err := a.signs.check(r, a.o.Now()); err != nil {
+	if err := a.signs.check(r, project, a.o.Now()); err != nil {
 		return newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
 	}
 	if project != "" && !a.o.Projects.Exists(project) {

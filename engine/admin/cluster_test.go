@@ -263,6 +263,35 @@ func TestLocalTrouble(t *testing.T) {
 	wantProblem(t, do(c.apis[0], request("DELETE", "/v1/projects/shop/users/ann/sessions", "")), 503, codeUnavailable, "")
 }
 
+// Who kicks without end uses up what is remembered for himself alone, and only for a time.
+func TestSignaturesShared(t *testing.T) {
+	now := time.Now()
+	s := signatures{key: testClusterKey, self: "n1"}
+	kick := func(owner string, at time.Time) error {
+		r := httptest.NewRequest("DELETE", "/v1/a", nil)
+		sign(r, testClusterKey, "n0", "n1", at)
+		return s.check(r, owner, at)
+	}
+	taken := 0
+	for range maxUsed + 1 {
+		if kick("noisy", now) == nil {
+			taken++
+		}
+	}
+	if taken != maxUsed/2 {
+		t.Errorf("%d kicks of one project are taken", taken)
+	}
+	for _, owner := range []string{"quiet", ""} {
+		if err := kick(owner, now); err != nil {
+			t.Errorf("%q: %v", owner, err)
+		}
+	}
+	later := now.Add(2*signatureTime + 1)
+	if err := kick("noisy", later); err != nil || len(s.used) != 1 || len(s.owned) != 1 || s.order.Len() != 1 {
+		t.Errorf("%v, %d signatures of %d owners are kept", err, len(s.used), len(s.owned))
+	}
+}
+
 func TestSignatures(t *testing.T) {
 	now := time.Now()
 	s := signatures{key: testClusterKey, self: "n1"}
@@ -271,7 +300,7 @@ func TestSignatures(t *testing.T) {
 		sign(r, key, "n0", target, at)
 		return r
 	}
-	if err := s.check(signedRequest("GET", "/v1/a%2Fb?x=1", testClusterKey, "n1", now.Add(30*time.Second)), now); err != nil {
+	if err := s.check(signedRequest("GET", "/v1/a%2Fb?x=1", testClusterKey, "n1", now.Add(30*time.Second)), "", now); err != nil {
 		t.Error(err)
 	}
 	for what, r := range map[string]*http.Request{
@@ -280,7 +309,7 @@ func TestSignatures(t *testing.T) {
 		"long ago":       signedRequest("GET", "/v1/a", testClusterKey, "n1", now.Add(-61*time.Second)),
 		"to come":        signedRequest("GET", "/v1/a", testClusterKey, "n1", now.Add(61*time.Second)),
 	} {
-		if s.check(r, now) == nil {
+		if s.check(r, "", now) == nil {
 			t.Errorf("%s: taken", what)
 		}
 	}
@@ -302,15 +331,21 @@ func TestSignatures(t *testing.T) {
 	} {
 		r := signedRequest("GET", "/v1/a?x=1", testClusterKey, "n1", now)
 		change(r)
-		if s.check(r, now) == nil {
+		if s.check(r, "", now) == nil {
 			t.Errorf("another %s: taken", what)
 		}
 	}
 	again := signedRequest("DELETE", "/v1/a", testClusterKey, "n1", now)
-	if first, second := s.check(again, now), s.check(again, now); first != nil || second == nil {
+	if first, second := s.check(again, "", now), s.check(again, "", now); first != nil || second == nil {
 		t.Errorf("%v, %v: a kick can be sent again", first, second)
 	}
-	if (&signatures{self: "n1"}).check(signedRequest("GET", "/v1/a", nil, "n1", now), now) == nil {
+	digits := strings.Split(again.Header.Get(signatureHeader), " ")
+	digits[4] = strings.ToUpper(digits[4])
+	again.Header.Set(signatureHeader, strings.Join(digits, " "))
+	if err := s.check(again, "", now); err != errUsedSign {
+		t.Errorf("%v: a kick can be sent again in other letters", err)
+	}
+	if (&signatures{self: "n1"}).check(signedRequest("GET", "/v1/a", nil, "n1", now), "", now) == nil {
 		t.Error("a node without a key is asked")
 	}
 	// A node that is not of the cluster takes the header for what it is: no key.

@@ -19,7 +19,7 @@ func (a *api) drain(on bool) handler {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		id := r.PathValue("id")
 		if signed(r) {
-			if err := a.signs.check(r, a.o.Now()); err != nil {
+			if err := a.signs.check(r, "", a.o.Now()); err != nil {
 				return newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
 			}
 		} else if p := a.administers(r); p != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"stentor/engine/fifo"
 )
 
 // signatureHeader carries the signature of a request from one node to another. Nodes that share cluster.key trust each other; the
@@ -60,11 +62,20 @@ type signatures struct {
 	self string
 
 	mu sync.Mutex
-	// used are the signatures of requests that change something, until when they could be sent again.
-	used map[string]time.Time
+	// used are the MACs of requests that change something, until when they could be sent again; order has them by that time, and
+	// owned how many there are of a project, or of the admin ("").
+	used  map[string]struct{}
+	order fifo.List[usedSign]
+	owned map[string]int
 }
 
-// maxUsed bounds the signatures that are remembered: so many kicks and drains of all nodes in twice signatureTime.
+type usedSign struct {
+	mac, owner string
+	until      time.Time
+}
+
+// maxUsed bounds the signatures that are remembered: so many kicks and drains of all nodes in twice signatureTime. A project
+// may have as many as remain for the others, so that who kicks without end keeps nobody else from it.
 const maxUsed = 10_000
 
 var (
@@ -75,8 +86,9 @@ var (
 )
 
 // check says what is wrong with the signature of a request, nil for nothing. It is for this node and from another that has the
-// key, was made just now, and if it changes something it is here for the first time.
-func (s *signatures) check(r *http.Request, now time.Time) error {
+// key, was made just now, and if it changes something it is here for the first time. owner is the project that it is about, "" for
+// the admin.
+func (s *signatures) check(r *http.Request, owner string, now time.Time) error {
 	fields := strings.Fields(r.Header.Get(signatureHeader))
 	if len(s.key) == 0 || len(fields) != 5 || fields[0] != "1" || r.ContentLength != 0 {
 		return errSignature
@@ -92,28 +104,31 @@ func (s *signatures) check(r *http.Request, now time.Time) error {
 	if r.Method == http.MethodGet {
 		return nil
 	}
-	return s.first(fields[4], now)
+	return s.first(string(sum), owner, now)
 }
 
-func (s *signatures) first(sum string, now time.Time) error {
+// first remembers the MAC of a request. Its text would not do: hex digits can be written in two ways.
+func (s *signatures) first(mac, owner string, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used == nil {
-		s.used = map[string]time.Time{}
+	for s.order.Len() > 0 && now.After(s.order.At(0).until) {
+		old := s.order.Pop()
+		delete(s.used, old.mac)
+		if s.owned[old.owner]--; s.owned[old.owner] == 0 {
+			delete(s.owned, old.owner)
+		}
 	}
-	if _, again := s.used[sum]; again {
+	if _, again := s.used[mac]; again {
 		return errUsedSign
 	}
-	if len(s.used) >= maxUsed {
-		for old, until := range s.used {
-			if now.After(until) {
-				delete(s.used, old)
-			}
-		}
-		if len(s.used) >= maxUsed {
-			return errManySigns
-		}
+	if s.owned[owner] >= maxUsed-len(s.used) {
+		return errManySigns
 	}
-	s.used[sum] = now.Add(2 * signatureTime)
+	if s.used == nil {
+		s.used, s.owned = map[string]struct{}{}, map[string]int{}
+	}
+	s.used[mac] = struct{}{}
+	s.owned[owner]++
+	s.order.Push(usedSign{mac, owner, now.Add(2 * signatureTime)})
 	return nil
 }
