@@ -14,6 +14,7 @@ type life struct {
 
 	found   atomic.Bool            // the reader has its partitions
 	behind  atomic.Int64           // of them those that have not caught up
+	early   atomic.Uint64          // records that were read of partitions before these had caught up
 	trouble atomic.Pointer[string] // why the last look could not bring them to the reader; nil: it could
 	denied  atomic.Pointer[string] // why the consumer cannot read them, for want of a right
 

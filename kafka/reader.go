@@ -330,6 +330,9 @@ func (r *reader) message(m *librdkafka.Record) {
 	p.allowed()
 	c := r.count(p.project)
 	c.records.Add(1)
+	if !p.caught {
+		p.life.early.Add(1)
+	}
 	p.passed(m.Offset+1, r.deliver(p, c, m))
 	if m.Offset+1 >= p.end {
 		r.caughtUp(p)

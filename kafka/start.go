@@ -22,11 +22,12 @@ type wait struct {
 	since time.Time
 }
 
-// progress changes whenever a project gets further.
+// progress changes whenever a project gets further. What comes from partitions that have caught up is no sign of it: others of
+// the topic may be without a leader.
 type progress struct {
-	found   bool
-	behind  int64
-	records uint64
+	found  bool
+	behind int64
+	early  uint64
 }
 
 // patience is start's. It is longer than what Kafka's controllers take to find another leader for a partition.
@@ -73,7 +74,7 @@ func (s *start) look(now time.Time, projects []*standing, away error) error {
 
 // moves reports whether a project got further within patience.
 func (s *start) moves(now time.Time, p *standing, away error) bool {
-	at := progress{found: p.life.found.Load(), behind: p.life.behind.Load(), records: p.records}
+	at := progress{found: p.life.found.Load(), behind: p.life.behind.Load(), early: p.life.early.Load()}
 	last, known := s.waits[p.life]
 	if !known || away != nil || last.at != at {
 		last = wait{at, now}
@@ -82,18 +83,17 @@ func (s *start) moves(now time.Time, p *standing, away error) bool {
 	return now.Sub(last.since) < s.patience
 }
 
-// standing is a project with how many of its records were read.
+// standing is a project with its life.
 type standing struct {
 	project string
 	life    *life
-	records uint64
 }
 
 // standings are those of all projects, in the order of their names.
 func (b *Bus) standings() []*standing {
 	var all []*standing
 	for project, l := range *b.watcher.lives.Load() {
-		all = append(all, &standing{project, l, b.reader.count(project).records.Load()})
+		all = append(all, &standing{project, l})
 	}
 	slices.SortFunc(all, func(a, b *standing) int { return cmp.Compare(a.project, b.project) })
 	return all

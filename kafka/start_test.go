@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"stentor/engine/bus"
+	"stentor/kafka/internal/librdkafka"
 )
 
 // A node that starts waits for each project that gets further, and for none for ever while there is another one to serve.
@@ -14,7 +16,7 @@ func TestStart(t *testing.T) {
 	const patience = 10 * time.Second
 	now := time.Unix(1, 0)
 	s := start{patience: patience}
-	shop, bank := &standing{"shop", &life{}, 0}, &standing{"bank", &life{}, 0}
+	shop, bank := &standing{"shop", &life{}}, &standing{"bank", &life{}}
 	away := errors.New("no broker answers")
 	look := func(projects ...*standing) error { return s.look(now, projects, nil) }
 	wants := func(err error, text string) {
@@ -36,7 +38,7 @@ func TestStart(t *testing.T) {
 
 	for range 3 { // as long as anything comes
 		now = now.Add(patience - 1)
-		bank.records++
+		bank.life.early.Add(1)
 		wants(look(shop, bank), "2 partitions")
 	}
 	now = now.Add(patience)
@@ -55,6 +57,37 @@ func TestStart(t *testing.T) {
 		t.Errorf("a project without a topic: %v", err)
 	}
 	wants(look(bank), "no topic") // and no other one to serve
+}
+
+// A partition that nothing comes from keeps no node from serving, however busy the others of its topic are.
+func TestBusyBesideAStuckPartition(t *testing.T) {
+	topic, l := bus.Topic{Project: testProject, Name: testTopic}, &life{}
+	r := &reader{
+		sink: &sink{applied: map[int32]bus.Position{}}, log: slog.New(slog.DiscardHandler), decoder: Decoder{Own: ownTest},
+		parts: map[partitionKey]*partition{}, paused: map[string]bool{}, places: map[string]map[uint64]int32{},
+	}
+	stuck, busy := newPartition(topic, 0, 7, 0, 10), newPartition(topic, 1, 7, 0, 2)
+	for _, p := range []*partition{stuck, busy} {
+		p.life = l
+		r.parts[p.key()] = p
+		l.behind.Add(1)
+	}
+	l.note(nil)
+	other := &life{}
+	other.served.Store(true)
+	now, s := time.Unix(1, 0), start{patience: patience}
+	var err error
+	for offset := range int64(6) {
+		r.message(&librdkafka.Record{Topic: testTopic, Partition: 1, Offset: offset})
+		err = s.look(now, []*standing{{testProject, l}, {otherProject, other}}, nil)
+		if offset < 2 && err == nil {
+			t.Errorf("offset %d: the node is ready, and the project gets further", offset)
+		}
+		now = now.Add(patience / 2)
+	}
+	if err != nil || l.behind.Load() != 1 {
+		t.Errorf("%v, %d partitions have not caught up", err, l.behind.Load())
+	}
 }
 
 // A project without a topic leaves the others served, and is served as soon as it has one.
