@@ -47,7 +47,12 @@ Connections and pushes are paced open loop; latency counts from the time at whic
 Before it starts it checks descriptors, source ports and memory, and says how to end a shortage; then it
 tries the API key and one connection to each server, and runs nothing if those are refused.`
 	c.Example = runExamples
-	c.Args = cobra.ExactArgs(1)
+	c.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("found %d arguments, allowed: one scenario, as in broadcast, or one YAML file", len(args))
+		}
+		return nil
+	}
 	return c
 }
 

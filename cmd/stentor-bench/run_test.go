@@ -109,7 +109,7 @@ func TestRunMistakes(t *testing.T) {
 	away := filepath.Join(t.TempDir(), "nowhere", "run")
 	for want, args := range map[string][]string{
 		"there is no scenario":       {"run", "storm"},
-		"accepts 1 arg":              {"run"},
+		"allowed: one scenario":      {"run"},
 		`found "x", allowed`:         {"run", "connect", "--connections=x"},
 		"unknown flag: --connection": {"run", "connect", "--connection=5"},
 		"unknown command":            {"ran"},

@@ -25,13 +25,14 @@ func newDrainCmd() *cobra.Command {
 		Use:   "drain NODE",
 		Short: "Send all clients of a node away",
 		Long: `Has a node send its clients away, paced, so that they come to other nodes with nothing lost. The node takes no new
-ones and is named to nobody, until --cancel or its end; in all else it goes on. Any node of the cluster may be asked.
+clients, and none are sent to it, until --cancel or until it stops. It still reads and accepts pushes. Any node of the
+cluster may be asked.
 
   stentor drain push-2 --key ADMIN-KEY
   stentor drain push-2 --key ADMIN-KEY --cancel
 
 It waits until the node has no connections, and says each second how many there are; Ctrl-C ends the waiting alone.
---json prints the answer of the node. It takes an admin key.`,
+--json prints the answer of the node. It needs an admin key.`,
 		Args: usageArgs(1, 1, "the id of the node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := f.drain(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())

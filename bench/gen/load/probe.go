@@ -129,7 +129,7 @@ func (r *run) probeAPI(ctx context.Context) error {
 		case no.Status == http.StatusUnauthorized && !r.keyed:
 			return fmt.Errorf("--api %s wants a key: name its file with --api-key-file (%s)", r.API, no.Text)
 		case no.Status == http.StatusUnauthorized:
-			return fmt.Errorf("--api-key is none that %s knows: %s", r.API, no.Text)
+			return fmt.Errorf("%s does not accept --api-key: %s", r.API, no.Text)
 		case no.Status == http.StatusForbidden:
 			return fmt.Errorf("--api-key is not one of --project %s: %s", project, no.Text)
 		case no.Status == http.StatusNotFound:

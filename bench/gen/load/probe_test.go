@@ -26,7 +26,7 @@ func TestNothingIsRunInVain(t *testing.T) {
 		says []string
 	}{
 		{"no key", nil, []string{"wants a key", "--api-key-file", "this key is not valid here"}},
-		{"a wrong key", []string{"--api-key=other"}, []string{"--api-key is none that", "this key is not valid here"}},
+		{"a wrong key", []string{"--api-key=other"}, []string{"does not accept --api-key", "this key is not valid here"}},
 		{"nobody at the API", []string{"--api=http://127.0.0.1:1", "--api-key=key"}, []string{"--api http://127.0.0.1:1: pushes cannot get there", "connection refused"}},
 		{"another project", []string{"--api-key=key", "--project=none"}, []string{"--project none", "there is no project none"}},
 		{"a wrong token", []string{"--api-key=key", "--connect-header=token=bad"}, []string{"no connection can be opened", "ERROR: Failed to send message: bad token"}},

@@ -258,7 +258,7 @@ func TestFollowerResumes(t *testing.T) {
 	c.Message("/topic/a", "1-0-12", "one")
 	<-f.messages
 	c.Close(1012)
-	if text := <-f.notices; text != "the server closed the connection: 1012, it is restarting; connecting again in 1ms" {
+	if text := <-f.notices; text != "the server closed the connection: 1012, the node is leaving; connecting again in 1ms" {
 		t.Errorf("notice %q", text)
 	}
 

@@ -92,7 +92,7 @@ func (e *CloseError) Error() string {
 	text := "the server closed the connection: " + strconv.Itoa(int(e.Code))
 	switch e.Code {
 	case 1001, 1012:
-		text += ", it is restarting"
+		text += ", the node is leaving"
 	case 1013:
 		text += ", try again later"
 	}
