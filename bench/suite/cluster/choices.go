@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stentor/bench/gen/measure"
+	"stentor/bench/gen/pace"
 	"stentor/bench/suite/report"
 )
 
@@ -22,11 +23,17 @@ const (
 
 // choices asks the registry for one node as often as clients would, over connections that stay open, as fast as it
 // answers. Nodes are empty and alike, so each should be named a third of the times; the first of the answer counts.
+//
+// A registry takes a node to have those whom it sent there until two beats of the node have not counted them. Nobody
+// connects here, so each sample waits until that is over at all nodes, whose beats come at different times.
 func (b *bench) choices(ctx context.Context) (results []report.Result, err error) {
 	err = b.withNodes(ctx, "choices", func(ctx context.Context, n *nodes) error {
 		var off, seconds, p99, most []float64
 		for i := range b.plan.samples {
 			b.Progress.Step(nil, "choices %d/%d: %d", i+1, b.plan.samples, b.plan.choices)
+			if err := pace.Wait(ctx, b.plan.settle); err != nil {
+				return err
+			}
 			s, err := b.choose(ctx, n, askers*i+1)
 			if err != nil {
 				return err

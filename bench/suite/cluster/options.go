@@ -44,6 +44,7 @@ func (o *Options) check() error {
 type plan struct {
 	choices  int           // of one sample
 	samples  int           // of the choices
+	settle   time.Duration // before one of them: more than three beats of a node
 	kills    int           // each with fresh nodes
 	warm     time.Duration // of pushes before a sample
 	before   time.Duration // of the sample with all nodes
@@ -52,7 +53,7 @@ type plan struct {
 }
 
 func (o *Options) plan() plan {
-	p := plan{choices: choices, samples: 3, kills: 3, warm: 5 * time.Second, before: 15 * time.Second, after: 5 * time.Second, patience: time.Minute}
+	p := plan{choices: choices, samples: 3, settle: 4 * time.Second, kills: 3, warm: 5 * time.Second, before: 15 * time.Second, after: 5 * time.Second, patience: time.Minute}
 	if o.Quick {
 		p.samples, p.kills, p.warm, p.before, p.after = 1, 1, 2*time.Second, 5*time.Second, 2*time.Second
 	}
