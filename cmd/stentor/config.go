@@ -48,9 +48,9 @@ func newConfigInitCmd() *cobra.Command {
 --registry writes one of a registry, which has the brokers and the cluster's key of the nodes.`,
 		Args: usageArgs(0, 1, "the file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, start := config.Template(), "a node with: stentor serve"
+			text, start := config.Template(), "start a node with: stentor serve"
 			if registry {
-				text, start = config.RegistryTemplate(), "a registry with: stentor registry"
+				text, start = config.RegistryTemplate(), "set kafka.brokers, make cluster.key_file the key of the nodes, then start a registry with: stentor registry"
 			}
 			if len(args) == 0 {
 				_, err := cmd.OutOrStdout().Write(text)
@@ -59,7 +59,7 @@ func newConfigInitCmd() *cobra.Command {
 			if err := writeNew(args[0], text, 0o600, force); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; start %s --config %s\n", args[0], start, args[0])
+			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; %s --config %s\n", args[0], start, args[0])
 			return err
 		},
 	}
@@ -125,7 +125,7 @@ Examples:
 				r.File = args[0]
 			}
 			r.Projects, r.Problems, r.Warnings = []string{}, []config.Problem{}, []config.Problem{}
-			err, valid := error(nil), "registry"
+			err, valid := error(nil), " for a registry"
 			if registry {
 				_, err = config.CheckRegistry(r.File, os.Environ(), settings)
 			} else if cfg, e := config.Check(r.File, os.Environ(), settings); e != nil {
@@ -133,14 +133,14 @@ Examples:
 			} else {
 				r.Projects = cfg.ProjectNames()
 				r.Warnings = append(r.Warnings, cfg.Warnings()...)
-				valid = "projects: " + strings.Join(r.Projects, ", ")
+				valid = "; projects: " + strings.Join(r.Projects, ", ")
 			}
 			if !asJSON {
 				for _, w := range r.Warnings {
 					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 				}
 				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid; %s\n", r.File, valid)
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid%s\n", r.File, valid)
 				}
 				return err
 			}

@@ -22,7 +22,7 @@ func TestRegistryConfigCommands(t *testing.T) {
 	if got := cli(t, "config", "check", "--registry", file); got.code != exitFailure || !strings.Contains(got.err, "cluster.key_file: found \"cluster.key\", which cannot be read") {
 		t.Errorf("%+v", got)
 	}
-	if got := cli(t, "config", "check", "--registry", file, "--set", "cluster.key_file=", "--set", "cluster.key="+strings.Repeat("k", 32)); got.code != exitOK || !strings.HasSuffix(got.out, "is valid; registry\n") {
+	if got := cli(t, "config", "check", "--registry", file, "--set", "cluster.key_file=", "--set", "cluster.key="+strings.Repeat("k", 32)); got.code != exitOK || !strings.HasSuffix(got.out, "is valid for a registry\n") {
 		t.Errorf("%+v", got)
 	}
 	if got := cli(t, "registry", "--config", filepath.Join(t.TempDir(), "none.yaml")); got.code != exitFailure {

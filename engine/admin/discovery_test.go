@@ -94,6 +94,7 @@ func TestRegistryHandler(t *testing.T) {
 	var notYet error = errors.New("kafka: not yet")
 	registry := prometheus.NewRegistry()
 	h := NewRegistry(RegistryOptions{Directory: testDirectory(), Discovery: directory.NewLimiter(100, 100), Ready: func() error { return notYet }, Gatherer: registry, Registerer: registry, Log: discard})
+	wantProblem(t, do(h, request("GET", "/foo", "")), 404, codeNotFound, `there is nothing at "/foo": the paths are /healthz, /metrics, /readyz, /v1/endpoints`)
 	registry.MustRegister(DirectoryMetrics(testDirectory()))
 	ask := func(path string) (int, string) {
 		w := do(h, request("GET", path, ""))

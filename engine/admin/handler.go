@@ -118,7 +118,14 @@ func (a *api) mux(routes map[string]map[string]handler) http.Handler {
 	for path, methods := range routes {
 		mux.Handle(path, a.serve(path, methods))
 	}
-	mux.Handle("/", a.around("other", notFound))
+	other := notFound
+	if routes["/openapi.yaml"] == nil {
+		all := strings.Join(slices.Sorted(maps.Keys(routes)), ", ")
+		other = func(_ http.ResponseWriter, r *http.Request) *problem {
+			return newProblem(http.StatusNotFound, codeNotFound, "there is nothing at %s: the paths are %s", quote(r.URL.Path), all)
+		}
+	}
+	mux.Handle("/", a.around("other", other))
 	return mux
 }
 
