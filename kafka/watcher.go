@@ -3,7 +3,6 @@ package kafka
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,6 @@ type watcher struct {
 
 	mu     sync.Mutex
 	wanted []wanted
-	asked  bool                             // wanted was set
 	lives  atomic.Pointer[map[string]*life] // those of wanted, by project
 
 	wake chan struct{}
@@ -95,7 +93,7 @@ func (w *watcher) setProjects(list []bus.Topic) {
 	for _, t := range now {
 		lives[t.Project] = t.life
 	}
-	w.wanted, w.asked = now, true
+	w.wanted = now
 	w.lives.Store(&lives)
 	w.mu.Unlock()
 	w.lookNow()
@@ -108,7 +106,12 @@ func (w *watcher) lookNow() {
 	}
 }
 
+// run looks from when the projects are known.
 func (w *watcher) run(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	}
 	for ctx.Err() == nil {
 		wait := lookEvery
 		places, err := w.look(ctx)
@@ -130,11 +133,8 @@ func (w *watcher) run(ctx context.Context) {
 // look brings the reader to what the projects want and the broker has.
 func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	w.mu.Lock()
-	list, asked := w.wanted, w.asked
+	list := w.wanted
 	w.mu.Unlock()
-	if !asked {
-		return nil, errors.New("the projects are not known yet")
-	}
 	w.leave()
 	there, err := w.describe(ctx, list)
 	if err != nil {
