@@ -10,11 +10,11 @@ import (
 	"stentor/engine/bus"
 )
 
-// mostBack is how many records before a begin are worth reading to spare a gap, even where few lie behind it.
+// mostBack is how many records before a begin are worth reading to avoid a gap, even where few follow it.
 const mostBack = 10_000
 
-// reachBack has a topic that is new here begin where the node's knowledge from before its restart ends: then there is no gap.
-// It is not done where those records are gone, or would be more than twice what a start reads otherwise.
+// reachBack moves the begin of a topic that is new here to where the node's history from before its restart ends, which avoids
+// a gap. It leaves the begin where those records no longer exist, or would more than double what the start reads.
 func (w *watcher) reachBack(ctx context.Context, b *beginning) error {
 	if w.opts.Covered == nil {
 		return nil

@@ -2,10 +2,10 @@ package kafka
 
 import "time"
 
-// backOff says when to try again what has failed, later each time. Its zero value waits for nothing.
+// backOff says when to retry, after a longer wait each time. Its zero value has no retry planned.
 type backOff struct {
 	wait time.Duration // before the next try
-	at   time.Time     // of it; zero: there is none
+	at   time.Time     // of the next try; zero: none is planned
 }
 
 const (
@@ -13,13 +13,13 @@ const (
 	mostWait  = 5 * time.Second
 )
 
-// next is how long to wait from now on.
+// next returns how long to wait before the next try.
 func (b *backOff) next() time.Duration {
 	b.wait = min(max(firstWait, 2*b.wait), mostWait)
 	return b.wait
 }
 
-// after plans the next try, unless there is a plan.
+// after plans the next try, unless one is planned.
 func (b *backOff) after(now time.Time) {
 	if !b.waits() {
 		b.at = now.Add(b.next())

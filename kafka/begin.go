@@ -10,17 +10,17 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// beginning is a topic that a project wants, on its way to the reader.
+// beginning is a topic that the reader does not read in full yet.
 type beginning struct {
 	wanted
 	found
-	in    string // where what clients send goes, once it is there
-	inErr error  // why it is not
+	in    string // topic of what clients send, once it exists
+	inErr error  // why in is empty
 
 	fresh        bool    // the topic is new here
 	missing      []int32 // partitions that the reader does not have yet
 	begins, ends map[int32]int64
-	err          error // why it cannot begin
+	err          error // why the reader cannot begin
 }
 
 // plan says which partitions of a topic the reader lacks.
@@ -44,10 +44,10 @@ func (w *watcher) plan(ctx context.Context, t wanted, there map[string]found) *b
 	return b
 }
 
-// askers is how many topics are asked for at once: one whose brokers do not answer is not to keep the others waiting.
+// askers is how many topics are queried at once: one whose brokers do not answer must not keep the others waiting.
 const askers = 16
 
-// ask finds out where the missing partitions of topics begin and end.
+// ask looks up where the missing partitions of topics begin and end.
 func (w *watcher) ask(ctx context.Context, all []*beginning) {
 	var asking sync.WaitGroup
 	turns := make(chan struct{}, askers)
@@ -66,8 +66,8 @@ func (w *watcher) ask(ctx context.Context, all []*beginning) {
 	asking.Wait()
 }
 
-// bounds finds out where the missing partitions of a topic begin and end. Those of a topic that is new here begin the window before
-// the end; those that came while the node runs, and those of a topic that was made again, at their first record.
+// bounds looks up where the missing partitions of a topic begin and end. Partitions of a topic that is new here begin the window
+// before the end. Partitions that were added while the node runs, and those of a recreated topic, begin at their first record.
 func (w *watcher) bounds(ctx context.Context, b *beginning) (err error) {
 	if b.ends, err = offsets(ctx, w.admin, b.Name, b.missing, ck.LatestOffsetSpec); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (w *watcher) bounds(ctx context.Context, b *beginning) (err error) {
 	return nil
 }
 
-// begin has the reader read what it lacks of a topic.
+// begin hands the missing partitions of a topic to the reader.
 func (w *watcher) begin(b *beginning) {
 	if len(b.missing) == 0 {
 		return

@@ -31,17 +31,17 @@ type Bus struct {
 	presence *presence
 
 	doubts  doubts
-	flushed atomic.Bool                      // nothing more is taken, and what was has had its time
+	flushed atomic.Bool                      // Flush has returned: no push is accepted any more
 	places  atomic.Pointer[map[string]place] // by project
 	away    atomic.Pointer[string]           // why the last look failed for all projects; nil when it did not
-	looked  atomic.Bool                      // one did not
+	looked  atomic.Bool                      // a look has succeeded
 	start   start                            // of notice
-	unready atomic.Pointer[error]            // what Ready answers; nil for ever once the node has been ready
-	lagging atomic.Pointer[error]            // what Behind answers
-	refused atomic.Pointer[string]           // the brokers turn this node away; nil since it was last answered
+	unready atomic.Pointer[error]            // what Ready returns; nil for good once the node has been ready
+	lagging atomic.Pointer[error]            // what Behind returns
+	refused atomic.Pointer[string]           // why the brokers refuse this node; nil once a look succeeds
 	fault   atomic.Pointer[string]           // how the last connection to a broker failed
 
-	forwardFailed sync.Map // project to *atomic.Uint64: what clients sent and Kafka did not take
+	forwardFailed sync.Map // project to *atomic.Uint64: messages of clients that Kafka did not accept
 	forwardLog    rate.Sometimes
 
 	stopReading context.CancelFunc
@@ -55,8 +55,8 @@ type Bus struct {
 	err         error // once ended is closed
 }
 
-// New starts a bus. Brokers that are out of reach are no error: the bus goes on trying, and is not ready. Errors are
-// properties that librdkafka does not know.
+// New starts a bus. It returns an error for properties that librdkafka does not know. Unreachable brokers are no error: the
+// bus keeps trying, and is not ready.
 func New(o Options) (*Bus, error) {
 	if err := errors.Join(CheckProperties(o.Properties)...); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func New(o Options) (*Bus, error) {
 	return b, nil
 }
 
-// open makes the clients.
+// open creates the clients.
 func (b *Bus) open() (err error) {
 	o := &b.opts
 	if b.client, err = ck.NewProducer(o.config(b.logs, nil, ck.ConfigMap{
@@ -116,7 +116,7 @@ func (b *Bus) open() (err error) {
 	return nil
 }
 
-// discard ends what open made.
+// discard closes what open created.
 func (b *Bus) discard() {
 	if b.reader != nil {
 		b.reader.close()
@@ -131,7 +131,7 @@ func (b *Bus) discard() {
 	b.logging.Wait()
 }
 
-// told is what hears how each look at the topics went. One goroutine calls it.
+// told returns the function that the watcher calls with the outcome of each look at the topics. One goroutine calls it.
 func (b *Bus) told() func(places map[string]place, err error) {
 	last := ""
 	return func(places map[string]place, err error) {
@@ -160,7 +160,7 @@ func (b *Bus) told() func(places map[string]place, err error) {
 	}
 }
 
-// silent is what there is to say where no broker answers.
+// silent is the text of the error when no broker answers.
 func (b *Bus) silent() string {
 	text := "no broker answers (kafka.brokers)"
 	if how := b.fault.Load(); how != nil {
@@ -171,7 +171,7 @@ func (b *Bus) silent() string {
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// failed hears what happens to the connections of the client that looks at the topics. librdkafka goes on trying.
+// failed receives the connection errors of the client that looks at the topics. librdkafka keeps trying.
 func (b *Bus) failed(e ck.Error) {
 	text, ok := refusal(e)
 	if !ok {
@@ -214,7 +214,7 @@ func (b *Bus) place(project string) (at place, err error) {
 	return at, nil
 }
 
-// Publish implements bus.Bus. It answers when all in-sync replicas have the record.
+// Publish implements bus.Bus. It calls done when all in-sync replicas have the record.
 func (b *Bus) Publish(r *bus.Record, done func(bus.Position, error)) {
 	at, err := b.place(r.Project)
 	if err != nil {
@@ -259,7 +259,7 @@ func (b *Bus) Forward(m *bus.Inbound, done func(error)) {
 	b.producer.produce(to, EncodeInbound(m), answer)
 }
 
-// inward is the topic of what a project's clients send, or why there is none.
+// inward returns the topic of what a project's clients send, or why there is none.
 func (b *Bus) inward(project string) (topic string, err error) {
 	if places := b.places.Load(); places != nil {
 		topic = (*places)[project].in
@@ -275,7 +275,7 @@ func (b *Bus) inward(project string) (topic string, err error) {
 	return "", cmp.Or(b.refusedBy(), err, errNotFound)
 }
 
-// notForwarded counts what a client sent in vain: the client only learns that it should try again.
+// notForwarded counts and logs a message of a client that was not forwarded. The client only learns that it should retry.
 func (b *Bus) notForwarded(project string, err error) {
 	n, _ := b.forwardFailed.LoadOrStore(project, new(atomic.Uint64))
 	n.(*atomic.Uint64).Add(1)
@@ -284,7 +284,7 @@ func (b *Bus) notForwarded(project string, err error) {
 	})
 }
 
-// refusedBy is why the brokers cannot be asked, nil when they can.
+// refusedBy returns why the brokers cannot be queried, nil when they can.
 func (b *Bus) refusedBy() error {
 	for _, why := range []*string{b.refused.Load(), b.away.Load()} {
 		if why != nil {
@@ -294,8 +294,8 @@ func (b *Bus) refusedBy() error {
 	return nil
 }
 
-// Ready is nil from when the node had read everything there was at its start of the projects that it can read. Trouble that
-// comes later strikes all nodes alike, and so is no reason to send clients elsewhere.
+// Ready returns nil once the node has read, for each project that it can read, everything that existed at its start. It stays
+// nil: later trouble affects all nodes alike, and so is no reason to send clients to another one.
 func (b *Bus) Ready() error {
 	if why := b.unready.Load(); why != nil {
 		return *why
@@ -303,7 +303,7 @@ func (b *Bus) Ready() error {
 	return nil
 }
 
-// Serves implements bus.Bus. A project that was served once stays so, for the reason that Ready has.
+// Serves implements bus.Bus. A project that was served once stays served, for the same reason as in Ready.
 func (b *Bus) Serves(project string) error {
 	l := (*b.watcher.lives.Load())[project]
 	switch {
@@ -315,10 +315,10 @@ func (b *Bus) Serves(project string) error {
 	return fmt.Errorf("kafka: %w", l.why())
 }
 
-// status is what the other nodes are told of this one.
+// status is what this node's beats tell the other nodes.
 func (b *Bus) status() (ready bool, late time.Duration) { return b.Ready() == nil, b.reader.lateness() }
 
-// Behind says why clients had better go to another node: see late.
+// Behind returns why clients should go to another node: see late.
 func (b *Bus) Behind() error {
 	if why := b.lagging.Load(); why != nil {
 		return *why
@@ -326,10 +326,10 @@ func (b *Bus) Behind() error {
 	return nil
 }
 
-// noticeEvery is how old an answer of Ready or Behind may be.
+// noticeEvery is how old the results of Ready and Behind may be.
 const noticeEvery = 20 * time.Millisecond
 
-// notice keeps what Ready, Serves and Behind answer, and logs its changes, until ctx ends.
+// notice updates what Ready, Serves and Behind return, and logs the changes, until ctx ends.
 func (b *Bus) notice(ctx context.Context) {
 	for ctx.Err() == nil {
 		projects := b.standings()
@@ -342,7 +342,7 @@ func (b *Bus) notice(ctx context.Context) {
 	}
 }
 
-// noticeServed finds the projects of which everything has been read that there was.
+// noticeServed marks the projects of which everything has been read that existed at the start.
 func (b *Bus) noticeServed(projects []*standing) {
 	for _, p := range projects {
 		if !p.life.served.Load() && p.life.caughtUp() {
@@ -354,7 +354,7 @@ func (b *Bus) noticeServed(projects []*standing) {
 	}
 }
 
-// noticeReady keeps what Ready answers until it is nil.
+// noticeReady updates what Ready returns until that is nil.
 func (b *Bus) noticeReady(projects []*standing) {
 	why := b.starting(projects)
 	if why != nil {
@@ -372,7 +372,7 @@ func (b *Bus) noticeReady(projects []*standing) {
 	}
 }
 
-// starting is why the node is not ready, if it is not.
+// starting returns why the node is not ready, nil when it is.
 func (b *Bus) starting(projects []*standing) error {
 	away := b.refusedBy()
 	if away == nil && !b.looked.Load() {
@@ -401,8 +401,9 @@ func (b *Bus) noticeLate() {
 	}
 }
 
-// late is why this node is behind, if it is: it reads later than Options.Lateness, and another one is known that reads less
-// than half as late. Once it has said so, half of that is the bound here, too. Trouble common to all nodes is no reason.
+// late returns why this node is behind, nil when it is not. A node is behind when it reads later than Options.Lateness while
+// another node is known to read less than half of that late. Once behind, it stays so until it is below half of the bound.
+// Trouble common to all nodes makes none of them behind.
 func (b *Bus) late() error {
 	bound := b.opts.Lateness
 	if bound == 0 {
@@ -425,11 +426,11 @@ func (b *Bus) late() error {
 // Ended is closed when the node must not go on: Err says why.
 func (b *Bus) Ended() <-chan struct{} { return b.ended }
 
-// Err is why, after Ended.
+// Err returns why the node must end, after Ended is closed.
 func (b *Bus) Err() error { return b.err }
 
-// Flush implements bus.Bus. It also waits until this node has read what it was given: clients that begin anew elsewhere, with
-// no position, have it only from here.
+// Flush implements bus.Bus. It also waits until this node has read its own pushes: clients that go to another node without
+// a position receive them only from here.
 func (b *Bus) Flush(ctx context.Context) {
 	b.producer.flush(ctx)
 	for !b.readOwn() && ctx.Err() == nil {
@@ -438,7 +439,7 @@ func (b *Bus) Flush(ctx context.Context) {
 	b.flushed.Store(true)
 }
 
-// halfOf ends after half of the time that there is.
+// halfOf ends after half of the time that ctx has left.
 func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -463,8 +464,8 @@ func (b *Bus) readOwn() bool {
 	return true
 }
 
-// Close implements bus.Bus: it stores the offsets before it takes its leave. What hangs in librdkafka is left to the end of
-// the process.
+// Close implements bus.Bus. It stores the offsets before it sends the last beat. Calls that hang in librdkafka are left until
+// the process ends.
 func (b *Bus) Close(ctx context.Context) error {
 	b.closing.Do(func() {
 		go func() {

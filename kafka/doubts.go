@@ -8,8 +8,8 @@ import (
 	"stentor/engine/bus"
 )
 
-// doubts are pushes that Kafka has taken, at places where others of their topic lay already: the topic is another by now.
-// They are answered once the watcher has seen it, with the epoch that they have.
+// doubts are pushes that Kafka has acknowledged at offsets that earlier records of their topic had: the topic was recreated.
+// Each is answered with its true epoch, once the watcher has seen the new topic.
 type doubts struct {
 	mu  sync.Mutex
 	all []doubt
@@ -17,13 +17,13 @@ type doubts struct {
 
 type doubt struct {
 	project string
-	pos     bus.Position // with the epoch that it cannot have
+	pos     bus.Position // with the old topic's epoch, which is wrong
 	since   time.Time
 	done    func(bus.Position, error)
 }
 
 const (
-	doubtTime = 3 * time.Second // for the watcher to see the topic
+	doubtTime = 3 * time.Second // for the watcher to see the new topic
 	maxDoubts = 10_000
 )
 
@@ -41,7 +41,7 @@ func (d *doubts) add(one doubt) {
 	}
 }
 
-// settle answers those whose topic was seen, and those that have waited for too long. It reports whether some are left.
+// settle answers those whose new topic was seen, and those that have waited too long. It reports whether some are left.
 func (d *doubts) settle(places map[string]place, now time.Time) (left bool) {
 	d.mu.Lock()
 	all := d.all

@@ -6,9 +6,9 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// Embedded is librdkafka's own broker inside this process: a cluster for trying things out. It speaks Kafka on a port
+// Embedded is librdkafka's own broker inside this process: a cluster for trials. It speaks Kafka on a port
 // of 127.0.0.1, but keeps 5 MB a partition, in memory, and has no time index (nodes begin at the end), no topic ids,
-// no compaction; it cannot make topics when it is asked over the network.
+// no compaction; it cannot create topics on request over the network.
 type Embedded struct {
 	Epoch   uint64 // Options.MockEpoch of its nodes
 	cluster *ck.MockCluster
@@ -29,8 +29,8 @@ func StartEmbedded(topics map[string]int) (*Embedded, error) {
 	return &Embedded{Epoch: uint64(time.Now().UnixMilli()), cluster: cluster}, nil
 }
 
-// Address is what bootstrap.servers wants.
+// Address returns the value for bootstrap.servers.
 func (e *Embedded) Address() string { return e.cluster.BootstrapServers() }
 
-// Close ends the broker. Its clients have to be closed before.
+// Close ends the broker. Close its clients first.
 func (e *Embedded) Close() { e.cluster.Close() }

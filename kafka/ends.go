@@ -13,13 +13,13 @@ type partitionEnd struct {
 	at     time.Time
 }
 
-// ends asks the leaders of partitions where these end. Fetches tell that too, but only fetches that are answered: a node
-// that cannot reach a leader, or that a broker throttles, would believe that there is nothing more to read.
+// ends asks the leaders of partitions where the partitions end. Answers to fetches have that too, but a node that cannot
+// reach a leader, or is throttled by a broker, gets no answers, and would believe that there is nothing more to read.
 type ends struct {
 	parts chan []*partition // to be asked for
 }
 
-// want has the ends of partitions asked for, unless the question before is not answered yet. It does not wait.
+// want requests the ends of partitions, unless an earlier request is still unanswered. It does not wait.
 func (e *ends) want(parts []*partition) {
 	select {
 	case e.parts <- parts:
@@ -42,7 +42,7 @@ func (e *ends) run(ctx context.Context, admin *ck.AdminClient) {
 // endTime is how long the leaders have to answer.
 const endTime = 2 * time.Second
 
-// ask stores where the partitions end. Those whose leaders do not tell keep what they had.
+// ask stores where the partitions end. Those whose leaders do not answer keep their last known end.
 func ask(ctx context.Context, admin *ck.AdminClient, parts []*partition) {
 	at := time.Now()
 	keys := make([]partitionKey, len(parts))
@@ -51,7 +51,7 @@ func ask(ctx context.Context, admin *ck.AdminClient, parts []*partition) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*endTime)
 	defer cancel()
-	got, _ := listOffsets(ctx, admin, keys, ck.LatestOffsetSpec, // what is not told shows in how late it is
+	got, _ := listOffsets(ctx, admin, keys, ck.LatestOffsetSpec, // an end that stays unknown shows as lateness
 		ck.SetAdminRequestTimeout(endTime), ck.SetAdminIsolationLevel(ck.IsolationLevelReadCommitted))
 	for _, p := range parts {
 		if offset, ok := got[p.key()]; ok && offset != none {

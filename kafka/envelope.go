@@ -14,8 +14,8 @@ const (
 
 var errNoDestination = errors.New("it has no header destination, and its value is not an envelope {\"projectId\",\"topic\",\"payload\"}")
 
-// openEnvelope reads the form that back ends send which know no headers: {"projectId","topic","payload","updateTime"},
-// with the payload also under playLoad. Clients get the payload alone.
+// openEnvelope reads the JSON of back ends that do not set headers: {"projectId","topic","payload","updateTime"}, where
+// the payload may also be named playLoad. Clients get the payload alone.
 func openEnvelope(r *bus.Record) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(r.Body, &members) != nil {

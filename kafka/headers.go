@@ -17,18 +17,18 @@ const (
 	headerContentType = "content-type"
 	headerTTL         = "ttl-ms"
 	headerID          = "push-id"
-	// headerPlain begins the name of a header that goes to clients without it, whatever the rest means here: so a
-	// push through the API can have a header with any name.
+	// headerPlain is a prefix: clients get the header without it, even if the rest of the name has a meaning here. So
+	// a push through the API can have a header with any name.
 	headerPlain = "stentor-header-"
 )
 
-// Bounds of the headers that one record hands on, as the API has them.
+// Bounds of the headers that one record passes on to clients, the same as in the API.
 const (
 	maxHeaders     = 64
 	maxHeaderBytes = 16 << 10
 )
 
-// dropped reports whether a header belongs to the tools between producer and broker, and is nothing for clients.
+// dropped reports whether a header belongs to the tools between producer and broker, and means nothing to clients.
 func dropped(name string) bool {
 	for _, prefix := range [...]string{"__", "spring_", "kafka_", "ce_"} {
 		if strings.HasPrefix(name, prefix) {
@@ -47,7 +47,7 @@ func own(name string) bool {
 	return false
 }
 
-// plainName is the name under which a header of a push travels.
+// plainName is the name of a push's header in the record.
 func plainName(name string) string {
 	if own(name) || dropped(name) || strings.HasPrefix(name, headerPlain) {
 		return headerPlain + name
@@ -61,8 +61,8 @@ type Lost struct {
 	Reserved int // STOMP's own, or the server's
 }
 
-// passOn reads the headers that go to clients; the list is valid until the next call. Those of the drop list are left out
-// silently, others that cannot go are counted.
+// passOn reads the headers that go to clients; the list is valid until the next call. Those of the drop list are omitted
+// silently; others that cannot be passed on are counted.
 func (d *Decoder) passOn(all []Header) (list []bus.Header, lost Lost) {
 	size := 0
 	list = d.headers[:0]

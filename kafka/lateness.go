@@ -2,23 +2,23 @@ package kafka
 
 import "time"
 
-// lateness is how late a partition is read: how long the reader took to come to where the partition's end was, or for how
-// long it has known neither that end nor of any record. Only this node's clock counts, so that no record's time can make a
-// node look late. It is looked at about once a second, and no finer.
+// lateness measures how late a partition is read: how long the reader took to reach a former end of the partition, or how long
+// it has seen neither an end nor a record. Only this node's clock counts, so that no record's time can make a node look late.
+// The resolution is about a second, the interval of the looks.
 type lateness struct {
-	mark   int64         // an end that the reader had not come to
-	since  time.Time     // when that was the end; zero while nothing is waited for
-	looked time.Time     // for the last time
-	last   time.Duration // what the mark before took, at least
+	mark   int64         // an end that the reader has not reached
+	since  time.Time     // when that was the end; zero while the reader is at the end
+	looked time.Time     // when look was last called
+	last   time.Duration // how long the mark before took, at least
 
 	position int64     // of the last look
-	known    time.Time // when it was last known where the end is, or records came
+	known    time.Time // when the end was last known, or records came
 }
 
 // blind is how old the last known end may be: it is asked for every second.
 const blind = 3 * time.Second
 
-// look returns how late it is at now. The reader has come to position, and e is the end as last known.
+// look returns how late the partition is at now. The reader has reached position, and e is the end as last known.
 func (l *lateness) look(now time.Time, position int64, e partitionEnd) time.Duration {
 	if position > l.position || l.known.IsZero() {
 		l.position, l.known = position, now
@@ -33,7 +33,7 @@ func (l *lateness) look(now time.Time, position int64, e partitionEnd) time.Dura
 	return late
 }
 
-// behind is how late it is for all that is known.
+// behind is how late the partition is by what is known.
 func (l *lateness) behind(now time.Time, position, end int64) time.Duration {
 	switch {
 	case position >= end:

@@ -6,30 +6,30 @@ import (
 	"sync/atomic"
 )
 
-// life is a project's time on this node. One that is removed and added again has another, even if nobody had the time to look
-// in between: the node has nothing of its history any more. Any goroutine may ask it.
+// life is a project's time on this node. A project that is removed and added again gets a new life, even without a look at
+// the topics in between: the node has dropped its history. Any goroutine may read it.
 type life struct {
 	ended  atomic.Bool
-	served atomic.Bool // the node has read what there was at the start: it stays so, see Bus.Serves
+	served atomic.Bool // the node has read what existed at the start; never reset, see Bus.Serves
 
 	found   atomic.Bool            // the reader has its partitions
-	behind  atomic.Int64           // of them those that have not caught up
-	early   atomic.Uint64          // records that were read of partitions before these had caught up
-	trouble atomic.Pointer[string] // why the last look could not bring them to the reader; nil: it could
-	denied  atomic.Pointer[string] // why the consumer cannot read them, for want of a right
+	behind  atomic.Int64           // how many of its partitions have not caught up
+	early   atomic.Uint64          // records read from partitions that had not caught up
+	trouble atomic.Pointer[string] // why the last look could not hand them to the reader; nil: it could
+	denied  atomic.Pointer[string] // which right the consumer lacks to read them
 
-	mute atomic.Pointer[string] // why what its clients send cannot be handed to the back ends; nil: it can, or nobody may send
+	mute atomic.Pointer[string] // why what its clients send cannot be forwarded to back ends; nil: it can, or nobody may send
 }
 
 func (l *life) over() bool { return l.ended.Load() }
 
-// caughtUp reports whether everything has been read that there was at the start.
+// caughtUp reports whether everything has been read that existed at the start.
 func (l *life) caughtUp() bool { return l.found.Load() && l.behind.Load() == 0 }
 
-// readable reports whether the project is one that can be read late: it is served, and its topic is there.
+// readable reports whether the project counts for lateness: it is served, and its topic exists.
 func (l *life) readable() bool { return l.served.Load() && l.trouble.Load() == nil }
 
-// obstacle is what an operator has to mend before the project can be read; nil where there is nothing but to wait.
+// obstacle is what an operator has to fix before the project can be read; nil when waiting is enough.
 func (l *life) obstacle() error {
 	for _, why := range []*string{l.trouble.Load(), l.denied.Load()} {
 		if why != nil {
@@ -39,7 +39,7 @@ func (l *life) obstacle() error {
 	return nil
 }
 
-// why is why the project is not served yet.
+// why returns why the project is not served yet.
 func (l *life) why() error {
 	if err := l.obstacle(); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (l *life) why() error {
 
 var errNotFound = errors.New("the topic has not been found yet")
 
-// note keeps how a look at the topic went.
+// note records the outcome of a look at the topic.
 func (l *life) note(err error) {
 	if err == nil {
 		l.found.Store(true)

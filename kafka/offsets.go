@@ -8,10 +8,10 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// none is where there is no offset: no record is as young as was asked for.
+// none stands for no offset: no record is as young as requested.
 const none = -1
 
-// offsets asks for one offset of each partition of a topic, which may be none. It is all of them or an error.
+// offsets asks for one offset of each partition of a topic, which may be none. It returns all of them, or an error.
 func offsets(ctx context.Context, admin *ck.AdminClient, topic string, numbers []int32, spec ck.OffsetSpec) (map[int32]int64, error) {
 	if len(numbers) == 0 {
 		return nil, nil
@@ -39,9 +39,8 @@ func offsets(ctx context.Context, admin *ck.AdminClient, topic string, numbers [
 	return all, nil
 }
 
-// listOffsets asks for one offset of each partition. It returns those that their leaders have told, and what one of the
-// others has said instead: not those of a leader that did not answer in time, which librdkafka shows as no error and no
-// offset.
+// listOffsets asks for one offset of each partition. It returns those that the leaders reported, and the error of one of the
+// others. Partitions whose leader did not answer in time are missing: librdkafka gives neither an error nor an offset for them.
 func listOffsets(ctx context.Context, admin *ck.AdminClient, keys []partitionKey, spec ck.OffsetSpec, options ...ck.ListOffsetsAdminOption) (all map[partitionKey]int64, err error) {
 	specs := make(map[ck.TopicPartition]ck.OffsetSpec, len(keys))
 	for _, key := range keys {

@@ -15,31 +15,31 @@ import (
 	"stentor/engine/directory"
 )
 
-// Options of a Bus. All fields are wanted except where it is said.
+// Options of a Bus. All fields are required unless stated otherwise.
 type Options struct {
 	Node string // this node's id
 	// Properties go to librdkafka as they are: bootstrap.servers, SASL, TLS and whatever else.
 	Properties map[string]string
-	Create     bool // missing topics are made
-	Partitions int  // of a topic that is made
-	// Replicas of a topic that is made; 0 leaves it to the broker.
+	Create     bool // create missing topics
+	Partitions int  // of a topic that is created
+	// Replicas of a topic that is created; 0 leaves it to the broker.
 	Replicas    int
-	NodesTopic  string        // where the nodes say that they live
+	NodesTopic  string        // topic of the nodes' beats
 	Window      time.Duration // how far before the end the reader begins
-	PushTimeout time.Duration // for Kafka to take a push
-	Lateness    time.Duration // in reading, from which on a node is worse than one that is not late; 0: never
+	PushTimeout time.Duration // for Kafka to acknowledge a push
+	Lateness    time.Duration // of reading, beyond which a node is behind if another one is not (see Bus.Behind); 0: never
 	PushBytes   int           // of the largest push
 	Sink        bus.Sink
-	// Covered is asked before each partition of a topic that is new here; nil: the node knows nothing of a life before this one.
+	// Covered is called for each partition of a topic that is new here; nil: the node kept no history over its restart.
 	Covered bus.Covered
 	// Own says whether a destination is a project's.
 	Own func(project, destination string) bool
-	// ClusterKey seals the beats of the nodes: those without its seal are not trusted. Without one nobody is.
+	// ClusterKey seals the beats of the nodes: beats without its seal are not trusted. Without a key no beat is.
 	ClusterKey []byte
-	// Directory hears of all beats; nil for one of the bus's own.
+	// Directory receives all beats; nil for one of the bus's own.
 	Directory *directory.View
-	// Status is what a beat says of the node, asked for once a beat; Draining, whether the node leaves, is asked for often. Both
-	// may be nil.
+	// Status, called once a beat, is what the beat says of the node. Draining, called often, reports whether the node leaves.
+	// Both may be nil.
 	Status   func() directory.Status
 	Draining func() bool
 	// MockEpoch, when it is not 0, says that the broker is librdkafka's own: it has no topic ids, and this stands
@@ -47,7 +47,7 @@ type Options struct {
 	MockEpoch uint64
 	Log       *slog.Logger
 
-	patience time.Duration // of start; 0: its own
+	patience time.Duration // of start; 0: the default
 }
 
 // headerRoom is how much longer than its body a record may be.
@@ -69,7 +69,7 @@ var fixed = map[string]string{
 	"transactional.id":         "the bus has no transactions",
 }
 
-// CheckProperties says what is wrong with properties, as far as that can be known without a broker: one error for each.
+// CheckProperties returns what is wrong with properties, as far as can be known without a broker: one error for each.
 func CheckProperties(properties map[string]string) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if err := checkProperty(name, properties[name]); err != nil {
@@ -79,8 +79,8 @@ func CheckProperties(properties map[string]string) (errs []error) {
 	return errs
 }
 
-// checkProperty asks librdkafka itself, which says what it does not know when a client is made. Whether values fit each
-// other is not looked at.
+// checkProperty asks librdkafka itself, which reports unknown properties when a client is created. Whether values fit each
+// other is not checked.
 func checkProperty(name, value string) error {
 	if why, ok := fixed[name]; ok {
 		return fmt.Errorf("%s cannot be set: %s", name, why)
@@ -88,7 +88,7 @@ func checkProperty(name, value string) error {
 	if strings.HasPrefix(name, "go.") {
 		return fmt.Errorf("%s is not a property of librdkafka", name)
 	}
-	if name == "bootstrap.servers" { // would be connected to
+	if name == "bootstrap.servers" { // librdkafka would connect to them
 		return nil
 	}
 	client, err := ck.NewAdminClient(&ck.ConfigMap{"log_level": 0, name: value})
@@ -96,21 +96,21 @@ func checkProperty(name, value string) error {
 		client.Close()
 		return nil
 	}
-	// It also says what is missing beside the property, which others of the properties may bring.
+	// It also reports what is missing beside the property, which other properties may supply.
 	if text := err.Error(); strings.Contains(strings.ToLower(text), "configuration property") {
 		return fmt.Errorf("librdkafka: %s", text)
 	}
 	return nil
 }
 
-// config is the configuration of one client: what all of them have, then the user's, then more.
+// config is the configuration of one client: what all clients have, then the user's properties, then more.
 func (o *Options) config(logs chan ck.LogEvent, usual, more ck.ConfigMap) *ck.ConfigMap {
 	m := ck.ConfigMap{
 		"client.id":                          "stentor-" + o.Node,
 		"reconnect.backoff.max.ms":           2000,
 		"topic.metadata.refresh.interval.ms": 30_000,
-		// A broker whose host has lost its power says nothing, and connections to it stay. Until one is given up nobody asks
-		// who leads in its place, which takes Kafka's controllers 9 s to decide. librdkafka's own bounds are 60 and 30 s.
+		// A broker whose host has lost power sends nothing, and connections to it stay open. Until one times out, the client
+		// does not ask for the new leader, which Kafka's controllers take 9 s to elect. librdkafka's defaults are 60 and 30 s.
 		"socket.timeout.ms":                  5000,
 		"socket.connection.setup.timeout.ms": 5000,
 		"log.connection.close":               false,
@@ -128,7 +128,7 @@ func (o *Options) config(logs chan ck.LogEvent, usual, more ck.ConfigMap) *ck.Co
 
 func (o *Options) consumerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 	return o.config(logs, ck.ConfigMap{
-		// A node holds its history in memory: the queue between broker and reader only has to cover a moment.
+		// A node holds its history in memory: the queue between broker and reader only has to bridge a moment.
 		"queued.max.messages.kbytes": 16 << 10,
 		"fetch.queue.backoff.ms":     10,
 		"fetch.wait.max.ms":          100,
@@ -146,8 +146,8 @@ func (o *Options) consumerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 func (o *Options) producerConfig(logs chan ck.LogEvent) *ck.ConfigMap {
 	return o.config(logs, ck.ConfigMap{
 		"linger.ms": 1,
-		// Kafka compares max.message.bytes with a whole batch, and refuses all that is in it. A record that is larger than
-		// this goes alone, so that only what is itself too large is refused. Java's clients have 16 KiB.
+		// Kafka compares max.message.bytes with a whole batch, and refuses the whole batch. A record that is larger than
+		// this is sent alone, so that only a record that is itself too large is refused. Java's default is 16 KiB.
 		"batch.size":                 128 << 10,
 		"queue.buffering.max.kbytes": 64 << 10,
 		queuedMessages:               defaultQueued,
@@ -167,7 +167,7 @@ const (
 	defaultQueued  = 100_000
 )
 
-// queued is how many records may wait in the producer.
+// queued bounds the records that wait in the producer.
 func (o *Options) queued() int {
 	if n, err := strconv.Atoi(o.Properties[queuedMessages]); err == nil {
 		return n

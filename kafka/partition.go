@@ -7,31 +7,31 @@ import (
 	"stentor/engine/fifo"
 )
 
-// partition is one that the reader reads. All but position, acked and known belongs to the reader.
+// partition is one that the reader reads. The reader owns all but position, acked and known.
 type partition struct {
 	project, topic string
 	number         int32
 	epoch          uint64
 	begin          int64
-	end            int64      // when the watcher looked: from here on it has caught up
+	end            int64      // when the watcher looked: from here on the partition has caught up
 	life           *life      // of the project
-	unread         bool       // the consumer has not taken it yet: see reader.assign
-	resumes        bool       // the reader goes on in it: nothing was lost
-	before         *partition // that it goes on with, until the reader has it
+	unread         bool       // not assigned to the consumer yet: see reader.assign
+	resumes        bool       // begins where before stopped: nothing was lost
+	before         *partition // its predecessor, until the reader has it
 	position       atomic.Int64
-	acked          atomic.Int64 // the offset behind the last push of this node that Kafka took
+	acked          atomic.Int64 // the offset after the last push of this node that Kafka acknowledged
 	known          atomic.Pointer[partitionEnd]
 
 	caught  bool
-	told    int64 // the sink has heard of everything below
+	told    int64 // the sink was notified of everything below
 	stored  int64
 	waiting fifo.List[waiting]
 	late    lateness
 }
 
-// waiting is a record that the shards may not have taken yet.
+// waiting is a record that the shards may not have processed yet.
 type waiting struct {
-	next  int64 // the offset behind it
+	next  int64 // the offset after it
 	taken bus.Taken
 }
 
@@ -47,7 +47,7 @@ func newPartition(t bus.Topic, number int32, epoch uint64, begin, end int64) *pa
 	return p
 }
 
-// took notes that Kafka has taken a push of this node. Any goroutine may call it.
+// took notes that Kafka has acknowledged a push of this node. Any goroutine may call it.
 func (p *partition) took(offset int64) {
 	for {
 		old := p.acked.Load()
@@ -63,7 +63,7 @@ func (p *partition) at(offset int64) bus.Position {
 	return bus.Position{Epoch: p.epoch, Partition: p.number, Offset: offset}
 }
 
-// passed notes that the record before next was handed on. taken says when the shards are done with it; nil: already.
+// passed notes that the record before next was handed to the sink. taken says when the shards are done with it; nil: they are.
 func (p *partition) passed(next int64, taken bus.Taken) {
 	p.position.Store(next)
 	if taken != nil {
@@ -72,7 +72,7 @@ func (p *partition) passed(next int64, taken bus.Taken) {
 	}
 }
 
-// takeOver has p wait for what the shards have not taken of the partition that it goes on with.
+// takeOver moves to p the records of its predecessor that the shards have not processed yet.
 func (p *partition) takeOver() {
 	if p.before != nil && p.resumes {
 		p.waiting, p.stored = p.before.waiting, p.before.stored
@@ -80,7 +80,7 @@ func (p *partition) takeOver() {
 	p.before = nil
 }
 
-// storable is the offset up to which the shards have taken everything.
+// storable is the offset below which the shards have processed everything.
 func (p *partition) storable() int64 {
 	done := p.stored
 	for p.waiting.Len() > 0 {

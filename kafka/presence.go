@@ -19,14 +19,14 @@ var ErrTwin = errors.New("another node with this id is alive")
 
 const (
 	beatEvery = time.Second
-	// silence is how long the node that had the id before must have said nothing, if it did not take its leave.
+	// silence is how long the node that had the id before must have sent no beat, unless it said that it left.
 	silence = 3500 * time.Millisecond
-	// recent is how far before the end of the topic its reading begins: nodes that live have said so within that.
+	// recent is how many records before the end of the topic reading begins: all live nodes have sent a beat within that.
 	recent = 5000
 )
 
-// presence says that this node lives and finds out whether another one has its id. The topic's order decides, no
-// clock: of two the one whose first beat came later has to go.
+// presence sends this node's beats and detects another node with its id. The topic's order decides, not a clock: of two
+// nodes the one whose first beat came later has to end.
 type presence struct {
 	opts     *Options
 	client   *ck.Producer
@@ -35,18 +35,18 @@ type presence struct {
 	instance string
 	began    time.Time
 
-	failed func(ck.Error)               // hears of trouble of the client
+	failed func(ck.Error)               // called with errors of the client
 	status func() (bool, time.Duration) // whether this node is ready, and how late it reads
-	nodes  *directory.View              // hears of all beats
+	nodes  *directory.View              // receives all beats
 	lives  map[string]int64             // when each other instance with this node's id beat last, by its own count
 	sent   int64                        // of the last beat, in ms; run's alone
-	drains bool                         // what it said
-	warned bool                         // that there are beats with this id which cannot be trusted
+	drains bool                         // what the last beat said
+	warned bool                         // logged that untrusted beats with this id exist
 
 	first   atomic.Int64 // -1 until the first beat is in the topic
-	clear   atomic.Bool  // nobody else has the id, and this node's beats can be read
+	clear   atomic.Bool  // no other node has the id, and this node's beats can be read
 	trouble atomic.Pointer[string]
-	denied  atomic.Pointer[string] // why a beat could not be written, if for want of a right
+	denied  atomic.Pointer[string] // why a beat could not be written, if a right is missing
 }
 
 func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error), status func() (bool, time.Duration)) *presence {
@@ -56,7 +56,7 @@ func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs ch
 	return p
 }
 
-// say reports whether it is news.
+// say keeps why the presence is not established, and reports whether that is news.
 func (p *presence) say(err error) bool {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	before := p.trouble.Swap(&text)
@@ -89,8 +89,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// live reads the topic from shortly before its end on, and beats once nobody else seems to do so with this id. That is
-// certain when its first beat has come back: then all before it was read.
+// live reads the topic from shortly before its end on, and beats once no other node seems to have this id. That is
+// certain when its own first beat has come back: then all earlier ones were read.
 func (p *presence) live(ctx context.Context) error {
 	start, end, err := p.bounds(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func (p *presence) live(ctx context.Context) error {
 	defer closeConsumer(c)
 	var (
 		next   = start
-		other  bool      // the last beat with this id was another instance's, which has not left
+		other  bool      // the last beat with this id was of another instance that has not left
 		since  time.Time // when the end was reached, or another one beat
 		beaten time.Time
 	)
@@ -121,7 +121,7 @@ func (p *presence) live(ctx context.Context) error {
 			}
 		}
 		if !p.clear.Load() {
-			if why := p.denied.Swap(nil); why != nil { // another beat will tell whether it is still so
+			if why := p.denied.Swap(nil); why != nil { // the next beat shows whether it is still denied
 				return errors.New(*why)
 			}
 		}
@@ -132,7 +132,7 @@ func (p *presence) live(ctx context.Context) error {
 		if since.IsZero() || other && !p.clear.Load() && now.Sub(since) < silence {
 			continue
 		}
-		if now.Sub(beaten) >= beatEvery || p.drains != p.draining() { // nobody is to be sent here for a second more
+		if now.Sub(beaten) >= beatEvery || p.drains != p.draining() { // a draining node must not get clients for another second
 			beaten = now
 			p.beat(directory.Up)
 		}
@@ -140,14 +140,14 @@ func (p *presence) live(ctx context.Context) error {
 	return nil
 }
 
-// read takes a beat of some node. live: it was sent while this node watches. other is whether the last beat with this node's id was
-// another instance's, which has not left.
+// read handles a beat of some node. live: it was sent while this node watches. other, as given and as returned: the last beat
+// with this node's id was of another instance that has not left.
 func (p *presence) read(m *ck.Message, live, other bool) (bool, error) {
 	b, trusted, why := p.nodes.Hear(string(m.Key), m.Value, live, time.Now())
 	if why == directory.TooLarge || why == directory.Malformed || string(m.Key) != p.opts.Node {
 		return other, nil
 	}
-	if !trusted && len(p.opts.ClusterKey) > 0 { // anybody who can write to the topic could end this node
+	if !trusted && len(p.opts.ClusterKey) > 0 { // else anybody who can write to the topic could end this node
 		if !p.warned {
 			p.warned = true
 			p.opts.Log.Warn("there are beats with this node's id that are not sealed with cluster.key: they are ignored", "node", p.opts.Node, "reason", why.String())
@@ -165,8 +165,8 @@ func (p *presence) read(m *ck.Message, live, other bool) (bool, error) {
 	return b.State == directory.Up, p.compare(&b, int64(m.TopicPartition.Offset), live)
 }
 
-// news reports whether a beat of another instance with this node's id is later than all of that instance before: a copy of what it
-// said while it lived proves nothing.
+// news reports whether a beat of another instance with this node's id is later than all earlier ones of that instance: a copy
+// of an old beat does not prove that the instance lives.
 func (p *presence) news(b *directory.Beat) bool {
 	if last, known := p.lives[b.Instance]; known && b.Sent <= last {
 		return false
@@ -183,8 +183,8 @@ const maxLives = 1000
 
 func (p *presence) draining() bool { return p.opts.Draining != nil && p.opts.Draining() }
 
-// compare decides between this node and another with its id, whose beat stands at offset. live: it beat while this node
-// was watching.
+// compare decides between this node and another with its id, whose beat is at offset. live: it was sent while this node
+// watches.
 func (p *presence) compare(b *directory.Beat, offset int64, live bool) error {
 	if b.State != directory.Up || !live {
 		return nil
@@ -200,14 +200,14 @@ func (p *presence) compare(b *directory.Beat, offset int64, live bool) error {
 	return fmt.Errorf("%w: %s", ErrTwin, p.opts.Node)
 }
 
-// beat puts one into the topic. The first one's place comes back with its report.
+// beat sends one. The delivery report of the first one brings its offset.
 func (p *presence) beat(state string) {
 	if state == directory.Left && p.first.Load() < 0 {
 		return
 	}
 	ready, late := p.status()
 	p.drains = p.draining()
-	p.sent = max(p.sent+1, time.Since(p.began).Milliseconds()) // of two beats the order is seen
+	p.sent = max(p.sent+1, time.Since(p.began).Milliseconds()) // strictly ascending, so that two beats are in order
 	b := directory.Beat{Instance: p.instance, State: state, First: p.first.Load(), Sent: p.sent, Ready: ready, Late: late.Milliseconds(), At: time.Now().UnixMilli()}
 	if p.opts.Status != nil {
 		b.Status = p.opts.Status()
@@ -220,7 +220,7 @@ func (p *presence) beat(state string) {
 	}, nil) // a beat that cannot be sent is followed by another
 }
 
-// reports takes the reports of the beats until the client is closed.
+// reports handles the delivery reports of the beats until the client is closed.
 func (p *presence) reports() {
 	for e := range p.client.Events() {
 		switch e := e.(type) {
@@ -247,7 +247,7 @@ func (p *presence) reported(m *ck.Message) {
 	}
 }
 
-// bounds are those of nodesBounds. A missing topic is made.
+// bounds is nodesBounds, and creates a missing topic.
 func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
 	start, end, err = nodesBounds(ctx, p.admin, p.opts.NodesTopic, "Read and Write")
 	if err != nil && p.opts.Create && p.opts.MockEpoch == 0 {
@@ -259,7 +259,7 @@ func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
 	return start, end, err
 }
 
-// nodesBounds are the offsets between which the reading of the nodes' topic begins and has caught up.
+// nodesBounds returns where reading of the nodes' topic begins, and the end up to which it has to catch up.
 func nodesBounds(ctx context.Context, admin *ck.AdminClient, topic, acls string) (start, end int64, err error) {
 	begins, err := offsets(ctx, admin, topic, []int32{0}, ck.EarliestOffsetSpec)
 	if err != nil {
@@ -269,7 +269,7 @@ func nodesBounds(ctx context.Context, admin *ck.AdminClient, topic, acls string)
 	if err != nil {
 		return 0, 0, err
 	}
-	// Compaction leaves holes at the end too: what lies there cannot be waited for, but the last record never goes.
+	// Compaction leaves holes near the end too: an offset there may never come, but the last record is never removed.
 	return max(begins[0], ends[0]-recent), ends[0], nil
 }
 

@@ -15,7 +15,7 @@ import (
 	"stentor/engine/bus"
 )
 
-// producer puts records into Kafka. It may be used from any goroutine.
+// producer writes records to Kafka. Any goroutine may use it.
 type producer struct {
 	opts *Options
 	logs chan ck.LogEvent
@@ -24,7 +24,7 @@ type producer struct {
 	client  *ck.Producer
 	connect func(*ck.ConfigMap) (*ck.Producer, error)
 	mending bool // it is being replaced
-	sealed  bool // it takes nothing more
+	sealed  bool // it accepts no more records
 	reports sync.WaitGroup
 	stop    chan struct{} // closed once it is sealed
 
@@ -33,7 +33,7 @@ type producer struct {
 	errorLog               rate.Sometimes
 }
 
-// answer is called once with where a record lies, or why it does not. It must not block.
+// answer is called once, with where a record was written or why it was not. It must not block.
 type answer func(partition int32, offset int64, err error)
 
 func newProducer(o *Options, logs chan ck.LogEvent) (*producer, error) {
@@ -41,7 +41,7 @@ func newProducer(o *Options, logs chan ck.LogEvent) (*producer, error) {
 	return p, p.open()
 }
 
-// open makes a client. The caller holds mu, or is alone.
+// open creates a client. The caller holds mu, or no other goroutine uses p.
 func (p *producer) open() error {
 	client, err := p.connect(p.opts.producerConfig(p.logs))
 	if err != nil {
@@ -73,7 +73,7 @@ func (p *producer) produce(topic string, r Record, done answer) {
 	}
 }
 
-// room answers nil when the queue takes so many records more.
+// room returns nil when the queue has room for so many more records.
 func (p *producer) room(records int) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -87,7 +87,7 @@ func (p *producer) room(records int) error {
 	return nil
 }
 
-// refused counts a failure and says what it means to who waits.
+// refused counts a failure and returns the error that the caller of Publish gets.
 func (p *producer) refused(err error) error {
 	var e ck.Error
 	if !errors.As(err, &e) {
@@ -105,7 +105,7 @@ func (p *producer) refused(err error) error {
 	return fmt.Errorf("%w: Kafka: %w", bus.ErrUnavailable, err)
 }
 
-// report takes the delivery reports of one client until that is closed.
+// report handles the delivery reports of one client until that is closed.
 func (p *producer) report(client *ck.Producer) {
 	for e := range client.Events() {
 		switch e := e.(type) {
@@ -127,8 +127,8 @@ func (p *producer) report(client *ck.Producer) {
 	}
 }
 
-// replace takes a new client for one that has failed for good, however often it has to try. What the old one still had is
-// answered with its error.
+// replace replaces a client that has failed for good, and retries until that succeeds. Records that the old one still had
+// are answered with its error.
 func (p *producer) replace(old *ck.Producer, why error) {
 	p.mu.Lock()
 	if p.mending || p.client != old {
@@ -154,7 +154,7 @@ func (p *producer) replace(old *ck.Producer, why error) {
 	end(old)
 }
 
-// reopen makes the client anew. It fails when the producer is sealed, too: then close ends the one that there is.
+// reopen creates the new client. It also fails when the producer is sealed: then close ends the old one.
 func (p *producer) reopen() (done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,7 +179,7 @@ func (p *producer) seal() *ck.Producer {
 	return p.client
 }
 
-// flush refuses every later record, and waits for those under way.
+// flush refuses every later record, and waits for those in flight.
 func (p *producer) flush(ctx context.Context) {
 	client := p.seal()
 	for client.Flush(flushStep) > 0 && ctx.Err() == nil {
@@ -189,7 +189,7 @@ func (p *producer) flush(ctx context.Context) {
 // flushStep is how long flush waits before it looks at its context again, in milliseconds.
 const flushStep = 50
 
-// close ends the producer. What it has not sent is answered with an error. It can take a second.
+// close ends the producer. Records that were not sent are answered with an error. It can take a second.
 func (p *producer) close() {
 	if client := p.seal(); client != nil {
 		end(client)

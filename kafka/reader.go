@@ -25,26 +25,26 @@ type reader struct {
 	logs chan ck.LogEvent
 	sink bus.Sink
 	log  *slog.Logger
-	ask  func() // has the watcher look now
+	ask  func() // makes the watcher look now
 	ends ends
 
 	consumer *ck.Consumer
 	batch    *librdkafka.Batch               // of consumer
 	assign   func([]ck.TopicPartition) error // IncrementalAssign of consumer
-	again    backOff                         // of what it refused
+	again    backOff                         // of failed assigns
 	decoder  Decoder
 	parts    map[partitionKey]*partition
 	paused   map[string]bool // projects at their bound
 	kept     time.Time       // when keep last ran
 	measured time.Time
-	places   map[string]map[uint64]int32 // by project: where destinations were seen, by hash
+	places   map[string]map[uint64]int32 // by project: the partition of each destination seen, by hash
 	seed     maphash.Seed
 
 	mu    sync.Mutex
 	tasks []func()
-	lost  map[string]bool // topics of which a fetch failed: the watcher has to look at the offsets
+	lost  map[string]bool // topics of which a fetch failed: the watcher has to check the offsets
 
-	late     atomic.Int64 // of the partition that is read the latest, in ns
+	late     atomic.Int64 // of the latest partition, in ns
 	gaps     atomic.Uint64
 	rebuilds atomic.Uint64
 	counts   sync.Map // project to *counts
@@ -56,8 +56,8 @@ type reader struct {
 type counts struct {
 	records   atomic.Uint64
 	poison    atomic.Uint64
-	headers   atomic.Uint64 // that were left out: no client could get them
-	reserved  atomic.Uint64 // and those that are STOMP's own or the server's
+	headers   atomic.Uint64 // headers that were omitted: no client could get them
+	reserved  atomic.Uint64 // headers that were omitted: they are STOMP's own or the server's
 	keys      atomic.Uint64 // records whose key is not their destination
 	scattered atomic.Uint64 // records of a destination that is in two partitions
 	pauses    atomic.Uint64
@@ -80,7 +80,7 @@ func newReader(o *Options, logs chan ck.LogEvent) (*reader, error) {
 	return r, r.open()
 }
 
-// open makes the consumer.
+// open creates the consumer.
 func (r *reader) open() error {
 	consumer, err := ck.NewConsumer(r.opts.consumerConfig(r.logs))
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *reader) open() error {
 	return nil
 }
 
-// close ends the consumer. run has returned, or is the caller.
+// close closes the consumer. run has returned, or is the caller.
 func (r *reader) close() {
 	if r.batch == nil {
 		return // it was closed, and could not be replaced
@@ -113,7 +113,7 @@ func (r *reader) count(project string) *counts {
 	return found.(*counts)
 }
 
-// join has the reader read more partitions, leave fewer. Any goroutine may call them; they do not wait.
+// join adds partitions to the reader, leave removes some. Any goroutine may call them; they do not wait.
 func (r *reader) join(list []*partition) {
 	for _, p := range list {
 		p.life.behind.Add(1)
@@ -131,10 +131,10 @@ func (r *reader) post(task func()) {
 	r.mu.Unlock()
 }
 
-// lateness is how late the latest of all partitions is read.
+// lateness returns how late the latest partition is read.
 func (r *reader) lateness() time.Duration { return time.Duration(r.late.Load()) }
 
-// anyTopic is where it is not known which.
+// anyTopic stands for an unknown topic.
 const anyTopic = ""
 
 // lose notes that a fetch from a topic failed.
@@ -147,7 +147,7 @@ func (r *reader) lose(topic string) {
 	r.lost[topic] = true
 }
 
-// takeLost are the topics of which one has failed since the last call.
+// takeLost returns the topics from which a fetch has failed since the last call.
 func (r *reader) takeLost() map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -158,7 +158,7 @@ func (r *reader) takeLost() map[string]bool {
 
 const (
 	pollTime   = 50 * time.Millisecond
-	pausedTime = 5 * time.Millisecond // a project at its bound may be below it at any moment
+	pausedTime = 5 * time.Millisecond // a project at its bound may fall below it at any moment
 	keepEvery  = 50 * time.Millisecond
 )
 
@@ -179,7 +179,7 @@ func (r *reader) run(ctx context.Context) {
 	r.keep(time.Now())
 }
 
-// take handles what the consumer has: the shards get all of it at once, since one wake of a loop costs as much as some
+// take handles what the consumer has. The shards get all of it at once, since waking a loop costs as much as a few
 // records.
 func (r *reader) take(ctx context.Context, wait time.Duration) {
 	n := r.batch.Take(wait)
@@ -230,7 +230,7 @@ func (r *reader) add(list []*partition) {
 	r.read(some)
 }
 
-// read has the consumer take partitions from where the reader is in them. What it refuses is tried again.
+// read assigns partitions to the consumer, from the reader's position in each. An assignment that fails is retried.
 func (r *reader) read(list []*partition) {
 	if len(list) == 0 {
 		return
@@ -255,8 +255,8 @@ func (r *reader) read(list []*partition) {
 	}
 }
 
-// readAgain tries those that the consumer did not take, each by itself: one that it never takes is not to keep it from
-// the others. It may have one still that it did not leave.
+// readAgain retries the partitions that could not be assigned, each by itself: one that always fails must not block the
+// others. It unassigns each first, since an earlier unassign may have failed.
 func (r *reader) readAgain(now time.Time) {
 	if !r.again.due(now) {
 		return
@@ -288,7 +288,7 @@ func (r *reader) remove(list []*partition) {
 	if len(gone) == 0 {
 		return
 	}
-	_ = r.consumer.Resume(gone) // librdkafka remembers a pause until the partition is assigned again, and beyond
+	_ = r.consumer.Resume(gone) // else librdkafka keeps the pause even after the partition is assigned again
 	if err := r.consumer.IncrementalUnassign(gone); err != nil {
 		r.log.Error("partitions cannot be unassigned", "error", err)
 	}
@@ -316,11 +316,11 @@ func (r *reader) caughtUp(p *partition) {
 	}
 }
 
-// message hands one record on.
+// message handles one record.
 func (r *reader) message(m *librdkafka.Record) {
 	p := r.parts[partitionKey{m.Topic, m.Partition}]
 	if p == nil || p.unread || m.Offset < p.position.Load() || p.life.over() {
-		return // of a partition that the reader has left meanwhile, or is to leave
+		return // the reader has left the partition, or is about to
 	}
 	if m.Failed {
 		r.lose(p.topic)
@@ -342,7 +342,7 @@ func (r *reader) message(m *librdkafka.Record) {
 	}
 }
 
-// deliver decodes a record and gives it to the sink. What cannot be read is counted and skipped, whatever it is.
+// deliver decodes a record and gives it to the sink. A record that cannot be decoded is counted and skipped, whatever it holds.
 func (r *reader) deliver(p *partition, c *counts, m *librdkafka.Record) (taken bus.Taken) {
 	skip := func(err any) {
 		c.poison.Add(1)
@@ -368,10 +368,10 @@ func (r *reader) deliver(p *partition, c *counts, m *librdkafka.Record) (taken b
 	return taken
 }
 
-// maxPlaces bounds how many destinations of a project the reader remembers the partition of.
+// maxPlaces bounds the destinations of a project whose partition the reader remembers.
 const maxPlaces = 100_000
 
-// look finds producers whose keys break the order of a destination: it needs one key, and so one partition.
+// look detects producers whose keys break a destination's order: a destination needs one key, and so one partition.
 func (r *reader) look(p *partition, c *counts, push *bus.Record, found []byte) {
 	key := found
 	if !keyed(push, found) {
@@ -403,8 +403,8 @@ func (r *reader) look(p *partition, c *counts, push *bus.Record, found []byte) {
 	}
 }
 
-// end notes that the end of a partition was reached: what a record before it was, if there was one, is of no concern
-// to clients (the broker's own records have offsets too).
+// end notes that the end of a partition was reached. Offsets before it that brought no record do not concern clients:
+// they belong to the broker's own records.
 func (r *reader) end(e ck.PartitionEOF) {
 	p := r.parts[partitionKey{*e.Topic, e.Partition}]
 	if p == nil || p.unread || p.life.over() {
@@ -417,7 +417,7 @@ func (r *reader) end(e ck.PartitionEOF) {
 	r.caughtUp(p)
 }
 
-// trouble is what librdkafka reports. It goes on by itself but for what is handled here.
+// trouble handles an error that librdkafka reports. From all others than those handled here it recovers by itself.
 func (r *reader) trouble(ctx context.Context, e librdkafka.Error) {
 	switch {
 	case e.IsFatal():
@@ -434,7 +434,7 @@ func (r *reader) trouble(ctx context.Context, e librdkafka.Error) {
 	}
 }
 
-// notAllowed hears that the broker refuses to be read from. librdkafka says so once for a partition, and tries again.
+// notAllowed notes that the broker denies reading. librdkafka reports that once for each partition, and retries.
 func (r *reader) notAllowed(e librdkafka.Error) {
 	told := map[string]bool{}
 	for _, p := range r.parts {
@@ -461,7 +461,7 @@ func (p *partition) allowed() {
 	}
 }
 
-// rebuild replaces a consumer that has failed for good, and goes on where it was.
+// rebuild replaces a consumer that has failed for good, and continues at the old positions.
 func (r *reader) rebuild(ctx context.Context, why error) {
 	r.log.Error("the Kafka consumer failed and is replaced", "error", why)
 	r.rebuilds.Add(1)
@@ -483,7 +483,7 @@ func (r *reader) rebuild(ctx context.Context, why error) {
 	r.read(slices.Collect(maps.Values(r.parts)))
 }
 
-// closeTime bounds the end of a consumer, which can hang.
+// closeTime bounds closing a consumer, which can hang.
 const closeTime = 5 * time.Second
 
 func closeConsumer(c *ck.Consumer) {
@@ -509,7 +509,7 @@ func (r *reader) pause(project string, c *counts) {
 	c.paused.Store(1)
 }
 
-// of are the partitions of a project, where the reader is in them.
+// of returns the partitions of a project, with the reader's position in each.
 func (r *reader) of(project string) []ck.TopicPartition {
 	var all []ck.TopicPartition
 	for _, p := range r.parts {
@@ -520,7 +520,7 @@ func (r *reader) of(project string) []ck.TopicPartition {
 	return all
 }
 
-// keep does what has to be done now and then: shards hear how far they are, offsets are stored, projects go on.
+// keep does the periodic work: it tells the shards how far each partition was read, stores offsets, and resumes paused projects.
 func (r *reader) keep(now time.Time) {
 	var stored []ck.TopicPartition
 	for _, p := range r.parts {
@@ -537,7 +537,7 @@ func (r *reader) keep(now time.Time) {
 		}
 	}
 	if len(stored) > 0 {
-		_, _ = r.consumer.StoreOffsets(stored) // of a partition that is just being taken away: it is told the next time
+		_, _ = r.consumer.StoreOffsets(stored) // fails for a partition that is being removed
 	}
 	for project := range r.paused {
 		if r.sink.Full(project) {
@@ -557,8 +557,8 @@ func (r *reader) keep(now time.Time) {
 	}
 }
 
-// measure counts what lies in Kafka before this node. A project that it cannot read does not make it late: all nodes would be,
-// and none of them would be known that is better.
+// measure counts the records that this node has yet to read, and how late it is. A project that it cannot read does not make
+// it late: that concerns all nodes, and clients would find no better one.
 func (r *reader) measure(now time.Time) {
 	lag := map[string]int64{}
 	late := time.Duration(0)

@@ -10,7 +10,7 @@ import (
 	"stentor/engine/bus"
 )
 
-// recheck follows fetches of some topics from offsets that are not there. anyTopic stands for all.
+// recheck handles topics with fetches from offsets that do not exist. anyTopic stands for all topics.
 func (w *watcher) recheck(ctx context.Context, lost map[string]bool) error {
 	var all []error
 	for name, t := range w.topics {
@@ -25,10 +25,10 @@ func (w *watcher) recheck(ctx context.Context, lost map[string]bool) error {
 	return errors.Join(all...)
 }
 
-// recheckTopic has the reader go on where there is something: what lies between is a gap.
+// recheckTopic moves the reader to the next offset that exists in each partition: what it skips is a gap.
 func (w *watcher) recheckTopic(ctx context.Context, name string, t *topic) error {
 	var numbers []int32
-	nexts := map[int32]int64{} // before the ends are asked for: the reader reads on, and is not to look as if it were beyond them
+	nexts := map[int32]int64{} // taken before the ends are requested: the reader reads on, and must not seem to be beyond them
 	for _, p := range t.parts {
 		numbers = append(numbers, p.number)
 		nexts[p.number] = p.position.Load()

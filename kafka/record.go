@@ -16,7 +16,7 @@ import (
 // Header is one header of a record in Kafka.
 type Header = librdkafka.Header
 
-// Record is a push as it lies in Kafka. What the reader gives is lent.
+// Record is a push as it is stored in Kafka. What the reader passes to Decode is lent.
 type Record struct {
 	Key     []byte
 	Value   []byte
@@ -24,7 +24,7 @@ type Record struct {
 	Time    time.Time
 }
 
-// Key is the key of a push: pushes with the same one are in one partition, and so in order.
+// Key returns the key of a push. Pushes with the same key are in one partition, and so in order.
 func Key(r *bus.Record) string {
 	switch {
 	case r.Session != "":
@@ -70,7 +70,7 @@ func Encode(r *bus.Record) Record {
 	return out
 }
 
-// EncodeInbound makes the record of what a client sent to the back ends. A session's are in order.
+// EncodeInbound makes the record of what a client sent to the back ends. Those of one session stay in order.
 func EncodeInbound(m *bus.Inbound) Record {
 	out := Encode(&bus.Record{
 		Destination: m.Destination, User: m.User, Session: m.Session, ContentType: m.ContentType, Headers: m.Headers, Body: m.Body, Time: m.Time,
@@ -85,7 +85,7 @@ var (
 	errOutside = errors.New("its destination is outside the project")
 )
 
-// Bounds of what names a push, as the API has them.
+// Bounds of what names a push, the same as in the API.
 const (
 	maxDestination = 1024
 	maxName        = 1024
@@ -94,8 +94,8 @@ const (
 	maxTTL         = 366 * 24 * time.Hour
 )
 
-// Decoder reads records. It belongs to one goroutine. Nearly all records of a topic name the same few destinations and
-// headers: those are kept once.
+// Decoder reads records. It belongs to one goroutine. It keeps one copy of the destinations and headers, since nearly all
+// records of a topic name the same few.
 type Decoder struct {
 	Own func(project, destination string) bool // says whether a destination is a project's
 
@@ -121,7 +121,7 @@ func (d *Decoder) Decode(project string, in *Record) (r *bus.Record, left Lost, 
 	return r, left, check(r, d.Own)
 }
 
-// names reads the headers that mean something here. Of a repeated one the first counts.
+// names reads the headers that have a meaning here. Of a repeated header the first counts.
 func (d *Decoder) names(r *bus.Record, all []Header) (err error) {
 	var destination, user, session, contentType, id, ttl bool // were found
 	first := func(found *bool) bool {
@@ -206,7 +206,7 @@ func printable(s string) bool {
 	return true
 }
 
-// short shows what a record held, cut to a length for a log line.
+// short quotes what a record held, cut to fit a log line.
 func short(s string) string {
 	const most = 80
 	if len(s) > most {

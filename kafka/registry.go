@@ -15,15 +15,15 @@ import (
 	"stentor/engine/directory"
 )
 
-// RegistryOptions of a Registry. All fields are wanted.
+// RegistryOptions of a Registry. All fields are required.
 type RegistryOptions struct {
 	Properties map[string]string // see Options
 	NodesTopic string
-	Directory  *directory.View // hears of all beats
+	Directory  *directory.View // receives all beats
 	Log        *slog.Logger
 }
 
-// Registry reads the topic of the nodes and nothing else: it is no node, and writes nothing.
+// Registry reads only the topic of the nodes' beats: it is no node, and writes nothing.
 type Registry struct {
 	opts     Options
 	nodes    *directory.View
@@ -36,14 +36,14 @@ type Registry struct {
 	trouble  atomic.Pointer[string]
 }
 
-// settleTime is how long the topic is watched before a registry is ready: all nodes that live have said so within it.
+// settleTime is how long a registry reads the topic before it is ready: every live node sends a beat within it.
 const settleTime = 2500 * time.Millisecond
 
-// proofEvery is how often it is asked where the topic ends.
+// proofEvery is how often ask requests the end of the topic.
 const proofEvery = 500 * time.Millisecond
 
-// NewRegistry starts reading. Brokers that are out of reach are no error: the registry goes on trying. Errors are properties
-// that librdkafka does not know.
+// NewRegistry starts reading. It returns an error for properties that librdkafka does not know. Unreachable brokers are no
+// error: the registry keeps trying.
 func NewRegistry(o RegistryOptions) (*Registry, error) {
 	if err := errors.Join(CheckProperties(o.Properties)...); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func NewRegistry(o RegistryOptions) (*Registry, error) {
 	return r, nil
 }
 
-// Close ends the reading. The view stays as it is.
+// Close stops reading. The view stays as it is.
 func (r *Registry) Close() {
 	r.stop()
 	r.running.Wait()
@@ -75,8 +75,8 @@ func (r *Registry) Close() {
 	r.logging.Wait()
 }
 
-// Ready is nil from when the registry knows the nodes. Trouble of the brokers that comes later changes nothing: the nodes as they
-// were known are better than none.
+// Ready returns nil once the registry knows the nodes. Later trouble of the brokers changes nothing: the nodes as last known
+// are better than none.
 func (r *Registry) Ready() error {
 	at := r.caughtUp.Load()
 	switch {
@@ -110,7 +110,7 @@ type topicEnd struct {
 	asked  time.Time
 }
 
-// read reads the topic until something fails that librdkafka does not mend by itself.
+// read reads the topic until something fails from which librdkafka does not recover by itself.
 func (r *Registry) read(ctx context.Context) error {
 	start, end, err := nodesBounds(ctx, r.admin, r.opts.NodesTopic, "Read")
 	if err != nil {
@@ -150,7 +150,7 @@ func (r *Registry) read(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// ask asks again and again where the topic ends, until ctx ends. A question that is not answered proves nothing.
+// ask requests the end of the topic every proofEvery, until ctx ends. A request without an answer proves nothing.
 func (r *Registry) ask(ctx context.Context, known *atomic.Pointer[topicEnd]) {
 	for ctx.Err() == nil {
 		asked := time.Now()

@@ -8,8 +8,7 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// needs adds to an error of the broker that says no which ACLs are wanted on which topic. Any other error is returned as
-// it is.
+// needs adds to a broker's authorization error which ACLs are needed on which topic. It returns any other error as it is.
 func needs(err error, acls, topic string) error {
 	var e ck.Error
 	if !errors.As(err, &e) || e.Code() != ck.ErrTopicAuthorizationFailed && e.Code() != ck.ErrClusterAuthorizationFailed {
@@ -24,7 +23,7 @@ func unanswered(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && (e.Code() == ck.ErrTransport || e.Code() == ck.ErrTimedOut)
 }
 
-// refusal says what an error of a connection to the brokers means, when it is one that only people can mend.
+// refusal explains an error of a connection to the brokers, if it is one that only an operator can fix.
 func refusal(e ck.Error) (text string, ok bool) {
 	switch e.Code() {
 	case ck.ErrAuthentication, ck.ErrSaslAuthenticationFailed:

@@ -8,33 +8,33 @@ import (
 	"time"
 )
 
-// start decides when a node that starts is ready. It waits for all of its projects, since a client that came before would be told
-// of a gap that does not exist. But a project that gets no further, as one whose topic it may not read, does not keep it from
-// serving the others.
+// start decides when a starting node is ready. It waits for all of its projects, since a client that connects earlier would be
+// told of a gap that does not exist. But a project without progress, such as one whose topic the node may not read, does not
+// keep it from serving the others.
 type start struct {
-	patience time.Duration // for a project that gets no further
+	patience time.Duration // for a project without progress
 	waits    map[*life]wait
 }
 
-// wait is how far a project was when it got further for the last time.
+// wait is a project's last progress, and when it was seen.
 type wait struct {
 	at    progress
 	since time.Time
 }
 
-// progress changes whenever a project gets further. What comes from partitions that have caught up is no sign of it: others of
-// the topic may be without a leader.
+// progress changes whenever a project gets further. Records from partitions that have caught up are no progress: other
+// partitions of the topic may have no leader.
 type progress struct {
 	found  bool
 	behind int64
 	early  uint64
 }
 
-// patience is start's. It is longer than what Kafka's controllers take to find another leader for a partition.
+// patience is the default of start. It is longer than Kafka's controllers take to elect another leader for a partition.
 const patience = 10 * time.Second
 
-// look is nil when the node can begin to serve clients, else why it cannot. away is why the brokers cannot be asked, nil when
-// they can: they are in nobody's way alone.
+// look returns nil when the node can begin to serve clients, else why it cannot. away is why the brokers cannot be queried, nil
+// when they can.
 func (s *start) look(now time.Time, projects []*standing, away error) error {
 	if s.waits == nil {
 		s.waits = map[*life]wait{}
@@ -72,7 +72,7 @@ func (s *start) look(now time.Time, projects []*standing, away error) error {
 	return some(all)
 }
 
-// moves reports whether a project got further within patience.
+// moves reports whether a project made progress within patience.
 func (s *start) moves(now time.Time, p *standing, away error) bool {
 	at := progress{found: p.life.found.Load(), behind: p.life.behind.Load(), early: p.life.early.Load()}
 	last, known := s.waits[p.life]
@@ -89,7 +89,7 @@ type standing struct {
 	life    *life
 }
 
-// standings are those of all projects, in the order of their names.
+// standings returns those of all projects, in the order of their names.
 func (b *Bus) standings() []*standing {
 	var all []*standing
 	for project, l := range *b.watcher.lives.Load() {
@@ -99,10 +99,10 @@ func (b *Bus) standings() []*standing {
 	return all
 }
 
-// mostTold bounds how many troubles are told at once: a node may have hundreds of projects.
+// mostTold bounds the errors in one message: a node may have hundreds of projects.
 const mostTold = 5
 
-// some joins the first of all.
+// some joins the first mostTold of all, and says how many more there are.
 func some(all []error) error {
 	if n := len(all) - mostTold; n > 0 {
 		all = append(all[:mostTold:mostTold], fmt.Errorf("and %d more", n))

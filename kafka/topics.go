@@ -15,10 +15,10 @@ import (
 type found struct {
 	epoch      uint64
 	partitions []int32
-	err        error // it cannot be looked at
+	err        error // why it cannot be described
 }
 
-// describe asks for the topics that are there.
+// describe asks the brokers for the topics that exist.
 func (w *watcher) describe(ctx context.Context, list []wanted) (map[string]found, error) {
 	var names []string
 	for _, t := range list {
@@ -75,8 +75,8 @@ func (w *watcher) describeMock(names []string) (map[string]found, error) {
 	return all, nil
 }
 
-// epochOf makes an epoch of a topic's id. A broker without topic ids gives one of the name: then a topic that was made
-// again is not told from the one before.
+// epochOf makes an epoch of a topic's id. With a broker that has no topic ids the epoch depends on the name: then a
+// recreated topic has the same epoch as the one before.
 func epochOf(id ck.UUID, name string) uint64 {
 	h := fnv.New64a()
 	var b [16]byte
@@ -89,8 +89,8 @@ func epochOf(id ck.UUID, name string) uint64 {
 	return h.Sum64()
 }
 
-// find is a topic as it was found, or what is wrong with it. A missing one is made, for the next look. acls are what the
-// node needs.
+// find returns a topic as it was found, or what is wrong with it. It creates a missing one, for the next look. acls are
+// those that the node needs.
 func (w *watcher) find(ctx context.Context, there map[string]found, project, name, acls string) (found, error) {
 	f, ok := there[name]
 	switch {
@@ -102,7 +102,7 @@ func (w *watcher) find(ctx context.Context, there map[string]found, project, nam
 	return f, nil
 }
 
-// missing makes a topic that is not there, or says that somebody has to.
+// missing creates a topic that does not exist, or says that an operator has to.
 func (w *watcher) missing(ctx context.Context, project, name string) error {
 	if !w.opts.Create || w.opts.MockEpoch != 0 {
 		return fmt.Errorf("topic %s of project %s does not exist: create it, or set kafka.create_topics", name, project)
@@ -118,7 +118,7 @@ func (w *watcher) missing(ctx context.Context, project, name string) error {
 	return fmt.Errorf("topic %s of project %s was just created", name, project)
 }
 
-// safeReplicas is from where on an acknowledgement has to mean two copies.
+// safeReplicas is the number of replicas from which on an acknowledgement has to mean two copies.
 const safeReplicas = 3
 
 func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name string, partitions int, config map[string]string) error {
@@ -141,7 +141,7 @@ func createTopic(ctx context.Context, admin *ck.AdminClient, o *Options, name st
 		switch r.Error.Code() {
 		case ck.ErrNoError:
 			o.Log.Info("topic made", "topic", name, "partitions", partitions, "settings", fmt.Sprint(config))
-		case ck.ErrTopicAlreadyExists: // another node was faster, or the broker that was asked for topics is behind
+		case ck.ErrTopicAlreadyExists: // another node was faster, or the broker that listed the topics was behind
 		default:
 			return fmt.Errorf("topic %s cannot be created: %w", name, needs(r.Error, "Create", name))
 		}

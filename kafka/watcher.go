@@ -19,12 +19,12 @@ const (
 	askTime   = 5 * time.Second        // for an answer of the broker
 )
 
-// watcher looks at the topics and says where the reader has to begin. run owns all but wanted.
+// watcher looks at the topics and tells the reader where to begin. run owns all but wanted.
 type watcher struct {
 	opts   *Options
 	admin  *ck.AdminClient
 	reader *reader
-	told   func(topics map[string]place, trouble error) // the outcome of each look
+	told   func(topics map[string]place, trouble error) // called with the outcome of each look
 
 	mu     sync.Mutex
 	wanted []wanted
@@ -32,7 +32,7 @@ type watcher struct {
 
 	wake chan struct{}
 
-	topics map[string]*topic // by name, those that the reader has
+	topics map[string]*topic // by name, those that the reader reads
 }
 
 // wanted is a topic that a project has, for as long as it lives.
@@ -52,12 +52,12 @@ type topic struct {
 // place is where a project's pushes go.
 type place struct {
 	topic string
-	in    string // where what its clients send goes; empty when none does, or it cannot
+	in    string // topic of what its clients send; empty when they send nothing, or it cannot be used
 	epoch uint64
 	parts []*partition // of topic, in the order of their numbers; nil before they are known
 }
 
-// home is the partition where a record with this key goes, and from where on. nil: nobody knows.
+// home returns the partition for records with this key, and the reader's position in it; nil when that is unknown.
 func (at *place) home(key string) (p *partition, from int64) {
 	if len(at.parts) == 0 {
 		return nil, 0
@@ -72,7 +72,7 @@ func newWatcher(o *Options, admin *ck.AdminClient, r *reader, told func(map[stri
 	return w
 }
 
-// setProjects may be called from any goroutine. The lives of projects that are gone end at once, however long a look takes.
+// setProjects may be called from any goroutine. The lives of removed projects end at once, however long a look takes.
 func (w *watcher) setProjects(list []bus.Topic) {
 	w.mu.Lock()
 	now := make([]wanted, len(list))
@@ -130,7 +130,7 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// look brings the reader to what the projects want and the broker has.
+// look makes the reader read the topics that the projects want and the broker has.
 func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	w.mu.Lock()
 	list := w.wanted
@@ -171,7 +171,7 @@ func (w *watcher) look(ctx context.Context) (map[string]place, error) {
 	return places, some(troubles)
 }
 
-// leave drops the topics of projects that are gone, whether or not there is another one with the same.
+// leave drops the topics of removed projects, even if another project now has the same topic.
 func (w *watcher) leave() {
 	for name, t := range w.topics {
 		if t.life.over() {

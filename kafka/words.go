@@ -2,16 +2,16 @@ package kafka
 
 import "strings"
 
-// words has one copy of each string that came lately, for strings that come again and again.
+// words keeps one copy of each recent string, for strings that repeat.
 type words struct{ kept map[string]string }
 
 // Bounds of words.
 const (
-	maxWords = 10_000 // then it begins anew
+	maxWords = 10_000 // then it is cleared
 	maxWord  = 256    // bytes; a longer one is copied each time
 )
 
-// of is b as a string.
+// of returns b as a string.
 func (w *words) of(b []byte) string {
 	if kept, ok := w.kept[string(b)]; ok {
 		return kept
@@ -19,7 +19,7 @@ func (w *words) of(b []byte) string {
 	return w.keep(string(b))
 }
 
-// same is a string with the bytes of s, which may be lent.
+// same returns a string equal to s, which may be lent.
 func (w *words) same(s string) string {
 	if kept, ok := w.kept[s]; ok {
 		return kept
