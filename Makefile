@@ -92,9 +92,10 @@ bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes
 	bin/stentor-bench node --stentor bin/stentor
 
 CONNECTIONS ?= 1000000
+AFTER ?= 4m
 .PHONY: million
 million: build vm-deps ## the proof: a million connections to one server, in a virtual machine; CONNECTIONS=100000 for a short run
-	bin/stentor-bench vm million --connections $(CONNECTIONS) --stentor bin/stentor --out million
+	bin/stentor-bench vm million --connections $(CONNECTIONS) --after $(AFTER) --stentor bin/stentor --out million
 
 VIA ?= unix
 .PHONY: million-leave
@@ -105,7 +106,7 @@ million-leave: build vm-deps ## SIGTERM to a server with 100,000 connections, a 
 .PHONY: million-nginx
 million-nginx: CONNECTIONS = 70000
 million-nginx: build vm-deps tuning-deps ## 70,000 connections through one nginx, in a virtual machine; VIA=unix, ports or sources
-	bin/stentor-bench vm million --via $(VIA) --connections $(CONNECTIONS) --stentor bin/stentor --out million/$(VIA)
+	bin/stentor-bench vm million --after 0 --via $(VIA) --connections $(CONNECTIONS) --stentor bin/stentor --out million/$(VIA)
 
 .PHONY: test-vm
 test-vm: vm-deps tuning-deps ## the tests that boot something: a virtual machine (LVS and nginx with real traffic among them), systemd in namespaces

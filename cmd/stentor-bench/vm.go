@@ -94,6 +94,7 @@ Without hardware virtualisation a million connections take 45 minutes, 100,000 s
 	f.StringArrayVar(&m.BenchFlags, "bench-flag", nil, "another flag for stentor-bench million, as in --bench-flag=--broadcasts=2; may be repeated")
 	f.StringVar((*string)(&m.Via), "via", "", "put nginx before the server, and between them unix, ports or sources: a Unix socket, several ports or several addresses")
 	f.StringVar(&m.Nginx, "nginx", "/usr/sbin/nginx", "nginx's binary, for --via")
+	f.DurationVar(&m.After, "after", 4*time.Minute, "how long after all clients have left to note what the server keeps; 0: not at all")
 	f.BoolVar(&m.Leave, "leave", false, "end with SIGTERM to the server, a broadcast being on its way, and look whether all are closed with 1012 and lack nothing")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c

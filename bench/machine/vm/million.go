@@ -32,9 +32,11 @@ type Million struct {
 	Nginx string // the program, unless Via is Direct
 	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few of them few connections need what many do.
 	LocalPorts string
-	// Leave has the server leave with all of them at the end, while a broadcast is on its way; else the run ends with what
-	// the server keeps when all have gone.
+	// Leave has the server leave with all of them at the end, while a broadcast is on its way.
 	Leave bool
+	// After is how long after all clients have left the run notes what the server keeps; 0: it does not. Go looks for what
+	// is unused every 2 minutes at the latest, and gives it back gradually. It is rounded down to seconds.
+	After time.Duration
 }
 
 // Via is how clients reach the server.
@@ -98,6 +100,7 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 		"VIA":         string(m.Via),
 		"LOCAL_PORTS": m.LocalPorts,
 		"LEAVE":       "",
+		"AFTER":       fmt.Sprint(int(m.After.Seconds())),
 		"BENCH_FLAGS": strings.Join(m.BenchFlags, " "),
 	}
 	if m.Leave {

@@ -197,10 +197,8 @@ snapshot end
 [ ! -f million.json ] || out million.json
 if [ "$LEAVE" = '' ]; then
 	kill -0 "$server" 2>/dev/null || fail 'the server has ended'
-	# Go looks for what is unused every 2 minutes at the latest, and gives it back by and by. Of a few thousand connections
-	# that would show nothing.
-	[ "$CONNECTIONS" -lt 10000 ] || {
-		sleep 240
+	[ "$AFTER" -eq 0 ] || {
+		sleep "$AFTER"
 		snapshot gone
 	}
 else
