@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what `make kafka`, `make test-kafka` and the examples need, on Debian and what descends from it: a JDK (17 or
-# newer), Maven and kcat. What is installed is left alone.
+# Installs what `make kafka`, `make test-kafka` and the examples need, on Debian and its derivatives: a JDK (17 or
+# newer), Maven and kcat. Leaves alone what is already installed.
 set -eu
 missing=""
 command -v javac >/dev/null || missing="$missing default-jdk-headless"

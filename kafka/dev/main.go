@@ -1,7 +1,7 @@
 // Command dev runs a real Apache Kafka for development and tests.
 //
-//	kafka-dev                       until Ctrl-C; the address is printed and in .cache/kafka/bootstrap
-//	kafka-dev go test ./kafka/...   as long as the command runs, which finds the address in KAFKA_BOOTSTRAP
+//	kafka-dev                       runs until Ctrl-C; prints the address, and writes it to .cache/kafka/bootstrap
+//	kafka-dev go test ./kafka/...   runs as long as the command, which finds the address in KAFKA_BOOTSTRAP
 package main
 
 import (
@@ -66,7 +66,7 @@ func run(ctx context.Context, command []string, brokers int, jvm []string) (err 
 	}
 }
 
-// with runs command; when ctx ends it is asked to end too.
+// with runs command, and asks it to end when ctx ends.
 func with(ctx context.Context, bootstrap string, command []string) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP="+bootstrap)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// The heap is the bound that Kafka's own scripts double; a broker takes some 400 MB in all.
+// The heap is half of what Kafka's own scripts set; a broker takes some 400 MB in all.
 const (
 	heap         = "-Xmx512m"
 	readyLine    = "Kafka Server started"
@@ -41,7 +41,7 @@ type broker struct {
 	Voters           string
 	Replicas, InSync int
 
-	wire    *wire // nil until somebody asks for Far
+	wire    *wire // nil until Far is called
 	process *os.Process
 	exited  chan struct{} // closed when the process is gone; nil before the first start
 }
@@ -61,7 +61,7 @@ func (b *broker) format(classPath, cluster string) error {
 	if err := os.WriteFile(b.file("log4j2.properties"), log4jProperties, 0o644); err != nil {
 		return err
 	}
-	// With = since an id may begin with a dash.
+	// With =, since an id may begin with a dash.
 	_, err = tool(classPath, "kafka.tools.StorageTool", "format", "--cluster-id="+cluster, "-c", b.file("server.properties"))
 	return err
 }
@@ -76,7 +76,7 @@ func (b *broker) start(classPath string, jvm []string) error {
 	}
 	cmd := exec.Command("java", slices.Concat(jvm, []string{heap, "-Dlog4j2.configurationFile=" + b.file("log4j2.properties"),
 		"-cp", classPath, "kafka.Kafka", b.file("server.properties")})...)
-	// Not in the terminal's process group, so that Ctrl-C does not reach it: the broker ends with the process that started it, or when that one says so.
+	// Not in the terminal's process group, so that Ctrl-C does not reach it: the broker ends when its parent ends it, or ends.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
@@ -85,7 +85,7 @@ func (b *broker) start(classPath string, jvm []string) error {
 	}
 	started, ready, exited := make(chan error), make(chan struct{}), make(chan struct{})
 	go func() {
-		// The kernel sends Pdeathsig when the thread that started the process ends: keep it as long as the process.
+		// The kernel sends Pdeathsig when the thread that started the process ends: keep that thread as long as the process.
 		runtime.LockOSThread()
 		defer log.Close()
 		err := cmd.Start()
@@ -104,7 +104,7 @@ func (b *broker) start(classPath string, jvm []string) error {
 				ready = nil
 			}
 		}
-		_ = cmd.Wait() // how a killed process ended says nothing
+		_ = cmd.Wait() // the exit status of a killed process means nothing
 	}()
 	isReady := ready
 	if err := <-started; err != nil {
@@ -121,7 +121,7 @@ func (b *broker) start(classPath string, jvm []string) error {
 	}
 }
 
-// end sends the process sig and waits until it is gone; SIGTERM may take stopTimeout, then it is killed.
+// end sends the process sig and waits until it has ended; after stopTimeout from SIGTERM it is killed.
 func (b *broker) end(sig os.Signal) {
 	if b.exited == nil {
 		return

@@ -26,8 +26,8 @@ type Cluster struct {
 	brokers   []*broker
 }
 
-// Start runs a cluster of n brokers until the test ends, and fails the test when it cannot. Where the test has failed,
-// the end of each broker's log is printed. A test is skipped if there is another Kafka, and no Java.
+// Start runs a cluster of n brokers until the test ends, and fails the test when it cannot. If the test has failed, it
+// prints the end of each broker's log. It skips the test where KAFKA_BOOTSTRAP names another Kafka and there is no Java.
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
 	if _, err := exec.LookPath("java"); err != nil && os.Getenv("KAFKA_BOOTSTRAP") != "" {
@@ -59,11 +59,11 @@ func Bootstrap(t testing.TB) string {
 	return Start(t, 1).Bootstrap()
 }
 
-// Quick is an option of the Java machine: a broker starts for half of the work (4 s of CPU) and is slower ever after.
+// Quick is an option of the JVM: a broker starts with half of the work (4 s of CPU) and is slower from then on.
 const Quick = "-XX:TieredStopAtLevel=1"
 
-// New starts a cluster of n brokers, with options of the Java machine besides its heap; the caller stops it. Topics have
-// as many replicas as there are brokers, three at most.
+// New starts a cluster of n brokers, with options of the JVM besides its heap; the caller stops it. Topics have as many
+// replicas as there are brokers, three at most.
 func New(n int, jvm ...string) (*Cluster, error) {
 	classPath, err := classPath()
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *Cluster) start(n int) error {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
 	cluster := base64.RawURLEncoding.EncodeToString(id)
-	// All at once: a controller is ready only when most of them are there.
+	// All at once: a controller is ready only when most of them are running.
 	return c.each(func(b *broker) error {
 		b.Voters = strings.Join(voters, ",")
 		if err := b.format(c.classPath, cluster); err != nil {
@@ -126,7 +126,7 @@ func (c *Cluster) Bootstrap() string { return c.addresses(func(b *broker) int { 
 // name as password, may do what ACLs grant them.
 func (c *Cluster) SASL() string { return c.addresses(func(b *broker) int { return b.SASL }) }
 
-// Far returns the addresses of brokers that Cut takes away from those who use them. Everything is allowed there.
+// Far returns addresses of the brokers that Cut disconnects. Everything is allowed there without credentials.
 func (c *Cluster) Far() (string, error) {
 	for _, b := range c.brokers {
 		if b.wire != nil {
@@ -140,11 +140,11 @@ func (c *Cluster) Far() (string, error) {
 	return c.addresses(func(b *broker) int { return b.Wire }), nil
 }
 
-// Cut has nothing come through between broker i and those who use its address in Far, and Mend ends that. Connections stay.
+// Cut stops all data between broker i and the clients of its address in Far; Mend ends that. Connections stay open.
 func (c *Cluster) Cut(i int)  { c.brokers[i].wire.set(true) }
 func (c *Cluster) Mend(i int) { c.brokers[i].wire.set(false) }
 
-// Holds reports whether these bytes were sent to broker i since it was cut off, and will arrive when that is mended.
+// Holds reports whether these bytes were sent to broker i since Cut, and will arrive after Mend.
 func (c *Cluster) Holds(i int, some string) bool { return c.brokers[i].wire.holds([]byte(some)) }
 
 func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
@@ -163,7 +163,7 @@ func (c *Cluster) KillBroker(i int) { c.brokers[i].end(syscall.SIGKILL) }
 // RestartBroker starts broker i, which was killed, on its old data and ports and returns once it serves clients.
 func (c *Cluster) RestartBroker(i int) error { return c.brokers[i].start(c.classPath, c.jvm) }
 
-// Freeze has broker i do nothing any more, and say nothing of it, as a host that has lost its power; Thaw has it go on.
+// Freeze stops broker i without a word to its peers, as when its host loses power; Thaw lets it continue.
 func (c *Cluster) Freeze(i int) error { return c.brokers[i].process.Signal(syscall.SIGSTOP) }
 func (c *Cluster) Thaw(i int) error   { return c.brokers[i].process.Signal(syscall.SIGCONT) }
 
@@ -172,14 +172,14 @@ func (c *Cluster) RunTool(class string, args ...string) (string, error) {
 	return RunTool(c.Bootstrap(), class, args...)
 }
 
-// Exited is closed when broker i is gone.
+// Exited is closed when the process of broker i has ended.
 func (c *Cluster) Exited(i int) <-chan struct{} { return c.brokers[i].exited }
 
 // Stop ends all brokers and removes their data.
 func (c *Cluster) Stop() error {
 	sig := syscall.SIGTERM
 	if len(c.brokers) > 1 {
-		sig = syscall.SIGKILL // in order they would take 6 s: the last ones miss the majority that lets them go
+		sig = syscall.SIGKILL // an orderly stop takes 6 s: the last ones lack the majority that has to release them
 	}
 	err := c.each(func(b *broker) error {
 		b.end(sig)
@@ -191,8 +191,8 @@ func (c *Cluster) Stop() error {
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
-// freePorts returns ports below those that the kernel hands to outgoing connections: a broker that was killed must
-// find its own free again.
+// freePorts returns ports below those that the kernel gives to outgoing connections: a broker that was killed must
+// find its own ports free again.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range 100 * n {
@@ -200,7 +200,7 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			continue
 		}
-		defer l.Close() // all stay taken until the last is found, so that none comes twice
+		defer l.Close() // all stay open until the last is found, so that none is found twice
 		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
 			return ports, nil
 		}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// CacheDir is where jars are kept between runs: .cache/kafka of the repository that the working directory is in.
+// CacheDir returns where jars are kept between runs: .cache/kafka of the repository that the working directory is in.
 func CacheDir() (string, error) {
 	root, err := repository()
 	return filepath.Join(root, ".cache", "kafka"), err
@@ -35,7 +35,7 @@ func repository() (string, error) {
 
 const pom = "kafka/dev/pom.xml"
 
-// classPath returns Kafka's jars, and fetches them first when this pom.xml's are not there. Several processes may ask
+// classPath returns Kafka's jars, and first fetches those of pom.xml if they are missing. Several processes may call it
 // at once.
 func classPath() (string, error) {
 	if _, err := exec.LookPath("java"); err != nil {
@@ -71,7 +71,7 @@ func classPath() (string, error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	// A fetch that was interrupted must not pass for a whole one: hence another name until it is complete.
+	// An interrupted fetch must not pass for a complete one: hence another name until it is complete.
 	partial := lib + ".partial"
 	mvn := exec.Command("mvn", "--batch-mode", "--quiet", "--strict-checksums", "-f", filepath.Join(root, pom),
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+partial)

@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// wire carries the connections to a broker's far listener. While it is cut nothing comes through, either way, and nobody is
-// told, as when a network loses all packets; what was sent meanwhile arrives when it is mended, as TCP sends it again.
+// wire forwards the connections to a broker's far listener. While it is cut nothing passes in either direction, and neither
+// end sees an error, as when a network loses all packets. What was sent in the meantime arrives after the wire is mended, as
+// after TCP's retransmissions.
 type wire struct {
 	to       string
 	listener net.Listener
@@ -25,18 +26,18 @@ type wire struct {
 // way is one direction of a connection. The wire's mu guards it.
 type way struct {
 	up   bool     // to the broker
-	held [][]byte // taken from one end and not given to the other yet
-	over bool     // one end has nothing more
-	gone bool     // the other end takes nothing more
+	held [][]byte // read from one end and not written to the other yet
+	over bool     // the sending end has ended
+	gone bool     // the receiving end has ended
 }
 
-// What a way holds at most: mostHeld pieces of pieceBytes.
+// A way holds at most mostHeld pieces of pieceBytes.
 const (
 	pieceBytes = 32 << 10
 	mostHeld   = 64
 )
 
-// newWire listens at one address and carries to another.
+// newWire listens at one address and forwards to another.
 func newWire(at, to string) (*wire, error) {
 	l, err := net.Listen("tcp4", at)
 	if err != nil {
@@ -80,7 +81,7 @@ func (w *wire) carry(near net.Conn) {
 	both.Wait()
 }
 
-// take holds what comes from one end.
+// take reads from one end into v.held.
 func (w *wire) take(v *way, from net.Conn) {
 	for over := false; !over; {
 		piece := make([]byte, pieceBytes)
@@ -96,7 +97,7 @@ func (w *wire) take(v *way, from net.Conn) {
 	}
 }
 
-// give gives it to the other end while the wire is whole.
+// give writes v.held to the other end while the wire is not cut.
 func (w *wire) give(v *way, to net.Conn) {
 	for {
 		piece, ok := w.next(v)
@@ -111,10 +112,10 @@ func (w *wire) give(v *way, to net.Conn) {
 		v.gone = true
 		delete(w.ways, v)
 	})
-	_ = to.Close() // the other way ends as well
+	_ = to.Close() // ends the other direction as well
 }
 
-// next waits for a piece, and is false when none comes any more.
+// next waits for a piece, and returns false when there will be none.
 func (w *wire) next(v *way) (piece []byte, ok bool) {
 	w.change(func() {
 		for !w.ended && (w.cut || len(v.held) == 0 && !v.over) {
@@ -128,7 +129,7 @@ func (w *wire) next(v *way) (piece []byte, ok bool) {
 	return piece, ok
 }
 
-// holds reports whether some bytes for the broker wait for the wire to be mended.
+// holds reports whether these bytes for the broker wait for the wire to be mended.
 func (w *wire) holds(some []byte) (found bool) {
 	w.change(func() {
 		for v := range w.ways {
@@ -145,7 +146,7 @@ func (w *wire) change(f func()) {
 	f()
 }
 
-// pass waits until the wire is whole, and is false when it has ended.
+// pass waits until the wire is not cut, and returns false when it has ended.
 func (w *wire) pass() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

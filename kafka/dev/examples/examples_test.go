@@ -19,7 +19,7 @@ import (
 
 const (
 	topic = "stentor.push.shop"
-	// So many that librdkafka's own default puts neither key of the examples where murmur2 does.
+	// Enough that librdkafka's default partitioner puts neither key of the examples where murmur2 does.
 	partitions = 12
 )
 

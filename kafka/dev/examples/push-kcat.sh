@@ -1,6 +1,6 @@
 #!/bin/sh
-# Pushes with kcat: one to everybody who subscribed to /topic/shop/all, one to the user alice, who gets it on
-# /user/queue/orders. kcat puts a key elsewhere than Java does unless the partitioner is named.
+# Pushes with kcat: one to every subscriber of /topic/shop/all, one to the user alice, who gets it on
+# /user/queue/orders. Unless it is told the partitioner, kcat puts a key in another partition than Java does.
 set -eu
 push() { # key, then headers; the body is one line of standard input
   key=$1

@@ -14,14 +14,14 @@ func main() {
 	producer, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers":  os.Getenv("KAFKA_BOOTSTRAP"),
 		"enable.idempotence": true,             // and with it acks=all: no repeats, no reordering
-		"partitioner":        "murmur2_random", // as Java does it; the default puts keys elsewhere
+		"partitioner":        "murmur2_random", // Java's; the default puts keys in other partitions
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer producer.Close()
 
-	// To everybody who subscribed to /topic/shop/all. The key is the destination.
+	// To every subscriber of /topic/shop/all. The key is the destination.
 	push(producer, "/topic/shop/all", `{"text":"Open until ten tonight"}`, map[string]string{
 		"destination": "/topic/shop/all", "content-type": "application/json", "ttl-ms": "60000", "push-id": "hours-1",
 	})

@@ -12,7 +12,7 @@ batch *batch_new(rd_kafka_t *consumer) {
 	return b;
 }
 
-// add_headers notes the headers of m, of which there may be none.
+// add_headers collects the headers of m, which may have none.
 static void add_headers(batch *b, batch_record *r, const rd_kafka_message_t *m) {
 	rd_kafka_headers_t *all;
 	r->first_header = b->nheaders;
@@ -55,8 +55,8 @@ static size_t add(batch *b, rd_kafka_event_t *event) {
 	return m->len;
 }
 
-// batch_take waits for an event, and takes what else is ready: records, until there are enough of them or of their
-// bytes, or something else comes.
+// batch_take waits for an event, and takes further records that are ready, until it has enough of them or of their
+// bytes, or an event of another kind comes.
 void batch_take(batch *b, int timeout_ms, size_t bytes) {
 	for (size_t have = 0; b->n < BATCH_RECORDS && have < bytes; timeout_ms = 0) {
 		rd_kafka_event_t *event = rd_kafka_queue_poll(b->queue, timeout_ms);
@@ -70,7 +70,7 @@ void batch_take(batch *b, int timeout_ms, size_t bytes) {
 	}
 }
 
-// batch_release gives back what batch_take has brought.
+// batch_release frees the events that batch_take has taken.
 void batch_release(batch *b) {
 	for (int i = 0; i < b->n; i++)
 		rd_kafka_event_destroy(b->records[i].event);

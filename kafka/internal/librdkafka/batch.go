@@ -16,27 +16,27 @@ type Header struct {
 	Value []byte
 }
 
-// Record is a record with where it lies. All that it refers to is librdkafka's memory, until Release.
+// Record is a record with its partition and offset. All that it refers to is librdkafka's memory, valid until Release.
 type Record struct {
 	Topic      string
 	Partition  int32
 	Offset     int64
-	Failed     bool // it is an error that concerns its partition
+	Failed     bool // it is no record, but an error of its partition
 	Key, Value []byte
 	Headers    []Header
 	Time       time.Time // now, if it has none
 }
 
-// Batch takes what a consumer has read, many records with one call. It belongs to one goroutine at a time.
+// Batch takes the records that a consumer has fetched, many with one call. It belongs to one goroutine at a time.
 type Batch struct {
 	c      *C.batch
-	record Record // that At has given
+	record Record // the result of At
 }
 
-// maxBytes bounds the records that are taken at once, by their values, as C.BATCH_RECORDS does by number.
+// maxBytes bounds the bytes of the values that are taken at once, as C.BATCH_RECORDS bounds the number of records.
 const maxBytes = 256 << 10
 
-// New makes the Batch of a consumer, which nothing else may poll. Close the Batch before the consumer.
+// New creates the Batch of a consumer. Nothing else may poll that consumer. Close the Batch before the consumer.
 func New(consumer *ck.Consumer) (*Batch, error) {
 	if err := CheckVersion(); err != nil {
 		return nil, err
@@ -48,14 +48,14 @@ func New(consumer *ck.Consumer) (*Batch, error) {
 	return &Batch{c: C.batch_new((*C.rd_kafka_t)(rk))}, nil
 }
 
-// Take waits up to wait for an event, then takes what else is ready, and returns the number of records. Release what
-// an earlier call brought before.
+// Take waits up to wait for an event, then takes further records that are ready, and returns the number of records. Call
+// Release first, for what an earlier call took.
 func (b *Batch) Take(wait time.Duration) int {
 	C.batch_take(b.c, C.int(wait.Milliseconds()), maxBytes)
 	return int(b.c.n)
 }
 
-// At is record i of those that Take brought. It is valid until the next call of At, or Release.
+// At returns record i of those that Take took. It is valid until the next call of At or Release.
 func (b *Batch) At(i int) *Record {
 	c, r := &b.c.records[i], &b.record
 	r.Topic = unsafe.String((*byte)(unsafe.Pointer(c.topic)), int(c.topic_len))
@@ -77,13 +77,13 @@ func (b *Batch) At(i int) *Record {
 
 func lent(p unsafe.Pointer, n C.size_t) []byte { return unsafe.Slice((*byte)(p), int(n)) }
 
-// Error is one of a consumer, with the topic that it concerns, if it is one alone.
+// Error is an error of a consumer, with the topic that it concerns, if that is a single one.
 type Error struct {
 	ck.Error
 	Topic string
 }
 
-// Other is the event that followed the records, a ck.PartitionEOF or an Error; nil if there is none that matters.
+// Other returns the event that followed the records, a ck.PartitionEOF or an Error; nil if none that matters did.
 func (b *Batch) Other() any {
 	event := b.c.other
 	if event == nil || C.rd_kafka_event_type(event) != C.EVENT_ERROR {
@@ -108,7 +108,7 @@ func (b *Batch) Other() any {
 	return e
 }
 
-// placeOf is the partition that an event is about; nil when it is about none.
+// placeOf returns the partition that an event is about, nil when it is about none.
 func placeOf(event *C.rd_kafka_event_t) *ck.TopicPartition {
 	at := C.rd_kafka_event_topic_partition(event)
 	if at == nil {
@@ -119,7 +119,7 @@ func placeOf(event *C.rd_kafka_event_t) *ck.TopicPartition {
 	return &ck.TopicPartition{Topic: &topic, Partition: int32(at.partition), Offset: ck.Offset(at.offset)}
 }
 
-// Release gives back what Take has brought.
+// Release frees what Take has taken.
 func (b *Batch) Release() { C.batch_release(b.c) }
 
 // Close releases everything.

@@ -16,7 +16,7 @@ typedef struct {
 } batch_header;
 
 typedef struct {
-	rd_kafka_event_t *event; // which the bytes belong to
+	rd_kafka_event_t *event; // owns the bytes
 	const char *topic;
 	size_t topic_len;
 	const void *value, *key;
@@ -28,11 +28,11 @@ typedef struct {
 	uint32_t first_header, headers; // in batch.headers
 } batch_record;
 
-// batch is what one call took. The bytes of its records are librdkafka's, until batch_release.
+// batch is what one call took. librdkafka owns the bytes of its records, which are valid until batch_release.
 typedef struct {
 	rd_kafka_t *consumer;
 	rd_kafka_queue_t *queue;
-	rd_kafka_event_t *other; // that came behind the records, and is none
+	rd_kafka_event_t *other; // the event after the records, of another kind
 	int n;
 	batch_record records[BATCH_RECORDS];
 	batch_header *headers;

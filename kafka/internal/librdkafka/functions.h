@@ -1,5 +1,5 @@
-// Functions of librdkafka's public interface, as far as this package uses them, as rdkafka.h declares them.
-// layout_test.go compiles these declarations together with the header that confluent-kafka-go brings.
+// The functions of librdkafka's public interface that this package uses, as rdkafka.h declares them.
+// layout_test.go compiles these declarations together with the header in confluent-kafka-go.
 #ifndef STENTOR_LIBRDKAFKA_FUNCTIONS_H
 #define STENTOR_LIBRDKAFKA_FUNCTIONS_H
 

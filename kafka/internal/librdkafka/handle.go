@@ -8,7 +8,7 @@ import (
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// handleOf is the rd_kafka_t of a consumer: its private field handle.rk.
+// handleOf returns the rd_kafka_t of a consumer: its private field handle.rk.
 func handleOf(consumer *ck.Consumer) (unsafe.Pointer, error) {
 	return findHandle(reflect.ValueOf(consumer))
 }

@@ -1,4 +1,4 @@
-// Names of librdkafka's that stand for something only it knows, and its enumerations, which are int in this ABI.
+// librdkafka's opaque types, and its enumerations, which are int in this ABI.
 #ifndef STENTOR_LIBRDKAFKA_OPAQUE_H
 #define STENTOR_LIBRDKAFKA_OPAQUE_H
 

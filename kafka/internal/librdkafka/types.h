@@ -1,5 +1,5 @@
-// Types and constants of librdkafka's public interface, as far as this package uses them, as rdkafka.h declares them.
-// layout_test.go compares them with the header that confluent-kafka-go brings.
+// The types and constants of librdkafka's public interface that this package uses, as rdkafka.h declares them.
+// layout_test.go compares them with the header in confluent-kafka-go.
 #ifndef STENTOR_LIBRDKAFKA_TYPES_H
 #define STENTOR_LIBRDKAFKA_TYPES_H
 
@@ -35,7 +35,7 @@ enum {
 	ERR_PARTITION_EOF = -191,
 };
 
-// The layout that batch.c was compiled for. A platform with another one fails here, not in a pointer.
+// The layout that batch.c was written for. A platform with another layout fails to compile here, rather than at run time.
 _Static_assert(sizeof(void *) == 8, "only 64-bit platforms are supported");
 _Static_assert(sizeof(rd_kafka_message_t) == 72, "rd_kafka_message_t");
 _Static_assert(offsetof(rd_kafka_message_t, rkt) == 8, "rd_kafka_message_t.rkt");

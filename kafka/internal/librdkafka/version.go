@@ -10,14 +10,14 @@ import (
 // minor, revision and pre-release, which is 0xff for a release. Its ABI is stable within a major version.
 const oldest = 0x020f00ff
 
-// Version is that of the linked librdkafka, as in 2.15.0.
+// Version returns the version of the linked librdkafka, as in 2.15.0.
 func Version() string {
 	_, name := ck.LibraryVersion()
 	return name
 }
 
-// CheckVersion is an error where the linked librdkafka is older than what this package was written for, or of another
-// major version. Any goroutine may call it.
+// CheckVersion returns an error if the linked librdkafka is older than the one that this package was written for, or of
+// another major version. Any goroutine may call it.
 func CheckVersion() error { return checkVersion(ck.LibraryVersion()) }
 
 func checkVersion(number int, name string) error {

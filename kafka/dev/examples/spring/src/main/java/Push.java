@@ -16,7 +16,7 @@ public class Push {
     }
 
     void push(String key, String body, Map<String, String> headers) throws Exception {
-        // A ProducerRecord, for no header of Spring's own comes along with it.
+        // A ProducerRecord, since Spring adds no headers of its own to it.
         var record = new ProducerRecord<>("stentor.push.shop", key, body);
         headers.forEach((name, value) -> record.headers().add(name, value.getBytes(UTF_8)));
         kafka.send(record).get();
@@ -29,7 +29,7 @@ public class Push {
                 new StringSerializer(), new StringSerializer());
         var push = new Push(new KafkaTemplate<>(producers));
 
-        // To everybody who subscribed to /topic/shop/all. The key is the destination.
+        // To every subscriber of /topic/shop/all. The key is the destination.
         push.push("/topic/shop/all", "{\"text\":\"Open until ten tonight\"}", Map.of(
                 "destination", "/topic/shop/all", "content-type", "application/json", "ttl-ms", "60000", "push-id", "hours-1"));
         // To the user alice, who subscribed to /user/queue/orders.
