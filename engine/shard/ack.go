@@ -22,8 +22,8 @@ func (s *Shard) room(b *sub) int {
 	return max(0, b.target.p.settings.AckWindow-len(b.follow.unacked))
 }
 
-// expect notes that b's client owes an ACK for e, which it is about to get. Without a window nothing is owed, nor is it
-// when a reload brings the window back: in client mode the ACK may name a push of the time between.
+// expect notes that b's client owes an ACK for e, which it is about to get. Without a window nothing is owed. What was sent
+// then stays unowed when a reload brings the window back; in client mode an ACK may still name it.
 func (s *Shard) expect(b *sub, e *history.Entry) {
 	switch {
 	case b.follow == nil:
@@ -34,7 +34,7 @@ func (s *Shard) expect(b *sub, e *history.Entry) {
 	}
 }
 
-// owe notes that b's client owes an ACK for pos. It reports whether that took so much memory that it matters.
+// owe notes that b's client owes an ACK for pos. It reports whether it allocated enough memory to be counted.
 func (b *sub) owe(pos bus.Position) (grew bool) {
 	before := b.window()
 	b.follow.unacked = append(b.follow.unacked, pos)
@@ -46,8 +46,8 @@ func (b *sub) owe(pos bus.Position) (grew bool) {
 	return after > Allowance/2
 }
 
-// acknowledge frees room. ACK is flow control only: nothing is delivered again for want of one, and an unknown id is
-// no fault.
+// acknowledge frees room. ACK is flow control only: nothing is redelivered when one is missing, and an unknown id is not an
+// error.
 func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
 	position, sub := string(ev.ID), ev.Sub
 	if c.sess.Version == stomp.V12 {
@@ -76,11 +76,12 @@ func (s *Shard) acknowledge(c *Conn, ev *session.Event) {
 	c.frames += int32(work / ackWork)
 }
 
-// ackWork is how many positions an ACK may look at before it counts as one more frame: a window may have 65,535, and a
-// session many of them.
+// ackWork is how many positions an ACK may scan before it counts as one more frame: a window may have 65,535, and a session
+// many of them.
 const ackWork = 1024
 
-// free takes pos out of what b's client owes; in client mode all before it too. Each step looks at a position, or moves one.
+// free removes pos from the ACKs that b's client owes; in client mode all before it too. Each step scans or moves one
+// position.
 func (b *sub) free(pos bus.Position) (freed bool, steps int) {
 	f := b.follow
 	at := slices.Index(f.unacked, pos)
@@ -110,7 +111,7 @@ func (b *sub) free(pos bus.Position) (freed bool, steps int) {
 	return true, at + min(at, later)
 }
 
-// slim lets go of the room for many ACKs when none is owed.
+// slim releases the memory for many ACKs when none is owed.
 func (b *sub) slim() {
 	const keep = 64
 	if f := b.follow; len(f.unacked) == 0 && cap(f.unacked) > keep {
@@ -118,7 +119,7 @@ func (b *sub) slim() {
 	}
 }
 
-// forgive lets go of the ACKs that b's client owes.
+// forgive drops the ACKs that b's client owes.
 func (b *sub) forgive() {
 	if n := b.window(); n > 0 {
 		b.target.p.pool.add(-n)

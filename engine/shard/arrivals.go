@@ -2,20 +2,20 @@ package shard
 
 import "stentor/engine/history"
 
-// A push that matches many patterns takes as long to route as several writes, and a back end may bring ten thousand at
-// once. So pushes of a project with sessions are routed in the project's turns, as they are written: others' pushes do not
-// wait behind them in the inbox.
+// Routing a push that matches many patterns takes as long as several writes, and a back end may publish ten thousand at
+// once. So the pushes of a project with sessions are routed in the project's turns, like writes: other projects' pushes do
+// not wait behind them in the inbox.
 
 // arriving stands for a project's arrivals in its queue.
 var arriving = &log{}
 
-// arrival is a push, or what is to be noted between two of them.
+// arrival is a push, or a task to run between two of them.
 type arrival struct {
 	entry *history.Entry
 	then  func()
 }
 
-// What routing takes in steps of some 10 ns, as patterns' look-ups are counted, see limits.pattern_steps.
+// The cost of routing, in the steps of some 10 ns that pattern look-ups are counted in, see limits.pattern_steps.
 const (
 	routeSteps = 16
 	matchSteps = 8   // to append to one log
@@ -33,7 +33,7 @@ func (s *Shard) takeIn(name string, e *history.Entry) {
 	s.enqueue(p, arriving)
 }
 
-// afterArrivals has then run behind all pushes of the project that have come, or reports that there are none.
+// afterArrivals has then run behind all pushes of the project that have arrived, or reports that there are none.
 func (s *Shard) afterArrivals(name string, then func()) bool {
 	p := s.projects[name]
 	if p == nil || p.arrivals.Len() == 0 {
@@ -63,7 +63,7 @@ func (s *Shard) arrive(p *project) (steps int) {
 	return routeSteps
 }
 
-// routeAll is for a project that nobody is subscribed to any more, or which is no longer served: nothing is looked up.
+// routeAll is for a project without subscribers, or one that is no longer served: nothing is looked up.
 func (s *Shard) routeAll(p *project) {
 	for p.arrivals.Len() > 0 {
 		s.arrive(p)

@@ -7,8 +7,8 @@ import (
 	"stentor/engine/fifo"
 )
 
-// asked are steps of queries. They wait until the slice's deliveries are done, and a slice carries out one: so a loop
-// that is at its limit still does nine tenths of what it would do without them.
+// asked holds the steps of queries. They wait for the slice's deliveries, and a slice runs one step: a loop at its limit
+// still does nine tenths of what it would do without them.
 type asked struct {
 	waiting atomic.Int64
 	mu      sync.Mutex

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// Allowance is what each session may hold whatever others do: some subscriptions and a small frame that is not complete.
+// Allowance is how many bytes each session may hold whatever others do: some subscriptions and a small incomplete frame.
 const Allowance = 4 << 10
 
-// Budget bounds what the sessions of a node hold above their allowance: input that is not complete or waits, answers
+// Budget bounds the memory that the sessions of a node hold above their allowance: incomplete or waiting input, answers
 // owed, transactions, subscriptions with their destinations and ids, ACK windows. Any goroutine may use it.
 //
 // A project may use as much as is left for the others, and a session an eighth of what is left to its project. So one
@@ -20,7 +20,7 @@ type Budget struct {
 	used int64 // excess of all shares
 }
 
-// NewBudget returns a budget of so many bytes; 0 has no bound, and is counted nevertheless.
+// NewBudget returns a budget of so many bytes; 0 means no bound, but the bytes are still counted.
 func NewBudget(most int64) *Budget {
 	if most == 0 {
 		most = math.MaxInt64 / 4
@@ -38,8 +38,8 @@ func (b *Budget) Used() int64 {
 	return b.used
 }
 
-// Share is what the sessions of one project hold, on all shards. Any goroutine may use it. The shards bring what they
-// know in portions, see pool.
+// Share is what the sessions of one project hold, on all shards. Any goroutine may use it. The shards report to it in
+// portions, see pool.
 type Share struct {
 	budget    *Budget
 	allowance int64
@@ -47,7 +47,7 @@ type Share struct {
 	held, sessions, excess int64 // under budget.mu
 }
 
-// add counts bytes and sessions that came, or, below 0, that went.
+// add counts bytes and sessions: added ones, or, below 0, removed ones.
 func (s *Share) add(bytes, sessions int64) {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
@@ -72,15 +72,15 @@ func (s *Share) most() int64 {
 	return max(s.allowance, (s.budget.most-s.budget.used-s.excess)/8)
 }
 
-// pool is what one shard knows of a share. It belongs to the loop.
+// pool is one shard's part of a share. The loop owns it.
 type pool struct {
 	share    *Share // nil: nobody counts
 	held     int64
-	untold   int64 // of it, what share does not know yet
-	sessions int64 // that came or went and of which share does not know yet
+	untold   int64 // of it, not yet reported to share
+	sessions int64 // added or removed, not yet reported to share
 }
 
-// told is how much a pool keeps to itself, so that not each subscription takes a lock.
+// told is how many bytes a pool may leave unreported, so that not every subscription takes a lock.
 const told = 16 << 10
 
 func (p *pool) add(bytes int) {

@@ -12,9 +12,9 @@ import (
 	"stentor/engine/session"
 )
 
-// Conn is one connection. A million of them fit on a host because of what is not in here: what only some connections
-// need hangs behind a pointer while they need it. The times are milliseconds of the shard's clock and wrap; only
-// their differences are used.
+// Conn is one connection. A million of them fit on a host because of what is not in here: what only some connections need
+// is behind a pointer, while they need it. The times are milliseconds of the shard's clock and wrap; only their differences
+// are used.
 type Conn struct {
 	socket  Socket
 	sess    session.Session
@@ -25,7 +25,7 @@ type Conn struct {
 	timer   timer
 
 	idx      uint32
-	gen      uint32 // the how manyth of this shard it is: a slot that was let go of remembers nothing
+	gen      uint32 // ordinal among the shard's connections: a released slot keeps no generation
 	subs     uint32 // first subscription
 	nsubs    uint32
 	userNext uint32 // next and previous session of the same user
@@ -37,11 +37,11 @@ type Conn struct {
 	lastWrite uint32
 	sends     uint32 // heart-beat intervals in ms; 0 none
 	receives  uint32
-	unread    uint32 // bytes of answers behind what the kernel has not taken
-	frames    int32  // counted against the rate; below 0 while input goes on that had to wait
-	held      uint32 // bytes that are counted in its pool
+	unread    uint32 // bytes of answers that wait behind what the kernel has not accepted
+	frames    int32  // counted against the rate; below 0 while input that had to wait is handled
+	held      uint32 // bytes counted in its pool
 	second    uint16 // of the frame count; it wraps
-	unchecked uint16 // bytes written since the kernel was asked what it has sent, as far as they are counted
+	unchecked uint16 // bytes written since the kernel was last asked what it has sent, as far as they are counted
 	port      uint16
 	address   [16]byte
 	state     connState
@@ -67,7 +67,7 @@ type Ref struct{ idx, gen uint32 }
 
 func (c *Conn) ref() Ref { return Ref{c.idx, c.gen} }
 
-// Numbers are the slot, never 0, and the generation that r stands for, as RefOf takes them.
+// Numbers returns the slot, never 0, and the generation of r, as RefOf takes them.
 func (r Ref) Numbers() (slot, gen uint32) { return r.idx, r.gen }
 
 // RefOf makes a Ref of its Numbers.
@@ -85,7 +85,8 @@ func (s *Shard) find(r Ref) *Conn {
 	return c
 }
 
-// Open takes over a socket that was just accepted. peer is its other end, [::]:0 for a Unix socket's. The caller keeps the Conn for Input and Gone.
+// Open takes over a socket that was just accepted. peer is its other end, [::]:0 for a Unix socket. The caller keeps the
+// Conn for Input and Gone.
 func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	idx := s.conns.take()
 	s.opened++
@@ -101,14 +102,14 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	return c
 }
 
-// Introduce says who the client at the far side of a trusted proxy is. It is called before any Input.
+// Introduce names the client behind a trusted proxy. It is called before any Input.
 func (s *Shard) Introduce(c *Conn, client netip.AddrPort) {
 	c.proxied = true
 	c.address, c.port = client.Addr().As16(), client.Port()
 }
 
-// Gone releases all that c has. The event loop calls it when the socket is closed, which may be inside a Write. A panic on
-// the way costs nothing but what it was about to release.
+// Gone releases everything that c holds. The event loop calls it when the socket is closed, which may be inside a Write. A
+// panic in it leaks only what it was about to release.
 func (s *Shard) Gone(c *Conn) {
 	if c.state != stateOpen {
 		return
@@ -126,12 +127,12 @@ func (s *Shard) Gone(c *Conn) {
 	c.socket, c.hello = nil, nil
 	c.sess = session.Session{}
 	s.endures("leave", func() { s.uncount(c) })
-	if s.turn != c { // else Input still looks at it
+	if s.turn != c { // else Input still uses it
 		s.free(c)
 	}
 }
 
-// tearOut is depart once that has panicked: no subscription of c is left that a round could find.
+// tearOut stands in for a depart that panicked: it leaves no subscription of c that a round could find.
 func (s *Shard) tearOut(c *Conn) {
 	for c.subs != 0 {
 		i := c.subs
@@ -143,7 +144,8 @@ func (s *Shard) tearOut(c *Conn) {
 	s.endures("leave", func() { s.depart(c) })
 }
 
-// endures reports whether f did not panic. Nothing else is given up for it: f may be inside another one's turn.
+// endures runs f and reports whether it did not panic. Nothing else is given up: f may run inside another connection's
+// turn.
 func (s *Shard) endures(where string, f func()) (ok bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -178,7 +180,7 @@ func (s *Shard) depart(c *Conn) {
 	}
 }
 
-// greeted takes c out of those who have yet to prove who they are.
+// greeted takes c out of the connections that are not authenticated yet.
 func (s *Shard) greeted(c *Conn) {
 	if c.greeting {
 		c.greeting = false
@@ -190,7 +192,7 @@ func (c *Conn) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.address).Unmap(), c.port)
 }
 
-// shownAddress is the client's address; what X-Forwarded-For tells of it has no port.
+// shownAddress is the client's address; one from X-Forwarded-For has no port.
 func (c *Conn) shownAddress() string {
 	if c.address == [16]byte{} {
 		return "unix"
@@ -201,7 +203,7 @@ func (c *Conn) shownAddress() string {
 	return c.addrPort().String()
 }
 
-// sessionID is opaque to clients; it says which process, shard and slot.
+// sessionID is opaque to clients; it encodes process, shard and slot.
 func (s *Shard) sessionID(c *Conn) string {
 	var b [13]byte
 	binary.BigEndian.PutUint32(b[0:], s.conf.Instance)
@@ -213,7 +215,7 @@ func (s *Shard) sessionID(c *Conn) string {
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
-// ParseSessionID tells which shard of this process a session is on, and which connection it is there.
+// ParseSessionID returns the shard of this process that a session is on, and its connection there.
 func ParseSessionID(id string, instance uint32) (shard int, r Ref, ok bool) {
 	var b [13]byte
 	if idEncoding.DecodedLen(len(id)) != len(b) {
@@ -245,8 +247,8 @@ func (s *Shard) blocked(c *Conn) int {
 	return 0
 }
 
-// write hands p to the socket and reports whether the connection still stands. A panic of the socket costs this
-// connection and nobody else.
+// write hands p to the socket and reports whether the connection still stands. A panic of the socket closes this connection
+// only.
 func (s *Shard) write(c *Conn, p []byte) (stands bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -262,7 +264,7 @@ func (s *Shard) write(c *Conn, p []byte) (stands bool) {
 	return err == nil && c.state == stateOpen
 }
 
-// drop closes c after a panic, without a word: who knows what was written.
+// drop closes c after a panic, without a close frame: it is unknown what was written.
 func (s *Shard) drop(c *Conn) {
 	if c.state == stateOpen {
 		s.env.Close(c.socket)
@@ -316,12 +318,12 @@ func (s *Shard) closing(c *Conn) {
 	switch {
 	case c.linger, waited > uint32(lingerTime.Milliseconds()) && !s.grace.lasts, c.moves && s.overdue(s.moves[c.idx]):
 		s.env.Close(c.socket)
-	case c.moves: // a close frame stands behind it, not in it
+	case c.moves: // a close frame goes behind it, not into it
 		s.schedule(c, s.wheel.now+1)
 		s.retryTransfer(c)
 	case c.socket.OutboundBuffered() > 0:
 		if left := uint32(c.socket.OutboundBuffered()); left != c.unread {
-			c.unread, c.lastWrite = left, s.millis() // it reads on: its time begins anew
+			c.unread, c.lastWrite = left, s.millis() // it is reading: its time starts again
 		}
 		s.schedule(c, s.wheel.now+1)
 	default:

@@ -24,29 +24,30 @@ type Socket interface {
 // Env is what a shard needs of the node around it. All but Wake and the done functions run in the loop and must not
 // block.
 type Env interface {
-	// Admit decides over a complete handshake. Of who is refused the address may be known.
+	// Admit decides on a complete handshake. Also when it refuses, the Admission may name the client's address.
 	Admit(r *websocket.Request, peer Peer) (Admission, *websocket.Refusal)
-	// Plain decides over a request that asks for no WebSocket: see websocket.Handshaker. client is who sent it, as far as is
+	// Plain decides on a request that is not for a WebSocket: see websocket.Handshaker. client is its sender, as far as
 	// known.
 	Plain(r *websocket.Request, peer Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
-	// Allow answers nil when so many SENDs of a client of h, so many bytes in all, may go to the bus, and counts them.
-	// ErrNever when there can never be room for so many at once.
+	// Allow returns nil when so many SENDs of a client of h, of so many bytes in all, may go to the bus, and counts them.
+	// It returns ErrNever when there can never be room for so many at once.
 	Allow(p *Settings, h Holder, sends, bytes int) error
 	// Publish hands a client's SEND, which was allowed, to the bus. See bus.Bus.
 	Publish(r *bus.Record, done func(bus.Position, error))
 	// Forward hands a client's SEND, which was allowed, to the back ends. done gets nil when they have it.
 	Forward(m *bus.Inbound, done func(error))
-	// Join and Leave count the sessions of a project, and of its user if there is one. Join says why there can be no more,
-	// refusal.None when it has counted one.
+	// Join and Leave count the sessions of a project, and of its user if there is one. Join returns why there can be no
+	// more, refusal.None when it has counted one.
 	Join(p *Settings, user string) refusal.Reason
 	Leave(p *Settings, user string)
-	// Patience is how long a client may take now for the handshake, or for CONNECT, of what it may in quiet times.
+	// Patience is how long a client may take now for the handshake, or for CONNECT. quiet is how long it may take in quiet
+	// times.
 	Patience(quiet time.Duration) time.Duration
-	// Known says that the CONNECT of a client at this address was accepted.
+	// Known reports that the CONNECT of a client at this address was accepted.
 	Known(address netip.AddrPort)
-	// Release says that a connection of this address is gone; stranger when Known was never called for it.
+	// Release reports that a connection of this address is gone; stranger is true when Known was never called for it.
 	Release(address netip.AddrPort, stranger bool)
 	// CloseWrite sends FIN, Close closes; Gone is called inside Close.
 	CloseWrite(Socket)
@@ -73,11 +74,11 @@ type Admission struct {
 	// Endpoint is the project of the endpoint's path; Project and Token come from the handshake's query and headers.
 	Endpoint, Project, Token string
 
-	least uint32 // see leastInterval; from CONNECT until CONNECTED, which must speak of the same
+	least uint32 // see leastInterval; from CONNECT until CONNECTED, which must announce the same
 }
 
-// Credentials are what a client shows: the handshake's, overridden by what CONNECT carries. header looks a header of
-// CONNECT up and is valid during Authenticate only.
+// Credentials are those of a client's handshake, overridden by those of its CONNECT. header looks up a header of CONNECT
+// and is valid only during Authenticate.
 type Credentials struct {
 	Admission *Admission
 	Header    func(name string) (string, bool)
@@ -116,7 +117,7 @@ type Rights interface {
 	Subscribe(user, dest string) Verdict
 	SubscribePattern(user string, p *destination.Pattern) Verdict
 	Send(user, dest string) SendAction
-	// Bytes is how much memory they take that is not the project's.
+	// Bytes is the memory that they take beside the project's own.
 	Bytes() int
 }
 
@@ -138,7 +139,7 @@ type Settings struct {
 	Slow        Policy
 	SlowTimeout time.Duration
 	AckWindow   int // 0 unlimited
-	// Share is of what the node's sessions may hold; it stays the same over a reload. nil: it is not counted.
+	// Share is the project's part of what the node's sessions may hold; a reload keeps it. nil: nothing is counted.
 	Share *Share
 }
 
@@ -154,7 +155,7 @@ type Limits struct {
 	PatternSteps     int           // a project; see destination.Pattern.Steps
 	UserPatternSteps int           // of those, a user
 	ReplyBytes       int           // answers that a client has not read
-	SlowBytes        int64         // a project's, of pushes that history let go of within their transfers; 0 unlimited
+	SlowBytes        int64         // a project: pushes that history evicted during their transfers; 0 unlimited
 }
 
 // Config of one Shard.
@@ -164,22 +165,22 @@ type Config struct {
 	Seed     uint64 // of the spread of heart-beats
 	Session  session.Config
 	Limits   Limits
-	// Credentials are the names of headers that nobody but the server sees of a client's SEND, in any case.
+	// Credentials are the names, in any case, of those headers of a client's SEND that only the server may see.
 	Credentials []string
 	// Strangers is the share of all connections that have no project yet, or no longer; nil: they are not counted.
 	Strangers *Share
 	// Now is the node's clock in ns: it never steps. Wall is the wall clock, which an operator or NTP may set.
 	Now  func() int64
 	Wall func() time.Time
-	// Unsent is how many bytes the kernel has of a socket that it has not sent yet; nil when nobody can tell.
+	// Unsent is how many bytes of a socket the kernel has not sent yet; nil when it cannot be asked.
 	Unsent func(Socket) int
 	// Write is used in place of Socket.Write, with its contract; nil for Socket.Write itself.
 	Write func(Socket, []byte) (int, error)
-	// Offer has a socket take what it can of some bytes at once, and buffers nothing. An error means that the connection
-	// is closed, as with Write. nil: they are written whole when nothing is buffered.
+	// Offer writes as many bytes as the socket takes at once, and buffers nothing. An error means that the connection is
+	// closed, as with Write. nil: the bytes are written whole when nothing is buffered.
 	Offer func(Socket, []byte) (int, error)
-	// Watch has Writable called, once, when a socket takes more than it did, and reports false when nobody will. The socket
-	// is open. Unwatch comes once some time after it, unless the socket was closed. nil: nobody can tell.
+	// Watch asks for one call of Writable when an open socket takes more, and reports false when there will be none. One
+	// Unwatch follows it, unless the socket was closed. nil: sockets cannot be watched.
 	Watch   func(Socket, Ref) bool
 	Unwatch func(Socket)
 }

@@ -50,9 +50,8 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 	}
 }
 
-// tooFast counts a frame against the connection's rate: a bucket that holds two seconds' worth. The frames of a
-// transaction are counted when they come, and not again with its COMMIT. Input that had to wait may have come at any
-// time since.
+// tooFast counts a frame against the connection's rate: a bucket that holds two seconds' worth. The frames of a transaction
+// are counted when they arrive, and not again with its COMMIT. Input that had to wait may have arrived at any time since.
 func (s *Shard) tooFast(c *Conn) bool {
 	rate := s.conf.Limits.FramesPerSecond
 	second := uint16(s.now / 1e9)
@@ -126,7 +125,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 		return
 	}
 	settings := id.Project
-	why := refusal.ProjectGone // soon: here it is still the project that had its name before
+	why := refusal.ProjectGone // this loop will know soon: here the name still means the old project
 	if s.expects(settings) {
 		why = s.env.Join(settings, id.User)
 	}
@@ -154,7 +153,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	s.rearm(c)
 }
 
-// notJoined is what the client of a project that takes no more sessions is told, or of a user: to come back later.
+// notJoined is the failure when a project, or a user, may have no more sessions: the client is told to come back later.
 func notJoined(why refusal.Reason) *session.Failure {
 	f := &session.Failure{Reason: why, Close: session.CloseTryLater, Silent: true}
 	switch why {

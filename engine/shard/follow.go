@@ -8,19 +8,19 @@ import (
 	"stentor/engine/refusal"
 )
 
-// follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for
-// ACKs, or resumes. It is also where one with an ACK window counts. Nobody's slowness reaches beyond it, and it holds no
-// push: what waits is in history, or in the log that all its subscribers share.
+// follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for ACKs,
+// or resumes. One with an ACK window keeps its count here too. A slow subscription affects no other, and holds no push:
+// what waits is in history, or in the log that all subscribers share.
 type follow struct {
-	cursor uint64         // number in its log of the next push; not of a user's subscription
+	cursor uint64         // number of the next push in its log; unused by a user's subscription
 	from   uint64         // number in the project's unicast queue before which pushes are not for it
-	past   history.Cursor // before cursor: what a resuming client has missed; all that waits, of a user's
+	past   history.Cursor // before cursor: what a resuming client has missed; for a user's subscription, all that waits
 
-	buffered uint32 // of the socket, when last looked at
+	buffered uint32 // of the socket, when last checked
 	progress uint32 // ms when something last moved
 	fed      uint32 // ms when it was last given something
 	next     uint32 // tick of the next attempt
-	dropped  uint32 // pushes lost to the policy, to be told with the next MESSAGE
+	dropped  uint32 // pushes lost to the policy, to be announced with the next MESSAGE
 	lost     uint32 // in all
 	wait     uint8  // ticks between attempts
 	resumed  resumed
@@ -33,7 +33,7 @@ type follow struct {
 // maxWait bounds the ticks between attempts for a socket that does not drain: 640 ms.
 const maxWait = 32
 
-// releaseFollow frees what a subscription that is not detached has no need of, with nothing to count or to tell.
+// releaseFollow frees the follow of a subscription that is not detached and has nothing to count or to announce.
 func (b *sub) releaseFollow() {
 	if f := b.follow; f != nil && !b.state.detached() && !b.windowed() && f.dropped == 0 && f.resumed == notResumed {
 		b.forgive()
@@ -67,8 +67,8 @@ func (s *Shard) move(c *Conn, i uint32) {
 	}
 }
 
-// hungriest is the detached subscription of c that can be given something and has waited longest for it, i among
-// equals: they share a socket, and the one that always has something must not keep it from the others.
+// hungriest is the detached subscription of c that can be given something and has waited longest; i among equals. They
+// share a socket, and one that always has pushes waiting must not starve the others.
 func (s *Shard) hungriest(c *Conn, i uint32) uint32 {
 	for j := c.subs; j != 0; j = s.subs.at(j).next {
 		b := s.subs.at(j)
@@ -81,7 +81,7 @@ func (s *Shard) hungriest(c *Conn, i uint32) uint32 {
 }
 
 // waiting is how many pushes a detached subscription has yet to be given; of a pattern that resumes, how many are to be
-// looked at for it.
+// scanned for it.
 func (b *sub) waiting() int {
 	n := b.follow.past.Waiting()
 	if l := b.target.log; l != nil {
@@ -111,8 +111,8 @@ func (s *Shard) caughtUp(i uint32) bool {
 	return true
 }
 
-// fallen applies the policy to a subscription whose next push history has let go of, and reports whether the
-// connection was closed for it.
+// fallen applies the policy to a subscription whose next push history has evicted, and reports whether the connection was
+// closed for it.
 func (s *Shard) fallen(c *Conn, i uint32) (closed bool) {
 	b := s.subs.at(i)
 	f, t := b.follow, b.target
@@ -178,8 +178,8 @@ func (s *Shard) stuck(c *Conn, i uint32, buffered int) {
 	s.patience(c, i)
 }
 
-// patience applies the policy to a client that has taken nothing at all for too long, and else waits. What
-// drop-oldest drops is for history to say.
+// patience applies the policy to a client that has taken nothing at all for too long, and otherwise waits. History decides
+// what drop-oldest drops.
 func (s *Shard) patience(c *Conn, i uint32) {
 	b := s.subs.at(i)
 	f, settings := b.follow, b.target.p.settings
@@ -235,7 +235,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	}
 	if l != nil && f.past.Empty() {
 		end := l.tail()
-		if f.cursor < l.end { // not farther than the rounds: there it can join them
+		if f.cursor < l.end { // not past the rounds: where they are it can join them
 			end = l.end
 		}
 		for ; f.cursor < end && s.fits(l.at(f.cursor), room); f.cursor++ {
@@ -266,8 +266,8 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	return written
 }
 
-// largeOne is the next push for a detached subscription, taken out of its history or of its log, when it is a large one,
-// which comes alone.
+// largeOne takes the next push of a detached subscription from its history or its log if the push is large and so goes
+// alone; else it returns nil.
 func (s *Shard) largeOne(b *sub) *history.Entry {
 	f, l := b.follow, b.target.log
 	switch {
@@ -282,7 +282,7 @@ func (s *Shard) largeOne(b *sub) *history.Entry {
 	return nil
 }
 
-// feedLarge is feed for a push that comes alone.
+// feedLarge is feed for a push that goes alone.
 func (s *Shard) feedLarge(c *Conn, i uint32, e *history.Entry) bool {
 	f := s.subs.at(i).follow
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
@@ -290,7 +290,7 @@ func (s *Shard) feedLarge(c *Conn, i uint32, e *history.Entry) bool {
 	return stands && !c.moves
 }
 
-// fits reports whether one more push goes into the write under way: what was given so far leaves room for it.
+// fits reports whether the write under way has room for one more push.
 func (s *Shard) fits(e *history.Entry, room int) bool {
 	n := len(s.given)
 	return n == 0 || n < room && len(s.frames.buf)+frameLen(e) <= writeBytes

@@ -12,14 +12,14 @@ import (
 	"stentor/stomp"
 )
 
-// writeBytes is the most that one write to a subscription carries. A frame that is larger goes out in pieces of as much
+// writeBytes is the most that one write to a subscription carries. A larger frame goes out in pieces of that size
 // (transfer.go).
 const writeBytes = 16 << 10
 
-// linesGuess is the length of the subscription line, for the choice of a round's range.
+// linesGuess is the assumed length of the subscription line, for the choice of a round's range.
 const linesGuess = 24
 
-// frameLen is how long a frame of e gets: for STOMP 1.2, which escapes most.
+// frameLen is the length of a frame of e in STOMP 1.2, which escapes most.
 func frameLen(e *history.Entry) int { return e.Message.Len(stomp.V12, linesGuess) }
 
 // scratch keeps the last built bytes of a round: most subscribers of a destination chose the same id, and get the
@@ -41,8 +41,8 @@ type scratch struct {
 // forget is called when what was built may not be used again.
 func (f *scratch) forget() { f.log, f.id = nil, nil }
 
-// roundFrames is what b gets in l's round: the range [head, end) without what has expired. It is valid until the
-// next call.
+// roundFrames returns what b gets in l's round: the range [head, end) without expired pushes. It is valid until the next
+// call.
 func (s *Shard) roundFrames(l *log, b *sub) []byte {
 	f := &s.frames
 	if b.follow != nil || b.missed() {
@@ -68,7 +68,7 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 	return f.buf
 }
 
-// appendMessage adds e as b gets it to the scratch, unless it has expired. note are further header lines.
+// appendMessage adds b's frame of e to the scratch, unless e has expired. note holds further header lines.
 func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
@@ -86,7 +86,7 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 	return true
 }
 
-// lines are the header lines of e that are b's own, until the next call.
+// lines returns the header lines of e that are b's own. They are valid until the next call.
 func (s *Shard) lines(b *sub, e *history.Entry, note []byte) []byte {
 	f, lines := &s.frames, b.id.lines
 	if acked := b.ack != session.AckAuto && b.id.key.version == stomp.V12; acked || len(note) > 0 {
@@ -127,8 +127,8 @@ func (s *Shard) sent(p *project) {
 // cost of a write, in units of a small one.
 func cost(n int) int { return 1 + n/4096 }
 
-// appendNoted is appendMessage for a subscription with a state of its own: its ACK is expected, and the note which is
-// still to be told is returned, nil once a message carries it.
+// appendNoted is appendMessage for a subscription with a follow: it expects the ACK, and returns the note that is still to
+// be sent, nil once a message carries it.
 func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
 	if !s.appendMessage(b, e, note) {
 		return note
@@ -142,8 +142,8 @@ func (b *sub) missed() bool { return b.gaps != b.target.lossCount() }
 
 var gapLine = []byte(resumedGap.line())
 
-// note builds the header lines that tell a subscription what happened to it: pushes dropped, the answer to its
-// resume, a gap since. They go with its next MESSAGE. nil when there is nothing to tell.
+// note builds the header lines that tell a subscription what happened to it: pushes dropped, the answer to its resume, a
+// gap since. They go with its next MESSAGE. nil when there is nothing to announce.
 func (b *sub) note() []byte {
 	f, gap := b.follow, b.missed()
 	switch {

@@ -33,7 +33,7 @@ func (t *target) cost() int {
 	}
 }
 
-// pool is where c's bytes are counted: with its project, or with all who have none.
+// pool is where c's bytes are counted: in its project's pool, or in that of all connections without one.
 func (s *Shard) pool(c *Conn) *pool {
 	if c.project != nil {
 		return &c.project.pool
@@ -53,7 +53,7 @@ func (c *Conn) holds() int {
 	return n
 }
 
-// count brings up to date what c is counted with. It reports whether that has grown.
+// count updates the bytes that are counted for c. It reports whether they have grown.
 func (s *Shard) count(c *Conn) (grew bool) {
 	held := uint32(c.holds())
 	if c.moves {
@@ -68,7 +68,7 @@ func (s *Shard) count(c *Conn) (grew bool) {
 	return grew
 }
 
-// uncount takes c out of where it is counted.
+// uncount removes c from its pool.
 func (s *Shard) uncount(c *Conn) {
 	s.pool(c).add(-int(c.held))
 	c.held = 0
@@ -79,8 +79,8 @@ var tooMuchHeld = &session.Failure{
 	Close: session.CloseTryLater,
 }
 
-// afford ends the session of c when what it holds has grown above its share. What it shares with others, names of
-// destinations and ids, counts in full here: that is only to say who takes most.
+// afford ends the session of c when what it holds has grown above its share. Shared names of destinations and ids count in
+// full here: this only decides which session takes most.
 func (s *Shard) afford(c *Conn) {
 	held := int(c.held)
 	for i := c.subs; i != 0; {
@@ -93,7 +93,7 @@ func (s *Shard) afford(c *Conn) {
 	}
 }
 
-// reckon is afford outside a turn of c, for what pushes have it hold.
+// reckon is afford outside a turn of c, for memory that pushes make it hold.
 func (s *Shard) reckon(c *Conn) {
 	if s.afford(c); c.sess.Phase == session.Closing {
 		s.flush(c)

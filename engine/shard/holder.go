@@ -1,7 +1,7 @@
 package shard
 
-// Holder is who answers for what a session has and does, where each has a share of what all have: its user, else the
-// address that it comes from (of IPv6 its /64), else, behind a proxy that does not tell, the session alone.
+// Holder is who is charged for what a session has and does, where each has a share of a common limit: its user, else its
+// client's address (of IPv6 the /64), else, behind a proxy that names no client, the session alone.
 type Holder struct {
 	User    string
 	address [16]byte

@@ -12,7 +12,7 @@ type inbox struct {
 	mu    sync.Mutex
 	items []item
 	spare []item
-	woken bool // the loop has been told of items, and has not taken them yet
+	woken bool // the loop was woken for items that it has not taken yet
 }
 
 // item is a push of project, or a task.
@@ -32,7 +32,7 @@ func (in *inbox) put(it item) (wake bool) {
 	return wake
 }
 
-// hold appends it without a word to the loop: more comes, and then flush.
+// hold appends it without waking the loop: more items follow, and then flush.
 func (in *inbox) hold(it item) {
 	in.mu.Lock()
 	in.items = append(in.items, it)
@@ -49,7 +49,7 @@ func (in *inbox) flush() (wake bool) {
 	return wake
 }
 
-// wakes reports whether the loop was woken for what is there.
+// wakes reports whether the loop was woken for the items that wait.
 func (in *inbox) wakes() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Shard) Post(task func()) {
 	}
 }
 
-// Hand hands a push of project over; the loop may not hear of it before Flush. The bus's reader calls both.
+// Hand hands over a push of project; the loop may not be woken for it before Flush. The bus's reader calls both.
 func (s *Shard) Hand(project string, e *history.Entry) {
 	s.inbox.hold(item{project: project, entry: e})
 }
@@ -96,7 +96,8 @@ func (s *Shard) Flush() {
 	}
 }
 
-// postTo is Post for a task about one connection, which is not run when that is gone by then. A panic closes it.
+// postTo is Post for a task about one connection. It does not run when the connection is gone by then; a panic in it closes
+// the connection.
 func (s *Shard) postTo(r Ref, task func(*Conn)) {
 	s.Post(func() {
 		if c := s.find(r); c != nil {

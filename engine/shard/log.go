@@ -22,10 +22,10 @@ type log struct {
 
 	attached []uint32 // subscriptions
 	served   int      // of them in the round under way
-	wrote    int      // of those, given something since the reports were last told
+	wrote    int      // of those, given something since the reports were last updated
 	queued   bool     // in its project's queue
 	large    bool     // the round under way brings a push that does not fit into one write
-	held     bool     // stays without subscriptions while a write of its round is under way
+	held     bool     // kept even without subscriptions, while a write of its round is under way
 
 	// gone are the reports of the last pushes before base that detached subscriptions may have lost.
 	gone fifo.List[*history.Report]
@@ -37,14 +37,15 @@ func newLog(p *project, name string, pattern *patternState) *log {
 	return l
 }
 
-// goneReports bounds gone, and what else is told that it was dropped: no older pushes have a report that can be asked for.
+// goneReports bounds gone, and how many reports one subscription's losses update: no older push has a report that can be
+// queried.
 const goneReports = 10_000
 
 func (l *log) tail() uint64                    { return l.base + uint64(l.entries.Len()) }
 func (l *log) at(number uint64) *history.Entry { return l.entries.At(int(number - l.base)) }
 func (l *log) inRound() bool                   { return l.end > l.head }
 
-// advance moves head on: every push passed is done with for those who are attached.
+// advance moves head: attached subscriptions are done with every push that it passes.
 func (l *log) advance(to uint64) {
 	for l.head < to {
 		l.at(l.head).Done()
@@ -55,13 +56,13 @@ func (l *log) advance(to uint64) {
 	l.trim()
 }
 
-// finish lets go of all pushes, when nobody is subscribed any more.
+// finish drops all pushes when the last subscription is gone.
 func (l *log) finish() {
 	l.advance(l.tail())
 }
 
-// trim forgets pushes that nobody needs: those that the rounds have passed and that no detached subscription can
-// want, or that history has let go of.
+// trim drops pushes that nobody needs: those that the rounds have passed and that no detached subscription can need, or
+// that history has evicted.
 func (l *log) trim() {
 	if l.detached == 0 { // there may be a million: a look at each would take too long
 		l.drop(int(l.head - l.base))
@@ -86,8 +87,8 @@ func (l *log) drop(n int) {
 	}
 }
 
-// A push has a place in the log of each pattern that it matches. With a thousand of them and one silent client for each,
-// the logs alone would take sixteen times what history does.
+// A push has a place in the log of each pattern that it matches. With a thousand patterns and one silent client for each,
+// the logs alone would take sixteen times the memory of history.
 const (
 	mostReferences = 1 << 20 // in the logs of a project's patterns
 	fairReferences = 256     // that each may have in any case
@@ -99,7 +100,7 @@ func (l *log) tooLong() bool {
 		l.entries.Len() > max(fairReferences, mostReferences/max(1, len(l.p.patterns)))
 }
 
-// lost tells the reports of what was trimmed that a subscription with this cursor has lost it.
+// lost notes in the reports of trimmed pushes that a subscription with this cursor has lost them.
 func (l *log) lost(cursor uint64) {
 	first := l.base - uint64(l.gone.Len())
 	for n := max(cursor, first); n < l.base; n++ {

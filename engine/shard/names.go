@@ -34,7 +34,7 @@ func (t *target) compare(name string) int {
 	return cmp.Compare(t.name, name[len(userPrefix):])
 }
 
-// place is where the first target stands whose name is not below name.
+// place is the position of the first target whose name is not below name.
 func (n *names) place(name string) (block, at int) {
 	block = sort.Search(len(n.blocks), func(i int) bool {
 		b := n.blocks[i]

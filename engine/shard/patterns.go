@@ -8,8 +8,8 @@ import (
 	"stentor/engine/session"
 )
 
-// Every push of a project is looked up among all patterns of its sessions, so that a pattern costs the whole project.
-// What the look-up takes at worst is known beforehand, in steps: the sum is bounded, and of it the part of each holder.
+// Every push of a project is looked up among all patterns of its sessions, so that a pattern costs the whole project. The
+// worst cost of the look-up is known in advance, in steps: their sum is bounded, and each holder's part of it.
 
 // patternState is what the log of a pattern has beside that of a topic.
 type patternState struct {
@@ -17,8 +17,8 @@ type patternState struct {
 	payers []payer
 }
 
-// payer is a holder that the steps of a pattern are charged to. A pattern that maxPayers hold is charged to no more of
-// them: so many together may use up all steps of a project anyway.
+// payer is a holder that the steps of a pattern are charged to. A pattern is charged to at most maxPayers holders: so many
+// together may use up all steps of a project anyway.
 type payer struct {
 	holder        Holder
 	subscriptions int
@@ -48,7 +48,7 @@ func (s *Shard) patternTarget(c *Conn, rights Rights, dest string) (*target, *se
 	return &l.target, nil
 }
 
-// patternLog is the log of a pattern, a new one when nobody holds it yet. It makes sure that c can pay.
+// patternLog is the log of a pattern, a new one when nobody holds it yet. It checks that c can pay.
 func (s *Shard) patternLog(c *Conn, pattern *destination.Pattern) (*log, *session.Failure) {
 	p, limits := c.project, &s.conf.Limits
 	l := p.patterns[pattern.String()]
@@ -82,7 +82,7 @@ func (p *patternState) find(h Holder) int {
 	return slices.IndexFunc(p.payers, func(o payer) bool { return o.holder == h })
 }
 
-// charge charges h, a session of whom is subscribed to l from now on.
+// charge charges h for a session that is subscribed to l from now on.
 func (l *log) charge(h Holder) {
 	if l.pattern.wants(h) {
 		l.pattern.payers = append(l.pattern.payers, payer{holder: h})
@@ -93,7 +93,7 @@ func (l *log) charge(h Holder) {
 	}
 }
 
-// discharge gives back what h was charged for a subscription to l.
+// discharge refunds what h was charged for a subscription to l.
 func (l *log) discharge(h Holder) {
 	i := l.pattern.find(h)
 	if i < 0 {

@@ -16,7 +16,7 @@ type tenant struct {
 	applied  map[int32]bus.Position // by partition
 	taken    uint64                 // number in its history behind the last push that came
 	counts   *counts
-	oldest   *transfer // of its large pushes under way, in the order of their beginnings
+	oldest   *transfer // of its large pushes under way, in the order they began
 	newest   *transfer
 }
 
@@ -46,7 +46,7 @@ type project struct {
 
 	detached []uint32       // subscriptions that go at their own pace
 	place    int            // in Shard.followed
-	soon     fifo.List[Ref] // connections of which some are to be tried soon
+	soon     fifo.List[Ref] // connections with subscriptions to be tried soon
 	named    bool           // in Shard.soon
 	walked   int            // how far this tick's walk over detached has come
 	walking  bool           // in Shard.walks
@@ -62,7 +62,7 @@ func (s *Shard) tenant(name string) *tenant {
 	return t
 }
 
-// SetProject brings a project's settings, new or changed. Sessions that stand keep their connection.
+// SetProject applies a project's settings, new or changed. Existing sessions keep their connection.
 func (s *Shard) SetProject(settings *Settings) {
 	t := s.tenant(settings.Name)
 	if t.settings != nil && t.settings.History != settings.History {
@@ -71,8 +71,8 @@ func (s *Shard) SetProject(settings *Settings) {
 	t.settings = settings
 }
 
-// expects reports whether sessions of a project can begin here: its node may have removed it and added it again, and this shard
-// not know that yet. Such a session would be one of the project before, which is about to end.
+// expects reports whether sessions of a project can begin here: the node may have removed it and added it again, which this
+// shard may not know yet. Such a session would join the old project, which is about to end.
 func (s *Shard) expects(settings *Settings) bool {
 	t := s.tenants[settings.Name]
 	return t == nil || t.settings == nil || t.settings.History == settings.History
@@ -111,8 +111,8 @@ func (s *Shard) dropProject(p *project) {
 	s.routeAll(p)
 }
 
-// Begin says that a project's partition is read from pos on. A new epoch forgets the positions of the one before. Who
-// is subscribed and may have missed something is told with the next MESSAGE.
+// Begin says that a project's partition is read from pos on. With a new epoch the positions of the old one are forgotten.
+// Subscribers that may have missed something are told with the next MESSAGE.
 func (s *Shard) Begin(project string, pos bus.Position) {
 	if s.afterArrivals(project, func() { s.readFrom(project, pos) }) {
 		return
@@ -133,8 +133,8 @@ func (s *Shard) readFrom(project string, pos bus.Position) {
 	applied[pos.Partition] = pos
 }
 
-// Applied says that this shard has taken a project's partition up to pos. A bus that reads again what it has read
-// says less than the shard has: only Begin goes back.
+// Applied says that this shard has taken a project's partition up to pos. A bus that rereads its records reports less than
+// the shard has: only Begin goes back.
 func (s *Shard) Applied(project string, pos bus.Position) {
 	if s.afterArrivals(project, func() { s.readTo(project, pos) }) {
 		return
@@ -165,7 +165,7 @@ func positionLine(partitions map[int32]bus.Position) string {
 	return string(append(line, '\n'))
 }
 
-// take is route, but for a panic: it costs the push, and its subscribers are told of a gap.
+// take is route, but recovers from a panic: the push is lost, and its subscribers are told of a gap.
 func (s *Shard) take(name string, e *history.Entry) (steps int) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -181,8 +181,8 @@ func (s *Shard) take(name string, e *history.Entry) (steps int) {
 	return s.route(name, e)
 }
 
-// route hands a push to the logs of all who subscribed to it. From here on each of them is this shard's to deliver. It
-// returns what that took in steps of a look-up among patterns.
+// route adds a push to the logs of all its subscribers. From here on this shard is responsible for their delivery. It
+// returns the cost, in steps of a look-up among patterns.
 func (s *Shard) route(name string, e *history.Entry) (steps int) {
 	t, p := s.tenants[name], s.projects[name]
 	if t == nil { // a project that was removed
@@ -222,7 +222,7 @@ func (s *Shard) route(name string, e *history.Entry) (steps int) {
 	return steps
 }
 
-// took notes that e has come. What an older history of a project has to say ends with it.
+// took notes that e has arrived. What an older history of a project has to say ends with it.
 func (t *tenant) took(e *history.Entry) {
 	t.applied[e.Position.Partition] = e.Position
 	if t.settings != nil && e.Of(t.settings.History) {

@@ -9,24 +9,24 @@ import (
 	"stentor/engine/session"
 )
 
-// A query is carried out in steps, each a task of its own that Ask queues. What a step may do is counted in units of some
-// 50 ns, which is where a slot of the slab is looked at. So the longest step takes some 200 us, whatever a project has.
+// A query is carried out in steps, each a task of its own that Ask queues. The work of a step is counted in units of some
+// 50 ns, the cost of visiting a slot of the slab. So the longest step takes some 200 us, whatever a project has.
 const (
 	stepUnits = 4096
-	subUnits  = 4   // a subscription is looked at
+	subUnits  = 4   // a subscription is visited
 	infoUnits = 32  // a session is described, without its subscriptions
 	itemUnits = 8   // a subscription or a destination is described
 	endUnits  = 512 // a connection is closed
-	// stepBytes is how long the names in what a step found may be together.
+	// stepBytes bounds the names in a step's results, in bytes together.
 	stepBytes = 64 << 10
-	// maxListed is how many subscriptions of a session are described.
+	// maxListed is how many subscriptions of a session are described at most.
 	maxListed = 256
 )
 
 // Place is where a query goes on; the zero Place is where it begins, and says at the end that there is no more.
 type Place struct {
 	Slot uint32
-	// Gen and Since are of the session that stands there, in a listing of one user's sessions.
+	// Gen and Since are those of the session at the place, in a listing of one user's sessions.
 	Gen, Since uint32
 }
 
@@ -71,8 +71,8 @@ func (s *Shard) Sessions(q *SessionQuery, from Place) (page []SessionInfo, next 
 	return page, Place{}
 }
 
-// walkUser has take look at a user's sessions from a place on, newest first, until full says so. Where the session at the
-// place is gone it walks from the first again, past those that are newer than that one was.
+// walkUser calls take for a user's sessions from a place on, newest first, until full says so. If the session at the place
+// is gone, it starts at the first again and passes those that are newer than the lost one.
 func (s *Shard) walkUser(p *project, user string, from Place, room *int, full func() bool, take func(*Conn)) (next Place) {
 	until := ^uint32(0)
 	at := s.sessionsOf(p, user)
@@ -106,7 +106,7 @@ func (s *Shard) subscribes(c *Conn, t *target, room *int) bool {
 	return false
 }
 
-// bytes is how long the names are.
+// bytes is the length of the names together.
 func (i *SessionInfo) bytes() int {
 	n := len(i.User)
 	for _, sub := range i.Subscriptions {
@@ -188,15 +188,15 @@ func (s *Shard) Destinations(q *DestinationQuery) (page []DestinationInfo, more 
 	return page, false
 }
 
-// kicked is what a client sees that an operator closed. It is told by a close frame only; 1008 says that it is not
-// the server's trouble.
+// kicked is the reason that a client gets when an operator closes it. It goes into the close frame only; 1008 says that the
+// server has no trouble.
 const kicked = "closed by an operator"
 
-// MaxKickReason is what a close frame has room for beside that (RFC 6455 section 5.5).
+// MaxKickReason is how many bytes a close frame has room for beside that (RFC 6455 section 5.5).
 const MaxKickReason = ws.MaxControlFramePayloadSize - 2 - len(kicked) - len(": ")
 
-// Kick closes those of the sessions that stand and are the project's, as many as one step can: it returns how many that
-// were, and the rest of all. The close frame says the reason when there is one, of at most MaxKickReason bytes.
+// Kick closes those sessions of all that are open and belong to the project, as many as one step can. It returns how many
+// that were, and the rest of all. The close frame carries the reason, if there is one, of at most MaxKickReason bytes.
 func (s *Shard) Kick(project, reason string, all []Ref) (n int, rest []Ref) {
 	text := kicked
 	if reason != "" {
@@ -233,7 +233,7 @@ func (s *Shard) Busy(from uint32) (busy bool, next uint32) {
 	if s.stats.Detached.Load() == 0 {
 		return false, 0
 	}
-	for room := 4 * stepUnits; from < s.subs.used; { // to pass one over is quick: they stand side by side
+	for room := 4 * stepUnits; from < s.subs.used; { // skipping one is quick: they are side by side in memory
 		if room <= 0 {
 			return false, from
 		}
@@ -251,9 +251,9 @@ func (s *Shard) Busy(from uint32) (busy bool, next uint32) {
 	return false, 0
 }
 
-// EndSome closes up to n connections with code, the next after slot and as many as one step can. It returns how many
-// those were, and the slot to go on from, 0 at the end. What they had been given before is flushed. While it is patient it
-// passes over those that have yet to be given something, or to say what they want.
+// EndSome closes up to n connections with code, the next after slot and as many as one step can. It returns how many that
+// were, and the slot to go on from, 0 at the end. What they had been given before is flushed. While it is patient it skips
+// those that have yet to be given something, or to complete their handshake.
 func (s *Shard) EndSome(slot uint32, n int, patient bool, code ws.StatusCode, reason string) (ended int, next uint32) {
 	for room := stepUnits; slot < s.conns.used; slot++ {
 		if room <= 0 || ended == n {

@@ -11,8 +11,8 @@ import (
 	"stentor/engine/session"
 )
 
-// refuse tells the node why a client is refused, before what is known of it is forgotten: who leaves its project has none.
-// The subject is what the frame was about.
+// refuse tells the node why a client is refused, while its project is still known: a client that has left it has none. The
+// subject is what the frame was about.
 func (s *Shard) refuse(c *Conn, why refusal.Reason, code ws.StatusCode, text string) {
 	r := refusal.Record{Reason: why, Code: int(code), Address: c.addrPort(), Text: text}
 	switch {
@@ -57,7 +57,7 @@ func (s *Shard) cut(c *Conn, why refusal.Reason, text string) {
 // logged is what the log says of a failure.
 func logged(f *session.Failure) string { return cmp.Or(f.Cause, f.Text) }
 
-// plainPath is a path up to what may be a query that somebody has escaped, with a token in it.
+// plainPath is a path cut before what may be an escaped query, which may have a token in it.
 func plainPath(path string) string {
 	if i := strings.IndexAny(path, "%;=&"); i >= 0 {
 		return path[:i]

@@ -7,8 +7,8 @@ import (
 	"stentor/engine/refusal"
 )
 
-// relieve closes clients that are in the middle of pushes which history has let go of, while these hold more memory
-// than their project may. The client that has been receiving for the longest time is closed first. It reports whether it has more to look at.
+// relieve closes clients in the middle of pushes that history has evicted, while these hold more memory than their project
+// may. The client that has been receiving for the longest time is closed first. It reports whether it has more to check.
 func (s *Shard) relieve(deadline int64) (more bool) {
 	if !s.relieving {
 		return false

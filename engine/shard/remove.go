@@ -2,8 +2,8 @@ package shard
 
 import "stentor/engine/refusal"
 
-// removal is a project that is no longer served. Its sessions are closed in steps: closing half a million takes seconds.
-// Nothing finds it by its name any more, so that one of the same name that comes meanwhile is another.
+// removal is a project that is no longer served. Its sessions are closed in steps: closing half a million takes seconds. It
+// can no longer be found by its name: a project that is added under the same name meanwhile is another one.
 type removal struct {
 	p    *project
 	slot uint32 // where the next session may be

@@ -29,8 +29,8 @@ func (r resumed) line() string {
 	}
 }
 
-// resume is a SUBSCRIBE with last-message-id that waits for this shard to come as far as the client, or for the search
-// of what its client has missed.
+// resume is a SUBSCRIBE with last-message-id that waits for this shard to catch up with the client, or for the search for
+// what the client has missed.
 type resume struct {
 	search   history.Resume
 	deadline uint32 // ms
@@ -70,9 +70,9 @@ func (s *Shard) resume(c *Conn, i uint32, ev *session.Event) {
 	s.followSoon(c)
 }
 
-// tryResume answers a resume unless this shard has yet to come as far as the client, the search of what was missed is not
-// at its end, or the RECEIPT would have to wait for others before it: it says what the messages behind it are. It reports
-// whether the subscription may go on.
+// tryResume answers a resume, unless this shard is still behind the client, the search for what was missed is unfinished,
+// or the RECEIPT would have to wait for others before it, since it says which messages follow it. It reports whether the
+// subscription may go on.
 func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	b := s.subs.at(i)
 	f, t := b.follow, b.target
@@ -113,9 +113,9 @@ func (s *Shard) tryResume(c *Conn, i uint32) bool {
 	return c.state == stateOpen && c.sess.Phase == session.Connected
 }
 
-// beginResumed has b, whose resume is answered, go on with past. What came since SUBSCRIBE was missed too, or lies before the
-// position that is answered; but pushes to the very session, of which history gives a resume nothing, are b's from
-// SUBSCRIBE on: those that came are in its cursor, others may wait for their turn.
+// beginResumed lets b, whose resume is answered, go on with past. What came since SUBSCRIBE was missed too, or lies before
+// the answered position. Pushes to the session itself are different, since history gives a resume none of them: they are
+// b's from SUBSCRIBE on. Those that came are in its cursor, others may wait for their turn.
 func (s *Shard) beginResumed(b *sub, past history.Cursor, answer history.Answer, seen []bus.Position) {
 	f := b.follow
 	if l := b.target.log; l != nil {
@@ -135,9 +135,9 @@ func (s *Shard) beginResumed(b *sub, past history.Cursor, answer history.Answer,
 	}
 }
 
-// given is the number in history behind the last push that b, whose resume is asked for, gets out of history. A user's gets
-// what waits in the unicast queue when its turn comes; but only what came since SUBSCRIBE is sure to be there, for before
-// it the user may not have been.
+// given is the number in history behind the last push that b, whose resume is asked for, gets out of history. A user's
+// subscription gets what waits in the unicast queue when its turn comes. But only what came since SUBSCRIBE is sure to be
+// there: before that the user may not have been on this shard.
 func (b *sub) given() uint64 {
 	u := &b.target.p.unicast
 	switch at := u.untouched(); {
@@ -150,13 +150,13 @@ func (b *sub) given() uint64 {
 	}
 }
 
-// endResume lets go of the resume of a subscription that begins, or ends.
+// endResume drops the resume of a subscription that begins or ends.
 func (b *sub) endResume() {
 	b.target.p.pool.add(-b.resumes())
 	b.follow.resume = nil
 }
 
-// abandon answers a SUBSCRIBE whose client ends it before its resume has come out: other answers wait behind it.
+// abandon answers a SUBSCRIBE that its client ends before the resume is answered: other answers wait behind it.
 func (s *Shard) abandon(c *Conn, i uint32) {
 	if b := s.subs.at(i); b.state == resuming && b.follow.resume.answer {
 		s.machine.Settle(&c.sess, b.follow.resume.token, resumedGap.line())
@@ -175,8 +175,8 @@ func wanted(c *Conn, t *target) history.Wanted {
 	}
 }
 
-// passed is the position that a resumed subscription has behind it: what the shard has applied, but where pushes are, or
-// may be, yet to be given only what the client had.
+// passed is the position of a resumed subscription: what the shard has applied, but only what the client had in partitions
+// of which pushes are, or may be, still to be given.
 func (t *target) passed(seen []bus.Position, answer history.Answer, past *history.Cursor) map[int32]bus.Position {
 	waits := answer == history.Whole && t.log == nil && t.p.unicast.entries.Len() > 0
 	if past.Empty() && !waits {

@@ -3,14 +3,14 @@ package shard
 // quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
 const quantum = 32
 
-// doing says what the loop was at, for the recovery of a panic.
+// doing is what the loop works on, for the recovery from a panic.
 type doing struct {
 	log     *log
 	unicast *project
 	conn    *Conn
 }
 
-// enqueue has l (nil: the unicast queue; underWay: the transfers; arriving: the arrivals) of p take its turns.
+// enqueue queues l of p for its turns (nil: the unicast queue; underWay: the transfers; arriving: the arrivals).
 func (s *Shard) enqueue(p *project, l *log) {
 	queued := &p.unicast.queued
 	switch l {
@@ -164,7 +164,7 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	return cost(len(out))
 }
 
-// deliverLarge is deliver for a push that is one range by itself. Its report is the transfer's to tell.
+// deliverLarge is deliver for a push that is one range by itself. The transfer updates its report.
 func (s *Shard) deliverLarge(l *log, c *Conn, i uint32) (used int) {
 	l.held = true
 	used, stands := s.transfer(c, i, l.at(l.head))
@@ -177,7 +177,7 @@ func (s *Shard) deliverLarge(l *log, c *Conn, i uint32) (used int) {
 	return used
 }
 
-// report tells the pushes of the round under way to how many they were given since the last time.
+// report notes in the reports of the round under way how many were given its pushes since the last time.
 func (s *Shard) report(l *log) {
 	if l.wrote > 0 {
 		for n := l.head; n < l.end; n++ {
@@ -194,7 +194,7 @@ func (l *log) failed(n int, now int64) {
 	}
 }
 
-// skip gives up what a panic interrupted. Who may have lost something by it is told.
+// skip gives up what a panic interrupted. Subscribers that may have lost something are told.
 func (s *Shard) skip() {
 	at := s.doing
 	s.doing = doing{}

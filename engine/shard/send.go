@@ -15,7 +15,7 @@ import (
 	"stentor/stomp"
 )
 
-// letter is what a client's SEND becomes: a push, or a message to the back ends. The other is nil.
+// letter is what a client's SEND becomes: a push, or a message to the back ends. One of the two is nil.
 type letter struct {
 	push    *bus.Record
 	forward *bus.Inbound
@@ -52,9 +52,8 @@ func (s *Shard) send(c *Conn, ev *session.Event) {
 	}
 }
 
-// commit carries out a transaction. All of it is looked at before the first frame goes out: when anything of it is
-// refused, nothing is published. Only trouble of the bus, of which nobody knows before, can leave it half done; then its
-// receipt never comes.
+// commit carries out a transaction. All of it is checked before the first frame goes out: when anything is refused, nothing
+// is published. Only a failure of the bus, which cannot be foreseen, can leave it half done; then its receipt never comes.
 func (s *Shard) commit(c *Conn, ev *session.Event) {
 	var letters []letter
 	var failure *session.Failure
@@ -102,7 +101,7 @@ func (s *Shard) acknowledgeAll(c *Conn) (all bool) {
 	return all
 }
 
-// letter decides over the SEND that the machine's frame is: it is refused, or ignored, or becomes a letter.
+// letter decides on the SEND in the machine's frame: it is refused, or ignored, or becomes a letter.
 func (s *Shard) letter(c *Conn, dest string) (l letter, failure *session.Failure) {
 	rights := c.rights
 	if rights == nil {
@@ -168,8 +167,9 @@ func (s *Shard) inbound(c *Conn, dest string) (*bus.Inbound, *session.Failure) {
 	return m, nil
 }
 
-// userHeaders are those of the client's frame that others may see: neither STOMP's own, nor what only the server may
-// say, nor credentials, which libraries put on each frame and which would reach every subscriber. id is that of sentID.
+// userHeaders returns the headers of the client's frame that others may see: neither STOMP's own, nor those that only the
+// server may set, nor credentials, which libraries put on each frame and which would reach every subscriber. id is the
+// value of sentID.
 func (s *Shard) userHeaders() (contentType string, list []bus.Header, id string) {
 	for _, h := range s.machine.Frame.Headers {
 		switch name := string(h.Name); {
@@ -194,7 +194,7 @@ func (s *Shard) userHeaders() (contentType string, list []bus.Header, id string)
 	return contentType, list, id
 }
 
-// expected reports whether a header is one that a SEND has for the server to read.
+// expected reports whether a header of a SEND is meant for the server.
 func expected(name string) bool {
 	switch name {
 	case "destination", "content-length", "receipt", "transaction", "id":
@@ -203,16 +203,16 @@ func expected(name string) bool {
 	return false
 }
 
-// credential reports whether a header proves who a client is. HTTP's names are the same in any case, and so here.
+// credential reports whether a header proves who a client is. Names ignore case, as in HTTP.
 func (s *Shard) credential(name string) bool {
 	name = stomp.TrimName(name)
 	return slices.ContainsFunc(s.conf.Credentials, func(known string) bool { return strings.EqualFold(name, known) })
 }
 
-// ErrNever is Env.Allow's answer to what no waiting makes possible.
+// ErrNever is Env.Allow's answer when waiting cannot help.
 var ErrNever = errors.New("the transaction has more messages than the project may send in a second (limits.pushes_per_second)")
 
-// notTaken is trouble of the bus, which is no fault of the client: it is told to come back.
+// notTaken is a failure of the bus, not of the client: the client is told to come back.
 func notTaken(err error) *session.Failure {
 	why := refusal.SendBus
 	switch {
@@ -251,9 +251,8 @@ func (s *Shard) allowed(c *Conn, letters []letter) bool {
 	return true
 }
 
-// post hands the letters of ev, which are allowed, to the bus, and answers ev when it has them all. Until then that is one
-// answer that the session is owed, whether or not the client asks for a receipt: so the number of those under way is
-// bounded.
+// post hands the allowed letters of ev to the bus, and answers ev when the bus has them all. Until then the session is owed
+// one answer, whether or not the client asks for a receipt: this bounds the number of SENDs under way.
 func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) {
 	token := s.machine.Await(&c.sess, ev.Receipt, ev.HasReceipt, size(letters))
 	p := &posting{s: s, ref: c.ref(), token: token, left: len(letters)}
@@ -278,7 +277,7 @@ func (s *Shard) post(c *Conn, ev *session.Event, letters []letter) {
 	}
 }
 
-// posting is letters on their way. The bus answers each on any goroutine.
+// posting is letters on their way to the bus. The bus answers each on any goroutine.
 type posting struct {
 	s     *Shard
 	ref   Ref
@@ -287,7 +286,7 @@ type posting struct {
 	mu     sync.Mutex
 	left   int   // without an answer
 	failed error // of the first that was refused
-	later  bool  // what is known from now on is no longer for the turn of the SEND
+	later  bool  // answers from now on come after the turn of the SEND
 	told   bool
 }
 
@@ -342,8 +341,8 @@ func (s *Shard) published(c *Conn, token uint32, err error) {
 	s.settle(c, token, "")
 }
 
-// settle gives an awaited answer outside a turn of c. Input that waited for it has a turn of its own soon: who settles
-// may be in the middle of c's subscriptions.
+// settle gives an awaited answer outside a turn of c. Input that waited for it has a turn of its own soon: the caller may
+// be in the middle of c's subscriptions.
 func (s *Shard) settle(c *Conn, token uint32, lines string) {
 	if s.machine.Settle(&c.sess, token, lines) {
 		s.postTo(c.ref(), func(c *Conn) { s.handle(c, nil) })

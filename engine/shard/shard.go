@@ -24,7 +24,7 @@ type Shard struct {
 	inbox  inbox
 	asked  asked
 	batch  []item // taken from it
-	items  []item // of them those that are left
+	items  []item // those of batch that are still to be handled
 	conns  slab[Conn]
 	opened uint32 // connections so far; it wraps
 	subs   slab[sub]
@@ -38,8 +38,8 @@ type Shard struct {
 	counts   sync.Map            // *counts by project
 	ready    fifo.List[*project] // with work, in turn
 	followed []*project          // with subscriptions that go at their own pace
-	soon     fifo.List[*project] // of them those with some that are to be tried soon, in turn
-	walks    fifo.List[*project] // and those whose walk of this tick is not at its end, in turn
+	soon     fifo.List[*project] // those with subscriptions to be tried soon, in turn
+	walks    fifo.List[*project] // those whose walk of this tick is unfinished, in turn
 	shares   map[uint32]int64    // ns that these connections' tries have taken in this tick
 	sharers  int                 // the most of them, since the map was made
 	tick     uint32              // the wheel should be here
@@ -60,10 +60,10 @@ type Shard struct {
 	matched    []*log               // by the push that is being routed
 	now        int64
 
-	entering func(b *sub, to state) // told each change of a state before it, where somebody wants to know
+	entering func(b *sub, to state) // if set, called before each change of a state
 
 	removals  fifo.List[*removal]
-	relieving bool      // this tick's relieve has yet to come, or to end
+	relieving bool      // this tick's relieve has yet to begin or to end
 	crowded   []*tenant // room for it
 }
 
@@ -134,7 +134,7 @@ func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 	return nil
 }
 
-// plain decides over a request that asks for no WebSocket.
+// plain decides on a request that is not for a WebSocket.
 func (s *Shard) plain(r *websocket.Request, dst []byte) ([]byte, *websocket.Refusal) {
 	c := s.turn
 	answer, client, refused := s.env.Plain(r, Peer{Address: c.addrPort(), Proxied: c.proxied}, dst)
@@ -207,8 +207,9 @@ func (s *Shard) Tick() {
 	s.relieving = s.stats.Transfers.Load() > 0
 }
 
-// Run does what waits, for one slice at most, and reports whether more is left: then it wants to be called again as
-// soon as the sockets have been served. Those who are up to date come first, and leave a quarter to those who catch up.
+// Run does the waiting work, for one slice at most, and reports whether more is left: then it must be called again as soon
+// as the sockets have been served. Subscriptions that are up to date come first, and leave a quarter of the slice to those
+// that catch up.
 func (s *Shard) Run() (more bool) {
 	start := s.clock()
 	items := s.drain(start + slice/2)
@@ -222,7 +223,7 @@ func (s *Shard) Run() (more bool) {
 	return items || timers || relief || removals || rounds || named || retries || asked
 }
 
-// guarded recovers a panic of f: what it was at is counted and skipped, and the work goes on in the next slice.
+// guarded recovers from a panic of f: the interrupted work is counted and skipped, and the rest goes on in the next slice.
 func (s *Shard) guarded(where string, f func() bool) (more bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -260,5 +261,5 @@ func (s *Shard) drain(deadline int64) (more bool) {
 	}
 	s.inbox.give(s.batch)
 	s.batch = nil
-	return left && s.inbox.wakes() // for what has come since, there is no other wake than this one, perhaps
+	return left && s.inbox.wakes() // what has come since may have no other wake than this one
 }

@@ -2,20 +2,20 @@ package shard
 
 import "math/bits"
 
-// slab keeps values of one type in chunks, by number: no object of its own for each, pointers stay valid, and a
-// number is half a pointer. Number 0 is never used. The lowest free number is given out first, so that the upper chunks
-// come to be empty when fewer values are left; trim lets go of those.
+// slab keeps values of one type in chunks, by number: a value is no object of its own, pointers stay valid, and a number
+// takes half of a pointer. Number 0 is never used. The lowest free number is given out first, so that the upper chunks
+// become empty when fewer values are left; trim releases those.
 type slab[T any] struct {
 	chunks []*[chunk]T
 	slots  []slots
 	room   []uint64  // a bit for each chunk: it has a free slot
-	none   *[chunk]T // stands for each chunk that was let go of: zero values, which nobody writes to
+	none   *[chunk]T // stands for each released chunk: zero values, which nobody writes to
 	used   uint32    // the highest number that was ever given out
 	live   int       // values
 	empty  int       // chunks without a value that are kept
 }
 
-// slots is which ones of a chunk are free.
+// slots says which slots of a chunk are free.
 type slots struct {
 	free [chunk / 64]uint64
 	live uint16
@@ -88,7 +88,7 @@ func (s *slab[T]) release(i uint32) {
 }
 
 // trim releases the chunks without a value, except the first of them: values that come and go at a chunk's edge must not
-// make and drop one each time. What at returned for a number that is free is not to be used behind it.
+// make and drop one each time. After it, a pointer that at returned for a free number must not be used.
 func (s *slab[T]) trim() {
 	if s.empty <= 1 {
 		return

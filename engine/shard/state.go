@@ -99,7 +99,7 @@ func (s *Shard) join(i uint32, number uint64) bool {
 	return true
 }
 
-// addAttached has the rounds serve a subscription, from the one under way on.
+// addAttached adds a subscription to the rounds, from the one under way on.
 func (l *log) addAttached(s *Shard, i uint32) {
 	l.attached = append(l.attached, i)
 	s.subs.at(i).place = uint32(len(l.attached) - 1)

@@ -19,7 +19,7 @@ type Stats struct {
 	Accepted      atomic.Uint64
 	Handshakes    atomic.Uint64
 	Refused       atomic.Uint64 // handshakes answered with an error
-	Answered      atomic.Uint64 // requests that asked for no WebSocket, and were served
+	Answered      atomic.Uint64 // requests that were not for a WebSocket, and were served
 	Frames        atomic.Uint64 // events from clients
 	BytesIn       atomic.Uint64
 	BytesOut      atomic.Uint64
@@ -36,13 +36,13 @@ type Stats struct {
 	Errors        atomic.Uint64 // ERROR frames
 	Nacks         atomic.Uint64
 	SendIgnored   atomic.Uint64
-	Credentials   atomic.Uint64 // headers of SENDs that were left out: credentials
-	Reserved      atomic.Uint64 // and those that only the server may say
+	Credentials   atomic.Uint64 // headers of SENDs that were removed: credentials
+	Reserved      atomic.Uint64 // and those that only the server may set
 	Forwards      atomic.Uint64 // SENDs handed to the back ends
 	Unserved      atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
 	Duplicates    atomic.Uint64 // SUBSCRIBEs with an id that is in use
 	Resumed       atomic.Uint64
-	Paused        atomic.Uint64 // tries that a session's share put off
+	Paused        atomic.Uint64 // tries that a session's share postponed
 	ResumeGaps    atomic.Uint64 // resumes answered with resumed:false
 	Panics        atomic.Uint64
 }

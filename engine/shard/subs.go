@@ -9,7 +9,7 @@ import (
 type sub struct {
 	target *target
 	id     *subID
-	follow *follow // see releaseFollow; nil while it is neither detached nor windowed, and has nothing to tell
+	follow *follow // see releaseFollow; nil while it is neither detached nor windowed, and has nothing to announce
 	conn   uint32
 	next   uint32 // of the connection
 	place  uint32 // in log.attached, or in project.detached
@@ -18,7 +18,7 @@ type sub struct {
 	gaps   uint16 // lossCount of the target when it was last told
 }
 
-// subID is the id that clients gave subscriptions, once for all who gave the same.
+// subID is a subscription's id as its client chose it, shared by all who chose the same.
 type subID struct {
 	key   subKey
 	lines []byte // its header line, ready for the wire; empty for a 1.0 subscription without id
@@ -65,7 +65,7 @@ func (s *Shard) findSub(c *Conn, id []byte) uint32 {
 	return 0
 }
 
-// addSub subscribes c. From the RECEIPT's position on every push is its own.
+// addSub subscribes c. From the RECEIPT's position on it gets every push.
 func (s *Shard) addSub(c *Conn, t *target, id []byte, ev *session.Event) {
 	i := s.subs.take()
 	b := s.subs.at(i)
@@ -92,7 +92,8 @@ func (s *Shard) addSub(c *Conn, t *target, id []byte, ev *session.Event) {
 	}
 }
 
-// beginNow has a new subscription get what comes from now on: it follows where others have yet to be given what came before.
+// beginNow starts a new subscription with what comes from now on: it follows while others have yet to be given what came
+// before.
 func (s *Shard) beginNow(i uint32) {
 	b := s.subs.at(i)
 	switch l, u := b.target.log, &b.target.p.unicast; {

@@ -9,7 +9,7 @@ import (
 // target is what clients subscribe to: a topic, a pattern, or a user's destination.
 type target struct {
 	p    *project
-	name string // a user's has no /user
+	name string // without /user for a user's destination
 	log  *log   // the pushes of a topic or a pattern; nil of a user's destination: its pushes go through unicast.go
 
 	subscriptions int32
@@ -21,7 +21,7 @@ type target struct {
 // lossCount is how often something was lost that the subscriptions of t may have wanted.
 func (t *target) lossCount() uint16 { return t.gaps + t.p.gaps }
 
-// pattern is the pattern of t, nil of one destination.
+// pattern is the pattern of t, nil for a single destination.
 func (t *target) pattern() *patternState {
 	if t.log == nil {
 		return nil
@@ -29,7 +29,7 @@ func (t *target) pattern() *patternState {
 	return t.log.pattern
 }
 
-// matcher is the pattern of t for history, nil of one destination.
+// matcher is the pattern of t for history, nil for a single destination.
 func (t *target) matcher() history.Matcher {
 	if p := t.pattern(); p != nil {
 		return p
@@ -78,7 +78,7 @@ func (p *project) find(shown string) *target {
 	return nil
 }
 
-// dropTarget forgets a target without subscriptions, and gives back the pushes that only its log needed.
+// dropTarget forgets a target without subscriptions, and releases the pushes that only its log needed.
 func (s *Shard) dropTarget(t *target) {
 	l := t.log
 	if t.subscriptions > 0 || l != nil && l.held {

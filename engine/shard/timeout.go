@@ -34,12 +34,12 @@ func (s *Shard) timeout(c *Conn) {
 	s.doing = doing{}
 }
 
-// longest is the longest interval of heart-beats in milliseconds, some nine hours, that a connection is held to. With
-// several of them the sums stay far below 32 bits.
+// longest is the longest interval of heart-beats in milliseconds, some nine hours, that a connection is held to. Sums of
+// several stay far below 32 bits.
 const longest = 1 << 25
 
-// agree holds c to the heart-beats that CONNECT agreed on. A client that wants to hear of the node more rarely than
-// longest hears of it that often; one that promises to be heard more rarely is asked by pings instead.
+// agree holds c to the heart-beats that CONNECT agreed on. A client that asks for a longer interval than longest gets one
+// every longest; one that promises a longer interval is pinged instead.
 func (s *Shard) agree(c *Conn, greets session.Greets) {
 	c.sends, c.receives = min(greets.Send, longest), greets.Receive
 	if c.receives > longest {
@@ -71,7 +71,7 @@ func (s *Shard) beat(c *Conn) {
 	switch {
 	case out == nil:
 	case c.moves, c.socket.OutboundBuffered() > 0:
-		c.lastWrite = now // what waits for the client tells it enough
+		c.lastWrite = now // what waits for the client serves as a heart-beat
 	default:
 		s.stats.Heartbeats.Add(1)
 		if !s.write(c, out) {
@@ -81,7 +81,7 @@ func (s *Shard) beat(c *Conn) {
 	s.rearm(c)
 }
 
-// pinged reports whether c gets pings: it sends no heart-beats, and would otherwise never be seen to be gone.
+// pinged reports whether c gets pings: it sends no heart-beats, and its loss would otherwise go unnoticed.
 func (s *Shard) pinged(c *Conn) bool { return c.receives == 0 && s.conf.Limits.Ping > 0 }
 
 func (s *Shard) pingAfter(c *Conn) uint32 {
@@ -101,7 +101,7 @@ func (s *Shard) leastInterval() uint32 {
 	return uint32(min((2*s.stats.Sessions.Load()+rate-1)/rate*1000, longest))
 }
 
-// wallCheck is after how many seconds the wall clock is read again for a token that expires: it may have been set.
+// wallCheck is after how many seconds the wall clock is read again for a token that expires: the clock may have been set.
 const wallCheck = 60
 
 // rearm sets the timer of a connected session to the nearest of its deadlines. A heart-beat is due at a random

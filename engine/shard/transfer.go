@@ -10,13 +10,12 @@ import (
 	"stentor/stomp"
 )
 
-// transfer is a large push on its way to one connection: a MESSAGE that does not fit into one write. It is one frame
-// all the same, written in pieces straight from the encoding that all subscribers share, as fast as the socket takes
-// them. While it lasts the connection counts as blocked: what else it gets stands behind, answers here, pushes where
-// their subscriptions are.
+// transfer is a large push on its way to one connection: a MESSAGE that does not fit into one write. It is still one frame,
+// written in pieces straight from the encoding that all subscribers share, as fast as the socket takes them. Meanwhile the
+// connection counts as blocked: all else that it gets waits, answers here, pushes where their subscriptions are.
 //
 // A transfer waits for its turn (queued), or for its socket. It needs neither its subscription nor its session. Until its
-// first bytes are out nothing of it has happened: it ends without a word when its push expires.
+// first bytes are out it has had no effect: it ends silently when its push expires.
 type transfer struct {
 	conn    *Conn
 	entry   *history.Entry // held
@@ -31,7 +30,7 @@ type transfer struct {
 	version stomp.Version
 	queued  bool // in project.transfers
 	waited  bool // for the socket, since it was full
-	reads   bool // the client does, for the socket took more after that
+	reads   bool // the client reads: the socket took more after that
 	watched bool // Config.Watch was asked
 
 	sub     uint32 // until the first bytes are out: then it is told what lines say; 0 when it has ended
@@ -56,16 +55,16 @@ type transfers struct {
 var underWay = &log{}
 
 const (
-	// pieceBytes is the size of a piece for a client that reads, and what a transfer may write in its turn. Before it is
-	// known to read it gets pieces of writeBytes, and no more than the kernel has sent: of a large piece the kernel keeps
-	// all for a client that does not read.
+	// pieceBytes is the size of a piece for a client that reads, and what a transfer may write in its turn. A client that
+	// is not yet known to read gets pieces of writeBytes, and no more than the kernel has sent: the kernel would hold all
+	// of a large piece for a client that does not read.
 	pieceBytes = 64 << 10
-	// windowBytes are more than what most clients' kernels take without being read.
+	// windowBytes is more than most clients' kernels take without being read.
 	windowBytes = 192 << 10
-	// unsentLow is how little the kernel has to have unsent to say that a socket can be written to: less than half of
-	// TCP_NOTSENT_LOWAT.
+	// unsentLow is how few unsent bytes the kernel must hold before it reports that a socket can be written to: less than
+	// half of TCP_NOTSENT_LOWAT.
 	unsentLow = 8 << 10
-	// closingRate is how many bytes a second a client has to take whose session ends within a large push.
+	// closingRate is how many bytes a second a client must take when its session ends within a large push.
 	closingRate = 16 << 10
 	// spareTransfers are kept for the next ones.
 	spareTransfers = 64
@@ -81,7 +80,7 @@ func (t *transfer) holds() int { return int(unsafe.Sizeof(*t)) + cap(t.lines) + 
 func (t *transfer) left() int { return t.size - t.sent }
 
 // transfer begins to give e, a large push, to subscription i of c, which is not blocked. It reports false when the
-// connection is gone, and the subscription with it; the push's report has been told then.
+// connection is gone, and the subscription with it; the push's report is up to date then.
 func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
@@ -127,7 +126,7 @@ func (s *Shard) carry(c *Conn) (used int, stands bool) {
 			t.sent += n
 			t.wait, t.reads = 0, t.waited || t.sent >= windowBytes
 			t.moved = s.millis()
-			if c.receives == 0 { // who takes bytes is there
+			if c.receives == 0 { // a client that takes bytes is alive
 				c.lastRead, c.pings = t.moved, 0
 			}
 		}
@@ -159,8 +158,8 @@ func (s *Shard) begun(t *transfer) {
 	}
 }
 
-// piece is what comes next: a piece of the shared encoding, or a write's worth at most in buf of what stands about the
-// beginning.
+// piece returns what comes next: a piece of the shared encoding, or, around the beginning, at most one write's worth built
+// in buf.
 func (t *transfer) piece(buf []byte) []byte {
 	if t.reads && t.sent >= writeBytes {
 		p := t.entry.Message.At(t.version, t.lines, t.sent-int(t.heads))
@@ -186,8 +185,8 @@ func (t *transfer) piece(buf []byte) []byte {
 	return buf
 }
 
-// offer has the socket take what it can of p at once, and says when it is full. A panic of the socket costs this
-// connection and nobody else.
+// offer writes as much of p as the socket takes at once, and says when it is full. A panic of the socket closes this
+// connection only.
 func (s *Shard) offer(c *Conn, p []byte) (n int, full, stands bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -208,7 +207,7 @@ func (s *Shard) offer(c *Conn, p []byte) (n int, full, stands bool) {
 	return n, s.conf.Unsent(c.socket) >= unsentLow, true
 }
 
-// offerWhole is Config.Offer of sockets that can only be given all.
+// offerWhole is Config.Offer for sockets that take only whole writes.
 func offerWhole(k Socket, p []byte) (int, error) {
 	if k.OutboundBuffered() > 0 {
 		return 0, nil
@@ -216,7 +215,7 @@ func offerWhole(k Socket, p []byte) (int, error) {
 	return k.Write(p)
 }
 
-// queueTransfer has t take its turn.
+// queueTransfer queues t for its turn.
 func (s *Shard) queueTransfer(t *transfer) {
 	if t.queued {
 		return

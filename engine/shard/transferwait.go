@@ -6,7 +6,8 @@ import (
 	"stentor/engine/session"
 )
 
-// waitForSocket has the transfer tried again when its socket takes more, or after some time where nobody tells.
+// waitForSocket arranges the next try of the transfer: when its socket takes more, or after some time if it cannot be
+// watched.
 func (s *Shard) waitForSocket(c *Conn) {
 	t := s.moves[c.idx]
 	t.tried, t.waited = s.millis(), true
@@ -21,11 +22,10 @@ func (s *Shard) waitForSocket(c *Conn) {
 	}
 }
 
-// watchedWait is how many ticks pass until a transfer is tried again whose socket is watched: 10 s, in case the word got
-// lost.
+// watchedWait is after how many ticks a transfer is tried again whose socket is watched: 10 s, in case the notice got lost.
 const watchedWait = 500
 
-// Writable says that sockets take more, which Config.Watch was asked to tell. Any goroutine may call it.
+// Writable reports that sockets take more, as Config.Watch was asked to. Any goroutine may call it.
 func (s *Shard) Writable(all []Ref) {
 	s.Post(func() {
 		for _, r := range all {

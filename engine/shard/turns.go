@@ -1,8 +1,8 @@
 package shard
 
-// Detached subscriptions are tried in turns, so that nobody's resumes and nobody's slowness are the trouble of others:
-// projects take turns of followTurn, within a project its sessions and subscriptions do, and a session whose tries have
-// taken sessionShare of a tick waits for the next.
+// Detached subscriptions are tried in turns, so that no client's resumes or slowness delay others: projects take turns of
+// followTurn, within a project its sessions and subscriptions do, and a session whose tries have taken sessionShare of a
+// tick waits for the next.
 const (
 	followTurn   = slice / 10
 	followLeast  = slice / 40    // however little the rounds have left
@@ -63,7 +63,7 @@ func (s *Shard) followNamed(deadline int64) (more bool) {
 }
 
 // followSome tries some of c's detached subscriptions, and reports whether one of them has yet to find what it may be
-// given. The others have their turn with the next tick: it is not to outgrow a slice.
+// given. The others have their turn with the next tick: this must not outgrow a slice.
 func (s *Shard) followSome(c *Conn, deadline int64) (more bool) {
 	tries, idle := 8, 0
 	for i := c.subs; i != 0 && tries > 0 && c.state == stateOpen && s.now < deadline; {
@@ -80,7 +80,7 @@ func (s *Shard) followSome(c *Conn, deadline int64) (more bool) {
 	return more
 }
 
-// walkSoon has the detached subscriptions of p that this tick's walk has not come to tried.
+// walkSoon queues p for a walk over the detached subscriptions that this tick's walk has not reached.
 func (s *Shard) walkSoon(p *project) {
 	if !p.walking {
 		p.walking = true
@@ -88,7 +88,7 @@ func (s *Shard) walkSoon(p *project) {
 	}
 }
 
-// walkAgain begins the walks of a new tick, where those of the last are at their end.
+// walkAgain begins the walks of a new tick, where those of the last are finished.
 func (s *Shard) walkAgain() {
 	s.clearShares()
 	for _, p := range s.followed {
@@ -99,8 +99,8 @@ func (s *Shard) walkAgain() {
 	}
 }
 
-// clearShares begins the shares of a new tick. A map keeps room for as many as it had, and clearing it takes as long: after
-// a burst there is a new one.
+// clearShares begins the shares of a new tick. A map keeps the room for as many as it ever had, and clearing it takes time
+// for all: after a burst it is replaced.
 func (s *Shard) clearShares() {
 	const keep = 1024
 	n := len(s.shares)
@@ -147,7 +147,7 @@ func (s *Shard) walk(p *project, deadline int64) {
 }
 
 // followOne moves a detached subscription on as far as its client takes it, and reports whether it was its turn. The time
-// is its session's.
+// is charged to its session.
 func (s *Shard) followOne(i uint32) (tried bool) {
 	b := s.subs.at(i)
 	s.unfinished = false
@@ -163,7 +163,7 @@ func (s *Shard) followOne(i uint32) (tried bool) {
 	c := s.conns.at(conn)
 	s.doing = doing{conn: c}
 	s.move(c, i)
-	s.doing = doing{} // not deferred: a panic is to find it
+	s.doing = doing{} // not deferred: a panic must find it
 	if took := s.clock() - began; took > 0 {
 		s.shares[conn] += took
 	}

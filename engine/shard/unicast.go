@@ -16,7 +16,7 @@ type unicast struct {
 
 func (u *unicast) next() uint64 { return u.base + uint64(u.entries.Len()) }
 
-// untouched is the number of the oldest that nobody was given.
+// untouched is the number of the oldest push that nobody was given.
 func (u *unicast) untouched() uint64 {
 	if u.begun {
 		return u.base + 1
@@ -141,8 +141,8 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 	return cost(n)
 }
 
-// wants reports whether a push of the project's unicast queue is for a user's detached subscription. What comes to its
-// session before its resume is answered is, what comes to its user then is for the resume to find.
+// wants reports whether a push of the project's unicast queue is for a user's detached subscription. A push to its session
+// before its resume is answered is; one to its user then is left for the resume to find.
 func (b *sub) wants(e *history.Entry, number uint64) bool {
 	f := b.follow
 	if b.state == resuming {
@@ -154,8 +154,8 @@ func (b *sub) wants(e *history.Entry, number uint64) bool {
 	return number >= f.from
 }
 
-// queuePassed reports whether all that is not for a user's detached subscription has left the queue, of which base is the
-// oldest.
+// queuePassed reports whether all pushes that are not for a user's detached subscription have left the queue, whose oldest
+// is base.
 func (f *follow) queuePassed(base uint64) bool {
 	return base >= f.from && (f.early == nil || base >= f.early.until)
 }

@@ -8,7 +8,8 @@ import (
 // sessions of a user are chained through Conn.userNext. It holds 4 bytes a slot and no key: the key is in the session. A
 // map of groups would cost 280 bytes a user.
 //
-// It has parts that grow each on its own: all of a million users' slots at once would take the loop a quarter of a second.
+// It has parts that grow each on its own: growing all slots of a million users at once would take the loop a quarter of a
+// second.
 type userTable struct {
 	seed  maphash.Seed
 	parts [userParts]userPart // by the upper bits of the hash
@@ -111,7 +112,7 @@ func (s *Shard) forgetUser(c *Conn) {
 	c.userNext, c.userPrev = 0, 0
 }
 
-// clear moves those behind a slot that was freed that would no longer be found.
+// clear moves the entries behind a freed slot that would no longer be found.
 func (part *userPart) clear(s *Shard, i int) {
 	slots := part.slots
 	mask := len(slots) - 1

@@ -31,7 +31,7 @@ func (s *Shard) schedule(c *Conn, tick uint32) {
 	s.link(c, &s.wheel.slots[tick%wheelSlots])
 }
 
-// scheduleAfter counts from the time of this turn: after a loop that stood still the wheel is behind it.
+// scheduleAfter counts from the time of this turn: when the loop has stood still, the wheel is behind it.
 func (s *Shard) scheduleAfter(c *Conn, millis uint32) {
 	s.schedule(c, uint32(s.now/1e6/tickMillis)+millis/tickMillis+1)
 }
