@@ -16,7 +16,7 @@ import (
 	"stentor/bench/gen/result"
 )
 
-// agentCommand waits for runs that a controller on another host hands out.
+// agentCommand waits for runs that a controller on another host starts.
 func agentCommand() *cobra.Command {
 	var listen, tokenFile string
 	c := &cobra.Command{
@@ -54,12 +54,12 @@ All hosts need the same stentor-bench, and clocks as accurate as the latencies s
 	f.StringVar(&listen, "listen", "127.0.0.1:7070", "address and port for the controller")
 	f.StringVar(&tokenFile, "token-file", "", "file with the secret")
 	if err := c.MarkFlagRequired("token-file"); err != nil {
-		panic(err) // there is no such flag
+		panic(err) // no such flag
 	}
 	return c
 }
 
-// generators are the processes that make a load: this one, or agents.
+// generators are the processes that generate a load: this one, or agents.
 type generators struct {
 	agents    []string
 	tokenFile string
@@ -70,7 +70,7 @@ func (g *generators) add(f *pflag.FlagSet) {
 	f.StringVar(&g.tokenFile, "agents-token-file", "", "file with the secret that they share")
 }
 
-// check looks whether this host has what a run needs. The agents' hosts look for themselves.
+// check checks that this host has what a run needs. Agents check their own hosts.
 func (g *generators) check(ctx context.Context, s *load.Spec) error {
 	if n := len(g.agents); n > 0 {
 		return fmt.Errorf("--check checks this host, but the agents generate the load: run it there, with their share of the connections, as in --check --connections %d", (s.Connections+n-1)/n)

@@ -10,7 +10,7 @@ import (
 
 const baselineName = "baseline"
 
-// baselineCommand is the process that node compares a server with. It talks JSON with its parent.
+// baselineCommand is the process with which the suite node compares a server. It exchanges JSON with its parent.
 func baselineCommand() *cobra.Command {
 	var threads int
 	c := &cobra.Command{

@@ -15,9 +15,9 @@ import (
 // Exit codes.
 const (
 	exitOK = 0
-	// exitBad is that of a run that found something wrong, or came to no end.
+	// exitBad: the run found something wrong, or did not finish.
 	exitBad = 1
-	// exitNotBegun is that of a run that could not begin: the command line, a file, or what this host has.
+	// exitNotBegun: the run could not begin, because of the command line, a file, or what this host lacks.
 	exitNotBegun = 2
 )
 
@@ -31,7 +31,7 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
-// notBegun is an error that came before anything was done.
+// notBegun is an error from before anything was done.
 type notBegun struct{ error }
 
 // Unwrap returns the error itself.
@@ -63,12 +63,12 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// mistake is one in the command line.
+// mistake is the error for a mistake in the command line.
 func mistake(cmd *cobra.Command, err error) error {
 	return notBegun{fmt.Errorf("%w (see \"%s --help\")", err, cmd.CommandPath())}
 }
 
-// checkArgs makes what the commands say of their arguments mistakes in the command line.
+// checkArgs turns errors about the arguments of all commands into mistakes in the command line.
 func checkArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {

@@ -15,7 +15,7 @@ import (
 	"stentor/bench/gen/result"
 )
 
-// reportCommand draws the results that runs have left as JSON.
+// reportCommand draws a page of the JSON results of runs.
 func reportCommand() *cobra.Command {
 	var output string
 	var merge bool
@@ -59,7 +59,7 @@ The report is one file that needs no network and no script.`,
 	return c
 }
 
-// together looks whether all runs were under way at the same time, by the clocks of their hosts.
+// together checks that all runs overlapped in time, by the clocks of their hosts.
 func together(runs []page.Run) error {
 	for _, a := range runs {
 		for _, b := range runs {

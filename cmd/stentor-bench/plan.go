@@ -53,7 +53,7 @@ over groups of nodes. TLS, heart-beats and the brokers' own needs are not in it.
 	return c
 }
 
-// writePlan writes a plan for people.
+// writePlan writes a plan as text.
 func writePlan(w io.Writer, p *plan.Plan) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, values ...any) {

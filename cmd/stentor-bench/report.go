@@ -11,7 +11,7 @@ import (
 	"stentor/bench/suite/report"
 )
 
-// finish prints what a run has found, even when err ended it, and returns an error when a target was missed.
+// finish prints what a run found, even when err ended it, and returns an error when a target was missed.
 func finish(w io.Writer, r *report.Report, err error, asJSON bool) error {
 	if len(r.Results) > 0 {
 		if err := write(w, r, asJSON); err != nil {

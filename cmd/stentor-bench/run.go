@@ -56,7 +56,7 @@ tries the API key and one connection to each server, and runs nothing if those a
 	return c
 }
 
-// millionCommand is "run million" under a name of its own.
+// millionCommand is an alias of "run million".
 func millionCommand() *cobra.Command {
 	c := loadCommand("million")
 	c.Use = "million [flags]"
@@ -69,7 +69,7 @@ every message is checked. It is the scenario "million" of run, with the same fla
 	return c
 }
 
-// loadCommand runs a scenario, that of its argument unless one is named.
+// loadCommand runs scenario, or if that is empty the one that its argument names.
 func loadCommand(scenario string) *cobra.Command {
 	var asJSON, html, prometheus string
 	var quiet, check bool
@@ -142,7 +142,7 @@ func loadCommand(scenario string) *cobra.Command {
 	return c
 }
 
-// gcPercent keeps the heap small beside what the connections take. They make little garbage once they are open.
+// gcPercent keeps the heap small next to the memory of the connections, which make little garbage once they are open.
 const gcPercent = 50
 
 func keepSmall() {
@@ -151,7 +151,7 @@ func keepSmall() {
 	}
 }
 
-// choose sets the scenario, which is a name or stands in a file.
+// choose sets the scenario, which arg names or which is in the file arg.
 func choose(s *load.Spec, f *pflag.FlagSet, arg string) (err error) {
 	s.Scenario = arg
 	if !strings.HasSuffix(arg, ".yaml") && !strings.HasSuffix(arg, ".yml") {
@@ -163,7 +163,7 @@ func choose(s *load.Spec, f *pflag.FlagSet, arg string) (err error) {
 	return err
 }
 
-// show writes the summary, and JSON where it is wanted.
+// show writes the summary, and JSON if requested.
 func show(w io.Writer, r *result.Result, path string) error {
 	if path == "-" {
 		return encode(w, r)
@@ -174,8 +174,8 @@ func show(w io.Writer, r *result.Result, path string) error {
 	return writeJSON(path, r)
 }
 
-// writable looks whether the files for what a run finds can be written, so that a mistake shows before it, not after. ""
-// and - name none.
+// writable checks that the files for a run's results can be written, so that a mistake shows before the run. "" and -
+// name no file.
 func writable(paths ...string) error {
 	for _, path := range paths {
 		if path == "" || path == "-" {
@@ -188,7 +188,7 @@ func writable(paths ...string) error {
 		}
 		err = f.Close()
 		if missing != nil {
-			err = errors.Join(err, os.Remove(path)) // it is made when there is something to write
+			err = errors.Join(err, os.Remove(path)) // created again when there is something to write
 		}
 		if err != nil {
 			return err

@@ -12,8 +12,8 @@ import (
 	"stentor/bench/suite/report"
 )
 
-// suiteCommand adds to c what suites have in common: the flags of o, and that run is called with a way to start the bare
-// loop and its report is shown.
+// suiteCommand adds to c what all suites share: the flags of o, a way to start the bare loop, and that run is called and
+// its report shown.
 func suiteCommand(c *cobra.Command, o *suite.Options, measurements []string, quick string, run func(context.Context) (*report.Report, error)) *cobra.Command {
 	var asJSON bool
 	o.Progress, o.Terminal = os.Stderr, isTerminal(os.Stderr)

@@ -13,7 +13,7 @@ import (
 	"stentor/bench/machine/vm"
 )
 
-// machineFlags are those of every command that starts a virtual machine.
+// machineFlags are the flags of every command that starts a virtual machine.
 type machineFlags struct {
 	kernel, out, accel string
 	memory             int64

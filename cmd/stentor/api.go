@@ -33,7 +33,7 @@ func (f *apiFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.project, "project", "p", "", "the project")
 }
 
-// addWithoutProject is for commands that are about all projects.
+// addWithoutProject adds the flags of commands that concern all projects.
 func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.base, "api", "http://127.0.0.1:8081", "address of the HTTP API")
@@ -42,12 +42,12 @@ func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 }
 
-// addLocal is for what all nodes of a cluster answer together.
+// addLocal adds the flag for requests that otherwise all nodes of a cluster answer together.
 func (f *apiFlags) addLocal(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.local, "local", false, "of the node that is asked alone, not of all nodes of its cluster")
 }
 
-// query is what addLocal asks for.
+// query is the query string for the flag of addLocal.
 func (f *apiFlags) query() url.Values {
 	if f.local {
 		return url.Values{"node": {"local"}}
@@ -62,17 +62,17 @@ func merged(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// tellMissing says which nodes did not answer.
+// tellMissing prints which nodes did not answer.
 func tellMissing(cmd *cobra.Command, nodes []string) {
 	if len(nodes) > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "no answer came from %s\n", printable(strings.Join(nodes, ", ")))
 	}
 }
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds how much of an answer is read.
 const maxAnswer = 64 << 20
 
-// problem is the body of an answer that says no (RFC 9457).
+// problem is the body of an answer with an error (RFC 9457).
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -90,7 +90,7 @@ func (p *problem) Error() string {
 	return text
 }
 
-// call is ask for what lies below /v1/projects/{project}.
+// call is ask for paths below /v1/projects/{project}.
 func (f *apiFlags) call(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
 	if f.project == "" {
 		return nil, usagef("--project is missing, as in --project demo")
@@ -98,7 +98,7 @@ func (f *apiFlags) call(ctx context.Context, method, path string, query url.Valu
 	return f.ask(ctx, method, "/v1/projects/"+url.PathEscape(f.project)+path, query, body)
 }
 
-// ask sends one request and returns the body of the answer. path is escaped already. An answer other than 2xx is a *problem.
+// ask sends one request and returns the body of the answer. path is already escaped. An answer other than 2xx is a *problem.
 func (f *apiFlags) ask(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
 	if f.key == "" {
 		f.key = os.Getenv(config.VariableAPIKey)
@@ -142,7 +142,7 @@ func (f *apiFlags) ask(ctx context.Context, method, path string, query url.Value
 
 var errInterrupted = errors.New("interrupted")
 
-// explain says what it means that no answer came.
+// explain turns a failure to get an answer into an error that says what to do.
 func (f *apiFlags) explain(err error) error {
 	var refused *net.OpError
 	switch {
@@ -174,7 +174,7 @@ func readProblem(answer *http.Response, text []byte) error {
 	return p
 }
 
-// finish prints the problem's JSON as well when JSON was asked for.
+// finish also prints the problem's JSON if JSON was requested.
 func (f *apiFlags) finish(out io.Writer, err error) error {
 	var p *problem
 	if f.asJSON && errors.As(err, &p) && json.Valid(p.body) {
@@ -183,7 +183,7 @@ func (f *apiFlags) finish(out io.Writer, err error) error {
 	return err
 }
 
-// printable replaces what could change a terminal's state.
+// printable replaces characters that could change a terminal's state.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' || r >= 0x7f && r < 0xa0 {

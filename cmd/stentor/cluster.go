@@ -53,7 +53,7 @@ time, so that a node that joins later does not know the earlier pushes.`,
 
 const firstPort = 8080
 
-// clusterConfigs are the configurations of n nodes; settings count for all of them.
+// clusterConfigs returns the configurations of n nodes; settings apply to all of them.
 func clusterConfigs(n int, broker string, settings []string) ([]*config.Config, error) {
 	all, key := make([]*config.Config, n), rand.Text()+rand.Text()
 	for i := range all {

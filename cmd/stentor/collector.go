@@ -8,15 +8,15 @@ import (
 )
 
 // collector sets the pace of the garbage collector. Connections are long-lived and small, so a smaller share of garbage
-// than Go's default keeps the resident memory close to what lives, at little cost. What lives at a million connections is
-// 750 MB, and the share there is smaller still: the room for garbage grows no more. But while a node reads its history the
-// heap only grows, and a small share has the collector look at all of it again and again: until the node is ready it is
-// Go's default. It belongs to one goroutine.
+// than Go's default keeps the resident memory close to the live heap, at little cost. At a million connections the live
+// heap is 750 MB, and the share is smaller still, since the room for garbage is bounded. But while a node reads its history
+// the heap only grows, and a small share would make the collector mark all of it again and again: until the node is ready
+// the share is Go's default. It belongs to one goroutine.
 type collector struct {
-	look    <-chan time.Time // asks for a call of settle
+	look    <-chan time.Time // says when to call settle
 	timer   *time.Ticker
 	percent int              // what settle has set
-	live    []metrics.Sample // what lived at the end of the last collection
+	live    []metrics.Sample // live heap at the end of the last collection
 }
 
 const (
@@ -29,7 +29,7 @@ const (
 	gcStep         = 5         // each change stops the world for a moment
 )
 
-// newCollector takes percent at once, unless it is 0. GOGC counts too.
+// newCollector sets percent at once, unless it is 0. If GOGC is set, that holds.
 func newCollector(percent int) *collector {
 	c := &collector{timer: time.NewTicker(gcLook), live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 	switch {
@@ -41,7 +41,7 @@ func newCollector(percent int) *collector {
 	return c
 }
 
-// settle takes the pace once the node is ready, and follows what lives from then on.
+// settle sets the pace once the node is ready, and adapts it to the live heap from then on.
 func (c *collector) settle(ready bool) {
 	if !ready {
 		return
@@ -56,7 +56,7 @@ func (c *collector) settle(ready bool) {
 	}
 }
 
-// gcPercent is the share of garbage for so many bytes that live.
+// gcPercent returns the share of garbage for a live heap of so many bytes.
 func gcPercent(live uint64) int {
 	if live == 0 {
 		return mostGCPercent

@@ -68,7 +68,7 @@ func newConfigInitCmd() *cobra.Command {
 	return cmd
 }
 
-// writeNew writes a file with the given mode, whatever the umask. One that is there is replaced only when force says so.
+// writeNew writes a file with the given mode, whatever the umask. It replaces an existing file only with force.
 func writeNew(name string, text []byte, mode fs.FileMode, force bool) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if force {
@@ -93,7 +93,7 @@ type checkResult struct {
 	OK       bool             `json:"ok"`
 	Projects []string         `json:"projects"`
 	Problems []config.Problem `json:"problems"`
-	Warnings []config.Problem `json:"warnings"` // what works and is dangerous; looked for when there are no problems
+	Warnings []config.Problem `json:"warnings"` // what works but is dangerous; only checked when there are no problems
 }
 
 func newConfigCheckCmd() *cobra.Command {

@@ -56,8 +56,8 @@ Exit codes: 0 all is well, 1 something should be changed, 2 the command line is 
 type examination struct {
 	OK          bool             `json:"ok"`
 	Connections int64            `json:"connections"`
-	Fit         int64            `json:"fit"`           // connections that the memory holds
-	Available   int64            `json:"available_kib"` // of the host's memory, what control groups leave
+	Fit         int64            `json:"fit"`           // connections for which the memory suffices
+	Available   int64            `json:"available_kib"` // host memory that control groups allow
 	Host        tuning.Host      `json:"host"`
 	Settings    []tuning.Finding `json:"settings"`
 }
@@ -106,7 +106,7 @@ func (f *doctorFlags) examine(out io.Writer) error {
 	return err
 }
 
-// print writes a line for each setting, and the reasons for those that are not all right.
+// print writes a line for each setting, and the reasons for those that are not OK.
 func (e *examination) print(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d connections on %d MiB and %d cores; the memory holds %d\n\n", e.Connections, e.Available>>10, e.Host.Cores, e.Fit)
@@ -131,28 +131,28 @@ func (e *examination) print(out io.Writer) error {
 	return err
 }
 
-// leastConnections are taken whatever the memory: 90 MiB of it, where the 512 MiB that Fit sets aside are not there.
+// leastConnections are allowed whatever the memory: they take 90 MiB, even where the 512 MiB that Fit reserves do not exist.
 const leastConnections = 10000
 
-// connectionsThatFit returns what limits.connections is by default: as many as the memory holds that this process may
-// use. What its descriptors allow the engine knows.
+// connectionsThatFit returns the default of limits.connections: as many as fit into the memory that this process may
+// use. The engine applies the limit of descriptors.
 func connectionsThatFit(root string) int {
 	host, err := tuning.Inspect(root)
 	if err != nil {
-		return tuning.MaxConnections // not a host that can be judged
+		return tuning.MaxConnections // the host cannot be examined
 	}
 	return int(max(leastConnections, tuning.Want{}.Fit(tuning.Available(root, 0, host))))
 }
 
-// warnOfHost says at the start of a node when fewer connections than wanted may fit, in one line. What the limit of
-// descriptors means the engine says itself. 0 connections are as many as fit, of which nobody wants to be warned.
+// warnOfHost logs one line at the start of a node if fewer connections than configured may fit. The engine itself logs
+// what the limit of descriptors means. 0 stands for as many connections as fit, which needs no warning.
 func warnOfHost(root string, connections int64, log *slog.Logger) {
 	if connections == 0 {
 		return
 	}
 	host, err := tuning.Inspect(root)
 	if err != nil {
-		return // not a host that can be judged; the node runs anyway
+		return // the host cannot be examined; the node runs anyway
 	}
 	var short []string
 	for _, f := range tuning.Check(root, 0, tuning.Want{Connections: connections}, host) {

@@ -69,12 +69,12 @@ func (f *drainFlags) drain(ctx context.Context, node string, out, notes io.Write
 	return f.wait(ctx, node, notes)
 }
 
-// wait returns when the node has no connections. That is as its beats tell, which are a second old.
+// wait returns when the node has no connections, by its beats, which may be a second old.
 func (f *drainFlags) wait(ctx context.Context, node string, notes io.Writer) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil // the node goes on
+			return nil // the node keeps draining
 		case <-time.After(time.Second):
 		}
 		text, err := f.ask(ctx, "GET", "/v1/nodes", nil, nil)
@@ -96,7 +96,7 @@ func (f *drainFlags) wait(ctx context.Context, node string, notes io.Writer) err
 			}
 			found = true
 			if !n.Draining && n.State == "up" {
-				continue // its next beat says so
+				continue // its next beat will say that it drains
 			}
 			fmt.Fprintf(notes, "%s: %d connections\n", printable(node), n.Connections)
 			if n.Connections == 0 || n.State == "left" {

@@ -43,7 +43,7 @@ func run(ctx context.Context, root *cobra.Command, args []string) int {
 	return exitFailure
 }
 
-// complain prints to standard error, and gives up when nobody takes it: a process that ends must end.
+// complain prints to standard error, and gives up when nobody reads it: the process must be able to end.
 func complain(cmd *cobra.Command, format string, args ...any) {
 	done := make(chan struct{})
 	go func() {

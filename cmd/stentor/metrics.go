@@ -6,7 +6,7 @@ import (
 	"stentor/engine/auth"
 )
 
-// tokenMetrics shows what the authenticator did.
+// tokenMetrics exports the counters of the authenticator.
 type tokenMetrics struct{ of *auth.Authenticator }
 
 func authMetrics(a *auth.Authenticator) prometheus.Collector { return tokenMetrics{a} }

@@ -65,7 +65,7 @@ func (f *nodesFlags) list(ctx context.Context, out, notes io.Writer) error {
 		if !f.watch {
 			return err
 		}
-		if err != nil { // of one list: the next may be there
+		if err != nil { // of one list: the other may still come
 			fmt.Fprintln(notes, printable(err.Error()))
 		}
 		select {
@@ -130,7 +130,7 @@ func nodeState(n *admin.NodeInfo) string {
 	return n.State
 }
 
-// advertised says why no client is sent to a node that is up.
+// advertised returns why no client is sent to a node that is up.
 func advertised(n *admin.NodeInfo) string {
 	switch {
 	case n.Handed:

@@ -21,7 +21,7 @@ import (
 // apiReserve is how many descriptors the node keeps beside those of its clients and of the API's connections.
 const apiReserve = 128
 
-// nodeOptions turns a valid configuration into what the engine takes.
+// nodeOptions turns a valid configuration into the options of the engine.
 func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (engine.Options, error) {
 	endpoints := make([]engine.Endpoint, len(c.Endpoints))
 	for i, e := range c.Endpoints {
@@ -69,7 +69,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 	}, nil
 }
 
-// heartbeats is how many a second a shard aims at: at some 8 us each, both ways counted, 4% of its core.
+// heartbeats is how many heart-beats a second a shard aims at: at 8 us each, both directions together, 4% of its core.
 func heartbeats(auto bool) int {
 	if auto {
 		return 5000
@@ -94,7 +94,7 @@ func engineProjects(c *config.Config, projects []*auth.Project) []engine.Project
 	return all
 }
 
-// inTopic is where what a project's clients send goes, if some of it does.
+// inTopic is the topic to which a project's clients' messages are forwarded, empty if none are.
 func inTopic(c *config.Config, project string) string {
 	for _, action := range c.Projects[project].Send {
 		if action == "forward" {
@@ -104,7 +104,7 @@ func inTopic(c *config.Config, project string) string {
 	return ""
 }
 
-// kafkaOptions turns a valid configuration into what the Kafka bus takes.
+// kafkaOptions turns a valid configuration into the options of the Kafka bus.
 func kafkaOptions(c *config.Config, sink bus.Sink, covered bus.Covered, own func(project, destination string) bool, log *slog.Logger) kafka.Options {
 	properties := maps.Clone(c.Kafka.Properties)
 	if properties == nil {

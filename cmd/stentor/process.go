@@ -7,9 +7,9 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// processCollector has the metrics of the process that Prometheus' own collector has, under its names, without what
-// grows with the number of descriptors: on a kernel before 6.2 that one lists them, which at a million takes a second
-// for each scrape, and has the kernel keep 1 KB for each.
+// processCollector has the process metrics of Prometheus' own collector, under the same names, but at a cost that does not
+// grow with the number of descriptors. On kernels before 6.2 Prometheus' own lists the descriptors: at a million that takes
+// a second for each scrape, and 1 KB of kernel memory for each descriptor.
 type processCollector struct{ proc procfs.Proc }
 
 func newProcessCollector() (*processCollector, error) {
@@ -33,7 +33,7 @@ func (c *processCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. What the kernel does not tell is left out.
+// Collect implements prometheus.Collector. It omits what the kernel does not tell.
 func (c *processCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
@@ -54,7 +54,7 @@ func (c *processCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// openDescriptors is how many descriptors there are, where the kernel tells it as the size of their folder.
+// openDescriptors returns how many descriptors are open, if the kernel reports it as the size of their directory.
 func openDescriptors(folder string) (n int64, ok bool) {
 	info, err := os.Stat(folder)
 	if err != nil || info.Size() <= 0 {

@@ -29,7 +29,7 @@ type pushRequest struct {
 	ID            string            `json:"id,omitempty"`
 }
 
-// pushAnswer is what the API says of a push that is on the bus.
+// pushAnswer is the API's answer for a push that is on the bus.
 type pushAnswer struct {
 	ID       string `json:"id"`
 	Position string `json:"position"`
@@ -184,7 +184,7 @@ func (f *pushFlags) request() (*pushRequest, error) {
 	return r, nil
 }
 
-// oneOrMany splits a list into the two forms of the API, of which one is used.
+// oneOrMany splits a list into the two forms of the API; one of them is empty.
 func oneOrMany(list []string) (string, []string) {
 	if len(list) == 1 {
 		return list[0], nil
@@ -192,7 +192,7 @@ func oneOrMany(list []string) (string, []string) {
 	return "", list
 }
 
-// setPayload puts the payload into a string, since JSON put there as it is could be written anew on its way.
+// setPayload sends the payload as a string, since raw JSON could be reformatted on its way.
 func (r *pushRequest) setPayload(b []byte) {
 	if !utf8.Valid(b) {
 		r.PayloadBase64 = b

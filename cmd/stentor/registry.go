@@ -63,7 +63,7 @@ Ctrl-C end it after the answers in progress, within drain.timeout. A second sign
 	return cmd
 }
 
-// registry is a running one.
+// registry is a running registry.
 type registry struct {
 	cfg      *config.Registry
 	log      *slog.Logger
@@ -76,7 +76,7 @@ type registry struct {
 
 func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer) error {
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that it is there: unasked for, SIGHUP ends a process
+	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that it runs: an unhandled SIGHUP ends a process
 	defer signal.Stop(hup)
 	queue, flush := patientLog(&config.Config{Log: cfg.Log}, logTo)
 	defer flush()
@@ -150,7 +150,7 @@ func (r *registry) serverOptions(logTo io.Writer) admin.ServerOptions {
 	}
 }
 
-// reload reads the certificate again. Whatever is wrong with it, the registry goes on with the one that it has.
+// reload reads the certificate again. If that fails, the registry keeps the one that it has.
 func (r *registry) reload() {
 	cert, err := r.cfg.Certificate()
 	switch {
@@ -167,7 +167,7 @@ func (r *registry) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.cfg.Drain.Timeout))
 	defer cancel()
 	if err := r.server.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		_ = r.server.Close() // what is still under way has had its time
+		_ = r.server.Close() // requests still in progress have had their time
 	}
 	r.log.Info("stopped")
 	return nil

@@ -97,7 +97,7 @@ type server struct {
 
 func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), dev bool, out, logTo io.Writer) error {
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that the node is there: unasked for, SIGHUP ends a process
+	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that the node runs: an unhandled SIGHUP ends a process
 	defer signal.Stop(hup)
 	logTo, flush := patientLog(cfg, logTo)
 	defer flush()
@@ -109,13 +109,13 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	return s.serve(ctx, load, hup)
 }
 
-// serve runs until ctx ends, or something of the node does. load reads the configuration again, at each signal of hup;
-// both are nil where there is none to read.
+// serve runs until ctx ends, or a part of the node does. load reads the configuration again, at each signal of hup; both are
+// nil when there is no file to read.
 func (s *server) serve(ctx context.Context, load func() (*config.Config, error), hup <-chan os.Signal) error {
 	apiEnded := make(chan error, 1)
 	go func() { apiEnded <- s.api.Serve(s.apiAddr) }()
 	if s.cfg.Bus != "kafka" {
-		beating, stop := context.WithCancel(context.Background()) // it says that it drains, too
+		beating, stop := context.WithCancel(context.Background()) // not ctx: the beats also say that the node drains
 		defer stop()
 		go s.beatAlone(beating)
 	}
@@ -139,7 +139,7 @@ func (s *server) serve(ctx context.Context, load func() (*config.Config, error),
 	}
 }
 
-// startOptions are what a node's configuration does not say.
+// startOptions are options that are not part of a node's configuration.
 type startOptions struct {
 	dev       bool
 	mockEpoch uint64 // see kafka.Options
@@ -197,7 +197,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	return s, nil
 }
 
-// listening says which key the address is of that cannot be listened at, and what to do about it.
+// listening adds to a failed listen which key has the address, and what to do about it.
 func listening(key string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s: %w: end the process that has it (ss -lnp shows it), or set %s to another address", key, err, key)
@@ -205,7 +205,7 @@ func listening(key string, err error) error {
 	return fmt.Errorf("%s: %w", key, err)
 }
 
-// openDirectory makes the view of all nodes, which hears of them once there is a bus.
+// openDirectory creates the view of all nodes, which learns of them once there is a bus.
 func (s *server) openDirectory() (err error) {
 	if s.clusterKey, s.clusterCA, err = s.cfg.ClusterSecrets(); err != nil {
 		return err
@@ -215,7 +215,7 @@ func (s *server) openDirectory() (err error) {
 	return nil
 }
 
-// cluster is what the node needs to ask the others; nil when it has none.
+// cluster is what the node needs to query the other nodes; nil without a cluster.
 func (s *server) cluster() *admin.Cluster {
 	if s.cfg.Bus != "kafka" || len(s.clusterKey) == 0 {
 		return nil
@@ -247,7 +247,7 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	}
 	console := admin.Console{WS: s.consoleURL(), Project: s.cfg.DefaultProject}
 	var names func(string) bool
-	if dev { // whose keys everybody knows, and the page shows
+	if dev { // its key is no secret, and the page shows it
 		console.APIKey = s.cfg.Projects[s.cfg.DefaultProject].APIKeys[0]
 		if len(s.cfg.AdminKeys) > 0 {
 			console.AdminKey = s.cfg.AdminKeys[0]
@@ -265,11 +265,11 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	}
 }
 
-// consoleURL is the client endpoint as the page reaches it.
+// consoleURL returns the URL at which the page reaches the client endpoint.
 func (s *server) consoleURL() string {
 	path := s.cfg.Endpoints[0].Path
 	if len(s.node.Addresses()) == 0 {
-		return "ws://" + path // the page puts its own host there
+		return "ws://" + path // the page inserts its own host
 	}
 	a := s.node.Addresses()[0]
 	if a.Addr().IsUnspecified() {
@@ -278,7 +278,7 @@ func (s *server) consoleURL() string {
 	return "ws://" + a.String() + path
 }
 
-// clients are the addresses where clients connect.
+// clients returns the addresses where clients connect.
 func (s *server) clients() []string {
 	var all []string
 	for _, a := range s.node.Addresses() {
@@ -308,7 +308,7 @@ Ctrl-C stops it.
 `, page, strings.Join(clients, " "), page)
 }
 
-// reload reads the projects again. Whatever is wrong with the file, the node goes on as it is.
+// reload reads the projects again. If the file is wrong, the node keeps its configuration.
 func (s *server) reload(load func() (*config.Config, error)) {
 	cfg, err := load()
 	if err == nil {
@@ -345,14 +345,14 @@ func (s *server) swap(cfg *config.Config) error {
 	return nil
 }
 
-// What stop keeps of drain.timeout for what comes after the last client: the bus's leave, the API's last answers.
+// What stop reserves of drain.timeout for the end: the bus says that the node leaves, the API finishes its answers.
 const (
 	leastGoodbye = time.Second
 	mostGoodbye  = 5 * time.Second
 )
 
-// stop drains the node, within drain.timeout: clients and the loops first, while the bus is read, then the bus, whose last
-// word is that this node has left.
+// stop drains the node within drain.timeout: first clients and loops, while the bus is still read, then the bus, whose last
+// beat says that this node has left.
 func (s *server) stop() error {
 	timeout := time.Duration(s.cfg.Drain.Timeout)
 	s.log.Info("draining", "timeout", s.cfg.Drain.Timeout.String())
@@ -371,10 +371,10 @@ func (s *server) stop() error {
 	return err
 }
 
-// patientLog puts a queue before the log: nobody waits for its reader, whose end ends nothing. flush writes what waits, for
-// a second at most.
+// patientLog puts a queue before the log: nothing waits for the log's reader, and the node outlives it. flush writes what is
+// queued, for at most a second.
 func patientLog(cfg *config.Config, to io.Writer) (queue *logqueue.Queue, flush func()) {
-	signal.Ignore(syscall.SIGPIPE) // it would end the process when it logs and the reader is gone
+	signal.Ignore(syscall.SIGPIPE) // else logging ends the process when the reader is gone
 	var line bytes.Buffer
 	notes := newLogger(cfg, &line)
 	queue = logqueue.New(to, func(lines uint64) []byte {
@@ -385,7 +385,7 @@ func patientLog(cfg *config.Config, to io.Writer) (queue *logqueue.Queue, flush 
 	return queue, func() { queue.Close(time.Second) }
 }
 
-// logMetrics counts what a log lost, if it can lose something.
+// logMetrics counts the lines that the log dropped, if it can drop lines.
 func logMetrics(to io.Writer) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "stentor_log_dropped_total", Help: "Log lines dropped because their reader was too slow.",

@@ -22,7 +22,7 @@ type sessionsFlags struct {
 	all                          bool
 }
 
-// pageSize is how many sessions --all asks for at a time: the most that the API gives.
+// pageSize is how many sessions --all requests at a time: the API's maximum.
 const pageSize = 1000
 
 func newSessionsCmd() *cobra.Command {
@@ -98,7 +98,7 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 	return nil
 }
 
-// page asks for one page.
+// page requests one page.
 func (f *sessionsFlags) page(cmd *cobra.Command) (admin.SessionPage, error) {
 	query := f.query()
 	query.Set("limit", strconv.Itoa(f.limit))

@@ -15,7 +15,7 @@ import (
 	"stentor/engine/directory"
 )
 
-// statusSource says what a node's beats tell the others: where it is, and how much it has to do. One goroutine at a time calls it.
+// statusSource provides what a node's beats tell the others: its addresses and its load. One goroutine at a time calls it.
 type statusSource struct {
 	node      *engine.Node
 	advertise config.Advertise
@@ -45,18 +45,18 @@ func (s *statusSource) status() directory.Status {
 	return status
 }
 
-// newDirectory is the view of all nodes of a cluster.
+// newDirectory creates the view of all nodes of a cluster.
 func newDirectory(key []byte, self string, lateness time.Duration) *directory.View {
 	var seed [8]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	return directory.New(directory.Options{Key: key, Self: self, Lateness: lateness, Seed: binary.BigEndian.Uint64(seed[:])})
 }
 
-// newDiscoveryLimiter bounds how often one address asks for nodes. A carrier has thousands of clients behind one address, each of
-// which asks once for each connection.
+// newDiscoveryLimiter bounds how often one address asks for nodes. A mobile carrier has thousands of clients behind one address,
+// each of which asks once for each connection.
 func newDiscoveryLimiter() *directory.Limiter { return directory.NewLimiter(200, 2000) }
 
-// cpuTime is what this process has used.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -65,7 +65,7 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// residentBytes is the memory that this process has.
+// residentBytes returns the resident memory of this process.
 func residentBytes() int64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -79,7 +79,7 @@ func residentBytes() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// beatAlone has the directory of a node without a cluster know that node, until ctx ends.
+// beatAlone feeds a node's own beats to its directory, for a node without a cluster, until ctx ends.
 func (s *server) beatAlone(ctx context.Context) {
 	source := newStatusSource(s.node, s.cfg.Advertise)
 	for {

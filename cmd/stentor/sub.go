@@ -110,7 +110,7 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 	return failed
 }
 
-// trust is the TLS configuration that trusts the certificates of a PEM file, nil for those of the system.
+// trust returns a TLS configuration that trusts the certificates of a PEM file, nil for those of the system.
 func trust(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
@@ -146,7 +146,7 @@ func (f *subFlags) explain(err error) error {
 	case errors.As(err, &answer) && json.Unmarshal([]byte(answer.Text), &p) == nil && p.Code != "":
 		return fmt.Errorf("%s is the HTTP API (%w); clients connect to another port, listen.client: --url names it", f.url, &p)
 	case errors.As(err, &refused):
-		// Spring's words, which some clients look for, say nothing of a SUBSCRIBE or a CONNECT.
+		// The beginning is Spring's text, which some clients match; it does not fit a SUBSCRIBE or a CONNECT.
 		return fmt.Errorf("the server refuses: %s (%s)", strings.TrimPrefix(refused.Message, "Failed to send message, "), refused.Code)
 	}
 	return err

@@ -128,7 +128,7 @@ func (f *tokenFlags) token(cmd *cobra.Command) error {
 	return err
 }
 
-// check finds flags that do not go together.
+// check finds flags that exclude each other.
 func (f *tokenFlags) check() error {
 	sources := 0
 	for _, s := range []string{f.key, f.secretFile, f.configFile} {
@@ -151,8 +151,8 @@ func (f *tokenFlags) check() error {
 	return usagef("--alg: found %q, allowed with a secret: HS256", f.alg)
 }
 
-// signer returns the key and how to sign with it. From a configuration it takes kid, issuer and audience as well,
-// where no flag says otherwise.
+// signer returns the key and how to sign with it. From a configuration it also takes kid, issuer and audience, unless
+// a flag sets them.
 func (f *tokenFlags) signer() (any, jwt.SigningMethod, error) {
 	switch {
 	case f.secretFile != "":
@@ -220,7 +220,7 @@ func (f *tokenFlags) fromConfig() (any, jwt.SigningMethod, error) {
 	return nil, nil, usagef("--project: found %q, allowed: %s", f.project, strings.Join(cfg.ProjectNames(), ", "))
 }
 
-// parsePrivateKey reads a PEM file in one of the usual forms.
+// parsePrivateKey reads a PEM file in one of the common forms.
 func parsePrivateKey(text []byte) (any, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
@@ -243,7 +243,7 @@ const (
 	secretBytes = 32
 )
 
-// write makes a new key or secret and says what to put into the configuration.
+// write creates a new key or secret and prints what to put into the configuration.
 func (f *tokenFlags) write(cmd *cobra.Command) error {
 	kid := f.kid
 	if kid == "" {

@@ -27,7 +27,7 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// usageArgs allows least to most arguments, 0 for as many as are given. what says in words what one is.
+// usageArgs allows least to most arguments; a most of 0 means any number. what describes one of them.
 func usageArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
@@ -40,13 +40,13 @@ func usageArgs(least, most int, what string) cobra.PositionalArgs {
 	}
 }
 
-// kinds say in words what the values of a type of flag are.
+// kinds describe the values of each type of flag.
 var kinds = map[string]string{"int": "a whole number", "int64": "a whole number", "duration": "a duration, as in 500ms, 10s or 5m", "bool": "true or false"}
 
 // flagError explains a mistake in the flags of cmd.
 func flagError(cmd *cobra.Command, err error) error {
 	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
-		return cmd.Args(cmd, before) // a misspelt command: its flags are unknown as well
+		return cmd.Args(cmd, before) // a misspelt command, whose flags are unknown too
 	}
 	var (
 		unknown *pflag.NotExistError
@@ -65,8 +65,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef("%v", err)
 }
 
-// group makes cmd a command that only has commands below it: alone it prints its help, and an unknown one below it is
-// a mistake.
+// group makes cmd a mere parent of other commands: alone it prints its help, and an unknown command below it is a
+// mistake.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -11,15 +11,15 @@ import (
 	"stentor/kafka"
 )
 
-// version and revision are set by the build: -ldflags "-X main.version=1.2.3 -X main.revision=...". A build by hand has the
-// revision from Go's own stamp, where there is one.
+// version and revision are set by the build: -ldflags "-X main.version=1.2.3 -X main.revision=...". A build without them takes
+// the revision from Go's own stamp, if there is one.
 var version, revision string
 
 // buildInfo is what `version --json` prints.
 type buildInfo struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"` // of the source
-	Modified bool   `json:"modified,omitempty"` // the source had changes that are in no revision
+	Modified bool   `json:"modified,omitempty"` // the source had uncommitted changes
 	Time     string `json:"time,omitempty"`     // of the revision
 	Go       string `json:"go"`
 	Kafka    string `json:"librdkafka"` // the version that is linked

@@ -31,8 +31,8 @@ type Options struct {
 	TLS       *tls.Config // of wss, nil for the system's
 }
 
-// Conn is a connection on which CONNECTED has come. Next belongs to one goroutine; the other methods may be called
-// from any.
+// Conn is a connection that has received CONNECTED. Next belongs to one goroutine; the other methods may be called from
+// any.
 type Conn struct {
 	Session string // the server's name for this session
 	User    string // "" for nobody
@@ -49,7 +49,7 @@ type Conn struct {
 	writing sync.Mutex
 	out     []byte // scratch of a write
 
-	deadline sync.Mutex // guards the read deadline, and what it follows from
+	deadline sync.Mutex // guards the read deadline, and what determines it
 	silence  time.Duration
 	ending   bool // DISCONNECT was sent: the deadline for its receipt stands
 
@@ -59,7 +59,7 @@ type Conn struct {
 
 const (
 	dialTimeout    = 10 * time.Second
-	endTimeout     = 2 * time.Second // for the receipt of DISCONNECT, and for a close frame to leave
+	endTimeout     = 2 * time.Second // for the receipt of DISCONNECT, and for writing a close frame
 	maxMessage     = 512 << 20
 	readSize       = 16 << 10
 	tolerance      = 3 // intervals without a heart-beat
@@ -67,7 +67,7 @@ const (
 	acceptVersions = "1.2,1.1,1.0"
 )
 
-// ErrEnded is the answer of Next when the server has confirmed a Disconnect.
+// ErrEnded is what Next returns when the server has confirmed a Disconnect.
 var ErrEnded = errors.New("disconnected")
 
 // ServerError is an ERROR frame: the server says what the client did wrong.
@@ -87,7 +87,7 @@ type CloseError struct {
 	Reason string
 }
 
-// Error returns the code with what it means.
+// Error returns the code with its meaning.
 func (e *CloseError) Error() string {
 	text := "the server closed the connection: " + strconv.Itoa(int(e.Code))
 	switch e.Code {
@@ -118,14 +118,14 @@ type Header struct{ Name, Value string }
 // Receipt is one RECEIPT: the answer to a SUBSCRIBE.
 type Receipt struct {
 	ID string
-	// Position is what the server had when it took the subscription: something to resume behind when no message
-	// has come yet.
+	// Position is where the server was when it accepted the subscription: where to resume when no message has come
+	// yet.
 	Position string
 	// Gap means that the subscription could not resume where it asked to: messages may be missing.
 	Gap bool
-	// Resumed means that it did: nothing is missing.
+	// Resumed means that it could: nothing is missing.
 	Resumed bool
-	// Refused is why the SUBSCRIBE subscribed to nothing, such as not-served; "" when it did.
+	// Refused is why the SUBSCRIBE was refused, such as not-served; "" when it was not.
 	Refused string
 }
 
@@ -151,7 +151,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An ERROR may come before a version is agreed on: 1.2 reads the others' as well, but for a backslash.
+	// An ERROR may come before a version is negotiated. 1.2 also reads those of other versions, except for a backslash.
 	c := &Conn{conn: raw, buffer: make([]byte, readSize), closed: make(chan struct{}), version: stomp.V12}
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) }) // an old deadline ends every read and write
 	err = c.open(u, &o)
@@ -180,7 +180,7 @@ func dial(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error)
 	return new(net.Dialer).DialContext(ctx, "tcp", addr)
 }
 
-// open speaks until CONNECTED has come.
+// open does the handshakes, up to CONNECTED.
 func (c *Conn) open(u *url.URL, o *Options) error {
 	key := websocket.NewKey()
 	protocols := make([]string, 0, 3)
@@ -229,7 +229,7 @@ func (c *Conn) open(u *url.URL, o *Options) error {
 	return c.connected(f, o)
 }
 
-// connected takes over what was negotiated.
+// connected adopts what was negotiated.
 func (c *Conn) connected(f *stomp.Frame, o *Options) error {
 	c.Session, c.User = get(f, "session"), get(f, "user-name")
 	value, present := f.Get("version")
@@ -260,15 +260,15 @@ func (c *Conn) beat(every time.Duration) {
 	for {
 		select {
 		case <-t.C:
-			_ = c.send(stomp.None) // a broken connection is Next's to report
+			_ = c.send(stomp.None) // Next reports a broken connection
 		case <-c.closed:
 			return
 		}
 	}
 }
 
-// Subscribe asks for a destination. The answer is a Receipt with the same id, from Next. after is a message-id or a
-// position behind which to resume, "" for none.
+// Subscribe sends a SUBSCRIBE. The answer is a Receipt with the same id, from Next. after is a message-id or a position
+// after which to resume, "" for none.
 func (c *Conn) Subscribe(id, destination, after string) error {
 	headers := []Header{{"id", id}, {"destination", destination}, {"receipt", id}}
 	if after != "" {
@@ -277,7 +277,7 @@ func (c *Conn) Subscribe(id, destination, after string) error {
 	return c.send(stomp.Subscribe, headers...)
 }
 
-// Disconnect says good-bye: Next then returns ErrEnded when the server has confirmed it, or an error after 2 s.
+// Disconnect sends a DISCONNECT: Next then returns ErrEnded when the server has confirmed it, or an error after 2 s.
 func (c *Conn) Disconnect() error {
 	err := c.send(stomp.Disconnect, Header{"receipt", endReceipt})
 	c.deadline.Lock()
@@ -364,7 +364,7 @@ func (c *Conn) frame() (*stomp.Frame, error) {
 	}
 }
 
-// more waits for a piece of a WebSocket message and puts it into the stream.
+// more waits for a piece of a WebSocket message and appends it to the stream.
 func (c *Conn) more() error {
 	for {
 		ev, n, err := c.reader.Next(c.raw, maxMessage)
@@ -375,7 +375,7 @@ func (c *Conn) more() error {
 		switch ev.Kind {
 		case websocket.Data:
 			if len(c.stream) == 0 {
-				c.stream = c.stream[:0:0] // what was consumed is not held
+				c.stream = c.stream[:0:0] // frees what was consumed
 			}
 			c.stream = append(c.stream, ev.Payload...)
 			return nil
@@ -396,7 +396,7 @@ func (c *Conn) more() error {
 	}
 }
 
-// read appends to raw what the next read brings.
+// read appends the result of the next read to raw.
 func (c *Conn) read() error {
 	kept := copy(c.buffer, c.raw)
 	if kept == len(c.buffer) { // only an answer to the handshake can be that long

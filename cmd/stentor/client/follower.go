@@ -16,17 +16,17 @@ import (
 	"stentor/engine/websocket"
 )
 
-// Follower keeps subscriptions alive: when the connection breaks it makes another, with a back-off, and resumes each
-// subscription behind the last message that it has seen.
+// Follower keeps subscriptions alive: when the connection breaks it reconnects, with a back-off, and resumes each
+// subscription after the last message that it has seen.
 type Follower struct {
 	Options
 	Destinations []string
-	// Message is called for each message, on Run's goroutine. Run ends well when it returns false.
+	// Message is called for each message, on Run's goroutine. When it returns false, Run ends without an error.
 	Message func(*Message) bool
-	// Notice is told what happens to the connection, in words. Calls come from Run's goroutine.
+	// Notice is called with what happens to the connection, as text. Calls come from Run's goroutine.
 	Notice func(string)
 	// Backoff returns how long to wait before the given attempt to reconnect, counted from 1 after each success; nil
-	// for the usual: half to all of 1 s by chance, twice as much each time, up to 30 s.
+	// for the default: a random wait between half and all of 1 s, which doubles with each attempt, up to 30 s.
 	Backoff func(attempt int) time.Duration
 }
 
@@ -37,14 +37,14 @@ const (
 
 func backoff(attempt int) time.Duration {
 	limit := longestWait
-	if attempt < 6 { // 2^5 s is more than the longest
+	if attempt < 6 { // 2^5 s is more than the longest wait
 		limit = min(limit, firstWait<<(attempt-1))
 	}
 	return limit/2 + rand.N(limit/2)
 }
 
 // Run follows until ctx ends or Message returns false, then disconnects with a receipt and returns nil. Any other
-// return is an error that another attempt would not mend: the first connection cannot be made, or the server refuses.
+// return is an error that another attempt would not fix: the first connection cannot be made, or the server refuses.
 func (f *Follower) Run(ctx context.Context) error {
 	marks := make([]mark, len(f.Destinations))
 	wait := f.Backoff
@@ -76,7 +76,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// final reports whether err will come again however often one tries.
+// final reports whether err would come again with every attempt.
 func final(err error, connected bool) bool {
 	var (
 		refused *ServerError
@@ -94,7 +94,7 @@ func final(err error, connected bool) bool {
 	return !connected
 }
 
-// session follows on one connection; nil means that it was ended on purpose.
+// session follows over one connection; nil means that it was ended on purpose.
 func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 	defer c.Close()
 	for i, d := range f.Destinations {
@@ -115,7 +115,7 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 		case errors.Is(err, ErrEnded):
 			return nil
 		case err != nil && ended:
-			return nil // it was not confirmed, but all that was asked for is there
+			return nil // the DISCONNECT was not confirmed, but every requested message has come
 		case err != nil:
 			return err
 		case ended:
@@ -151,10 +151,10 @@ func (f *Follower) session(ctx context.Context, c *Conn, marks []mark) error {
 	}
 }
 
-// ErrNotSubscribed is why Run ends when the server has refused every destination.
+// ErrNotSubscribed is the error of Run when the server has refused every destination.
 var ErrNotSubscribed = errors.New("the server serves none of the destinations")
 
-// reason is what a RECEIPT says of a subscription that it refused, in words.
+// reason is the text for a RECEIPT's reason to refuse a subscription.
 func reason(code string) string {
 	switch code {
 	case "not-served":
@@ -169,7 +169,7 @@ const subscriptionPrefix = "sub-"
 
 func subscription(i int) string { return subscriptionPrefix + strconv.Itoa(i) }
 
-// index is the opposite of subscription, -1 for what it did not make.
+// index is the inverse of subscription, -1 for an id that is not one of its results.
 func index(id string, n int) int {
 	rest, ok := strings.CutPrefix(id, subscriptionPrefix)
 	i, err := strconv.Atoi(rest)
@@ -179,14 +179,14 @@ func index(id string, n int) int {
 	return i
 }
 
-// mark is how far a subscription has got: the newest position of each partition. nil: nowhere yet.
+// mark is how far a subscription has read: the newest position of each partition. nil: no position yet.
 type mark map[int32]bus.Position
 
-// add takes over a message-id, or the positions of a receipt.
+// add adopts a message-id, or the positions of a receipt.
 func (m *mark) add(s string) {
 	all, err := bus.ParsePositions(s)
 	if err != nil {
-		return // another server's ids say nothing about their order
+		return // ids of another server have no order that is known here
 	}
 	if *m == nil {
 		*m = make(mark)

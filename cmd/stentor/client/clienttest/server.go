@@ -1,5 +1,5 @@
-// Package clienttest has the server's side of a conversation, for tests of what is built on package client: a test
-// says which frames it expects and what it sends.
+// Package clienttest is the server's side of a conversation, for tests of what uses package client: a test says which
+// frames it expects and what it sends.
 package clienttest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"stentor/stomp"
 )
 
-// patience ends a test in which something does not come.
+// patience bounds the wait for anything that the test expects.
 const patience = 10 * time.Second
 
 // Server accepts connections on loopback.
@@ -32,7 +32,7 @@ func NewServer(t testing.TB) *Server {
 	return Serve(t, l)
 }
 
-// Serve is NewServer on a listener of the caller's own, TLS for example.
+// Serve is NewServer on the caller's listener, which may use TLS.
 func Serve(t testing.TB, l net.Listener) *Server {
 	t.Cleanup(func() { l.Close() })
 	return &Server{t: t, listener: l}
@@ -41,8 +41,8 @@ func Serve(t testing.TB, l net.Listener) *Server {
 // URL returns the server's address for a client.
 func (s *Server) URL() string { return "ws://" + s.listener.Addr().String() + "/ws" }
 
-// Conn is one client's connection. Its methods fail the test when something else comes than is expected, and so belong
-// to the test's goroutine.
+// Conn is one client's connection. Its methods fail the test when anything unexpected arrives, and so belong to the
+// test's goroutine.
 type Conn struct {
 	t       testing.TB
 	conn    net.Conn
@@ -52,7 +52,7 @@ type Conn struct {
 	decoder stomp.Decoder
 }
 
-// Accept waits for the next connection. refusal answers its handshake, nil accepts it.
+// Accept waits for the next connection. It answers the handshake with refusal, or accepts it if that is nil.
 func (s *Server) Accept(refusal *websocket.Refusal) *Conn {
 	s.t.Helper()
 	conn, err := s.listener.Accept()
@@ -118,7 +118,7 @@ func (c *Conn) event() websocket.Event {
 	}
 }
 
-// frame waits for the next frame, heart-beats among them.
+// frame waits for the next frame, which may be a heart-beat.
 func (c *Conn) frame() *stomp.Frame {
 	c.t.Helper()
 	for {
@@ -184,7 +184,8 @@ func (c *Conn) ExpectClose() uint16 {
 	}
 }
 
-// Subscribed expects a SUBSCRIBE and answers it with a receipt with more headers. It returns the SUBSCRIBE's.
+// Subscribed expects a SUBSCRIBE and answers it with a receipt that also has the headers more. It returns the headers of the
+// SUBSCRIBE.
 func (c *Conn) Subscribed(more ...string) map[string]string {
 	c.t.Helper()
 	h := c.Expect("SUBSCRIBE")
