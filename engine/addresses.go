@@ -11,15 +11,15 @@ import (
 	"stentor/engine/websocket"
 )
 
-// addresses counts connections by the address of their client, from the moment that it is known: at accept, or when a
-// trusted proxy tells it. A trusted proxy's own address stands for nobody and is not counted. What is kept is an entry
-// of some 30 bytes for each address with strangers, and for each address at all when open connections have a limit.
+// addresses counts connections by their client's address, from the moment that it is known: at accept, or when a trusted
+// proxy names it. A trusted proxy's own address stands for no client and is not counted. There is an entry of some 30 bytes
+// for each address with strangers, and for every address when open connections have a limit.
 type addresses struct {
 	most      int // strangers of the node
-	mostEach  int // strangers of one address; 0: its part of what is free
+	mostEach  int // strangers of one address; 0: its part of the free places
 	mostOpen  int // connections of one address; 0 unlimited
 	mu        sync.Mutex
-	strangers int               // connections whose CONNECT has not been accepted, those of proxies too
+	strangers int               // connections whose CONNECT has not been accepted, including those of proxies
 	fresh     map[uint64]uint32 // strangers by address
 	wide      map[uint64]uint32 // strangers by IPv6 /48
 	open      map[uint64]uint32 // all connections by address
@@ -32,9 +32,9 @@ var (
 	greedy  = &websocket.Refusal{Reason: refusal.Unauthenticated, Status: http.StatusServiceUnavailable, Text: "Too many connections have not sent CONNECT yet (limits.unauthenticated). Try again soon.", Header: "Retry-After: 2\r\n"}
 )
 
-// Of the places for strangers that are free, one address may take a tenth and, of IPv6, a /48 a quarter. So who holds
-// many of them finds fewer and fewer, and leaves some to everybody else: one address comes to an eleventh of them all, ten come
-// to a half, and a hundred leave a tenth.
+// Of the places for strangers that are free, one address may take a tenth and, of IPv6, a /48 a quarter. So an address that
+// holds many finds fewer and fewer, and leaves some to everybody else: one address gets an eleventh of them all, ten get
+// half, and a hundred leave a tenth.
 const (
 	freePart     = 10
 	freePartWide = 4
@@ -96,8 +96,9 @@ func (c *addresses) enter(a netip.Addr) *websocket.Refusal {
 	return nil
 }
 
-// patience is how long a stranger who comes now may take, of what it may in quiet times: the fewer places are free, the
-// shorter. An attacker with more addresses than there are places cannot keep them without reconnecting again and again.
+// patience is how long a stranger who comes now may take; quiet is how long it may in quiet times. The fewer places are
+// free, the shorter. An attacker with more addresses than there are places cannot keep them without reconnecting again and
+// again.
 func (c *addresses) patience(quiet time.Duration) time.Duration {
 	c.mu.Lock()
 	free := c.most - c.strangers
@@ -124,7 +125,7 @@ func (c *addresses) greet(a netip.Addr, client bool) {
 	}
 }
 
-// leave takes back all that was counted for a connection.
+// leave undoes all that was counted for a connection.
 func (c *addresses) leave(a netip.Addr, client, stranger bool) {
 	if !stranger && (!client || c.mostOpen == 0) {
 		return
@@ -148,8 +149,8 @@ func less(m map[uint64]uint32, key uint64) {
 	}
 }
 
-// addressKeys are what a client's address counts as: of IPv6 its /64, and its /48 beside it. IPv4 has a part of IPv6's
-// space that is nobody's.
+// addressKeys are what a client's address is counted under: for IPv6 its /64, and also its /48. IPv4 uses an unassigned
+// part of IPv6's space.
 func addressKeys(a netip.Addr) (key, wide uint64, six bool) {
 	if a = a.Unmap(); a.Is4() {
 		b := a.As4()

@@ -17,19 +17,19 @@ var (
 	early   = &websocket.Refusal{Reason: refusal.NotReady, Status: http.StatusServiceUnavailable, Text: "This node is not ready yet. Connect to another one.", Header: "Retry-After: 1\r\n"}
 )
 
-// admit decides over a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are there
-// too many. What a connection counts for was counted at accept, but for the client of a proxy that X-Forwarded-For tells.
-// Any loop calls it.
+// admit decides on a handshake: is the node open and ready, does it serve the path, may the page's origin connect, are
+// there too many. The connection was counted at accept, except for the client of a proxy that X-Forwarded-For names. Any
+// loop calls it.
 func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal) {
-	// X-Forwarded-Proto and -Host count when a trusted proxy is at the other end, X-Forwarded-For when the client that
-	// is known so far is one: the PROXY protocol may have told of another, and may come from a proxy that passes headers
-	// on as it got them.
+	// X-Forwarded-Proto and -Host count when a trusted proxy is at the other end, X-Forwarded-For when the client that is
+	// known so far is one: the PROXY protocol may have named another client, and may come from a proxy that passes headers
+	// on unchanged.
 	trusted := n.trusts(peer.Address.Addr())
 	a := shard.Admission{Address: n.clientOf(r, peer)}
 	if n.Draining() {
 		return a, leaving
 	}
-	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that are none
+	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that do not exist
 		return a, early
 	}
 	endpoint := n.endpoint(r.Path)
@@ -43,7 +43,7 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	case n.sockets.Load() > int64(n.capacity):
 		return a, websocket.Unavailable
 	}
-	if a.Address != peer.Address { // it counts as another from now on
+	if a.Address != peer.Address { // it counts as another client from now on
 		if refused := n.identify(a.Address.Addr()); refused != nil {
 			return a, refused
 		}
@@ -72,7 +72,7 @@ func (n *Node) trusts(a netip.Addr) bool {
 	return false
 }
 
-// clientOf is who sent a request: of what X-Forwarded-For says, when a trusted proxy is at the other end.
+// clientOf is the client that sent a request: the one in X-Forwarded-For when a trusted proxy is at the other end.
 func (n *Node) clientOf(r *websocket.Request, peer shard.Peer) netip.AddrPort {
 	if r.ForwardedFor == "" || !n.trusts(peer.Address.Addr()) {
 		return peer.Address
@@ -91,8 +91,8 @@ func (n *Node) identify(client netip.Addr) *websocket.Refusal {
 	return n.addresses.identify(client)
 }
 
-// credentials keeps what the handshake says about the client, for its CONNECT: browsers cannot see the answer to a
-// handshake that fails.
+// credentials keeps what the handshake says about the client, for its CONNECT: browsers cannot see the answer to a failed
+// handshake.
 func (n *Node) credentials(r *websocket.Request, a *shard.Admission) {
 	if token, ok := bearer(r.Authorization); ok {
 		a.Token = strings.Clone(token)
@@ -100,9 +100,9 @@ func (n *Node) credentials(r *websocket.Request, a *shard.Admission) {
 	if r.Query == "" {
 		return
 	}
-	// The error is about pairs that are no pairs, such as note=50%. The good ones are in query nevertheless.
+	// The error is about malformed pairs, such as note=50%. The good ones are still in query.
 	query, _ := url.ParseQuery(r.Query)
-	// What has nothing to unescape is still a part of the read buffer.
+	// A value without escapes is still a part of the read buffer.
 	if token := query.Get(n.opts.TokenHeader); token != "" {
 		a.Token = strings.Clone(token)
 	}

@@ -12,10 +12,10 @@ import (
 	"stentor/engine/websocket"
 )
 
-// discoveryPath is where clients ask which node to connect to. They find it at the API's port too.
+// discoveryPath is where clients ask which node to connect to. The API's port serves it too.
 const discoveryPath = "/v1/endpoints"
 
-// discoveryHeader lets every page read the answer, and nobody keep it.
+// discoveryHeader lets every page read the answer, and no cache keep it.
 const discoveryHeader = "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n"
 
 var (
@@ -24,8 +24,8 @@ var (
 	miscounted = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusBadRequest, Text: "The parameter n is how many nodes are asked for, a number from 1 to 10.", Header: discoveryHeader}
 )
 
-// plain decides over a request that asks for no WebSocket: it serves discoveryPath, if the node has a directory. A node that is
-// stopping, full or not ready tells of the others. Any loop calls it.
+// plain decides on a request that is not for a WebSocket: it serves discoveryPath, if the node has a directory. A node that
+// is stopping, full or not ready names the others. Any loop calls it.
 func (n *Node) plain(r *websocket.Request, peer shard.Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal) {
 	if r.Path != discoveryPath || n.opts.Directory == nil {
 		return dst, peer.Address, nil

@@ -31,11 +31,11 @@ func (e *emptying) stop() {
 	}
 }
 
-// emptyPatience is for how long those who are behind are waited for, once all others are closed.
+// emptyPatience is how long the node waits for clients that are behind, once all others are closed.
 const emptyPatience = 30 * time.Second
 
-// Empty closes all clients, paced, each when it has received its pushes, and accepts no new ones until Fill. In all else the
-// node goes on: it reads the bus, and takes pushes. It returns at once; to be told again changes nothing.
+// Empty closes all clients, paced, each when it has received its pushes, and accepts no new ones until Fill. Otherwise the
+// node goes on: it reads the bus, and takes pushes. Empty returns at once; a second call changes nothing.
 func (n *Node) Empty(d Drain) {
 	e := &n.emptying
 	e.mu.Lock()
@@ -54,7 +54,7 @@ func (n *Node) Empty(d Drain) {
 	n.log.Info("the clients of this node are sent away", "connections", n.sockets.Load())
 }
 
-// Fill has the node take clients again.
+// Fill makes the node accept clients again.
 func (n *Node) Fill() {
 	if n.emptying.on() {
 		n.emptying.stop()

@@ -10,7 +10,7 @@ import (
 	"stentor/engine/websocket"
 )
 
-// env is the node as a loop's shard sees it; the loop has its part of it.
+// env is the node as a loop's shard sees it; the loop implements a part of it.
 type env struct {
 	*loop.Loop
 	node *Node

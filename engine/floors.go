@@ -11,18 +11,18 @@ import (
 	"stentor/engine/statefile"
 )
 
-// floors keeps what histories know of pushes that they no longer have over a restart: a file for each project. A node
-// without a directory for them has none. Their goroutine owns all but the directory.
+// floors saves, over a restart, what histories know of pushes that they no longer have: in a file for each project. A node
+// without a directory saves nothing. Its goroutine owns all but the directory.
 type floors struct {
-	dir   *statefile.Dir // nil: nothing is kept
+	dir   *statefile.Dir // nil: nothing is saved
 	log   *slog.Logger
-	saved map[*project]history.Stamp // what the files have
+	saved map[*project]history.Stamp // what the files contain
 	tell  rate.Sometimes             // of trouble
-	over  chan struct{}              // closed when the last one is written
+	over  chan struct{}              // closed when the last file is written
 }
 
-// openFloors takes a directory. Without it a node is as good as others but for what quiet subscriptions are told, so that
-// nothing that is wrong with it keeps a node from its clients.
+// openFloors opens the directory. A node without it only tells quiet subscriptions less after a restart, so no trouble with
+// it keeps a node from its clients.
 func openFloors(path string, log *slog.Logger) *floors {
 	f := &floors{log: log, saved: map[*project]history.Stamp{}, tell: rate.Sometimes{First: 3, Interval: 10 * time.Minute}, over: make(chan struct{})}
 	if path == "" {
@@ -37,7 +37,7 @@ func openFloors(path string, log *slog.Logger) *floors {
 	return f
 }
 
-// close leaves the directory, of a node that does not run.
+// close releases the directory of a node that does not run.
 func (f *floors) close() error {
 	if f.dir == nil {
 		return nil
@@ -45,8 +45,8 @@ func (f *floors) close() error {
 	return f.dir.Close()
 }
 
-// recall has a project go on from its file. It is for projects that are there when the node starts: the file of one that
-// was removed is gone.
+// recall restores a project from its file. It is for projects that exist when the node starts: the file of a removed one is
+// gone.
 func (f *floors) recall(p *project, most int64) {
 	if f.dir == nil {
 		return
@@ -59,7 +59,7 @@ func (f *floors) recall(p *project, most int64) {
 	}
 }
 
-// restored says what became of it.
+// restored logs what became of it.
 func (f *floors) restored(p *project, r history.Restored) {
 	switch {
 	case !r.Done:
@@ -71,12 +71,12 @@ func (f *floors) restored(p *project, r history.Restored) {
 	}
 }
 
-// How often what is known is written, if it has changed: six times in a history's window, within these. A node that was
-// killed has lost nothing by that unless the window is over when it starts again.
+// How often the files are written, if anything has changed: six times in a history's window, within these bounds. A killed
+// node loses nothing by that, unless the window is over when it starts again.
 const (
 	saveSoonest = time.Second
 	saveLatest  = 30 * time.Second
-	saveRest    = 20 // times as long as the last ones took: a node has better things to do
+	saveRest    = 20 // times as long as the last write took, so that the node is free for other work
 )
 
 // run writes the files now and then, and a last time when stop is closed.
@@ -103,7 +103,7 @@ func (f *floors) run(n *Node) {
 	}
 }
 
-// save writes the files of projects of which more is known.
+// save writes the files of projects whose knowledge has changed.
 func (f *floors) save(projects map[string]*project) {
 	for p := range f.saved {
 		if projects[p.name] != p {
@@ -137,7 +137,7 @@ func (f *floors) trouble(what string, err error) {
 	f.tell.Do(func() { f.log.Warn(what, "error", err) })
 }
 
-// wait waits for the last ones. A disk that hangs does not keep a node from ending.
+// wait waits until the last files are written. A disk that hangs does not keep a node from ending.
 func (f *floors) wait(ctx context.Context) {
 	select {
 	case <-f.over:

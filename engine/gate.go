@@ -8,8 +8,8 @@ import (
 	"stentor/engine/websocket"
 )
 
-// gate is the node as the event loops see it: who may come in, before anything was read of the handshake. It implements
-// loop.Host.
+// gate is the node as the event loops see it: it decides who may connect, before anything of the handshake is read. It
+// implements loop.Host.
 type gate struct{ node *Node }
 
 func (g gate) Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool) {
@@ -51,14 +51,13 @@ func (g gate) HeaderRefused(peer netip.AddrPort, why refusal.Reason, text string
 
 func (g gate) Gone() { g.node.sockets.Add(-1) }
 
-// turnAway counts and logs that a connection is refused at accept, or before its handshake is read, and returns what it is
-// told.
+// turnAway counts and logs a connection that is refused at accept, or before its handshake is read, and returns the answer.
 func (n *Node) turnAway(r *websocket.Refusal, address netip.AddrPort) (answer []byte) {
 	n.refusals.Refuse(refusal.Record{Reason: r.Reason, Code: r.Status, Address: address, Text: r.Text})
 	return answers[r]
 }
 
-// answers are what a connection is told that is refused before its handshake was read.
+// answers are for connections that are refused before their handshake is read.
 var answers = map[*websocket.Refusal][]byte{
 	websocket.Unavailable: websocket.Unavailable.AppendTo(nil), greedy: greedy.AppendTo(nil), hasty: hasty.AppendTo(nil), crowded: crowded.AppendTo(nil),
 }

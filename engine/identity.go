@@ -12,7 +12,7 @@ import (
 	"stentor/engine/shard"
 )
 
-// Authenticate implements shard.Env: what CONNECT carries counts, else what the handshake carried.
+// Authenticate implements shard.Env: credentials of CONNECT come before those of the handshake.
 func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *session.Failure)) (shard.Identity, *session.Failure, bool) {
 	n := e.node
 	show := auth.Credentials{EndpointProject: c.Admission.Endpoint, Project: c.Admission.Project, Token: c.Admission.Token, Source: client(c.Admission.Address.Addr())}

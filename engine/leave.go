@@ -11,30 +11,31 @@ import (
 	"stentor/engine/shard"
 )
 
-// Drain is how fast a node that leaves closes its clients, so that they do not all come to the next node at once: Chunk in
-// each Interval, or as much faster as it takes to be done within closingPart of the time that there is.
+// Drain is how fast a leaving node closes its clients, so that they do not all come to the next node at once: Chunk in each
+// Interval, or faster if it must to finish within closingPart of the time that it has.
 type Drain struct {
 	Chunk    int // over all loops
 	Interval time.Duration
 }
 
-// What of the time that a node has for leaving goes where, in hundredths.
+// The parts of the time that a node has for leaving, in hundredths of it, from its beginning.
 const (
 	handOverPart = 15 // until what was accepted is handed over
 	closingPart  = 70 // for the closes
 	patientPart  = 90 // when clients that are behind are closed as well
 )
 
-// stalled is how long nothing may reach those who are behind before a drain gives them up. Rounds and retries of
+// stalled is how long clients that are behind may receive nothing before a drain gives them up. Rounds and retries of
 // subscriptions at their own pace come much more often.
 const stalled = 2 * time.Second
 
-// Stop leaves: no new clients, no new pushes; what was accepted is handed over; then clients are closed with 1012, each when
-// it has received its pushes. Until they are gone the bus is read, and brings what other nodes take. Then the loops end, and what
-// histories know is kept. The bus is the caller's to close. When ctx ends first, what is left is closed at once.
+// Stop leaves: no new clients, no new pushes; what was accepted is handed over; then clients are closed with 1012, each
+// when it has received its pushes. Until they are gone the node reads the bus, and so delivers pushes that other nodes
+// accept. Then the loops end, and what histories know is saved. The caller closes the bus. When ctx ends first, what is
+// left is closed at once.
 func (n *Node) Stop(ctx context.Context, d Drain) error {
 	n.draining.Store(true)
-	n.emptying.stop() // the closes have another pace now
+	n.emptying.stop() // Stop has a pace of its own
 	began, end := time.Now(), time.Now().Add(time.Hour)
 	if t, ok := ctx.Deadline(); ok {
 		end = t
@@ -96,7 +97,7 @@ func isBusy(ctx context.Context, s *shard.Shard) (busy bool, err error) {
 }
 
 // closeClients closes all clients and returns when their sockets are gone, or with ctx. The closes are spread over at most
-// so much time; those who are behind are waited for until patient.
+// closing; it waits for clients that are behind until patient.
 func (n *Node) closeClients(ctx context.Context, d Drain, closing time.Duration, patient time.Time) {
 	chunks := int(n.sockets.Load()) / max(1, d.Chunk)
 	closing = min(closing, time.Duration(chunks)*d.Interval)
@@ -110,7 +111,7 @@ func (n *Node) closeClients(ctx context.Context, d Drain, closing time.Duration,
 	wg.Wait()
 }
 
-// closePaced closes those who are up to date, spread over a time by their number.
+// closePaced closes the clients that are up to date, spread over a time by their number.
 func closePaced(ctx context.Context, s *shard.Shard, over time.Duration) {
 	total := s.Stats().Connections.Load()
 	began, closed := time.Now(), 0
@@ -133,8 +134,8 @@ func closePaced(ctx context.Context, s *shard.Shard, over time.Duration) {
 	}
 }
 
-// closeRest closes those who were behind, or came since, each once it is no longer; all at once when that makes no
-// progress or at last.
+// closeRest closes the clients that were behind, or came since, each once it has caught up. It closes them all at once when
+// there is no progress, or at last.
 func (n *Node) closeRest(ctx context.Context, s *shard.Shard, last time.Time) {
 	stats := s.Stats()
 	seen, moved := uint64(0), time.Now()
@@ -156,11 +157,12 @@ func (n *Node) closeRest(ctx context.Context, s *shard.Shard, last time.Time) {
 	}
 }
 
-// restEvery is how often a loop looks for those who can be closed now: it goes over the places of all who were there.
+// restEvery is how often a loop looks for clients that can be closed now: each time it visits the slots of all that were
+// there.
 const restEvery = 100 * time.Millisecond
 
 // endAtOnce is how many connections a loop is asked to close at once. It does so in steps, between which it delivers and
-// serves its sockets. To ask for each step alone would leave the pace to the scheduler: a loop that is busy answers in 10 ms.
+// serves its sockets. Asking for each step alone would leave the pace to the scheduler: a busy loop answers in 10 ms.
 const (
 	endAtOnce = 256
 	endSteps  = 32
@@ -192,14 +194,14 @@ func endSome(ctx context.Context, s *shard.Shard, slot uint32, n int, patient bo
 	return got.ended, got.slot, err
 }
 
-// How long clients that are closed should wait before they come back, each a random time: those of one step are closed at the
+// How long closed clients should wait before they reconnect, each a random time: the clients of one step are closed at the
 // same moment. It is short, since the closes are paced.
 const (
 	leastRetry = 50 * time.Millisecond
 	mostRetry  = 500 * time.Millisecond
 )
 
-// goodbye is the reason of a close. Clients that know it wait for the time that it begins with, in ms.
+// goodbye is the reason of a close. It begins with a time in ms, which clients that know it wait for.
 func goodbye() string {
 	retry := leastRetry + rand.N(mostRetry-leastRetry)
 	return fmt.Sprintf("retry=%d the node is stopping, come back", retry.Milliseconds())

@@ -6,7 +6,7 @@ type Load struct {
 	Accepted, Deliveries  uint64 // since the node began
 }
 
-// Load asks no loop: any goroutine may call it.
+// Load asks no loop. Any goroutine may call it.
 func (n *Node) Load() Load {
 	l := Load{Capacity: n.capacity, Connections: int(n.sockets.Load())}
 	for _, s := range n.shards {
@@ -16,5 +16,5 @@ func (n *Node) Load() Load {
 	return l
 }
 
-// Draining reports whether the node wants no new clients, since it leaves or was told to send those it has away.
+// Draining reports whether the node accepts no new clients, because it is stopping or was told to send its clients away.
 func (n *Node) Draining() bool { return n.draining.Load() || n.emptying.on() }

@@ -2,7 +2,7 @@ package engine
 
 import "stentor/engine/shard"
 
-// merge makes one listing of destinations of those of all loops. It holds one step's result of each.
+// merge merges the listings of destinations of all loops into one. It holds one step's result of each.
 type merge struct{ feeds []feed }
 
 // feed is the listing of one loop.
@@ -43,7 +43,7 @@ func (m *merge) page(limit int) (page []shard.DestinationInfo, more bool, err er
 	return page, more, nil
 }
 
-// fill sees that the page has something, unless the loop has no more.
+// fill ensures that the page has something, unless the loop has no more.
 func (f *feed) fill(limit int) (err error) {
 	for len(f.page) == 0 && f.more && err == nil {
 		if f.page, f.more, err = f.next(f.after, limit); len(f.page) > 0 {
@@ -53,7 +53,7 @@ func (f *feed) fill(limit int) (err error) {
 	return err
 }
 
-// take takes a destination off all pages that begin with it.
+// take removes a destination from all pages that begin with it, and returns its sum.
 func (m *merge) take(name string) (sum shard.DestinationInfo) {
 	for i := range m.feeds {
 		f := &m.feeds[i]

@@ -49,7 +49,7 @@ type Node struct {
 	refusals  *refusal.Log
 	floors    *floors
 
-	stop chan struct{} // ends the ticker, and has the floors written
+	stop chan struct{} // ends the ticker, and makes the floors be written
 	wg   sync.WaitGroup
 
 	panicLog     rate.Sometimes
@@ -107,7 +107,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n.instance = binary.BigEndian.Uint32(seed[8:])
 	n.server = loop.NewServer(loop.Config{
 		Listeners: listeners, Loops: loops, Host: gate{n}, Log: opts.Log,
-		KeepAlive: opts.Shard.Ping == 0, // clients without heart-beats get no pings either
+		KeepAlive: opts.Shard.Ping == 0, // then clients without heart-beats get no pings
 		NewShard: func(l *loop.Loop, conf shard.Config) *shard.Shard {
 			conf.Instance, conf.Seed = n.instance, binary.BigEndian.Uint64(seed[:8])
 			conf.Session, conf.Limits, conf.Credentials, conf.Strangers = opts.Session, opts.Shard, opts.credentials(), n.strangers
@@ -142,14 +142,14 @@ func (n *Node) Start(b bus.Bus) error {
 	return nil
 }
 
-// Addresses are where clients connect over TCP, in the order in which they were asked for.
+// Addresses are where clients connect over TCP, in the order of the configuration.
 func (n *Node) Addresses() []netip.AddrPort { return n.server.Addresses() }
 
-// Paths are the Unix sockets where clients connect, in the order in which they were asked for.
+// Paths are the Unix sockets where clients connect, in the order of the configuration.
 func (n *Node) Paths() []string { return n.server.Paths() }
 
-// tickEvery is how often shards see time pass that have subscriptions to try again; for the deadlines and heart-beats of
-// the others every restTicks-th tick will do, and an idle node sleeps.
+// tickEvery is the interval of the ticks for shards with subscriptions to retry. The others need only every restTicks-th
+// tick, for deadlines and heart-beats, so that an idle node sleeps.
 const (
 	tickEvery = 20 * time.Millisecond
 	restTicks = 5

@@ -14,7 +14,7 @@ import (
 	"stentor/engine/websocket"
 )
 
-// Options of a Node. All fields are wanted except where it is said.
+// Options of a Node. All fields are required except where noted.
 type Options struct {
 	// Listen are the client addresses, see ParseListener.
 	Listen         []string
@@ -31,28 +31,29 @@ type Options struct {
 	History  history.Bounds
 	Limits   Limits
 	Projects []Project
-	// StateDir is a directory of this node alone for what histories know over a restart, see statefile; empty: nothing.
+	// StateDir is a directory of this node alone, where histories save what they know over a restart, see statefile; empty:
+	// nothing is saved.
 	StateDir string
-	// DefaultProject is that of clients who name none, for the log of refusals; may be empty.
+	// DefaultProject is that of clients that name none, for the log of refusals; may be empty.
 	DefaultProject string
 
-	// Directory is the view of all nodes that clients are told of who ask where to connect, and Discovery bounds how often an
-	// address may ask. nil, both: nobody is told.
+	// Directory is the view of all nodes, for clients that ask where to connect, and Discovery bounds how often an address
+	// may ask. Both nil: nobody is told.
 	Directory *directory.View
 	Discovery *directory.Limiter
 
 	Log *slog.Logger
-	// Refusals counts and logs who is refused; nil for one of the node's own, which writes to Log.
+	// Refusals counts and logs refusals; nil for one of the node's own, which writes to Log.
 	Refusals *refusal.Log
 }
 
-// credentials are the headers that prove who a client is: nobody else is to see them.
+// credentials are the headers that prove who a client is: nobody else may see them.
 func (o *Options) credentials() []string {
 	return []string{o.TokenHeader, o.ProjectHeader, "Authorization", "login", "passcode"}
 }
 
-// strangersBudget is for what connections hold before they are authenticated. They have one share of it, which takes at
-// most half: the whole handshake of each. However few they may be, each has room for its CONNECT.
+// strangersBudget bounds what connections hold before they are authenticated. They have one share of it, which takes at most
+// half: the whole handshake of each. However few they are, each has room for its CONNECT.
 func (o *Options) strangersBudget() int64 {
 	few := 10 * int64(o.Session.HandshakeBytes+o.Session.ConnectFrameBytes)
 	return max(few, 2*int64(o.Limits.Unauthenticated)*int64(o.Session.HandshakeBytes))
@@ -68,7 +69,7 @@ type Endpoint struct {
 // Limits of the node.
 type Limits struct {
 	Connections     int  // sockets; also bounded by the descriptors that the process may open
-	AsManyAsFit     bool // Connections is what the memory holds, not what somebody asked for: fewer are no surprise
+	AsManyAsFit     bool // Connections was computed from the memory, nobody configured it: fewer are no surprise
 	PerAddress      int  // of one client address (IPv6: /64); 0 unlimited
 	Unauthenticated int  // not yet CONNECTED
 	// UnauthenticatedPerAddress is how many of these one client address may have; 0: a tenth of the free places.

@@ -30,12 +30,12 @@ type project struct {
 	accepted atomic.Uint64 // pushes
 	expired  atomic.Uint64 // pushes that were too old when they came from the bus
 	repeated atomic.Uint64 // pushes that the bus brought again
-	busy     atomic.Uint64 // refused: too much on the way
+	busy     atomic.Uint64 // refused: too many bytes on the way
 	limited  atomic.Uint64 // refused: too many a second
 }
 
-// SetProjects replaces the set of projects: at the start, and at a reload. Connections stand; the sessions of a
-// project that is gone are closed.
+// SetProjects replaces the set of projects: at the start, and at a reload. Connections stay open; the sessions of a removed
+// project are closed.
 func (n *Node) SetProjects(list []Project) {
 	n.reload.Lock()
 	defer n.reload.Unlock()
@@ -73,7 +73,7 @@ func (p *project) configure(conf Project) {
 	if conf.PushesPerSecond > 0 {
 		limit, burst = rate.Limit(conf.PushesPerSecond), max(1, int(conf.PushesPerSecond))
 	}
-	// Another limit begins with a full bucket: SetLimit would leave it as empty as it was without a limit.
+	// A changed limit begins with a full bucket: SetLimit would leave it as empty as it was without a limit.
 	if old := p.pushes.Load(); old == nil || old.Limit() != limit {
 		p.pushes.Store(rate.NewLimiter(limit, burst))
 		p.senders.Store(newSenders(limit))
@@ -92,14 +92,14 @@ func (p *project) configure(conf Project) {
 
 func (n *Node) project(name string) *project { return (*n.tenants.Load())[name] }
 
-// everywhere has each shard run f in its loop.
+// everywhere makes each shard run f in its loop.
 func (n *Node) everywhere(f func(*shard.Shard)) {
 	for _, s := range n.shards {
 		s.Post(func() { f(s) })
 	}
 }
 
-// Applied waits until every loop goes by what SetProjects brought before.
+// Applied waits until every loop uses what SetProjects set before.
 func (n *Node) Applied(ctx context.Context) error {
 	for _, s := range n.shards {
 		if _, err := ask(ctx, s, func(*shard.Shard) bool { return true }); err != nil {
@@ -127,7 +127,7 @@ func (e *env) Join(s *shard.Settings, user string) refusal.Reason {
 	return refusal.None
 }
 
-// Leave implements shard.Env. A project that was removed and added again is another: its history tells.
+// Leave implements shard.Env. A project that was removed and added again is a different one: its history shows it.
 func (e *env) Leave(s *shard.Settings, user string) {
 	e.node.users.leave(s.History, user)
 	if p := e.node.project(s.Name); p != nil && p.history == s.History {
@@ -135,9 +135,9 @@ func (e *env) Leave(s *shard.Settings, user string) {
 	}
 }
 
-// Allow implements shard.Env. What a project's clients send counts against its pushes a second and its bytes on the way,
-// of which they leave a half to the back ends: clients cannot have these refused, nor one of them all others. Several at once are one transaction, of
-// which nothing is to go out unless there is room for all of it.
+// Allow implements shard.Env. What a project's clients send counts against its pushes a second and its bytes on the way, of
+// which they leave half to the back ends: clients cannot use up the back ends' part, nor one client that of all others.
+// Several at once are one transaction, which must go out whole or not at all.
 func (e *env) Allow(s *shard.Settings, h shard.Holder, sends, bytes int) error {
 	p := e.node.project(s.Name)
 	if p == nil {
@@ -162,7 +162,8 @@ func (e *env) Allow(s *shard.Settings, h shard.Holder, sends, bytes int) error {
 	return nil
 }
 
-// leavesHalf reports whether a bucket is half full without n of its tokens. More than half go out of a full one only.
+// leavesHalf reports whether a bucket is still half full without n of its tokens. More than half can be taken only from a
+// full one.
 func leavesHalf(bucket *rate.Limiter, now time.Time, n int) bool {
 	if bucket.Limit() == rate.Inf {
 		return true

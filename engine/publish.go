@@ -8,8 +8,8 @@ import (
 	"stentor/engine/shard"
 )
 
-// Publish hands a push to the bus. done gets its position once the bus has it. Any goroutine may call it. See bus.Bus;
-// it also answers bus.ErrRateLimited.
+// Publish hands a push to the bus. done gets its position once the bus has it. Any goroutine may call it. See bus.Bus; it
+// may also fail with bus.ErrRateLimited.
 func (n *Node) Publish(r *bus.Record, done func(bus.Position, error)) {
 	p := n.project(r.Project)
 	switch {
@@ -18,7 +18,7 @@ func (n *Node) Publish(r *bus.Record, done func(bus.Position, error)) {
 	case n.draining.Load():
 		done(bus.Position{}, bus.ErrClosed)
 	default:
-		// A retry costs nothing of the rate and never reaches the bus. Of two at the same time, Deliver drops one.
+		// A retry does not count against the rate and never reaches the bus. Of two at the same time, Deliver drops one.
 		if pos, known := p.history.Known(r.ID); known {
 			r.Repeated = true
 			done(pos, nil)
@@ -46,7 +46,7 @@ func (n *Node) Admit(name string, size int) error {
 	return nil
 }
 
-// Begin implements bus.Sink. Shards hear of it in order with the pushes.
+// Begin implements bus.Sink. Shards are told in order with the pushes.
 func (n *Node) Begin(name string, pos bus.Position) {
 	p := n.project(name)
 	if p == nil {
@@ -73,7 +73,7 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken 
 	now := n.now()
 	var expires int64
 	if ttl := n.timeToLive(r); ttl > 0 {
-		age := max(0, time.Since(r.Time)) // clocks differ: what comes from the future is new
+		age := max(0, time.Since(r.Time)) // clocks differ: a push from the future is new
 		if age >= ttl {
 			p.expired.Add(1)
 			return pos, nil

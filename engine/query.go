@@ -9,7 +9,7 @@ import (
 	"stentor/engine/shard"
 )
 
-// ask has a shard run f in its loop and waits for it.
+// ask makes a shard run f in its loop and waits for it.
 func ask[T any](ctx context.Context, s *shard.Shard, f func(*shard.Shard) T) (T, error) {
 	answer := make(chan T, 1)
 	s.Post(func() { answer <- f(s) })
@@ -38,8 +38,8 @@ type inquiry struct {
 
 func newInquiry() inquiry { return inquiry{turn: make(chan struct{}, 1)} }
 
-// step has a shard carry out one step of a query of p, in p's turn and behind the loop's deliveries. The turn ends in the
-// loop: who gives up waiting leaves nothing behind that the next step would be added to.
+// step makes a shard carry out one step of a query of p, in p's turn and behind the loop's deliveries. The turn ends in the
+// loop: a caller that stops waiting leaves no step behind that the next one would add to.
 func step[T any](ctx context.Context, p *project, s *shard.Shard, f func(*shard.Shard) T) (T, error) {
 	var none T
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -95,9 +95,9 @@ func (n *Node) parseCursor(text string) (f sessionsFrom, err error) {
 	return f, nil
 }
 
-// Sessions lists sessions over all shards: emit gets what each step found, some dozens at most, and next is the cursor
-// to go on from, "" at the end. Sessions that come and go meanwhile may be missed, or seen twice. An error of emit ends the
-// listing behind what it got. With an error next says where the listing stands.
+// Sessions lists sessions over all shards: emit gets what each step found, some dozens at most, and next is the cursor to
+// go on from, "" at the end. Sessions that come and go meanwhile may be missed, or seen twice. An error of emit ends the
+// listing after what emit got. On an error next says where the listing stopped.
 func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery, emit func([]shard.SessionInfo) error) (next string, err error) {
 	from, err := n.parseCursor(q.After)
 	if err != nil {
@@ -142,7 +142,7 @@ func (n *Node) Sessions(ctx context.Context, q shard.SessionQuery, emit func([]s
 	return "", nil
 }
 
-// find is the shard that a session is on.
+// find returns the shard that a session is on.
 func (n *Node) find(session string) (*shard.Shard, shard.Ref) {
 	index, ref, ok := shard.ParseSessionID(session, n.instance)
 	if !ok || index >= len(n.shards) {
@@ -168,7 +168,7 @@ func (n *Node) session(ctx context.Context, p *project, q shard.SessionQuery, em
 	return emit(got)
 }
 
-// Kick closes a session, tells its client the reason, and reports whether there was one.
+// Kick closes a session, tells its client the reason, and reports whether the session existed.
 func (n *Node) Kick(ctx context.Context, project, session, reason string) (bool, error) {
 	p := n.project(project)
 	s, ref := n.find(session)
@@ -199,8 +199,8 @@ func (n *Node) kick(ctx context.Context, p *project, s *shard.Shard, reason stri
 	return found, nil
 }
 
-// KickUser closes all sessions that a user has now and returns how many that were, with an error too. A client that comes
-// back at once, on another loop, is not met again: the sessions of all loops are looked up before the first is closed.
+// KickUser closes all sessions that a user has now and returns their number, also with an error. A client that reconnects
+// at once, on another loop, is not closed again: the sessions of all loops are looked up before the first is closed.
 func (n *Node) KickUser(ctx context.Context, project, user, reason string) (int, error) {
 	p := n.project(project)
 	if p == nil {
@@ -235,9 +235,9 @@ func (n *Node) KickUser(ctx context.Context, project, user, reason string) (int,
 	return all, nil
 }
 
-// Destinations lists what is subscribed to in a project in order of the names, each with its counts of all shards: emit
-// gets them in parts, and more says whether some may follow the last. An error of emit ends the listing behind what it
-// got.
+// Destinations lists the subscribed destinations of a project in order of their names, each with its counts of all shards.
+// emit gets them in parts, and more says whether some may follow the last. An error of emit ends the listing after what
+// emit got.
 func (n *Node) Destinations(ctx context.Context, q shard.DestinationQuery, emit func([]shard.DestinationInfo) error) (more bool, err error) {
 	p := n.project(q.Project)
 	if p == nil {
@@ -285,7 +285,7 @@ func (n *Node) destinations(ctx context.Context, p *project, s *shard.Shard, q s
 // ErrDraining is why a node that is stopping is not ready.
 var ErrDraining = errors.New("the node is stopping")
 
-// ErrEmptied is why a node is not ready whose clients were sent away. It goes on otherwise.
+// ErrEmptied is why a node is not ready after its clients were sent away. Otherwise it keeps running.
 var ErrEmptied = errors.New("the node is drained: stentor drain --cancel has it take clients again")
 
 // Ready is nil when clients may be sent to this node.
@@ -302,7 +302,7 @@ func (n *Node) Ready() error {
 	return n.bus.Behind()
 }
 
-// Unserved has why the bus does not serve some of the projects, by their names.
+// Unserved returns why the bus does not serve some of the projects, by their names.
 func (n *Node) Unserved() map[string]error {
 	all := map[string]error{}
 	for name := range *n.tenants.Load() {
@@ -313,8 +313,8 @@ func (n *Node) Unserved() map[string]error {
 	return all
 }
 
-// Counts tells what a project has and did on this node, and how many pushes it took from the bus. The counts are kept:
-// no loop is asked.
+// Counts returns the counts of a project on this node, and how many pushes it took from the bus. The counts are always up
+// to date: no loop is asked.
 func (n *Node) Counts(project string) (all shard.ProjectCounts, pushes uint64) {
 	for _, s := range n.shards {
 		some := s.Counts(project)

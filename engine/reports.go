@@ -25,8 +25,8 @@ type report struct {
 	history.Report
 }
 
-// newReport makes the report of a push. A push without id has none, it is nil, and neither has one that a client sent: reports
-// are for back ends, whose ids these are not.
+// newReport makes the report of a push. It is nil for a push without id, and for one that a client sent: reports are for
+// back ends, which did not choose its id.
 func newReport(id string, pos bus.Position) *report {
 	if id == "" || strings.HasPrefix(id, bus.SentMark) {
 		return nil
@@ -74,7 +74,7 @@ type Delivery struct {
 	FirstWrite, LastWrite             time.Time // zero: there was none
 }
 
-// Delivery answers for the push with this id while it is among the latest of its project.
+// Delivery returns the report of the push with this id, while it is among the latest of its project.
 func (n *Node) Delivery(project, id string) (Delivery, bool) {
 	p := n.project(project)
 	if p == nil {

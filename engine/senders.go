@@ -9,7 +9,7 @@ import (
 	"stentor/engine/shard"
 )
 
-// senders are those whose sessions sent to a project lately. Each has a part of the project's pushes a second, on all
+// senders are the holders whose sessions sent to a project lately. Each has a part of the project's pushes a second, on all
 // loops together.
 type senders struct {
 	limit rate.Limit
@@ -35,8 +35,8 @@ func newSenders(pushes rate.Limit) *senders {
 	return &senders{limit: part, burst: max(1, int(part)), lately: map[shard.Holder]*rate.Limiter{}}
 }
 
-// allow reports whether h may send n more now, and counts them. What is more at once than h may send in a second takes all
-// of that.
+// allow reports whether h may send n more now, and counts them. More at once than h may send in a second uses up the whole
+// second.
 func (s *senders) allow(h shard.Holder, n int, now time.Time) bool {
 	if s.limit == rate.Inf {
 		return true

@@ -18,7 +18,8 @@ type users struct {
 	}
 }
 
-// user is one of a project, which its history stands for: one that was removed and added again is another.
+// user is one of a project, which is identified by its history: a project that was removed and added again is a different
+// one.
 type user struct {
 	project *history.Log
 	name    string
@@ -28,7 +29,8 @@ func newUsers(most int) *users {
 	return &users{most: int32(most), seed: maphash.MakeSeed()}
 }
 
-// join counts a session, and reports false when the user has as many as one may have. Clients without a name have no limit.
+// join counts a session, and reports false when the user already has as many as allowed. Clients without a name have no
+// limit.
 func (u *users) join(project *history.Log, name string) bool {
 	if u.most == 0 || name == "" {
 		return true
@@ -48,7 +50,7 @@ func (u *users) join(project *history.Log, name string) bool {
 	return true
 }
 
-// leave counts a session that join counted no longer.
+// leave undoes join for a session.
 func (u *users) leave(project *history.Log, name string) {
 	if u.most == 0 || name == "" {
 		return

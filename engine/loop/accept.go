@@ -27,11 +27,11 @@ type acceptor struct {
 	addr   netip.AddrPort // bound, with the port that the kernel chose; zero for a Unix socket
 	accept func(listener uintptr) (int, netip.AddrPort, error)
 
-	short bool // the burst ended for want of descriptors or memory, and those who wait could not be refused
+	short bool // the burst ended for lack of descriptors or memory, and the waiting clients could not be refused
 }
 
 const (
-	// burst is how many connections are accepted before the acceptor looks whether it has to end.
+	// burst is how many connections are accepted before the acceptor checks whether it has to end.
 	burst = 256
 	// shortPause is how long nothing is accepted when there are no descriptors, or no memory, for another connection.
 	shortPause = 20 * time.Millisecond
@@ -55,7 +55,8 @@ func (a *acceptor) run() {
 	}
 }
 
-// burst accepts what there is. It reports false when the kernel has no more, true when there is another reason to stop.
+// burst accepts the waiting connections. It reports false when the kernel has no more, true when there is another reason to
+// stop.
 func (a *acceptor) burst(listener uintptr) bool {
 	a.short = false
 	a.net.spare.mu.RLock()
@@ -72,8 +73,8 @@ func (a *acceptor) burst(listener uintptr) bool {
 	return a.short
 }
 
-// acceptSome accepts most at a time, until the doors are full or an error comes that is not one connection's. The caller
-// sees to it that the spare descriptor is not lent out.
+// acceptSome accepts most connections at most, until the doors are full or an error occurs that concerns more than one
+// connection. The caller ensures that the spare descriptor is not lent out.
 func (a *acceptor) acceptSome(listener uintptr, most int) error {
 	for range most {
 		d := a.net.door()
@@ -93,7 +94,7 @@ func (a *acceptor) acceptSome(listener uintptr, most int) error {
 	return nil
 }
 
-// help accepts a few in place of the acceptor, which is on its way; all errors are left to it.
+// help accepts a few connections in place of the acceptor, which is yet to run; it leaves all errors to the acceptor.
 func (a *acceptor) help(listener uintptr) {
 	if !a.net.spare.mu.TryRLock() {
 		return
@@ -127,8 +128,8 @@ func (a *acceptor) refuse(fd int, answer []byte) {
 	_ = unix.Close(fd)
 }
 
-// relieve refuses those who wait while no descriptor is free, with the one that is kept for this: they would wait until
-// their patience ends, and a new try may find another node. It reports whether nobody is left.
+// relieve refuses the clients that wait while no descriptor is free, with the one that is kept for this. They would
+// otherwise wait until they time out, while a new attempt may reach another node. It reports whether nobody is left.
 func (a *acceptor) relieve(listener uintptr) bool {
 	spare := &a.net.spare
 	spare.mu.Lock() // no client may be accepted with the spare one
@@ -149,11 +150,11 @@ func (a *acceptor) relieve(listener uintptr) bool {
 	return false
 }
 
-// unavailable is what those are told for whom there is no room.
+// unavailable is the answer to those for whom there is no room.
 var unavailable = websocket.Unavailable.AppendTo(nil)
 
-// passes reports whether an error of accept is that of one connection, which is gone by then: accept(2) says that the
-// network's errors are passed on.
+// passes reports whether an error of accept concerns one connection only, which is gone by then: accept passes on errors of
+// the network, see accept(2).
 func passes(err error) bool {
 	switch err {
 	case unix.ENETDOWN, unix.EPROTO, unix.ENOPROTOOPT, unix.EHOSTDOWN, unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH, unix.EPERM, unix.ECONNRESET, unix.ETIMEDOUT:
@@ -174,7 +175,7 @@ func accept(listener uintptr) (fd int, peer netip.AddrPort, err error) {
 }
 
 // LocalPeer stands for the other end of a Unix socket. No client over TCP has this address, and it counts as a trusted
-// proxy: who may connect is a matter of the file's mode.
+// proxy: the file's mode decides who may connect.
 var LocalPeer = netip.IPv6Unspecified()
 
 func addrPort(from *unix.RawSockaddrAny) netip.AddrPort {
@@ -189,7 +190,7 @@ func addrPort(from *unix.RawSockaddrAny) netip.AddrPort {
 	return netip.AddrPortFrom(LocalPeer, 0)
 }
 
-// spare is a descriptor that is kept open to be given up when there is no other.
+// spare is a descriptor that is kept open, to be closed when no other is free.
 type spare struct {
 	mu sync.RWMutex // read while connections are accepted, written while fd is lent out
 	fd int          // -1: none
@@ -203,8 +204,8 @@ func (s *spare) keep() {
 	}
 }
 
-// give closes it for others, and reports whether that gains anything. Where there was none and now is one, there may be
-// more again: nobody is refused until accept has failed once more.
+// give closes it for others, and reports whether that frees a descriptor. If there was no spare one and now there is, more
+// may be free again: nobody is refused until accept has failed once more.
 func (s *spare) give() bool {
 	if s.fd < 0 {
 		s.keep()
@@ -224,7 +225,7 @@ func (s *spare) drop() {
 	}
 }
 
-// acceptErrors counts accepts that failed, and tells the operator, not too often.
+// acceptErrors counts failed accepts, and logs them, rate-limited.
 type acceptErrors struct {
 	files, systemFiles, memory, other atomic.Uint64
 	refused                           atomic.Uint64 // connections, for these reasons

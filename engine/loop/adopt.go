@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gnet takes a connection from its own listeners, whose failing accept ends all of its loops, or as a net.Conn, which
-// costs a second descriptor, a goroutine and five system calls for each. What both come to in the end are the two
-// functions below. They are private: a gnet that lacks one of them does not link, and TestAdoptedVersion fails for any
-// version but the one whose source was read.
+// gnet takes a connection from its own listeners, whose failing accept ends all of its loops, or as a net.Conn, which costs
+// a second descriptor, a goroutine and five system calls for each. Both end in the two functions below. They are private: a
+// gnet that lacks one of them does not link, and TestAdoptedVersion fails for any version but the one whose source was
+// read.
 
 //go:linkname newStreamConn github.com/panjf2000/gnet/v2.newStreamConn
 func newStreamConn(proto string, fd int, eventLoop unsafe.Pointer, sa unix.Sockaddr, local, remote net.Addr) unsafe.Pointer

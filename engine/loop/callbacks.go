@@ -11,15 +11,15 @@ import (
 
 // host is what the connections of a network are for: a Server or an Echo.
 type host interface {
-	// arrive decides over a connection that was accepted. One that is refused gets the answer, if there is one, and is
-	// closed. It is called by acceptors, several at once, and must not block.
+	// arrive decides on a connection that was accepted. A refused one gets the answer, if there is one, and is closed.
+	// Acceptors call it, several at once; it must not block.
 	arrive(a *arrival) (answer []byte, ok bool)
-	// lost takes back what arrive did for a connection that did not come into a loop.
+	// lost undoes arrive for a connection that never entered a loop.
 	lost(a *arrival)
-	// short is called for a connection that was refused for want of descriptors.
+	// short is called for a connection that was refused for lack of descriptors.
 	short(peer netip.AddrPort)
-	// open has a connection in the loop of that number. From now on onTraffic is called, and at last onClose, which also
-	// comes for connections that open never had.
+	// open is called when a connection has entered the loop of that number. From then on onTraffic is called, and at last
+	// onClose. onClose is also called for connections that open was not called for.
 	open(loop int, c gnet.Conn, a *arrival)
 	onTraffic(loop int, c gnet.Conn) gnet.Action
 	onClose(c gnet.Conn)
@@ -69,7 +69,7 @@ func (e engineLog) Warnf(format string, args ...any) {
 	e.log.Debug("network engine", "text", fmt.Sprintf(format, args...))
 }
 
-// Errorf also looks for the one error that matters: gnet tells nobody else that a loop of a Client has ended.
+// Errorf also looks for the one error that matters: gnet reports nowhere else that a loop of a Client has ended.
 func (e engineLog) Errorf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	e.log.Warn("network engine", "text", text)

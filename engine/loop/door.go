@@ -12,11 +12,11 @@ import (
 // arrival is a connection that was just accepted.
 type arrival struct {
 	fd   int
-	peer netip.AddrPort // [::]:0 for a Unix socket's
+	peer netip.AddrPort // [::]:0 for a Unix socket
 	on   *acceptor
 }
 
-// door is how connections come into an event loop.
+// door is how connections enter an event loop.
 type door struct {
 	net  *network
 	el   gnet.EventLoop
@@ -33,8 +33,8 @@ type door struct {
 	events  uint
 }
 
-// doorRoom is how many connections may wait for one loop. What comes beyond stays in the kernel's queue. It takes the
-// loop about a millisecond to let so many in.
+// doorRoom is how many connections may wait for one loop. Further ones stay in the kernel's queue. The loop needs about a
+// millisecond to let so many in.
 const doorRoom = 128
 
 func newDoor(n *network, el gnet.EventLoop) *door {
@@ -69,7 +69,7 @@ func (d *door) put(a arrival) bool {
 
 func (d *door) call() { _ = d.el.Execute(context.Background(), d.task) } // it fails when the loops have ended; shut closes what waits
 
-// enter lets those who wait in. It runs in the loop.
+// enter lets the waiting connections in. It runs in the loop.
 func (d *door) enter() {
 	d.mu.Lock()
 	d.taken, d.waiting = d.waiting, d.taken[:0]
@@ -86,21 +86,21 @@ func (d *door) enter() {
 	d.called = more
 	d.mu.Unlock()
 	if more {
-		go d.call() // from another goroutine, so that the loop looks at its sockets in between
+		go d.call() // from another goroutine, so that the loop serves its sockets in between
 	}
 }
 
 func (d *door) admit(a *arrival) {
 	d.opening = a
 	err := adopt(d.el, a.fd)
-	if d.opening != nil { // OnOpen did not run: epoll has no room for it
+	if d.opening != nil { // OnOpen did not run: epoll refused it
 		d.opening = nil
 		d.net.host.lost(a)
 		d.net.errs.count(err)
 	}
 }
 
-// event counts what comes from connections: every so often the loop helps the acceptors.
+// event counts events of connections: every so often the loop helps the acceptors.
 func (d *door) event() {
 	const often = 64
 	if d.events++; d.events%often == 0 {
@@ -108,7 +108,7 @@ func (d *door) event() {
 	}
 }
 
-// shut closes those who wait, and all who come later.
+// shut closes the waiting connections, and all that come later.
 func (d *door) shut() {
 	d.mu.Lock()
 	waiting := d.waiting

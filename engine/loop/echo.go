@@ -17,8 +17,8 @@ import (
 )
 
 // Echo is a WebSocket server that sends every message back as it came, in one frame. It accepts, shakes hands, reads,
-// frames, writes and closes as a Server does, so that what a conformance suite says of it holds for a node. A single
-// event loop runs it.
+// frames, writes and closes as a Server does, so that the results of a conformance suite hold for a node. A single event
+// loop runs it.
 type Echo struct {
 	net      network
 	opts     EchoOptions
@@ -26,11 +26,11 @@ type Echo struct {
 	wire     *session.Wire
 	leaving  atomic.Bool
 
-	mu    sync.Mutex // for conns alone
+	mu    sync.Mutex // guards conns only
 	conns map[*echoConn]struct{}
 }
 
-// EchoOptions of an Echo. All fields are wanted.
+// EchoOptions of an Echo. All fields are required.
 type EchoOptions struct {
 	Listen     string // host:port with a literal IP address; port 0 takes a free one
 	MaxMessage int    // bytes of a message; a larger one is answered with 1009
@@ -41,8 +41,8 @@ const (
 	echoConnections = 10_000
 	echoHandshake   = 8 << 10 // bytes
 	echoLinger      = 2 * time.Second
-	echoRetry       = 10 * time.Millisecond // between two looks at a socket that is still to take its last bytes
-	echoScratch     = 256 << 10             // what the wire and a connection keep for their next message
+	echoRetry       = 10 * time.Millisecond // between two checks of a socket that has yet to take its last bytes
+	echoScratch     = 256 << 10             // what the wire and a connection keep allocated for their next message
 )
 
 // unread is how many bytes wait for a client that does not read before it is closed: two messages and some answers.
@@ -131,7 +131,7 @@ type echoConn struct {
 	gone     bool
 	fin      bool        // FIN was sent
 	deadline time.Time   // of a client that is being closed
-	timer    *time.Timer // looks again at such a client
+	timer    *time.Timer // checks such a client again
 }
 
 // arrive implements host.

@@ -16,7 +16,7 @@ func (n *network) findLoops(loops int) error {
 		if err != nil {
 			return err
 		}
-		defer ours.Close() // all at the end: until then they count
+		defer ours.Close() // all at the end: until then gnet counts them
 		c, err := n.client.EnrollContext(theirs, marker{})
 		if err != nil {
 			return fmt.Errorf("cannot reach an event loop: %w", err)

@@ -16,7 +16,7 @@ const (
 	only6 = 1
 )
 
-// families is both for [::], unless another listener has the port of an IPv4 address: then they share the work.
+// families is both for [::], unless another listener has the same port at an IPv4 address: then each serves its own family.
 func families(addr netip.AddrPort, listeners []Listener) int {
 	shared := slices.ContainsFunc(listeners, func(l Listener) bool {
 		return l.Path == "" && l.Address.Addr().Is4() && l.Address.Port() == addr.Port() && addr.Port() != 0
@@ -27,13 +27,13 @@ func families(addr netip.AddrPort, listeners []Listener) int {
 	return both
 }
 
-// bindTCP makes a socket that listens on an address, and says which port it has. What accepted sockets are to have is
-// set on it: the kernel passes it on. v6only counts for an IPv6 address. keepAlive 0 is none.
+// bindTCP makes a socket that listens on an address, and says which port it has. Options of accepted sockets are set on it:
+// these inherit them. v6only counts for an IPv6 address. keepAlive 0 is none.
 func bindTCP(addr netip.AddrPort, v6only int, keepAlive time.Duration) (*os.File, netip.AddrPort, error) {
 	family := unix.AF_INET6
 	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
 	options := []socketOption{
-		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, // the port of a run before, some of whose connections linger
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, // the port of an earlier run, some of whose connections linger
 		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowAt},
 		{unix.IPPROTO_TCP, unix.TCP_MAXSEG, largestSegment},
@@ -82,7 +82,7 @@ func bindUnix(path string) (*os.File, error) {
 
 type socketOption struct{ level, name, value int }
 
-// listenAt returns a non-blocking socket that listens. The kernel's queue of those who wait is as long as it allows
+// listenAt returns a non-blocking socket that listens. The kernel's queue of waiting connections is as long as it allows
 // (net.core.somaxconn).
 func listenAt(family int, sa unix.Sockaddr, options []socketOption) (fd int, err error) {
 	const longest = 1<<16 - 1
@@ -111,13 +111,13 @@ func listenAt(family int, sa unix.Sockaddr, options []socketOption) (fd int, err
 // read; beyond it they are closed at once.
 const Headroom = 256
 
-// Descriptors are how many a Server needs beside those of its clients.
+// Descriptors is how many descriptors a Server needs beside those of its clients.
 func Descriptors(loops, listeners int) int {
 	const perLoop = 2 + watcherDescriptors // gnet's, and ours
 	return perLoop*loops + listeners + 1   // the spare one
 }
 
-// Capacity is how many clients the process may hold: as many as wanted, unless its descriptors do not suffice.
+// Capacity is how many clients the process may hold: as many as wanted, or fewer if its descriptors do not suffice.
 func Capacity(wanted, reserved int) (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -137,8 +137,8 @@ func Capacity(wanted, reserved int) (int, error) {
 	return int(min(int64(wanted), free)), nil
 }
 
-// largestSegment is what a jumbo frame holds. On loopback, where proxies are, it would be 64 KiB: the kernel sends a segment
-// that does not fit into the other end's window only when a timer says so, and a reader with a small buffer then gets
+// largestSegment is the payload of a jumbo frame. On loopback, where proxies are, it would be 64 KiB: the kernel sends a
+// segment that does not fit into the other end's window only when a timer fires, and a reader with a small buffer then gets
 // some 16 KiB in 200 ms.
 const largestSegment = 8960
 
@@ -146,6 +146,6 @@ const largestSegment = 8960
 // every client that does not read.
 const notSentLowAt = 16 << 10
 
-// sendBuffer is its counterpart for a Unix socket, where what the other end has not read is the sender's: the kernel
-// takes as much until it says EAGAIN, and counts its own overhead in (it doubles the number for that).
+// sendBuffer is its counterpart for a Unix socket, where unread bytes count for the sender: the kernel takes as much until
+// it returns EAGAIN, its own overhead included (it doubles the number for that).
 const sendBuffer = 16 << 10

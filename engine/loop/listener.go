@@ -29,8 +29,8 @@ const (
 	listenerFor = "host:port or unix:/path, optionally with proxy_protocol, and for a Unix socket with mode=0660 and group=NAME"
 )
 
-// ParseListener reads an address and the words behind it, as in "10.0.0.5:8080 proxy_protocol" or
-// "unix:/run/stentor/ws.sock mode=0660 group=www-data".
+// ParseListener reads an address and its options, as in "10.0.0.5:8080 proxy_protocol" or "unix:/run/stentor/ws.sock
+// mode=0660 group=www-data".
 func ParseListener(text string) (Listener, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
@@ -92,7 +92,7 @@ func parseAddress(text string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), nil
 }
 
-// String is the address without what was said of it.
+// String is the address without its options.
 func (l Listener) String() string {
 	if l.Path != "" {
 		return unixScheme + l.Path

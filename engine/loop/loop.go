@@ -17,7 +17,7 @@ type Loop struct {
 
 	el      atomic.Pointer[gnet.EventLoop] // nil until the loop is known
 	waking  atomic.Bool                    // a run is on its way to the loop
-	ticking atomic.Bool                    // a tick is
+	ticking atomic.Bool                    // the same of a tick
 	again   chan struct{}                  // the loop has more to do, once its sockets are served
 
 	runTask, tickTask gnet.Runnable
@@ -74,14 +74,14 @@ func (l *Loop) relay(stop <-chan struct{}) {
 	}
 }
 
-// Wake has the loop run its shard. Any goroutine may call it; wakes that meet become one.
+// Wake makes the loop run its shard. Any goroutine may call it; concurrent calls become one.
 func (l *Loop) Wake() {
 	if l.waking.CompareAndSwap(false, true) {
 		l.execute(l.runTask, &l.waking)
 	}
 }
 
-// tick has the loop advance its clock, unless the tick before is still waiting.
+// tick makes the loop advance its clock, unless the previous tick is still waiting.
 func (l *Loop) tick() {
 	if l.ticking.CompareAndSwap(false, true) {
 		l.execute(l.tickTask, &l.ticking)
@@ -98,7 +98,7 @@ func (l *Loop) execute(task gnet.Runnable, pending *atomic.Bool) {
 	}
 }
 
-// bind tells l which event loop it is, and has it do what waits.
+// bind tells l which event loop it is, and makes it do the waiting work.
 func (l *Loop) bind(el gnet.EventLoop) {
 	l.el.Store(&el)
 	l.waking.Store(false)

@@ -24,7 +24,7 @@ type network struct {
 	client    *gnet.Client // gnet's name for loops without a listener
 	doors     []*door      // one a loop
 	next      atomic.Uint32
-	room      chan struct{}            // a loop has let somebody in
+	room      chan struct{}            // a loop has let a connection in
 	helps     []func(listener uintptr) // of each acceptor
 	accepts   atomic.Bool              // the acceptors run
 	closing   chan struct{}            // ends the acceptors
@@ -35,12 +35,12 @@ type network struct {
 	ended  chan struct{} // closed when the loops have ended
 	ending sync.Once
 	err    error // why, once ended is closed
-	// keepAlive is after how much silence the kernel asks whether a TCP peer is still there. 0, for never, where its owner
-	// asks: a million idle connections at 2 minutes are 8,000 probes a second, each with its answer.
+	// keepAlive is after how much silence the kernel checks whether a TCP peer is alive. It is 0, for never, where the
+	// owner checks: a million idle connections at 2 minutes are 8,000 probes a second, each with its answer.
 	keepAlive time.Duration
 }
 
-// keepAliveTime is network.keepAlive where nothing else finds peers that vanished.
+// keepAliveTime is network.keepAlive where nothing else detects vanished peers.
 const keepAliveTime = 2 * time.Minute
 
 func newNetwork(log *slog.Logger) network {
@@ -50,7 +50,7 @@ func newNetwork(log *slog.Logger) network {
 	}
 }
 
-// listen takes the addresses and starts the loops. Nobody is let in before accept. After an error the caller has to
+// listen takes the addresses and starts the loops. Nobody is let in before accept. After an error the caller must call
 // close.
 func (n *network) listen(h host, listeners []Listener, loops int, log *slog.Logger) error {
 	n.host = h
@@ -106,8 +106,8 @@ func (n *network) accept() error {
 	return nil
 }
 
-// help accepts in place of the acceptors. Loops that are busy call it: while all processors are, an acceptor's goroutine
-// waits up to 10 ms for one, and those who connect with it.
+// help accepts in place of the acceptors. Busy loops call it: while all processors are busy, an acceptor's goroutine waits
+// up to 10 ms for one, and so do new connections.
 func (n *network) help() {
 	if !n.accepts.Load() {
 		return
@@ -137,8 +137,8 @@ func (n *network) doorOf(el gnet.EventLoop) int {
 	panic("an event loop without a door")
 }
 
-// close ends the event loops, and with them every connection, and takes the Unix sockets away. It returns when all is
-// over, or with ctx.
+// close ends the event loops, and with them every connection, and removes the Unix sockets. It returns when everything has
+// ended, or with ctx.
 func (n *network) close(ctx context.Context) error {
 	close(n.closing)
 	for _, a := range n.acceptors {
@@ -170,7 +170,7 @@ func (n *network) close(ctx context.Context) error {
 // ErrEnded means that the event loops ended without being asked.
 var ErrEnded = errors.New("the network engine ended unexpectedly")
 
-// fail says that the loops have ended.
+// fail records that the loops have ended.
 func (n *network) fail(err error) {
 	n.ending.Do(func() {
 		n.err = err

@@ -11,11 +11,11 @@ import (
 	"stentor/engine/shard"
 )
 
-// Some listeners belong to proxies: every connection begins with a header of the PROXY protocol, which says whose it is.
-// Such a connection is the shard's from the start, so that handshake_timeout holds for it; only what it sends is kept
-// from the shard until the header is complete.
+// Some listeners belong to proxies: every connection begins with a header of the PROXY protocol, which names the client.
+// The shard owns such a connection from the start, so that handshake_timeout holds for it; but its input does not reach the
+// shard until the header is complete.
 
-// awaited is the stage of a connection whose header has not come. It exists only so long.
+// awaited is the stage of a connection whose header is incomplete. It exists only until then.
 type awaited struct {
 	conn *shard.Conn
 	peer netip.AddrPort // the proxy

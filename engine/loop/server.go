@@ -13,7 +13,7 @@ import (
 	"stentor/engine/shard"
 )
 
-// Server is some event loops behind listeners, each with a shard that has the connections of the loop.
+// Server is several event loops behind listeners, each with a shard that owns the connections of the loop.
 type Server struct {
 	net   network
 	conf  Config
@@ -22,38 +22,38 @@ type Server struct {
 	wg    sync.WaitGroup
 }
 
-// Config of a Server. All fields are wanted.
+// Config of a Server. All fields are required.
 type Config struct {
 	Listeners []Listener
 	Loops     int
-	// KeepAlive has the kernel ask whether TCP peers that are silent are still there: for who does not ask itself.
+	// KeepAlive makes the kernel check whether silent TCP peers are alive: for an owner that does not check itself.
 	KeepAlive bool
 	Host      Host
-	// NewShard makes the shard of a loop, whose part of its Env is l. conf has what the loop knows: Index, and what is
-	// done with sockets.
+	// NewShard makes the shard of a loop, whose part of its Env is l. conf has what the loop sets: Index, and the functions
+	// for sockets.
 	NewShard func(l *Loop, conf shard.Config) *shard.Shard
 	Log      *slog.Logger
 }
 
-// Host is what a Server asks about those who connect. Acceptors and loops call it, several at once; it must not block.
+// Host decides for a Server who may connect. Acceptors and loops call it, several at once; it must not block.
 type Host interface {
-	// Arrive decides over a connection that was accepted; proxied when it is to begin with a header of the PROXY protocol.
-	// One that is refused gets the answer, if there is one, and is closed.
+	// Arrive decides on a connection that was accepted; proxied means that it must begin with a header of the PROXY
+	// protocol. A refused one gets the answer, if there is one, and is closed.
 	Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool)
-	// Lost takes back what Arrive did for a connection that did not come into a loop.
+	// Lost undoes Arrive for a connection that never entered a loop.
 	Lost(peer netip.AddrPort)
-	// Short is called for a connection that was refused for want of descriptors.
+	// Short is called for a connection that was refused for lack of descriptors.
 	Short(peer netip.AddrPort)
-	// Identify decides over a connection that came into a loop and turned out to be this client's. One that is refused
-	// gets the answer and is closed.
+	// Identify decides on a connection that entered a loop and turned out to be this client's. A refused one gets the
+	// answer and is closed.
 	Identify(client netip.AddrPort) (answer []byte, ok bool)
-	// HeaderRefused is called for a connection that is closed for want of a right header of the PROXY protocol.
+	// HeaderRefused is called for a connection that is closed because its header of the PROXY protocol is missing or wrong.
 	HeaderRefused(peer netip.AddrPort, why refusal.Reason, text string)
-	// Gone is called for each connection that came into a loop, before its shard hears that it is gone.
+	// Gone is called for each connection that entered a loop, before its shard is told that it is gone.
 	Gone()
 }
 
-// NewServer makes a server that does not listen yet. Its shards can be posted to.
+// NewServer makes a server that does not listen yet. Its shards already take tasks by Post.
 func NewServer(conf Config) *Server {
 	s := &Server{net: newNetwork(conf.Log), conf: conf, stop: make(chan struct{})}
 	if conf.KeepAlive {
@@ -89,7 +89,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Tick has the loops advance their clocks: all of them, or those whose shards have subscriptions to try again.
+// Tick makes the loops advance their clocks: all of them, or those whose shards have subscriptions to retry.
 func (s *Server) Tick(all bool) {
 	for _, l := range s.loops {
 		if all || l.shard.Stats().Detached.Load() > 0 {
@@ -121,7 +121,7 @@ func (s *Server) Ended() <-chan struct{} { return s.net.ended }
 // Err is why the event loops ended, after Ended; nil when they were asked to, or gave no reason.
 func (s *Server) Err() error { return s.net.failure() }
 
-// AcceptErrors counts accepts that failed, by what was missing.
+// AcceptErrors counts failed accepts, by what was missing.
 func (s *Server) AcceptErrors() AcceptErrors {
 	e := &s.net.errs
 	return AcceptErrors{
@@ -129,7 +129,7 @@ func (s *Server) AcceptErrors() AcceptErrors {
 	}
 }
 
-// AcceptErrors is a count of accepts that failed. Refused are connections that were closed for it.
+// AcceptErrors is a count of failed accepts. Refused counts the connections that were closed for it.
 type AcceptErrors struct{ ProcessDescriptors, SystemDescriptors, Memory, Other, Refused uint64 }
 
 // arrive implements host.

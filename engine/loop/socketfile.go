@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketFile is the file of a Unix socket. It is bound in a folder of its own that nobody else may enter; it comes to
-// its place, with its mode and group, when the node is ready for clients. A file left by a process that is gone is
-// replaced then, in one step, so that a client finds either none who listens or all that listens.
+// socketFile is the file of a Unix socket. It is bound in a folder of its own that nobody else may enter, and is moved to
+// its place, with its mode and group, when the node is ready for clients. A file left behind by a dead process is replaced
+// then, in one step, so that a client finds either no listener or a ready one.
 type socketFile struct {
 	Listener
 	folder string      // where it is bound; "" once it is in its place
@@ -26,7 +26,7 @@ type socketFile struct {
 // socketName is what the file is called until it is in its place.
 const socketName = "s"
 
-// newSocketFile checks that path is free, or left over, and makes the folder.
+// newSocketFile checks that path is free or left behind, and makes the folder.
 func newSocketFile(l Listener) (*socketFile, error) {
 	f := &socketFile{Listener: l}
 	if err := f.free(); err != nil {
@@ -48,10 +48,10 @@ func newSocketFile(l Listener) (*socketFile, error) {
 // bound is the path at which the socket is bound.
 func (f *socketFile) bound() string { return filepath.Join(f.folder, socketName) }
 
-// errTaken is what an address in use is called, whatever its kind.
+// errTaken is the error for an address in use, of either kind.
 var errTaken = unix.EADDRINUSE
 
-// free reports why the place cannot be had.
+// free returns why the place cannot be used, nil when it can.
 func (f *socketFile) free() error {
 	info, err := os.Lstat(f.Path)
 	switch {
@@ -73,7 +73,7 @@ func (f *socketFile) free() error {
 	return fmt.Errorf("listen on %v: %w", f.Listener, err)
 }
 
-// place brings the file to where clients look for it.
+// place moves the file to where clients look for it.
 func (f *socketFile) place() error {
 	err := os.Chmod(f.bound(), f.Mode)
 	if err == nil && f.Group != "" {
@@ -110,7 +110,7 @@ func chgrp(path, group string) error {
 	return os.Lchown(path, -1, id)
 }
 
-// remove takes the file away, unless another one has come to its place.
+// remove deletes the file, unless another one has taken its place.
 func (f *socketFile) remove() {
 	if f.folder != "" {
 		_ = os.Remove(f.bound())

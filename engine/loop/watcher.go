@@ -7,18 +7,18 @@ import (
 	"stentor/engine/shard"
 )
 
-// watcher tells a loop which of its sockets can be written to again. gnet asks its own epoll instance, but tells nobody:
-// it writes on with what it has buffered, and a large push is not to be buffered. A socket is here only while a large
-// push waits for it, and each word costs a new question (EPOLLONESHOT).
+// watcher tells a loop which of its sockets can be written to again. gnet asks its own epoll instance, but tells nobody: it
+// goes on writing what it has buffered, and a large push must not be buffered. A socket is here only while a large push
+// waits for it, and is armed again for each event (EPOLLONESHOT).
 //
-// The kernel calls a socket writable when less than half of TCP_NOTSENT_LOWAT is unsent.
+// The kernel reports a socket writable when less than half of TCP_NOTSENT_LOWAT is unsent.
 type watcher struct {
 	epoll   int
 	end     int  // an eventfd that ends run
 	running bool // run is called, and closes both
 }
 
-// watcherDescriptors are what a watcher keeps open.
+// watcherDescriptors is how many descriptors a watcher keeps open.
 const watcherDescriptors = 2
 
 // newWatcher returns one that watches nothing before open.
@@ -34,7 +34,7 @@ func (w *watcher) open() (err error) {
 	return unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, w.end, &unix.EpollEvent{Events: unix.EPOLLIN})
 }
 
-// close lets go of the descriptors.
+// close closes the descriptors.
 func (w *watcher) close() {
 	for _, fd := range []int{w.epoll, w.end} {
 		if fd >= 0 {
@@ -60,7 +60,7 @@ func (w *watcher) unwatch(s shard.Socket) {
 	_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, s.(gnet.Conn).Fd(), nil)
 }
 
-// run tells until stop, which comes when the loop has ended.
+// run calls tell until stop, which is called when the loop has ended.
 func (w *watcher) run(tell func([]shard.Ref)) {
 	defer w.close()
 	events := make([]unix.EpollEvent, 128)
@@ -71,7 +71,7 @@ func (w *watcher) run(tell func([]shard.Ref)) {
 		}
 		var all []shard.Ref
 		for _, e := range events[:max(n, 0)] {
-			if e.Fd == 0 { // no slot of a shard
+			if e.Fd == 0 { // not a slot of a shard
 				return
 			}
 			all = append(all, shard.RefOf(uint32(e.Fd), uint32(e.Pad)))
@@ -82,7 +82,7 @@ func (w *watcher) run(tell func([]shard.Ref)) {
 	}
 }
 
-// stop ends run, or closes what does not run.
+// stop ends run, or closes a watcher that does not run.
 func (w *watcher) stop() {
 	if !w.running {
 		w.close()

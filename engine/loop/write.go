@@ -9,10 +9,10 @@ import (
 	"stentor/engine/shard"
 )
 
-// write hands p to the kernel; whatever is not simple is gnet's: bytes that the kernel does not take, and errors.
+// write hands p to the kernel. It leaves to gnet what is not simple: bytes that the kernel does not take, and errors.
 //
-// The call is raw: a write to a non-blocking socket takes some microseconds and never waits, so telling Go's scheduler
-// of it, as gnet's own write does, would cost a tenth of it and more, and under load the loop its processor.
+// The call is raw: a write to a non-blocking socket takes some microseconds and never waits, so telling Go's scheduler of
+// it, as gnet's own write does, would add a tenth or more, and under load cost the loop its processor.
 func write(s shard.Socket, p []byte) (int, error) {
 	c := s.(gnet.Conn)
 	if len(p) == 0 || c.OutboundBuffered() > 0 {
@@ -30,7 +30,7 @@ func write(s shard.Socket, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// offer has the kernel take what it can of p, which is raw for the same reason. Nothing is buffered.
+// offer writes as much of p as the kernel takes, and buffers nothing. The call is raw for the same reason.
 func offer(s shard.Socket, p []byte) (int, error) {
 	c := s.(gnet.Conn)
 	if c.OutboundBuffered() > 0 {
@@ -47,8 +47,8 @@ func offer(s shard.Socket, p []byte) (int, error) {
 	return 0, errno
 }
 
-// unsent asks the kernel how much of what it was given it has not sent. A raw call, for the same reason. Of a Unix
-// socket it cannot say; there the kernel itself takes no more than sendBuffer.
+// unsent asks the kernel how many bytes it has taken and not sent. The call is raw for the same reason. For a Unix socket
+// it is unknown; there the kernel itself takes no more than sendBuffer.
 func unsent(s shard.Socket) int {
 	var n int32
 	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(s.(gnet.Conn).Fd()), unix.SIOCOUTQNSD, uintptr(unsafe.Pointer(&n)))
