@@ -15,7 +15,7 @@ import (
 type checker struct {
 	src      *source
 	problems Problems
-	// partial: some of the file could not be decoded, so that what is missing may only have been misspelt.
+	// partial: some of the file could not be decoded, so that a missing key may only have been misspelt.
 	partial bool
 }
 
@@ -24,7 +24,7 @@ func (v *checker) bad(path, format string, args ...any) {
 	v.problems = append(v.problems, Problem{Where: o.where, Key: path, Text: fmt.Sprintf(format, args...), line: o.line})
 }
 
-// missing reports what nobody has set.
+// missing reports a key that is not set.
 func (v *checker) missing(path, format string, args ...any) {
 	if !v.partial {
 		v.bad(path, format, args...)
@@ -71,7 +71,7 @@ func (v *checker) read(path, name string) []byte {
 	return text
 }
 
-// withFile returns keys with those that a file lists, one a line.
+// withFile returns keys and those that a file lists, one per line.
 func (v *checker) withFile(keys []string, path, name string) []string {
 	all := slices.Clone(keys)
 	if name == "" {
@@ -98,7 +98,7 @@ func (v *checker) proxies(all []string) {
 	}
 }
 
-// brokers checks kafka.brokers, where they are needed.
+// brokers checks kafka.brokers, if the bus needs them.
 func (v *checker) brokers(all []string) {
 	if len(all) == 0 {
 		v.missing("kafka.brokers", "no broker, allowed: at least one, as in [kafka-1:9092]")
@@ -120,7 +120,7 @@ func (v *checker) properties(all map[string]string) {
 	}
 }
 
-// itemPath is the path of an item of a list of words; a list of one may have been written without being a list.
+// itemPath returns the path of an item of a list of words; a list of one item may be written as a plain word.
 func (c *source) itemPath(path string, i int) string {
 	if _, ok := c.origins[item(path, i)]; ok {
 		return item(path, i)
@@ -128,7 +128,7 @@ func (c *source) itemPath(path string, i int) string {
 	return path
 }
 
-// File returns the path of a file that a key names: relative names begin at the configuration file.
+// File returns the path of a file that a key names. Relative names are relative to the configuration file.
 func (c *source) File(name string) string {
 	if filepath.IsAbs(name) {
 		return name

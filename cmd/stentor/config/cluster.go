@@ -25,7 +25,7 @@ func (v *validator) advertised() {
 	}
 }
 
-// key checks the cluster's key, as far as it stands in the configuration.
+// key checks the cluster's key, as far as it is in the configuration itself.
 func (v *checker) key(c *Cluster) {
 	switch {
 	case c.Key != "" && c.KeyFile != "":
@@ -47,8 +47,8 @@ func (v *checker) readKey(c *Cluster) []byte {
 	return key
 }
 
-// ClusterSecrets reads the files that cluster names: the key, nil when there is none, and whom to trust for the nodes' https
-// addresses, nil for whom the system trusts.
+// ClusterSecrets reads the files that cluster names: the key, nil when there is none, and the certificates to trust for the
+// nodes' https addresses, nil for those of the system.
 func (c *Config) ClusterSecrets() (key []byte, ca *x509.CertPool, err error) {
 	v := newValidator(c)
 	key = v.readKey(&c.Cluster)
@@ -61,7 +61,7 @@ func (c *Config) ClusterSecrets() (key []byte, ca *x509.CertPool, err error) {
 	return key, ca, v.problems.err()
 }
 
-// cluster warns of what keeps clients from this node that ask where to connect.
+// cluster warns of settings that keep clients that ask where to connect from this node.
 func (w *warner) cluster() {
 	c := w.Config
 	hasKey := c.Cluster.Key != "" || c.Cluster.KeyFile != ""
@@ -86,7 +86,7 @@ func (w *warner) cluster() {
 	}
 }
 
-// warnsOfPages reports whether cluster has warned of endpoints without origins already.
+// warnsOfPages reports whether cluster warns of endpoints without origins.
 func (c *Config) warnsOfPages() bool {
 	return len(c.Advertise.Clients) > 0 && slices.ContainsFunc(c.Endpoints, func(e Endpoint) bool { return len(e.Origins) == 0 })
 }

@@ -1,9 +1,9 @@
 package config
 
-// Config is the whole configuration. It is not changed after Load, and so may be read from any goroutine.
+// Config is the whole configuration. It does not change after Load, so any goroutine may read it.
 //
-// Tags: `key` is the name in the file; `default` is what it is when nobody sets it; `range` (low..high, either end may
-// be left out) and `oneof` say what is allowed; `file:"yes"` marks the name of a file; `secret:"yes"` keeps a value
+// Tags: `key` is the name in the file; `default` is the value when the key is not set; `range` (low..high, either end may
+// be omitted) and `oneof` say what is allowed; `file:"yes"` marks the name of a file; `secret:"yes"` keeps a value
 // out of error texts; `doc` is the comment that `config init` prints.
 type Config struct {
 	Node           Node                `key:"node" doc:"This process among the nodes of the cluster."`
@@ -36,7 +36,7 @@ type Node struct {
 	StateDir string `key:"state_dir" doc:"With bus: kafka: a directory of this node alone for what it knows of quiet destinations, so that their subscriptions go on with resumed:true after a restart of the node. A file for each project, of history.bytes at most and mostly much less; no messages are in it. Empty: the first of $STATE_DIRECTORY, which systemd sets for a unit with StateDirectory=; without it nothing is kept."`
 }
 
-// Listen has the addresses.
+// Listen has the addresses of the listeners.
 type Listen struct {
 	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, followed by mode=0660 and group=NAME to change those of the file. The word proxy_protocol after an address makes it a listener for proxies: each connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which has the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
 	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Keep it inside your own network."`
@@ -51,7 +51,7 @@ type Endpoint struct {
 	Project string   `key:"project" doc:"The only project whose clients may connect here. Empty: any."`
 }
 
-// Credentials names the headers.
+// Credentials has the names of the headers with credentials.
 type Credentials struct {
 	TokenHeader   string `key:"token_header" default:"token" doc:"Name of the header or query parameter with the token."`
 	ProjectHeader string `key:"project_header" default:"projectId" doc:"Name of the header or query parameter with the project."`
@@ -144,14 +144,14 @@ type Limits struct {
 	APIBytes              ByteSize `key:"api_bytes" default:"64MiB" range:"1MiB..64GiB" doc:"Memory that all requests to the HTTP API hold: bodies as they arrive, answers that are being sent. One project may hold at most as much as remains for the others. Above that a request is answered with 429 or 503."`
 }
 
-// Drain paces the end.
+// Drain has the pace of a shutdown.
 type Drain struct {
 	Timeout  Duration `key:"timeout" default:"30s" range:"0s..1h" doc:"The process ends within this time, whatever happens."`
 	Chunk    int      `key:"chunk" default:"500" range:"1..1000000" doc:"Clients closed at a time; more if closing all would take longer than 70% of drain.timeout."`
 	Interval Duration `key:"interval" default:"100ms" range:"1ms..1m" doc:"Time between two chunks."`
 }
 
-// Log says how much is logged, and how.
+// Log says what is logged, and in which form.
 type Log struct {
 	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least severe level that is logged."`
 	Format string `key:"format" default:"text" oneof:"text,json" doc:"text for people, json for collectors."`

@@ -11,7 +11,7 @@ import (
 	goyaml "github.com/goccy/go-yaml"
 )
 
-// decoder puts YAML into a configuration. It goes on after a mistake, so that all of them are found.
+// decoder reads YAML into a configuration. It continues after a mistake, so that it finds all of them.
 type decoder struct {
 	cfg      target
 	where    string // file name, environment variable or --set
@@ -22,10 +22,10 @@ type decoder struct {
 	problems Problems
 }
 
-// maxAliases is how many aliases may lead to one another.
+// maxAliases bounds a chain of aliases.
 const maxAliases = 32
 
-// document decodes text into v, which stands at path.
+// document decodes text into v, whose key is path.
 func (d *decoder) document(text []byte, v reflect.Value, path string, f *field) {
 	if d.file {
 		text = protect(text)
@@ -94,7 +94,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, f *field) {
 		return
 	}
 	if n.Type() == ast.NullType {
-		return // as if the key were not there
+		return // as if the key were absent
 	}
 	switch {
 	case v.Kind() == reflect.Struct:
@@ -108,7 +108,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, f *field) {
 	}
 }
 
-// resolve looks through anchors, aliases and tags.
+// resolve follows anchors, aliases and tags to the value.
 func (d *decoder) resolve(n ast.Node, path string) (ast.Node, bool) {
 	for range maxAliases {
 		switch node := n.(type) {
@@ -141,7 +141,7 @@ type pair struct {
 	value ast.Node
 }
 
-// pairs returns the keys of a mapping, those that << brings in before its own.
+// pairs returns the keys of a mapping: first those that << merges in, then its own.
 func (d *decoder) pairs(n ast.Node, path string) ([]pair, bool) {
 	var values []*ast.MappingValueNode
 	switch m := n.(type) {
@@ -171,7 +171,7 @@ func (d *decoder) pairs(n ast.Node, path string) ([]pair, bool) {
 	}
 	all := own[:0:0]
 	for _, p := range merged {
-		if !seen[p.name] { // else the mapping's own wins, and so does the first of several merged ones
+		if !seen[p.name] { // else the mapping's own key wins, or the first of several merged ones
 			seen[p.name] = true
 			all = append(all, p)
 		}
@@ -229,7 +229,7 @@ func names(t reflect.Type) []string {
 	return all
 }
 
-// unknownKey explains a key that t, which stands at above, does not have.
+// unknownKey explains a key that t, whose path is above, does not have.
 func (d *decoder) unknownKey(above, name string, t reflect.Type) string {
 	if near := Nearest(name, names(t)); near != "" {
 		return "unknown key, did you mean " + near + "?"
@@ -286,7 +286,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string, f *field) {
 	}
 }
 
-// words decodes a list of strings; one string alone is a list of one.
+// words decodes a list of strings; a single string is a list of one.
 func (d *decoder) words(n ast.Node, v reflect.Value, path string, f *field) {
 	nodes := []ast.Node{n}
 	if seq, ok := n.(*ast.SequenceNode); ok {
@@ -343,7 +343,7 @@ func (d *decoder) word(n ast.Node, path string, f *field) (string, bool) {
 	return text, err == nil
 }
 
-// found quotes what stands at n, unless it is secret.
+// found quotes the text of n, unless it is secret.
 func (d *decoder) found(n ast.Node, f *field) string {
 	if text, ok := scalarText(n); ok {
 		return f.quote(restore(text))

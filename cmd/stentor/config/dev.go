@@ -17,8 +17,8 @@ projects:
     send: {"/topic/demo/**": push}
 `
 
-// LoadDev returns the configuration of `stentor serve --dev` with what the environment and the settings change, as in
-// Load. Listeners that other machines could reach are refused.
+// LoadDev returns the configuration of `stentor serve --dev` with the changes of the environment and the settings, as in
+// Load. It refuses listeners that other machines could reach.
 func LoadDev(environ, settings []string) (*Config, error) {
 	cfg, err := load("--dev", "", []byte(devText), environ, settings)
 	if err != nil {
@@ -27,7 +27,7 @@ func LoadDev(environ, settings []string) (*Config, error) {
 	return cfg, cfg.Loopback()
 }
 
-// Dev returns the configuration of `stentor serve --dev` as it is.
+// Dev returns the configuration of `stentor serve --dev` without changes.
 func Dev() *Config {
 	cfg, err := LoadDev(nil, nil)
 	if err != nil {

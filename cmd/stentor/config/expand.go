@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// In a flow mapping, as in {id: ${HOSTNAME}}, the braces of a variable would end the mapping. protect therefore puts
-// two private-use characters in their place before the YAML is parsed, so that lines and columns stay.
+// In a flow mapping, as in {id: ${HOSTNAME}}, the braces of a variable would end the mapping. protect therefore replaces
+// them with two private-use characters before the YAML is parsed, which keeps lines and columns.
 const (
 	opening = "\uE000"
 	closing = "\uE001"
@@ -26,7 +26,7 @@ func protect(text []byte) []byte {
 // restore undoes protect.
 func restore(s string) string { return strings.NewReplacer(opening, "{", closing, "}").Replace(s) }
 
-// expand replaces ${VAR} by the variable's value, and $${VAR} by ${VAR}.
+// expand replaces ${VAR} with the variable's value, and $${VAR} with ${VAR}.
 func expand(s string, lookup func(string) (string, bool)) (string, error) {
 	var err error
 	s = protected.ReplaceAllStringFunc(s, func(ref string) string {

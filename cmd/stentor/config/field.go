@@ -49,7 +49,7 @@ func element(t reflect.Type) reflect.Type {
 	return nil
 }
 
-// place is one key of one configuration: where it is and what it holds now.
+// place is one key of one configuration: its path and its current value.
 type place struct {
 	path  string
 	field *field
@@ -94,7 +94,7 @@ func join(path, name string) string {
 
 func item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// setText sets v to what text says; false when text is no such value.
+// setText sets v to the value of text, and returns false when text is no such value.
 func setText(v reflect.Value, text string) bool {
 	var err error
 	switch p := v.Addr().Interface().(type) {
@@ -120,10 +120,10 @@ func setText(v reflect.Value, text string) bool {
 	return err == nil
 }
 
-// scalar reports whether values of this type are written as one word, in the environment a list of strings too.
+// scalar reports whether values of this type are written as one word. In the environment a list of strings is, too.
 func scalar(t reflect.Type) bool { return t.Kind() != reflect.Map && element(t) == nil }
 
-// allowed says which values the key takes.
+// allowed describes the values that the key may have.
 func (f *field) allowed() string {
 	if f.oneof != nil && f.typ.Kind() != reflect.Map {
 		return strings.Join(f.oneof, ", ")
@@ -166,7 +166,7 @@ func (f *field) allowed() string {
 	return what
 }
 
-// inRange reports whether v lies in the field's range, or among its words.
+// inRange reports whether v is in the field's range, or one of its words.
 func (f *field) inRange(v reflect.Value) bool {
 	if f.oneof != nil && v.Kind() == reflect.String {
 		return slices.Contains(f.oneof, v.String())

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// byteOrderMark is what some editors put before UTF-8 text. It is no character of the text.
+// byteOrderMark is what some editors put before UTF-8 text. It is not part of the text.
 var byteOrderMark = []byte("\xEF\xBB\xBF")
 
 // ReadFile reads a text file: a configuration, keys, a secret.

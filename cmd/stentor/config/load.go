@@ -24,7 +24,7 @@ func Load(path string, environ, settings []string) (*Config, error) {
 	return load(path, filepath.Dir(path), text, environ, settings)
 }
 
-// Check is Load, and reads the files that keys name as well: the error has all mistakes at once.
+// Check is Load, but also reads the files that keys name: the error has all mistakes at once.
 func Check(path string, environ, settings []string) (*Config, error) {
 	text, err := readConfig(path)
 	if err != nil {
@@ -57,7 +57,7 @@ func load(where, dir string, text []byte, environ, settings []string) (*Config, 
 	return cfg, nil
 }
 
-// assemble puts a configuration together and checks it. With problems it is not fit for use.
+// assemble builds a configuration and checks it. If it has problems it must not be used.
 func assemble(where, dir string, text []byte, environ, settings []string) (*Config, Problems) {
 	cfg := &Config{source: source{dir: dir}}
 	lookup := lookupIn(environ)
@@ -74,7 +74,7 @@ func assemble(where, dir string, text []byte, environ, settings []string) (*Conf
 	return cfg, append(problems, cfg.validate(len(problems) > 0)...)
 }
 
-// target is a configuration that values are put into.
+// target is a configuration to be filled with values.
 type target interface {
 	walk(func(place))
 	setOrigin(path string, o origin)
@@ -82,7 +82,7 @@ type target interface {
 	ProjectNames() []string
 }
 
-// fill puts what the file, the environment and the settings say into t, whose keys are those of v.
+// fill sets the values of the file, the environment and the settings in t, whose keys are those of v.
 func fill(t target, v reflect.Value, where string, text []byte, environ, settings []string) Problems {
 	t.setOrigin("", origin{where: where})
 	d := decoder{cfg: t, where: where, file: true, lookup: lookupIn(environ)}
@@ -90,7 +90,7 @@ func fill(t target, v reflect.Value, where string, text []byte, environ, setting
 	return append(append(d.problems, applyEnvironment(t, environ)...), applySettings(t, settings)...)
 }
 
-// lookupIn finds variables in environ. HOSTNAME is always there: shells set it, but do not hand it on.
+// lookupIn finds variables in environ. HOSTNAME is always set: shells have it, but do not export it.
 func lookupIn(environ []string) func(string) (string, bool) {
 	vars := make(map[string]string, len(environ))
 	for _, kv := range environ {
@@ -132,7 +132,7 @@ func (c *Config) complete() {
 	}
 }
 
-// set gives the key of p the value that text spells: a word, words with commas between them, or YAML for the rest.
+// set sets the key of p to the value of text: a word, words separated by commas, or YAML for other types.
 func set(c target, p place, text, where string) Problems {
 	c.setOrigin(p.path, origin{where: where})
 	if !scalar(p.field.typ) {
@@ -178,8 +178,8 @@ func paths(of target) []string {
 	return all
 }
 
-// otherKind is what the file that has the key path configures, when t is the configuration of something else; "" when
-// no file has it.
+// otherKind returns the kind of configuration, node or registry, that has the key path, if that is not t's; "" when none
+// has it.
 func otherKind(t target, path string) string {
 	kind, other := "node", target(new(Config))
 	if _, ok := t.(*Config); ok {
@@ -209,11 +209,11 @@ const (
 	VariableToken  = "STENTOR_TOKEN"
 )
 
-// foreign matches what Kubernetes puts into every container when there is a service whose name begins with "stentor".
+// foreign matches the variables that Kubernetes sets in every container for a service whose name begins with "stentor".
 var foreign = regexp.MustCompile(`^STENTOR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// applyEnvironment sets what the STENTOR_ variables name, in the order of their names, so that STENTOR_PROJECTS comes
-// before what it is the beginning of.
+// applyEnvironment sets the keys that STENTOR_ variables name, in the order of the variables' names, so that
+// STENTOR_PROJECTS comes before the variables that begin with it.
 func applyEnvironment(c target, environ []string) Problems {
 	var problems Problems
 	for _, kv := range slices.Sorted(slices.Values(environ)) {
@@ -241,7 +241,7 @@ func applyEnvironment(c target, environ []string) Problems {
 	return problems
 }
 
-// applySettings sets what key.path=value pairs say.
+// applySettings sets the keys of key.path=value pairs.
 func applySettings(c target, settings []string) Problems {
 	var problems Problems
 	for _, kv := range settings {
@@ -266,7 +266,7 @@ func applySettings(c target, settings []string) Problems {
 	return problems
 }
 
-// unknown explains a name that is none of all. below returns how the names of all keys below a path begin.
+// unknown explains a name that is not one of all. below returns the common prefix of the names of all keys below a path.
 func unknown(c target, what, name string, below func(path string) string, all []string) string {
 	inProject := func(project string) bool { return strings.HasPrefix(name, below(join("projects", project))) }
 	if strings.HasPrefix(name, below("projects")) && !slices.ContainsFunc(c.ProjectNames(), inProject) {

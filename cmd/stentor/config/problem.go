@@ -40,7 +40,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// below reports whether something is wrong with the key at path or one below it.
+// below reports whether there is a problem with the key at path or one below it.
 func (p Problems) below(path string) bool {
 	return slices.ContainsFunc(p, func(one Problem) bool {
 		rest, ok := strings.CutPrefix(one.Key, path)
@@ -62,7 +62,7 @@ func (p Problems) err() error {
 	return p
 }
 
-// origin is the place a value came from.
+// origin is the place where a value was set.
 type origin struct {
 	where string
 	line  int // in the file, else 0
@@ -74,8 +74,8 @@ type source struct {
 	origins map[string]origin
 }
 
-// origin returns the place that set the value at path, or the nearest key around it. It is the file itself for what
-// nobody set.
+// origin returns the place where the value at path, or the nearest key around it, was set. For values that were not set
+// it is the file itself.
 func (c *source) origin(path string) origin {
 	for path != "" {
 		if o, ok := c.origins[path]; ok {
@@ -86,7 +86,7 @@ func (c *source) origin(path string) origin {
 	return c.origins[""]
 }
 
-// setOrigin records where path was set, and forgets about the keys below it.
+// setOrigin records where path was set, and drops the origins of the keys below it.
 func (c *source) setOrigin(path string, o origin) {
 	if c.origins == nil {
 		c.origins = make(map[string]origin)

@@ -11,7 +11,7 @@ import (
 )
 
 // ProjectConfigs returns the projects in the order of their names, with the keys from the files that they name. The
-// error is a Problems: besides files that cannot be read it has whatever auth.NewProject finds wrong.
+// error is a Problems: it has the files that cannot be read, and whatever auth.NewProject finds wrong.
 func (c *Config) ProjectConfigs() ([]auth.ProjectConfig, error) { return c.projectConfigs(nil) }
 
 // projectConfigs is ProjectConfigs for a configuration with known mistakes, which it does not report again.
@@ -29,14 +29,14 @@ func (c *Config) projectConfigs(mistakes Problems) ([]auth.ProjectConfig, error)
 	return all, v.problems.err()
 }
 
-// AllAdminKeys returns admin_keys with those of admin_keys_file. The error is a Problems.
+// AllAdminKeys returns admin_keys and those of admin_keys_file. The error is a Problems.
 func (c *Config) AllAdminKeys() ([]string, error) {
 	v := newValidator(c)
 	all := v.withFile(c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
 	return all, v.problems.err()
 }
 
-// Join makes one error of several, of which some may be nil.
+// Join makes one error of several; some may be nil.
 func Join(errs ...error) error {
 	var all Problems
 	for _, err := range errs {
@@ -82,7 +82,7 @@ func (v *validator) projectConfig(name string, p *Project) auth.ProjectConfig {
 	return a
 }
 
-// compile reports what auth finds wrong with p, keys each at its own place.
+// compile reports what auth finds wrong with p; a problem of a key is reported at that key.
 func (v *validator) compile(p auth.ProjectConfig) {
 	at, prefix := join("projects", p.Name), fmt.Sprintf("project %q: ", p.Name)
 	known := len(v.problems)
@@ -97,7 +97,7 @@ func (v *validator) compile(p auth.ProjectConfig) {
 	}
 }
 
-// Secret returns the secret that a file holds: all but a newline at its end.
+// Secret returns the secret in a file: its content without a newline at the end.
 func Secret(text []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 }

@@ -23,13 +23,13 @@ type Registry struct {
 	source
 }
 
-// RegistryListen has the address.
+// RegistryListen has the address of the listener.
 type RegistryListen struct {
 	Client         string   `key:"client" default:"0.0.0.0:8090" doc:"Address for clients: host:port. /healthz, /readyz and /metrics are there as well."`
 	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that may say which address a client has (X-Forwarded-For)."`
 }
 
-// RegistryTLS names the certificate.
+// RegistryTLS has the names of the certificate's files.
 type RegistryTLS struct {
 	CertificateFile string `key:"certificate_file" file:"yes" doc:"PEM file with the certificate and its chain. SIGHUP reloads it."`
 	KeyFile         string `key:"key_file" file:"yes" doc:"PEM file with its private key."`
@@ -43,7 +43,7 @@ type RegistryKafka struct {
 	Lateness   Duration          `key:"lateness" default:"10s" range:"0s..1h" doc:"Nodes that are further behind than this are returned after all others. 0: no check."`
 }
 
-// RegistryCluster has the key.
+// RegistryCluster has the cluster's key.
 type RegistryCluster struct {
 	Key     string `key:"key" secret:"yes" doc:"The cluster.key of the nodes. Only nodes that have it are returned to clients."`
 	KeyFile string `key:"key_file" file:"yes" doc:"A file whose content, without a newline at its end, is the key."`
@@ -56,7 +56,7 @@ type RegistryLimits struct {
 	Burst             int `key:"burst" default:"2000" range:"1..10000000" doc:"How many of these may arrive at once."`
 }
 
-// RegistryDrain bounds the end.
+// RegistryDrain bounds the shutdown.
 type RegistryDrain struct {
 	Timeout Duration `key:"timeout" default:"10s" range:"0s..1h" doc:"Time for the answers in progress."`
 }
@@ -95,7 +95,7 @@ func assembleRegistry(where, dir string, text []byte, environ, settings []string
 
 func (r *Registry) walk(fn func(place)) { walk(reflect.ValueOf(r).Elem(), "", fn) }
 
-// ProjectNames returns none: a registry knows no projects.
+// ProjectNames returns none: a registry has no projects.
 func (r *Registry) ProjectNames() []string { return nil }
 
 // Proxies returns trusted_proxies as networks.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// FixedChanges are the keys that differ between c and d and that a running node does not take up: all but the
+// FixedChanges returns the keys that differ between c and d and that a running node does not reload: all but the
 // projects and the administrators' keys.
 func (c *Config) FixedChanges(d *Config) []string {
 	before := c.fixed()

@@ -4,7 +4,7 @@ import "stentor/engine/statefile"
 
 const stateDir = "node.state_dir"
 
-// StateDir returns node.state_dir, empty when nothing is kept over a restart. The error is a Problems.
+// StateDir returns node.state_dir, empty when no state is kept over a restart. The error is a Problems.
 func (c *Config) StateDir() (string, error) {
 	if c.Node.StateDir == "" || c.Bus != "kafka" {
 		return "", nil
@@ -17,7 +17,7 @@ func (c *Config) StateDir() (string, error) {
 	return name, v.problems.err()
 }
 
-// state warns of a directory that nobody uses.
+// state warns of a directory that is not used.
 func (w *warner) state() {
 	if w.Node.StateDir != "" && w.Bus != "kafka" {
 		w.warn(stateDir, "nothing is kept there: with the embedded bus the history is lost at a restart, better: bus: kafka, or no directory")

@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// Nearest returns the word of words that name was probably meant to be, "" when none is near.
+// Nearest returns the one of words that name was probably meant to be, "" when none is close.
 func Nearest(name string, words []string) string {
 	best, bestDistance := "", min(2+len(name)/4, 5)
 	for _, w := range words {

@@ -29,8 +29,8 @@ const templateRest = `#
 # Durations: 500ms, 10s, 1m30s; a plain number is seconds. Sizes: plain bytes, 64KiB, 1MiB, 2GiB.
 `
 
-// Template returns a complete, commented configuration file. It works as it is: with a project "shop", whose keys are
-// random and in no other template.
+// Template returns a complete, commented configuration file. It works unchanged: it has a project "shop", whose keys are
+// random for each call.
 func Template() []byte {
 	sample := new(Config)
 	setDefaults(reflect.ValueOf(sample).Elem())
@@ -52,7 +52,7 @@ type template struct{ bytes.Buffer }
 
 const pageWidth = 118
 
-// comment writes text in lines that fit the page.
+// comment writes text as comment lines, wrapped.
 func (t *template) comment(text string, indent int) {
 	margin := strings.Repeat(" ", indent) + "#"
 	line := margin
@@ -66,7 +66,7 @@ func (t *template) comment(text string, indent int) {
 	fmt.Fprintln(t, line)
 }
 
-// describe returns the comment for a key: its doc, and what is allowed.
+// describe returns the comment for a key: its doc, and the allowed values.
 func (f *field) describe() string {
 	switch {
 	case f.oneof != nil && f.typ.Kind() != reflect.Map:
@@ -87,7 +87,7 @@ func (t *template) structure(v reflect.Value, indent int) {
 	}
 }
 
-// key writes one key with its value, whatever it holds.
+// key writes one key with its value, of any type.
 func (t *template) key(name string, v reflect.Value, indent int) {
 	margin := strings.Repeat(" ", indent)
 	switch {
@@ -110,7 +110,7 @@ func (t *template) key(name string, v reflect.Value, indent int) {
 	}
 }
 
-// item writes a struct as an item of a list: the dash stands before its first key.
+// item writes a struct as an item of a list, with the dash before its first key.
 func (t *template) item(v reflect.Value, indent int) {
 	var body template
 	body.structure(v, indent+2)
@@ -123,7 +123,7 @@ func (t *template) item(v reflect.Value, indent int) {
 	}
 }
 
-// plain matches the words that need no quotes in YAML, wherever they stand.
+// plain matches the words that need no quotes anywhere in YAML.
 var plain = regexp.MustCompile(`^(/?[A-Za-z][A-Za-z0-9_./-]*|\$\{[A-Z]+\}|[0-9.]+:[0-9]+)$`)
 
 // flow returns a word, a list of words or a mapping of words.

@@ -13,8 +13,8 @@ import (
 	"stentor/engine/websocket"
 )
 
-// Validate checks every value by itself and against the others. The error is a Problems. Files that keys name are not
-// opened: ProjectConfigs and AllAdminKeys do that.
+// Validate checks every value by itself and against the others. The error is a Problems. It does not open the files that
+// keys name: ProjectConfigs and AllAdminKeys do that.
 func (c *Config) Validate() error { return c.validate(false).err() }
 
 // validator checks the configuration of a node.
@@ -87,7 +87,7 @@ func (v *validator) listen() {
 		}
 		l, err := loop.ParseListener(text)
 		switch {
-		case err != nil && (local || addr != text): // of a plain address enough has been said
+		case err != nil && (local || addr != text): // a plain address was reported already
 			v.bad(path, "%v", err)
 		case err != nil:
 		case local:
@@ -105,7 +105,7 @@ func (v *validator) listen() {
 	}
 }
 
-// parsePrefix reads a network, or an address as a network of one.
+// parsePrefix reads a network, or an address as a network of one address.
 func parsePrefix(s string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
@@ -185,7 +185,7 @@ func (v *validator) credentials() {
 	}
 }
 
-// sizes checks that one push fits into whatever has to hold it, and one request into a project's share.
+// sizes checks that one push fits into every buffer that has to hold it, and one request into a project's share.
 func (v *validator) sizes() {
 	if request := max(v.Limits.BatchBytes, 2*v.Limits.PushBytes+64<<10); v.Limits.APIBytes < 3*request {
 		v.bad("limits.api_bytes", "found %q, allowed: at least three times the largest request (limits.batch_bytes, or twice limits.push_bytes and 64KiB), which is %s", v.Limits.APIBytes, 3*request)
@@ -199,7 +199,7 @@ func (v *validator) sizes() {
 			v.bad(holder.path, "found %q, allowed: at least limits.push_bytes, which is %s", holder.size, push)
 		}
 	}
-	// A session may hold some tenth of what there is for all, see shard.Budget.
+	// A session may hold about a tenth of the budget for all, see shard.Budget.
 	if frame := v.Limits.ClientFrameBytes; v.Limits.SessionBytes < 12*frame {
 		v.bad("limits.session_bytes", "found %q, allowed: at least twelve times limits.client_frame_bytes, which is %s", v.Limits.SessionBytes, frame)
 	}
@@ -242,10 +242,10 @@ func (v *validator) kafka() {
 // holder is the key that a Kafka topic belongs to.
 type holder struct{ topic, path string }
 
-// collision is the same for topics of which Kafka makes only one.
+// collision is equal for topics that Kafka does not allow side by side: to Kafka . and _ collide.
 func collision(topic string) string { return strings.ReplaceAll(topic, "_", ".") }
 
-// PushTopic is the Kafka topic with a project's pushes.
+// PushTopic returns the Kafka topic with a project's pushes.
 func (c *Config) PushTopic(project string) string {
 	if p := c.Projects[project]; p != nil && p.Topic != "" {
 		return p.Topic
@@ -253,7 +253,7 @@ func (c *Config) PushTopic(project string) string {
 	return c.Kafka.TopicPrefix + project
 }
 
-// InTopic is the Kafka topic for what a project's clients send to the back ends.
+// InTopic returns the Kafka topic for what a project's clients send to the back ends.
 func (c *Config) InTopic(project string) string { return c.Kafka.InPrefix + project }
 
 func (v *validator) project(name string, p *Project) {

@@ -10,9 +10,9 @@ import (
 	"stentor/engine/loop"
 )
 
-// Warnings are what works, but is dangerous or useless: short API keys, credentials that two projects share,
-// files with secrets that every user of the host can read, endpoints that refuse every page. The files that keys name are read; what is wrong with them is for
-// ProjectConfigs to say.
+// Warnings returns what works, but is dangerous or useless: short API keys, credentials that two projects share, files with
+// secrets that every user of the host can read, endpoints that refuse every page. It reads the files that keys name;
+// ProjectConfigs reports what is wrong with them.
 func (c *Config) Warnings() []Problem {
 	w := warner{validator: newValidator(c), holders: map[[sha256.Size]byte]string{}}
 	if file := c.origins[""].where; c.secretIn(file) {
@@ -29,7 +29,7 @@ func (c *Config) Warnings() []Problem {
 	return w.warnings
 }
 
-// secretIn reports whether a secret stands in the text of file: it may have come from the environment as well.
+// secretIn reports whether the text of file contains a secret, which may also have come from the environment.
 func (c *Config) secretIn(file string) (found bool) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Config) secretIn(file string) (found bool) {
 type warner struct {
 	validator
 	warnings []Problem
-	holders  map[[sha256.Size]byte]string // of each credential, the first key that has it
+	holders  map[[sha256.Size]byte]string // the first key that has each credential
 }
 
 func (w *warner) warn(path, format string, args ...any) {
@@ -94,8 +94,8 @@ func (w *warner) apiKeys(path string, keys []string, filePath, file string) {
 	}
 }
 
-// shared warns of a credential that another owner has too. Owners are projects, for verifying and for pushing, and
-// the administrators.
+// shared warns of a credential that another owner also has. Owners are projects, separately for verifying and for pushing,
+// and the administrators.
 func (w *warner) shared(path, owner string, secret []byte) {
 	if len(secret) == 0 {
 		return
@@ -118,9 +118,9 @@ func (w *warner) readable(path, file string) {
 	}
 }
 
-// pages warns of endpoints whose own origin is one of no name. A page of another host is refused anyway. One of the node's own
-// counts over TLS, which a trusted proxy tells of, under an address or under one of listen.names. Nodes of a cluster have
-// names; a node that is alone may be meant for applications, or for this machine.
+// pages warns of endpoints without origins on a node without listen.names. Pages of another host are refused anyway. A page of
+// the node itself is accepted over TLS, as reported by a trusted proxy, under an address, or under one of listen.names. Nodes
+// of a cluster have names; a single node may be meant for applications, or for this machine.
 func (w *warner) pages() {
 	if w.warnsOfPages() || w.Bus != "kafka" || len(w.Listen.Names) > 0 || len(w.Listen.TrustedProxies) > 0 {
 		return

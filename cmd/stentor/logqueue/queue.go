@@ -1,6 +1,5 @@
-// Package logqueue decouples the writers of the log from its reader. A pipe that nobody reads, a terminal that
-// was stopped, a disk that is slow: a write to it takes as long as it likes, and an event loop that logs has a
-// million clients.
+// Package logqueue decouples the writers of the log from its reader. A write to a pipe that nobody reads, a stopped
+// terminal or a slow disk may block for any time, and an event loop that logs serves a million clients.
 //
 //	q := logqueue.New(os.Stderr, note)
 //	defer q.Close(time.Second)
@@ -15,11 +14,11 @@ import (
 	"time"
 )
 
-// most is how many bytes wait for the reader.
+// most bounds the bytes that wait for the reader.
 const most = 1 << 20
 
-// Queue is a writer that never blocks and never fails. One goroutine writes what it is given, a whole line with each
-// Write, to where it goes; what does not fit is dropped and counted.
+// Queue is a writer that never blocks and never fails. Each Write has to be a whole line. One goroutine passes the lines on;
+// lines that do not fit the queue are dropped and counted.
 type Queue struct {
 	to      io.Writer
 	note    func(lines uint64) []byte
@@ -32,15 +31,15 @@ type Queue struct {
 	closed  bool
 }
 
-// New starts a Queue to a writer. note makes the line that says how many were dropped, once it flows again; several
-// goroutines do not call it at once.
+// New starts a Queue to a writer. note makes the line that says how many lines were dropped, once writes succeed again. Only
+// one goroutine at a time calls it.
 func New(to io.Writer, note func(lines uint64) []byte) *Queue {
 	q := &Queue{to: to, note: note, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-// Write takes a line, whatever becomes of it. Any goroutine may call it.
+// Write queues or drops a line. Any goroutine may call it.
 func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	fits := !q.closed && len(q.waiting)+len(line) <= most
@@ -56,10 +55,10 @@ func (q *Queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Dropped is how many lines were lost so far.
+// Dropped returns how many lines were dropped so far.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// Close writes what waits, for a time of at most patience, and ends.
+// Close writes the queued lines, for at most patience, and ends.
 func (q *Queue) Close(patience time.Duration) {
 	q.mu.Lock()
 	q.closed = true
@@ -100,7 +99,7 @@ func (q *Queue) run() {
 	}
 }
 
-// take takes all that waits.
+// take takes all queued lines.
 func (q *Queue) take() (batch []byte, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,7 +107,7 @@ func (q *Queue) take() (batch []byte, closed bool) {
 	return batch, q.closed
 }
 
-// write writes whole lines. Those that an error takes are dropped: the reader may be gone, or come back.
+// write writes whole lines. After an error the rest is dropped: the reader may be gone, or come back.
 func (q *Queue) write(lines []byte) bool {
 	n, err := q.to.Write(lines)
 	if err != nil {
