@@ -1,6 +1,6 @@
 /**
- * Full jitter: each wait is a random part of a ceiling that doubles, so that those who lost the same node do not come
- * back together. After a connection that held, the ceiling begins anew.
+ * Full jitter: each wait is random, up to a ceiling that doubles, so that clients that lost the same node do not return
+ * together. After a connection that held, the ceiling is reset.
  */
 export class Backoff {
   #failures = 0

@@ -14,20 +14,20 @@ import { Wait, within } from './waits.js'
 /** What a client is doing. */
 export type State =
   | { name: 'connecting' }
-  | { name: 'connected'; url: string; /** ids of the server */ session?: string; user?: string }
+  | { name: 'connected'; url: string; /** as the server names them */ session?: string; user?: string }
   | { name: 'waiting'; /** until the next attempt; Infinity while the page is hidden for good */ ms: number; why: string }
-  /** The server does not want this client. {@link StentorClient.connect} tries again, for example after a login. */
+  /** The server refused this client. {@link StentorClient.connect} tries again, for example after a login. */
   | { name: 'refused'; code: ErrorCode; error: StentorError }
   | { name: 'closed' }
 
 /** The events of a client. */
 export interface Events {
   state: State
-  /** What went wrong and is not the connection's everyday life: refused subscriptions, tokens that cannot be had, callbacks that throw. */
+  /** Errors other than a lost connection: refused subscriptions, tokens that cannot be fetched, callbacks that throw. */
   error: StentorError
 }
 
-const soon = 500 // ms over which clients spread that the same network brings back
+const soon = 500 // ms over which clients spread when the same network is back
 
 /** A client of a Stentor server. It connects at once, and stays connected until it is closed or refused. */
 export class StentorClient {
@@ -44,7 +44,7 @@ export class StentorClient {
   #running?: AbortController
   #connection?: Connection
   #asked = new Map<string, Subscription>() // by the receipt of SUBSCRIBE, of this connection
-  #renewed = false // the token is the second one after `expired`
+  #renewed = false // the token was fetched because the one before had expired
   #hidden = false
   #offline = false
   #hurry = false
@@ -62,14 +62,14 @@ export class StentorClient {
     return this.#events.state
   }
 
-  /** Calls `listener` at each event from now on, until the function that it returns is called. */
+  /** Calls `listener` at each event from now on. Call the returned function to stop. */
   on<E extends keyof Events>(event: E, listener: (value: Events[E]) => void): () => void {
     return this.#events.on(event, listener)
   }
 
   /**
-   * Subscribes, over all connections from now on. After each reconnect the server sends what was missed, and where it cannot,
-   * `onGap` says so.
+   * Subscribes, over all connections from now on. After each reconnect the server sends what was missed. If it cannot, `onGap`
+   * says so.
    */
   subscribe(destination: string, receive: (m: Message, s: Subscription) => unknown, options: SubscribeOptions = {}): Subscription {
     this.#check()
@@ -84,8 +84,8 @@ export class StentorClient {
   }
 
   /**
-   * Publishes, and resolves when the server has it. What the server did not acknowledge is sent again after a reconnect, under
-   * an id by which it knows what it has: subscribers get it once. Strings and bytes are sent as they are, all else as JSON.
+   * Publishes, and resolves when the server has acknowledged it. Without an acknowledgement it is sent again after a reconnect,
+   * under the same id, so that subscribers get it once. Strings and bytes are sent as they are, everything else as JSON.
    */
   publish(destination: string, content: unknown, options?: PublishOptions): Promise<void> {
     const state = this.#events.state
@@ -104,7 +104,7 @@ export class StentorClient {
     void this.#run(this.#running.signal)
   }
 
-  /** Ends the connection, once what was sent is answered, and everything else. Nothing of it is left afterwards. */
+  /** Ends the client: the connection once what was sent is answered, and everything else. No timer or listener is left. */
   async close(): Promise<void> {
     if (this.#events.state.name === 'closed') return
     this.#saved.write(this.#subscriptions.values())
@@ -119,7 +119,7 @@ export class StentorClient {
     if (this.#events.state.name === 'closed') throw new StentorError('closed', 'the client is closed')
   }
 
-  // Attempts follow each other here alone. Whoever ends it sets the state.
+  // The only place that starts attempts. The caller that aborts it sets the state.
   async #run(signal: AbortSignal): Promise<void> {
     const deaf = watch({
       online: () => this.#online(),
@@ -140,7 +140,7 @@ export class StentorClient {
     await this.#wait.start(ms)
   }
 
-  // One attempt to connect, and the connection's life. Returns for how long to wait afterwards. It never rejects.
+  // One attempt to connect, and the connection's life. Returns how long to wait afterwards. It never rejects.
   async #attempt(signal: AbortSignal): Promise<{ ms: number; why: string } | undefined> {
     if (this.#hidden) return { ms: Infinity, why: 'the page is hidden' }
     this.#events.set({ name: 'connecting' })
@@ -207,7 +207,7 @@ export class StentorClient {
     this.#events.report(error)
   }
 
-  // Judges the end of a connection, and returns for how long to wait.
+  // Handles the end of a connection, and returns how long to wait.
   #after(connection: Connection, ended: Ended): number {
     this.#endpoints.lost(connection.url)
     const held = ended.connected && Date.now() - connection.since >= this.#s.holdTime
@@ -226,8 +226,8 @@ export class StentorClient {
     return verdict.after ?? this.#backoff.next()
   }
 
-  // An ERROR is about one frame. Without it the others can go on. Returns whether they can at once: a subscription is
-  // refused once, but an application may publish what is forbidden again and again.
+  // An ERROR is about one frame. Drops what sent that frame, so that the rest can go on. Returns whether to reconnect at once:
+  // a subscription is refused once, but an application may publish what is forbidden again and again.
   #blame({ code, error }: Ended, held: boolean): boolean {
     const receipt = error?.receipt ?? ''
     const s = this.#asked.get(receipt)

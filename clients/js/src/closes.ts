@@ -4,7 +4,7 @@ import { StentorError } from './errors.js'
 export interface ServerError {
   code: string
   text: string
-  /** The receipt that the refused frame asked for. */
+  /** The receipt that the refused frame requested. */
   receipt?: string
 }
 
@@ -18,15 +18,15 @@ export interface Ended {
   connected: boolean
 }
 
-/** What a close asks for. @internal */
+/** What to do after a close. @internal */
 export type Verdict =
-  | { what: 'retry'; /** ms that the server asks to wait */ after?: number }
+  | { what: 'retry'; /** ms that the server asked to wait */ after?: number }
   | { what: 'renew' } // with a fresh token
   | { what: 'stop'; error: StentorError }
 
 const longestRetry = 600_000
 
-/** Reads how a connection ended. Errors about one frame are judged by the caller, who knows the frame. @internal */
+/** Decides what to do after the end of a connection. The caller, who knows the frames, handles errors about one frame. @internal */
 export function judge({ code, reason, error }: Ended): Verdict {
   if (error?.code === 'auth') return { what: 'stop', error: new StentorError('auth', error.text) }
   if (error?.code === 'expired') return { what: 'renew' }
@@ -48,5 +48,5 @@ const meanings: Record<number, string> = {
   1013: 'the server is overloaded',
 }
 
-/** Says for people how a connection ended. @internal */
+/** Describes how a connection ended, as text. @internal */
 export const explain = ({ code, reason, error }: Ended): string => error?.text || reason || meanings[code] || `closed with ${code}`

@@ -6,8 +6,8 @@ type Headers = Record<string, string>
 type Socket = NonNullable<ReturnType<NonNullable<Client['webSocketFactory']>>>
 
 /**
- * One connection, from the WebSocket's opening to its end. It has a stompjs client of its own, which never reconnects: so
- * nothing of an earlier connection can reach a later one.
+ * One connection, from the WebSocket's opening to its end. It has a stompjs client of its own, which never reconnects, so
+ * that nothing of an earlier connection can reach a later one.
  *
  * @internal
  */
@@ -15,7 +15,7 @@ export class Connection {
   /** Resolves once, whatever happens. */
   readonly ended: Promise<Ended>
   connected = false
-  /** When it connected, as Date.now() says. */
+  /** When it connected, by Date.now(). */
   since = 0
 
   #stomp: Client
@@ -62,7 +62,7 @@ export class Connection {
     }
   }
 
-  /** Sends SUBSCRIBE. `receipt` gets the headers of its RECEIPT; the server's ERROR names the id that is returned. */
+  /** Sends SUBSCRIBE. `receipt` gets the headers of its RECEIPT. Returns the id that an ERROR of the server would name. */
   subscribe(destination: string, headers: Headers, message: (m: IMessage) => void, receipt: (headers: Headers) => void): string {
     const id = this.#watch(receipt)
     this.#send(() => this.#stomp.subscribe(destination, (m) => this.#over || message(m), { ...headers, receipt: id }))
@@ -82,8 +82,8 @@ export class Connection {
   }
 
   /**
-   * Drops the connection unless the server answers within so many ms. UNSUBSCRIBE of an id that nobody has changes nothing,
-   * and its receipt is the answer.
+   * Drops the connection unless the server answers within `ms`. The question is an UNSUBSCRIBE of an unused id, which changes
+   * nothing; its receipt is the answer.
    */
   probe(ms: number): void {
     if (!this.connected || this.#over) return
@@ -92,7 +92,7 @@ export class Connection {
     this.#send(() => this.#stomp.unsubscribe('probe', { receipt }))
   }
 
-  /** Ends it now. The server learns of it by the closed socket. */
+  /** Ends it now. The server learns of it from the closed socket. */
   drop(reason: string): void {
     if (this.#over) return
     this.#socket?.close()
@@ -100,7 +100,7 @@ export class Connection {
     this.#end(1006, reason)
   }
 
-  /** Ends it with DISCONNECT, once what was sent before is answered, or within so many ms. */
+  /** Ends it with DISCONNECT, once what was sent before is answered, or after `ms`. */
   async leave(ms: number): Promise<void> {
     if (this.#over) return
     if (!this.connected) return this.drop('closed')
@@ -109,7 +109,7 @@ export class Connection {
     await this.ended
   }
 
-  // Not in the factory: what that throws would be an unhandled rejection inside stompjs.
+  // Not in the factory: an error there would be an unhandled rejection inside stompjs.
   #open(): Socket {
     const socket = new (this.s.WebSocket ?? (globalThis.WebSocket as never as NonNullable<Settings['WebSocket']>))(this.url, ['v12.stomp']) as Socket & { onerror?: unknown }
     socket.onerror = () => {} // until stompjs sets its own
@@ -122,7 +122,7 @@ export class Connection {
     return id
   }
 
-  // A socket that is closing throws: its end is on the way.
+  // A closing socket throws: the end of the connection follows.
   #send(send: () => unknown): void {
     try {
       send()

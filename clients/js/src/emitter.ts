@@ -22,7 +22,7 @@ export class Emitter<State extends { name: string }> {
     for (const listener of [...this.#listeners.state]) this.guard(() => listener(state))
   }
 
-  /** Runs a callback of the application: what it throws, or rejects with, is reported. */
+  /** Runs a callback of the application, and reports what it throws or rejects with. */
   guard(act: () => unknown): void {
     const failed = (e: unknown) => this.report(new StentorError('handler', `a callback failed: ${e}`, undefined, e))
     try {

@@ -1,7 +1,7 @@
 import { StentorError } from './errors.js'
 import { list, type Settings } from './options.js'
 
-/** An address to try, after a wait of so many ms. */
+/** An address to try, after a wait in ms. */
 export interface Choice {
   url: string
   wait: number
@@ -10,18 +10,18 @@ export interface Choice {
 const longestSpread = 300_000
 
 /**
- * The addresses to try, in turn: fixed ones, or those that a registry names. The one that was lost last comes last. When all
- * were tried, the registry is asked again; while none answers, what it said before is used.
+ * The addresses to try, in turn: fixed ones, or those of a registry. The one that was lost last is skipped if there are others.
+ * When all were tried, the registry is asked again; while none answers, its last answer is used.
  */
 export class Endpoints {
   #left: string[] = []
   #known: string[] = []
   #lost = ''
-  #fresh = 0 // until when the registry's answer may be used again
+  #fresh = 0 // until when the registry's last answer is valid
 
   constructor(private readonly s: Settings) {}
 
-  /** Rejects when no registry answers and none ever did. */
+  /** The next address. Rejects when no registry answers and none ever did. */
   async next(signal: AbortSignal): Promise<Choice> {
     let spread = 0
     if (!this.#left.length) {
@@ -38,12 +38,12 @@ export class Endpoints {
     this.#lost = url
   }
 
-  /** A connection stands: the next loss begins with what the registry says then. */
+  /** A connection is up: after its loss the registry is asked again. */
   held(): void {
     this.#left = []
   }
 
-  /** Asks the registries in turn, and returns over how many ms the clients that ask now should spread. */
+  /** Asks the registries in turn, and returns over how many ms clients should spread their connections. */
   async #ask(signal: AbortSignal): Promise<number> {
     if (this.#known.length > 1 && Date.now() < this.#fresh) return 0
     let trouble: unknown
@@ -80,7 +80,7 @@ export class Endpoints {
   }
 }
 
-/** The WebSocket addresses of an answer. What came over TLS sends nobody to an address without it: the token goes there. */
+/** The WebSocket addresses of an answer. An answer over TLS may not name an address without TLS: the token is sent there. */
 function addresses(registry: string, endpoints: unknown): string[] {
   const safe = /^https:/.test(registry) ? /^wss:\/\// : /^wss?:\/\//
   const good = (Array.isArray(endpoints) ? endpoints : []).filter((url): url is string => typeof url === 'string' && safe.test(url))

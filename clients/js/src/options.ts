@@ -4,50 +4,50 @@ import type { StompConfig } from '@stomp/stompjs'
 export interface Options {
   /** Address of a node or of a load balancer, or several, which are tried in turn: `wss://push.example.com/ws`. */
   urls?: string | string[]
-  /** Address of a registry, or several, which says to which node to connect: `https://push.example.com/v1/endpoints`. */
+  /** Address of a registry, or several. It says which node to connect to: `https://push.example.com/v1/endpoints`. */
   endpoints?: string | string[]
-  /** The project, where neither the endpoint's path nor the token says which. */
+  /** The project, if neither the endpoint's path nor the token names it. */
   project?: string
-  /** The token, or a function that fetches one. It is asked before each attempt to connect. */
+  /** The token, or a function that fetches one. It is called before each attempt to connect. */
   token?: string | (() => string | undefined | Promise<string | undefined>)
-  /** More headers of CONNECT. */
+  /** Additional headers of CONNECT. */
   headers?: Record<string, string>
 
   /**
-   * Resumes over a reload of the page: positions are kept in `sessionStorage` under this name, for this tab alone. It
-   * should name the user, since what one user has seen says nothing of another.
+   * Resumes after a reload of the page: positions are kept in `sessionStorage` under this name, for this tab only. Include
+   * the user in the name, since users have positions of their own.
    */
   resumeKey?: string
 
-  /** The longest wait between two attempts, in ms. Default: 30,000. The first is at most `minDelay`, and each doubles it. */
+  /** The longest wait between two attempts, in ms. Default: 30,000. The bound begins at `minDelay`, and doubles with each attempt. */
   maxDelay?: number
   /** The longest wait before the first attempt after a connection was lost, in ms. Default: 1,000. */
   minDelay?: number
-  /** How long a connection has to hold until waits begin anew, in ms. Default: 5,000. */
+  /** How long a connection has to hold to reset the waits to `minDelay`, in ms. Default: 5,000. */
   holdTime?: number
   /** How long a registry or a node may take to answer, in ms. Default: 10,000. */
   connectTimeout?: number
   /** How long `token` may take, in ms. Default: 30,000. */
   tokenTimeout?: number
 
-  /** How long a publish may wait for its receipt, over reconnects too, in ms. Default: 60,000. */
+  /** How long a publish may wait for its receipt, reconnects included, in ms. Default: 60,000. */
   publishTimeout?: number
   /** How many publishes may wait. Default: 1,000. */
   maxPublishes?: number
   /** How many bytes of publishes may wait. Default: 1 MiB. */
   maxPublishBytes?: number
-  /** How many publishes may be sent a second. Default: 100, half of what a server allows a session by default. */
+  /** How many publishes may be sent per second. Default: 100, half of what a server allows a session by default. */
   publishRate?: number
 
   /** The constructor of WebSockets. Default: the global one, which Node has from version 22 on. */
   WebSocket?: new (url: string, protocols: string[]) => unknown
   /** The function that asks registries. Default: the global `fetch`. */
   fetch?: typeof fetch
-  /** More settings of stompjs, for example `heartbeatStrategy` or `debug`. */
+  /** Additional settings of stompjs, for example `heartbeatStrategy` or `debug`. */
   stomp?: Pick<StompConfig, 'debug' | 'logRawCommunication' | 'heartbeatIncoming' | 'heartbeatOutgoing' | 'heartbeatStrategy'>
 }
 
-/** Options whose defaults are filled in. @internal */
+/** Options with their defaults filled in. @internal */
 export type Settings = Options & Required<Pick<Options, keyof typeof defaults>>
 
 /** @internal */

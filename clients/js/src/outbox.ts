@@ -4,9 +4,9 @@ import type { Settings } from './options.js'
 
 /** Options of one publish. */
 export interface PublishOptions {
-  /** More headers of SEND. */
+  /** Additional headers of SEND. */
   headers?: Record<string, string>
-  /** Default: `application/json` for what is neither a string nor bytes. */
+  /** Default: `application/json` for content that is neither a string nor bytes. */
   contentType?: string
 }
 
@@ -16,18 +16,18 @@ interface Letter {
   body: string | Uint8Array
   size: number
   timer: ReturnType<typeof setTimeout>
-  sent: boolean // over the connection that stands
+  sent: boolean // over the current connection
   receipt?: string
   resolve: () => void
   reject: (e: StentorError) => void
 }
 
-/** So many publishes go out before the first of them is answered; the server reads on until 64 wait. */
+/** How many publishes may await their receipts; the server stops reading at 64. */
 const window = 32
 
 /**
- * What was published and not acknowledged. It is sent again over the next connection, in order and under the same id, by
- * which the server knows what it has taken before.
+ * The publishes that were not acknowledged yet. They are sent again over the next connection, in order and under the same ids,
+ * by which the server recognises those that it already has.
  *
  * @internal
  */
@@ -70,7 +70,7 @@ export class Outbox {
     })
   }
 
-  /** Sends what waits over a new connection, and what follows. */
+  /** Sends what waits, and later publishes, over a new connection. */
   begin(connection: Connection): void {
     this.#connection = connection
     for (const letter of this.#letters) letter.sent = false
@@ -85,13 +85,13 @@ export class Outbox {
     for (const letter of this.#letters) letter.receipt = undefined
   }
 
-  /** Fails the one whose receipt this is. Returns whether there is one. */
+  /** Fails the publish with this receipt. Returns its error, if there is one. */
   refuse(receipt: string, code: ErrorCode, text: string): StentorError | undefined {
     for (const letter of this.#letters) if (letter.receipt === receipt) return this.#fail(letter, code, text)
     return undefined
   }
 
-  /** The server ended the connection for a frame that is too large, and did not say which: it was the largest. */
+  /** The server ended the connection because of a frame that is too large, without saying which: it must be the largest. */
   refuseLargest(text: string): StentorError | undefined {
     let largest: Letter | undefined
     for (const letter of this.#letters) if (letter.receipt && letter.size > (largest?.size ?? -1)) largest = letter
@@ -130,7 +130,7 @@ export class Outbox {
     }
   }
 
-  // A bucket: 0 for a publish that may go now, else how many ms it has to wait.
+  // A token bucket. Returns 0 if a publish may go now, else how many ms it has to wait.
   #toll(): number {
     const now = Date.now()
     const rate = this.s.publishRate

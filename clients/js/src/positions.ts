@@ -10,7 +10,7 @@ export class Positions {
     this.merge(text)
   }
 
-  /** Keeps the newer of what it has and `text`, per partition. With another epoch the bus began anew: the old positions mean nothing. */
+  /** Keeps the newer position of each partition. Another epoch means that the bus was replaced: the old positions are void. */
   merge(text?: string | null): void {
     for (const one of text?.split(',') ?? []) {
       const [, epoch, partition, offset] = /^(\w+)-(\d+)-(\d+|x)$/.exec(one) ?? []
@@ -24,7 +24,7 @@ export class Positions {
     }
   }
 
-  /** Forgets everything, and begins with `text`. */
+  /** Replaces everything with `text`. */
   reset(text?: string | null): void {
     this.#newest.clear()
     this.merge(text)

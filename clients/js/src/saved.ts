@@ -1,6 +1,6 @@
 /**
- * Positions that outlive a reload of the page. Each is taken once: who subscribes again later begins anew. Where there is no
- * sessionStorage, or none may be used, there is nothing.
+ * Positions that survive a reload of the page. Each is used once: a later subscription to the same destination begins anew.
+ * Without a usable sessionStorage there are none.
  *
  * @internal
  */
@@ -24,7 +24,7 @@ export class Saved {
     return typeof position === 'string' ? position : undefined
   }
 
-  /** Writes where these stand, and what nobody has taken yet. */
+  /** Saves the positions of these subscriptions, and those that were not used yet. */
   write(subscriptions: Iterable<{ destination: string; position: string }>): void {
     const all = { ...this.#positions }
     for (const { destination, position } of subscriptions) if (position) all[destination] = position

@@ -4,7 +4,7 @@ import { Positions } from './positions.js'
 
 /** One message that the server pushed. */
 export interface Message {
-  /** The real destination, also where the subscription is a pattern. */
+  /** The actual destination, even if the subscription is a pattern. */
   readonly destination: string
   /** The position on the server's bus, `message-id`. */
   readonly id: string
@@ -17,7 +17,7 @@ export interface Message {
   ack(): void
 }
 
-/** That something may be missing: fetch the state anew. */
+/** Messages may be missing: fetch the state again. */
 export interface Gap {
   destination: string
   /**
@@ -25,23 +25,23 @@ export interface Gap {
    * server dropped `count` messages. `unknown`: the connection was lost before the server said where the subscription began.
    */
   reason: 'lost' | 'dropped' | 'unknown'
-  /** How many messages are missing, where the server knows. */
+  /** How many messages are missing, if the server knows. */
   count?: number
 }
 
 /** Options of one subscription. */
 export interface SubscribeOptions {
-  /** Something may be missing. Called before the next message. */
+  /** Messages may be missing. Called before the next message. */
   onGap?: (gap: Gap) => void
-  /** The server refused this subscription, which is over; the others go on. */
+  /** The server refused this subscription, which has ended; the others continue. */
   onError?: (error: StentorError) => void
   /** The server has the subscription: the first time, and after each reconnect. */
   onReady?: () => void
-  /** Begins behind this position, the `id` of a message. */
+  /** Begins after this position, the `id` of a message. */
   after?: string
-  /** STOMP's `ack`, where the project has an `ack_window`. */
+  /** STOMP's `ack`, if the project has an `ack_window`. */
   ack?: 'auto' | 'client' | 'client-individual'
-  /** More headers of SUBSCRIBE. */
+  /** Additional headers of SUBSCRIBE. */
   headers?: Record<string, string>
 }
 
@@ -50,12 +50,12 @@ export class Subscription {
   /** @internal */ readonly positions: Positions
   /** Whether the server has it now. */
   active = false
-  /** Whether it is over: unsubscribed, or refused. */
+  /** Whether it has ended: unsubscribed, or refused. */
   ended = false
 
-  #asked = false // the server may have it, and has not said yet where it begins
-  #unknown = false // it may have had it before, over a connection that was lost
-  #told = false // of a gap, which the next message says again
+  #asked = false // SUBSCRIBE was sent before: the server may have it
+  #unknown = false // an earlier connection may have had it, and was lost before its position was known
+  #told = false // a gap was reported, which the next message will report again
 
   /** @internal */
   constructor(
@@ -70,7 +70,7 @@ export class Subscription {
     this.positions = new Positions(options.after ?? saved)
   }
 
-  /** Where it stands: what `after` takes. */
+  /** Its current position, as a value for `after`. */
   get position(): string {
     return String(this.positions)
   }
@@ -88,7 +88,7 @@ export class Subscription {
     this.active = false
   }
 
-  /** The headers of SUBSCRIBE, now. @internal */
+  /** The headers of a SUBSCRIBE sent now. @internal */
   request(): Record<string, string> {
     const { ack = 'auto', headers } = this.options
     const last = String(this.positions)
@@ -159,7 +159,7 @@ function read(m: Pick<IMessage, 'headers' | 'body' | 'binaryBody' | 'ack'>): Mes
       try {
         m.ack()
       } catch {
-        // Its connection is gone, and with it what waited for the acknowledgement.
+        // The connection is gone, and with it everything that waited for this acknowledgement.
       }
     },
   }

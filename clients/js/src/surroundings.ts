@@ -1,11 +1,11 @@
-/** What the surroundings of a client say. @internal */
+/** Events of the environment of a client. @internal */
 export interface Signs {
   /** The network is back. */
   online(): void
   offline(): void
-  /** The page may have slept: what it has heard is old. */
+  /** The page may have slept: what it knows of its connection may be stale. */
   woke(): void
-  /** The page goes away, maybe into the back-forward cache. */
+  /** The page is being left, maybe for the back-forward cache. */
   hide(): void
   show(): void
 }
@@ -13,7 +13,7 @@ export interface Signs {
 const beat = 5_000
 const slept = 20_000
 
-/** Listens until the function that it returns is called. @internal */
+/** Listens until the returned function is called. @internal */
 export function watch(signs: Signs): () => void {
   let last = Date.now()
   const look = () => {

@@ -3,7 +3,7 @@ export class Wait {
   #timer?: ReturnType<typeof setTimeout>
   #done?: () => void
 
-  /** Resolves after so many ms, which may be Infinity, or when it is ended. */
+  /** Resolves after `ms`, which may be Infinity, or when it is ended. */
   start(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.#done = resolve
@@ -11,7 +11,7 @@ export class Wait {
     })
   }
 
-  /** Has the wait that is under way end after so many ms from now. */
+  /** Makes the current wait end `ms` from now. */
   shorten(ms: number): void {
     if (!this.#done) return
     clearTimeout(this.#timer)
@@ -26,7 +26,7 @@ export class Wait {
   }
 }
 
-/** The result of `start`, unless it takes longer than so many ms or `signal` aborts: then it rejects. @internal */
+/** The result of `start`. Rejects if that takes longer than `ms`, or `signal` aborts. @internal */
 export async function within<T>(ms: number, signal: AbortSignal, start: () => T | Promise<T>): Promise<T> {
   let abort!: () => void
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -15,17 +15,17 @@ export type PushClient = Pick<StentorClient, 'state' | 'on' | 'subscribe' | 'pub
 
 /** Options of {@link openShared}. */
 export interface SharedOptions extends Omit<Options, 'WebSocket' | 'fetch' | 'stomp' | 'resumeKey'> {
-  /** Where this origin serves `dist/worker.js`. */
+  /** The URL at which this origin serves `dist/worker.js`. */
   workerUrl: string | URL
   /**
-   * Who the user is. Tabs with another identity have another connection: without it one user could get what is another's,
-   * after a login in another tab. Empty for pages without users.
+   * Who the user is. Tabs with different identities have different connections: otherwise, after a login as another user in
+   * another tab, one user could receive the other's messages. Empty for pages without users.
    */
   identity: string
 }
 
 /**
- * A client that shares its connection with all tabs of this origin that have the same options. Where the browser has no
+ * A client that shares its connection with all tabs of this origin that have the same options. If the browser has no
  * SharedWorker or no Web Locks, the tab has a connection of its own.
  */
 export function openShared(options: SharedOptions): PushClient {
@@ -47,7 +47,7 @@ export class SharedClient implements PushClient {
   #count = 0
   #took = 0
   #life = new AbortController()
-  #visit = new AbortController() // to one worker
+  #visit = new AbortController() // of one worker
 
   constructor(private readonly options: SharedOptions) {
     this.#open()
@@ -104,7 +104,7 @@ export class SharedClient implements PushClient {
     this.#events.set({ name: 'closed' })
   }
 
-  // The worker knows by the lock that this tab lives: it is told of the tab when the lock is held.
+  // The worker sees by the lock that this tab is alive: it gets the hello once the lock is held.
   #open(): void {
     const { workerUrl, identity, token: _token, ...options } = this.options
     const name = ['stentor', VERSION, list(options.endpoints), list(options.urls), options.project, identity].join('|')
@@ -126,7 +126,7 @@ export class SharedClient implements PushClient {
     })
   }
 
-  // The lock is free when the worker has died, crashed or for want of memory: another one takes over.
+  // The lock is free once the worker has died, by a crash or for lack of memory: this tab then starts another one.
   #mourn(lock: string): void {
     const { signal } = this.#visit
     navigator.locks
@@ -138,7 +138,7 @@ export class SharedClient implements PushClient {
       .catch(() => {}) // left before
   }
 
-  // Also into the back-forward cache, out of which the tab comes with its positions.
+  // Also before the back-forward cache, from which the tab returns with its positions.
   #leave(): void {
     this.#say({ t: 'bye' })
     this.#visit.abort()
@@ -157,7 +157,7 @@ export class SharedClient implements PushClient {
     else this.#port?.postMessage(message)
   }
 
-  // What is queued has not been said: the hello says it.
+  // While messages are queued nothing is sent: #open subscribes all after the hello.
   #subscribe(s: Subscription): void {
     if (this.#queue) return
     s.sent()

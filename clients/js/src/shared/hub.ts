@@ -6,16 +6,16 @@ import { within } from '../waits.js'
 import { Tab } from './tab.js'
 import { plain, type FromTab, type FromWorker, type Plain } from './words.js'
 
-/** How long one tab may take for a token until another one is asked. */
+/** How long one tab may take to fetch a token before another one is asked. */
 const tokenTime = 10_000
 
-/** One subscription of the connection, for all tabs that have asked for its destination from now on. */
+/** One subscription of the connection, for all tabs that subscribed to its destination without a position. */
 interface Shared {
   subscription: Subscription
   members: Map<Tab, Set<string>>
 }
 
-/** What the worker does: one client for all of its tabs, while there are any. @internal */
+/** The worker's part: one client for all of its tabs, while there are any. @internal */
 export class Hub {
   #client?: StentorClient
   #tabs = new Set<Tab>()
@@ -23,7 +23,7 @@ export class Hub {
 
   constructor(
     private readonly make: (options: Options) => StentorClient,
-    /** Calls back when a tab has let go of its lock: it is closed, or has died. */
+    /** Calls `gone` when a tab has released its lock: it was closed, or has died. */
     private readonly released: (lock: string, gone: () => void) => void,
   ) {}
 
@@ -77,7 +77,7 @@ export class Hub {
     this.#shared.clear()
   }
 
-  // The tab that came last is the likeliest to be alive; a frozen one does not answer.
+  // The newest tab is the most likely to be awake; a frozen one does not answer.
   async #token(): Promise<string | undefined> {
     let trouble: unknown = new Error('there is no tab')
     for (const tab of [...this.#tabs].reverse()) {
@@ -90,7 +90,7 @@ export class Hub {
     throw trouble
   }
 
-  // A tab that knows where it stands has a subscription of its own: others have had what it misses.
+  // A tab with a position gets a subscription of its own: the other tabs have already received what it missed.
   #subscribe(tab: Tab, { id, destination, after, headers }: FromTab & { t: 'subscribe' }): void {
     if (after || headers) {
       const s = this.#client!.subscribe(destination, (m) => tab.message(id, m.headers, m.bytes), {
@@ -146,7 +146,7 @@ export class Hub {
   }
 }
 
-/** A state without its Error, which would lose its code on the way. */
+/** A state without its Error, which would lose its code in postMessage. */
 function told(state: StentorClient['state']): FromWorker {
   if (state.name !== 'refused') return { t: 'state', state }
   const { error, ...others } = state

@@ -1,12 +1,12 @@
 import { plain, type FromTab, type FromWorker } from './words.js'
 import type { StentorError } from '../errors.js'
 
-/** So many bytes may be on their way to a tab that does not read them, because it is frozen, say. */
+/** How many bytes may be sent ahead of what a tab has read, for example while it is frozen. */
 const mostBytes = 8 << 20
-/** What a message costs beside its body. */
+/** What a message costs in addition to its body. */
 const overhead = 512
 
-/** The part of a port that is used: tests have their own. @internal */
+/** The part of a MessagePort that is used, so that tests can replace it. @internal */
 export interface Port {
   postMessage(message: FromWorker): void
   close(): void
@@ -14,7 +14,7 @@ export interface Port {
 
 /** A tab as the worker sees it. @internal */
 export class Tab {
-  /** How each of its subscriptions ends. */
+  /** Ends each of its subscriptions, by id. */
   readonly leave = new Map<string, () => void>()
   #asked = new Map<number, (answer: FromTab & { t: 'token' }) => void>()
   #count = 0
@@ -27,7 +27,7 @@ export class Tab {
     this.port.postMessage(message)
   }
 
-  /** Hands on a message, unless the tab has too many that it did not read. Then it is unsubscribed: it knows where it stands. */
+  /** Passes a message on, unless the tab has too many unread. Then it is unsubscribed, and resumes from its positions. */
   message(id: string, headers: Readonly<Record<string, string>>, body: Uint8Array): void {
     if (this.#behind) return
     const size = body.length + overhead
@@ -38,7 +38,7 @@ export class Tab {
       this.say({ t: 'behind' })
       return
     }
-    // The worker's subscription tells of gaps; the tab's need not find them again.
+    // The worker reports gaps to the tab, which must not report them again.
     const { resumed: _resumed, dropped: _dropped, ...others } = headers
     this.say({ t: 'message', id, headers: others, body, size })
   }
@@ -76,7 +76,7 @@ export class Tab {
     this.leave.clear()
   }
 
-  /** It is gone, and answers nothing any more. */
+  /** The tab is gone: ends its subscriptions, and fails its pending tokens. */
   gone(): void {
     this.leaveAll()
     for (const answer of this.#asked.values()) answer({ t: 'token', n: 0, failed: 'the tab is gone' })

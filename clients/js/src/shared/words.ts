@@ -5,17 +5,17 @@ import type { Options } from '../options.js'
 import type { PublishOptions } from '../outbox.js'
 import type { Gap } from '../subscription.js'
 
-/** Options that a worker can be told: functions stay in the tabs. @internal */
+/** Options that can be sent to a worker: functions stay in the tabs. @internal */
 export type Plain = Omit<Options, 'token' | 'WebSocket' | 'fetch' | 'stomp' | 'resumeKey'>
 
-/** An error as it crosses to another context, which knows no class of ours. @internal */
+/** An error in the form for postMessage, which does not keep classes. @internal */
 export interface PlainError {
   code: ErrorCode
   text: string
   destination?: string
 }
 
-/** What a tab says. @internal */
+/** The messages of a tab. @internal */
 export type FromTab =
   | { t: 'hello'; options: Plain; lock: string }
   | { t: 'subscribe'; id: string; destination: string; after: string; headers?: Record<string, string> }
@@ -27,7 +27,7 @@ export type FromTab =
   | { t: 'connect' }
   | { t: 'bye' }
 
-/** What the worker says. @internal */
+/** The messages of the worker. @internal */
 export type FromWorker =
   | { t: 'welcome'; lock: string }
   | { t: 'state'; state: State; refused?: PlainError }
@@ -38,7 +38,7 @@ export type FromWorker =
   | { t: 'gap'; id: string; gap: Gap }
   | { t: 'refused'; id: string; error: PlainError }
   | { t: 'published'; n: number; error?: PlainError }
-  /** The tab reads too slowly: it was unsubscribed from everything, and subscribes again where it stands. */
+  /** The tab reads too slowly: it was unsubscribed from everything, and has to subscribe again from its positions. */
   | { t: 'behind' }
 
 /** @internal */

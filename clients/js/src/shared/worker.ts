@@ -1,4 +1,4 @@
-// The script of the SharedWorker: a file of its own, with everything in it.
+// The script of the SharedWorker, bundled into one file with everything.
 import { StentorClient } from '../client.js'
 import { Hub } from './hub.js'
 import { Tab } from './tab.js'
@@ -8,7 +8,7 @@ const hub = new Hub(
   (lock, gone) => void navigator.locks.request(lock, gone),
 )
 
-// Held as long as the worker lives: by it tabs know that it has died.
+// Held as long as the worker lives: its release tells the tabs that the worker has died.
 const lock = `stentor-worker-${crypto.randomUUID()}`
 const held = new Promise<void>((resolve) => void navigator.locks.request(lock, () => (resolve(), new Promise(() => {}))))
 
