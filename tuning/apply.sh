@@ -1,10 +1,10 @@
 #!/bin/sh
-# Sets this host up for a number of connections: shows what would change, asks, sets it now and for the next boots,
-# and keeps what was for revert.sh.
+# Sets this host up for a number of connections. It shows what would change and asks. Then it sets that, now and for the
+# next boots, and keeps the old values for revert.sh.
 set -eu
 program=tuning/apply.sh
 self=$0
-while [ -L "$self" ]; do # the files beside it are where it is, not where a link to it is
+while [ -L "$self" ]; do # the other files are beside the script, not beside a link to it
 	link=$(readlink "$self")
 	case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
 done
@@ -18,15 +18,15 @@ usage() {
 	cat <<'TEXT'
 apply.sh --connections N [--outgoing] [--dry-run] [--yes] [--root DIR]
 
-Sets what does not suffice for N connections: the running values, and files below /etc for the next boots. What suffices
-already is left alone. What was is kept in /var/lib/stentor-tuning; revert.sh puts it back.
+Changes settings that are insufficient for N connections: the running values, and files below /etc for the next boots.
+Settings that already suffice stay as they are. The old values are kept in /var/lib/stentor-tuning; revert.sh restores them.
 
   --outgoing  the host also opens connections: a proxy or stentor-bench runs on it
-  --dry-run   show the difference and end
+  --dry-run   show the difference and exit
   --yes       do not ask
   --root DIR  work on DIR/proc, DIR/sys, DIR/etc and DIR/var (also: STENTOR_TUNING_ROOT)
 
-Exit status: 0 it is done or nothing was to do, 1 not all of it could be done, 2 refused.
+Exit status: 0 done, or nothing to do; 1 some changes failed; 2 refused.
 TEXT
 }
 
@@ -48,23 +48,23 @@ trap 'exit 1' HUP INT TERM
 : >"$stage/after"
 : >"$stage/unit"
 
-# was PATH: the value before the first apply, in the variable it.
+# was PATH: sets the variable it to the value before the first apply.
 was() {
 	if [ -e "$state/values/$1" ]; then words "$(cat "$state/values/$1")"; else present "$1"; fi
 }
 
-# line FILE TEXT...: adds lines to a file that will be written, which gets a heading first.
+# line FILE TEXT...: adds lines to a planned file. A new file begins with a heading.
 line() {
 	target=$stage/files/$1
 	shift
 	if [ ! -e "$target" ]; then
 		mkdir -p "${target%/*}"
-		printf '# For %s connections of Stentor, by tuning/apply.sh. tuning/revert.sh takes it away.\n' "$connections" >"$target"
+		printf '# For %s connections of Stentor, by tuning/apply.sh. tuning/revert.sh removes it.\n' "$connections" >"$target"
 	fi
 	printf '%s\n' "$@" >>"$target"
 }
 
-# put is called by settings for each of them, and makes the plan.
+# put plans one setting. settings calls it for each.
 put() {
 	kind=$1 name=$2 path=$3 rules=$4 value=$5
 	case $kind in
@@ -94,7 +94,7 @@ plan_value() {
 	if [ "$persists" = 1 ]; then persist; fi
 	selected "$now"
 	if [ "$it" = "$wanted" ]; then return; fi
-	# The kernel rounds some of those up, and writes masks in other lengths.
+	# The kernel rounds some values up, and prints masks with another length.
 	case $kind in
 	sys) if [ "$persists" = 1 ] && met "$rules" "$now" "$wanted"; then return; fi ;;
 	module) if [ "$now" -ge "$wanted" ] && [ "$((now - wanted))" -lt "$((page * 128))" ]; then return; fi ;; # a page of buckets
@@ -102,14 +102,14 @@ plan_value() {
 	change
 }
 
-# change notes that path shall become wanted.
+# change plans to set path to wanted.
 change() {
 	printf '%s|%s|%s|%s\n' "$path" "$name" "$wanted" "$rules" >>"$stage/changes"
 	printf '%s = %s\n' "$name" "$now" >>"$stage/before"
 	printf '%s = %s\n' "$name" "$wanted" >>"$stage/after"
 }
 
-# plan_back puts back what an earlier run has set and this one does not want (without --outgoing, as an example).
+# plan_back plans to restore what an earlier run has set and this run does not need, as with --outgoing earlier and not now.
 plan_back() {
 	if [ ! -d "$state/values" ]; then return; fi
 	for path in $(cd "$state/values" && find . -type f | sed 's|^\./||' | sort); do
@@ -124,7 +124,7 @@ plan_back() {
 	done
 }
 
-# persist notes what has the value set at the next boot.
+# persist plans the files that set the value at the next boot.
 persist() {
 	case $kind in
 	sysctl)
@@ -148,7 +148,7 @@ persist() {
 	esac
 }
 
-# with_boot_unit: devices and modules may come after the early part of the boot, so their settings are made once more.
+# with_boot_unit plans a unit that sets values again: devices and modules may appear after the early part of the boot.
 with_boot_unit() {
 	[ ! -e "$stage/files/$boot_unit" ] || return 0
 	line "$boot_unit" '[Unit]' 'Description=Kernel settings for Stentor that wait for devices and modules' \
@@ -158,8 +158,8 @@ with_boot_unit() {
 	line "$boot_wants" '[Unit]' "Wants=${boot_unit##*/}"
 }
 
-# plan_limit: limits.d counts for logins. It is left alone where these may open enough files already: what no file says is
-# as in this shell.
+# plan_limit plans the file in limits.d, which applies to logins, unless logins may already open enough files. Where no file
+# has a limit, this shell's is assumed.
 plan_limit() {
 	limit=$(cat "$state/nofile" 2>/dev/null || open_files)
 	nofile=$value
@@ -173,7 +173,7 @@ plan_limit() {
 	for domain in '*' root; do
 		case $short in
 		*"$domain"*) line "$limits_file" "$domain hard nofile $value" ;;
-		*) # the file that is replaced may have been what suffices
+		*) # the sufficient entry may be in the file that is replaced
 			limit_entry "$domain" "$login_was"
 			if [ "$where" = "$root/$limits_file" ]; then line "$limits_file" "$domain hard nofile $entry"; fi
 			;;
@@ -181,20 +181,20 @@ plan_limit() {
 	done
 }
 
-# login_in_force FILE: names the files that win over FILE, which is or becomes the one in limits.d, with less than is wanted.
+# login_in_force FILE: reports files with too low a limit that override FILE, the present or future one in limits.d.
 login_in_force() {
 	lost=0
 	for domain in '*' root; do
 		limit_entry "$domain" "$1"
 		if [ -z "$entry" ] || met atleast "$entry" "$nofile"; then continue; fi
-		if [ "$where" = "$root/$limits_file" ]; then continue; fi # it could not be written, which was said
+		if [ "$where" = "$root/$limits_file" ]; then continue; fi # it could not be written, which has been reported
 		lost=1
 		complain "nofile of logins ($domain) stays $entry, should be at least $nofile: ${where#"$root"} wins over /$limits_file; change it there"
 	done
 	return "$lost"
 }
 
-# in_force LIMITS DROPIN: both of them.
+# in_force LIMITS DROPIN: checks both with login_in_force and unit_in_force.
 in_force() {
 	all_lost=0
 	login_in_force "$1" || all_lost=1
@@ -221,7 +221,7 @@ plan_unit() {
 	printf '%s|%s|%s|%s\n' "$kind" "$name" "$rules" "$value" >>"$stage/unit"
 }
 
-# unit_in_force FILE: names each setting of FILE, which is or becomes the drop-in, that something else wins over.
+# unit_in_force FILE: reports each setting of FILE, the present or future drop-in, that another file overrides.
 unit_in_force() {
 	lost=0
 	while IFS='|' read -r kind name rules value; do
@@ -239,7 +239,7 @@ unit_in_force() {
 	return "$lost"
 }
 
-# final PATH: the file that PATH shall be: the planned one, or what was there before the first apply.
+# final PATH: prints the file with the future content of PATH: the planned one, or the one from before the first apply.
 final() {
 	if [ -e "$stage/files/$1" ]; then
 		say "$stage/files/$1"
@@ -268,22 +268,22 @@ if [ ! -s "$stage/diff" ]; then
 	exit 0
 fi
 cat "$stage/diff"
-# Who reads sysctl files later has the last word at the next boot.
+# At the next boot the sysctl file that is read last wins.
 for file in "$root/etc/sysctl.conf" "$root"/etc/sysctl.d/*.conf; do
 	if [ ! -f "$file" ] || [ "$file" = "$root/$sysctl_file" ] || [ ! -f "$stage/files/$sysctl_file" ]; then continue; fi
 	while IFS=' ' read -r key equals _; do
 		[ "$equals" = "=" ] || continue
-		if sed 's/[ 	]//g' "$file" | grep -q "^-\{0,1\}$key="; then say "note: $key is set in ${file#"$root"} too; it counts where that file is read last (sysctl --system)"; fi
+		if sed 's/[ 	]//g' "$file" | grep -q "^-\{0,1\}$key="; then say "note: ${file#"$root"} sets $key too, and wins if it is read last (sysctl --system)"; fi
 	done <"$stage/files/$sysctl_file"
 done
-in_force "$(final "$limits_file")" "$(final "$dropin_file")" || say "note: it stays so until that is changed"
+in_force "$(final "$limits_file")" "$(final "$dropin_file")" || say "note: until that is changed, these settings stay insufficient"
 if [ "$dry_run" = 1 ]; then
 	say "dry run: nothing was changed"
 	exit 0
 fi
 agree "Change this?"
 
-# directory PATH: makes it and what is above it, and notes what was made.
+# directory PATH: creates it and its parents, and records which of them it created.
 directory() {
 	[ ! -d "$root/$1" ] || return 0
 	case $1 in */*) directory "${1%/*}" ;; esac
@@ -308,7 +308,7 @@ while IFS='|' read -r path name wanted rules; do
 		mv "$stage/value" "$state/values/$path"
 	fi
 	if ! put_value "$path" "$wanted"; then
-		complain "$name could not be set to $wanted: the kernel refuses (in a container, or not allowed here)"
+		complain "$name could not be set to $wanted: the kernel refuses (read-only in a container, or no permission)"
 		failed=1
 	else
 		present "$path"
@@ -320,12 +320,12 @@ while IFS='|' read -r path name wanted rules; do
 	fi
 done <"$stage/changes"
 
-# A limit above fs.nr_open would keep people from logging in and units from starting.
+# With a limit above fs.nr_open, logins fail and units do not start.
 present proc/sys/fs/nr_open
 number "$it"
 ceiling=$it
 if [ "${ceiling:-0}" -lt "$nofile" ]; then
-	complain "fs.nr_open is ${ceiling:-unknown}, below the $nofile descriptors wanted: limits.d and the unit are left alone"
+	complain "fs.nr_open is ${ceiling:-unknown}, below the $nofile descriptors wanted: limits.d and the unit are unchanged"
 	failed=1
 fi
 for file in $differing; do
@@ -353,7 +353,7 @@ reload_units
 in_force "$root/$limits_file" "$root/$dropin_file" || failed=1
 
 say
-if [ "$failed" = 1 ]; then say "done, but for what is named above; what was is in $state"; else say "done; what was is in $state"; fi
-say "now start the node again: it reads its limits and net.core.somaxconn when it starts"
-if [ -e "$root/$limits_file" ]; then say "limits of a shell change at the next login, or now, as root: ulimit -n $nofile"; fi
+if [ "$failed" = 1 ]; then say "done, except for what is named above; the old values are in $state"; else say "done; the old values are in $state"; fi
+say "now restart the node: it reads its limits and net.core.somaxconn only at its start"
+if [ -e "$root/$limits_file" ]; then say "a shell gets its new limit at the next login, or now, as root: ulimit -n $nofile"; fi
 exit "$failed"

@@ -15,28 +15,28 @@ type Verdict string
 // The verdicts.
 const (
 	OK      Verdict = "ok"
-	Short   Verdict = "short" // so many connections are not possible with it
+	Short   Verdict = "short" // it bounds the connections below the wanted number
 	Low     Verdict = "too low"
 	High    Verdict = "too high"
-	Differs Verdict = "differs" // of words
+	Differs Verdict = "differs" // a wrong word
 	Unset   Verdict = "unset"
-	Unknown Verdict = "unknown" // it cannot be read, or is not there
+	Unknown Verdict = "unknown" // it cannot be read, or does not exist
 )
 
-// Suits says that nothing is to be done.
+// Suits reports whether there is nothing to do.
 func (v Verdict) Suits() bool { return v == OK || v == Unknown }
 
-// Finding is a setting, what there is of it, and what to do.
+// Finding is a setting, its present value, and what to do.
 type Finding struct {
 	Setting
 	Is      string  `json:"is"`
-	Where   string  `json:"where,omitempty"` // the file that sets it, of Rlimit, Systemd and Environment
+	Where   string  `json:"where,omitempty"` // the file that sets it; for Rlimit, Systemd and Environment
 	Verdict Verdict `json:"verdict"`
-	Mend    string  `json:"mend,omitempty"` // a command, or what else helps; where Verdict does not suit
+	Mend    string  `json:"mend,omitempty"` // a command or other advice; "" when Verdict suits
 }
 
-// Check compares the host whose root directory is root with what w needs. With a pid the process counts for limits and
-// environment; with 0 the limits of this process, and the environment that the unit of Unit would give.
+// Check compares the host whose root directory is root with what w needs. Limits and environment are those of process pid;
+// with 0 the limits are this process's, and the environment is the one that Unit would give.
 func Check(root string, pid int, w Want, h Host) []Finding {
 	p := process{root: root, pid: pid, many: w.Connections >= manyConnections, unit: loadUnit(root)}
 	var all []Finding
@@ -52,7 +52,7 @@ func Check(root string, pid int, w Want, h Host) []Finding {
 	return all
 }
 
-// process is where the limits are read.
+// process is the process whose limits are read.
 type process struct {
 	root string
 	pid  int
@@ -96,7 +96,7 @@ func (p *process) judge(s *Setting, h Host) (is, where string, v Verdict) {
 	case ok:
 		return is, where, OK
 	case s.Kind == Service:
-		return is, where, Unknown // interrupts may have been spread otherwise
+		return is, where, Unknown // interrupts may have been spread in another way
 	}
 	return is, where, s.miss(number)
 }
@@ -125,8 +125,8 @@ func (p *process) openFiles() (string, error) {
 	return "", fmt.Errorf("%s/limits: no line Max open files", p.proc())
 }
 
-// logins returns the limit of the process, and the file that gives logins less than s wants. Where the process has enough, is
-// is what the next login gets.
+// logins returns the limit of the process, and the file that gives logins less than s needs. When the process has enough and
+// logins do not, is is the limit of the next login.
 func (p *process) logins(s *Setting) (is, where string, err error) {
 	is, err = p.openFiles()
 	if p.pid != 0 {
@@ -139,8 +139,8 @@ func (p *process) logins(s *Setting) (is, where string, err error) {
 	return is, entry.file, err
 }
 
-// unitKey returns the value of a key in the unit's files, and the file; "" when there is no unit, or it says nothing. Of a
-// running process it is what it has got.
+// unitKey returns the value of a key in the unit's files, and the file; "" when there is no unit, or it does not set the key.
+// For a running process it returns the actual limit.
 func (p *process) unitKey(key string) (is, where string, err error) {
 	switch {
 	case p.pid != 0 && key == "TasksMax":
@@ -156,9 +156,9 @@ func (p *process) unitKey(key string) (is, where string, err error) {
 	return a.value, a.file, nil
 }
 
-// environment returns a variable, the file that sets it, and what it means when it is not set.
+// environment returns a variable, the file that sets it, and the verdict when it is not set.
 func (p *process) environment(name string) (is, where string, unset Verdict, err error) {
-	unset = OK // GOGC, and GOMEMLIMIT of few connections
+	unset = OK // for GOGC, and for GOMEMLIMIT with few connections
 	if name == "GOMEMLIMIT" && p.many {
 		unset = Unset
 	}
@@ -178,7 +178,7 @@ func (p *process) environment(name string) (is, where string, unset Verdict, err
 	return a.value, a.file, unset, nil
 }
 
-// mebibytes reads GOMEMLIMIT as whole MiB; anything else is returned as it is. "off" is as high as can be.
+// mebibytes returns GOMEMLIMIT in MiB; "off" is unlimited. It returns other variables unchanged.
 func mebibytes(name, value string) string {
 	switch {
 	case name != "GOMEMLIMIT":
@@ -194,7 +194,7 @@ func mebibytes(name, value string) string {
 	}
 	n, err := strconv.ParseUint(digits, 10, 63)
 	if err != nil || n > unlimited>>shift {
-		return value // which Go refuses too
+		return value // Go refuses it too
 	}
 	return strconv.FormatUint(n<<shift>>20, 10)
 }
@@ -210,9 +210,9 @@ func (p *process) running(name string) string {
 	return "not running"
 }
 
-// least returns the least limit of the process's control group and of those above it, or unlimited. In the second
-// version (v2) all controllers are in one hierarchy, in the first each has its own. The top of it counts too: for a
-// container, whose group that may be; a host's has no such file, or no limit in it.
+// least returns the lowest limit among the process's control group and its parents, or unlimited. In version 2 of control
+// groups all controllers share one hierarchy, in version 1 each has its own. The root group is read too: it may be a
+// container's own group. A host's root group has no such file, or no limit in it.
 func (p *process) least(controller, v2, v1 string) int64 {
 	least := int64(unlimited)
 	text, _ := os.ReadFile(filepath.Join(p.root, p.proc(), "cgroup"))
@@ -228,7 +228,7 @@ func (p *process) least(controller, v2, v1 string) int64 {
 			}
 			dir, file = filepath.Join(dir, controller), v1
 		}
-		// A path outside of the namespace begins with /..: all that can be seen is the top.
+		// A path outside of the namespace begins with /..: only the root group can be read.
 		group := part[2]
 		if strings.HasPrefix(group+"/", "/../") {
 			group = "/"
@@ -246,14 +246,14 @@ func (p *process) least(controller, v2, v1 string) int64 {
 	return least
 }
 
-// Available returns the memory in KiB that the process may use (0: this one): the host's, or what its control groups
-// leave of it. Sockets are charged to them too.
+// Available returns the memory in KiB that the process (0: this one) may use: the host's, or less where its control groups
+// limit it. Sockets are charged to these too.
 func Available(root string, pid int, h Host) int64 {
 	p := process{root: root, pid: pid}
 	return min(h.Memory, p.least("memory", "memory.max", "memory.limit_in_bytes")>>10)
 }
 
-// mend says what helps.
+// mend says how to fix a finding.
 func (p *process) mend(f *Finding, w Want) string {
 	apply := fmt.Sprintf("sudo tuning/apply.sh --connections %d", w.Connections)
 	if w.Outgoing {

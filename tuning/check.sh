@@ -1,9 +1,9 @@
 #!/bin/sh
-# Compares this host with what a number of connections needs. `stentor doctor` does the same and more.
+# Compares this host's settings with the needs of a number of connections. `stentor doctor` does the same and more.
 set -eu
 program=tuning/check.sh
 self=$0
-while [ -L "$self" ]; do # the files beside it are where it is, not where a link to it is
+while [ -L "$self" ]; do # the other files are beside the script, not beside a link to it
 	link=$(readlink "$self")
 	case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
 done
@@ -17,14 +17,15 @@ usage() {
 	cat <<'TEXT'
 check.sh --connections N [--outgoing] [--pid PID] [--root DIR]
 
-Says of every setting that counts for N connections whether it is ok, and why it counts. Changes nothing. What is short
-bounds their number; what is too low, too high, unset or differs makes them slow or costly; what is unknown cannot be read.
+Checks every setting that matters for N connections, and explains each that is not ok. Changes nothing. A setting that is
+short bounds their number; one that is too low, too high, unset or differs makes them slow or costly; an unknown one cannot
+be read.
 
   --outgoing  the host also opens connections: a proxy or stentor-bench runs on it
-  --pid PID   look at the limits and the environment of this process (default: this shell's, and the unit's files)
+  --pid PID   check the limits and the environment of this process (default: this shell's, and the unit's files)
   --root DIR  look at DIR/proc, DIR/sys and DIR/etc (also: STENTOR_TUNING_ROOT)
 
-Exit status: 0 all is well, 1 something should be changed, 2 the command line is wrong.
+Exit status: 0 all is well, 1 some settings should be changed, 2 the command line is wrong.
 TEXT
 }
 
@@ -34,7 +35,7 @@ facts
 
 shorts=0 others=0 unknowns=0 all=0
 
-# put is called by settings for each of them.
+# put checks one setting. settings calls it for each.
 put() {
 	kind=$1 name=$2 path=$3 rules=$4 value=$5
 	is='' where='' unset=unknown
@@ -71,11 +72,11 @@ put() {
 	report "$verdict" "$is"
 }
 
-# misses sets verdict: in which way a value does not suffice. met_rules begins with the rule that is not met.
+# misses sets verdict: how a value fails its rule. met_rules begins with the rule that is not met.
 misses() {
 	explain "$name"
 	case $kind$limits${met_rules%%,*} in
-	service*) verdict=unknown ;; # interrupts may have been spread otherwise
+	service*) verdict=unknown ;; # interrupts may have been spread in another way
 	*1*) verdict=short ;;
 	*atleast) verdict='too low' ;;
 	*atmost) verdict='too high' ;;
@@ -83,14 +84,14 @@ misses() {
 	esac
 }
 
-# of_login: the limit of the process. Where that suffices, or there is an entry that explains it, what the next login gets.
+# of_login: the limit of the process, or, where that suffices and an entry gives logins less, the limit of the next login.
 of_login() {
 	is=$(open_files)
 	if [ -n "$pid" ] || ! short_login "$value"; then return 0; fi
 	if [ -n "$is" ] && met "$rules" "$is" "$value"; then is=$entry; fi
 }
 
-# of_unit: a key of the unit; of a running process what it has got.
+# of_unit: the value of a unit's key, or a running process's actual limit.
 of_unit() {
 	case $pid$name in
 	[0-9]*LimitNOFILE) it=$(open_files) ;;
@@ -114,7 +115,7 @@ running() {
 	if cat "$root"/proc/[0-9]*/comm 2>/dev/null | grep -qx "$1"; then say running; else say "not running"; fi
 }
 
-# report VERDICT IS: a line, and the reasons where something is to be done.
+# report VERDICT IS: prints a line, and the reasons unless VERDICT is ok.
 report() {
 	all=$((all + 1))
 	printf '%-8s %s: %s' "$1" "$name" "$2"
@@ -139,7 +140,7 @@ report() {
 fits=$(fit)
 settings
 say
-say "$connections connections on $((available / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $others to be set otherwise, $unknowns unknown"
+say "$connections connections on $((available / 1024)) MiB and $cores cores ($fits fit): $all settings, $shorts short, $others to be changed, $unknowns unknown"
 [ "$((shorts + others))" -gt 0 ] || exit 0
 more=''
 [ "$outgoing" = 0 ] || more=' --outgoing'

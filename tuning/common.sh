@@ -1,8 +1,8 @@
-# shellcheck shell=sh disable=SC2034 # its variables are for those who read it
-# What check.sh, apply.sh and revert.sh have in common. It is read by them (.), never run.
-# POSIX sh, and of programs only what busybox has too.
+# shellcheck shell=sh disable=SC2034 # the scripts that read this file use its variables
+# What check.sh, apply.sh and revert.sh have in common. They source it (.); nobody runs it.
+# POSIX sh, and only programs that busybox has too.
 
-# Numbers, order and letters are those of C whatever the language is; a CDPATH would have cd print where it went.
+# Numbers, order and letters are those of the C locale. With a CDPATH, cd would print where it went.
 LC_ALL=C
 export LC_ALL
 unset CDPATH
@@ -10,13 +10,13 @@ unset CDPATH
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s: %s\n' "$program" "$*" >&2; }
 
-# refuse ends with 2: nothing was done.
+# refuse exits with 2, before anything was changed.
 refuse() {
 	complain "$*"
 	exit 2
 }
 
-# whole_number TEXT MOST: says whether TEXT is a number from 1 to MOST as people write it.
+# whole_number TEXT MOST: whether TEXT is a number from 1 to MOST, without leading zeros.
 whole_number() {
 	case $1 in
 	'' | 0* | *[!0-9]*) return 1 ;;
@@ -24,8 +24,7 @@ whole_number() {
 	[ "${#1}" -le 9 ] && [ "$1" -le "$2" ]
 }
 
-# arguments reads the command line: into connections, outgoing, pid, dry_run, yes and root. allowed has the options that
-# the script knows.
+# arguments reads the command line into connections, outgoing, pid, dry_run, yes and root. allowed lists the script's options.
 arguments() {
 	connections='' outgoing=0 pid='' dry_run=0 yes=0 root=${STENTOR_TUNING_ROOT:-}
 	while [ $# -gt 0 ]; do
@@ -33,14 +32,14 @@ arguments() {
 		shift
 		case $option in
 		-h | --help) usage && exit 0 ;;
-		--*=*) # one word: take it apart
+		--*=*) # --name=value: split it
 			set -- "${option#*=}" "$@"
 			option=${option%%=*}
 			;;
 		esac
 		case " $allowed " in
 		*" $option "*) ;;
-		*) refuse "unknown option $option; --help has them all" ;;
+		*) refuse "unknown option $option; --help lists them all" ;;
 		esac
 		case $option in
 		--connections | --pid | --root)
@@ -54,12 +53,12 @@ arguments() {
 			shift
 			;;
 		--pid)
-			whole_number "$1" 999999999 || refuse "--pid: found '$1', allowed: the number of a process"
+			whole_number "$1" 999999999 || refuse "--pid: found '$1', allowed: a process id"
 			pid=$1
 			shift
 			;;
 		--root)
-			[ -d "$1" ] || refuse "--root: $1 is no directory"
+			[ -d "$1" ] || refuse "--root: $1 is not a directory"
 			root=$1
 			shift
 			;;
@@ -71,14 +70,14 @@ arguments() {
 	root=${root%/}
 	state=$root/$state_path
 	case " $allowed " in
-	*" --connections "*) [ -n "$connections" ] || refuse "say for how many: --connections 1000000" ;;
+	*" --connections "*) [ -n "$connections" ] || refuse "--connections is missing, as in --connections 1000000" ;;
 	esac
 }
 
-# facts finds out what the values depend on: memory, what is available of it, and page (KiB), cores, conntrack, and nics as NAME:RX:TX.
+# facts sets what the values depend on: memory, available (of it) and page in KiB, cores, conntrack, and nics as NAME:RX:TX.
 facts() {
 	memory=$(sed -n 's/^MemTotal: *\([0-9]*\) .*/\1/p' "$root/proc/meminfo" 2>/dev/null) || memory=
-	[ -n "$memory" ] || refuse "$root/proc/meminfo does not say how much memory there is; is /proc mounted?"
+	[ -n "$memory" ] || refuse "$root/proc/meminfo has no MemTotal; is /proc mounted?"
 	available=$memory
 	group_limit memory memory.max memory.limit_in_bytes
 	if [ -n "$it" ] && [ "$((it / 1024))" -lt "$available" ]; then available=$((it / 1024)); fi
@@ -113,12 +112,12 @@ cpumask() (
 	say "$mask"
 )
 
-# The next ones answer in the variable it, since a subshell for each would make the scripts slow.
+# The next functions return in the variable it: a subshell for each call would make the scripts slow.
 
 # words TEXT: TEXT with single spaces.
 words() {
 	set -f
-	# shellcheck disable=SC2048,SC2086 # it is to be split
+	# shellcheck disable=SC2048,SC2086 # to be split
 	set -- $*
 	set +f
 	it=$*
@@ -132,7 +131,7 @@ selected() {
 	esac
 }
 
-# number TEXT: TEXT as a number that the shell can compare; nothing when it is none.
+# number TEXT: TEXT as a number that the shell can compare; "" when it is not a number.
 number() {
 	case $1 in
 	unlimited | infinity) it=999999999999999999 ;;
@@ -150,7 +149,7 @@ suffices() {
 	esac
 }
 
-# met RULES IS VALUE: 0 when IS suffices, 1 when it does not, 2 when nobody can say.
+# met RULES IS VALUE: 0 when IS suffices, 1 when it does not, 2 when they cannot be compared.
 met() {
 	met_rules=$1 met_value=$3
 	selected "$2"
@@ -167,7 +166,7 @@ met() {
 		return 1
 		;;
 	esac
-	# shellcheck disable=SC2086 # fields; number looks at each of them
+	# shellcheck disable=SC2086 # fields; number checks each of them
 	set -- $it
 	for w in $met_value; do
 		number "${1:-}"
@@ -200,17 +199,17 @@ merge() {
 	words "$merged"
 }
 
-# present FILE: the content of a file of /proc or /sys; nothing when it cannot be read. (read would take such a file
-# byte by byte, and the kernel gives only the first.)
+# present FILE: the content of a file of /proc or /sys; "" when it cannot be read. (The shell's read reads byte by byte,
+# and of such a file the kernel gives only the first.)
 present() {
 	it=$(cat "$root/$1" 2>/dev/null) || it=''
 	words "$it"
 }
 
-# group_limit CONTROLLER V2 V1: the least limit of the control group of $pid, or of this script, and of those above it,
-# in the variable it; nothing when there is none. V2 and V1 are the names of the files: in the second version of control
-# groups all controllers are in one hierarchy, in the first each has its own. The top of it counts too: for a container,
-# whose group that may be; a host's has no such file, or no limit in it.
+# group_limit CONTROLLER V2 V1: sets it to the lowest limit among the control group of $pid (or of this script) and its
+# parents; "" when there is none. V2 and V1 are the names of the files: in version 2 of control groups all controllers share
+# one hierarchy, in version 1 each has its own. The root group is read too: it may be a container's own group. A host's root
+# group has no such file, or no limit in it.
 group_limit() {
 	least=''
 	while IFS=: read -r hierarchy controllers group; do
@@ -221,7 +220,7 @@ group_limit() {
 			*) continue ;;
 			esac
 		fi
-		# A path outside of the namespace begins with /..: all that can be seen is the top.
+		# A path outside of the namespace begins with /..: only the root group can be read.
 		case $group/ in /../*) group='' ;; esac
 		group=${group%/}
 		while :; do
@@ -242,8 +241,7 @@ group_limit() {
 	it=$least
 }
 
-# mebibytes NAME VALUE: GOMEMLIMIT in MiB, of which "off" is as high as can be; of any other variable, and of what Go
-# refuses, the value.
+# mebibytes NAME VALUE: GOMEMLIMIT in MiB; "off" is unlimited. Other variables, and values that Go refuses, are unchanged.
 mebibytes() {
 	it=$2
 	[ "$1" = GOMEMLIMIT ] || return 0
@@ -259,7 +257,7 @@ mebibytes() {
 	*) amount=${2%B} unit=1 ;;
 	esac
 	case $amount in '' | *[!0-9]*) return 0 ;; esac
-	amount=${amount#"${amount%%[!0]*}"} # zeros before it would make it octal
+	amount=${amount#"${amount%%[!0]*}"} # leading zeros would make it octal
 	if [ "${#amount}" -gt 18 ] || [ "${amount:-0}" -gt "$((9223372036854775807 / unit))" ]; then return 0; fi
 	it=$((${amount:-0} * unit / 1048576))
 }
@@ -267,10 +265,10 @@ mebibytes() {
 # open_files: the hard limit of descriptors of $pid, or of this script.
 open_files() { sed -n 's/^Max open files *[^ ]* *\([^ ]*\).*/\1/p' "$root/proc/${pid:-self}/limits" 2>/dev/null || :; }
 
-# limit_entry DOMAIN [OURS]: the hard limit of descriptors that limits.conf(5) gives DOMAIN, "*" or root, in the variable it,
-# and the file that does, in the variable where; nothing when none does. limits.conf comes first, then limits.d in the order
-# of C, and the last entry counts. "*" does not count for root. The file OURS, which need not exist, stands for the one that
-# apply.sh writes.
+# limit_entry DOMAIN [OURS]: sets it to the hard limit of descriptors that limits.conf(5) gives DOMAIN ("*" or root), and
+# where to the file with that entry; both are "" without an entry. limits.conf comes first, then limits.d in the order of the
+# C locale, and the last entry wins. "*" does not apply to root. The file OURS, which need not exist, is read in place of the
+# one that apply.sh writes.
 limit_entry() {
 	entry='' where=''
 	while IFS= read -r conf; do
@@ -295,8 +293,8 @@ limit_entry() {
 	it=$entry
 }
 
-# short_login WANT [OURS]: whether the entry for one of "*" and root, in the variable domain, is below WANT; it and where as
-# of limit_entry.
+# short_login WANT [OURS]: whether the entry for "*" or root is below WANT. It sets domain to which of them, and it and where
+# as limit_entry does.
 short_login() {
 	login_want=$1
 	shift
@@ -311,12 +309,12 @@ short_login() {
 	return 1
 }
 
-# The directories with units, those that win first (systemd.unit(5), "Unit File Load Path").
+# The directories with units, highest priority first (systemd.unit(5), "Unit File Load Path").
 unit_dirs="etc/systemd/system.control run/systemd/system.control run/systemd/transient run/systemd/generator.early
 etc/systemd/system etc/systemd/system.attached run/systemd/system run/systemd/system.attached run/systemd/generator
 usr/local/lib/systemd/system lib/systemd/system usr/lib/systemd/system run/systemd/generator.late"
 
-# follow FILE: what a link leads to, where absolute ones begin at the root, in the variable it.
+# follow FILE: sets it to the target of a link. Absolute links are resolved below the root.
 follow() {
 	it=$1
 	[ -n "$root" ] || return 0
@@ -331,8 +329,8 @@ follow() {
 	done
 }
 
-# unit_files OURS: the files of stentor.service in the order in which systemd reads them; nothing when it is masked. The
-# file OURS, which need not exist, stands for the one that apply.sh writes.
+# unit_files OURS: prints the files of stentor.service in systemd's reading order; none when it is masked. The file OURS,
+# which need not exist, is read in place of the one that apply.sh writes.
 unit_files() {
 	fragment=''
 	for directory in $unit_dirs; do
@@ -343,12 +341,12 @@ unit_files() {
 		break
 	done
 	[ -z "$fragment" ] || say "$fragment"
-	for of in stentor.service service; do # service.d counts for all services
+	for of in stentor.service service; do # service.d applies to all services
 		for directory in $unit_dirs; do
 			for drop in "$root/$directory/$of.d"/*.conf "$root/$directory/$of.d/${dropin_file##*/}"; do
 				follow "$drop"
 				if [ "$drop" = "$root/$dropin_file" ]; then it=$1; fi
-				# A link to nothing hides what has its name, too.
+				# A dangling link too hides later files of its name.
 				if [ -d "$it" ] || { [ ! -e "$it" ] && [ ! -L "$drop" ]; }; then continue; fi
 				say "${drop##*/}/$it"
 			done
@@ -356,7 +354,7 @@ unit_files() {
 	done | awk -F/ '!seen[$1]++' | sort -t/ -k1,1 | sed 's|^[^/]*/||'
 }
 
-# matching: the files below the root that the patterns of its input name, which is what EnvironmentFile may have.
+# matching: prints the files below the root that match the patterns on its input, as EnvironmentFile may have them.
 matching() {
 	(
 		cd "$root/." || exit
@@ -369,8 +367,7 @@ matching() {
 	)
 }
 
-# unit_value KIND NAME [OURS]: what the unit says of a key or of a variable, in the variable it, and the file that does,
-# in the variable where.
+# unit_value KIND NAME [OURS]: sets it to the unit's value of a key or of a variable, and where to the file that sets it.
 unit_value() {
 	it='' where='' most=''
 	units=$(unit_files "${3-"$root/$dropin_file"}")
@@ -399,7 +396,7 @@ $(say "$variables" | matching)"
 	esac
 }
 
-# readable RULES VALUE: how a person would say it, in the variable it.
+# readable RULES VALUE: sets it to the value with its rule in words.
 readable() {
 	readable_rules=$1 it=''
 	case $1 in
@@ -434,7 +431,7 @@ difference() {
 		diff -u -L "$from" -L "$to" "$old" "$new" || :
 		return 0
 	fi
-	# Without the program: all out, all in, which is a valid diff as well.
+	# Without diff: all old lines out, all new lines in, which is a valid diff too.
 	say "--- $from"
 	say "+++ $to"
 	say "@@ -$(extent "$old") +$(extent "$new") @@"
@@ -442,13 +439,13 @@ difference() {
 	sed 's/^/+/' "$new"
 }
 
-# extent FILE: first line and number of lines, as a diff has them.
+# extent FILE: prints the first line and the number of lines in a diff's form.
 extent() {
 	lines=$(($(wc -l <"$1")))
 	if [ "$lines" = 0 ]; then say 0,0; else say "1,$lines"; fi
 }
 
-# agree QUESTION: asks, unless --yes was given. Without an answer nothing is done.
+# agree QUESTION: asks, unless --yes was given. Any answer but yes exits with 1.
 agree() {
 	[ "$yes" = 0 ] || return 0
 	printf '%s [y/N] ' "$1"
@@ -461,9 +458,9 @@ agree() {
 	exit 1
 }
 
-# need_root ends for those who may not write to the real root.
+# need_root exits unless the user may write to the host's files.
 need_root() {
-	if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then refuse "only root may do that: sudo $0"; fi
+	if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then refuse "this needs root: sudo $0"; fi
 }
 
 # put_value PATH VALUE: writes a file of /proc or /sys.
@@ -481,7 +478,7 @@ boot_unit=etc/systemd/system/stentor-tuning.service
 boot_wants=etc/systemd/system/multi-user.target.d/90-stentor.conf
 managed="$sysctl_file $limits_file $dropin_file $tmpfiles_file $modprobe_file $modules_file $boot_unit $boot_wants"
 
-# reload_units has systemd read its files again, where it runs.
+# reload_units makes a running systemd read its files again.
 reload_units() {
 	if [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
 		systemctl daemon-reload || complain "systemctl daemon-reload failed; run it by hand"

@@ -6,22 +6,22 @@ import "errors"
 // two subscriptions). The second is the kernel's slabs for a TCP socket in an epoll set, over 18,000 of them on
 // Linux 6.18: tcp_sock 2,505 bytes, its inode 857, file and dentry 191 each, epoll item 130 to 227, security modules 74.
 // The third is one page, the least that the kernel charges to a socket with anything to send or to read (300 bytes for
-// each of 9,000 took 8,960 pages): a broadcast to all has that for everybody.
+// each of 9,000 took 8,960 pages). During a broadcast to all every socket has one.
 const (
 	processKiB = 1
 	socketKiB  = 4
 	bufferKiB  = 4
-	// otherEndKiB is what the other end costs where it is on the same host (Want.Outgoing): a socket, and less than 1 KiB
-	// of stentor-bench. The page of buffer is charged to one end at a time. A proxy's own memory is not in it.
+	// otherEndKiB is the cost of the other end when it is on the same host (Want.Outgoing): a socket, and less than 1 KiB
+	// of stentor-bench. The page of buffer is charged to one end at a time. A proxy's own memory is not included.
 	otherEndKiB = socketKiB + 1
-	// base is what the system and an idle node need, in KiB: history of a few projects and the Kafka client included.
+	// base is what the system and an idle node need, in KiB, including the history of a few projects and the Kafka client.
 	base = 512 << 10
 )
 
-// MaxConnections is the most that can be asked for, as of limits.connections in the configuration.
+// MaxConnections is the highest number of connections, as for limits.connections in the configuration.
 const MaxConnections = 10000000
 
-// each is what one connection needs of the host's memory, in KiB.
+// each returns the memory that one connection needs, in KiB.
 func (w Want) each() int64 {
 	if w.Outgoing {
 		return processKiB + socketKiB + bufferKiB + otherEndKiB
@@ -32,8 +32,8 @@ func (w Want) each() int64 {
 // Need returns the memory in KiB that the host needs.
 func (w Want) Need() int64 { return base + w.Connections*w.each() }
 
-// Fit returns how many connections fit into so many KiB, however many are wanted.
+// Fit returns how many connections fit into memory (KiB). It ignores w.Connections.
 func (w Want) Fit(memory int64) int64 { return min(MaxConnections, max(0, (memory-base)/w.each())) }
 
-// ErrConnections says that a number of connections makes no sense.
+// ErrConnections is the error for a number of connections out of range.
 var ErrConnections = errors.New("connections: allowed are 1 to 10000000")

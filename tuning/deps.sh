@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests of the scripts, of the proxies, of several hosts and of LVS need: shellcheck, busybox, the
-# distribution's nginx and HAProxy, openssl, iproute2, ipvsadm, systemd's analyzer. What is installed is left alone,
-# so that a second run costs nothing. The tests start the proxies themselves: a service that an installation has started is stopped.
+# distribution's nginx and HAProxy, openssl, iproute2, ipvsadm, systemd's analyzer. It skips installed
+# packages, so a second run costs nothing. It stops a service that an installation started: the tests start the proxies themselves.
 set -eu
 
 missing=
@@ -12,7 +12,7 @@ command -v haproxy >/dev/null || missing="$missing haproxy"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v ipvsadm >/dev/null || missing="$missing ipvsadm"
 command -v ip >/dev/null || missing="$missing iproute2"
-command -v systemd-analyze >/dev/null || missing="$missing systemd" # which an installation does not start
+command -v systemd-analyze >/dev/null || missing="$missing systemd" # its installation starts nothing
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

@@ -3,7 +3,7 @@
 //
 // There is one table (table.go). A value is a formula over the wanted connections and the host's facts, as in
 // "max(65536, connections)". It is evaluated here for `stentor doctor`, and written out as shell arithmetic in
-// settings.sh for check.sh and apply.sh, which need neither this program nor anything but a POSIX shell:
+// settings.sh for check.sh and apply.sh, which need a POSIX shell and not this program:
 //
 //	host, err := tuning.Inspect("/")
 //	for _, f := range tuning.Check("/", 0, tuning.Want{Connections: 1000000}, host) {

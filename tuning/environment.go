@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// readEnvironment takes the variables of what an EnvironmentFile names, which win over Environment.
+// readEnvironment reads the variables of the files that an EnvironmentFile names; they override Environment.
 func (u *unit) readEnvironment(pattern string) {
 	for _, file := range u.matching(pattern) {
 		b, _ := os.ReadFile(follow(u.root, file))
@@ -17,12 +17,12 @@ func (u *unit) readEnvironment(pattern string) {
 	}
 }
 
-// matching returns the files of a pattern as glob(3) does, in which no name that begins with a dot is one of a star.
+// matching returns the files of a pattern as glob(3) does: a star does not match names that begin with a dot.
 func (u *unit) matching(pattern string) []string {
 	if !strings.ContainsAny(pattern, "*?[") {
 		return []string{filepath.Join(u.root, pattern)}
 	}
-	// The root is no pattern, whatever its name.
+	// The root is not part of the pattern, whatever characters it has.
 	names, err := filepath.Glob(escapeGlob(u.root) + pattern)
 	if err != nil {
 		return nil
@@ -43,7 +43,7 @@ func escapeGlob(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// environmentFile returns what a value of EnvironmentFile names, "" for what systemd ignores.
+// environmentFile returns the file or pattern that a value of EnvironmentFile names, "" for one that systemd ignores.
 func environmentFile(value string) string {
 	file, ok := specified(strings.TrimPrefix(value, "-"))
 	if !ok || !filepath.IsAbs(file) || slices.Contains(strings.Split(file, "/"), "..") {
@@ -52,7 +52,7 @@ func environmentFile(value string) string {
 	return file
 }
 
-// specified puts in what the specifiers of systemd.unit(5) stand for that depend on the name of the unit alone.
+// specified expands those specifiers of systemd.unit(5) that depend only on the name of the unit.
 func specified(text string) (string, bool) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -70,7 +70,7 @@ func specified(text string) (string, bool) {
 			b.WriteString(strings.TrimSuffix(Unit, ".service"))
 		case 'i', 'I':
 		default:
-			return "", false // no value that counts here
+			return "", false // no setting here has others
 		}
 	}
 	return b.String(), true
@@ -79,8 +79,8 @@ func specified(text string) (string, bool) {
 // variable is an assignment of an EnvironmentFile.
 type variable struct{ name, value string }
 
-// variables reads an EnvironmentFile as systemd does: values are not split, quotes begin them, and a backslash takes the
-// meaning from what follows. An end of a line inside of a value is a space here, which no value that counts has.
+// variables reads an EnvironmentFile as systemd does: values are not split, they may begin with quotes, and a backslash
+// escapes the next character. A newline inside of a value becomes a space: no setting here has either.
 func variables(text string) (all []variable) {
 	s := scanner{text: strings.ReplaceAll(text, "\r", "\n")}
 	for s.at < len(s.text) {
@@ -100,13 +100,13 @@ func variables(text string) (all []variable) {
 
 const space = " \t\n"
 
-// scanner is at a place in the text of an EnvironmentFile.
+// scanner is a position in the text of an EnvironmentFile.
 type scanner struct {
 	text string
 	at   int
 }
 
-// comment goes to the end of a line; one that ends with a backslash goes on in the next.
+// comment skips a comment. One that ends with a backslash continues on the next line.
 func (s *scanner) comment() {
 	for ; s.at < len(s.text) && s.text[s.at] != '\n'; s.at++ {
 		if s.text[s.at] == '\\' {
@@ -115,7 +115,7 @@ func (s *scanner) comment() {
 	}
 }
 
-// key reads to behind the sign of equality, or to the end of a line that has none.
+// key reads past the equals sign, or to the end of a line without one.
 func (s *scanner) key() (name string, ok bool) {
 	end := strings.IndexAny(s.text[s.at:], "=\n")
 	if end < 0 {
@@ -127,7 +127,7 @@ func (s *scanner) key() (name string, ok bool) {
 	return name, ok
 }
 
-// value reads to the end of a line that is in no quotes: quoted pieces one behind the other, then what has no quotes.
+// value reads to the first unquoted end of a line: adjacent quoted pieces, then an unquoted rest.
 func (s *scanner) value() string {
 	var b []byte
 	for ; s.at < len(s.text); s.at++ {
@@ -143,7 +143,7 @@ func (s *scanner) value() string {
 	return string(b)
 }
 
-// quoted adds what stands between two quotes, and stops at the second.
+// quoted adds the text between two quotes, and stops at the second.
 func (s *scanner) quoted(b []byte, quote byte) []byte {
 	for s.at++; s.at < len(s.text) && s.text[s.at] != quote; s.at++ {
 		c := s.text[s.at]
@@ -161,7 +161,7 @@ func (s *scanner) quoted(b []byte, quote byte) []byte {
 	return b
 }
 
-// bare adds what stands in no quotes, without the spaces behind it.
+// bare adds unquoted text without trailing spaces.
 func (s *scanner) bare(b []byte) []byte {
 	keep := len(b)
 	for ; s.at < len(s.text) && s.text[s.at] != '\n'; s.at++ {

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// A formula is whole-number arithmetic that means the same in Go and in a POSIX shell: + - * /, parentheses, numbers,
-// names, and min and max of two. Numbers are of 64 bits and never negative where they are divided.
+// A formula is integer arithmetic that means the same in Go and in a POSIX shell: + - * /, parentheses, numbers, names,
+// and min and max of two. Numbers have 64 bits, and divisions have no negative operands.
 type formula struct {
 	text string
 	root ast.Expr
@@ -24,7 +24,7 @@ func parse(text string) formula {
 	return formula{text, root}
 }
 
-// eval returns the formula's value where names have the values of env.
+// eval returns the formula's value; env has the values of its names.
 func (f formula) eval(env map[string]int64) int64 { return f.value(f.root, env) }
 
 func (f formula) value(e ast.Expr, env map[string]int64) int64 {
@@ -73,7 +73,7 @@ func (f formula) function(e *ast.CallExpr) string {
 	panic(fmt.Sprintf("formula %q: only min and max of two are known", f.text))
 }
 
-// shell returns the formula as it stands between $(( and )).
+// shell returns the formula as a shell's $(( )) has it, without these.
 func (f formula) shell() string {
 	text := f.arithmetic(f.root)
 	if _, ok := f.root.(*ast.CallExpr); ok {
@@ -95,7 +95,7 @@ func (f formula) arithmetic(e ast.Expr) string {
 		if f.function(e) == "min" {
 			op = "<"
 		}
-		return fmt.Sprintf("(%s %s %s ? %s : %s)", x, op, y, x, y) // what is in it binds closer
+		return fmt.Sprintf("(%s %s %s ? %s : %s)", x, op, y, x, y) // operators in x and y bind more tightly
 	case *ast.BinaryExpr:
 		return fmt.Sprintf("%s %s %s", f.arithmetic(e.X), e.Op, f.arithmetic(e.Y))
 	}

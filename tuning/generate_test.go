@@ -60,10 +60,10 @@ func settingsShell() []byte {
 	p("\tprintf '%%s\\n' \"$fits\"")
 	p("}")
 	p("")
-	p("# settings calls put KIND NAME PATH RULES VALUE for every setting that counts. It needs connections, memory and page")
+	p("# settings calls put KIND NAME PATH RULES VALUE for every setting that applies. It needs connections, memory and page")
 	p("# (KiB), cores, conntrack and outgoing (0 or 1), and nics: words NAME:RX:TX with the numbers of queues.")
 	p("settings() {")
-	p("\tmany=%d # from here on all of them count", manyConnections)
+	p("\tmany=%d # the number from which all settings apply", manyConnections)
 	for _, n := range named {
 		p("\t%s=$((%s)) # %s", n.name, n.value.shell(), n.means)
 	}
@@ -134,7 +134,7 @@ func settingsShell() []byte {
 	}
 	p("}")
 	p("")
-	p("# explain NAME sets why, below (what happens without it), source, and limits: 1 where it bounds the number of connections.")
+	p("# explain NAME sets why, below (what happens without it), source, and limits: 1 if the setting bounds the number of connections.")
 	p("explain() {")
 	p("\tcase $1 in")
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

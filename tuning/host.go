@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Want is what the host is for.
+// Want is what the host must hold.
 type Want struct {
 	Connections int64
 	// Outgoing says that the host also opens connections: a proxy in front of a node, or stentor-bench.
 	Outgoing bool
 }
 
-// Check returns ErrConnections for a number that cannot be meant.
+// Check returns ErrConnections for a number out of range.
 func (w Want) Check() error {
 	if w.Connections < 1 || w.Connections > MaxConnections {
 		return ErrConnections
@@ -25,12 +25,12 @@ func (w Want) Check() error {
 	return nil
 }
 
-// Host has the facts that values depend on.
+// Host has the facts about a host that values depend on.
 type Host struct {
 	Memory    int64 `json:"memory_kib"`
 	Cores     int64 `json:"cores"`
 	Page      int64 `json:"page_kib"`
-	Conntrack bool  `json:"conntrack"` // the kernel tracks connections (a firewall or NAT wants it)
+	Conntrack bool  `json:"conntrack"` // the kernel tracks connections (for a firewall or NAT)
 	NICs      []NIC `json:"nics"`
 }
 
@@ -41,8 +41,8 @@ type NIC struct {
 	TX   int64  `json:"tx_queues"`
 }
 
-// Inspect reads the facts from the host whose root directory is root. Of /proc and /sys only files are read that any
-// user may read.
+// Inspect reads the facts from the host whose root directory is root. In /proc and /sys it reads only files that any user
+// may read.
 func Inspect(root string) (Host, error) {
 	h := Host{Page: 4, NICs: []NIC{}}
 	var err error
@@ -74,7 +74,7 @@ func Inspect(root string) (Host, error) {
 	return h, nil
 }
 
-// kilobytes reads "N kB" behind the first key that begins a line of a file.
+// kilobytes reads "N kB" after key in the first line of a file that begins with it.
 func kilobytes(file, key string) (int64, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -88,7 +88,7 @@ func kilobytes(file, key string) (int64, error) {
 	return 0, fmt.Errorf("%s: no line %s", file, key)
 }
 
-// read returns the content of a small file with its white space made single; "" when it is not there, or empty.
+// read returns the content of a small file with single spaces; "" when the file is missing or empty.
 func read(root, path string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(root, path))
 	if errors.Is(err, os.ErrNotExist) {

@@ -11,8 +11,7 @@ import (
 // limitsFile is the file below the root that apply.sh writes for logins.
 const limitsFile = "etc/security/limits.d/90-stentor.conf"
 
-// shortLogin returns the first entry of limits.conf(5), of those for * and for root, that gives logins less descriptors
-// than s wants.
+// shortLogin returns the first entry of limits.conf(5), for * or for root, that gives logins fewer descriptors than s needs.
 func shortLogin(root string, s *Setting) (entry assigned, short bool) {
 	for _, domain := range []string{"*", "root"} {
 		entry = limitEntry(root, domain)
@@ -23,8 +22,8 @@ func shortLogin(root string, s *Setting) (entry assigned, short bool) {
 	return assigned{}, false
 }
 
-// limitEntry returns the hard limit of descriptors that limits.conf(5) gives a domain, * or root, and the file that does.
-// limits.conf comes first, then limits.d in the order of C, and the last entry counts; * does not count for root.
+// limitEntry returns the hard limit of descriptors that limits.conf(5) gives a domain, * or root, and the file with that
+// entry. limits.conf comes first, then limits.d in the order of the C locale, and the last entry wins; * does not apply to root.
 func limitEntry(root, domain string) (last assigned) {
 	files, _ := filepath.Glob(filepath.Join(root, "etc/security/limits.d/*.conf"))
 	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasPrefix(filepath.Base(file), ".") })
@@ -43,10 +42,10 @@ func limitEntry(root, domain string) (last assigned) {
 	return last
 }
 
-// leadingDigits is what pam_limits reads of a number.
+// leadingDigits is the part of a number that pam_limits reads.
 var leadingDigits = regexp.MustCompile(`^[0-9]+`)
 
-// limitOf returns the hard limit of descriptors that a line has for a domain, or "".
+// limitOf returns the hard limit of descriptors that a line gives a domain, or "".
 func limitOf(line, domain string) string {
 	line, _, _ = strings.Cut(line, "#")
 	f := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\n\v\f", r) })

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Puts back what apply.sh changed: files and running values, as they were before its first run.
+# Restores the files and running values that apply.sh changed, as they were before its first run.
 set -eu
 program=tuning/revert.sh
 self=$0
-while [ -L "$self" ]; do # the files beside it are where it is, not where a link to it is
+while [ -L "$self" ]; do # the other files are beside the script, not beside a link to it
 	link=$(readlink "$self")
 	case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
 done
@@ -15,20 +15,20 @@ usage() {
 	cat <<'TEXT'
 revert.sh [--dry-run] [--yes] [--root DIR]
 
-Puts back the files and the running values that apply.sh has changed, and forgets that it ever ran.
+Restores the files and the running values that apply.sh has changed, and then removes apply.sh's record of them.
 
-  --dry-run   show the difference and end
+  --dry-run   show the difference and exit
   --yes       do not ask
   --root DIR  work on DIR/proc, DIR/sys, DIR/etc and DIR/var (also: STENTOR_TUNING_ROOT)
 
-Exit status: 0 it is done or nothing was to do, 1 not all of it could be done (run it again), 2 refused.
+Exit status: 0 done, or nothing to do; 1 some changes failed (run it again); 2 refused.
 TEXT
 }
 
 allowed="--dry-run --yes --root"
 arguments "$@"
 if [ ! -d "$state" ]; then
-	say "nothing to put back: apply.sh has not run here"
+	say "nothing to restore: apply.sh has not run here"
 	exit 0
 fi
 [ "$dry_run" = 1 ] || need_root
@@ -60,7 +60,7 @@ if [ "$dry_run" = 1 ]; then
 	say "dry run: nothing was changed"
 	exit 0
 fi
-agree "Put this back?"
+agree "Restore this?"
 
 for file in $managed; do
 	if [ -e "$state/files/$file" ]; then
@@ -74,25 +74,25 @@ done
 
 failed=0
 while read -r path; do
-	if [ ! -e "$root/$path" ]; then continue; fi # the module or the device is gone, and its setting with it
-	if [ "$(cat "$state/values/$path")" = "$(cat "$root/$path")" ]; then continue; fi # files of /proc have no size for cmp
-	# As it was read; and where the kernel does not take that ("always [madvise] never"), the chosen word.
+	if [ ! -e "$root/$path" ]; then continue; fi # its module or device is gone
+	if [ "$(cat "$state/values/$path")" = "$(cat "$root/$path")" ]; then continue; fi # not cmp: files of /proc have size 0
+	# The value as it was read; where the kernel rejects that ("always [madvise] never"), the selected word.
 	if { cat "$state/values/$path" >"$root/$path"; } 2>/dev/null; then continue; fi
 	selected "$(cat "$state/values/$path")"
 	if ! put_value "$path" "$it"; then
-		complain "/$path could not be put back"
+		complain "/$path could not be restored"
 		failed=1
 	fi
 done <"$stage/values"
 reload_units
 if [ "$failed" = 1 ]; then
-	complain "what was is still in $state"
+	complain "the old values are still in $state"
 	exit 1
 fi
 
 if [ -e "$state/dirs" ]; then sed '1!G;h;$!d' "$state/dirs" >"$stage/dirs"; else : >"$stage/dirs"; fi
 rm -rf "$state"
 while read -r directory; do
-	rmdir "$root/$directory" 2>/dev/null || : # somebody else keeps something there
+	rmdir "$root/$directory" 2>/dev/null || : # not empty: it has somebody else's files
 done <"$stage/dirs"
 say "done: everything is as it was before apply.sh"

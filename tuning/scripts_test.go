@@ -199,7 +199,7 @@ func TestApplyAndRevert(t *testing.T) {
 		for _, want := range []string{
 			"-net.core.somaxconn = 4096\n", "+net.core.somaxconn = 12500\n", "+++ b/etc/sysctl.d/99-zz-stentor.conf\n",
 			"-net.ipv4.tcp_mem = 21693 28924 43386\n", "+* hard nofile", "+LimitNOFILE=104096\n", "+TasksMax=1024\n", "+Environment=GOMEMLIMIT=804MiB\n",
-			"note: net.core.somaxconn is set in /etc/sysctl.conf too", "note: vm.swappiness is set in /etc/sysctl.d/10-mine.conf too",
+			"note: /etc/sysctl.conf sets net.core.somaxconn too", "note: /etc/sysctl.d/10-mine.conf sets vm.swappiness too",
 		} {
 			if strings.Contains(out, want) == (want == "+* hard nofile") { // 524288 is enough already
 				t.Errorf("%q in the difference, or not:\n%s", want, out)
@@ -221,14 +221,14 @@ func TestApplyAndRevert(t *testing.T) {
 			"sys/class/net/lo/queues/rx-0/rps_cpus":                  "0\n",
 			"proc/sys/net/ipv4/ip_local_port_range":                  "32768\t60999\n",
 			"etc/systemd/system/stentor.service.d/10-my.conf":        begin["/etc/systemd/system/stentor.service.d/10-my.conf"][len("-rw-r--r--\n"):],
-			"etc/modules-load.d/90-stentor.conf":                     "# For 100000 connections of Stentor, by tuning/apply.sh. tuning/revert.sh takes it away.\nnf_conntrack\n",
-			"etc/systemd/system/multi-user.target.d/90-stentor.conf": "# For 100000 connections of Stentor, by tuning/apply.sh. tuning/revert.sh takes it away.\n[Unit]\nWants=stentor-tuning.service\n",
+			"etc/modules-load.d/90-stentor.conf":                     "# For 100000 connections of Stentor, by tuning/apply.sh. tuning/revert.sh removes it.\nnf_conntrack\n",
+			"etc/systemd/system/multi-user.target.d/90-stentor.conf": "# For 100000 connections of Stentor, by tuning/apply.sh. tuning/revert.sh removes it.\n[Unit]\nWants=stentor-tuning.service\n",
 		} {
 			if is, err := os.ReadFile(filepath.Join(root, path)); err != nil || string(is) != want {
 				t.Errorf("%s: %q, %v, want %q", path, is, err, want)
 			}
 		}
-		if out := r.must(t, 0, "check.sh", "--root", root, "--connections", "100000"); !strings.Contains(out, " 0 short, 0 to be set otherwise") {
+		if out := r.must(t, 0, "check.sh", "--root", root, "--connections", "100000"); !strings.Contains(out, " 0 short, 0 to be changed") {
 			t.Error(out)
 		}
 		after := snapshot(t, root)
@@ -258,7 +258,7 @@ func TestApplyAndRevert(t *testing.T) {
 		if now := changed(begin, snapshot(t, root)); len(now) > 0 {
 			t.Errorf("after revert.sh: %q", now)
 		}
-		if out := r.must(t, 0, "revert.sh", "--root", root); !strings.Contains(out, "nothing to put back") {
+		if out := r.must(t, 0, "revert.sh", "--root", root); !strings.Contains(out, "nothing to restore") {
 			t.Error(out)
 		}
 	})
@@ -364,7 +364,7 @@ func TestCannotSet(t *testing.T) {
 		}
 		begin := snapshot(t, root)
 		out, status := r.run(t, "apply.sh", "--root", root, "--connections", "1500000", "--yes")
-		for _, want := range []string{"tuning/apply.sh: fs.nr_open could not be set to 1504256: ", "below the 1504096 descriptors wanted: limits.d and the unit are left alone"} {
+		for _, want := range []string{"tuning/apply.sh: fs.nr_open could not be set to 1504256: ", "below the 1504096 descriptors wanted: limits.d and the unit are unchanged"} {
 			if status != 1 || !strings.Contains(out, want) {
 				t.Errorf("%d, no %q in\n%s", status, want, out)
 			}

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Kind says where a setting is made.
+// Kind is where a setting is set.
 type Kind string
 
 // The kinds of settings.
 const (
-	Memory      Kind = "memory"      // of the host: it is there or it is not
+	Memory      Kind = "memory"      // of the host; no command sets it
 	Sysctl      Kind = "sysctl"      // a file below /proc/sys
 	Sys         Kind = "sys"         // a file below /sys
 	Module      Kind = "module"      // a parameter of a kernel module
@@ -18,10 +18,10 @@ const (
 	Systemd     Kind = "systemd"     // a key of the unit's [Service]
 	Environment Kind = "environment" // a variable of the process
 	Service     Kind = "service"     // a program that should run
-	Socket      Kind = "socket"      // the server sets it itself, on every socket
+	Socket      Kind = "socket"      // the node sets it itself, on every socket
 )
 
-// Rule says how a value that is there is compared with the one that should be.
+// Rule says how the present value is compared with the wanted one.
 type Rule string
 
 // The rules. A setting of several fields (tcp_mem) has a rule for each.
@@ -38,17 +38,17 @@ type Setting struct {
 	Name  string `json:"name"`
 	Path  string `json:"-"` // of the file, without the leading slash; "" where there is none
 	Rules []Rule `json:"rules,omitempty"`
-	Value string `json:"should"` // in the form in which it is written; fields have one space between them
+	Value string `json:"should"` // as it is written; one space between fields
 
 	Why    string `json:"why"`
 	Below  string `json:"below"`  // what happens without it
-	Source string `json:"source"` // where the kernel's or the program's authors say so
+	Source string `json:"source"` // the kernel's or the program's documentation
 
-	// Limits says that the number of connections is bounded by it, not only their comfort.
+	// Limits says that the setting bounds the number of connections; others only make them slow or costly.
 	Limits bool `json:"limits"`
 }
 
-// met says whether what is there suffices, and whether it could be read at all.
+// met reports whether the present value suffices, and whether it could be parsed.
 func (s *Setting) met(is string) (ok, known bool) {
 	have, want := strings.Fields(is), strings.Fields(s.Value)
 	if len(have) == 0 || len(s.Rules) == 0 {
@@ -82,7 +82,7 @@ func (s *Setting) met(is string) (ok, known bool) {
 	return true, true
 }
 
-// miss says in which way what is there does not suffice: of several fields the first that does not.
+// miss says how the present value fails: of several fields, the first that does not suffice.
 func (s *Setting) miss(is string) Verdict {
 	if s.Limits {
 		return Short
@@ -104,7 +104,7 @@ func (s *Setting) miss(is string) Verdict {
 	return Differs
 }
 
-// merge is what should be set where is is there: fields that suffice stay as they are.
+// merge returns the value to set when the present one is is: fields that suffice stay as they are.
 func (s *Setting) merge(is string) string {
 	have, want := strings.Fields(is), strings.Fields(s.Value)
 	if s.Rules[0] == OneOf || s.Rules[0] == AnyMask {
@@ -138,7 +138,7 @@ func number(s string) (int64, error) {
 	return n, err
 }
 
-// selected finds the chosen word of "always [madvise] never"; a single word is its own choice.
+// selected returns the selected word of "always [madvise] never"; a single word selects itself.
 func selected(words []string) string {
 	for _, w := range words {
 		if strings.HasPrefix(w, "[") && strings.HasSuffix(w, "]") {
@@ -148,7 +148,7 @@ func selected(words []string) string {
 	return words[0]
 }
 
-// Should says the value with its rule, as people would.
+// Should returns the value with its rule in words.
 func (s *Setting) Should() string {
 	if len(s.Rules) == 0 {
 		return s.Value

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Settings returns all settings that count for the host, with their values, in the order of the table.
+// Settings returns all settings that apply to the host, with their values, in the order of the table.
 func Settings(w Want, h Host) []Setting {
 	env := environment(w, h)
 	var all []Setting
@@ -37,7 +37,7 @@ func Settings(w Want, h Host) []Setting {
 	return all
 }
 
-// environment has what the names in formulas mean.
+// environment has the values of the names in formulas.
 func environment(w Want, h Host) map[string]int64 {
 	env := map[string]int64{"connections": w.Connections, "memory": h.Memory, "page": h.Page, "cores": h.Cores, "outgoing": 0}
 	if w.Outgoing {
@@ -100,7 +100,7 @@ func (d *definition) setting(env map[string]int64, name string, queues, queue in
 	return s
 }
 
-// path is where the kernel shows a setting.
+// path is the kernel's file of a setting.
 func path(kind Kind, name string) string {
 	switch kind {
 	case Sysctl:

@@ -9,10 +9,10 @@ fit() {
 	printf '%s\n' "$fits"
 }
 
-# settings calls put KIND NAME PATH RULES VALUE for every setting that counts. It needs connections, memory and page
+# settings calls put KIND NAME PATH RULES VALUE for every setting that applies. It needs connections, memory and page
 # (KiB), cores, conntrack and outgoing (0 or 1), and nics: words NAME:RX:TX with the numbers of queues.
 settings() {
-	many=10000 # from here on all of them count
+	many=10000 # the number from which all settings apply
 	files=$((connections + 4096)) # descriptors of the node: one for each client, and 4,096 for the API, the bus, logs and clients that are refused with 503
 	backlog=$((65535 < (4096 > connections / 8 ? 4096 : connections / 8) ? 65535 : (4096 > connections / 8 ? 4096 : connections / 8))) # clients that may arrive while an event loop is busy
 	pressure=$((memory * 3 / 10 < 16384 + connections * (6 + 3 * outgoing) ? memory * 3 / 10 : 16384 + connections * (6 + 3 * outgoing))) # KiB of socket buffers above which the kernel shrinks them (memory pressure): 1.5 pages of 4 KiB for each connection, half as many again when its other end is on this host, at most 30% of the memory
@@ -137,7 +137,7 @@ settings() {
 	put socket 'SO_KEEPALIVE' - - 'off'
 }
 
-# explain NAME sets why, below (what happens without it), source, and limits: 1 where it bounds the number of connections.
+# explain NAME sets why, below (what happens without it), source, and limits: 1 if the setting bounds the number of connections.
 explain() {
 	case $1 in
 	memory)

@@ -1,6 +1,6 @@
-# Reads the files of a systemd unit, whose names are its input, as systemd does: systemd.syntax(7), systemd.exec(5). It
-# prints the value of what is asked for, and in a second line the file that sets it; nothing when none does. The files
-# of EnvironmentFile come behind a line "EnvironmentFile", which common.sh puts there.
+# Reads the files of a systemd unit as systemd does: systemd.syntax(7), systemd.exec(5). Its input is the files' names. It
+# prints the requested value, and in a second line the file that sets it; nothing when none does. The files of
+# EnvironmentFile follow a line "EnvironmentFile", which common.sh writes.
 #
 #   kind=systemd     name=LimitNOFILE or TasksMax; most is the kernel's number of tasks, of which TasksMax may be a share
 #   kind=environment name=GOMEMLIMIT
@@ -33,7 +33,7 @@ function next_line() {
 	return 1
 }
 
-# A line that ends with a backslash goes on in the next that is no comment.
+# A line that ends with a backslash continues on the next line that is not a comment.
 function read_unit(f,    before, section) {
 	first = 1
 	section = before = ""
@@ -75,7 +75,7 @@ function keep(value) {
 	set = 1
 }
 
-# assign takes an assignment; one that systemd ignores leaves what was.
+# assign applies an assignment. One that systemd ignores changes nothing.
 function assign(key, value,    count, i) {
 	if (kind == "systemd" && key == name) {
 		if (key == "TasksMax" && value == "") set = 0
@@ -99,9 +99,9 @@ function assign(key, value,    count, i) {
 	}
 }
 
-# read_variables takes the variables of an EnvironmentFile, which win over Environment. It reads it as systemd does: values
-# are not split, quotes begin them, and a backslash takes the meaning from what follows. An end of a line inside of a value
-# is a space here, which no value that counts has.
+# read_variables reads the variables of an EnvironmentFile, which override Environment, as systemd does: values are not
+# split, they may begin with quotes, and a backslash escapes the next character. A newline inside of a value becomes a space:
+# no setting here has either.
 function read_variables(f,    c, key, end) {
 	text = ""
 	while ((getline line < f) > 0) text = text line "\n"
@@ -127,13 +127,12 @@ function read_variables(f,    c, key, end) {
 	}
 }
 
-# skip_comment goes to the end of a line; one that ends with a backslash goes on in the next.
+# skip_comment skips a comment. One that ends with a backslash continues on the next line.
 function skip_comment(    c) {
 	while (at <= length(text) && (c = substr(text, at, 1)) != "\n") at += c == "\\" ? 2 : 1
 }
 
-# read_value reads to the end of a line that is in no quotes, into read: quoted pieces one behind the other, then what has
-# no quotes.
+# read_value reads into read, to the first unquoted end of a line: adjacent quoted pieces, then an unquoted rest.
 function read_value(    c) {
 	read = ""
 	for (; at <= length(text); at++) {
@@ -158,7 +157,7 @@ function read_quoted(quote,    c) {
 	}
 }
 
-# read_bare leaves out the spaces behind the value.
+# read_bare drops the spaces after the value.
 function read_bare(    c, escaped, kept_length) {
 	kept_length = length(read)
 	for (; at <= length(text) && (c = substr(text, at, 1)) != "\n"; at++) {
@@ -176,8 +175,8 @@ function read_bare(    c, escaped, kept_length) {
 	read = substr(read, 1, kept_length)
 }
 
-# specified puts in what the specifiers of systemd.unit(5) stand for that depend on the name of the unit alone, into
-# specific; 0 when there is another.
+# specified expands into specific those specifiers of systemd.unit(5) that depend only on the name of the unit. It returns 0
+# when there is another.
 function specified(t,    c, i) {
 	specific = ""
 	for (i = 1; i <= length(t); i++) {
@@ -230,7 +229,7 @@ function limit(value,    n, i, base, digit) {
 	return value == "" || n >= 18446744073709551615 ? "" : sprintf("%.0f", n)
 }
 
-# tasks reads a number of tasks. A share is of what the kernel allows, and stays a share where that is not known.
+# tasks reads a number of tasks. A percentage is of the kernel's limit, and stays a percentage when that is unknown.
 function tasks(value,    share, point) {
 	if (value !~ /%$/) {
 		value = limit(value)
@@ -245,8 +244,8 @@ function tasks(value,    share, point) {
 	return most == "" ? value : sprintf("%d", int(most * share / 10000))
 }
 
-# words splits a value as systemd does where it takes quotes and the escapes of C, into word, and returns how many there
-# are. From a mistake on, nothing counts.
+# words splits a value into word, as systemd does where it accepts quotes and C escapes, and returns how many there are. The
+# words after a mistake are ignored.
 function words(value,    count, i, c, quote, inside, text) {
 	count = inside = 0
 	quote = text = ""
@@ -274,7 +273,7 @@ function words(value,    count, i, c, quote, inside, text) {
 	return count
 }
 
-# unescape reads what follows a backslash into unescaped, and its length into taken.
+# unescape decodes the text after a backslash into unescaped, and stores its length in taken.
 function unescape(s,    c, digits, base, from, n, i, digit) {
 	c = substr(s, 1, 1)
 	taken = 1

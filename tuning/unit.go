@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// Unit is the systemd unit whose files are looked at.
+// Unit is the systemd unit whose files are read.
 const Unit = "stentor.service"
 
-// dropIn is the name of what apply.sh drops into the unit: of two drop-ins systemd obeys the one whose name is later.
+// dropIn is the drop-in that apply.sh writes. Of two drop-ins the one with the later name wins.
 const dropIn = "90-stentor-tuning.conf"
 
-// unitDirs are the directories with units, those that win first (systemd.unit(5), "Unit File Load Path").
+// unitDirs are the directories with units, highest priority first (systemd.unit(5), "Unit File Load Path").
 var unitDirs = []string{
 	"etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", "run/systemd/generator.early",
 	"etc/systemd/system", "etc/systemd/system.attached", "run/systemd/system", "run/systemd/system.attached", "run/systemd/generator",
 	"usr/local/lib/systemd/system", "lib/systemd/system", "usr/lib/systemd/system", "run/systemd/generator.late",
 }
 
-// assigned is a value with the file that has it.
+// assigned is a value and the file that sets it.
 type assigned struct{ value, file string }
 
-// unit is what the files of stentor.service say, read as systemd reads them: systemd.unit(5), systemd.syntax(7),
+// unit has the settings in the files of stentor.service, read as systemd reads them: systemd.unit(5), systemd.syntax(7),
 // systemd.exec(5). unit.awk does the same for the scripts.
 type unit struct {
 	root     string
@@ -36,7 +36,7 @@ type unit struct {
 	envFiles []string // EnvironmentFile
 }
 
-// loadUnit reads the unit. Nothing is found where it is masked.
+// loadUnit reads the unit. A masked unit is empty.
 func loadUnit(root string) *unit {
 	u := &unit{root: root, keys: map[string]assigned{}, env: map[string]assigned{}}
 	u.files = unitFiles(root)
@@ -56,7 +56,7 @@ func loadUnit(root string) *unit {
 	return u
 }
 
-// unitFiles returns the unit's file and what is dropped in.
+// unitFiles returns the unit's file and its drop-ins.
 func unitFiles(root string) []string {
 	var files []string
 	for _, dir := range unitDirs {
@@ -73,7 +73,7 @@ func unitFiles(root string) []string {
 	}
 	seen := map[string]bool{}
 	var drops []string
-	for _, of := range []string{Unit, "service"} { // service.d counts for all services
+	for _, of := range []string{Unit, "service"} { // service.d applies to all services
 		for _, dir := range unitDirs {
 			entries, _ := os.ReadDir(filepath.Join(root, dir, of+".d"))
 			for _, e := range entries {
@@ -112,7 +112,7 @@ func (u *unit) below(file string) string {
 	return file
 }
 
-// follow returns what a link leads to, where absolute ones begin at root.
+// follow returns the target of a link. Absolute links are resolved below root.
 func follow(root, file string) string {
 	for range 40 {
 		to, err := os.Readlink(file)
@@ -128,7 +128,7 @@ func follow(root, file string) string {
 	return file
 }
 
-// text returns a file's text with line ends as they should be; "" when it cannot be read.
+// text returns a file's text with \n for \r\n and without a byte order mark; "" when it cannot be read.
 func text(root, file string) string {
 	b, _ := os.ReadFile(follow(root, file))
 	return strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n")
@@ -136,8 +136,8 @@ func text(root, file string) string {
 
 const blank = " \t"
 
-// readFile takes what one file says, and reports whether there was no mistake behind which nothing counts. A line that
-// ends with a backslash goes on in the next that is no comment.
+// readFile reads one file. It returns false at a mistake after which systemd ignores the rest of the unit. A line that ends
+// with a backslash continues on the next line that is not a comment.
 func (u *unit) readFile(file string) bool {
 	section, before := "", ""
 	for line := range strings.SplitSeq(strings.TrimSuffix(text(u.root, file), "\n"), "\n") {
@@ -157,7 +157,7 @@ func (u *unit) readFile(file string) bool {
 	return before == "" || u.readLine(file, before, &section)
 }
 
-// readLine reports whether the lines behind it count.
+// readLine reads one line. It returns false when systemd ignores the lines after it.
 func (u *unit) readLine(file, line string, section *string) bool {
 	line = strings.Trim(line, blank)
 	if strings.HasPrefix(line, "[") {
@@ -172,7 +172,7 @@ func (u *unit) readLine(file, line string, section *string) bool {
 	return true
 }
 
-// assign takes an assignment; one that systemd ignores leaves what was.
+// assign applies an assignment. One that systemd ignores changes nothing.
 func (u *unit) assign(file, key, value string) {
 	switch key {
 	case "LimitNOFILE":
@@ -230,7 +230,7 @@ func hardLimit(value string) (string, bool) {
 	return strconv.FormatUint(h, 10), true
 }
 
-// limitNumber reads a limit as strtoull(3) does in base 0; the largest is infinity, and has that name alone.
+// limitNumber reads a limit as strtoull(3) does in base 0. The largest number can only be written as infinity.
 func limitNumber(s string) (uint64, bool) {
 	if s == "infinity" {
 		return 1<<64 - 1, true
@@ -243,7 +243,7 @@ func limitNumber(s string) (uint64, bool) {
 	return n, err == nil && n < 1<<64-1
 }
 
-// tasks reads a number of tasks. A share is of what the kernel allows, and stays a share where that cannot be read.
+// tasks reads a number of tasks. A percentage is of the kernel's limit, and stays a percentage when that cannot be read.
 func (u *unit) tasks(value string) (string, bool) {
 	share, ok := strings.CutSuffix(value, "%")
 	if !ok {
@@ -273,7 +273,7 @@ func (u *unit) tasks(value string) (string, bool) {
 	return strconv.FormatInt(most*int64(n)/10000, 10), true
 }
 
-// words splits a value as systemd does where it takes quotes and C's escapes. From a mistake on, nothing counts.
+// words splits a value as systemd does where it accepts quotes and C escapes. The words after a mistake are ignored.
 func words(value string) []string {
 	var all []string
 	var word []byte
@@ -309,8 +309,8 @@ func words(value string) []string {
 	return all
 }
 
-// unescape reads what follows a backslash and returns its length, 0 for a mistake. Of characters beyond ASCII, which no
-// value here has, there is a question mark.
+// unescape decodes the text after a backslash and returns its length, 0 for a mistake. A character beyond ASCII, which no
+// value here has, becomes a question mark.
 func unescape(s string) (b byte, length int) {
 	if s == "" {
 		return 0, 0

@@ -1,38 +1,38 @@
 #!/bin/sh
-# The director of LVS with direct routing: one address for all nodes, whose connections the kernel deals out.
+# The director of LVS with direct routing: one address for all nodes; the kernel spreads the connections over them.
 #
 #   director.sh up     --vip 192.0.2.10 --port 443 --dev eth0 --node 192.0.2.21 --node 192.0.2.22
 #   director.sh status --vip 192.0.2.10 --port 443
-#   director.sh drain  --vip 192.0.2.10 --port 443 --node 192.0.2.21   # no new clients; those that it has stay
+#   director.sh drain  --vip 192.0.2.10 --port 443 --node 192.0.2.21   # no new clients; its present ones stay
 #   director.sh resume --vip 192.0.2.10 --port 443 --node 192.0.2.21
-#   director.sh watch  --vip 192.0.2.10 --port 443 --health-port 8081  # takes dead nodes out, until it is ended
+#   director.sh watch  --vip 192.0.2.10 --port 443 --health-port 8081  # removes dead nodes, until it is stopped
 #   director.sh down   --vip 192.0.2.10 --port 443 --dev eth0
 #
-# Packets of clients reach the director, which passes each frame on to the node's hardware address and changes nothing
-# in it; answers go from the node to the client, past the director. So it costs no sockets, ports or copies here, and a
-# broadcast to a million clients does not pass this host. For that
-#   - director and nodes are in one network segment, and every node has run realserver.sh;
-#   - nodes listen on the same port as the director (nothing can be translated), on 0.0.0.0 or the virtual address;
+# Clients' packets reach the director, which forwards each frame unchanged to the node's hardware address. Answers go from
+# the node straight to the client. So the director needs no sockets, ports or copies, and a broadcast to a million clients
+# does not pass through it. This requires that
+#   - director and nodes are in one network segment, and realserver.sh has run on every node;
+#   - nodes listen on the director's port (ports are not translated), on 0.0.0.0 or the virtual address;
 #   - TLS ends on the nodes, at an nginx or HAProxy on each of them (stentor proxy-config);
-#   - the director is no client or node itself.
-# Clients keep their own addresses, so that listen.trusted_proxies does not concern it.
+#   - the director is neither a client nor a node itself.
+# Nodes see the clients' own addresses, so listen.trusted_proxies need not name the director.
 #
 # Two directors share the virtual address with keepalived, and the table of connections with "ipvsadm --start-daemon".
 #
 # Other options
-#   --scheduler wlc   how connections are dealt out; wlc: to the node with the fewest
+#   --scheduler wlc   how connections are spread; wlc: to the node with the fewest
 #   --weight 100      of a node
-#   --idle 1800       seconds for which a connection may be silent before it is forgotten; heart-beats are at most 600 s
-#   --interval 2      seconds between two looks of watch
-#   --fall 3          looks in a row that a node does not answer before watch takes it out: its clients are reset then
-#   --dry-run         says what would be done
+#   --idle 1800       seconds after which a silent connection is forgotten; heart-beats are at most 600 s apart
+#   --interval 2      seconds between two checks of watch
+#   --fall 3          checks in a row without an answer before watch removes a node; its clients are then reset
+#   --dry-run         prints what would be done
 #
-# up may be repeated, with more nodes or another weight. down leaves the settings of the kernel, which do no harm.
+# up may be repeated, with more nodes or another weight. down keeps the kernel's settings, which do no harm.
 #
 # Memory: one entry for each connection. For a million connections load ip_vs with a table that fits, once, before the
 # first use: modprobe ip_vs conn_tab_bits=20
 set -eu
-LC_ALL=C # letters and digits are ASCII's, whatever the language is
+LC_ALL=C # letters and digits are ASCII in every locale
 export LC_ALL
 
 state=${STENTOR_LVS_STATE:-/run/stentor-lvs}
@@ -47,7 +47,7 @@ die() {
 	exit 1
 }
 
-# run does a command that changes something.
+# run runs a command that changes something.
 run() {
 	if [ "$dry" = yes ]; then
 		echo "$*"
@@ -56,8 +56,8 @@ run() {
 	fi
 }
 
-# number checks that a word is a whole number in a range, and written in one way: 08 is octal to some programs, and no
-# number at all to others.
+# number checks that a word is a whole number in a range, without leading zeros: 08 is octal to some programs and invalid
+# to others.
 number() {
 	case $2 in '' | 0?* | *[!0-9]* | ??????????*) die "$1: found '$2', allowed: $3 to $4" ;; esac
 	if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
@@ -79,7 +79,7 @@ address() {
 	[ "$parts" = 4 ] || die "$1: found '$2', allowed: an IPv4 address"
 	first=${2%%.*}
 	if [ "$first" = 0 ] || [ "$first" -ge 224 ]; then
-		die "$1: found '$2', allowed: the IPv4 address of a host, which neither 0.0.0.0/8 nor multicast and above are"
+		die "$1: found '$2', allowed: the IPv4 address of a host (not 0.0.0.0/8, multicast or above)"
 	fi
 }
 
@@ -122,7 +122,7 @@ if [ -z "$vip" ] || [ -z "$port" ]; then
 	die "give --vip and --port"
 fi
 case "$nodes " in *" $vip "*) die "--node: $vip is the virtual address itself; give the node's own" ;; esac
-# A name that begins with - would be an option of ip and ipvsadm; . and .. are directories of sysctl's.
+# ip and ipvsadm would take a name that begins with - for an option; sysctl would take . and .. for directories.
 case "$dev" in -* | . | .. | *[!A-Za-z0-9_.@-]* | ????????????????*) die "--dev: found '$dev', allowed: up to 15 letters, digits and _ . @ -" ;; esac
 case "$scheduler" in '' | -* | *[!A-Za-z0-9_-]*) die "--scheduler: found '$scheduler', allowed: letters, digits and _ -" ;; esac
 
@@ -148,7 +148,7 @@ put() {
 	fi
 }
 
-# remember writes the line of a node in place of the one that is there.
+# remember replaces the line of a node.
 remember() {
 	[ "$dry" = no ] || return 0
 	mkdir -p "$state"
@@ -160,12 +160,12 @@ needs_node() {
 	[ -n "$nodes" ] || die "$action needs --node"
 }
 
-# needs_known_nodes refuses a slip of the pen, which would become a node.
+# needs_known_nodes refuses a mistyped address, which would otherwise become a node.
 needs_known_nodes() {
 	needs_node
 	[ "$dry" = no ] || return 0
 	for node in $nodes; do
-		grep -q "^$node " "$file" 2>/dev/null || die "--node: $node is no node of $service; up adds nodes"
+		grep -q "^$node " "$file" 2>/dev/null || die "--node: $node is not a node of $service; up adds nodes"
 	done
 }
 
@@ -175,9 +175,9 @@ up() {
 	if [ "$dry" = no ] && [ ! -e /proc/net/ip_vs ]; then
 		modprobe ip_vs || die "the kernel has no ip_vs (module ip_vs)"
 	fi
-	# The entry of a client whose node is gone ends with its next packet, instead of after the idle time.
+	# The entry of a client whose node is gone expires at its next packet, not only after the idle time.
 	run sysctl -q -w net.ipv4.vs.expire_nodest_conn=1
-	# The frames of clients are not to be answered with "go to the node yourself".
+	# The kernel must not send ICMP redirects to clients, which would send them to the node directly.
 	# With slashes: the name of an interface may have a dot (eth0.100).
 	run sysctl -q -w net/ipv4/conf/all/send_redirects=0 "net/ipv4/conf/$dev/send_redirects=0"
 	ipvs --set "$idle" 60 60
@@ -190,12 +190,12 @@ up() {
 		put "$node" "$weight"
 		remember "$node" "$weight"
 	done
-	# Last, so that nobody is turned away before.
+	# Last, so that no client is refused while there are no nodes.
 	if [ "$dry" = yes ] || ! ip -o address show dev "$dev" | grep -q " $vip/"; then
 		run ip address add "$vip/32" dev "$dev"
 		[ "$dry" = yes ] || : >"$file.address"
 	fi
-	if command -v arping >/dev/null; then # neighbours learn at once where the address is now
+	if command -v arping >/dev/null; then # tells neighbours at once where the address is now
 		run arping -q -U -c 2 -I "$dev" "$vip" || true
 	fi
 }
@@ -220,21 +220,21 @@ status() {
 	fi
 }
 
-# ready asks a node's API. 0: ready. 1: it answers, and is not ready. 2: it does not answer.
+# ready asks a node's API. 0: ready. 1: it answers, but is not ready. 2: it does not answer.
 ready() {
 	if command -v curl >/dev/null; then
 		code=$(curl -s -o /dev/null -m 2 -w '%{http_code}' "http://$1:$health/readyz") || return 2
 		[ "$code" = 200 ] || return 1
 		return 0
 	fi
-	# Debian's busybox has a wget whose -T crashes, and GNU's tries again twenty times.
+	# timeout, not -T: with -T the wget of Debian's busybox crashes, and GNU's retries twenty times.
 	answer=$({ timeout 2 wget -q -O /dev/null "http://$1:$health/readyz"; echo "=$?"; } 2>&1)
-	# GNU's wget ends with 8 for an answer that is an error; busybox's says so.
+	# For an HTTP error GNU's wget exits with 8; busybox's prints it.
 	case $answer in *=0) return 0 ;; *=8 | *HTTP/1*) return 1 ;; esac
 	return 2
 }
 
-# answers reports whether a node that answered with $2 counts as answering: one that is busy may miss a look or two.
+# answers reports whether node $1, whose check returned $2, counts as answering: a busy node may miss a check or two.
 answers() {
 	if [ "$2" != 2 ]; then
 		rm -f "$file.$1.missed"
@@ -245,8 +245,8 @@ answers() {
 	[ "$missed" -lt "$fall" ]
 }
 
-# look does what the state of the nodes asks for: not ready, weight 0, so that clients stay and none come; no answer for
-# long, out of the table, so that its clients find out and go elsewhere.
+# look checks all nodes. A node that is not ready gets weight 0: its clients stay and no new ones come. A node that has not
+# answered for long is removed from the table, so that its clients notice and reconnect to another node.
 look() {
 	while read -r node full drained; do
 		[ "${drained:-}" != drained ] || continue
@@ -262,14 +262,14 @@ look() {
 		2) ! knows "-> $node:$port " || ipvs -d -t "$service" -r "$node:$port" ;;
 		esac
 		echo "$now" >"$file.$node"
-		echo "director: $node is $(case $now in 0) echo ready ;; 1) echo "not ready, no new clients" ;; 2) echo "gone, out of the table" ;; esac)"
+		echo "director: $node is $(case $now in 0) echo ready ;; 1) echo "not ready, no new clients" ;; 2) echo "gone, removed from the table" ;; esac)"
 	done <"$file"
 }
 
 watch() {
 	[ -n "$health" ] || die "watch needs --health-port, the port of the nodes' API"
 	[ -e "$file" ] || die "$service is not up"
-	rm -f "$file".*.*.*.* # what is known of the nodes, which may have changed
+	rm -f "$file".*.*.*.* # the nodes' recorded states, which may be out of date
 	while [ -e "$file" ]; do
 		look
 		sleep "$interval"

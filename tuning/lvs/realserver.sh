@@ -1,22 +1,22 @@
 #!/bin/sh
-# A node behind LVS with direct routing, see director.sh. The node takes packets for the virtual address without ever
-# telling the network that it has it: otherwise clients would find this node alone, past the director.
+# A node behind LVS with direct routing, see director.sh. The node accepts packets for the virtual address, but never
+# announces that address to the network: otherwise clients would reach this node directly, past the director.
 #
 #   realserver.sh up     --vip 192.0.2.10
 #   realserver.sh status --vip 192.0.2.10
 #   realserver.sh down   --vip 192.0.2.10
 #
-# up sets, and down puts back as it was:
+# up sets, and down restores:
 #   - the virtual address as a /32 of lo, so that packets for it are this host's;
-#   - arp_ignore=1 of all interfaces: ARP requests are answered for addresses of the interface alone on which they come,
-#     and none come on lo;
-#   - arp_announce=2: nor does the node name the virtual address in requests of its own.
+#   - arp_ignore=1 of all interfaces: an interface answers ARP requests only for its own addresses, and no request arrives
+#     on lo;
+#   - arp_announce=2: the node's own ARP requests do not name the virtual address either.
 # The server listens on 0.0.0.0 or the virtual address, on the director's port, and answers clients through this host's
-# own gateway. Take the node out with "director.sh drain" before it stops, or let the node's SIGTERM close its clients.
+# own gateway. Before the node stops, run "director.sh drain", or let its SIGTERM close its clients.
 #
-# --dry-run says what would be done.
+# --dry-run prints what would be done.
 set -eu
-LC_ALL=C # digits are ASCII's, whatever the language is
+LC_ALL=C # digits are ASCII in every locale
 export LC_ALL
 
 state=${STENTOR_LVS_STATE:-/run/stentor-lvs}
@@ -32,7 +32,7 @@ die() {
 	exit 1
 }
 
-# run does a command that changes something.
+# run runs a command that changes something.
 run() {
 	if [ "$dry" = yes ]; then
 		echo "$*"
@@ -41,8 +41,8 @@ run() {
 	fi
 }
 
-# address checks that a word is an IPv4 address that a host may have, written in one way: 08 is octal to some programs,
-# and no number at all to others.
+# address checks that a word is an IPv4 address that a host may have, without leading zeros: 08 is octal to some programs
+# and invalid to others.
 address() {
 	case $1 in *[!0-9.]* | *..* | .* | *. | '') refuse_address "$1" ;; esac
 	rest=$1.
@@ -82,7 +82,7 @@ address "$vip"
 
 file=$state/realserver # the settings as they were; one for all virtual addresses
 
-# set_key writes a setting and keeps what was, unless an earlier up did.
+# set_key writes a setting. It keeps the old value unless an earlier up has kept it.
 set_key() {
 	was=$(cat "$conf/$1") || die "$conf/$1 cannot be read"
 	if [ "$dry" = no ] && ! grep -q "^$1 " "$file" 2>/dev/null; then
@@ -106,11 +106,11 @@ has_vip() {
 up() {
 	if [ "$dry" = no ]; then
 		mkdir -p "$state"
-		# What fails half-way is put back: a node without the address is none, and its ARP settings would stay for ever.
+		# A failed up is undone: without the address the host is not a node, and its ARP settings would stay for ever.
 		trap undo EXIT
 		trap 'exit 1' HUP INT TERM
 	fi
-	# First: the address must never be on lo while ARP would tell of it.
+	# First: the address must never be on lo while ARP would announce it.
 	for part in all lo; do
 		set_key "$part/arp_ignore" 1
 		set_key "$part/arp_announce" 2
@@ -122,7 +122,7 @@ up() {
 	trap - EXIT HUP INT TERM
 }
 
-# undo ends an up that has failed, with its status.
+# undo restores the settings after a failed up, and exits with its status.
 undo() {
 	status=$?
 	trap - EXIT HUP INT TERM
@@ -142,8 +142,7 @@ down() {
 	restore
 }
 
-# restore puts the settings back, unless a virtual address still needs them. What cannot be put back is tried again by
-# the next down.
+# restore restores the settings, unless a virtual address still needs them. The next down retries what failed.
 restore() {
 	for other in "$file".*; do
 		[ ! -e "$other" ] || return 0

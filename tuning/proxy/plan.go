@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// firstPort and lastPort bound the ports from which the proxy connects to the nodes. Below are those of servers.
+	// firstPort and lastPort bound the ports from which the proxy connects to the nodes. Servers use those below.
 	firstPort = 10_000
 	lastPort  = 65_535
 	// pairConnections is how many connections one source address may have to one address and port of a node when the
-	// kernel chooses the port. There are 55,536, but connect(2) first looks for one with the parity of the first: once
-	// those 27,768 are taken, each connection looks through all of them before it takes another (__inet_hash_connect,
-	// Linux 6.1 to 6.18: over a millisecond of CPU each, until the proxy answers with 502). A tenth is left free, so that
-	// one is soon found.
+	// kernel chooses the port. There are 55,536, but connect(2) first searches those with the parity of the first. Once
+	// these 27,768 are taken, it searches all of them for each connection before it takes another (__inet_hash_connect,
+	// Linux 6.1 to 6.18: over a millisecond of CPU each, until the proxy answers with 502). A tenth stays free, so that
+	// it soon finds one.
 	pairConnections = 25_000
-	// chosenConnections is the same where the proxy chooses, as HAProxy does with a source: as many as there are ports,
-	// less 1% for those that are in TIME_WAIT and for an uneven spread.
+	// chosenConnections is the same when the proxy chooses the port, as HAProxy does with a source: the number of ports,
+	// less 1% for those in TIME_WAIT and for an uneven spread.
 	chosenConnections = (lastPort - firstPort + 1) * 99 / 100
 
-	// spare descriptors of a process: its log, its listeners, the checks of nodes.
+	// spare descriptors of a process, for its log, its listeners and the checks of nodes.
 	spare = 1024
 )
 
@@ -29,10 +29,10 @@ type plan struct {
 	Request
 	Pairs int // of source and node
 
-	// Idle is for how long a connection may be silent: longer than the longest heart-beat that a node can be
-	// configured for (10 minutes), so that a silent connection is the node's to close.
+	// Idle is how long a connection may be silent. It is longer than the longest heart-beat that a node can be configured
+	// for (10 minutes), so that the node closes silent connections, not the proxy.
 	Idle string
-	// PerWorker is how many sockets one nginx process may have; the kernel does not deal clients out evenly.
+	// PerWorker is how many sockets one nginx process may have; the kernel does not spread clients evenly.
 	PerWorker int
 	Files     int // descriptors of a process
 	Shares    []share
@@ -42,7 +42,7 @@ type plan struct {
 // share is a source address and its part of the clients.
 type share struct{ Part, Source string }
 
-// newPlan checks that what is asked for can be had.
+// newPlan checks that the request can be met.
 func newPlan(r Request) (*plan, error) {
 	if err := r.complete(); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func newPlan(r Request) (*plan, error) {
 	return p, nil
 }
 
-// percent is one n-th as nginx wants it: with two decimals, rounded down so that all shares are at most 100%.
+// percent is one n-th in nginx's form: with two decimals, rounded down so that all shares together are at most 100%.
 func percent(n int) string {
 	return fmt.Sprintf("%d.%02d%%", 100/n, 10000/n%100)
 }
@@ -81,7 +81,7 @@ func (p *plan) each() int {
 	return pairConnections
 }
 
-// fit reports when the connections need more pairs of addresses than there are.
+// fit returns an error when the connections need more pairs of addresses than there are.
 func (p *plan) fit() error {
 	if p.Unix != "" {
 		return nil
@@ -103,7 +103,7 @@ func (p *plan) fit() error {
 		p.Connections, each, sources, len(p.Nodes), p.Pairs*each, need, perNode, more)
 }
 
-// Listening is the part of stentor.yaml that this proxy wants.
+// Listening is the part of stentor.yaml that this proxy needs.
 func (p *plan) Listening() string {
 	option := ""
 	if p.Kind == HAProxy {
@@ -146,5 +146,5 @@ func (p *plan) Named() string {
 	return fmt.Sprintf("{ %s -i %s }%s", host, name, below)
 }
 
-// Loopback reports whether clients can connect from this machine alone.
+// Loopback reports whether clients can connect only from this machine.
 func (p *plan) Loopback() bool { return netip.MustParseAddrPort(p.Listen).Addr().IsLoopback() }

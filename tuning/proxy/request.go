@@ -26,35 +26,35 @@ const (
 type Request struct {
 	Kind        Kind
 	Connections int      // clients at a time
-	Nodes       []string // host:port where the nodes take clients; none with Unix
-	Unix        string   // path of the socket of a node on the proxy's host; none with Nodes
+	Nodes       []string // host:port where the nodes accept clients; none with Unix
+	Unix        string   // path of a node's socket on the proxy's host; none with Nodes
 	Sources     []string // addresses of the proxy's host from which it connects to the nodes; none: the system's choice
-	Listen      string   // host:port for clients; "" is port 80, with TLS 443, of all addresses
-	// Certificate and Key turn TLS on. They are files in PEM; HAProxy wants the key in a file of the certificate's name
-	// with .key behind it, or in the same file.
+	Listen      string   // host:port for clients; "" is port 80 (with TLS 443) on all addresses
+	// Certificate and Key turn TLS on. They are PEM files. HAProxy needs the key in the certificate's file, or in a file of
+	// its name with .key appended.
 	Certificate, Key string
-	// ServerName is a host name, *.example.com for all below it, .example.com for it and all below it, as nginx has them.
-	// "" and _ take every name.
+	// ServerName is a host name, *.example.com for all names below it, or .example.com for it and all below it, as in nginx.
+	// "" and _ match every name.
 	ServerName string
 	Path       string // of the endpoint; "" is /ws
-	HealthPort int    // of the nodes' API, on which HAProxy asks /readyz; 0 sees only whether the node accepts
+	HealthPort int    // of the nodes' API, on which HAProxy requests /readyz; with 0 it only checks that the node accepts
 	Workers    int    // nginx's processes, HAProxy's threads; 0 is one for each core of this machine
-	User       string // as whom the proxy runs; "" is the distribution's
+	User       string // the user that the proxy runs as; "" is the distribution's
 	// RunDir is where the pid file and temporary files go; "" is the distribution's places.
 	RunDir string
 }
 
-// maxConnections is more than any single proxy was seen to hold.
+// maxConnections is more than any single proxy was measured to hold.
 const maxConnections = 10_000_000
 
 var (
-	// word is what may stand in either configuration without quotes.
+	// word matches what may appear in either configuration without quotes.
 	word     = regexp.MustCompile(`^[A-Za-z0-9._/:@%+,=~*-]+$`)
 	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 	names    = regexp.MustCompile(`^(\*?\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 )
 
-// complete fills in what was left out and reports what cannot be.
+// complete sets defaults, and returns an error for what cannot work.
 func (r *Request) complete() error {
 	if r.Kind != Nginx && r.Kind != HAProxy {
 		return fmt.Errorf("found the proxy %q, allowed: nginx, haproxy", r.Kind)

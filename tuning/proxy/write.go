@@ -13,8 +13,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"inc": func(i int) int { return i + 1 },
 }).ParseFS(files, "*.tmpl"))
 
-// Write writes the configuration that r asks for. An error says what is wrong with r, or what is needed beside it;
-// nothing was written then.
+// Write writes the configuration that r requests. An error says what is wrong with r, or what it lacks; then nothing was
+// written.
 func Write(w io.Writer, r Request) error {
 	p, err := newPlan(r)
 	if err != nil {
