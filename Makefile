@@ -144,7 +144,7 @@ kafka: bin/kafka-dev ## a Kafka to develop with, until Ctrl-C
 	@exec bin/kafka-dev
 
 .PHONY: test-kafka
-test-kafka: bin/kafka-dev ## the tests that need a Kafka
+test-kafka: bin/kafka-dev tuning-deps ## the tests that need a Kafka
 	$(WITH_KAFKA) $(GO) test -tags kafka -count 1 -p 1 $(KAFKA_TESTS)
 
 .PHONY: bin/kafka-dev

@@ -18,7 +18,7 @@
 //	faults_test.go       clients that misbehave
 //	isolation_test.go    projects that must not see each other
 //	bounds_test.go       every limit with the metric that counts it
-//	front_test.go        nginx and HAProxy as processes in front of servers
+//	front_test.go        clients of a proxy in front of servers: their addresses, TLS
 //	audience_test.go     many clients at them
 //	proxies_test.go      the configurations of `stentor proxy-config` with real traffic, Unix sockets
 //	descriptors_test.go  more clients than descriptors

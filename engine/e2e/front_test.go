@@ -1,126 +1,16 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/tls"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"stentor/engine/testkit"
 	"stentor/engine/testkit/certificate"
-	"stentor/tuning/proxy"
 )
-
-// A front is a proxy before servers: a process of the distribution's nginx or HAProxy with a configuration that
-// `stentor proxy-config` would write.
-type front struct {
-	t       testing.TB
-	Address string // where clients connect
-	cmd     *exec.Cmd
-	out     bytes.Buffer // once ended is closed
-	ended   chan struct{}
-}
-
-// behind starts a proxy, which ends with the test. What the request leaves out is chosen for the test.
-func behind(t testing.TB, r proxy.Request) *front {
-	t.Helper()
-	dir := socketDir(t)
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &front{t: t, Address: testkit.FreePort(t), ended: make(chan struct{})}
-	r.Listen, r.RunDir, r.User, r.Connections, r.Workers = f.Address, dir, me.Username, max(r.Connections, 2000), 2
-	var text bytes.Buffer
-	if err := proxy.Write(&text, r); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "configuration")
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	errors := filepath.Join(dir, "errors")
-	check, run := []string{"haproxy", "-c", "-f", file}, []string{"haproxy", "-W", "-db", "-f", file}
-	if r.Kind == proxy.Nginx {
-		check = []string{"nginx", "-t", "-p", dir, "-e", errors, "-c", file}
-		run = []string{"nginx", "-p", dir, "-e", errors, "-c", file, "-g", "daemon off;"}
-	}
-	if out, err := exec.Command(check[0], check[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v (make tuning-deps installs it)\n%s\n%s", check, err, out, &text)
-	}
-	f.cmd = exec.Command(run[0], run[1:]...)
-	f.cmd.Stdout, f.cmd.Stderr = &f.out, &f.out
-	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := f.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = f.cmd.Wait() // by a signal, as a rule
-		close(f.ended)
-	}()
-	t.Cleanup(func() {
-		f.stop()
-		if text, err := os.ReadFile(errors); t.Failed() && err == nil {
-			t.Logf("the proxy's errors:\n%s", text)
-		}
-	})
-	eventually(t, "the proxy accepts", func() bool {
-		select {
-		case <-f.ended:
-			t.Fatalf("the proxy ended:\n%s", &f.out)
-		default:
-		}
-		conn, err := net.Dial("tcp", f.Address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
-	return f
-}
-
-// socketDir is a directory whose name is short enough for a Unix socket, which other users may enter.
-func socketDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "front-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func (f *front) stop() {
-	_ = f.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-f.ended:
-	case <-time.After(patience):
-		_ = syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL)
-		<-f.ended
-		f.t.Errorf("the proxy does not end:\n%s", &f.out)
-	}
-}
-
-// reload has the proxy read its configuration again.
-func (f *front) reload(kind proxy.Kind) {
-	f.t.Helper()
-	sig := map[proxy.Kind]syscall.Signal{proxy.Nginx: syscall.SIGHUP, proxy.HAProxy: syscall.SIGUSR2}[kind]
-	if err := f.cmd.Process.Signal(sig); err != nil {
-		f.t.Fatal(err)
-	}
-}
 
 // wantAddresses checks that the sessions are listed with their clients' own addresses.
 func (s *server) wantAddresses(t testing.TB, want []string) {
@@ -152,14 +42,14 @@ func newCertificate(t testing.TB) (file string, trusting *tls.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if file, err = pair.Write(socketDir(t)); err != nil {
+	if file, err = pair.Write(testkit.SocketDir(t)); err != nil {
 		t.Fatal(err)
 	}
 	return file, pair.Trusting()
 }
 
 // joinTLS is a client over wss with CONNECTED, which comes as a page of the proxy's own origin would.
-func (f *front) joinTLS(t testing.TB, conf *tls.Config, origin string) (*peer, error) {
+func joinTLS(t testing.TB, f *testkit.Front, conf *tls.Config, origin string) (*peer, error) {
 	t.Helper()
 	p, err := open(t, from(sources[0].AsSlice()), f.Address)
 	if err != nil {
@@ -175,12 +65,12 @@ func (f *front) joinTLS(t testing.TB, conf *tls.Config, origin string) (*peer, e
 }
 
 // throughTLS has n clients join over wss and each hear some pushes.
-func throughTLS(t *testing.T, s *server, f *front, conf *tls.Config, n int) []string {
+func throughTLS(t *testing.T, s *server, f *testkit.Front, conf *tls.Config, n int) []string {
 	t.Helper()
 	var peers []*peer
 	var addresses []string
 	for range n {
-		p, err := f.joinTLS(t, conf, "https://stentor.test")
+		p, err := joinTLS(t, f, conf, "https://stentor.test")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +87,7 @@ func throughTLS(t *testing.T, s *server, f *front, conf *tls.Config, n int) []st
 			p.wantMessage(fmt.Sprint("push ", i))
 		}
 	}
-	if _, err := f.joinTLS(t, conf, "http://stentor.test"); err == nil {
+	if _, err := joinTLS(t, f, conf, "http://stentor.test"); err == nil {
 		t.Error("a page that came without TLS may connect, so that X-Forwarded-Proto does not count")
 	}
 	slices.Sort(addresses)

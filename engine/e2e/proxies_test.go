@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"stentor/engine/testkit"
 	"stentor/engine/testkit/proc"
 	"stentor/tuning/proxy"
 )
@@ -21,11 +22,11 @@ const clients = 300
 func TestNginx(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Set: []string{trusting}})
-	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}})
 	a := gather(t, f.Address, clients)
 	s.wantAddresses(t, a.addresses(false))
 	a.hear(s, 10)
-	f.reload(proxy.Nginx)
+	f.Reload(proxy.Nginx)
 	a.more(clients / 3)
 	a.hear(s, 10)
 	s.wantAddresses(t, a.addresses(false))
@@ -36,7 +37,7 @@ func TestNginxTLS(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Set: []string{trusting}})
 	file, conf := newCertificate(t)
-	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
 	addresses := throughTLS(t, s, f, conf, clients/3)
 	for i, one := range addresses {
 		addresses[i] = netip.MustParseAddrPort(one).Addr().String()
@@ -47,9 +48,9 @@ func TestNginxTLS(t *testing.T) {
 // TestNginxUnix: nginx and server speak over a Unix socket, beside clients that come over TCP.
 func TestNginxUnix(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(socketDir(t), "ws.sock")
+	path := filepath.Join(testkit.SocketDir(t), "ws.sock")
 	s := start(t, setup{Client: "127.0.0.1:0,unix:" + path + " mode=0666"})
-	f := behind(t, proxy.Request{Kind: proxy.Nginx, Unix: path, Connections: 200_000 / 20})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Unix: path, Connections: 200_000 / 20})
 	a := gather(t, f.Address, clients)
 	s.wantAddresses(t, a.addresses(false))
 	direct := gather(t, s.listening("ws://")[0], clients/3)
@@ -87,7 +88,7 @@ func TestNginxPorts(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Client: "127.0.0.1:0,127.0.0.1:0,127.0.0.1:0", Set: []string{trusting}})
 	ports := s.listening("ws://")
-	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: ports, Connections: 1000})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: ports, Connections: 1000})
 	a := gather(t, f.Address, clients)
 	a.hear(s, 10)
 	if byPort, _ := spread(t, ports...); len(byPort) != 3 {
@@ -101,7 +102,7 @@ func TestNginxSources(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Set: []string{trusting}})
 	own := []string{"127.0.0.31", "127.0.0.32", "127.0.0.33"}
-	f := behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Sources: own})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: []string{s.Client}, Sources: own})
 	a := gather(t, f.Address, clients)
 	a.hear(s, 10)
 	_, bySource := spread(t, s.Client)
@@ -119,11 +120,11 @@ func TestHAProxy(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Client: "127.0.0.1:0 proxy_protocol", Set: []string{trusting}})
 	api := netip.MustParseAddrPort(strings.TrimPrefix(s.API, "http://"))
-	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: []string{s.Client}, HealthPort: int(api.Port())})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: []string{s.Client}, HealthPort: int(api.Port())})
 	a := gather(t, f.Address, clients)
 	s.wantAddresses(t, a.addresses(true))
 	a.hear(s, 10)
-	f.reload(proxy.HAProxy)
+	f.Reload(proxy.HAProxy)
 	a.more(clients / 3)
 	a.hear(s, 10)
 	s.wantAddresses(t, a.addresses(true))
@@ -135,10 +136,10 @@ func TestHAProxy(t *testing.T) {
 // TestHAProxyTLS: the same over wss and a Unix socket. HAProxy's checks go to the clients' listener, with LOCAL.
 func TestHAProxyTLS(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(socketDir(t), "ws.sock")
+	path := filepath.Join(testkit.SocketDir(t), "ws.sock")
 	s := start(t, setup{Client: "unix:" + path + " proxy_protocol"})
 	file, conf := newCertificate(t)
-	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Unix: path, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.HAProxy, Unix: path, Certificate: file, Key: file + ".key", ServerName: "stentor.test"})
 	s.wantAddresses(t, throughTLS(t, s, f, conf, clients/3))
 	accepted := s.Metric(t, "stentor_accepted_total")
 	eventually(t, "HAProxy's checks are accepted", func() bool { return s.Metric(t, "stentor_accepted_total") > accepted })
@@ -152,7 +153,7 @@ func TestHAProxySources(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{Client: "127.0.0.1:0 proxy_protocol,127.0.0.1:0 proxy_protocol", Set: []string{trusting}})
 	ports := s.listening("ws://")
-	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: ports, Sources: []string{"127.0.0.31", "127.0.0.32"}, Connections: 2000})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: ports, Sources: []string{"127.0.0.31", "127.0.0.32"}, Connections: 2000})
 	a := gather(t, f.Address, clients)
 	a.hear(s, 10)
 	byPort, bySource := spread(t, ports...)
@@ -167,7 +168,7 @@ func TestHAProxyDrain(t *testing.T) {
 	t.Parallel()
 	client := "127.0.0.1:0 proxy_protocol"
 	leaving, staying := start(t, setup{Client: client, Set: []string{trusting}}), start(t, setup{Client: client, Set: []string{trusting}})
-	f := behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: []string{leaving.Client, staying.Client}})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.HAProxy, Nodes: []string{leaving.Client, staying.Client}})
 	a := gather(t, f.Address, clients)
 	leaving.Signal(syscall.SIGTERM)
 	leaving.WaitEnd()
@@ -182,13 +183,13 @@ func TestHAProxyDrain(t *testing.T) {
 // TestUnixRestart: a node that was killed leaves its socket; the next one takes it over, and not before.
 func TestUnixRestart(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(socketDir(t), "ws.sock")
+	path := filepath.Join(testkit.SocketDir(t), "ws.sock")
 	first := start(t, setup{Client: "unix:" + path})
 	out, err := first.Command("listen.api=127.0.0.1:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "address already in use") {
 		t.Errorf("a second node on the same socket: %v\n%s", err, out)
 	}
-	f := behind(t, proxy.Request{Kind: proxy.Nginx, Unix: path})
+	f := testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Unix: path})
 	a := gather(t, f.Address, 20)
 	a.hear(first, 3)
 	first.Kill()
@@ -210,7 +211,7 @@ func TestFullNode(t *testing.T) {
 			}
 			full := start(t, setup{Client: client, Set: []string{trusting, "limits.connections=20"}})
 			other := start(t, setup{Client: client, Set: []string{trusting}})
-			f := behind(t, proxy.Request{Kind: kind, Nodes: []string{full.Client, other.Client}})
+			f := testkit.Behind(t, proxy.Request{Kind: kind, Nodes: []string{full.Client, other.Client}})
 			gather(t, f.Address, clients)
 			// It may have fewer than it could: those whom it is just refusing count.
 			if n := full.Metric(t, "stentor_sessions"); n > 21 {

@@ -27,7 +27,7 @@ func TestServerNames(t *testing.T) {
 		for _, kind := range []proxy.Kind{proxy.Nginx, proxy.HAProxy} {
 			t.Run(fmt.Sprintf("%s %s", kind, c.name), func(t *testing.T) {
 				t.Parallel()
-				f := behind(t, proxy.Request{Kind: kind, Nodes: []string{testkit.FreePort(t)}, ServerName: c.name})
+				f := testkit.Behind(t, proxy.Request{Kind: kind, Nodes: []string{testkit.FreePort(t)}, ServerName: c.name})
 				for i, host := range hosts {
 					req, err := http.NewRequest(http.MethodGet, "http://"+f.Address+"/ws", nil)
 					if err != nil {

@@ -104,7 +104,7 @@ func (f *follower) run(ctx context.Context, ready func()) {
 
 // session is one connection.
 func (f *follower) session(ctx context.Context, ready func()) {
-	url := f.cluster.nodes[f.at%len(f.cluster.nodes)].Clients()
+	url := f.cluster.url(f.at)
 	c, err := client.Dial(ctx, client.Options{URL: url, Project: project, Token: f.token})
 	if err != nil {
 		return // of a node that is not there, or not ready

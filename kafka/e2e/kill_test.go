@@ -5,13 +5,16 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"stentor/engine/testkit"
 	"stentor/kafka/kafkatest"
+	"stentor/tuning/proxy"
 )
 
 // world is a back end and the clients of its streams, on a cluster.
@@ -133,6 +136,35 @@ func TestNodesKilled(t *testing.T) {
 	if missed := w.crowd.sum(func(f *follower) int64 { return f.missed.Load() }); missed < kills {
 		t.Errorf("%d subscriptions resumed with something that they had missed", missed)
 	}
+}
+
+// Clients that know one address, nginx's, come back through it when the node behind is killed, and when it leaves.
+func TestNodesBehindNginx(t *testing.T) {
+	const pushes = 60_000
+	c := newCluster(t, kafkatest.Bootstrap(t), 3)
+	var addresses []string
+	for _, n := range c.nodes {
+		addresses = append(addresses, strings.TrimSuffix(strings.TrimPrefix(n.Clients(), "ws://"), "/ws"))
+	}
+	c.proxy = testkit.Behind(t, proxy.Request{Kind: proxy.Nginx, Nodes: addresses}).Address
+	w := newWorld(t, c, setup{singles: 1500, batched: 5000, partitions: 1})
+	connects := func() int64 { return w.crowd.sum(func(f *follower) int64 { return f.connects.Load() }) }
+	on := func(n *testkit.Node) int64 { return int64(n.Metric(t, "stentor_connections")) }
+	w.load(t, pushes, func() {
+		for i, end := range []func(*testkit.Node){(*testkit.Node).Kill, (*testkit.Node).Leave} {
+			w.await(t, int64(i+1)*pushes/4)
+			victim := w.nodes[i]
+			had, before := on(victim), connects()
+			if had == 0 {
+				t.Errorf("nobody was on node %d", i)
+			}
+			end(victim)
+			eventually(t, func() string { return fmt.Sprintf("%d of %d came back through nginx", connects()-before, had) },
+				func() bool { return connects() >= before+had })
+		}
+		eventually(t, func() string { return fmt.Sprintf("%d of %d are on the node that is left", on(w.nodes[2]), clients) },
+			func() bool { return on(w.nodes[2]) == clients })
+	})
 }
 
 // A node that is told to leave hands its clients over without loss.

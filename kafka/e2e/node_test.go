@@ -37,6 +37,15 @@ type cluster struct {
 	run    string // part of the names of all topics
 	http   *http.Client
 	nodes  []*testkit.Node
+	proxy  string // the address of one that clients go through; empty: they choose nodes in turn
+}
+
+// url is where a client connects that tries for the nth time.
+func (c *cluster) url(n int) string {
+	if c.proxy != "" {
+		return "ws://" + c.proxy + "/ws"
+	}
+	return c.nodes[n%len(c.nodes)].Clients()
 }
 
 // newCluster starts n nodes and waits until they are ready. settings are key.path=value.
