@@ -46,7 +46,7 @@ var commandNames = [...]string{
 	ErrorCommand:   "ERROR",
 }
 
-// String returns the command as it stands in a frame, empty for None.
+// String returns the command as it is written in a frame, empty for None.
 func (c Command) String() string {
 	if int(c) >= len(commandNames) {
 		return ""
@@ -54,10 +54,10 @@ func (c Command) String() string {
 	return commandNames[c]
 }
 
-// hasBody tells which commands may carry a body.
+// hasBody reports whether a command may have a body.
 func (c Command) hasBody() bool { return c == Send || c == MessageCommand || c == ErrorCommand }
 
-// escapes returns the version whose escapes hold in the headers of c: the two frames that agree on a version have none.
+// escapes returns the version whose escapes apply to the headers of c: the two frames that negotiate a version have none.
 func (c Command) escapes(v Version) Version {
 	if c == Connect || c == Connected {
 		return V10
@@ -100,7 +100,7 @@ func parseCommand(line []byte) Command {
 }
 
 // commandLine reads the first line of b and returns where the next one starts, 0 when the line has not ended yet.
-// What no command begins with is refused without waiting for the rest.
+// It refuses a line that no command begins with, without waiting for the rest.
 func commandLine(b []byte) (c Command, next int, e *Error) {
 	b = b[:min(len(b), longestCommand)]
 	nl := bytes.IndexByte(b, '\n')

@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// Decoder holds the scratch of decoding, which a frame refers to until the next Decode. One Decoder serves all
+// Decoder holds the scratch memory of decoding, which a frame refers to until the next Decode. One Decoder serves all
 // connections of a goroutine; the zero value is ready.
 type Decoder struct {
 	headers []Header
 	scratch []byte // unescaped names and values
 }
 
-// Decode reads the first frame of b, of a client or of a server, and returns how many bytes of b are done with.
+// Decode reads the first frame of b, of a client or of a server, and returns how many bytes of b it has consumed.
 //
-// n == 0 without an error means that b holds too little: call again with the same bytes, more behind them and the same
-// p. EOLs and stray NULs before a command are skipped; when b begins with such and no whole frame follows, n counts
-// them and f.Command is None: a heart-beat. p belongs to b[n:] afterwards.
+// n == 0 without an error means that the frame in b is incomplete: call again with the same bytes, more after them, and the
+// same p. EOLs and stray NULs before a command are skipped; if b begins with some and no complete frame follows, n counts
+// them and f.Command is None: a heart-beat. Afterwards p belongs to b[n:].
 //
-// f refers to b and to d and is valid until the next Decode. err is an *Error, after which the stream cannot be read
-// on. A limit is enforced as soon as it is certain to be exceeded: a content-length before the body arrives, a line
-// before it ends.
+// f refers to b and to d and is valid until the next Decode. err is an *Error, after which the stream cannot be read any
+// further. A limit is enforced as soon as it is certain to be exceeded: for a content-length before the body arrives, for a
+// line before it ends.
 func (d *Decoder) Decode(b []byte, v Version, lim *Limits, p *Progress, f *Frame) (n int, err error) {
 	*f = Frame{}
 	if len(b) <= int(p.scan) {
@@ -66,9 +66,9 @@ func leading(b []byte) (int, *Error) {
 	return len(b), nil
 }
 
-// frame decodes the frame at the start of b and returns its size, 0 if it is incomplete. The search goes on where p
-// says that it stopped; once the frame is known to be whole, it is read from its start, because the scratch has served
-// other connections in between.
+// frame decodes the frame at the start of b and returns its size, 0 if it is incomplete. The search continues where it
+// stopped, which p knows. Once the frame is known to be complete, it is read from its start, because the scratch memory has
+// served other connections in between.
 func (d *Decoder) frame(b []byte, v Version, lim *Limits, p *Progress, f *Frame) (size int, e *Error) {
 	switch {
 	case p.size > 0:
@@ -146,8 +146,8 @@ func (p *Progress) waitNUL(b []byte, lim *Limits) *Error {
 	return nil
 }
 
-// lines splits the header lines of b from p on, as they are, and returns the offset behind the blank line that ends
-// them, 0 if it is not there yet. The first header line starts at first.
+// lines splits the header lines of b from p on, without unescaping, and returns the offset after the blank line that ends
+// them, 0 if that has not come yet. The first header line starts at first.
 func (d *Decoder) lines(b []byte, first int, lim *Limits, p *Progress) (end int, e *Error) {
 	var (
 		maxLines = bound(lim.Headers, maxHeaders)
@@ -202,7 +202,7 @@ func (d *Decoder) lines(b []byte, first int, lim *Limits, p *Progress) (end int,
 	return 0, nil
 }
 
-// finishHead checks what is cheaper over command and headers together, and unescapes d.headers by the rules of v.
+// finishHead does the checks that are cheaper on command and headers together, and unescapes d.headers by the rules of v.
 func (d *Decoder) finishHead(head []byte, v Version) *Error {
 	if bytes.IndexByte(head, 0) >= 0 {
 		return errNUL
@@ -216,7 +216,7 @@ func (d *Decoder) finishHead(head []byte, v Version) *Error {
 	if v == V10 || bytes.IndexByte(head, '\\') < 0 {
 		return nil
 	}
-	// Unescaping never lengthens: with this much room the scratch stays where headers refer to it.
+	// Unescaping never lengthens: with this much room the scratch does not move while headers refer to it.
 	d.scratch = slices.Grow(d.scratch[:0], len(head))
 	for i := range d.headers {
 		h := &d.headers[i]
@@ -277,7 +277,7 @@ func (d *Decoder) padded(c Command, v Version) bool {
 
 const padding = " \t"
 
-// trim takes the padding off d.headers. It reports false when nothing of a name is left.
+// trim removes the padding from d.headers. It returns false when nothing of a name is left.
 func (d *Decoder) trim() bool {
 	for i := range d.headers {
 		h := &d.headers[i]
@@ -289,8 +289,8 @@ func (d *Decoder) trim() bool {
 	return true
 }
 
-// bodyLength returns how long the body of a c with d.headers is, if that is known before its NUL is seen. What
-// a frame without a body says of its length has no meaning: stompjs acknowledges with all headers of the MESSAGE.
+// bodyLength returns how long the body of a c with d.headers is, if that is known before its NUL is seen. The
+// content-length of a frame without a body is ignored: stompjs acknowledges with all headers of the MESSAGE.
 func (d *Decoder) bodyLength(c Command, lim *Limits) (length int, known bool, e *Error) {
 	value, declared := get(d.headers, "content-length")
 	if !declared || !c.hasBody() {

@@ -1,9 +1,9 @@
 // Package stomp speaks the wire vocabulary of STOMP 1.0, 1.1 and 1.2: an incremental decoder over byte slices,
 // append-style encoders, escaping by version, version and heart-beat negotiation, and Message, a MESSAGE that is
-// encoded once and then spliced for each subscriber. It does no I/O, reads no clock and holds no lock.
+// encoded once and then spliced for each subscriber. It does no I/O, reads no clock and holds no locks.
 //
-// Reading. A Decoder is scratch that all connections of one event loop share; what a connection itself has to keep is
-// its unfinished bytes and a Progress of 16 bytes:
+// Reading. A Decoder is scratch memory that all connections of one event loop share. A connection itself only keeps its
+// unfinished bytes and a Progress of 16 bytes:
 //
 //	for len(b) > 0 {
 //		n, err := d.Decode(b, version, limits, &progress, &frame)
@@ -11,7 +11,7 @@
 //			return err // an *Error: answer ERROR and close
 //		}
 //		if n == 0 {
-//			break // keep b, call again with the same bytes and more behind them
+//			break // keep b, call again with the same bytes and more after them
 //		}
 //		b = b[n:]
 //		if frame.Command != stomp.None {
@@ -25,6 +25,6 @@
 //	dst = stomp.AppendHeader(dst, version, "receipt-id", id)
 //	dst = stomp.AppendBody(dst, nil)
 //
-// Lines end in LF on the way out; CRLF is accepted wherever an EOL is. A bare CR or a NUL within the headers is an
-// error, and so is text there that is not UTF-8. Headers are split at the first colon and never trimmed.
+// Lines are written with LF; CRLF is accepted wherever an EOL is. A bare CR or a NUL in the headers is an error, and so is
+// text there that is not UTF-8. Headers are split at the first colon and never trimmed.
 package stomp

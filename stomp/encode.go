@@ -7,8 +7,8 @@ func AppendCommand(dst []byte, c Command) []byte {
 	return append(append(dst, c.String()...), '\n')
 }
 
-// AppendHeader appends a header line, name and value escaped as v wants it; see AppendEscaped. In 1.0 a colon in the
-// name, too, becomes a space. For CONNECT and CONNECTED v is V10.
+// AppendHeader appends a header line, with name and value escaped as v requires; see AppendEscaped. In 1.0 a colon in the
+// name also becomes a space. For CONNECT and CONNECTED v is V10.
 func AppendHeader[T ~string | ~[]byte](dst []byte, v Version, name string, value T) []byte {
 	return appendHeader(dst, v, name, value)
 }
@@ -24,8 +24,8 @@ func AppendBody(dst []byte, body []byte) []byte {
 	return append(append(append(dst, '\n'), body...), 0)
 }
 
-// AppendFrame appends f as v writes it, CONNECT and CONNECTED always without escapes. A body gets a content-length
-// behind the other headers unless f has one, which is then left as it is, right or wrong.
+// AppendFrame appends f as v writes it, CONNECT and CONNECTED always without escapes. A body gets a content-length after
+// the other headers, unless f has one, which is left as it is, right or wrong.
 func AppendFrame(dst []byte, v Version, f *Frame) []byte {
 	dst = AppendCommand(dst, f.Command)
 	if f.Command == None {

@@ -7,7 +7,7 @@ const (
 )
 
 // Error says why input cannot be read any further. Its text is fit for the message header of an ERROR: no colon, no
-// backslash. All values are made once; the error path allocates nothing.
+// backslash. All values are created once; the error path allocates nothing.
 type Error struct{ Code, Text string }
 
 func (e *Error) Error() string { return e.Text }

@@ -1,8 +1,8 @@
 package stomp
 
-// escapes says what stands for each byte of a name or value: 0 the byte itself, ' ' a space, a letter or backslash
-// that one behind a backslash. What a version cannot express becomes a space, and so does NUL in all of them, because
-// there are clients that split frames at it.
+// escapes says how each byte of a name or value is written: 0 as itself, ' ' as a space, a letter or a backslash as that
+// character after a backslash. What a version cannot express becomes a space, and so does NUL in all versions, because
+// some clients split frames at it.
 type escapes [256]byte
 
 var (

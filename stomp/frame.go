@@ -25,8 +25,8 @@ func get(headers []Header, name string) ([]byte, bool) {
 	return nil, false
 }
 
-// Limits bounds one frame; exceeding one is an Error with CodeTooLarge. A field of 0 sets no bound, but nothing is
-// ever longer than 1 GiB, and there are never more than 65,535 headers.
+// Limits bounds one frame; exceeding a bound is an Error with CodeTooLarge. A field of 0 sets no bound, but no frame is
+// ever longer than 1 GiB, or has more than 65,535 headers.
 type Limits struct {
 	Headers     int // header lines
 	LineBytes   int // of one header line, without its EOL
@@ -47,15 +47,15 @@ func bound(limit, most int) int {
 }
 
 // Progress is what a connection keeps between two Decodes of one unfinished frame: how far it was searched, so that
-// input which arrives one byte at a time costs no more than linear time. The zero value: nothing seen yet. Decode sets
-// it to zero when a frame is complete.
+// input that arrives one byte at a time costs only linear time. The zero value means that nothing was seen yet. Decode
+// resets it when a frame is complete.
 type Progress struct {
-	scan   uint32 // bytes that were searched in vain and need no second look
+	scan   uint32 // bytes that were searched already
 	line   uint32 // start of the first header line without an EOL; with inBody, of the body
 	size   uint32 // of the whole frame, once known
 	lines  uint16 // header lines that have ended
 	inBody bool   // the body has begun, and a NUL ends it
 }
 
-// Need returns how many bytes the unfinished frame will have in all, 0 as long as that is not known.
+// Need returns how many bytes the unfinished frame will have in total, 0 while that is not known.
 func (p *Progress) Need() int { return int(p.size) }

@@ -6,7 +6,7 @@ import (
 )
 
 // ParseHeartbeat reads a heart-beat header: cx is the interval in milliseconds that its sender can keep, cy the one
-// that it wants, 0 for none. Without the header both are 0. A number too big for 32 bits is cut to their maximum.
+// that it wants, 0 for none. Without the header both are 0. A number too large for 32 bits becomes their maximum.
 func ParseHeartbeat(value []byte, present bool) (cx, cy uint32, err error) {
 	if !present {
 		return 0, 0, nil
@@ -25,8 +25,8 @@ func parseInterval(b []byte) (uint32, bool) {
 	return uint32(n), ok
 }
 
-// NegotiateHeartbeat joins the server's sx,sy and the client's cx,cy: how often the server has to send and how often
-// it may expect something, in milliseconds, 0 for never.
+// NegotiateHeartbeat combines the server's sx,sy and the client's cx,cy: how often the server has to send and how often
+// it may expect to receive, in milliseconds, 0 for never.
 func NegotiateHeartbeat(sx, sy, cx, cy uint32) (send, receive uint32) {
 	if sx != 0 && cy != 0 {
 		send = max(sx, cy)
@@ -37,7 +37,7 @@ func NegotiateHeartbeat(sx, sy, cx, cy uint32) (send, receive uint32) {
 	return send, receive
 }
 
-// parseDigits reads a decimal number of digits only, at least one, and stops counting at most.
+// parseDigits reads a decimal number: digits only, at least one. A number beyond most becomes most.
 func parseDigits(b []byte, most uint64) (n uint64, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '9' {

@@ -12,18 +12,18 @@ import (
 // HeaderField is one user header of a push.
 type HeaderField struct{ Name, Value string }
 
-// Message is a MESSAGE encoded once for all its receivers: everything but the lines that differ from one to the next.
-// Those are spliced in before the user headers, so that among equal names theirs is the first. It is made by
-// NewMessage, never changes, and may be read from any number of goroutines; copies share the bytes.
+// Message is a MESSAGE encoded once for all its receivers: everything but the lines that differ between receivers. Those
+// are spliced in before the user headers, so that among equal names they come first. NewMessage makes it. It never
+// changes, and any number of goroutines may read it; copies share the bytes.
 type Message struct {
-	buf     []byte // as 1.0 writes it, and all versions if nothing has to be escaped
-	split   uint32 // where the lines go
+	buf     []byte // as 1.0 writes it; for all versions if nothing has to be escaped
+	split   uint32 // where the receiver's lines go
 	body    uint32 // where the body begins
 	text    bool
 	escaped *escapedHeads // nil if nothing has to be escaped
 }
 
-// escapedHeads is what 1.1 and 1.2 write up to the body, which is always taken from Message.buf.
+// escapedHeads is what 1.1 and 1.2 write before the body, which always comes from Message.buf.
 type escapedHeads struct{ v11, v12 messageHead }
 
 type messageHead struct {
@@ -31,9 +31,9 @@ type messageHead struct {
 	split uint32
 }
 
-// NewMessage encodes a MESSAGE and copies all that it is given: destination, message-id, content-type unless empty and
-// content-length, the place for the subscriber's lines, and then headers without those that ReservedHeader names or
-// that have no name.
+// NewMessage encodes a MESSAGE and copies its arguments. The order is destination, message-id, content-type unless empty,
+// content-length, the place for the subscriber's lines, and then headers, without those that are reserved (ReservedHeader)
+// or have no name.
 func NewMessage(destination, messageID, contentType string, headers []HeaderField, body []byte) Message {
 	parts := messageParts{destination, messageID, contentType, headers, len(body)}
 	plain := parts.size(V10)
@@ -55,8 +55,8 @@ func (m *Message) Len(v Version, lines int) int {
 	return len(m.buf) + lines
 }
 
-// AppendTo appends the frame for a subscriber who speaks v. lines are whole header lines, escaped for v and each with
-// its LF: at least subscription.
+// AppendTo appends the frame for a subscriber that uses v. lines are complete header lines, escaped for v, each with its
+// LF: at least subscription.
 func (m *Message) AppendTo(dst []byte, v Version, lines []byte) []byte {
 	if h := m.head(v); h != nil {
 		dst = slices.Grow(dst, m.Len(v, len(lines)))
@@ -71,8 +71,8 @@ func (m *Message) AppendTo(dst []byte, v Version, lines []byte) []byte {
 	return append(dst, m.buf[m.split:]...)
 }
 
-// At returns the frame from offset on, as far as it lies in one piece of memory, and nothing at its end. The frame is
-// the one that AppendTo appends with the same lines. Nothing is copied; the bytes must not be changed.
+// At returns the frame from offset on, as far as it is contiguous in memory, and nothing at its end. The frame is the one
+// that AppendTo appends with the same lines. Nothing is copied; the bytes must not be changed.
 func (m *Message) At(v Version, lines []byte, offset int) []byte {
 	head, split := m.buf[:m.body], int(m.split)
 	h := m.head(v)
@@ -95,13 +95,13 @@ func (m *Message) At(v Version, lines []byte, offset int) []byte {
 	return m.buf[int(m.body)+offset-len(head):]
 }
 
-// Text tells whether the frame is UTF-8, provided that the lines are.
+// Text reports whether the frame is UTF-8, provided that the lines are.
 func (m *Message) Text() bool { return m.text }
 
 // Body returns the body, which must not be changed.
 func (m *Message) Body() []byte { return m.buf[m.body : len(m.buf)-1] }
 
-// Size returns how many bytes all encodings together hold, the struct itself apart.
+// Size returns how many bytes all encodings take together, without the struct itself.
 func (m *Message) Size() int {
 	n := len(m.buf)
 	if e := m.escaped; e != nil {
@@ -134,7 +134,7 @@ type messageParts struct {
 // size returns the length of the head as v writes it, the blank line included.
 func (p *messageParts) size(v Version) int {
 	field := func(name, value string) int {
-		if v == V10 { // which puts one byte in place of another
+		if v == V10 { // which replaces bytes one for one
 			return len(name) + len(value) + len(":\n")
 		}
 		return escapedLen(names[v], name) + escapedLen(values[v], value) + len(":\n")
@@ -177,8 +177,8 @@ func (p *messageParts) appendTo(dst []byte, v Version) (head []byte, split int) 
 	return append(dst, '\n'), split
 }
 
-// escape makes the heads of 1.1 and 1.2; size12 is the length of the latter. They are one unless there is a CR, which
-// only 1.2 can write.
+// escape makes the heads of 1.1 and 1.2; size12 is the length of the latter. Both are the same unless there is a CR, which
+// only 1.2 can express.
 func (p *messageParts) escape(size12 int) *escapedHeads {
 	var e escapedHeads
 	buf, split := p.appendTo(make([]byte, 0, size12), V12)
@@ -193,8 +193,8 @@ func (p *messageParts) escape(size12 int) *escapedHeads {
 
 func passes(name string) bool { return name != "" && !ReservedHeader(name) }
 
-// ReservedHeader tells whether a header cannot be a user header: it belongs to STOMP, or only the server may say it of a
-// message. White space around a name changes nothing, since clients exist that trim names.
+// ReservedHeader reports whether a header cannot be a user header: it belongs to STOMP, or only the server may set it on a
+// message. White space around a name is ignored, since some clients trim names.
 func ReservedHeader(name string) bool {
 	switch TrimName(name) {
 	case "subscription", "destination", "message-id", "content-type", "content-length", "ack", "receipt",
@@ -206,7 +206,7 @@ func ReservedHeader(name string) bool {
 	return false
 }
 
-// TrimName is a header's name as clients see it that trim names: without white space as JavaScript knows it.
+// TrimName returns a header's name as clients that trim names see it: without what JavaScript counts as white space.
 func TrimName(name string) string {
 	return strings.TrimFunc(name, func(c rune) bool { return unicode.IsSpace(c) || c == '\uFEFF' })
 }

@@ -2,8 +2,8 @@ package stomp
 
 import "bytes"
 
-// Version is a version of the protocol. The zero value is 1.0, which is also what is spoken before CONNECTED: it has
-// no escapes, and neither have CONNECT and CONNECTED in any version.
+// Version is a version of the protocol. The zero value is 1.0, which is also used before CONNECTED: it has no escapes, and
+// neither have CONNECT and CONNECTED in any version.
 type Version uint8
 
 // The versions, in ascending order.
@@ -13,7 +13,7 @@ const (
 	V12
 )
 
-// Versions lists all versions, as the version header of an ERROR does when none is in common.
+// Versions lists all versions, as in the version header of an ERROR when client and server have none in common.
 const Versions = "1.0,1.1,1.2"
 
 // String returns the version as the headers accept-version and version write it.
@@ -42,7 +42,7 @@ func (v Version) Subprotocol() string {
 	return ""
 }
 
-// ParseSubprotocol is the opposite of Subprotocol.
+// ParseSubprotocol is the inverse of Subprotocol.
 func ParseSubprotocol(s string) (Version, bool) {
 	for v := V10; v <= V12; v++ {
 		if s == v.Subprotocol() {
@@ -52,7 +52,7 @@ func ParseSubprotocol(s string) (Version, bool) {
 	return V10, false
 }
 
-// Negotiate chooses the highest version in a CONNECT's accept-version that this package speaks; false when there is
+// Negotiate returns the highest version in a CONNECT's accept-version that this package supports, false when there is
 // none. Without the header it is 1.0. Spaces around the commas are tolerated.
 func Negotiate(acceptVersion []byte, present bool) (Version, bool) {
 	if !present {

@@ -17,7 +17,7 @@ type Reply struct {
 	Body   []byte
 }
 
-// Field is a text of a JSON answer, "" when it is not there.
+// Field returns a text field of a JSON answer, "" when it is missing.
 func (r Reply) Field(name string) string {
 	var all map[string]any
 	_ = json.Unmarshal(r.Body, &all)
@@ -25,8 +25,8 @@ func (r Reply) Field(name string) string {
 	return text
 }
 
-// Call sends a request. key may be empty; header has names and values in turn. Of an answer that breaks off there is
-// what came, beside the error.
+// Call sends a request. key may be empty; header has names and values in turn. If an answer breaks off, Call returns the
+// part that came, along with the error.
 func (n *Node) Call(method, path, key string, body []byte, header ...string) (Reply, error) {
 	req, err := http.NewRequest(method, n.URL()+path, bytes.NewReader(body))
 	if err != nil {
@@ -50,7 +50,7 @@ func (n *Node) Call(method, path, key string, body []byte, header ...string) (Re
 	return Reply{res.StatusCode, res.Header, text}, err
 }
 
-// Must is Call that has to be answered.
+// Must is Call, and fails the test when there is no answer.
 func (n *Node) Must(t testing.TB, method, path, key string, body []byte, header ...string) Reply {
 	t.Helper()
 	r, err := n.Call(method, path, key, body, header...)
@@ -66,7 +66,7 @@ func (n *Node) Push(t testing.TB, project string, push []byte) Reply {
 	return n.Must(t, http.MethodPost, "/v1/projects/"+project+"/push", project+"-key", push)
 }
 
-// Ready is the answer of /readyz.
+// Ready returns the answer of /readyz.
 func (n *Node) Ready() (ready bool, why string) {
 	r, err := n.Call(http.MethodGet, "/readyz", "", nil)
 	if err != nil {
@@ -102,7 +102,7 @@ func (n *Node) Metric(t testing.TB, sample string) float64 {
 	return 0
 }
 
-// Token makes one with the binary's own command and these options more.
+// Token creates a token with the binary's own command and these additional options.
 func (n *Node) Token(t testing.TB, project, user string, more ...string) string {
 	t.Helper()
 	out, err := Command(append([]string{"token", "--config", n.file, "--project", project, "--sub", user}, more...)...).Output()

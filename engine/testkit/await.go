@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Eventually waits until ok holds. It is for what can only be asked for, such as a count; what says what is missing.
+// Eventually waits until ok returns true. It is for what can only be polled, such as a count; what describes what is missing.
 func Eventually(t testing.TB, patience time.Duration, what func() string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -19,11 +19,11 @@ func Eventually(t testing.TB, patience time.Duration, what func() string, ok fun
 	}
 }
 
-// lastPort is what FreePort gave last.
+// lastPort is the last result of FreePort.
 var lastPort atomic.Int32
 
-// FreePort is an address that a node can be started on again and again: outside of the range from which the kernel
-// takes the ports of clients.
+// FreePort returns an address on which a node can be started again and again: its port is outside of the range from which
+// the kernel takes the ports of clients.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	lastPort.CompareAndSwap(0, int32(10000+os.Getpid()%10000))

@@ -14,7 +14,7 @@ import (
 // binary is the program under test, which Main builds.
 var binary string
 
-// Main builds the node's binary, with these flags of go build, and runs the tests. What it returns is for os.Exit.
+// Main builds the node's binary, with these flags of go build, and runs the tests. Its result is for os.Exit.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "stentor-e2e-")
 	if err != nil {
@@ -32,7 +32,8 @@ func Main(m *testing.M, flags ...string) int {
 	return m.Run()
 }
 
-// Command is one of the binary's, not started. Its environment is the test's without what would configure a node.
+// Command returns a command of the binary, not started. Its environment is the test's without variables that would
+// configure a node.
 func Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
 	for _, kv := range os.Environ() {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A Journal keeps what a node logs. Any goroutine may ask it while one reads.
+// A Journal keeps what a node logs. Any goroutine may query it while one calls Read.
 type Journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -40,7 +40,7 @@ func (j *Journal) add(line string) {
 	}
 }
 
-// After returns the lines behind the first n, and a channel that is closed when there are more.
+// After returns the lines after the first n, and a channel that is closed when there are more.
 func (j *Journal) After(n int) (lines []string, grown <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -50,24 +50,24 @@ func (j *Journal) After(n int) (lines []string, grown <-chan struct{}) {
 	return j.lines[n:len(j.lines):len(j.lines)], j.grown
 }
 
-// Count is how many lines there are.
+// Count returns how many lines there are.
 func (j *Journal) Count() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.lines)
 }
 
-// Tail is the last n lines.
+// Tail returns the last n lines.
 func (j *Journal) Tail(n int) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return strings.Join(j.lines[max(0, len(j.lines)-n):], "\n")
 }
 
-// Text is all lines.
+// Text returns all lines.
 func (j *Journal) Text() string { return j.Tail(j.Count()) }
 
-// Wait waits for a line behind the first n for which fits holds. It gives up when ended is closed, or after patience.
+// Wait waits for a line after the first n for which fits returns true. It gives up when ended is closed, or after patience.
 func (j *Journal) Wait(n int, fits func(line string) bool, ended <-chan struct{}, patience time.Duration) (line string, ok bool) {
 	late := time.After(patience)
 	for over := false; ; {
@@ -84,14 +84,14 @@ func (j *Journal) Wait(n int, fits func(line string) bool, ended <-chan struct{}
 		select {
 		case <-grown:
 		case <-ended:
-			over = true // and one more look
+			over = true // after one more look
 		case <-late:
 			over = true
 		}
 	}
 }
 
-// Saying fits a line of JSON with this message, whose attributes it puts into found.
+// Saying returns a function that matches a line of JSON with this message, and stores its attributes in found.
 func Saying(message string, found *map[string]any) func(line string) bool {
 	return func(text string) bool {
 		var line map[string]any

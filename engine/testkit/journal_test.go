@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A line that was there, and one that comes, are found; behind a point only those behind it; after the end none.
+// A line that exists, and one that comes later, are found; after a point only later ones; after the end none.
 func TestJournal(t *testing.T) {
 	var j Journal
 	j.Read(strings.NewReader("{\"msg\":\"a\",\"n\":1}\nno JSON\n"))

@@ -17,18 +17,18 @@ type Setup struct {
 	Config      string   // text of its configuration file
 	Set         []string // key.path=value
 	Client, API string   // addresses; "" takes a free port
-	Files       int      // most open files, 0 for what the test may have
+	Files       int      // limit of open files, 0 for that of the test
 	Dev         bool     // serve --dev, without a configuration
-	Registry    bool     // a registry and no node: Client is where it listens, URL where it answers
-	Unread      int      // the log's pipe holds so many bytes, and is read up to where the node serves; 0 reads all
-	Killed      bool     // with the test. Else it is told to leave, and has to end well
+	Registry    bool     // a registry, not a node: Client is where it listens, URL where it answers
+	Unread      int      // the log's pipe holds so many bytes, and is read only until the node serves; 0 reads all
+	Killed      bool     // at the end of the test. Else it is told to leave, and has to end without an error
 
-	Patience time.Duration // for one thing that has to happen
+	Patience time.Duration // bounds the wait for any one thing
 	HTTP     *http.Client  // for the API
 }
 
-// A Node is a stentor process, and after its end the next one with the same configuration. Any goroutine may use it
-// while the test's own starts and ends it.
+// A Node is a stentor process, and after its end the next one with the same configuration. Only the test's goroutine starts
+// and ends it; any goroutine may use it.
 type Node struct {
 	Journal Journal // of all its processes
 
@@ -40,7 +40,7 @@ type Node struct {
 	last *process // nil before the first
 }
 
-// New is a node that does not run yet.
+// New returns a node that is not started.
 func New(t testing.TB, o Setup) *Node {
 	t.Helper()
 	if o.Client == "" {
@@ -55,7 +55,7 @@ func New(t testing.TB, o Setup) *Node {
 	return n
 }
 
-// Start is New that runs, and serves. It ends with the test.
+// Start is New and Node.Start. The node ends with the test.
 func Start(t testing.TB, o Setup) *Node {
 	t.Helper()
 	n := New(t, o)
@@ -71,7 +71,7 @@ func (n *Node) Configure(text string) {
 	}
 }
 
-// Command is what starts the node, with more settings.
+// Command returns the command that starts the node, with additional settings.
 func (n *Node) Command(set ...string) *exec.Cmd {
 	args := []string{"serve", "--config", n.file}
 	if n.setup.Dev {
@@ -135,7 +135,7 @@ func (n *Node) serving(p *process, from int) (clients, api string, ok bool) {
 	return clients, api, ok
 }
 
-// Logged waits for a line behind the first after with this message, and returns its attributes.
+// Logged waits for a line with this message after the first after lines, and returns its attributes.
 func (n *Node) Logged(after int, message string) map[string]any {
 	n.t.Helper()
 	var line map[string]any
@@ -145,14 +145,14 @@ func (n *Node) Logged(after int, message string) map[string]any {
 	return line
 }
 
-// Clients are the URLs where the node serves clients, or served last, with commas between.
+// Clients returns the URLs where the node serves clients, or last served them, separated by commas.
 func (n *Node) Clients() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.last.clients
 }
 
-// URL is the API's, without a slash at the end.
+// URL returns the URL of the API, without a slash at the end.
 func (n *Node) URL() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// fake makes the program under test a script, which is handed what a node is, and the API of a server here.
+// fake replaces the program under test with a script, which gets a node's arguments, and the API with a server here.
 func fake(t *testing.T, script string) Setup {
 	t.Helper()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +41,7 @@ func fake(t *testing.T, script string) Setup {
 // wait is the end of a script that lives until it is told to leave.
 const wait = "\nserving\nwhile :; do sleep 0.01; done\n"
 
-// A node serves with its settings, its API is called, and it lives on with the same configuration after it was killed.
+// A node serves with its settings, its API can be called, and after it was killed it starts again with the same configuration.
 func TestNode(t *testing.T) {
 	t.Setenv("STENTOR_KEY", "of the test's own")
 	n := Start(t, fake(t, `echo "$* and $STENTOR_KEY" >&2; cat "$3" >&2`+wait))
@@ -126,7 +126,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// --dev says in words where it serves.
+// --dev prints as text where it serves.
 func TestDev(t *testing.T) {
 	o := fake(t, "echo '  page     http://127.0.0.1:2/'; echo '  clients  ws://127.0.0.1:3/ws'"+wait)
 	o.Dev = true

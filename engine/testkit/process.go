@@ -16,14 +16,14 @@ import (
 type process struct {
 	*os.Process
 	log     *os.File
-	ended   chan struct{}    // closed when it is gone
+	ended   chan struct{}    // closed when it has ended
 	state   *os.ProcessState // once ended is closed
 	clients string           // URLs
 	api     string           // URL
 	killed  bool             // by the test
 }
 
-// run starts a process and has its log read.
+// run starts a process, and a goroutine that reads its log.
 func (n *Node) run() (*process, error) {
 	log, theirs, err := os.Pipe()
 	if err != nil {
@@ -60,7 +60,7 @@ func (n *Node) run() (*process, error) {
 	return p, nil
 }
 
-// read keeps what the node logs, of a log that is left unread what comes until it serves.
+// read keeps what the node logs; with Setup.Unread only until it serves.
 func (n *Node) read(log *os.File) {
 	if n.setup.Unread == 0 {
 		n.Journal.Read(log)
@@ -80,10 +80,10 @@ func (n *Node) read(log *os.File) {
 // CloseLog closes the pipe from which the log is read.
 func (n *Node) CloseLog() { _ = n.process().log.Close() }
 
-// PID is that of the process.
+// PID returns the id of the process.
 func (n *Node) PID() int { return n.process().Pid }
 
-// Signal sends one to the process, if it is still there, and does not wait.
+// Signal sends a signal to the process, if it still runs, and does not wait.
 func (n *Node) Signal(sig syscall.Signal) {
 	n.t.Helper()
 	p := n.process()
@@ -97,21 +97,21 @@ func (n *Node) Signal(sig syscall.Signal) {
 	}
 }
 
-// Kill ends the node as a crash does.
+// Kill ends the node like a crash.
 func (n *Node) Kill() {
 	n.t.Helper()
 	n.Signal(syscall.SIGKILL)
 	<-n.process().ended
 }
 
-// Leave tells the node to leave, and checks that it ends well.
+// Leave tells the node to leave, and checks that it ends without an error.
 func (n *Node) Leave() {
 	n.t.Helper()
 	n.Signal(syscall.SIGTERM)
 	n.WaitEnd()
 }
 
-// WaitEnd waits for the end of a node that was told to leave, or killed, and checks that it ended well.
+// WaitEnd waits for the end of a node that was told to leave, or killed, and checks that it ended without an error.
 func (n *Node) WaitEnd() {
 	n.t.Helper()
 	p := n.process()
@@ -140,7 +140,7 @@ func (n *Node) finish() {
 		return
 	case n.setup.Killed:
 		select {
-		case <-p.ended: // how it ended is judged
+		case <-p.ended: // WaitEnd checks how it ended
 		default:
 			n.Signal(syscall.SIGKILL)
 		}

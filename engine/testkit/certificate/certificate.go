@@ -1,4 +1,4 @@
-// Package certificate makes the certificates that servers on loopback show in tests and measurements.
+// Package certificate creates the certificates of servers on loopback in tests and measurements.
 package certificate
 
 import (
@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Name is the host that a certificate is for, beside 127.0.0.1.
+// Name is the host that a certificate is for, in addition to 127.0.0.1.
 const Name = "stentor.test"
 
-// Pair is a certificate (ECDSA P-256, as the usual authorities issue them) for Name and 127.0.0.1, its own
-// authority, and its key, both in PEM form. It holds for a day.
+// Pair is a self-signed certificate for Name and 127.0.0.1 (ECDSA P-256, as common authorities issue them) and its key,
+// both in PEM form. It is valid for a day.
 type Pair struct{ Certificate, Key []byte }
 
-// New makes one.
+// New creates a Pair.
 func New() (p Pair, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -49,13 +49,13 @@ func New() (p Pair, err error) {
 	return p, nil
 }
 
-// Write writes both into dir, named as HAProxy wants to find them: the file that it returns, and its name with ".key".
+// Write writes both into dir, named as HAProxy expects: the certificate's file, which it returns, and that name with ".key".
 func (p Pair) Write(dir string) (file string, err error) {
 	file = filepath.Join(dir, "push.pem")
 	return file, errors.Join(os.WriteFile(file, p.Certificate, 0o600), os.WriteFile(file+".key", p.Key, 0o600))
 }
 
-// Trusting is what a client needs that trusts the certificate. Each of its connections makes a full handshake.
+// Trusting returns the TLS configuration of a client that trusts the certificate. Each connection does a full handshake.
 func (p Pair) Trusting() *tls.Config {
 	trusted := x509.NewCertPool()
 	trusted.AppendCertsFromPEM(p.Certificate)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPU returns the user and system time that process pid has used, all its threads together, those that ended
-// included, to the nanosecond: utime + stime of /proc/PID/stat without their rounding to clock ticks.
+// CPU returns the user and system time that process pid has used, of all its threads, ended ones included, to the
+// nanosecond: utime + stime of /proc/PID/stat without the rounding to clock ticks.
 func CPU(pid int) (time.Duration, error) {
 	// The clock of another process, as clock_getcpuclockid(3) makes it: ~pid, then CPUCLOCK_SCHED.
 	clock := int32(^uint32(pid)<<3 | 2)
@@ -31,7 +31,7 @@ func UserCPU(pid int) (time.Duration, error) {
 	return userTime(b)
 }
 
-// userTime reads field 14 of /proc/PID/stat. Field 2 is the name in parentheses, and may have any character.
+// userTime reads field 14 of /proc/PID/stat. Field 2 is the name in parentheses, and may contain any character.
 func userTime(stat []byte) (time.Duration, error) {
 	const tick = 10 * time.Millisecond // USER_HZ is 100 on every architecture that Go runs on
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])

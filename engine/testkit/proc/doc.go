@@ -1,3 +1,3 @@
-// Package proc reads what Linux knows of another process and of its sockets: CPU time, resident memory, socket
-// memory, and what machine this is. It needs no right but to see that process.
+// Package proc reads what Linux knows about another process and its sockets: CPU time, resident memory, socket memory. It
+// also describes this machine. It needs no privileges other than to see that process.
 package proc

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Family returns pid and the processes that it has started, with those that these have started, as far as they are there.
+// Family returns pid and all its descendants that still run.
 func Family(pid int) ([]int, error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {

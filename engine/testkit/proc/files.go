@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NeedFiles looks whether this process may open so many files. fewer names the flags that make it need fewer.
+// NeedFiles checks that this process may open so many files. fewer names the flags that make it need fewer.
 func NeedFiles(need int, fewer string) error {
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {

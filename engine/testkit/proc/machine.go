@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine is what a reader needs to know of the machine that figures were taken on.
+// Machine is what a reader needs to know about the machine on which figures were measured.
 type Machine struct {
 	Processor string `json:"processor"`
 	Cores     int    `json:"cores"`

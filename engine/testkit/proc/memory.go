@@ -8,10 +8,10 @@ import (
 )
 
 // RSS returns the resident bytes of process pid, counted page by page (smaps_rollup): the counter behind VmRSS may
-// be off by some hundred KiB, which is much when it is divided by a few thousand connections.
+// be off by some hundred KiB, which is a lot when divided by a few thousand connections.
 func RSS(pid int) (int64, error) { return rollup(pid, "Rss:") }
 
-// PSS returns the resident bytes of process pid, its part only of what it shares with others.
+// PSS returns the proportional resident bytes of process pid: of shared pages only its share.
 func PSS(pid int) (int64, error) { return rollup(pid, "Pss:") }
 
 func rollup(pid int, key string) (int64, error) {
@@ -22,7 +22,7 @@ func rollup(pid int, key string) (int64, error) {
 	return kilobytes(b, key)
 }
 
-// kilobytes finds the line that begins with key and reads "N kB" behind it.
+// kilobytes finds the line that begins with key and reads the "N kB" that follows.
 func kilobytes(b []byte, key string) (int64, error) {
 	for line := range bytes.Lines(b) {
 		f := bytes.Fields(line)
@@ -34,7 +34,7 @@ func kilobytes(b []byte, key string) (int64, error) {
 	return 0, fmt.Errorf("no line %q", key)
 }
 
-// Available returns the bytes that programs of this machine can still be given (MemAvailable).
+// Available returns the bytes that programs on this machine can still get (MemAvailable).
 func Available() (int64, error) {
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

@@ -56,7 +56,7 @@ func TestRSS(t *testing.T) {
 	if err != nil {
 		t.Skip(err) // a kernel without smaps_rollup
 	}
-	// Not from the heap, whose pages the race detector and the collector have their own ways with.
+	// Not from the heap, whose pages the race detector and the collector manage in their own ways.
 	const size = 32 << 20
 	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {

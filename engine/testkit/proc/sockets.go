@@ -12,8 +12,8 @@ import (
 // Socket is one established IPv4 TCP connection and the kernel memory that its buffers take at this end.
 type Socket struct {
 	Local, Remote netip.AddrPort
-	// Buffers is what is held in the receive and the send queue, with the kernel's own overhead, plus what is
-	// reserved ahead for them. The socket itself (some 3 KB of slab, alike for every connection) is not in it.
+	// Buffers is what the receive and the send queue hold, with the kernel's own overhead, plus what is reserved
+	// ahead for them. It does not include the socket itself (some 3 KB of slab, the same for every connection).
 	Buffers int64
 	// Unsent and Unread are the bytes of data in the two queues.
 	Unsent, Unread uint32
@@ -93,7 +93,7 @@ func appendSockets(all []Socket, b []byte, port uint16) (_ []Socket, done bool, 
 			if len(m) < diagMessageSize {
 				return all, false, errDiag
 			}
-			// The kernel takes the port for a hint in some versions: look again.
+			// Some kernel versions treat the port as a hint: check it again.
 			if s := parseSocket(m); s.Local.Port() == port {
 				all = append(all, s)
 			}
@@ -102,7 +102,7 @@ func appendSockets(all []Socket, b []byte, port uint16) (_ []Socket, done bool, 
 	return all, false, nil
 }
 
-// parseSocket reads one inet_diag_msg and the attributes behind it.
+// parseSocket reads one inet_diag_msg and the attributes that follow it.
 func parseSocket(m []byte) Socket {
 	le, be := binary.NativeEndian, binary.BigEndian
 	s := Socket{
