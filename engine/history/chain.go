@@ -6,17 +6,17 @@ import (
 	"stentor/engine/fifo"
 )
 
-// Keys of chains. No destination begins with these marks, so that no key is another's.
+// Keys of chains. No destination begins with these marks, so that keys of different kinds never collide.
 const (
 	userMark    = "\x00"
 	sessionMark = "\x01"
 )
 
-// UserKey names the chain of pushes to user's destination.
+// UserKey names the chain of pushes to a destination of user.
 func UserKey(user, destination string) string { return userMark + user + "\x00" + destination }
 
-// chain is the pushes of one destination, of one user's or of one session's, in one partition, and its floor. Its numbers
-// count on while it is there, so that a cursor knows how many pushes it has lost.
+// chain is the pushes of one destination, of a topic, a user or a session, in one partition, and its floor. Its numbers
+// keep increasing while it exists, so that a cursor knows how many pushes it has lost.
 type chain struct {
 	log     *Log
 	key     string // the strings of its entries are parts of it
@@ -46,7 +46,7 @@ func (c *chain) from(seq uint64) uint64 {
 	return c.first + uint64(sort.Search(c.entries.Len(), func(i int) bool { return c.entries.At(i).seq >= seq }))
 }
 
-// chainOf finds or makes the chain of e, and has e's strings be parts of its key.
+// chainOf finds or makes the chain of e, and makes e's strings parts of its key.
 func (l *Log) chainOf(e *Entry) *chain {
 	at := 0 // where the destination begins in the key
 	l.key = l.key[:0]
@@ -91,8 +91,8 @@ func (l *Log) chainAt(partition int32) *chain {
 	return c
 }
 
-// drop forgets a chain without pushes and without a floor. Who still has a cursor in it keeps the chain, and finds that
-// all of it is gone.
+// drop forgets a chain without pushes and without a floor. A cursor in it keeps the chain in memory, and finds that all of
+// it is gone.
 func (l *Log) drop(c *chain) {
 	l.bytes.Add(-c.size())
 	head := l.chains[c.key]

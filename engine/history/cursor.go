@@ -2,13 +2,13 @@ package history
 
 import "slices"
 
-// Cursor is what one subscription has yet to be given of history: no list, but places in chains, or, for a pattern, a
-// range of all that is kept with what its client has seen of it. One shard owns it. The zero value is empty.
+// Cursor is what one subscription has yet to be given of history: not a list, but places in chains, or, for a pattern, a
+// range of all that is kept and the positions that its client has seen. One shard owns it. The zero value is empty.
 //
-// A push is counted as one for the subscription (Report.Matched) when it is known to be: what had been taken by its shard
-// before the resume, when it is given or skipped, all later ones by whoever extends the cursor. What history lets go of
-// before it is given is lost; of a chain it is known how many that were. Of a pattern it is not: one for each destination
-// of which something is gone, or one when not even that is known.
+// A push is counted as one for the subscription (Report.Matched) when it is known to be one. Those that its shard had taken
+// before the resume are counted when they are given or skipped, all later ones by the caller that extends the cursor. A
+// push that history evicts before it is given is lost. For a chain the number of lost pushes is known. For a pattern it is
+// not: it counts one for each destination with a lost push, or one when not even that is known.
 type Cursor struct {
 	lane
 	taken uint64 // pushes with smaller numbers in the Log are counted when they are given
@@ -21,7 +21,7 @@ type lane struct {
 	next, end uint64
 }
 
-// rest is what few cursors need.
+// rest is the part that few cursors need.
 type rest struct {
 	lanes []lane // of a user's subscription in several partitions, or with pushes to the session
 
@@ -31,7 +31,7 @@ type rest struct {
 	none    bool // and the newest too
 	held    *Entry
 
-	lost int // pushes that are gone, not told yet
+	lost int // pushes that are gone, not announced yet
 }
 
 // add adds a lane.
@@ -49,7 +49,7 @@ func (c *Cursor) add(n lane) {
 
 func (c *Cursor) isPattern() bool { return c.rest != nil && c.rest.pattern }
 
-// lanes calls f with each lane, until it says no.
+// lanes calls f with each lane, until f returns false.
 func (c *Cursor) lanes(f func(*lane)) {
 	f(&c.lane)
 	if c.rest != nil {
@@ -59,12 +59,12 @@ func (c *Cursor) lanes(f func(*lane)) {
 	}
 }
 
-// Empty reports whether there is nothing more to give, or to tell.
+// Empty reports whether there is nothing more to give, or to announce.
 func (c *Cursor) Empty() bool {
 	return c.next == c.end && (c.rest == nil || len(c.rest.lanes) == 0 && c.rest.held == nil && c.rest.lost == 0)
 }
 
-// Waiting is how many pushes there are to give. With a pattern it is how many there are to look at.
+// Waiting is how many pushes there are to give. With a pattern it is how many there are to scan.
 func (c *Cursor) Waiting() (n int) {
 	c.lanes(func(at *lane) { n += int(at.end - at.next) })
 	if c.rest != nil && c.rest.held != nil {
@@ -73,7 +73,7 @@ func (c *Cursor) Waiting() (n int) {
 	return n
 }
 
-// Has reports whether some of what waits may be of a partition.
+// Has reports whether a waiting push may be of a partition.
 func (c *Cursor) Has(partition int32) (has bool) {
 	if c.isPattern() {
 		return !c.Empty()
@@ -85,14 +85,15 @@ func (c *Cursor) Has(partition int32) (has bool) {
 // Counts reports whether the subscription is yet to be counted as one that e, which it was given, is for.
 func (c *Cursor) Counts(e *Entry) bool { return e.seq < c.taken }
 
-// maxLanes is how many lanes a cursor has before it looks whether some are gone: a session's chain goes with its last push.
+// maxLanes is how many lanes a cursor has before it checks whether some are gone: a session's chain goes with its last
+// push.
 const maxLanes = 4
 
 // Extend adds e, which is behind all that waits, to a user's subscription.
 func (l *Log) Extend(c *Cursor, e *Entry) {
 	found := false
 	c.lanes(func(at *lane) {
-		if at.chain == e.chain && at.end == e.number { // else a panic took one from between
+		if at.chain == e.chain && at.end == e.number { // else a panic lost one in between
 			found = true
 			at.end++
 		}
@@ -109,7 +110,7 @@ func (l *Log) Extend(c *Cursor, e *Entry) {
 // From is an empty cursor of a subscription that begins where its shard has taken so many pushes.
 func From(taken uint64) Cursor { return Cursor{taken: taken} }
 
-// Join adds what b has to c.
+// Join adds the contents of b to c.
 func (c *Cursor) Join(b *Cursor) {
 	b.lanes(func(at *lane) {
 		if at.next < at.end {
@@ -154,7 +155,7 @@ func (c *Cursor) tidy() {
 	}
 }
 
-// Fallen reports whether history has let go of something that waits.
+// Fallen reports whether history has evicted a push that waits.
 func (l *Log) Fallen(c *Cursor, m Matcher) bool {
 	if c.Empty() {
 		return false
@@ -175,7 +176,7 @@ func (l *Log) fallen(c *Cursor, m Matcher) (fallen bool) {
 	return fallen
 }
 
-// Skip takes out what history has let go of, and tells how many pushes that were.
+// Skip removes the evicted pushes, and returns how many that were.
 func (l *Log) Skip(c *Cursor, m Matcher) (lost int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -215,8 +216,8 @@ func (c *chain) firstOr(n uint64) uint64 {
 	return c.first
 }
 
-// lostOf is in how many destinations that a pattern matches something is gone that the client has not seen, as far as it
-// can be told.
+// lostOf is the number of destinations that a pattern matches in which something is gone that the client has not seen, as
+// far as it is known.
 func (l *Log) lostOf(c *Cursor, m Matcher) (n int) {
 	for _, at := range c.rest.seen {
 		if p := l.partitions[at.Partition]; p == nil || p.begin.Epoch != at.Epoch || p.lost.topics() > at.Offset {

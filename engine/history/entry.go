@@ -12,24 +12,24 @@ import (
 // written before Append and never after, so any goroutine may read it.
 type Entry struct {
 	Message     stomp.Message
-	Destination string // for a push to a user or session what stands behind /user
+	Destination string // for a push to a user or session the part behind /user
 	User        string
 	Session     string
 	ID          string
 	Position    bus.Position
 	Expires     int64   // node clock in ns after which it is no longer delivered; 0 never
 	Time        int64   // node clock in ns at which it was read
-	Report      *Report // nil when nobody can ask for one
+	Report      *Report // nil when none can be queried
 
 	chain   *chain
 	seq     uint64 // number in its Log
 	number  uint64 // in its chain
-	size    int32  // bytes that it costs, without its chain
+	size    int32  // bytes that it takes, without its chain
 	pending atomic.Int32
 }
 
-// NewEntry encodes r once for all its subscribers, and refers to nothing of it but its strings. now is the node's clock and
-// expires is counted on it.
+// NewEntry encodes r once for all its subscribers, and keeps only references to its strings. now and expires are times of
+// the node's clock.
 func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 	shown := r.Destination
 	if r.User != "" || r.Session != "" {
@@ -55,28 +55,27 @@ func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 // Expired reports whether the push has outlived its time to live. Any goroutine may call it.
 func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expires }
 
-// Evicted reports whether history has let go of e: a cursor that still wants it has fallen out. Any goroutine may
-// call it.
+// Evicted reports whether history has evicted e: a cursor that still needs it has lost it. Any goroutine may call it.
 func (e *Entry) Evicted() bool { return e.seq < e.chain.log.floor.Load() }
 
 // Compare orders two entries of one Log as they were appended.
 func Compare(a, b *Entry) int { return cmp.Compare(a.seq, b.seq) }
 
-// Done says that one shard's rounds need e no longer. Each shard says it once.
+// Done reports that one shard's rounds no longer need e. Each shard calls it once.
 func (e *Entry) Done() {
 	if e.pending.Add(-1) == 0 {
 		e.chain.log.pending.Add(-int64(e.size))
 	}
 }
 
-// Taken implements bus.Taken: no shard's rounds need e any more. Any goroutine may call it.
+// Taken implements bus.Taken: no shard's rounds need e any longer. Any goroutine may call it.
 func (e *Entry) Taken() bool { return e.pending.Load() == 0 }
 
-// Need says that one more log of a shard needs e, before that shard has said Done.
+// Need reports that one more log of a shard needs e. It is called before that shard calls Done.
 func (e *Entry) Need() { e.pending.Add(1) }
 
 // Number is e's place among the pushes of its Log, which counts them from 0.
 func (e *Entry) Number() uint64 { return e.seq }
 
-// Of reports whether e is of l.
+// Of reports whether e belongs to l.
 func (e *Entry) Of(l *Log) bool { return e.chain.log == l }

@@ -45,7 +45,7 @@ func (f *floors) push(c *chain) {
 	}
 }
 
-// closing is how many places are looked at with each push.
+// closing is how many places are checked with each push.
 const closing = 4
 
 func (f *floors) closeUp() {
@@ -93,8 +93,8 @@ func (l *Log) raise(c *chain, offset int64, seq uint64) {
 	l.floors.push(c)
 }
 
-// forgetFloors keeps the floors of quiet chains to a quarter of what may be kept: the oldest go first, and their
-// partition remembers up to where some are missing.
+// forgetFloors keeps the floors of quiet chains within a quarter of Bounds.Bytes: the oldest go first, and their partition
+// remembers up to where some are missing.
 func (l *Log) forgetFloors() {
 	for l.quiet > l.bounds.Bytes/4 && l.floors.len() > 0 {
 		place := l.floors.pop()
@@ -138,7 +138,7 @@ func (l *Log) forgottenOf(c *chain) *int64 {
 	}
 }
 
-// strayLost has what was forgotten so far count for all destinations.
+// strayLost makes what was forgotten so far count for all destinations.
 func (l *Log) strayLost() {
 	for _, p := range l.partitions {
 		p.lost.strays = p.lost.topics()

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// holds are the entries that someone needs whether or not history has let go of them. They are few, and those that a
-// million pushes have no room for.
+// holds are the entries that are needed whether or not history has evicted them. They are few: their fields are here
+// because a million entries have no room for them.
 type holds struct {
-	some  atomic.Int64 // Holds that have not been taken back
+	some  atomic.Int64 // Holds without a Release yet
 	bytes atomic.Int64 // of evicted entries
 	mu    sync.Mutex
 	of    map[*Entry]hold
@@ -20,10 +20,10 @@ type hold struct {
 	evicted bool // and counted
 }
 
-// Hold says that someone needs e until Release, however long that takes. Any goroutine may call it.
+// Hold keeps e until Release, however long that takes. Any goroutine may call it.
 func (e *Entry) Hold() {
 	l := e.chain.log
-	l.holds.some.Add(1) // before the look at what is evicted, see evicted
+	l.holds.some.Add(1) // before the check for eviction, see evicted
 	l.holds.mu.Lock()
 	defer l.holds.mu.Unlock()
 	h := l.holds.of[e]
@@ -38,7 +38,7 @@ func (e *Entry) Hold() {
 	l.holds.most = max(l.holds.most, len(l.holds.of))
 }
 
-// Release takes a Hold back.
+// Release undoes one Hold.
 func (e *Entry) Release() {
 	holds := &e.chain.log.holds
 	holds.some.Add(-1)
@@ -58,7 +58,7 @@ func (e *Entry) Release() {
 	}
 }
 
-// evicted is told of an entry below the floor.
+// evicted is called for an entry below the floor.
 func (a *holds) evicted(e *Entry) {
 	if a.some.Load() == 0 {
 		return
@@ -72,5 +72,5 @@ func (a *holds) evicted(e *Entry) {
 	}
 }
 
-// Held is how many bytes are in memory for those alone who hold entries.
+// Held is how many bytes are in memory only because entries are held.
 func (l *Log) Held() int64 { return l.holds.bytes.Load() }

@@ -9,7 +9,7 @@ import (
 	"stentor/engine/fifo"
 )
 
-// Bounds is how much a Log keeps for clients that come back.
+// Bounds is how much a Log keeps for clients that reconnect.
 type Bounds struct {
 	Window time.Duration
 	Bytes  int64 // of all that is kept: pushes, their chains and ids, floors
@@ -23,7 +23,7 @@ type Log struct {
 	bytes   atomic.Int64  // bytes that are kept
 	holds   holds
 
-	forgotten atomic.Uint64 // floors, for want of room
+	forgotten atomic.Uint64 // floors, for lack of room
 
 	mu         sync.RWMutex
 	bounds     Bounds
@@ -47,10 +47,10 @@ type Log struct {
 type partition struct {
 	begin  bus.Position // where this node began to read it
 	newest int64        // the last offset that was read
-	former int64        // if it stepped back, the last of its life before
+	former int64        // if it stepped back, the last one before that
 	gone   int64        // the newest evicted offset of topics
 	lost   lost
-	again  int64 // up to where the life before this one had read
+	again  int64 // up to where the node had read before its restart
 }
 
 // NewLog returns an empty history.
@@ -58,9 +58,9 @@ func NewLog(b Bounds) *Log {
 	return &Log{bounds: b, chains: map[string]*chain{}, ids: map[string]*Entry{}, partitions: map[int32]*partition{}}
 }
 
-// Begin says that this node reads a partition from pos on: what lies before it was never here, or there is a gap
-// before it. A new epoch forgets everything of the one before, and a step back (the bus lost what it had) everything
-// that is kept. It tells what became of the life before this one, if that has just been decided.
+// Begin reports that this node reads a partition from pos on: what lies before it was never here, or there is a gap before
+// it. A new epoch discards everything of the old one, and a step back (the bus lost what it had) everything that is kept.
+// Begin returns what was restored from before the node's restart, if that has just been decided.
 func (l *Log) Begin(pos bus.Position) Restored {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +86,7 @@ func (l *Log) Begin(pos bus.Position) Restored {
 	return l.restore()
 }
 
-// Advance says that a partition has nothing up to pos that does not come with Append, or came.
+// Advance reports that a partition has nothing up to pos except what Append has added or will add.
 func (l *Log) Advance(pos bus.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +103,7 @@ func (l *Log) epoch() uint64 {
 	return 0
 }
 
-// evictAll lets those who read have the lock now and then: to them it is an eviction like others until it is at its end.
+// evictAll yields the lock to readers now and then: until it is finished, they see an ordinary eviction.
 func (l *Log) evictAll() {
 	for n := 1; l.ring.Len() > 0; n++ {
 		if l.evictFirst(); n%evictPart == 0 {
@@ -113,10 +113,10 @@ func (l *Log) evictAll() {
 	}
 }
 
-// Append adds e, which shards shards will each be Done with, and evicts what no longer fits. It is the one place that
+// Append adds e, for which shards shards will each call Done, and evicts what no longer fits. It is the one place that
 // decides whether a push is new, by its position and by its id. It takes e over and answers with its position, unless it
-// reports false: the id is here already, and first is the position of that push; or e is of a partition that has not begun,
-// or not above what came of it, and first is e's own.
+// reports false: the id is here already, and first is the position of that push; or the partition of e has not begun, or e
+// is not above what the partition has brought, and first is e's own.
 func (l *Log) Append(e *Entry, shards int) (first bus.Position, taken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,7 +161,7 @@ func (l *Log) EvictOlder(now int64) {
 	}
 }
 
-// evictPart is how many pushes are evicted before those who read have the lock again.
+// evictPart is how many pushes are evicted before readers get the lock again.
 const evictPart = 2048
 
 // evictSome is a part of EvictOlder.
@@ -210,7 +210,7 @@ func (l *Log) evictFirst() {
 	}
 }
 
-// Known answers with the position of the push that carried id, while history has it.
+// Known returns the position of the push that carried id, while history has it.
 func (l *Log) Known(id string) (bus.Position, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -223,10 +223,10 @@ func (l *Log) Known(id string) (bus.Position, bool) {
 // Pending is how many bytes the shards' rounds still need.
 func (l *Log) Pending() int64 { return l.pending.Load() }
 
-// Bytes is how many bytes are kept for clients that come back.
+// Bytes is how many bytes are kept for clients that reconnect.
 func (l *Log) Bytes() int64 { return l.bytes.Load() }
 
-// Forgotten is of how many chains it was forgotten what they lost.
+// Forgotten is the number of chains whose floors were forgotten.
 func (l *Log) Forgotten() uint64 { return l.forgotten.Load() }
 
 // Len is how many pushes are kept.

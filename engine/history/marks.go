@@ -7,8 +7,8 @@ import (
 	"stentor/engine/bus"
 )
 
-// mark says, for a number, how far each partition had come before it. With one at every markEvery pushes, a search finds
-// where a client's positions lie in the ring without looking at all of it.
+// mark says, for a number, how far each partition had come before it. With one every markEvery pushes, a search finds where
+// a client's positions lie in the ring without scanning all of it.
 type mark struct {
 	seq    uint64
 	newest []markPlace

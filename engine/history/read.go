@@ -18,9 +18,9 @@ func (b *Budget) takes(e *Entry, n int) bool {
 	return true
 }
 
-// Read takes out the next pushes, within b, and appends them to out. With a pattern it looks at Looks pushes and may find
-// none; it skips all but the newest when that is wanted, and tells how many it has dropped. When history has let go of
-// something that waits it gives nothing: Skip comes first.
+// Read takes out the next pushes, within b, and appends them to out. With a pattern it scans Looks pushes and may find
+// none; it skips all but the newest when that is wanted, and returns how many it has dropped. When history has evicted
+// something that waits, it gives nothing: call Skip first.
 func (l *Log) Read(c *Cursor, m Matcher, out []*Entry, b Budget) (given []*Entry, dropped int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -86,7 +86,7 @@ func (l *Log) scan(c *Cursor, m Matcher, out []*Entry, b Budget) (given []*Entry
 	return out, dropped
 }
 
-// drop gives up what was the newest.
+// drop gives up the push that was the newest.
 func (r *rest) drop() int {
 	if r.held == nil {
 		return 0
@@ -97,11 +97,11 @@ func (r *rest) drop() int {
 	return 1
 }
 
-// reported is how many of the newest pushes that a cursor skips are told: no older ones have a report that can be asked
-// for.
+// reported is how many of the newest pushes that a cursor skips get it into their report: no older ones have a report that
+// can be queried.
 const reported = 10_000
 
-// Latest takes out all that waits but the newest push, and with none that one too, and tells how many pushes it has
+// Latest takes out all that waits but the newest push, and with none that one too, and returns how many pushes it has
 // dropped. With a pattern it is Read that does so, step by step.
 func (l *Log) Latest(c *Cursor, none bool) (dropped int) {
 	if c.isPattern() {
@@ -139,7 +139,7 @@ func (l *Log) Latest(c *Cursor, none bool) (dropped int) {
 	return dropped
 }
 
-// pass moves a lane on to end, and tells how many pushes were skipped.
+// pass moves a lane on to end, and returns how many pushes were skipped.
 func (l *Log) pass(c *Cursor, at *lane, end uint64) int {
 	if at.next >= end {
 		return 0

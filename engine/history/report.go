@@ -65,8 +65,8 @@ func (e *Entry) AddFailed(n int, now int64) {
 	}
 }
 
-// unread is the report of a push to a user or a session that was evicted: some who had yet to be given it may say that
-// they have lost it.
+// unread is the report of an evicted push to a user or a session: subscriptions that were still to be given it may yet
+// report it as lost.
 type unread struct {
 	chain  *chain
 	number uint64
@@ -74,7 +74,7 @@ type unread struct {
 	report *Report
 }
 
-// How many of them a Log has, at most: a sixteenth of what may be kept, within these.
+// How many of them a Log has, at most: a sixteenth of what may be kept, within these bounds.
 const (
 	leastUnread = 256
 	maxUnread   = 4096
@@ -94,8 +94,8 @@ func (l *Log) keepReport(e *Entry) {
 	}
 }
 
-// tellLost tells the reports of what was evicted of c that a subscription has lost the numbers [from, to). What has a
-// smaller number than taken in the Log it was never counted for.
+// tellLost notes in the reports of the evicted pushes of c that a subscription has lost the numbers [from, to). A push with
+// a smaller number in the Log than taken was never counted for it.
 func (l *Log) tellLost(c *chain, from, to, taken uint64) {
 	for _, u := range l.unread.Items() {
 		if u.chain == c && u.number >= from && u.number < to && u.seq >= taken {

@@ -5,10 +5,10 @@ import (
 	"stentor/engine/statefile"
 )
 
-// recall is what a life before this one knew, until the partitions have begun.
+// recall is what the node knew before its restart, until the partitions have begun.
 type recall struct {
 	state *statefile.State
-	back  map[int32]bool // partitions that have lost records since
+	back  map[int32]bool // partitions that have lost records since then
 }
 
 // Restored is what became of it.
@@ -18,15 +18,16 @@ type Restored struct {
 	Floors              int
 }
 
-// Recall has the partitions go on from what was saved, if they begin where that allows it. It comes before any of them
-// begins.
+// Recall lets the partitions go on from what was saved, if they begin where that allows it. It must be called before any of
+// them begins.
 func (l *Log) Recall(s *statefile.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.recall = &recall{state: s, back: map[int32]bool{}}
 }
 
-// Covered says up to where it is known what a partition had, when that is below begin; else begin's offset. See bus.Covered.
+// Covered returns up to where it is known what a partition had, if that is below begin, else begin's offset. See
+// bus.Covered.
 func (l *Log) Covered(begin bus.Position, end int64) (next int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,8 +45,8 @@ func (l *Log) Covered(begin bus.Position, end int64) (next int64) {
 	return begin.Offset
 }
 
-// restore brings the floors back, once all partitions that had some have begun: as if this node had read on from where the
-// one before began, and had evicted all that lies below the places where it begins now. A client that resumes meanwhile is told
+// restore brings the floors back, once all partitions that had some have begun: as if this node had read on since before
+// its restart, and had evicted all that lies below the places where it begins now. A client that resumes meanwhile is told
 // of a gap.
 func (l *Log) restore() (r Restored) {
 	if l.recall == nil {
@@ -90,8 +91,8 @@ func (l *Log) restore() (r Restored) {
 	return r
 }
 
-// recall is for a partition that begins within what is known: what was forgotten above newest is read again. same: there
-// are as many partitions as then, so that destinations belong where they did.
+// recall is for a partition that begins within what is known: what was forgotten above newest is read again. same means
+// that the number of partitions is unchanged, so that destinations belong to the same ones.
 func (o *lost) recall(known statefile.Partition, newest int64, same bool) {
 	home, strays := min(known.Home, newest), min(known.Strays, newest)
 	if !same {
@@ -100,11 +101,11 @@ func (o *lost) recall(known statefile.Partition, newest int64, same bool) {
 	o.home, o.strays, o.users = max(o.home, home), max(o.strays, strays), max(o.users, min(known.Users, newest))
 }
 
-// restorePart is how many floors are raised before those who read have the lock again.
+// restorePart is how many floors are raised before readers get the lock again.
 const restorePart = 64
 
-// raiseAll raises the floors that begins have, and tells how many; -1 if something came in between. Each takes the number
-// of a push that was never here: the ring is empty.
+// raiseAll raises the floors that begins have, and returns how many; -1 if something happened in between. Each takes the
+// number of a push that was never here: the ring is empty.
 func (l *Log) raiseAll(floors func(map[int32]int64) []statefile.Floor, begins map[int32]int64) int {
 	at, expected := l.begins, l.next
 	undisturbed := func(pause func()) bool {

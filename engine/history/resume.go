@@ -38,11 +38,11 @@ func (w *Wanted) lostIn(p *partition, number int32, n int) int64 {
 	}
 }
 
-// Answer is what a Log says of a resume.
+// Answer is a Log's answer to a resume.
 type Answer uint8
 
 const (
-	// Unsure is not an answer yet: Resume is to be called again.
+	// Unsure is not an answer yet: Resume must be called again.
 	Unsure Answer = iota
 	// Whole means that all that the client has not seen is here.
 	Whole
@@ -57,8 +57,8 @@ type Resume struct {
 	walk *walk // of a pattern, when one step was not enough
 }
 
-// walk is how far a search has come: the floors with numbers in [low, high) have been looked at, none of which is above
-// the client's position, and no floor below low is in one of the partitions passed.
+// walk is how far a search has come: the floors with numbers in [low, high) have been scanned, none of which is above the
+// client's position, and no floor below low is in one of the partitions passed.
 type walk struct {
 	low, high uint64
 	passed    []int32
@@ -79,9 +79,9 @@ func NewResume(seen []bus.Position) Resume {
 // Seen is what the client has, in order of its partitions.
 func (r *Resume) Seen() []bus.Position { return r.seen }
 
-// Resume looks at Looks floors at most. Its answer is about now. When it is Whole, the cursor has, in bus order, all that
-// the asking shard has taken and the client has not seen: applied is how far the shard is in each partition, and taken the
-// number behind the last push that it has taken.
+// Resume scans Looks floors at most. Its answer holds for this moment. When it is Whole, the cursor has, in bus order, all
+// that the asking shard has taken and the client has not seen: applied is how far the shard is in each partition, and taken
+// the number behind the last push that it has taken.
 func (l *Log) Resume(w Wanted, r *Resume, applied map[int32]bus.Position, taken uint64) (Cursor, Answer) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -103,8 +103,8 @@ func (l *Log) Resume(w Wanted, r *Resume, applied map[int32]bus.Position, taken 
 	return l.resumePattern(w, r, applied, taken)
 }
 
-// begunLater reports whether something wanted may have been in a partition before this node read it, or in the life before
-// the present one.
+// begunLater reports whether something wanted may have been in a partition before this node read it, or before the
+// partition stepped back.
 func (l *Log) begunLater(w Wanted, r *Resume, n int32, p *partition) bool {
 	seenTo, named := r.seen.in(n)
 	if !named {
@@ -151,8 +151,7 @@ func (c *chain) remembers(partition int32) bool {
 	return false
 }
 
-// Looks is how many floors, or pushes, a step looks at while it holds the lock. A match of a long pattern costs
-// microseconds.
+// Looks is how many floors, or pushes, a step scans while it holds the lock. A match of a long pattern costs microseconds.
 const Looks = 128
 
 func (l *Log) resumePattern(w Wanted, r *Resume, applied map[int32]bus.Position, taken uint64) (Cursor, Answer) {
@@ -162,7 +161,7 @@ func (l *Log) resumePattern(w Wanted, r *Resume, applied map[int32]bus.Position,
 		switch {
 		case !named && applied[n].Epoch == p.begin.Epoch && applied[n].Offset >= p.begin.Offset,
 			p.lost.topics() >= 0 && (!named || seenTo < p.lost.topics()):
-			return Cursor{}, Gap // what matched of it is not known
+			return Cursor{}, Gap // how much of it matched is not known
 		case p.gone >= 0 && (!named || seenTo < p.gone):
 			unpassed++
 		}
@@ -178,9 +177,9 @@ func (l *Log) resumePattern(w Wanted, r *Resume, applied map[int32]bus.Position,
 	return Cursor{taken: taken}, Whole
 }
 
-// walk looks whether a floor that the pattern matches is above what the client has seen: first at those raised since the
-// last step, then from the newest down, until each partition has shown one that the client has seen. Floors are in order
-// of their offsets but for those of a former life, which the client has seen all.
+// walk checks whether a floor that the pattern matches is above what the client has seen: first those raised since the last
+// step, then from the newest down, until each partition has shown one that the client has seen. Floors are in the order of
+// their offsets, except those from before a step back, all of which the client has seen.
 func (l *Log) walk(w Wanted, r *Resume, unpassed int) Answer {
 	places := &l.floors
 	if r.walk == nil {
@@ -213,7 +212,7 @@ func (l *Log) walk(w Wanted, r *Resume, unpassed int) Answer {
 	return Whole
 }
 
-// missed reports whether the newest push that was evicted of a chain is one that a client has not seen.
+// missed reports whether a client has not seen the newest evicted push of a chain.
 func (p floorPlace) missed(seen positions, m Matcher) bool {
 	c := p.chain
 	if !p.taken() || !c.topic() {
@@ -223,7 +222,7 @@ func (p floorPlace) missed(seen positions, m Matcher) bool {
 	return (!named || seenTo < c.floor) && m.Match(c.key)
 }
 
-// pass notes that the floors below p in its partition are of what the client has seen.
+// pass notes that the client has seen everything up to the floors below p in its partition.
 func (w *walk) pass(l *Log, seen positions, p floorPlace) {
 	c := p.chain
 	seenTo, named := seen.in(c.partition)

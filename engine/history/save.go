@@ -6,13 +6,13 @@ import (
 	"stentor/engine/statefile"
 )
 
-// Stamp changes with what Save has to say.
+// Stamp changes when Save has something new to write.
 type Stamp struct {
 	begins uint64
 	read   int64
 }
 
-// Stamp is as of now.
+// Stamp returns the current one.
 func (l *Log) Stamp() Stamp {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -23,10 +23,10 @@ func (l *Log) Stamp() Stamp {
 	return s
 }
 
-// Save writes what a node that starts again has to know: how far this one has read, where the pushes stand that it keeps, and
-// its floors. It reports false, and what it wrote is of no use, when there is nothing to say yet, as long as less is known than
-// before the restart, and when a partition begins meanwhile. The lock is held for a step, and nothing is written
-// meanwhile. One goroutine at a time may call it.
+// Save writes what the node has to know after a restart: how far it has read, the positions of the pushes that it keeps,
+// and its floors. It reports false, and what it wrote must be discarded, when there is nothing to save yet, as long as less
+// is known than before the last restart, and when a partition begins meanwhile. The lock is held for a step, and nothing is
+// written meanwhile. One goroutine at a time may call it.
 func (l *Log) Save(to io.Writer) (saved bool, err error) {
 	s := &saving{l: l, next: map[int32]int64{}}
 	if !s.gather(to) {
@@ -35,7 +35,7 @@ func (l *Log) Save(to io.Writer) (saved bool, err error) {
 	return true, s.w.End(s.partitions)
 }
 
-// knows reports whether a file of this history would say as much as that of the life before.
+// knows reports whether a file of this history would say as much as the one from before the restart.
 func (l *Log) knows() bool {
 	for _, p := range l.partitions {
 		if p.newest+1 < p.again {
@@ -45,12 +45,12 @@ func (l *Log) knows() bool {
 	return len(l.partitions) > 0 && l.recall == nil && !l.restoring
 }
 
-// saving is a Save that goes on.
+// saving is a Save under way.
 type saving struct {
 	l          *Log
 	w          *statefile.Writer
 	begins     uint64
-	next       map[int32]int64 // of each partition, when it began: what comes later is the next Save's
+	next       map[int32]int64 // of each partition, when it began: the next Save has what comes later
 	partitions []statefile.Partition
 	looks      int
 	err        error
@@ -86,10 +86,10 @@ func (s *saving) gather(to io.Writer) bool {
 	return true
 }
 
-// savePart is how many chains and pushes are looked at before those who read have the lock again.
+// savePart is how many chains and pushes are visited before readers get the lock again.
 const savePart = 128
 
-// step counts a look. It gives up the lock now and then, and reports whether the save can go on.
+// step counts a visit. It gives up the lock now and then, and reports whether the save can go on.
 func (s *saving) step() bool {
 	if s.looks++; s.looks%savePart > 0 {
 		return true

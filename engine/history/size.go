@@ -5,15 +5,15 @@ import (
 	"unsafe"
 )
 
-// What the parts of a history cost in memory. Maps and lists grow by steps: what is counted for a place in one is what it
-// costs when that is three quarters full.
+// What the parts of a history take in memory. Maps and lists grow in steps: the cost of a place in one is counted as if the
+// whole were three quarters full.
 const (
 	mapPlace  = (int64(unsafe.Sizeof("")) + 8 + 1) * 3 / 2 // a key and a pointer
 	listPlace = 8 * 2
 	floorCost = int64(unsafe.Sizeof(floorPlace{})) * 2
 )
 
-// heap is what n bytes cost: Go's classes of sizes are eight to each power of two, or nearly.
+// heap is what n bytes take on the heap: Go has eight size classes to each power of two, or nearly.
 func heap(n int) int64 {
 	if n <= 16 {
 		return int64(n+7) &^ 7
