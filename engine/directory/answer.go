@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// DefaultAnswer and MaxAnswer are how many nodes a client is told of.
+	// DefaultAnswer and MaxAnswer are how many nodes an answer names.
 	DefaultAnswer = 3
 	MaxAnswer     = 10
 	// answerTime is how long an answer may be used.
@@ -22,12 +22,12 @@ func ParseCount(text string) (n int, ok bool) {
 	return n, err == nil && n >= 1 && n <= MaxAnswer
 }
 
-// Answer appends what a client is told that asks where to connect: addresses of up to n nodes, the best first.
+// Answer appends the answer to a client that asks where to connect: addresses of up to n nodes, the best first.
 //
 //	{"endpoints":["wss://push-1.example.com/ws"],"ttl_ms":10000,"spread_ms":0}
 //
-// Of each node comes the first address, then of each the second one and so on. It returns false when there is no node. n is 1 to
-// MaxAnswer.
+// First comes each node's first address, then each node's second one, and so on. It returns false when there is no node. n
+// is 1 to MaxAnswer.
 func (v *View) Answer(dst []byte, n int, now time.Time) (body []byte, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -47,7 +47,7 @@ func (v *View) Answer(dst []byte, n int, now time.Time) (body []byte, ok bool) {
 			}
 			first = false
 			dst = append(dst, '"')
-			dst = append(dst, e.beat.URLs[i]...) // CheckURL lets nothing through that JSON would have to escape
+			dst = append(dst, e.beat.URLs[i]...) // CheckURL accepts nothing that JSON would have to escape
 			dst = append(dst, '"')
 		}
 	}

@@ -15,10 +15,10 @@ const (
 	MaxURLBytes  = 512
 	maxNodeID    = 128
 	maxWord      = 64          // of instance and version
-	maxCount     = 100_000_000 // connections of one node, and whatever else is counted
+	maxCount     = 100_000_000 // connections of one node, and all other counts
 )
 
-// States of a beat. A node that drains is still up: others with its id have to see it.
+// States of a beat. A draining node is still up: others with its id have to see it.
 const (
 	Up   = "up"
 	Left = "left"
@@ -31,18 +31,18 @@ type Beat struct {
 	State    string `json:"state"`    // Up or Left
 	// First is the offset of this instance's first beat, -1 until the node knows it.
 	First int64 `json:"first"`
-	// Sent is when, in milliseconds since the process began to beat.
+	// Sent is when it was sent, in milliseconds since the process began to beat.
 	Sent int64 `json:"sent_ms"`
-	// Ready is whether the node takes clients, and Late how late it reads pushes, in milliseconds.
+	// Ready is whether the node accepts clients, and Late how late it reads pushes, in milliseconds.
 	Ready bool  `json:"ready"`
 	Late  int64 `json:"late_ms"`
 
-	// At is when by the node's clock, in Unix milliseconds. It bounds how long a copy of the beat is of use to anybody.
+	// At is when it was sent by the node's clock, in Unix milliseconds. It bounds how long a copy of the beat can be used.
 	At int64 `json:"at_ms,omitempty"`
 	Status
 }
 
-// Status is the part of a beat that says where the node is and how much it has to do.
+// Status is the part of a beat that says where the node is and how busy it is.
 type Status struct {
 	URLs        []string `json:"urls,omitempty"`        // for clients: ws or wss
 	API         string   `json:"api,omitempty"`         // for the other nodes: http or https
@@ -52,13 +52,13 @@ type Status struct {
 	Deliveries  int64    `json:"deliveries,omitempty"`  // messages handed to clients in a second
 	CPU         float64  `json:"cpu,omitempty"`         // share of the processors that it may use, 0 to 1
 	Memory      int64    `json:"memory,omitempty"`      // bytes
-	Draining    bool     `json:"draining,omitempty"`    // it wants no new clients, and closes those it has
+	Draining    bool     `json:"draining,omitempty"`    // it accepts no new clients, and closes those it has
 	Version     string   `json:"version,omitempty"`     // of the program
 }
 
 var errBeat = errors.New("this is no beat of a node")
 
-// decode reads a beat, with all fields within their bounds: what is out of them is left out or cut.
+// decode reads a beat, with all fields within their bounds: values beyond them are dropped or cut.
 func decode(value []byte) (b Beat, err error) {
 	if json.Unmarshal(value, &b) != nil || b.State != Up && b.State != Left || len(b.Instance) > maxWord || b.Sent < 0 || b.At < 0 {
 		return Beat{}, errBeat
@@ -85,8 +85,8 @@ func decode(value []byte) (b Beat, err error) {
 	return b, nil
 }
 
-// CheckURL says what is wrong with an address that a node advertises, nil for nothing. Such an address can stand between
-// quotes in JSON as it is.
+// CheckURL returns what is wrong with an address that a node advertises, nil if nothing is. A valid address needs no
+// escaping in a JSON string.
 func CheckURL(text string, schemes ...string) error {
 	if len(text) > MaxURLBytes {
 		return errors.New("it is longer than 512 bytes")
@@ -110,7 +110,7 @@ func CheckURL(text string, schemes ...string) error {
 	return nil
 }
 
-// visible reports whether text has only characters of ASCII that can be seen.
+// visible reports whether text has only visible ASCII characters.
 func visible(text string) bool {
 	for i := range len(text) {
 		if text[i] <= ' ' || text[i] > '~' {
@@ -120,7 +120,7 @@ func visible(text string) bool {
 	return true
 }
 
-// validID reports whether a node may be called so: the same as in the configuration.
+// validID reports whether a node may have this id, by the same rule as in the configuration.
 func validID(id string) bool {
 	if id == "" || len(id) > maxNodeID {
 		return false
@@ -135,8 +135,8 @@ func validID(id string) bool {
 	return true
 }
 
-// Encode returns the beat as it stands in the topic, sealed if there is a key. Without one it advertises nothing: nobody could
-// tell its addresses from those that somebody else wrote.
+// Encode returns the beat as it is written to the topic, sealed if there is a key. Without a key it advertises nothing: its
+// addresses could not be told from forged ones.
 func Encode(b Beat, node string, key []byte) []byte {
 	if len(key) == 0 {
 		b.URLs, b.API = nil, ""
@@ -155,7 +155,7 @@ func Encode(b Beat, node string, key []byte) []byte {
 	return seal(key, node, value)
 }
 
-// share is a share of the whole, 0 to 1. What is no number is 0.
+// share limits x to a share of the whole, 0 to 1. NaN becomes 0.
 func share(x float64) float64 {
 	if x != x {
 		return 0

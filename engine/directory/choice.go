@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// tier is how good a node is: of each only those are taken for whom there are none of the tiers before.
+// tier is how good a node is: nodes of a tier are taken only when the better tiers have none.
 type tier int
 
 const (
@@ -34,8 +34,8 @@ func (v *View) tier(e *entry) tier {
 	return good
 }
 
-// load is what a node is taken to have: what it said, and those who were sent to it in the last two beats, who may not be counted
-// in what it said.
+// load is the assumed number of a node's connections: what its beat says, and the clients sent to it in the last two beats,
+// which the beat may not count yet.
 func (e *entry) load() int64 { return e.beat.Connections + e.handed + e.handedBefore }
 
 // lighter reports whether e has less of its capacity in use than f.
@@ -43,7 +43,7 @@ func (e *entry) lighter(f *entry) bool {
 	return float64(e.load())*float64(f.beat.Capacity) < float64(f.load())*float64(e.beat.Capacity)
 }
 
-// tableTime is how old the weights of a choice may be. Whether a node may be handed out at all is looked at for each choice.
+// tableTime is how old the weights of a choice may be. Whether a node may be handed out at all is checked for each choice.
 const tableTime = 100 * time.Millisecond
 
 // choice finds nodes at random, weighted by their free capacity as it was not long ago.
@@ -51,7 +51,7 @@ type choice struct {
 	random *rand.Rand
 	made   time.Time
 	tables [tiers]table
-	chosen []*entry // of the last choice: memory to use again
+	chosen []*entry // of the last choice: memory for reuse
 	given  uint64   // choices, and those where there was no node
 	empty  uint64
 }
@@ -76,7 +76,7 @@ func (t *table) pick(r *rand.Rand) *entry {
 	return t.nodes[sort.Search(len(t.upTo), func(i int) bool { return t.upTo[i] > x })]
 }
 
-// weigh makes the tables anew.
+// weigh rebuilds the tables.
 func (v *View) weigh(now time.Time) {
 	c := &v.choice
 	for i := range c.tables {
@@ -111,7 +111,7 @@ func (v *View) choose(n int, now time.Time) []*entry {
 	return c.chosen
 }
 
-// chooseAll goes from tier to tier. It returns false when it meets a node that is of another tier by now.
+// chooseAll goes from tier to tier. It returns false when it finds a node whose tier has changed.
 func (v *View) chooseAll(n int) bool {
 	c := &v.choice
 	clear(c.chosen)

@@ -4,28 +4,28 @@ import "time"
 
 const (
 	leaseTime = 5 * time.Second
-	// quietTime is the silence after which a node's clients are taken for orphans: two beats, and what the clock is behind.
+	// quietTime is the silence after which a node's clients count as orphans: two beats, and the lag of the clock.
 	quietTime = 2500 * time.Millisecond
-	// proofGap is how far two proofs may lie apart, and how long nobody may beat, before that counts as an outage.
+	// proofGap is how far apart two proofs may be, and how long all nodes may be silent, before that counts as an outage.
 	proofGap = 3 * time.Second
-	// listedTime is how long a node that is silent, or has left, is listed; rememberedTime how long its last beat is known, so
-	// that no copy of it is followed.
+	// listedTime is how long a node that is silent, or has left, is listed; rememberedTime is how long its last beat is
+	// remembered, so that no copy of it is followed.
 	listedTime     = 10 * time.Minute
 	rememberedTime = listedTime + maxSkew
 )
 
-// lease is the clock that leases run by. It stands while it is not proven that the topic can be read and written to: then silence
-// of the nodes says nothing of them.
+// lease is the clock that leases run by. It stops while it is not proven that the topic can be read and written to: then
+// the silence of nodes means nothing.
 type lease struct {
 	clock time.Duration
 	at    time.Time     // of the last proof
 	beat  time.Duration // when somebody beat last
-	// over is set while the topic is out of reach. Who was not suspect then has a full lease from its end on.
+	// over is set while the topic is out of reach. Nodes that were not suspect before get a full lease when that ends.
 	over bool
 }
 
-// Proven says that everything that was in the topic at a time has been read: the end that was asked for then has been reached, or a
-// beat that was sent then has come back.
+// Proven reports that everything that was in the topic at a time has been read: the end offset fetched then has been
+// reached, or a beat that was sent then has come back.
 func (v *View) Proven(at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -46,7 +46,7 @@ func (v *View) proven(at time.Time) {
 	switch silent := l.clock - l.beat; {
 	case passed > proofGap:
 		v.grace()
-	case silent+passed > proofGap: // nobody at all can write: the clock waits for the first who can
+	case silent+passed > proofGap: // no node can write: the clock waits for the first that can
 		l.over = true
 	default:
 		l.clock += passed
@@ -64,7 +64,7 @@ func (v *View) grace() {
 	v.lease.over, v.lease.beat = false, v.lease.clock
 }
 
-// sweep finds those whose lease has run out, and forgets those that are silent for long.
+// sweep finds the nodes whose lease has run out, and forgets those that have been silent for long.
 func (v *View) sweep(now time.Time) {
 	var dead []*entry
 	for i := len(v.list) - 1; i >= 0; i-- { // from the end: forgetting one moves the last
@@ -90,7 +90,7 @@ func (v *View) sweep(now time.Time) {
 	}
 }
 
-// returned renews the lease of a node that beats.
+// returned renews the lease of a node that has sent a beat.
 func (v *View) returned(e *entry, live bool, now time.Time) {
 	if !live {
 		return
@@ -104,7 +104,7 @@ func (v *View) returned(e *entry, live bool, now time.Time) {
 	e.quiet, e.suspect = false, false
 }
 
-// Stale is for how long nothing has been proven, 0 while all is well.
+// Stale is how long nothing has been proven, 0 while all is well.
 func (v *View) Stale(now time.Time) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()

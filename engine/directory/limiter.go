@@ -8,8 +8,8 @@ import (
 )
 
 // Limiter bounds how often an address may ask, in memory that does not grow with the addresses. An address has two of its
-// places, found with a secret; it is refused when both are used up. So who shares one of them with somebody who asks too often is
-// still served.
+// places, found with a secret; it is refused when both are used up. So an address that shares one of them with another that
+// asks too often is still served.
 type Limiter struct {
 	each   int64 // ns that one request counts for
 	burst  int64 // ns that may have been used up in advance
@@ -44,7 +44,7 @@ func (l *Limiter) take(place *atomic.Int64, at int64) bool {
 	for {
 		used := place.Load()
 		from := max(used, at)
-		if used-at > l.burst { // more than can be used up: the clock of who asks went back
+		if used-at > l.burst { // more than can be used up: the caller's clock went back
 			from = at
 		}
 		if from+l.each-at > l.burst {

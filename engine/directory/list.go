@@ -13,8 +13,8 @@ type Node struct {
 	State    string // Up, Left or Suspect
 	Ready    bool
 	Late     time.Duration // in reading pushes
-	Heard    time.Duration // since its last beat; below 0 for one that has not been heard while this view was there
-	// Sealed says that the node has the cluster's key, Handed that clients are sent to it now.
+	Heard    time.Duration // since its last beat; below 0 if this view has not heard it
+	// Sealed says that the node has the cluster's key, Handed that it is handed out to clients now.
 	Sealed, Handed, Self bool
 	Status
 }
@@ -61,7 +61,7 @@ type Counts struct {
 	Nodes   map[string]int    // by state: up, draining, suspect, left
 	Handed  int               // nodes that clients may be sent to
 	Choices uint64            // that were asked for
-	Empty   uint64            // for which there was no node
+	Empty   uint64            // those without a node
 }
 
 // Counts counts beats, nodes and choices.

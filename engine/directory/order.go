@@ -14,7 +14,7 @@ import "time"
 // So a copy helps only to present a node that went within 10 minutes, to a reader that started since.
 const maxSkew = 10 * time.Minute
 
-// newer reports whether b comes after what is known of the node.
+// newer reports whether b is newer than what is known of the node.
 func (e *entry) newer(b *Beat) bool {
 	if b.First != e.beat.First {
 		return b.First > e.beat.First
@@ -22,7 +22,7 @@ func (e *entry) newer(b *Beat) bool {
 	return b.Instance == e.beat.Instance && b.Sent > e.beat.Sent
 }
 
-// timely reports whether a beat was made about now.
+// timely reports whether a beat was made recently by this host's clock.
 func (b *Beat) timely(now time.Time) bool {
 	apart := now.UnixMilli() - b.At
 	return apart <= maxSkew.Milliseconds() && apart >= -maxSkew.Milliseconds()

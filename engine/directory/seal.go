@@ -19,7 +19,7 @@ const MinKeyBytes = 32
 //	"stentor beat 1" NUL, the node's id (the record's key) NUL, and the value up to the comma before "mac"
 //
 // So the seal covers the bytes as they were written, with fields that the reader does not know, and nothing has to be
-// written again in some canonical form. The 1 is the version: another form of the text gets another number.
+// written again in some canonical form. The 1 is the version: a changed form of the text gets another number.
 const (
 	sealText   = "stentor beat 1\x00"
 	sealBefore = `,"mac":"1:`
@@ -45,7 +45,7 @@ func mac(key []byte, node string, text []byte) []byte {
 	return h.Sum(nil)
 }
 
-// seals are what a value can be as to its MAC.
+// seals are the possible results of checking a value's MAC.
 type seals int
 
 const (
@@ -54,7 +54,7 @@ const (
 	broken         // with another key, for another node, or of another text
 )
 
-// check says how value is sealed.
+// check returns how value is sealed.
 func check(key []byte, node string, value []byte) seals {
 	if !bytes.Contains(value, []byte(`"mac"`)) {
 		return unsealed

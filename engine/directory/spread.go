@@ -3,18 +3,18 @@ package directory
 import "time"
 
 const (
-	// acceptRate is how many clients a node takes in a second, the handshakes of TLS and the checks of their tokens included.
+	// acceptRate is how many clients a node accepts in a second, TLS handshakes and token checks included.
 	acceptRate = 5_000
 	maxSpread  = time.Minute
 )
 
-// spread is until when the clients of dead nodes will have been taken by the others, if they come one after another.
+// spread is until when the other nodes will have accepted the clients of dead nodes, if these come one after another.
 type spread struct {
 	until  time.Time
 	takers int // nodes that take them, as last counted
 }
 
-// orphaned counts the clients of a node that is silent, or was started again.
+// orphaned counts the clients of a node that is silent or was restarted.
 func (v *View) orphaned(e *entry, now time.Time) {
 	if e.orphaned > 0 {
 		return
@@ -26,13 +26,13 @@ func (v *View) orphaned(e *entry, now time.Time) {
 	v.spread.until = v.spread.until.Add(e.orphaned)
 }
 
-// adopted takes them back: the node was only silent.
+// adopted undoes orphaned: the node was only silent.
 func (v *View) adopted(e *entry) {
 	v.spread.until = v.spread.until.Add(-e.orphaned)
 	e.orphaned = 0
 }
 
-// countTakers counts the nodes that the others' clients can go to.
+// countTakers counts the nodes that can take the others' clients.
 func (v *View) countTakers() {
 	v.spread.takers = 0
 	for _, e := range v.list {

@@ -9,17 +9,17 @@ import (
 
 // Options of a View.
 type Options struct {
-	// Key is the cluster's: only nodes whose beats are sealed with it are handed out. Without one there are none.
+	// Key is the cluster's: only nodes whose beats are sealed with it are handed out. Without a key none is.
 	Key []byte
 	// Self is the id of the node that has this view; empty for a registry.
 	Self string
-	// Lateness is from when on a node that reads pushes so late is handed out after others; 0: it never is.
+	// Lateness is how late a node may read pushes before it is handed out only after others; 0: no limit.
 	Lateness time.Duration
 	// Seed of the random choices.
 	Seed uint64
 }
 
-// Bounds of a View. Of nodes without a seal there are few places, so that nobody who has no key can take the others'.
+// Bounds of a View. Nodes without a seal have few places, so that nobody without the key can take those of the others.
 const (
 	maxNodes    = 10_000
 	maxUnsealed = 1_000
@@ -31,7 +31,7 @@ type Ignored int
 const (
 	Followed  Ignored = iota
 	TooLarge          // longer than MaxBeatBytes
-	Malformed         // no beat, or of a node whose id is none
+	Malformed         // not a beat, or of a node with an invalid id
 	Unsealed          // it has no MAC: the node is listed, and never handed out
 	Forged            // its MAC is wrong
 	Replayed          // an older one, or the same again
@@ -52,7 +52,7 @@ type View struct {
 
 	mu       sync.Mutex
 	nodes    map[string]*entry
-	list     []*entry // the same, in an order that depends on nothing but the beats
+	list     []*entry // the same, in an order that depends only on the beats
 	unsealed int      // of them
 	ignored  [reasons]uint64
 	lease    lease
@@ -83,8 +83,8 @@ func New(o Options) *View {
 	}
 }
 
-// Hear takes a beat that was read from the topic. live says that the topic has been read to its end before: the beat was made not
-// long ago. It returns the beat, whether it is sealed with the cluster's key, and why the view does not follow it.
+// Hear takes a beat that was read from the topic. live means that the topic had been read to its end before, so that the
+// beat is recent. It returns the beat, whether it is sealed with the cluster's key, and why the view does not follow it.
 func (v *View) Hear(node string, value []byte, live bool, now time.Time) (b Beat, trusted bool, why Ignored) {
 	b, trusted, why = v.read(node, value, now)
 	v.mu.Lock()
@@ -98,8 +98,8 @@ func (v *View) Hear(node string, value []byte, live bool, now time.Time) (b Beat
 	return b, trusted, why
 }
 
-// read decodes a beat, and checks what can be checked without knowing the node. Unsealed beats are read too, without what only sealed
-// ones may say.
+// read decodes a beat, and checks what can be checked without knowing the node. Unsealed beats are read too, without the
+// fields that only sealed ones may have.
 func (v *View) read(node string, value []byte, now time.Time) (b Beat, sealedWell bool, why Ignored) {
 	switch {
 	case len(value) > MaxBeatBytes:
@@ -127,7 +127,7 @@ func (v *View) read(node string, value []byte, now time.Time) (b Beat, sealedWel
 	return b, true, Followed
 }
 
-// follow brings the view up to date.
+// follow updates the view with a beat.
 func (v *View) follow(node string, b *Beat, sealed, live bool, now time.Time) Ignored {
 	if b.First < 0 {
 		return Unplaced
@@ -141,13 +141,13 @@ func (v *View) follow(node string, b *Beat, sealed, live bool, now time.Time) Ig
 		e = &entry{id: node, heard: v.lease.clock - leaseTime - 1, quiet: true, suspect: true}
 		v.add(e, sealed)
 	case e.sealed && !sealed:
-		return Unsealed // nobody without the key says anything of a node that has it
+		return Unsealed // an unsealed beat cannot change a node with the key
 	case !e.sealed && sealed:
 		v.unsealed--
 	case !e.newer(b):
 		return Replayed
 	case e.beat.Instance != b.Instance:
-		if e.beat.State == Up { // it ended without a word, and came back without its clients
+		if e.beat.State == Up { // it ended silently, and came back without its clients
 			v.orphaned(e, now)
 		}
 		e.orphaned = 0
@@ -158,7 +158,7 @@ func (v *View) follow(node string, b *Beat, sealed, live bool, now time.Time) Ig
 	return Followed
 }
 
-// room reports whether there is a place for one more node. One with a seal takes that of one without.
+// room reports whether there is a place for one more node. A sealed one may take the place of an unsealed one.
 func (v *View) room(sealed bool) bool {
 	if !sealed {
 		return len(v.nodes) < maxNodes && (v.unsealed < maxUnsealed || len(v.o.Key) == 0)
@@ -181,7 +181,7 @@ func (v *View) add(e *entry, sealed bool) {
 	}
 }
 
-// forget takes away the node at place i of the list, where the last one comes.
+// forget removes the node at place i of the list, and moves the last one there.
 func (v *View) forget(i int) {
 	e, last := v.list[i], len(v.list)-1
 	delete(v.nodes, e.id)
@@ -192,7 +192,7 @@ func (v *View) forget(i int) {
 	v.list = v.list[:last]
 }
 
-// Own takes the node's own beat where no bus carries it to others.
+// Own takes the node's own beat when no bus carries it to others.
 func (v *View) Own(b Beat, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
