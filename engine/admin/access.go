@@ -16,8 +16,8 @@ func bearer(r *http.Request) (string, *problem) {
 	return key, nil
 }
 
-// known lets a request with any valid key pass, which from now on is charged to the key's owner; which project it may
-// touch is a later question.
+// known lets a request with any valid key pass, and charges it to the key's owner from now on. Which project it may touch
+// is checked later.
 func (a *api) known(r *http.Request) (string, *problem) {
 	key, p := bearer(r)
 	if p != nil {
@@ -38,7 +38,7 @@ func (a *api) known(r *http.Request) (string, *problem) {
 	return key, nil
 }
 
-// peer lets a request of another node pass, which is charged to the project that it is about, or to the admin ("").
+// peer lets a request of another node pass, and charges it to the project that it is about, or to the admin ("").
 func (a *api) peer(r *http.Request, project string) *problem {
 	if err := a.signs.check(r, project, a.o.Now()); err != nil {
 		return newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
@@ -52,7 +52,7 @@ func (a *api) peer(r *http.Request, project string) *problem {
 	return nil
 }
 
-// owner is whose key a request has, that known let pass, or which project the request of another node is about.
+// owner is the owner of the key of a request that known let pass, or the project that the request of another node is about.
 func (a *api) owner(r *http.Request) string {
 	if c := connOf(r.Context()); c != nil {
 		return c.owner
@@ -65,7 +65,7 @@ func (a *api) owner(r *http.Request) string {
 	return owner
 }
 
-// allowed lets project's own keys and the admin's pass. Whether a project exists is told to the admin alone.
+// allowed lets project's own keys and the admin's pass. Only the admin learns whether a project exists.
 func (a *api) allowed(key, project string) *problem {
 	switch {
 	case a.o.Projects.APIKey(project, key):

@@ -20,9 +20,9 @@ type item struct {
 	bad  *problem
 }
 
-// batch answers POST /v1/projects/{project}/push/batch: a JSON array of pushes, or one push a line. Every push is
-// read before the first is published; they are published in their order, each one stands for itself, and each has its
-// answer in the same place and form.
+// batch answers POST /v1/projects/{project}/push/batch: a JSON array of pushes, or one push a line. Every push is read
+// before the first is published; they are published in their order, each is independent of the others, and has its answer
+// in the same place and form.
 func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *problem {
 	kind, p := media(r, jsonMedia, ndjsonMedia)
 	if p != nil {
@@ -75,7 +75,7 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *pro
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
 	}
 	kind, body := encodeAnswers(answers, lines)
-	turn.pause() // who reads slowly keeps no other waiting
+	turn.pause() // a slow reader must not keep others waiting
 	writeBody(w, http.StatusOK, kind, body)
 	return nil
 }

@@ -28,12 +28,12 @@ func media(r *http.Request, those ...string) (string, *problem) {
 	return kind, nil
 }
 
-// firstRead is the room for a body of which nothing has come.
+// firstRead is the buffer for a body before any of it has arrived.
 const firstRead = 4 << 10
 
-// body reads the request's body of at most limit bytes. What was declared too long is refused unread; what was not is
-// charged to the key's owner as it comes, not as it was declared. The caller calls release when nothing refers to the body any
-// more.
+// body reads the request's body of at most limit bytes. A body that is declared too long is refused unread; any other is
+// charged to the key's owner as it arrives, not as it was declared. The caller calls release when nothing refers to the
+// body any longer.
 func (a *api) body(r *http.Request, limit int64) (b []byte, release func(), p *problem) {
 	tooLarge := func() *problem {
 		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body may have at most %d bytes: send less at once, or raise limits.push_bytes or limits.batch_bytes", limit)
@@ -102,8 +102,8 @@ func syntax(b []byte) string {
 	return "it is incomplete"
 }
 
-// dropNulls takes a null for an absent member, as many serialisers write them. Only a payload may be null itself, when
-// the push has no other.
+// dropNulls treats a null as an absent member, as many serialisers write it. Only a payload may be null itself, when the
+// push has no other.
 func dropNulls(m map[string][]byte) {
 	for name, v := range m {
 		if v[0] == 'n' && name != "payload" && name != "playLoad" {

@@ -15,8 +15,8 @@ import (
 // projectHandler is a handler of a path below a project.
 type projectHandler = func(w http.ResponseWriter, r *http.Request, project string) *problem
 
-// clustered has a request answered by this node alone, when it says so or comes from another node, or there is no other; else by
-// all nodes.
+// clustered lets this node alone answer a request that asks for it or comes from another node, or when there is no other
+// node; otherwise all nodes answer.
 func (a *api) clustered(alone, all projectHandler) projectHandler {
 	return func(w http.ResponseWriter, r *http.Request, project string) *problem {
 		if signed(r) {
@@ -43,7 +43,7 @@ func badNode(node string) *problem {
 	return badField("node is %s: send local for this node alone, or leave it out for all nodes", quote(node))
 }
 
-// signed reports whether a request is of another node. One whose signature is wrong does not come so far.
+// signed reports whether a request is of another node. One with a wrong signature was refused before.
 func signed(r *http.Request) bool { return r.Header.Get(signatureHeader) != "" }
 
 func target(r *http.Request) string {
@@ -53,17 +53,17 @@ func target(r *http.Request) string {
 	return r.URL.EscapedPath() + "?" + r.URL.RawQuery
 }
 
-// gather has this node and then all others, side by side, answer a request.
+// gather lets this node answer a request, and then all others side by side.
 func (a *api) gather(r *http.Request, project string, alone projectHandler) []reply {
 	mine := a.here(r, project, alone)
-	if mine.status == http.StatusBadRequest { // the others would say the same
+	if mine.status == http.StatusBadRequest { // the others would answer the same
 		return []reply{mine}
 	}
 	return append([]reply{mine}, a.peers.askAll(r.Context(), a.peers.others(), r.Method, target(r))...)
 }
 
-// sortOut decodes the answers that are there, each for use, and names the nodes that did not give one. A node that does not have
-// what is asked for is none of these. It returns the problem to answer with when no node has answered.
+// sortOut decodes the answers that arrived, each with use, and names the nodes without one. A node that does not have what
+// is asked for is not among these. It returns the problem to answer with when no node has answered.
 func sortOut(all []reply, use func(node string, body []byte) error) (missing []string, p *problem) {
 	answered := false
 	for i := range all {
@@ -90,7 +90,7 @@ func sortOut(all []reply, use func(node string, body []byte) error) (missing []s
 	return missing, p
 }
 
-// passOn is the problem that a node answered with.
+// passOn returns the problem that a node answered with.
 func passOn(re *reply) *problem {
 	p := new(problem)
 	if json.Unmarshal(re.body, p) != nil || p.Status < 400 {
@@ -116,7 +116,7 @@ func (a *api) allStats(w http.ResponseWriter, r *http.Request, project string) *
 	return nil
 }
 
-// allDeliveries has what each node did with a push.
+// allDeliveries collects what each node did with a push.
 func (a *api) allDeliveries(w http.ResponseWriter, r *http.Request, project string) *problem {
 	var sum Delivery
 	missing, p := sortOut(a.gather(r, project, a.delivery), func(_ string, body []byte) error {
@@ -147,7 +147,7 @@ func unanswered(missing []string) string {
 	return " (no answer came from " + strings.Join(missing, ", ") + ")"
 }
 
-// kickAnywhere closes a session, on whichever node it is.
+// kickAnywhere closes a session on whichever node has it.
 func (a *api) kickAnywhere(w http.ResponseWriter, r *http.Request, project string) *problem {
 	var sum kickedOfAll
 	missing, p := sortOut(a.gather(r, project, a.kick), sum.add)
@@ -180,7 +180,7 @@ func (k *kickedOfAll) add(_ string, body []byte) error {
 	return err
 }
 
-// askPages asks some nodes for a page of a listing, this one among them.
+// askPages asks some nodes, this one included, for a page of a listing.
 func (a *api) askPages(r *http.Request, project string, nodes []listed, alone projectHandler, queryOf func(node string) url.Values) []reply {
 	all := make([]reply, len(nodes))
 	var wg sync.WaitGroup
@@ -258,8 +258,8 @@ func (a *api) allSessions(w http.ResponseWriter, r *http.Request, project string
 // sessionMerge is a page of several nodes' sessions.
 type sessionMerge struct {
 	page SessionPage
-	left int  // sessions that it still takes
-	full bool // it is long enough
+	left int  // sessions that still fit
+	full bool // it has reached its length
 }
 
 // add takes nodes' pages in order.
@@ -274,7 +274,7 @@ func (m *sessionMerge) add(replies []reply) *problem {
 		case p != nil:
 			m.page.Missing = append(m.page.Missing, missing...)
 			continue
-		case len(one.Sessions) > m.left: // what came before it has used up what it was asked for
+		case len(one.Sessions) > m.left: // earlier pages have used up the limit that it was asked with
 			m.page.Next, m.full = re.node+":", true
 			return nil
 		}
@@ -303,7 +303,7 @@ func cloneQuery(q url.Values) url.Values {
 	return all
 }
 
-// allDestinations lists what is subscribed to on all nodes, with the sums of their counts.
+// allDestinations lists the subscribed destinations of all nodes, with the sums of their counts.
 func (a *api) allDestinations(w http.ResponseWriter, r *http.Request, project string) *problem {
 	q := r.URL.Query()
 	most, p := limit(q, defaultDestinations, maxDestinations)
@@ -348,7 +348,7 @@ func (a *api) allDestinations(w http.ResponseWriter, r *http.Request, project st
 type destinationMerge struct {
 	most    int
 	counts  map[string]*destination
-	last    string // names behind it are not known of all nodes; "" while all are
+	last    string // names behind it are not known for all nodes; "" while all are
 	more    bool   // there are some behind the last one
 	total   int    // of the node that has most
 	missing []string
@@ -382,7 +382,7 @@ func (m *destinationMerge) add(_ string, body []byte) error {
 	return nil
 }
 
-// cut forgets what will not be on the page.
+// cut drops what will not be on the page.
 func (m *destinationMerge) cut() {
 	all := m.sorted(false)
 	keep := len(all)

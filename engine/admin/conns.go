@@ -18,25 +18,24 @@ import (
 )
 
 const (
-	// A connection whose last input nobody reads is read for a moment, since closing it with input unread would reset it
-	// and might destroy the answer. This many at a time have that.
+	// A connection with unread input is read for a moment before it is closed: closing it at once would reset it and might
+	// destroy the answer. This many at a time are treated so.
 	lingerTime  = time.Second
 	lingerBytes = 2 << 20
 	maxLinger   = 32
-	// connShare is how many times the connections that are left one key's owner may use.
+	// connShare is how many times the free connections one key's owner may use.
 	connShare = 4
 )
 
-// conns is the listener of a Server. It holds at most max connections, of which at most max-reserve have a request
-// with a valid key: those stay until it is answered. All others can go: to let one more in it closes the one that
-// waits longest, of the address or the key's owner that has the most of them. So even when others hold connections, probes and
-// new requests come in; nobody is refused at the door. net/http accepts on one goroutine; the other methods come from
-// all.
+// conns is the listener of a Server. It holds at most max connections, of which at most max-reserve have a request with a
+// valid key: those stay until it is answered. All others may be closed: to let one more in, it closes the one that has
+// waited longest, of the address or the key's owner that has the most of them. So probes and new requests come in even when
+// others hold connections; nobody is refused at accept. net/http accepts on one goroutine; the other methods come from all.
 type conns struct {
 	net.Listener
 	max, reserve int
 	keyed        *shares // connections with such a request, by the key's owner
-	full         []byte  // the whole answer to a connection that must go before it has asked anything
+	full         []byte  // the whole answer to a connection that is closed before it sends a request
 
 	evicted  prometheus.Counter
 	refusals *refusal.Log // nil for nobody
@@ -44,7 +43,7 @@ type conns struct {
 	mu        sync.Mutex
 	open      int
 	strangers crowd // never had a request with a valid key; by address
-	resting   crowd // had one and have none now; by the owner of its key
+	resting   crowd // had such a request and have none now; by the owner of its key
 
 	linger chan struct{} // holds one value for each closed connection that is still read; in the end it is full
 	ending sync.Once
@@ -92,14 +91,14 @@ func (l *conns) Accept() (net.Conn, error) {
 	return l.admit(nc), nil
 }
 
-// passing is an error of accept that net/http sits out, with pauses of up to a second: it gives up at all but a few, one
-// for want of memory among them.
+// passing is an error of accept that makes net/http retry, with pauses of up to a second: without it, net/http gives up at
+// most errors, lack of memory included.
 type passing struct{ error }
 
 // Timeout implements net.Error.
 func (passing) Timeout() bool { return false }
 
-// Temporary implements net.Error, as net/http wants it.
+// Temporary implements net.Error, as net/http requires.
 func (passing) Temporary() bool { return true }
 
 func (p passing) Unwrap() error { return p.error }
@@ -128,8 +127,8 @@ func (l *conns) admit(nc net.Conn) *conn {
 	return c
 }
 
-// victim is the connection that has to go before another may come. Strangers go before those whose key was valid, but
-// for a few, among whom a newcomer has the time to show its key.
+// victim is the connection that is closed for a new one. Strangers are closed before those whose key was valid, except for
+// a few, so that a newcomer has the time to show its key.
 func (l *conns) victim() *conn {
 	switch {
 	case l.open < l.max:
@@ -140,14 +139,14 @@ func (l *conns) victim() *conn {
 	return l.resting.longest()
 }
 
-// refuse counts and logs that a connection had to go before it had asked.
+// refuse counts and logs that a connection was closed before it sent a request.
 func (l *conns) refuse(c *conn) {
 	if l.refusals != nil {
 		l.refusals.Refuse(refusal.Record{Reason: refusal.APIConnections, Address: peer(c.RemoteAddr().String()), Text: "another connection took its place"})
 	}
 }
 
-// dismiss answers 503 and closes a connection that has not asked yet, without making the next one wait.
+// dismiss answers 503 and closes a connection that has not sent a request, without making the next one wait.
 func (l *conns) dismiss(c *conn) {
 	_ = c.Conn.SetDeadline(time.Now().Add(lingerTime))
 	_, _ = c.Conn.Write(l.full) // fits the empty buffer of a new socket
@@ -215,7 +214,7 @@ func (c *conn) claim(owner string) *problem {
 	return nil
 }
 
-// rest puts c among those that can go.
+// rest puts c among those that may be closed.
 func (c *conn) rest() {
 	c.leave()
 	switch {
@@ -247,8 +246,8 @@ func (c *conn) forget() (first bool) {
 	return true
 }
 
-// leadingEnds is what may stand before a request: an empty line, as RFC 9112 section 2.2 has it, or two. net/http skips as
-// much behind a POST that was sent with it at once, and answers 400 otherwise.
+// leadingEnds is how many bytes of line ends may precede a request: one empty line, as RFC 9112 section 2.2 has it, or two.
+// net/http skips as much behind a POST that was sent with it at once, and answers 400 otherwise.
 const leadingEnds = 4
 
 // Read implements net.Conn. It skips empty lines before a request.
@@ -273,7 +272,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	}
 }
 
-// abandon says that c's request will not be read to its end.
+// abandon notes that c's request will not be read to its end.
 func (c *conn) abandon() {
 	c.home.mu.Lock()
 	c.unread = true
@@ -303,14 +302,14 @@ func (c *conn) CloseWrite() error {
 	return net.ErrClosed
 }
 
-// counts returns how many connections are open, and how many of them could go.
+// counts returns how many connections are open, and how many of them may be closed.
 func (l *conns) counts() (open, idle int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open, l.strangers.n + l.resting.n
 }
 
-// source is whom a stranger's connection is counted to: its address, an IPv6 one with all of its /64.
+// source is what a stranger's connection is counted under: its address, or for IPv6 its /64.
 func source(nc net.Conn) string {
 	at, err := netip.ParseAddrPort(nc.RemoteAddr().String())
 	if err != nil {
@@ -325,7 +324,7 @@ func source(nc net.Conn) string {
 	return addr.String()
 }
 
-// fullAnswer is the HTTP/1.1 answer to a connection that had to go before it had asked anything.
+// fullAnswer is the HTTP/1.1 answer to a connection that is closed before it sends a request.
 func fullAnswer() []byte {
 	p := newProblem(http.StatusServiceUnavailable, codeBusy,
 		"every connection of the API is in use: try again after Retry-After seconds, or raise limits.api_connections")

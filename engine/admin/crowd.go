@@ -5,14 +5,14 @@ import (
 	"container/list"
 )
 
-// crowd is connections by whose they are, the longest waiting first. It knows who has the most.
+// crowd is connections by owner, the longest waiting first. It knows which owner has the most.
 type crowd struct {
 	groups map[string]*group
 	most   groups
 	n      int
 }
 
-// group is the connections of one.
+// group is the connections of one owner.
 type group struct {
 	name  string
 	conns list.List
@@ -39,7 +39,7 @@ type place struct {
 	at    *list.Element
 }
 
-// enter puts c behind those of name.
+// enter adds c behind the others of name.
 func (w *crowd) enter(name string, c *conn) place {
 	g := w.groups[name]
 	if g == nil {
@@ -70,7 +70,7 @@ func (p place) leave() {
 	delete(p.crowd.groups, p.group.name)
 }
 
-// longest is the connection that waits longest of the largest group, nil for none.
+// longest is the longest waiting connection of the largest group, nil for none.
 func (w *crowd) longest() *conn {
 	if len(w.most) == 0 {
 		return nil

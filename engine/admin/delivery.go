@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Delivery is what became of one push. Written means handed to the kernel, not read by the client. What is neither
-// written nor dropped nor failed still waits, or its client left.
+// Delivery is what became of one push. Written means handed to the kernel, not read by the client. A subscription that is
+// neither written nor dropped nor failed still waits, or its client left.
 type Delivery struct {
 	ID       string `json:"id"`
 	Position string `json:"position"`

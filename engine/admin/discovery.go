@@ -17,7 +17,8 @@ import (
 // noNodesSeconds is the Retry-After of an answer that names no node.
 const noNodesSeconds = 2
 
-// endpoints answers GET /v1/endpoints: the nodes that a client should connect to. Anybody may ask, pages of any origin too.
+// endpoints answers GET /v1/endpoints: the nodes that a client should connect to. Anybody may ask, including pages of any
+// origin.
 func (a *api) endpoints(w http.ResponseWriter, r *http.Request) *problem {
 	a.allowOrigin(w.Header(), r.Header.Get("Origin"))
 	if a.o.Directory == nil {
@@ -57,7 +58,8 @@ func (a *api) allowOrigin(h http.Header, origin string) {
 	}
 }
 
-// client is the address of who asks, as trusted proxies tell it. It is the zero value on a Unix socket that tells none.
+// client is the address of the client that asks, as reported by trusted proxies. It is the zero value on a Unix socket
+// without such a report.
 func (a *api) client(r *http.Request) netip.Addr {
 	peer := peer(r.RemoteAddr).Addr()
 	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
@@ -67,7 +69,7 @@ func (a *api) client(r *http.Request) netip.Addr {
 	return websocket.ClientAddr(peer, forwarded, a.o.TrustedProxies)
 }
 
-// nodes answers GET /v1/nodes. It names hosts and addresses of the operator's own network, so that only an admin key will do.
+// nodes answers GET /v1/nodes. It names hosts and addresses of the operator's own network, so it needs an admin key.
 func (a *api) nodes(w http.ResponseWriter, r *http.Request) *problem {
 	if p := a.administers(r); p != nil {
 		return p

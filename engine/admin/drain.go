@@ -13,8 +13,8 @@ type drained struct {
 	Draining bool   `json:"draining"`
 }
 
-// drain answers POST /v1/nodes/{id}/drain, which sends a node's clients away, and DELETE, which has it take clients again. Any node
-// of the cluster may be asked.
+// drain answers POST /v1/nodes/{id}/drain, which sends a node's clients away, and DELETE, which makes it accept clients
+// again. Any node of the cluster may be asked.
 func (a *api) drain(on bool) handler {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		id := r.PathValue("id")

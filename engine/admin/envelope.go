@@ -10,8 +10,8 @@ import (
 // post. They may send more: other fields are ignored here, unlike in a push.
 var envelopeFields = []string{"projectId", "topic", "payload", "playLoad", "updateTime"}
 
-// envelope answers POST /v1/push: a push to one topic whose project is named in the body. Clients get the payload
-// alone; updateTime is the back end's own and goes nowhere.
+// envelope answers POST /v1/push: a push to one topic whose project is named in the body. Clients get the payload alone;
+// updateTime is the back end's own and is ignored.
 func (a *api) envelope(w http.ResponseWriter, r *http.Request) *problem {
 	key, p := a.known(r)
 	if p != nil {

@@ -24,11 +24,11 @@ const (
 	defaultPublishTimeout = 5 * time.Second
 	// nodeTimeout bounds the wait for the event loops in everything but a push.
 	nodeTimeout = 5 * time.Second
-	// memoryOfBatches is how many of the largest bodies all requests together may hold at a time, unless it is said.
+	// memoryOfBatches is how many of the largest bodies all requests together may hold at a time, unless configured.
 	memoryOfBatches = 8
 )
 
-// Options say what an API stands in front of. Node and Projects must be there.
+// Options say what an API stands in front of. Node and Projects are required.
 type Options struct {
 	Node     Node
 	Projects Projects
@@ -44,14 +44,14 @@ type Options struct {
 	// PublishTimeout is how long a push waits for the bus; 0 stands for 5 s.
 	PublishTimeout time.Duration
 	Console        Console
-	// Directory knows all nodes, for /v1/nodes and /v1/endpoints; nil: neither is there. Discovery bounds how often an address
-	// may ask for the latter, nil: nothing does. DiscoveryOrigins are the pages that may read its answer; none: any.
+	// Directory knows all nodes, for /v1/nodes and /v1/endpoints; nil: neither exists. Discovery bounds how often an
+	// address may ask for the latter, nil: no bound. DiscoveryOrigins are the pages that may read its answer; none: any.
 	Directory        *directory.View
 	Discovery        *directory.Limiter
 	DiscoveryOrigins []string
 	// Cluster is for asking the other nodes of Directory; nil: every answer is of this node alone.
 	Cluster *Cluster
-	// TrustedProxies are believed about their clients' addresses.
+	// TrustedProxies are the proxies whose reports of client addresses are believed.
 	TrustedProxies []netip.Prefix
 	// Names reports whether the Host of a request is one of this server's: a web page can have any other name resolve to
 	// it. nil allows every Host.
@@ -158,7 +158,7 @@ func (a *api) routes() map[string]map[string]handler {
 	return routes
 }
 
-// serve makes a route of its methods: what it has to do around each of them, and 405 for all others.
+// serve makes a route of its methods: it wraps each of them, and answers 405 to all others.
 func (a *api) serve(path string, methods map[string]handler) http.Handler {
 	allowed := slices.Sorted(maps.Keys(methods))
 	if methods["GET"] != nil {
@@ -195,7 +195,7 @@ func (a *api) around(route string, h handler) http.Handler {
 				a.o.Log.Error("panic in an API handler", "route", route, "method", r.Method, "panic", v, "stack", string(debug.Stack()))
 				if out.status != 0 {
 					a.metrics.request(route, r.Method, http.StatusInternalServerError, time.Since(begun))
-					panic(http.ErrAbortHandler) // half an answer is out: only closing says that it is not whole
+					panic(http.ErrAbortHandler) // half an answer is out: only closing shows that it is incomplete
 				}
 				newProblem(http.StatusInternalServerError, codeInternal, "this is a bug of the server: its log has the reason").write(out)
 			}
@@ -215,7 +215,7 @@ func (a *api) around(route string, h handler) http.Handler {
 	})
 }
 
-// misdirected refuses a request for a server of another name. One without a Host is no browser's.
+// misdirected refuses a request for a server of another name. A request without a Host is not from a browser.
 func (a *api) misdirected(r *http.Request) *problem {
 	if a.o.Names == nil || r.Host == "" || a.o.Names(r.Host) {
 		return nil
@@ -223,7 +223,7 @@ func (a *api) misdirected(r *http.Request) *problem {
 	return newProblem(http.StatusForbidden, codeForbidden, "%s is not a name of this server, and a web page may have made it resolve here: use the address, or add the name to listen.names", quote(r.Host))
 }
 
-// nodeProblem says what an error of the node means, and logs those that this package does not know, at most one a
+// nodeProblem turns an error of the node into a problem, and logs errors that this package does not know, at most one a
 // second.
 func (a *api) nodeProblem(err error, project string) *problem {
 	p := nodeProblem(err, project)

@@ -12,13 +12,13 @@ type status struct {
 	Status string `json:"status"`
 }
 
-// healthz says that the process serves requests: restarting it would not help.
+// healthz reports that the process serves requests: a restart would not help.
 func (a *api) healthz(w http.ResponseWriter, _ *http.Request) *problem {
 	writeJSON(w, status{"ok"})
 	return nil
 }
 
-// readyz says whether a balancer may send new clients here.
+// readyz reports whether a balancer may send new clients here.
 func (a *api) readyz(w http.ResponseWriter, _ *http.Request) *problem {
 	if err := a.o.Node.Ready(); err != nil {
 		return newProblem(http.StatusServiceUnavailable, codeNotReady, "not ready: %s", err)
@@ -51,8 +51,8 @@ type unservedProject struct {
 	Why     string `json:"why"`
 }
 
-// exposition serves the metrics in Prometheus' text format. Anybody may ask: the text is made once for many, and what
-// those who read it slowly hold of it has a bound.
+// exposition serves the metrics in Prometheus' text format. Anybody may ask: the text is made once for many, and what slow
+// readers hold of it is bounded.
 func (a *api) exposition(source http.Handler) handler {
 	all := &scrapes{source: source}
 	return func(w http.ResponseWriter, r *http.Request) *problem {
@@ -76,7 +76,7 @@ func (a *api) exposition(source http.Handler) handler {
 	}
 }
 
-// stranger names who asks without a key, beside all projects' names.
+// stranger is the owner of a request without a key; it equals no project's name.
 func stranger(r *http.Request) string {
 	if c := connOf(r.Context()); c != nil {
 		return "address " + c.address

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A body that does not come holds a connection. It has this long to begin, and then must come at this rate.
+// A body that does not arrive holds a connection. It has this long to begin, and then must arrive at this rate.
 const (
 	bodyGrace = 5 * time.Second
 	bodyRate  = 16 << 10 // bytes a second
 )
 
-// incoming is the body of a request. Its deadline moves with what has come.
+// incoming is the body of a request. Its deadline moves with what has arrived.
 type incoming struct {
 	io.ReadCloser
 	out   *http.ResponseController

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics of the requests. A label never has what a client sent: routes are the server's, unknown methods are OTHER.
+// metrics of the requests. A label never contains what a client sent: routes are the server's, unknown methods are OTHER.
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -33,7 +33,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// register is MustRegister, and nothing when there is no Registerer.
+// register is MustRegister; it does nothing without a Registerer.
 func register(r prometheus.Registerer, all ...prometheus.Collector) {
 	if r != nil {
 		r.MustRegister(all...)

@@ -18,11 +18,11 @@ var content embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// medias does not come from the machine's own tables, which differ.
+// medias replaces the machine's own tables, which differ.
 var medias = map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
 	".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
-// Console is what the page has in its fields at first. Everybody who reaches the API port can read it.
+// Console has the initial values of the page's fields. Everybody who reaches the API port can read it.
 type Console struct {
 	// WS is the address of the client endpoint. Without a host, as in ws://:8080/ws, it is on the host that the
 	// page came from.
@@ -57,8 +57,8 @@ func files() map[string]handler {
 	return all
 }
 
-// file serves one embedded file. Browsers keep it but ask each time whether it is still the same, so that a page never
-// meets the script of another version.
+// file serves one embedded file. Browsers cache it but check each time whether it has changed, so that a page never runs
+// the script of another version.
 func file(name, media string) handler {
 	b, err := content.ReadFile(name)
 	if err != nil {

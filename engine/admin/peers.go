@@ -21,7 +21,7 @@ import (
 type Cluster struct {
 	Key  []byte
 	Self string
-	// CA vouches for the others' https addresses; nil for whom the system trusts.
+	// CA signs the certificates of the others' https addresses; nil for the system's CAs.
 	CA *x509.CertPool
 }
 
@@ -31,10 +31,11 @@ const (
 	// peersAtOnce is how many are asked at a time, listingsAtOnce how many of them for a page, which may be large.
 	peersAtOnce    = 32
 	listingsAtOnce = 4
-	// peerPageBytes is how long a page of one node may become when pages of several are merged, about: a session may be larger.
+	// peerPageBytes is about how long a page of one node may become when pages of several are merged: a single session may
+	// be larger.
 	peerPageBytes = 1 << 20
 	maxPeerAnswer = pageBytes + 1<<20
-	// mergeBytes is what merging is charged, the pages that are there at a time, where the API's memory allows it.
+	// mergeBytes is what merging is charged for the pages in memory at a time, if the API's memory allows it.
 	mergeBytes = 2 * listingsAtOnce * peerPageBytes
 )
 
@@ -52,12 +53,12 @@ func newPeers(o Cluster, view *directory.View, now func() time.Time) *peers {
 			TLSClientConfig:     &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12},
 			MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxHeaderBlock,
 		},
-		// Where a redirect leads to nobody has vouched for.
+		// Nobody has vouched for the target of a redirect.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// others are the nodes that are there, beside this one, in order of their ids.
+// others are the known nodes beside this one, in order of their ids.
 func (p *peers) others() (all []directory.Node) {
 	if p == nil {
 		return nil
@@ -87,7 +88,7 @@ type reply struct {
 	node   string
 	status int
 	body   []byte
-	err    error // there is none
+	err    error // there is no answer
 }
 
 // ask sends a request to a node. path is escaped, and begins with /v1.
@@ -137,7 +138,7 @@ func (p *peers) askAll(ctx context.Context, nodes []directory.Node, method, path
 // merging is what a listing of all nodes is charged.
 func (a *api) merging() int64 { return min(mergeBytes, a.o.MemoryBytes/8) }
 
-// here has this node answer a request itself, into memory.
+// here makes this node answer a request itself, into memory.
 func (a *api) here(r *http.Request, project string, h projectHandler) (re reply) {
 	w := &memory{header: http.Header{}}
 	defer func() { // it may run on a goroutine of its own, where nobody else would catch it

@@ -71,10 +71,10 @@ func unknownProject(project string) *problem {
 	return newProblem(http.StatusNotFound, codeNotFound, "this node serves no project %s: correct the name or configure it", quote(project))
 }
 
-// errTimeout stands for an answer of the node that did not come in time.
+// errTimeout stands for an answer of the node that was late.
 var errTimeout = errors.New("the node did not answer in time")
 
-// nodeProblem says what an error of the node means to a caller. The text of unknown errors stays in the log.
+// nodeProblem turns an error of the node into a problem for the caller. The text of unknown errors stays in the log.
 func nodeProblem(err error, project string) *problem {
 	switch {
 	case errors.Is(err, bus.ErrBusy):
@@ -102,7 +102,7 @@ func nodeProblem(err error, project string) *problem {
 	return newProblem(http.StatusServiceUnavailable, codeUnavailable, "the node could not do it now: try again after Retry-After seconds; the node's log has the reason")
 }
 
-// passing says whether the same request may succeed a moment later.
+// passing reports whether the same request may succeed a moment later.
 func (p *problem) passing() bool {
 	return p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
 }

@@ -28,8 +28,8 @@ func (a *api) projectEverywhere(w http.ResponseWriter, r *http.Request, project 
 	return nil
 }
 
-// addOthers adds to the counts of projects those of the other nodes, which it asks at path, some at once, and names the nodes
-// that did not answer. What it takes is bounded by the projects of a page and by how many answer at once.
+// addOthers adds to the counts of projects those of the other nodes, which it asks at path, some at once, and names the
+// nodes that did not answer. Its memory is bounded by the projects of a page and by how many answer at once.
 func (a *api) addOthers(ctx context.Context, projects []Project, path string, atOnce int) (missing []string) {
 	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
 	defer cancel()

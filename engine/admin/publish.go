@@ -13,13 +13,13 @@ import (
 // newID makes the id of a push that came with none: 80 random bits.
 func newID() string { return strings.ToLower(rand.Text()[:16]) }
 
-// A result is what the bus said of one record.
+// A result is the bus's answer to one record.
 type result struct {
 	pos bus.Position
 	err error
 }
 
-// outcome tells the caller what became of one of several targets: a position, or else a code and detail.
+// outcome is what became of one of several targets: a position, or else a code and detail.
 type outcome struct {
 	Destination string `json:"destination"`
 	User        string `json:"user,omitempty"`
@@ -60,7 +60,7 @@ func (a *api) publish(ctx context.Context, records []*bus.Record, turn *turn) []
 	}
 	if len(answers) < len(records) { // the embedded bus has answered
 		turn.pause()
-		defer turn.wait(ctx, a.o.PublishTimeout) // what was published is answered nevertheless
+		defer turn.wait(ctx, a.o.PublishTimeout) // what was published is still answered
 	}
 	for range records {
 		select {

@@ -30,8 +30,8 @@ const (
 	jsonContent     = "application/json"
 	binaryContent   = "application/octet-stream"
 	idempotencyName = "Idempotency-Key"
-	// idSeparator stands between an id and what is added to it for one of several pushes. Callers' ids do not
-	// hold it, so that no id made here equals one of theirs.
+	// idSeparator separates an id from what is added to it for one of several pushes. Callers' ids do not contain it, so
+	// that no id made here equals one of theirs.
 	idSeparator = "#"
 )
 
@@ -90,7 +90,7 @@ func (a *api) one(w http.ResponseWriter, r *http.Request, read func(key string, 
 // pushBody is how long the request of one push may be: twice the payload, since JSON and base64 make it longer.
 func (a *api) pushBody() int64 { return 2*a.o.PushBytes + envelopeBytes }
 
-// readPush reads the JSON text of one push. key is its id when it does not name one itself; "" for a new one.
+// readPush reads the JSON text of one push. key is its id when it names none itself; "" for a new one.
 func (a *api) readPush(project, key string, raw []byte) (*push, *problem) {
 	m, p := members(raw, pushFields, true)
 	if p != nil {
@@ -137,7 +137,7 @@ func pushID(field []byte, key string) (string, *problem) {
 	return id, checkID("id", id)
 }
 
-// idempotencyKey reads the header that stands for id. Quotes around it, as in a structured field, are no part of it.
+// idempotencyKey reads the header that stands for id. Quotes around it, as in a structured field, are not part of it.
 func idempotencyKey(r *http.Request) (string, *problem) {
 	all := r.Header.Values(idempotencyName)
 	if len(all) == 0 {
@@ -351,7 +351,7 @@ func (a *api) topic(project, topic string) (string, *problem) {
 }
 
 // userDestination reads where in a user's own space a push goes: /queue/orders, which clients subscribe to as
-// /user/queue/orders. The latter form is taken as well.
+// /user/queue/orders. The latter form is accepted as well.
 func userDestination(v []byte, by string) (string, *problem) {
 	if v == nil {
 		return "", badField(`%s needs destination: the part of the client's subscription after /user, like "/queue/orders"`, by)

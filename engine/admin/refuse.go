@@ -7,8 +7,8 @@ import (
 	"stentor/engine/refusal"
 )
 
-// reason is why a request is refused, refusal.None when p says that it was wrong: the caller knows that better than the
-// log.
+// reason is why a request is refused, refusal.None when p is a mistake in the request: the caller can see that better than
+// the log.
 func (p *problem) reason() refusal.Reason {
 	if p.why != refusal.None {
 		return p.why
@@ -33,7 +33,7 @@ func (p *problem) reason() refusal.Reason {
 	case codeUnavailable:
 		return refusal.APIUnavailable
 	}
-	return refusal.None // not-ready too: that is what a probe asks for
+	return refusal.None // not-ready too: probes ask for exactly that
 }
 
 // refused counts and logs that a request, or one push of it, is refused.
@@ -47,8 +47,8 @@ func (a *api) refused(r *http.Request, p *problem) {
 	})
 }
 
-// blamed is the project whose line it is: the one that was asked for, but that of the key's owner when it asks for
-// another.
+// blamed is the project that the log line counts for: the one that was asked for, but the key's owner when it asks for
+// another's.
 func (a *api) blamed(r *http.Request, p *problem) string {
 	project := r.PathValue("project")
 	if p.Status != http.StatusUnauthorized && (project == "" || p.Status == http.StatusForbidden) {

@@ -12,7 +12,7 @@ import (
 	"stentor/engine/refusal"
 )
 
-// RegistryOptions say what a registry answers from. Directory, Discovery, Ready, Gatherer and Log must be there.
+// RegistryOptions say what a registry answers from. Directory, Discovery, Ready, Gatherer and Log are required.
 type RegistryOptions struct {
 	Directory *directory.View
 	Discovery *directory.Limiter
@@ -26,8 +26,8 @@ type RegistryOptions struct {
 	Log            *slog.Logger
 }
 
-// NewRegistry returns the handler of a registry: it tells clients where to connect, and nothing else. There is no key, and
-// nothing that one would open.
+// NewRegistry returns the handler of a registry: it tells clients where to connect, and nothing else. It has no keys, and
+// nothing that needs one.
 func NewRegistry(o RegistryOptions) http.Handler {
 	a := newAPI(Options{
 		Projects: noProjects{}, Directory: o.Directory, Discovery: o.Discovery, DiscoveryOrigins: o.Origins, TrustedProxies: o.TrustedProxies,

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// scrapes makes the text of /metrics, once for all who ask meanwhile: anybody may ask, as often as they like. It works at
-// most a tenth of the time. What one gets was gathered after it asked.
+// scrapes makes the text of /metrics, once for all concurrent requests: anybody may ask, as often as they like. It works at
+// most a tenth of the time. A text is always gathered after its requests arrived.
 type scrapes struct {
 	source http.Handler
 
 	mu   sync.Mutex
 	next *scrape // has not begun; nil when nobody waits for it
 
-	turn   sync.Mutex // held by the one that gathers or is to
+	turn   sync.Mutex // held by the goroutine that gathers, or will
 	rested time.Time  // when the next one may begin
 }
 

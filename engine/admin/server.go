@@ -18,7 +18,7 @@ import (
 const (
 	defaultConns      = 512
 	readHeaderTimeout = 5 * time.Second
-	// writeTimeout is only for answers that writer does not write: those have a deadline each.
+	// writeTimeout is only for answers that bypass writer, whose writes have deadlines of their own.
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 60 * time.Second
 	maxHeaderBlock = 16 << 10
@@ -27,12 +27,12 @@ const (
 // ServerOptions say what a Server serves and how much of it.
 type ServerOptions struct {
 	Handler http.Handler
-	// MaxConns bounds the open connections, two at least; 0 stands for 512. A sixteenth of them never has a request
-	// with a key: probes and newcomers always get in. A few more are open for up to a second on their way out.
+	// MaxConns bounds the open connections, two at least; 0 stands for 512. A sixteenth of them never has a request with a
+	// key: probes and newcomers always get in. A few more are open for up to a second while they are being closed.
 	MaxConns int
 	// Registerer takes the metrics of connections; nil for none.
 	Registerer prometheus.Registerer
-	// Refusals counts and logs connections that have to go unasked; nil for nobody.
+	// Refusals counts and logs connections that are closed before they send a request; nil for nobody.
 	Refusals *refusal.Log
 	Log      *slog.Logger // nil for slog's default
 }
@@ -108,7 +108,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// occasionally passes on what net/http has to say, a line a second at most: of some things it has one for each request.
+// occasionally passes on the log lines of net/http, at most one a second: it writes some for each request.
 type occasionally struct {
 	log  *slog.Logger
 	last atomic.Int64 // unix seconds

@@ -57,7 +57,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 	return nil
 }
 
-// session adds what the JSON of i is, subscription by subscription: it may be long.
+// session adds the JSON of i, subscription by subscription: it may be long.
 func (s *stream) session(i *shard.SessionInfo) {
 	s.item()
 	head := encode(sessionHead{i.ID, i.User, i.Address, i.Since, i.Version})
@@ -134,8 +134,8 @@ func (a *api) kick(w http.ResponseWriter, r *http.Request, project string) *prob
 	return nil
 }
 
-// kickUser answers DELETE /v1/projects/{project}/users/{user}/sessions. A user without sessions is no error: what was
-// asked for holds.
+// kickUser answers DELETE /v1/projects/{project}/users/{user}/sessions. A user without sessions is no error: the request is
+// already fulfilled.
 func (a *api) kickUser(w http.ResponseWriter, r *http.Request, project string) *problem {
 	reason, p := reason(r)
 	if p != nil {
@@ -204,8 +204,8 @@ func (a *api) byName(w http.ResponseWriter, r *http.Request, q shard.Destination
 	return nil
 }
 
-// bySubscriptions lists the most subscribed destinations, the first of them first, and tells how many there are. All are
-// looked at; no more than those are held.
+// bySubscriptions lists the most subscribed destinations, the most subscribed first, and says how many destinations there
+// are. It scans all, but holds only those of the list.
 func (a *api) bySubscriptions(w http.ResponseWriter, r *http.Request, q shard.DestinationQuery) *problem {
 	top := leaders{limit: min(q.Limit, maxLeaders)}
 	q.Limit = -1

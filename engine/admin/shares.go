@@ -8,11 +8,12 @@ import (
 )
 
 // shares bounds how much of something all owners hold together, and how much one of them: at most so many times what is
-// then left for the others. So even if some hold all that they may, a newcomer finds something (dynamic thresholds, as
-// switches share their buffers among ports). An owner that holds nothing may have all that is left. Methods may be called from any goroutine.
+// then left for the others. So even if some hold all that they may, something is left for a newcomer (dynamic thresholds,
+// as switches share their buffers among ports). An owner that holds nothing may have all that is left. Methods may be
+// called from any goroutine.
 type shares struct {
 	limit int64
-	times int64 // what one may hold, in times of what is left
+	times int64 // what one may hold, as a multiple of what is left
 	what  string
 	key   string // in the configuration
 
@@ -20,7 +21,7 @@ type shares struct {
 
 	mu   sync.Mutex
 	held int64
-	of   map[string]int64 // by owner; those who hold nothing are not in it
+	of   map[string]int64 // by owner; owners that hold nothing are not in it
 }
 
 // newShares counts what it refuses in refused, whose label is the reason.
@@ -29,7 +30,7 @@ func newShares(limit, times int64, what, key string, refused *prometheus.Counter
 		crowded: refused.WithLabelValues("share"), full: refused.WithLabelValues("full")}
 }
 
-// take has owner hold n more, or returns the problem to answer with.
+// take lets owner hold n more, or returns the problem to answer with.
 func (s *shares) take(owner string, n int64) *problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +50,7 @@ func (s *shares) take(owner string, n int64) *problem {
 		"other requests use up the API's %s: try again after Retry-After seconds, or raise limits.%s", s.what, s.key)
 }
 
-// give ends what take began.
+// give undoes a take.
 func (s *shares) give(owner string, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

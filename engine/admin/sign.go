@@ -34,7 +34,7 @@ import (
 //	the id of the node that is asked
 const signatureHeader = "Stentor-Signature"
 
-// signatureTime is how far the clocks of two nodes may be apart, with the way of a request. A signature is of use for that long.
+// signatureTime is how far apart the clocks of two nodes may be, transit included. A signature is valid for that long.
 const signatureTime = time.Minute
 
 // emptySum is the hash of no body: requests between nodes have none.
@@ -74,8 +74,8 @@ type usedSign struct {
 	until      time.Time
 }
 
-// maxUsed bounds the signatures that are remembered: so many kicks and drains of all nodes in twice signatureTime. A project
-// may have as many as remain for the others, so that who kicks without end keeps nobody else from it.
+// maxUsed bounds the signatures that are remembered: so many kicks and drains of all nodes in twice signatureTime. A
+// project may have as many as remain for the others, so that endless kicks in one do not block those in others.
 const maxUsed = 10_000
 
 var (
@@ -85,8 +85,8 @@ var (
 	errManySigns = errors.New("too many requests of other nodes")
 )
 
-// check says what is wrong with the signature of a request, nil for nothing. It is for this node and from another that has the
-// key, was made just now, and if it changes something it is here for the first time. owner is the project that it is about, "" for
+// check returns what is wrong with the signature of a request, nil if nothing is. A good one is for this node, from another
+// that has the key, and recent; if the request changes something, it is new. owner is the project that it is about, "" for
 // the admin.
 func (s *signatures) check(r *http.Request, owner string, now time.Time) error {
 	fields := strings.Fields(r.Header.Get(signatureHeader))

@@ -18,8 +18,8 @@ const (
 // errPage ends a page that has become long.
 var errPage = errors.New("the page is long enough")
 
-// stream writes a listing as it is gathered: what there is of an answer at one time is a chunk. An answer that fits one
-// has its length in its header.
+// stream writes a listing as it is gathered: at any time only a chunk of the answer is in memory. An answer that fits into
+// one has its length in its header.
 type stream struct {
 	w     http.ResponseWriter
 	chunk []byte
@@ -50,7 +50,7 @@ func (s *stream) item() {
 	}
 }
 
-// flush writes what there is when it is that much.
+// flush writes the chunk when it has at least that many bytes.
 func (s *stream) flush(least int) {
 	if len(s.chunk) < least || s.err != nil {
 		return
@@ -92,8 +92,8 @@ func (s *stream) next(cursor string) {
 	s.end(`],"next":` + string(b) + "}\n")
 }
 
-// broken says whether a listing that ended with err has no page to show, with the problem to answer. A listing that
-// did not come to its end in time is a page like others when some of it is there: its cursor says where it goes on.
+// broken returns the problem to answer when a listing that ended with err has no page to show. A listing that ran out of
+// time is a page like others if it has some items: its cursor says where it goes on.
 func (a *api) broken(s *stream, err error, project string) *problem {
 	if err == nil || errors.Is(err, errPage) || s.err != nil || s.sent > 0 {
 		return nil

@@ -4,7 +4,7 @@ import "strings"
 
 // suggest finds the known name that s was likely meant to be, "" for none. Case, '-' and '_' do not count.
 func suggest(s string, known []string) string {
-	const most = 64 // longer names are nobody's typing mistake
+	const most = 64 // longer names are not typing mistakes
 	if len(s) > most {
 		return ""
 	}

@@ -10,17 +10,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// lightBody is a body so small that reading the request itself takes longer than what is in it.
+// lightBody is the size up to which reading the request takes longer than handling its body.
 const lightBody = 4 << 10
 
-// turns bound how many requests of one owner are worked on at a time. Go's scheduler lets all goroutines that want to run
+// turns bounds how many requests of one owner are worked on at a time. Go's scheduler lets all goroutines that want to run
 // take turns of up to 10 ms: with sixty requests full of JSON an event loop, and every other owner's request, waited for
 // half a second. Methods may be called from any goroutine.
 type turns struct {
 	most int
 
 	mu sync.Mutex
-	of map[string]*lane // by owner; those of whom no request is there are not in it
+	of map[string]*lane // by owner; owners without a request are not in it
 }
 
 // lane is one owner's turns.
@@ -34,7 +34,7 @@ func newTurns() *turns {
 	return &turns{most: max(1, runtime.GOMAXPROCS(0)/4), of: map[string]*lane{}}
 }
 
-// turn is a request's. A nil turn is that of a request which needs none.
+// turn is the turn of one request, nil for a request that needs none.
 type turn struct {
 	turns *turns
 	owner string
@@ -42,7 +42,7 @@ type turn struct {
 	has   bool
 }
 
-// join is the turn of a request of owner, which has yet to come.
+// join counts a request of owner, and returns its turn, which has yet to come.
 func (t *turns) join(owner string) *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,7 +92,7 @@ func (t *turn) end() {
 	}
 }
 
-// turn waits for the turn of a request whose body has come.
+// turn waits for the turn of a request whose body has arrived.
 func (a *api) turn(r *http.Request, body []byte) (*turn, *problem) {
 	if len(body) <= lightBody {
 		return nil, nil

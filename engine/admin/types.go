@@ -56,13 +56,13 @@ type NodePage struct {
 
 // nodesEnd is what comes after the nodes.
 type nodesEnd struct {
-	// StaleMS is for how long this node could not read the list, 0 while it can.
+	// StaleMS is how long this node has not been able to read the list, 0 while it can.
 	StaleMS int64 `json:"stale_ms"`
 	// Self is the node that answers.
 	Self string `json:"self"`
 }
 
-// NodeInfo is a node as its last beat tells. Numbers that a node of an older version does not tell are 0.
+// NodeInfo is a node as its last beat describes it. Numbers that a node of an older version does not send are 0.
 type NodeInfo struct {
 	ID       string `json:"id"`
 	Instance string `json:"instance"`
@@ -93,13 +93,13 @@ type statsOfAll struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// kickedOfAll says how many sessions were closed on all nodes that answered.
+// kickedOfAll is how many sessions were closed on all nodes that answered.
 type kickedOfAll struct {
 	kicked
 	Missing []string `json:"missing,omitempty"`
 }
 
-// destinationsOfAll is a page of what is subscribed to on all nodes that answered.
+// destinationsOfAll is a page of the subscribed destinations of all nodes that answered.
 type destinationsOfAll struct {
 	Destinations []destination `json:"destinations"`
 	Next         string        `json:"next,omitempty"`

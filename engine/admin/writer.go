@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// answerPause is how long a client may take none of an answer.
+// answerPause is how long a client may read nothing of an answer.
 const answerPause = 10 * time.Second
 
 // writer remembers the status of an answer. Each write has a deadline of its own. An answer to a request that was not
@@ -18,7 +18,7 @@ type writer struct {
 	status int       // 0 until the header was written
 }
 
-// newWriter has r's body watched.
+// newWriter watches r's body.
 func newWriter(w http.ResponseWriter, r *http.Request) *writer {
 	out := &writer{ResponseWriter: w, out: http.NewResponseController(w), conn: connOf(r.Context())}
 	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
