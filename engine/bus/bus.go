@@ -1,5 +1,5 @@
-// Package bus has the words that every bus shares: a push as a Record, its place as a Position, and the two sides
-// Bus (accepts records) and Sink (takes them in order).
+// Package bus has the types that every bus shares: a push as a Record, its place as a Position, and the two sides Bus
+// (accepts records) and Sink (takes them in order).
 package bus
 
 import (
@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// Record is one push in flight. Publish takes ownership of it: nobody changes it afterwards, or the bytes it
-// refers to, afterwards.
+// Record is one push in flight. Publish takes ownership of it: nobody changes it, or the bytes it refers to, afterwards.
 type Record struct {
 	Project string
-	// Destination as the client subscribes to it. For a push to a user or a session it is what stands behind
-	// /user, for example /queue/orders.
+	// Destination as the client subscribes to it. For a push to a user or a session it is the part behind /user, for
+	// example /queue/orders.
 	Destination string
 	User        string // of a push to one user, else empty
 	Session     string // of a push to one session, else empty
@@ -24,10 +23,10 @@ type Record struct {
 	ID          string        // push id: a node delivers it once within its history; empty for none
 	TTL         time.Duration // counted from Time; 0 keeps it as long as history does
 	Time        time.Time     // when it was accepted
-	// Admitted says that the bus was asked for room before, for this record and others together: it has it.
+	// Admitted says that the bus has already been asked for room, for this record and others together, and has it.
 	Admitted bool
-	// Repeated is set by Publish, before done runs, when a push with this id was there already: nothing was published, and
-	// what this record says is not looked at.
+	// Repeated is set by Publish, before done runs, when a push with this id existed before: nothing was published, and the
+	// contents of this record were ignored.
 	Repeated bool
 }
 
@@ -38,7 +37,7 @@ const SentMark = "#"
 // Header is one user header of a push.
 type Header struct{ Name, Value string }
 
-// What Publish can answer. All of them are safe to compare with errors.Is.
+// Errors of Publish, to be compared with errors.Is.
 var (
 	// ErrBusy is back-pressure: nothing was accepted, the same record may be tried again after a moment.
 	ErrBusy = errors.New("too many bytes of the project wait for delivery")
@@ -58,40 +57,39 @@ var (
 )
 
 // Bus is the ordered log that carries pushes to every node, from its start to its end. Any goroutine may call it, event
-// loops too: nothing but Flush and Close waits.
+// loops too: only Flush and Close wait.
 type Bus interface {
-	// SetProjects says which projects there are, at the start and at each reload. The bus tells its sink where each
-	// partition begins, now or later.
+	// SetProjects sets the projects, at the start and at each reload. The bus tells its sink where each partition begins,
+	// now or later.
 	SetProjects([]Topic)
-	// Room answers nil when the bus has room for so many records of a project, so many bytes in all, ErrBusy
-	// otherwise.
+	// Room returns nil when the bus has room for so many records of a project, of so many bytes in all, ErrBusy otherwise.
 	Room(project string, records, bytes int) error
 	// Publish hands r over and calls done exactly once: with its position when the bus has it, else with the
 	// error. done may run before Publish returns and on any goroutine, and must not block.
 	Publish(r *Record, done func(Position, error))
-	// Forward hands what a client sent to the back ends. done gets nil once the bus has it.
+	// Forward hands a client's message to the back ends. done gets nil once the bus has it.
 	Forward(m *Inbound, done func(error))
-	// Ready is nil once the node has what it needs to serve clients, else it says what is missing. Asking changes
-	// nothing, neither here nor with Serves and Behind.
+	// Ready is nil once the node has what it needs to serve clients, else it says what is missing. Like Serves and Behind
+	// it changes nothing.
 	Ready() error
 	// Serves is nil once the node has what it needs to serve a project's clients, else it says what is missing. A node may
 	// be ready without a project that it cannot read.
 	Serves(project string) error
-	// Behind is nil unless new clients had better go to another node, which takes pushes sooner: then it says why. The
-	// node still serves clients that connect.
+	// Behind is nil unless new clients should go to another node that is less far behind: then it says why. The node still
+	// serves clients that connect.
 	Behind() error
 	// Flush refuses every later Publish and Forward with ErrClosed, and returns when the bus has answered those before, or
 	// with ctx. Its sink goes on taking records.
 	Flush(ctx context.Context)
-	// Close flushes, stops reading, and at last has the other nodes know that this one has left. It returns with ctx at
-	// the latest, with what is not over by then.
+	// Close flushes, stops reading, and at last tells the other nodes that this one has left. It returns with ctx at the
+	// latest, with an error for what is unfinished by then.
 	Close(ctx context.Context) error
 	// Ended is closed when the node must not go on; it may be nil. Err says why, from then on.
 	Ended() <-chan struct{}
 	Err() error
 }
 
-// Inbound is what a client sent to the back ends. Like a Record it is given away.
+// Inbound is what a client sent to the back ends. As with a Record, the bus takes ownership of it.
 type Inbound struct {
 	Project     string
 	Destination string
@@ -106,40 +104,40 @@ type Inbound struct {
 // Topic is where the bus keeps a project's pushes.
 type Topic struct {
 	Project string
-	Name    string // on the bus; the embedded bus has no use for it
-	In      string // where what clients send to the back ends goes; empty when none of it does
+	Name    string // on the bus; the embedded bus ignores it
+	In      string // where clients' messages to the back ends go; empty when they may send none
 }
 
 // Sink takes what the bus carries. One goroutine at a time calls it for a partition, so that all of its calls are in
 // order; none of them blocks. Calls for a project that the node does not serve are ignored.
 type Sink interface {
-	// Begin says that the node reads a partition from pos on: what lies before it was never here. It comes before
-	// the partition's first record, again at a gap, and with a new epoch when the partition is another than it was:
-	// then everything of the epoch before is forgotten.
+	// Begin reports that the node reads a partition from pos on: what lies before it was never here. It comes before the
+	// partition's first record, again at a gap, and with a new epoch when the partition was recreated: then everything of
+	// the old epoch is forgotten.
 	Begin(project string, pos Position)
 	// Deliver hands on the record at pos. It answers with the position of the push: pos, or that of an earlier push with
-	// the same id, which history still has; then r was dropped. taken says when the node's shards have taken it; it is nil
-	// when there is nothing to wait for, since the record was dropped: its id is known, its time is over. The
-	// shards need not look at it before Flush, which may be for many records at once. r, its Headers and its Body are
-	// valid until Deliver returns; strings may be kept.
+	// the same id, which history still has; then r was dropped. taken tells when the node's shards have taken it; it is nil
+	// when there is nothing to wait for because the record was dropped: its id is known, or it has expired. The shards need
+	// not handle it before Flush, which may be for many records at once. r, its Headers and its Body are valid until
+	// Deliver returns; strings may be kept.
 	Deliver(pos Position, r *Record) (at Position, taken Taken)
-	// Flush has the shards look at what was delivered.
+	// Flush makes the shards handle what was delivered.
 	Flush()
-	// Advance says that the partition has nothing for the node up to pos that was not delivered.
+	// Advance reports that up to pos everything in the partition for this node has been delivered.
 	Advance(project string, pos Position)
-	// Full reports whether a project has as much on the way to its subscribers as it may. The reader then leaves the
-	// project's partitions alone until Full says otherwise.
+	// Full reports whether a project has as much on the way to its subscribers as it may. The reader then pauses the
+	// project's partitions until Full is false.
 	Full(project string) bool
 }
 
-// Covered answers a bus that would begin a partition at begin, whose end (the offset behind the last record) is end: of what
-// lies below next the node knows all that it has to, from a life before this one. Where next is below begin, a bus that
-// begins at next leaves no gap; what it reads so it reads in vain otherwise. next is begin.Offset when the node knows nothing
-// that helps. It is asked before Begin, once or more often, and does not block; nothing has to follow.
+// Covered answers a bus that would begin a partition at begin, whose end (the offset behind the last record) is end: the
+// node knows all that it has to of what lies below next, from before its restart. If next is below begin, a bus that begins
+// at next leaves no gap; that is the only use of reading the records from next to begin. next is begin.Offset when the node
+// knows nothing that helps. It is called before Begin, once or more often, and does not block; Begin need not follow.
 type Covered func(project string, begin Position, end int64) (next int64)
 
 // Taken is a record on its way through the shards.
 type Taken interface {
-	// Taken reports whether all shards have handed it to those who subscribed. Any goroutine may call it.
+	// Taken reports whether all shards have handed it to its subscribers. Any goroutine may call it.
 	Taken() bool
 }

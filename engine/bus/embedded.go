@@ -5,16 +5,15 @@ import (
 	"sync"
 )
 
-// Local is the Sink of an embedded bus: besides taking records it answers, for a record that has yet to get its
-// position, whether it may come in.
+// Local is the Sink of an embedded bus: it also decides whether a record may come in, before the record gets its position.
 type Local interface {
 	Sink
-	// Admit answers nil when the project can take another record, ErrUnknownProject, or ErrBusy.
+	// Admit returns nil when the project can take another record, else ErrUnknownProject or ErrBusy.
 	Admit(project string, size int) error
 }
 
-// Embedded is the bus of a single node: an order and nothing else. What it carries lives in the node's history, and
-// a restart begins a new epoch.
+// Embedded is the bus of a single node: it orders pushes and does nothing else. Only the node's history keeps them, and a
+// restart begins a new epoch.
 type Embedded struct {
 	sink   Local
 	epoch  uint64
@@ -28,7 +27,8 @@ type Embedded struct {
 type topic struct {
 	mu   sync.Mutex
 	next int64
-	// served says that the node serves the project: its place is kept when it goes, so that no position comes twice.
+	// served says that the node serves the project: the topic is kept when the project goes, so that no position is used
+	// twice.
 	served bool
 }
 
@@ -37,7 +37,7 @@ func NewEmbedded(sink Local, epoch uint64) *Embedded {
 	return &Embedded{sink: sink, epoch: epoch}
 }
 
-// SetProjects says which projects there are. It calls Begin of the sink for those that are new, before it returns.
+// SetProjects sets the projects. It calls Begin of the sink for the new ones before it returns.
 func (b *Embedded) SetProjects(list []Topic) {
 	served := make(map[string]bool, len(list))
 	for _, one := range list {
@@ -60,13 +60,13 @@ func (b *Embedded) SetProjects(list []Topic) {
 	})
 }
 
-// Room answers nil when the project can take records of so many bytes in all.
+// Room returns nil when the project can take records of so many bytes in all.
 func (b *Embedded) Room(project string, _, bytes int) error { return b.sink.Admit(project, bytes) }
 
 // Forward refuses: there is nothing between this node and the back ends.
 func (b *Embedded) Forward(_ *Inbound, done func(error)) { done(ErrUnavailable) }
 
-// Ready is nil: the embedded bus is always there.
+// Ready is nil: the embedded bus is always ready.
 func (b *Embedded) Ready() error { return nil }
 
 // Serves is nil, for the same reason.
@@ -113,8 +113,8 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 	return at, nil
 }
 
-// Flush refuses every later Publish and returns when those under way have been delivered, which takes no time that ctx
-// could bound.
+// Flush refuses every later Publish and returns when those under way have been delivered, which is too short for ctx to
+// matter.
 func (b *Embedded) Flush(context.Context) {
 	b.open.Lock()
 	defer b.open.Unlock()

@@ -2,8 +2,8 @@ package bus
 
 import "encoding/binary"
 
-// Home is the partition of n in which the pushes to a destination are: where Kafka's own clients put a record with this
-// key, by murmur2 with Kafka's seed, without the sign bit, modulo n.
+// Home is the partition of n that has the pushes to a destination: the one in which Kafka's own clients put a record with
+// this key, by murmur2 with Kafka's seed, without the sign bit, modulo n.
 func Home(key string, n int) int32 {
 	return int32((murmur2([]byte(key)) & 0x7fffffff) % uint32(n))
 }

@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Position is where a push stands on the bus: epoch of the topic, partition, offset. Its text e-p-o, the epoch in
-// base 36, is the STOMP message-id, and so is the same on every node. Offset -1 stands before the first push; its text
-// is x.
+// Position is the place of a push on the bus: epoch of the topic, partition, offset. Its text e-p-o, the epoch in base 36,
+// is the STOMP message-id, and so is the same on every node. Offset -1 is before the first push; its text is x.
 type Position struct {
 	Epoch     uint64
 	Partition int32
@@ -54,7 +53,7 @@ func ParsePosition(s string) (Position, error) {
 	return Position{Epoch: e, Partition: int32(p), Offset: int64(o)}, nil
 }
 
-// maxPositions bounds what a client may name: one position a partition.
+// maxPositions bounds how many positions a client may name: one a partition.
 const maxPositions = 256
 
 // ParsePositions reads one position or several joined with ','.

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Who is refused again and again must not fill the log, nor hide the line of another. So lines pass a gate for each reason
-// and project: some at once, then one a second. In it a client, which is an address (of IPv6 a /64) with a user's name,
-// has one line in clientPause: a flood from one address leaves four fifths to others.
+// A client that is refused again and again must not fill the log, nor hide the lines of others. So lines pass a gate for
+// each reason and project: some at once, then one a second. A client, which is an address (of IPv6 a /64) with a user's
+// name, has one line in clientPause there: a flood from one address leaves four fifths to others.
 const (
 	burst       = 5
 	linesEvery  = int64(time.Second)
@@ -19,7 +19,7 @@ const (
 	mostGates = 256
 )
 
-// gates are those of one reason. Any goroutine may use them; nobody holds the lock for longer than a look at one gate.
+// gates are those of one reason. Any goroutine may use them; the lock is held only while one gate is checked.
 type gates struct {
 	mu sync.Mutex
 	of map[string]*gate // by project
@@ -36,7 +36,8 @@ type gate struct {
 	next int
 }
 
-// pass reports whether a line may be written, and how many were not since the last one. client 0 is nobody in particular.
+// pass reports whether a line may be written, and how many were suppressed since the last one. client 0 is an unknown
+// client.
 func (g *gates) pass(project string, client uint64, now int64) (suppressed uint64, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,7 +57,7 @@ func (g *gates) putBack(project string, lines uint64, now int64) {
 	g.find(project, now).suppressed += lines
 }
 
-const shared = "" // also of those whose project is not known
+const shared = "" // also for clients whose project is unknown
 
 func (g *gates) find(project string, now int64) *gate {
 	if one := g.of[project]; one != nil {
@@ -79,7 +80,7 @@ func (g *gates) find(project string, now int64) *gate {
 	return one
 }
 
-// forget drops the gates that are as good as new. What they did not say is in the counter.
+// forget drops the gates whose state is that of a new one. The counter has what they suppressed.
 func (g *gates) forget(now int64) {
 	for project, one := range g.of {
 		if one.full <= now-clientPause {

@@ -1,7 +1,7 @@
 package refusal
 
-// Limit is the reason that has the name of the limit that was met, its key below limits in the configuration; None when it was
-// no limit.
+// Limit is the reason named after the limit that was met, its key below limits in the configuration; None when it was not a
+// limit.
 func (r Reason) Limit() Reason {
 	switch r {
 	case HandshakeHeaders:

@@ -13,12 +13,12 @@ import (
 	"unicode/utf8"
 )
 
-// Record is one refusal, as far as it is known. Its strings may point into a read buffer: what is kept is copied. Tokens,
-// keys, queries and bodies have no place in it.
+// Record is one refusal, as far as it is known. Its strings may point into a read buffer: what is kept is copied. It must
+// not contain tokens, keys, queries or bodies.
 type Record struct {
 	Reason  Reason
 	Code    int    // what the client was told when it is not the reason's own
-	Project string // one that the node serves, else "": it has lines of its own
+	Project string // one that the node serves, else "": each has its own rate of lines
 	User    string // proven by a token
 	Address netip.AddrPort
 	Subject string // what was refused: a path, an origin, a destination
@@ -35,7 +35,7 @@ type Log struct {
 
 	mu      sync.Mutex
 	waiting []line
-	writing bool // a goroutine is on its way to them, or at them
+	writing bool // a goroutine is about to write them, or writes them
 }
 
 // line is a Record on its way to the log.
@@ -47,24 +47,24 @@ type line struct {
 // mostWaiting bounds the lines that wait for the goroutine that writes them, which waits for nobody (cmd/stentor/logqueue).
 const mostWaiting = 1024
 
-// What of the strings of a Record is written.
+// How much of the strings of a Record is written.
 const (
 	nameBytes    = 128
 	subjectBytes = 128
 	textBytes    = 512
 )
 
-// NewLog returns a Log that writes to log. A goroutine of it runs only while lines wait.
+// NewLog returns a Log that writes to log. Its goroutine runs only while lines wait.
 func NewLog(log *slog.Logger) *Log {
 	start := time.Now()
 	return &Log{log: log, now: func() int64 { return int64(time.Since(start)) }, seed: maphash.MakeSeed()}
 }
 
-// Count is how often somebody was refused for that.
+// Count is how many refusals had this reason.
 func (l *Log) Count(r Reason) uint64 { return l.counts[r].Load() }
 
-// Refuse counts a refusal, and has a line of it written unless there were too many. It does not wait for the log, and
-// allocates only for a line.
+// Refuse counts a refusal, and logs a line unless there were too many. It does not wait for the log, and allocates only for
+// a line.
 func (l *Log) Refuse(r Record) {
 	l.counts[r.Reason].Add(1)
 	now := l.now()
@@ -79,7 +79,7 @@ func (l *Log) Refuse(r Record) {
 	}
 }
 
-// client is whose share of a gate r takes, 0 when that is not known: a client on a Unix socket may be anybody.
+// client identifies whose share of a gate r uses, 0 when unknown: a client on a Unix socket may be anybody.
 func (l *Log) client(r *Record) uint64 {
 	a := r.Address.Addr().Unmap().WithZone("")
 	if !a.IsValid() || a.IsUnspecified() {
@@ -94,7 +94,7 @@ func (l *Log) client(r *Record) uint64 {
 	return max(1, maphash.Bytes(l.seed, b[:])^maphash.String(l.seed, r.User))
 }
 
-// put hands a line to the goroutine that writes, unless too many wait for it.
+// put hands a line to the writing goroutine, unless too many wait for it.
 func (l *Log) put(one line) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +146,7 @@ func (l *Log) say(one *line) {
 	l.log.LogAttrs(context.Background(), slog.LevelInfo, "refused", attrs...)
 }
 
-// shown is an address as the API shows it: what a proxy told has no port, and a Unix socket no address.
+// shown is an address as the API shows it: one reported by a proxy has no port, and a Unix socket no address.
 func shown(a netip.AddrPort) string {
 	switch {
 	case !a.Addr().IsValid():
@@ -159,7 +159,8 @@ func shown(a netip.AddrPort) string {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
-// clean copies what a client may have written, most bytes of it, without what could end a line or confuse who reads it.
+// clean copies what a client may have written, most bytes of it, without characters that could end a line or confuse a
+// reader.
 func clean(s string, most int) string {
 	more := ""
 	if len(s) > most {

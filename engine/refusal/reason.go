@@ -1,6 +1,6 @@
 package refusal
 
-// Reason is why somebody was refused. Its String is what the log, the label of the counter and docs/refusals.md call it.
+// Reason is why something was refused. Its String is what the log, the label of the counter and docs/refusals.md call it.
 type Reason uint8
 
 const (
@@ -86,7 +86,7 @@ const (
 	Reasons
 )
 
-// Stage is where somebody was refused.
+// Stage is where something was refused.
 type Stage string
 
 const (
@@ -98,7 +98,7 @@ const (
 	API       Stage = "api"
 )
 
-// entry is what is to be known of a Reason.
+// entry describes a Reason.
 type entry struct {
 	stage Stage
 	name  string
@@ -190,7 +190,7 @@ func (r Reason) String() string { return table[r].name }
 // Stage is where it happens.
 func (r Reason) Stage() Stage { return table[r].stage }
 
-// Code is what the client is told: an HTTP status, or the code of a close frame; 0 when it is told nothing.
+// Code is the answer to the client: an HTTP status, or the code of a close frame; 0 when there is no answer.
 func (r Reason) Code() int { return table[r].code }
 
 // Text is for those who run a node: what happened, and what to change.

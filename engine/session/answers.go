@@ -7,10 +7,10 @@ import (
 	"stentor/stomp"
 )
 
-// answer is a RECEIPT that has its turn: it is written when it is ready and all before it were.
+// answer is a RECEIPT in its order: it is written when it is ready and all before it have been written.
 type answer struct {
 	token   uint32
-	bytes   int // that wait with it outside of the session
+	bytes   int // held outside of the session until it is given
 	ready   bool
 	wanted  bool // a receipt was asked for
 	receipt string
@@ -19,7 +19,7 @@ type answer struct {
 
 func (a *answer) size() int { return len(a.receipt) + len(a.lines) + a.bytes }
 
-// Connected answers CONNECT and lets the session begin. user may be empty. least is what Greet was told.
+// Connected answers CONNECT and lets the session begin. user may be empty. least must be the one that Greet was given.
 func (m *Machine) Connected(s *Session, id, user string, least uint32) {
 	s.Phase = Connected
 	t := stomp.AppendCommand(m.text[:0], stomp.Connected)
@@ -51,8 +51,8 @@ func (m *Machine) Receipt(s *Session, id []byte, lines string) {
 	m.owe(s, answer{ready: true, wanted: true, receipt: string(id), lines: lines})
 }
 
-// Await takes a turn for an answer that is not known yet. Settle with the token gives it. What is to be answered holds so
-// many bytes outside of the session until then.
+// Await reserves a turn for an answer that is not known yet; Settle with the token gives it. bytes is what the request
+// holds outside of the session until then.
 func (m *Machine) Await(s *Session, id []byte, wanted bool, bytes int) (token uint32) {
 	o := s.owe()
 	o.next++
@@ -60,7 +60,8 @@ func (m *Machine) Await(s *Session, id []byte, wanted bool, bytes int) (token ui
 	return o.next
 }
 
-// owe adds an answer. When there are as many as a session may wait for, or they hold as much, its input waits.
+// owe adds an answer. When there are as many as a session may wait for, or they hold as many bytes as they may, its input
+// waits.
 func (m *Machine) owe(s *Session, a answer) {
 	s.owed.answers = append(s.owed.answers, a)
 	s.owed.held += a.size()
@@ -69,8 +70,8 @@ func (m *Machine) owe(s *Session, a answer) {
 	}
 }
 
-// Settle makes the answer that Await promised ready and writes all whose turn has come. It reports whether input waited
-// for that: when it is called outside a turn, the session wants one.
+// Settle makes the answer that Await promised ready and writes all whose turn has come. It reports whether input waited for
+// that: the session then needs a turn, unless it is in one.
 func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 	o := s.owed
 	if o == nil {
@@ -94,7 +95,7 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 		done++
 	}
 	o.answers = slices.Delete(o.answers, 0, done)
-	// Half of them at a time: each time that input goes on, what is left of it is moved.
+	// Only when half of them are answered: each time that input goes on, the rest of it is moved.
 	if o.full && len(o.answers) <= m.conf.Unanswered/2 && o.held <= m.conf.InputBytes/2 {
 		o.full = false
 		goesOn = s.Buffered() > 0
@@ -119,8 +120,8 @@ func (m *Machine) receipt(s *Session, id []byte, lines string) {
 	m.put()
 }
 
-// Fail answers what the client did wrong: an ERROR (unless f is Silent, or STOMP was not spoken yet), then the close
-// frame. The receipt that the failing frame asked for is named. The session is Closing afterwards.
+// Fail answers a client's mistake: an ERROR (unless f is Silent, or STOMP was not spoken yet), then the close frame. The
+// ERROR names the receipt that the failing frame asked for. The session is Closing afterwards.
 func (m *Machine) Fail(s *Session, f *Failure) {
 	if s.Phase == Closing {
 		return
@@ -149,8 +150,7 @@ func (m *Machine) fail(s *Session, f *Failure) {
 	m.put()
 }
 
-// Close appends a close frame (when the WebSocket is open), forgets what the session owes, and discards what comes in
-// from now on.
+// Close appends a close frame (when the WebSocket is open), forgets the owed answers, and discards all input from now on.
 func (m *Machine) Close(s *Session, code closeCode, reason string) {
 	m.Wire.Close(s, code, reason)
 	s.owed = nil

@@ -17,7 +17,7 @@ const (
 	Upgraded
 	// Refused: the handshake failed, its answer is in Out; close after it.
 	Refused
-	// Answered: a request that asks for no WebSocket was answered, in Out; close after it.
+	// Answered: a request that is not for a WebSocket was answered, in Out; close after it.
 	Answered
 	// Alive: a heart-beat, a ping (its pong is in Out), a pong, a part of a frame.
 	Alive
@@ -29,7 +29,7 @@ const (
 	Ack
 	Nack
 	Begin
-	// Commit: Machine.Parts has what the transaction consists of.
+	// Commit: Machine.Parts has the frames of the transaction.
 	Commit
 	Abort
 	// Disconnect: the session is now Leaving.
@@ -63,8 +63,8 @@ func (a AckMode) String() string {
 	}
 }
 
-// Failure is what a client did wrong: an ERROR with Code and Text, then a WebSocket close with Close. With Silent
-// there is no ERROR (the trouble is the server's, or STOMP was not spoken yet).
+// Failure is a client's mistake: an ERROR with Code and Text, then a WebSocket close with Close. With Silent there is no
+// ERROR (the server is at fault, or STOMP was not spoken yet).
 type Failure struct {
 	Reason refusal.Reason
 	Code   string
@@ -91,7 +91,7 @@ const (
 	ClosePolicy        ws.StatusCode = 1008
 	CloseTooLarge      ws.StatusCode = 1009
 	CloseInternal      ws.StatusCode = 1011
-	CloseServiceLeaves ws.StatusCode = 1012 // come back, now
+	CloseServiceLeaves ws.StatusCode = 1012 // reconnect, now
 	CloseTryLater      ws.StatusCode = 1013
 )
 
@@ -104,7 +104,7 @@ func Limited(why refusal.Reason, text string) *Failure {
 	return &Failure{Reason: why, Code: CodeLimit, Text: text, Close: ClosePolicy}
 }
 
-// decodeFailure is of a frame that cannot be read; limit is the reason of one that is too large.
+// decodeFailure is the failure of a frame that cannot be read; limit is the reason for one that is too large.
 func decodeFailure(err error, limit refusal.Reason) *Failure {
 	e := err.(*stomp.Error)
 	f := &Failure{Reason: refusal.Protocol, Code: e.Code, Text: e.Text, Close: CloseProtocol}

@@ -111,8 +111,8 @@ func (m *Machine) subscribe(s *Session, f *stomp.Frame, ev *Event) *Failure {
 	return nil
 }
 
-// acknowledged finds what an ACK or NACK names: 1.0 and 1.1 the message-id, 1.1 the subscription too, 1.2 the id.
-// An absent or unknown one is no fault: clients exist that send id:undefined.
+// acknowledged finds what an ACK or NACK names: 1.0 and 1.1 the message-id, 1.1 the subscription too, 1.2 the id. An absent
+// or unknown one is not an error: some clients send id:undefined.
 func acknowledged(s *Session, f *stomp.Frame, ev *Event) *Failure {
 	if s.Version == stomp.V12 {
 		ev.ID, _ = f.Get("id")
@@ -146,7 +146,7 @@ func (m *Machine) connect(s *Session) Event {
 
 const versionsText = "the supported versions are 1.0, 1.1 and 1.2"
 
-// offer is the server's side of the heart-beat agreement: its intervals, but none shorter than least milliseconds.
+// offer is the server's side of the heart-beat agreement: its intervals, none of them shorter than least milliseconds.
 func (m *Machine) offer(least uint32) (sends, receives uint32) {
 	if sends = m.conf.Sends; sends > 0 {
 		sends = max(sends, least)

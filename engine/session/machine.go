@@ -14,20 +14,20 @@ import (
 // Config is what a Machine allows and offers.
 type Config struct {
 	HandshakeBytes    int // header block of the handshake
-	ConnectFrameBytes int // a frame, and what waits behind it, before authentication
+	ConnectFrameBytes int // a frame, and the input behind it, before authentication
 	FrameBytes        int // body of a frame afterwards
 	Headers           int // header lines of a frame
 	HeaderBytes       int // all header lines of a frame
 	IDBytes           int // id of a subscription
 	DestinationBytes  int
 	Unanswered        int // answers that wait for the bus, a session; then its input waits
-	InputBytes        int // input that waits so, beside one frame; also what is answered later may hold as much
+	InputBytes        int // such waiting input, beside one frame; also the bound of what owed answers hold
 	TransactionBytes  int // open transactions, a session
 	// Sends and Receives are the server's heart-beat offer in milliseconds (0: none).
 	Sends, Receives uint32
 }
 
-// Machine holds what the sessions of one event loop share: the Wire with what is to be written, and STOMP on top of it.
+// Machine holds what the sessions of one event loop share: the Wire with the bytes to write, and STOMP on top of it.
 type Machine struct {
 	Wire
 	Frame stomp.Frame // the frame of the last STOMP event; empty between turns
@@ -42,8 +42,8 @@ type Machine struct {
 	parts []*stomp.Frame // of the transaction that the last event commits
 }
 
-// NewMachine returns a Machine. check decides over a complete handshake request (nil accepts), plain over a request that asks
-// for no WebSocket, see websocket.Handshaker (nil refuses); they run inside Next.
+// NewMachine returns a Machine. check decides on a complete handshake request (nil accepts), plain on a request that is not
+// for a WebSocket, see websocket.Handshaker (nil refuses); they run inside Next.
 func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal, plain func(*websocket.Request, []byte) ([]byte, *websocket.Refusal)) *Machine {
 	return &Machine{
 		conf: conf,
@@ -63,7 +63,7 @@ func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal, 
 	}
 }
 
-// frameSlack is what a WebSocket frame may hold beside one whole STOMP frame: its headers, and frames behind it.
+// frameSlack is how many bytes a WebSocket frame may hold beside one whole STOMP frame: its headers, and frames behind it.
 const frameSlack = 64 << 10
 
 // Begin starts a turn of s with new input, which the Machine may change and which must stay until End.
@@ -106,7 +106,7 @@ func (m *Machine) Next(s *Session) Event {
 	}
 }
 
-// wait keeps what is left of the input until the session can go on, most bytes of it.
+// wait keeps the rest of the input, most bytes at most, until the session can go on.
 func (m *Machine) wait(s *Session, most int, tooMuch *Failure) Event {
 	if len(m.in)+len(m.data)+s.Buffered() <= most {
 		return Event{Kind: More}
@@ -130,7 +130,7 @@ func (m *Machine) End(s *Session) {
 	m.Wire.End(s)
 }
 
-// reset lets go of what belongs to one turn.
+// reset releases what belongs to one turn.
 func (m *Machine) reset() {
 	m.data, m.parts = nil, nil
 	m.forget()

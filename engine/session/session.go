@@ -15,7 +15,7 @@ const (
 	Handshake Phase = iota
 	// Greeting: the WebSocket is open, CONNECT has not come. Without STOMP: the WebSocket is open.
 	Greeting
-	// Authenticating: CONNECT is being verified; what comes behind it waits.
+	// Authenticating: CONNECT is being verified; input behind it waits.
 	Authenticating
 	// Connected: CONNECTED was sent.
 	Connected
@@ -52,15 +52,15 @@ func (s *Session) Buffered() int {
 	return len(s.partial.raw) + len(s.partial.frame)
 }
 
-// waits reports whether input is kept as it comes, and not read yet.
+// waits reports whether input is kept unread.
 func (s *Session) waits() bool {
 	return s.Phase == Authenticating || s.owed != nil && s.owed.full
 }
 
-// Late reports whether the input that is kept, or some of it, came while the session could not go on.
+// Late reports whether some of the kept input arrived while the session could not go on.
 func (s *Session) Late() bool { return s.partial != nil && s.partial.late }
 
-// What is held beside the bytes: each piece with its place.
+// Memory that is held beside the bytes: each piece with its place.
 const (
 	partialCost = int(unsafe.Sizeof(partial{}))
 	owedCost    = int(unsafe.Sizeof(owed{}))
@@ -85,11 +85,11 @@ func (s *Session) part() *partial {
 	return s.partial
 }
 
-// owed is what the session owes the client, or the client the session. It exists only while there is some.
+// owed is what the session owes the client, or the client the session. It exists only while something is owed.
 type owed struct {
 	answers []answer
-	held    int    // bytes of their receipts and lines, and of what is to be answered
-	full    bool   // there were as many answers as there may be, and are not much fewer yet
+	held    int    // bytes of their receipts and lines, and those of Await
+	full    bool   // the bound on answers was reached, and not many have been given since
 	next    uint32 // token of the next answer
 	txs     map[string]*transaction
 	txBytes int

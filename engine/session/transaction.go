@@ -11,13 +11,13 @@ import (
 
 type closeCode = ws.StatusCode
 
-// maxTransactions bounds how many transactions a session has open.
+// maxTransactions bounds the open transactions of a session.
 const maxTransactions = 16
 
 // maxParts bounds how many frames a transaction has: they are carried out in one turn.
 const maxParts = 4096
 
-// What a kept frame costs beside its bytes: itself with its place among the others, and each of its headers.
+// What a kept frame takes beside its bytes: itself with its place among the others, and each of its headers.
 const (
 	frameCost  = 128
 	headerCost = int(unsafe.Sizeof(stomp.Header{}))
@@ -119,7 +119,7 @@ func (m *Machine) postpone(s *Session, name []byte, f *stomp.Frame, ev Event) Ev
 	return Event{Kind: Alive}
 }
 
-// clone copies a frame, without the headers that were dealt with when it was postponed. All its bytes are one piece.
+// clone copies a frame, without the headers that were handled when it was postponed. All its bytes are one piece.
 func clone(f *stomp.Frame) *stomp.Frame {
 	done := func(h *stomp.Header) bool { return string(h.Name) == "receipt" || string(h.Name) == "transaction" }
 	size, left := len(f.Body), 0

@@ -9,10 +9,9 @@ import (
 	"stentor/engine/websocket"
 )
 
-// Wire is the WebSocket below the sessions of one event loop: the opening handshake, frames, the answers to pings and
-// close frames, the keeping of input that is not complete. A Machine speaks STOMP on top of it. On its own it carries
-// messages of any kind, through the same turn of Begin, Next and End; a session then stays in phase Greeting until it
-// is Closing.
+// Wire is the WebSocket below the sessions of one event loop: the opening handshake, frames, the answers to pings and close
+// frames, the keeping of incomplete input. A Machine speaks STOMP on top of it. On its own it carries messages of any kind,
+// through the same turn of Begin, Next and End; a session then stays in phase Greeting until it is Closing.
 type Wire struct {
 	// Out collects the answers of a turn, ready for the socket; the owner writes and resets it.
 	Out []byte
@@ -131,7 +130,7 @@ func (w *Wire) End(s *Session) {
 	}
 }
 
-// Close appends a close frame (when the WebSocket is open) and discards what comes in from now on.
+// Close appends a close frame (when the WebSocket is open) and discards all input from now on.
 func (w *Wire) Close(s *Session, code closeCode, reason string) {
 	if s.Phase == Closing {
 		return

@@ -18,7 +18,7 @@ var (
 	errRecords = errors.New("its records do not fit together")
 )
 
-// Decode reads a file, all of it, so that a State has no errors. It keeps b.
+// Decode reads a whole file, so that a State has no errors. It keeps b.
 func Decode(b []byte) (*State, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(magic))
 	if !ok {
@@ -54,7 +54,7 @@ func Decode(b []byte) (*State, error) {
 	return s, nil
 }
 
-// decoder reads records. What it reads is 0 once something was bad.
+// decoder reads records. After an error it reads zeros.
 type decoder struct {
 	rest []byte
 	bad  bool
@@ -67,7 +67,7 @@ func (d *decoder) chain() (partition int32, key []byte) {
 	return partition, d.take(d.uvarint())
 }
 
-// pushes reads those of a chain.
+// pushes reads the pushes of a chain.
 func (d *decoder) pushes(f func(offset int64, order uint64)) {
 	offset, order := int64(-1), uint64(0)
 	for {

@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// Dir is a directory with a file for each project. It is one process's: a second one is refused while the first lives.
+// Dir is a directory with a file for each project. It belongs to one process: a second one is refused while the first runs.
 type Dir struct {
 	path string
-	open *os.File // locked, and synchronized after a file has got its name
+	open *os.File // locked, and synced after a file has been renamed
 }
 
-// Check says what keeps a directory from being used.
+// Check returns what keeps a directory from being used, nil if nothing does.
 func Check(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -34,7 +34,7 @@ func Check(path string) error {
 	return nil
 }
 
-// OpenDir takes a directory.
+// OpenDir opens a directory and locks it.
 func OpenDir(path string) (*Dir, error) {
 	if err := Check(path); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{path: path, open: f}, nil
 }
 
-// Close leaves the directory to others.
+// Close releases the directory.
 func (d *Dir) Close() error { return d.open.Close() }
 
 const (
@@ -91,10 +91,11 @@ func (d *Dir) Load(project string, most int64) (*State, error) {
 	return Decode(b)
 }
 
-// Save has write write a project's file, in the place of the one before. When write reports false, or an error, that stays.
+// Save replaces a project's file with what write writes. When write reports false, or an error, the old file stays.
 func (d *Dir) Save(project string, write func(io.Writer) (bool, error)) (saved bool, err error) {
 	name := d.File(project)
-	// What a save that was cut off has left, or somebody has put there: a link would lead elsewhere, a FIFO waits for its reader.
+	// What an interrupted save has left, or somebody has put there: a link would lead elsewhere, a FIFO waits for its
+	// reader.
 	if err := os.Remove(name + temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}

@@ -21,7 +21,7 @@ const (
 
 var table = crc64.MakeTable(crc64.ECMA)
 
-// Writer writes a file. Nothing is written to the file before Flush or End; an error stays until these tell it.
+// Writer writes a file. Nothing is written to the file before Flush or End, which also return earlier errors.
 type Writer struct {
 	to     io.Writer
 	sum    hash.Hash64
@@ -48,8 +48,8 @@ func (w *Writer) Chain(partition int32, key string) {
 	w.offset, w.order = -1, 0
 }
 
-// Push adds a push of the chain, above those before. order says which of two pushes or floors came first, whatever
-// their partitions.
+// Push adds a push of the chain, above those before. order says which of two pushes or floors came first, across
+// partitions.
 func (w *Writer) Push(offset int64, order uint64) {
 	w.buf = binary.AppendUvarint(w.buf, uint64(offset-w.offset))
 	w.buf = binary.AppendUvarint(w.buf, order-w.order)
@@ -65,7 +65,7 @@ func (w *Writer) Floor(offset int64, order uint64) {
 	}
 }
 
-// Flush writes what is there so far.
+// Flush writes what has been added so far.
 func (w *Writer) Flush() error {
 	_, _ = w.sum.Write(w.buf)
 	if w.err == nil {
