@@ -14,10 +14,10 @@ type Credentials struct {
 	Project         string // by header or query
 	EndpointProject string // by the path it connected to
 	Token           string
-	Source          netip.Addr // the address or network that it comes from, which has a share of the workers
+	Source          netip.Addr // the address or network that it comes from; each has a share of the workers
 }
 
-// Identity is what is known of a client that was let in.
+// Identity is what is known of an accepted client.
 type Identity struct {
 	Project *Project
 	User    string // "" for nobody
@@ -39,7 +39,7 @@ type Stats struct {
 	Verified     uint64 // tokens that were accepted by a worker
 	Refused      uint64 // tokens that were refused by a worker
 	CacheHits    uint64
-	Busy         uint64 // answers "unavailable" because the queue was full, and who asked or was taken out had the most in it
+	Busy         uint64 // answers "unavailable" because the queue was full, to a client of the project and address with the most in it
 	Panics       uint64 // of the verification; the token was refused
 	Queued       int    // tokens that wait now
 	CacheEntries int    // slots of the cache in use
@@ -95,8 +95,8 @@ func (a *Authenticator) Close() {
 // Authenticate may be called from any goroutine and does not block.
 //
 // The project is the one that the client names, the endpoint's, the one whose issuer the token has, or the default one,
-// whichever comes first; the first three must not contradict each other. A project that lets anonymous clients in still
-// verifies the token of one that has one.
+// whichever comes first; the first three must not contradict each other. A project that accepts anonymous clients still
+// verifies the token of a client that has one.
 func (a *Authenticator) Authenticate(c Credentials, done func(Identity, *Error)) (id Identity, err *Error, ok bool) {
 	set := a.projects.current.Load()
 	named := cmp.Or(c.Project, c.EndpointProject)
@@ -161,7 +161,7 @@ func (a *Authenticator) work() {
 	}
 }
 
-// verify runs on a worker, under the set of projects of the moment: it may be another than when the job was queued.
+// verify runs on a worker, with the current set of projects, which may have changed since the job was queued.
 func (a *Authenticator) verify(j *job) (id Identity, err *Error) {
 	defer func() {
 		if recover() != nil {

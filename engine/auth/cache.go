@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// cacheKey is a digest of a token and the project that was named with it.
+// cacheKey is a digest of a token and the project that the client named with it.
 type cacheKey [16]byte
 
 func newCacheKey(project, token string) cacheKey {
@@ -19,7 +19,7 @@ func newCacheKey(project, token string) cacheKey {
 	return cacheKey(sum[:])
 }
 
-// entry is what a token was found to say. The project is its index in the set of that generation: so an entry is of no
+// entry is the result of verifying a token. The project is its index in the set of that generation: so an entry is of no
 // use to any other set, and keeps no project alive.
 type entry struct {
 	key        cacheKey
@@ -35,7 +35,7 @@ func (e *entry) usable(generation uint32, now int64) bool {
 	return e.generation == generation && (e.expires == 0 || now < e.expires)
 }
 
-// A token's entry has its place in one of a few neighbouring slots, so that putting one in means looking at those only.
+// A token's entry is in one of a few neighbouring slots, so that adding one means checking those only.
 const (
 	cacheWays    = 8
 	cacheStripes = 16
@@ -95,7 +95,7 @@ func (c *cache) put(e entry, now int64) {
 
 func (c *cache) holds(project uint32) *atomic.Int64 { return &c.held[project%uint32(len(c.held))] }
 
-// victim is the slot of set that is to go for e. Among those of the project that has the most, e's key chooses.
+// victim is the slot of set that is evicted for e. Among those of the project that has the most, e's key chooses.
 func victim(set *[cacheWays]entry, e *entry, now int64, holds func(project uint32) int64) (at int) {
 	first := int(e.key[len(e.key)-1]) % cacheWays
 	at, most := first, int64(-1)

@@ -1,4 +1,4 @@
-// Package auth knows the projects, who a client is, and what it may do.
+// Package auth decides which project a client belongs to, who it is, and what it may do.
 //
 // A Project is compiled from its configuration once and never changes. Projects is the set that is currently
 // served; Swap replaces the set, and with it the cache of tokens.
@@ -7,9 +7,9 @@
 //
 //	id, err, ok := a.Authenticate(credentials, done)
 //
-// With ok the answer is final: nothing had to be verified, or the same token was verified before. Otherwise a
-// worker verifies it and calls done. Event loops call Authenticate; it never blocks. Projects take turns at the workers, and within
-// a project the addresses of its clients. A full queue refuses those with the most entries. So in a flood of bad
+// With ok the answer is final: nothing had to be verified, or the same token had been verified before. Otherwise a worker
+// verifies it and calls done. Event loops call Authenticate; it never blocks. Projects take turns at the workers, and
+// within a project the addresses of its clients. A full queue refuses those with the most entries. So in a flood of bad
 // tokens, others wait for one verification each, not for all of them.
 //
 // # Tokens

@@ -20,7 +20,7 @@ type Error struct {
 // Error returns the text.
 func (e *Error) Error() string { return e.Text }
 
-// failed begins the text of each refusal that is for good. It has no ':', which many clients would show escaped.
+// failed begins the text of each permanent refusal. It has no ':', which many clients would show escaped.
 const failed = "Failed to send message, "
 
 // ErrForbidden refuses a destination.

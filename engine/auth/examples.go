@@ -7,12 +7,12 @@ import (
 	"stentor/engine/destination"
 )
 
-// Examples are destinations that a project's rules allow: what a person who tries the project can begin with.
+// Examples are destinations that a project's rules allow: a start for a person who tries the project.
 type Examples struct {
 	// Subscribe are destinations, and patterns where clients may use them. {user} stands in some for the name of the
 	// session's user.
 	Subscribe []string
-	// Send is where a client's SEND reaches somebody; "" where none does.
+	// Send is a destination where a client's SEND has an effect; "" if there is none.
 	Send string
 }
 
@@ -25,8 +25,8 @@ const (
 // Examples returns destinations that the project's clients may use. The caller does not change them.
 func (p *Project) Examples() Examples { return p.examples }
 
-// examplesOf makes examples of rules, in which {project} may stand. Each is asked of the compiled rules: a list of
-// guesses may hold what they do not allow, the answer does not.
+// examplesOf makes examples of rules, in which {project} may stand. Each is checked against the compiled rules: the guesses
+// may contain what these do not allow, the result does not.
 func (p *Project) examplesOf(rules []string) Examples {
 	var e Examples
 	add := func(dest string, may func(user, dest string) bool) {

@@ -10,8 +10,8 @@ import (
 	"stentor/engine/destination"
 )
 
-// Grant is how a token narrows what its session may subscribe to. Nil does not narrow. Equal claims of a project share
-// one, for as long as anybody holds it.
+// Grant is how a token narrows what its session may subscribe to. Nil does not narrow. Equal claims of a project share one,
+// as long as it is in use.
 type Grant struct{ rules []*destination.Rule }
 
 const (

@@ -35,7 +35,7 @@ type ProjectConfig struct {
 	Name      string
 	Keys      []Key
 	APIKeys   []string
-	Anonymous bool // clients without a token are let in
+	Anonymous bool // clients without a token are accepted
 	Issuer    string
 	Audience  string
 	// UserClaims are tried in order. Empty means sub, then userName.
@@ -45,8 +45,8 @@ type ProjectConfig struct {
 	CloseOnExpiry  bool
 	Style          destination.Style
 	Patterns       bool // clients may subscribe to patterns
-	// Subscribe are rules with {project} and {user}. Nil means /topic/{project}/** and /user/** for prefixed
-	// projects; plain ones have to say.
+	// Subscribe are rules with {project} and {user}. Nil means /topic/{project}/** and /user/** for prefixed projects;
+	// plain ones must set it.
 	Subscribe []string
 	Send      []SendRule
 }
@@ -250,7 +250,7 @@ func compileSend(list []SendRule, project string) ([]sendRule, error) {
 	return rules, nil
 }
 
-// moreSpecific orders rules: without wildcards first, then by how much is said before the first wildcard, then those
+// moreSpecific orders rules: without wildcards first, then by the length of the text before the first wildcard, then those
 // without "**", those with fewer '*', and the longer ones. The text makes the order complete.
 func moreSpecific(a, b sendRule) int {
 	no := func(yes bool) int {

@@ -31,7 +31,7 @@ func NewProjects(list []*Project, adminKeys []string) (*Projects, error) {
 	return p, nil
 }
 
-// Swap replaces the set at once. After an error the old one stays. What was verified before is verified again.
+// Swap replaces the set at once. After an error the old one stays. Tokens verified before are verified again.
 func (p *Projects) Swap(list []*Project, adminKeys []string) error {
 	keys, err := newSecrets("admin_keys", adminKeys)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"stentor/engine/fifo"
 )
 
-// queue holds the tokens that wait for a worker. Projects take turns, and within a project those who ask do (by their
-// addresses): a client with many tokens delays only its own. When it is full, the project and in it the address with the most
-// gives way.
+// queue holds the tokens that wait for a worker. Projects take turns, and within a project the addresses of its clients do:
+// a client with many tokens delays only its own. When the queue is full, the project with the most gives way, and in it the
+// address with the most.
 type queue struct {
 	mu     sync.Mutex
 	some   sync.Cond // n > 0, or closed
@@ -27,7 +27,7 @@ type claimants struct {
 	n       int
 	lines   map[netip.Addr]*line
 	turn    fifo.List[*line]
-	longest *line // nearly: what others have had taken away meanwhile is not looked at
+	longest *line // nearly: lines that have shrunk meanwhile are not checked
 }
 
 // line are the tokens from one address. It is in claimants.turn, once, while it has some.
@@ -66,7 +66,7 @@ func (q *queue) put(j *job) (refused *job, err *Error) {
 	return refused, errBusy
 }
 
-// makeRoom takes a job out for j, or returns j when nobody has more than who asks.
+// makeRoom takes a job out for j, or returns j when nobody has more than the sender of j.
 func (q *queue) makeRoom(j *job) *job {
 	own := q.projects[j.named]
 	most, mine := own, 0

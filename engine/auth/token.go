@@ -18,15 +18,15 @@ const (
 	leewaySeconds = 30 // for nbf
 )
 
-// parser checks form and signature. Times and names are checked here: the library reads exp 0 as no exp, and gives exp
-// the leeway that only nbf is to have.
+// parser checks form and signature. Times and names are checked here: the library reads exp 0 as no exp, and gives exp the
+// leeway that only nbf should have.
 var parser = jwt.NewParser(
 	jwt.WithValidMethods([]string{rs256, es256, edDSA, hs256}),
 	jwt.WithJSONNumber(),
 	jwt.WithoutClaimsValidation(),
 )
 
-// verify says who the token belongs to at the time now, in Unix seconds. named is the project that the client or the
+// verify finds out who the token belongs to at the time now, in Unix seconds. named is the project that the client or the
 // endpoint named, or "". index is the project's in s.
 func (s *set) verify(named, fallback, token string, now int64) (id Identity, index uint32, err *Error) {
 	if len(token) > maxToken {

@@ -2,12 +2,12 @@ package destination
 
 import "strings"
 
-// covers says whether everything that p matches is matched by g too. The segments of p are symbols, and those of g, which
-// are sorted, are matched with them as with text. A yes is always right. A no can be wrong, but not for patterns that are
+// covers reports whether g matches everything that p matches. The segments of p are symbols, and those of g, which are
+// sorted, are matched with them as with text. A yes is always right. A no can be wrong, but not for patterns that are
 // equal, that lie below a rule ending in "**", or whose segments are covered one by one.
 func (g *glob) covers(p *glob, user string) bool {
 	if strings.ContainsAny(user, wildcards) {
-		return false // it would take what it must not
+		return false // it would match what it must not
 	}
 	if !g.deep {
 		// As many segments on both sides. With p.empty p also matches a destination with one segment less.
@@ -53,8 +53,8 @@ func (g *glob) covers(p *glob, user string) bool {
 	}
 }
 
-// The wildcards of a pattern as text for a rule. They are control characters, so that nothing but a rule's own wildcards
-// takes them: '?' takes anyOne like any other character, '*' takes everything, and only '*' takes anyMany.
+// The wildcards of a pattern as text for a rule. They are control characters, so that only a rule's own wildcards match
+// them: '?' matches anyOne like any other character, '*' matches everything, and only '*' matches anyMany.
 const (
 	anyOne  = '\x01'
 	anyMany = '\x02'

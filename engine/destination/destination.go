@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// MaxBytes is the longest destination, pattern or rule.
+// MaxBytes is the length of the longest destination, pattern or rule.
 const MaxBytes = 1024
 
-// What Check finds wrong.
+// Errors of Check.
 var (
 	ErrNoSlash  = errors.New("a destination starts with '/'")
 	ErrTooLong  = errors.New("a destination has at most 1024 bytes")
@@ -18,7 +18,7 @@ var (
 	ErrControls = errors.New("a destination has no control characters")
 )
 
-// Check says whether dest can be a destination at all. The error is one of the values above.
+// Check reports whether dest can be a destination at all. The error is one of the values above.
 func Check(dest string) error {
 	if len(dest) > MaxBytes {
 		return ErrTooLong
@@ -39,7 +39,7 @@ func Check(dest string) error {
 	return nil
 }
 
-// IsPattern says whether a client that subscribes to dest means a pattern.
+// IsPattern reports whether a client that subscribes to dest means a pattern.
 func IsPattern(dest string) bool {
 	return strings.IndexByte(dest, '*') >= 0 || strings.IndexByte(dest, '?') >= 0
 }
@@ -62,8 +62,8 @@ func (s Style) String() string {
 	return "prefixed"
 }
 
-// Own says whether dest, a destination or a pattern, lies inside the project's name space. /user/... is in each
-// project's. The beginning is compared byte for byte: a pattern with a wildcard in it is nobody's.
+// Own reports whether dest, a destination or a pattern, is inside the project's name space. /user/... is in each project's.
+// The beginning is compared byte for byte: a pattern with a wildcard there belongs to no project.
 func (s Style) Own(project, dest string) bool {
 	if strings.HasPrefix(dest, "/user/") {
 		return true

@@ -17,13 +17,13 @@ const (
 	maxStarred = 64 // with several '*'
 )
 
-// maxUserMarks is how often {user} may stand in a rule: each of them is as long as a name.
+// maxUserMarks is how often {user} may occur in a rule: each of them is as long as a name.
 const maxUserMarks = 4
 
 // MaxSegments is how many segments a pattern or a rule has at most.
 const MaxSegments = 32
 
-// glob is what patterns and rules have in common. Its two strings share the memory of the text it was made from.
+// glob is the common part of patterns and rules. Its two strings share the memory of the text it was made from.
 type glob struct {
 	head  string // the segments in front of "**", or all
 	tail  string // the segments behind it, "" when there are none
@@ -84,8 +84,8 @@ func last(path string) (seg, rest string) {
 	return path[i+1:], path[:i+1]
 }
 
-// match says whether dest is one of g's. There is one "**" at most, so what stands in front of it is compared from the
-// left, what stands behind it from the right, and nothing is tried twice.
+// match reports whether g matches dest. There is one "**" at most, so what precedes it is compared from the left, what
+// follows it from the right, and nothing is tried twice.
 func (g *glob) match(dest, user string) bool {
 	if dest == "" || dest[0] != '/' {
 		return false
@@ -127,8 +127,8 @@ func (g *glob) match(dest, user string) bool {
 	}
 }
 
-// matchSegment matches one segment: up to the first '*' from the left, behind the last from the right, and what stands
-// between two stars where it first fits, which is as good as any later place.
+// matchSegment matches one segment: up to the first '*' from the left, behind the last from the right, and text between two
+// stars where it first fits, which is as good as any later place.
 func matchSegment(pat, s, user string) bool {
 	var ok bool
 	for pat != "" && pat[0] != '*' {

@@ -9,8 +9,8 @@ import (
 // Index finds which of many patterns match a destination, at a cost that depends on how the patterns differ and not on
 // how many there are; see Steps. The zero value is empty. It is for one goroutine at a time.
 //
-// It is a trie of segments. A look-up visits each node at most once: what stands in front of a pattern's "**" is compared
-// from the left, what stands behind it from the right, and there is one "**" at most.
+// It is a trie of segments. A look-up visits each node at most once: what precedes a pattern's "**" is compared from the
+// left, what follows it from the right, and there is one "**" at most.
 type Index[T any] struct {
 	root node[T]
 	size int
@@ -31,7 +31,7 @@ type end[T any] struct {
 	value T
 }
 
-// slash says which destinations an end takes.
+// slash says which destinations an end matches.
 type slash uint8
 
 const (
@@ -65,7 +65,7 @@ type branch[T any] struct {
 // Len is how many patterns there are.
 func (x *Index[T]) Len() int { return x.size }
 
-// Steps is what a look-up takes at worst, whatever the destination is: at most what Pattern.Steps says of each pattern
+// Steps is the worst-case cost of a look-up, whatever the destination is: at most what Pattern.Steps says of each pattern
 // and literalSteps in all, and much less where patterns exclude each other, as "/a/*/b" and "/a/*/c" do.
 func (x *Index[T]) Steps() int { return x.root.steps }
 
@@ -76,7 +76,7 @@ func (x *Index[T]) Put(p *Pattern, value T) {
 	}
 }
 
-// Remove takes a pattern out, if it is there.
+// Remove removes a pattern, if the index has it.
 func (x *Index[T]) Remove(p *Pattern) {
 	if x.root.remove(p.glob.path(), p.text) {
 		x.size--
@@ -102,7 +102,7 @@ type lookup[T any] struct {
 	slash slash // of the destination
 }
 
-// forward visits a node that the destination's first segments lead to; rest is what stands behind them.
+// forward visits a node that the destination's first segments lead to; rest is what follows them.
 func (l *lookup[T]) forward(n *node[T], rest string) {
 	if n.deep != nil {
 		l.backward(n.deep, rest)
@@ -179,7 +179,7 @@ type path struct {
 
 func (g *glob) path() path { return path{head: g.head, tail: g.tail, deep: g.deep} }
 
-// ending says which destinations g takes once all of its segments fit.
+// ending says which destinations g matches once all of its segments fit.
 func (g *glob) ending() slash {
 	switch {
 	case g.deep && g.tail == "":
@@ -302,7 +302,7 @@ func (c *choice[T]) remove(key, rest string, p path, text string) (removed bool)
 	return removed
 }
 
-// orNil is nil when nothing lies at n or behind it.
+// orNil is nil when there is nothing at n or behind it.
 func (n *node[T]) orNil() *node[T] {
 	if len(n.ends)+len(n.choices) == 0 && n.any == nil && n.deep == nil {
 		return nil

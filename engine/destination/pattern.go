@@ -29,7 +29,7 @@ func ParsePattern(s string) (*Pattern, error) {
 // String returns the text that was parsed.
 func (p *Pattern) String() string { return p.text }
 
-// Match says whether dest is one of the pattern's.
+// Match reports whether the pattern matches dest.
 func (p *Pattern) Match(dest string) bool { return p.glob.match(dest, "") }
 
 // Rule is a pattern that allows: {project} in it is the name of the project, {user} that of the session's user.
@@ -65,7 +65,7 @@ func ParseRule(s, project string) (*Rule, error) {
 	return &Rule{glob: g.sorted(), user: user}, nil
 }
 
-// Steps is what Allows costs at worst, in the unit of Pattern.Steps.
+// Steps is the worst-case cost of Allows, in the unit of Pattern.Steps.
 func (r *Rule) Steps() int { return r.glob.steps() }
 
 // Bytes is about how much memory r takes, its text included.
@@ -74,7 +74,7 @@ func (r *Rule) Bytes() int { return int(unsafe.Sizeof(*r)) + len(r.glob.head) + 
 // NamesUser says whether the rule has {user} in it.
 func (r *Rule) NamesUser() bool { return r.user }
 
-// Allows says whether the rule allows dest to user, who may be nobody ("").
+// Allows reports whether the rule allows dest to user, which may be nobody ("").
 func (r *Rule) Allows(dest, user string) bool {
 	return r.means(user) && r.glob.match(dest, user)
 }

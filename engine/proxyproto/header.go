@@ -6,21 +6,21 @@ import (
 	"net/netip"
 )
 
-// MaxBytes is the length of the longest header that is taken. Senders keep to 536 (section 2); certificates and other
+// MaxBytes is the length of the longest header that is accepted. Senders keep to 536 (section 2); certificates and other
 // extensions of version 2 may need more.
 const MaxBytes = 4096
 
-// Header is what a proxy says of a connection.
+// Header is what a proxy says about a connection.
 type Header struct {
 	// Source and Destination are the ends of the client's own connection. They are not valid when the proxy speaks for
-	// itself (LOCAL), does not know (UNKNOWN, UNSPEC), or has something other than TCP over IP to tell: the
-	// connection's own ends count then. IPv4 in IPv6 is given as IPv4.
+	// itself (LOCAL), does not know (UNKNOWN, UNSPEC), or reports something other than TCP over IP: the connection's own
+	// ends count then. IPv4 in IPv6 is given as IPv4.
 	Source, Destination netip.AddrPort
-	// Local: the connection is the proxy's own, to see whether the server lives.
+	// Local: the connection is the proxy's own, to check whether the server is alive.
 	Local bool
 }
 
-// Errors of Decode. None can be mended by more bytes.
+// Errors of Decode. None can be fixed by more bytes.
 var (
 	ErrMissing = errors.New("no PROXY protocol header")
 	ErrVersion = errors.New("a PROXY protocol header of another version than 1 or 2")
@@ -45,7 +45,7 @@ func Decode(b []byte) (h Header, n int, err error) {
 	return Header{}, 0, ErrMissing
 }
 
-// begins reports whether b is the beginning of what starts with mark, as far as can be told.
+// begins reports whether b may begin with mark, as far as it has arrived.
 func begins(b, mark []byte) bool {
 	n := min(len(b), len(mark))
 	return bytes.Equal(b[:n], mark[:n])

@@ -46,8 +46,8 @@ func decode1(b []byte) (Header, int, error) {
 	return Header{Source: source, Destination: destination}, n, nil
 }
 
-// endOfLine finds the CRLF, or nothing (-1) while it may still come. A CR or LF of its own may not be there, and what is
-// longer than any line need not be waited for: the same is said however the bytes come.
+// endOfLine finds the CRLF, or nothing (-1) while it may still come. A CR or LF on its own is an error, and so is a line
+// that is already too long: the result is the same however the bytes arrive.
 func endOfLine(b []byte) (at int, err error) {
 	b = b[:min(len(b), line1)]
 	at = bytes.IndexAny(b, "\r\n")

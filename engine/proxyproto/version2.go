@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// head2 is the part of a version 2 header that is always there (section 2.2).
+// head2 is the length of the fixed part of a version 2 header (section 2.2).
 const head2 = 16
 
 // Commands and address families of version 2.
@@ -45,7 +45,7 @@ func decode2(b []byte) (Header, int, error) {
 	if n > MaxBytes {
 		return Header{}, 0, ErrLength
 	}
-	// Of a LOCAL connection family and addresses are ignored, and only the length counts.
+	// For a LOCAL connection family and addresses are ignored, and only the length counts.
 	if command == proxy && (family >= len(blocks) || transport > datagram || n < head2+blocks[family]) {
 		return Header{}, 0, ErrInvalid
 	}

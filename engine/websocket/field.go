@@ -9,7 +9,7 @@ import (
 // fields reads the header lines of a request or an answer, strictly (RFC 9112 section 5): CR LF ends each, a name is
 // a token with the colon right behind it, no line is folded, no value has a control character other than a tab.
 type fields struct {
-	rest     []byte   // lines that have yet to be read, the empty one at the end too
+	rest     []byte   // lines that have yet to be read, with the empty one at the end
 	left     int      // how many lines may still come
 	value    []byte   // of the last line, without white space around it; aliases the input
 	nameSize int      // of the last line
@@ -70,7 +70,7 @@ func hasControl(b []byte) bool {
 	const ones, highs, spaces, deletes = 0x0101010101010101, 0x8080808080808080, 0x2020202020202020, 0x7F7F7F7F7F7F7F7F
 	for len(b) >= 8 {
 		x := binary.LittleEndian.Uint64(b)
-		below, equal := (x-spaces)&^x, ((x^deletes)-ones)&^(x^deletes) // the high bits of the bytes for which it is so
+		below, equal := (x-spaces)&^x, ((x^deletes)-ones)&^(x^deletes) // the high bits of the bytes for which it is true
 		if (below|equal)&highs != 0 {
 			break
 		}
@@ -84,9 +84,9 @@ func hasControl(b []byte) bool {
 	return false
 }
 
-// blockEnd returns the length of the header block at the start of b, its empty line included, or 0 when the end is not
-// there yet. An earlier call has seen the first scanned bytes. LF alone is taken for the end of a line here, so that
-// its sender is told by cutLine instead of waiting.
+// blockEnd returns the length of the header block at the start of b, its empty line included, or 0 when its end has not
+// arrived. An earlier call has seen the first scanned bytes. LF alone counts as the end of a line here, so that cutLine
+// refuses it and its sender does not wait.
 func blockEnd(b []byte, scanned int) int {
 	for at := max(scanned-2, 0); ; {
 		i := bytes.IndexByte(b[min(at, len(b)):], '\n')

@@ -9,12 +9,12 @@ import (
 // Handshaker reads opening handshakes (RFC 6455 section 4.2). One serves all connections of an event loop; it keeps
 // nothing of a connection. It is stricter than gobwas.Upgrader, which takes bare LF, folded lines and repeated headers.
 type Handshaker struct {
-	// Check decides about a request in which nothing else is wrong: nil accepts it. Optional.
+	// Check decides on a request that is valid otherwise: nil accepts it. Optional.
 	Check func(*Request) *Refusal
-	// Plain decides about a GET in which nothing is wrong but that it asks for no WebSocket. Answered says that its whole
-	// answer is behind dst; another refusal is what the client is told; nil refuses it as if there were no Plain. Optional.
+	// Plain decides on a valid GET that is not for a WebSocket. Answered means that its whole answer is behind dst; another
+	// refusal is sent to the client; nil refuses it as if there were no Plain. Optional.
 	Plain func(r *Request, dst []byte) (resp []byte, refusal *Refusal)
-	// Protocols are the subprotocols that are spoken. The first of the client's that is among them is taken.
+	// Protocols are the supported subprotocols. The first of the client's that is among them is chosen.
 	Protocols []string
 	// MaxHeader is how many bytes a header block may have, its empty line included; 0 is 8192.
 	MaxHeader int
@@ -102,7 +102,7 @@ func isHead(b []byte) bool { return bytes.HasPrefix(b[emptyLine(b):], headMethod
 
 var headMethod = []byte("HEAD ")
 
-// maxMethod is longer than any method that is registered.
+// maxMethod is longer than any registered method.
 const maxMethod = 32
 
 // plausibleMethod reports whether b may be the beginning of an HTTP request: a token and a space.

@@ -19,9 +19,9 @@ type Origins struct {
 // origin is scheme, host and port (RFC 6454), in lower case. Port 443 of https and 80 of http are left out.
 type origin struct{ scheme, host, port string }
 
-// ParseOrigins reads what an endpoint allows: nothing for the same origin, "*" for any, "loopback" for any on this
-// machine, "https://shop.example.com" or "http://192.0.2.1:8080" for just that one, "https://*.example.com" for all
-// hosts below that one. A list replaces the same origin.
+// ParseOrigins reads what an endpoint allows: nothing for the same origin, "*" for any, "loopback" for any on this machine,
+// "https://shop.example.com" or "http://192.0.2.1:8080" for just that one, "https://*.example.com" for all hosts below that
+// one. A list replaces the same-origin rule.
 func ParseOrigins(list []string) (Origins, error) {
 	o := Origins{list: len(list) > 0}
 	for _, s := range list {
@@ -48,9 +48,9 @@ func ParseOrigins(list []string) (Origins, error) {
 	return o, nil
 }
 
-// Allows decides about a request with the header Origin as given, "" when there is none: then it is not a page that
-// connects, and it is accepted. host and secure are what Request.Target returns. The same origin is the server's own only
-// when the server is called so; over TLS the certificate has proved that.
+// Allows decides about a request with the header Origin as given, "" when there is none: then the client is not a web page,
+// and is accepted. host and secure are what Request.Target returns. The same origin counts as the server's own only when it
+// is one of the server's names; over TLS the certificate has proved that.
 func (o *Origins) Allows(header, host string, secure bool, names *Names) bool {
 	if header == "" || o.any {
 		return true
@@ -87,8 +87,8 @@ func (p origin) equal(q origin) bool {
 	return strings.EqualFold(p.scheme, q.scheme) && strings.EqualFold(p.host, q.host) && p.port == q.port
 }
 
-// splitOrigin reads the text of an origin. Some clients that are no browsers name the WebSocket's own scheme: ws
-// stands for http and wss for https.
+// splitOrigin reads the text of an origin. Some clients other than browsers name the WebSocket's own scheme: ws stands for
+// http and wss for https.
 func splitOrigin(s string) (p origin, ok bool) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	switch {

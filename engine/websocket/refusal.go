@@ -7,7 +7,7 @@ import (
 	"stentor/engine/refusal"
 )
 
-// Refusal is an answer that ends a connection before it is a WebSocket. It is not changed once it is in use.
+// Refusal is an answer that ends a connection before it is a WebSocket. It must not be changed once it is in use.
 type Refusal struct {
 	Reason refusal.Reason
 	Status int
@@ -15,15 +15,15 @@ type Refusal struct {
 	Header string // further header lines, each with its CR LF; may be empty
 }
 
-// Refusals for Check. They tell no names: an endpoint that can say more makes its own.
+// Refusals for Check. They contain no names: an endpoint that can say more makes its own.
 var (
 	Forbidden   = &Refusal{Reason: refusal.Origin, Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins, or, if it is the node's own, its name to listen.names."}
 	NotFound    = &Refusal{Reason: refusal.Path, Status: http.StatusNotFound, Text: "No endpoint has this path. Check the path of the WebSocket URL."}
 	Unavailable = &Refusal{Reason: refusal.Connections, Status: http.StatusServiceUnavailable, Text: "This node takes no new connections now. Try again later, or another node.", Header: "Retry-After: 5\r\n"}
 )
 
-// Answered stands for no refusal: a request that asked for no WebSocket has its answer, and its connection ends as one that is
-// refused does.
+// Answered is not a refusal: a request that was not for a WebSocket has its answer, and its connection ends like a refused
+// one.
 var Answered = &Refusal{}
 
 var (
@@ -62,7 +62,7 @@ func (r *Refusal) appendHead(dst []byte) []byte {
 	return appendRest(dst, len(r.Text)+1, r.Header)
 }
 
-// AppendAnswer appends an answer to a request that asks for no WebSocket, after which the connection is closed. header is
+// AppendAnswer appends an answer to a request that is not for a WebSocket, after which the connection is closed. header is
 // further header lines, each with its CR LF; may be empty.
 func AppendAnswer(dst []byte, contentType, header string, body []byte) []byte {
 	dst = append(dst, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: "...)

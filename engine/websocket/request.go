@@ -22,9 +22,8 @@ type Request struct {
 	ForwardedHost  string // X-Forwarded-Host
 }
 
-// Target returns the host and the scheme that the client itself used, as far as the server can know. Only when the
-// request comes from a trusted proxy are the forwarded ones believed; of a list the first counts, which is the
-// outermost proxy's.
+// Target returns the host and the scheme that the client itself used, as far as the server can know. The forwarded ones are
+// believed only when the request comes from a trusted proxy; of a list the first counts, which is the outermost proxy's.
 func (r *Request) Target(trusted bool) (host string, secure bool) {
 	host = r.Host
 	if !trusted {
@@ -38,7 +37,7 @@ func (r *Request) Target(trusted bool) (host string, secure bool) {
 	return host, strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
 }
 
-// A request is more than its Request: what a handshake needs besides.
+// handshake is a Request with what else a handshake needs.
 type handshake struct {
 	Request
 	key        string
@@ -50,7 +49,7 @@ type handshake struct {
 
 const keySize = 24 // 16 bytes in base64
 
-// parse reads a header block, its empty line included, strictly: what two parties could read differently is refused.
+// parse reads a header block, its empty line included, strictly: it refuses what two parties could read differently.
 func (r *handshake) parse(block []byte, protocols []string) *Refusal {
 	line, rest, wrong := cutLine(block)
 	if wrong != "" {
@@ -144,7 +143,7 @@ var (
 	schemeEnd = []byte("://")
 )
 
-// parseField takes one header line. Those that decide about rights must not come twice.
+// parseField takes one header line. Those that decide on rights must not occur twice.
 func (r *handshake) parseField(name, value []byte, protocols []string) (wrong string) {
 	switch string(name) {
 	case "host":
@@ -228,7 +227,7 @@ func choose(offered []byte, protocols []string) string {
 // validHost allows the characters that RFC 3986 section 3.2 does, without user information.
 func validHost(b []byte) bool {
 	for _, c := range b {
-		// Of the characters of a token four are not allowed, and ten that no token has are.
+		// Four of a token's characters are not allowed, and ten that no token has are.
 		switch c {
 		case '#', '^', '`', '|':
 			return false
