@@ -32,7 +32,7 @@ func keptNode(t *testing.T, dir string, change func(*Options)) (n testNode, stop
 
 func unchanged(*Options) {}
 
-// read has the node read a push.
+// read makes the node read a push.
 func (n testNode) read(pos bus.Position, destination string) {
 	n.Deliver(pos, &bus.Record{Project: "shop", Destination: destination, Body: []byte("x"), Time: time.Now()})
 	n.Flush()

@@ -133,7 +133,7 @@ func TestReloadForgetsTokens(t *testing.T) {
 	if id, _, cached := authenticate(t, a, who); !cached || id.Project != first {
 		t.Error("not remembered")
 	}
-	// The same keys: verified anew, and found in the new set.
+	// The same keys: verified again, and found in the new set.
 	second := project(one)
 	if err := ps.Swap([]*Project{second}, nil); err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ func (l *local) Deliver(pos Position, r *Record) (Position, Taken) {
 	return pos, nil
 }
 
-// publish has b take r, whose answer it returns.
+// publish makes b take r, whose answer it returns.
 func publish(t *testing.T, b *Embedded, r *Record) (pos Position, err error) {
 	t.Helper()
 	calls := 0

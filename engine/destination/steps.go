@@ -90,7 +90,7 @@ func segmentSteps(key, rest string) int {
 	return steps + most
 }
 
-// count counts the steps of n anew, after something behind it has changed.
+// count computes the steps of n again, after something behind it has changed.
 func (n *node[T]) count() {
 	n.steps = 1 + len(n.ends)
 	for i := range n.choices {
@@ -104,7 +104,7 @@ func (n *node[T]) count() {
 	}
 }
 
-// recount counts the steps of g anew, after something behind it has changed, and finds the dearest group of c. A search
+// recount computes the steps of g again, after something behind it has changed, and finds the dearest group of c. A search
 // through all of them is due only when g was the only one that takes so much.
 func (c *choice[T]) recount(g *group[T]) {
 	old := g.steps

@@ -166,7 +166,7 @@ func (s *sim) events(second int) {
 		switch n := any(); s.r.IntN(8) {
 		case 0:
 			s.start(nil)
-		case 1: // dies, without a word
+		case 1: // dies, silently
 			n.alive, n.connections = false, 0
 		case 2:
 			if !n.alive && s.now-n.began > 5*time.Second {

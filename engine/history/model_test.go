@@ -21,7 +21,7 @@ type reader struct {
 	session string
 }
 
-// library is a Log with readers that come, read on and fall behind, while it evicts, steps back and begins anew.
+// library is a Log with readers that come, read on and fall behind, while it evicts, steps back and begins again.
 type library struct {
 	*book
 	rng     *rand.Rand
@@ -173,7 +173,7 @@ func (k *library) fall(r *reader) {
 	k.lost += gone
 }
 
-// step has a reader take what one write carries.
+// step makes a reader take what one write carries.
 func (k *library) step(r *reader) {
 	k.fall(r)
 	if !r.latest && k.rng.IntN(10) == 0 {

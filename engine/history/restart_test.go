@@ -82,7 +82,7 @@ func (k *topic) publish() published {
 	return p
 }
 
-// take has the Log read one record.
+// take makes the Log read one record.
 func (k *topic) take(p published) {
 	r := p.r
 	if _, taken := k.l.Append(NewEntry(p.pos, &r, k.now, 0), 0); !taken {
@@ -105,7 +105,7 @@ func (k *topic) write(b []byte) {
 	}
 }
 
-// gap has the Log go on behind records that it has not read.
+// gap makes the Log go on behind records that it has not read.
 func (k *topic) gap() {
 	for range k.rng.IntN(20) {
 		k.publish()
@@ -246,7 +246,7 @@ func (k *topic) client() (w Wanted, seen []bus.Position) {
 	return w, seen
 }
 
-// ask has a client resume, and looks whether what it is told is true: whole means that it is given all that it has missed, and
+// ask has a client resume, and checks whether what it is told is true: whole means that it is given all that it has missed, and
 // nothing else.
 func (k *topic) ask() {
 	w, seen := k.client()
@@ -386,7 +386,7 @@ func TestRestartsTellTheTruth(t *testing.T) {
 	}
 }
 
-// A node that begins within what was known answers as one does that has read on, and has let go of all that lies below.
+// A node that begins within what was known answers as one does that has read on, and has evicted all that lies below.
 func TestRestartedEqualsReadOn(t *testing.T) {
 	asked, gaps := 0, 0
 	for seed := range uint64(100) {

@@ -43,7 +43,7 @@ func (l *Log) readAll(c *Cursor, m Matcher) (all []*Entry) {
 	return all
 }
 
-// audit looks whether all that is kept is counted, and nothing else.
+// audit checks whether all that is kept is counted, and nothing else.
 func (k *book) audit() {
 	k.t.Helper()
 	var want, quiet int64

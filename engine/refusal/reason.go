@@ -102,7 +102,7 @@ const (
 type entry struct {
 	stage Stage
 	name  string
-	code  int    // HTTP status or close code of the WebSocket; 0: the connection is closed without a word, or goes on
+	code  int    // HTTP status or close code of the WebSocket; 0: the connection is closed silently, or stays open
 	text  string // for docs/refusals.md: what happened, and what to change
 }
 

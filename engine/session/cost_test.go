@@ -17,7 +17,7 @@ func TestSessionSize(t *testing.T) {
 	}
 }
 
-// TestIdleSessionsKeepNothing looks at a session after each whole message.
+// TestIdleSessionsKeepNothing checks a session after each whole message.
 func TestIdleSessionsKeepNothing(t *testing.T) {
 	p := newPlayer(t, testConfig)
 	for _, in := range [][]byte{

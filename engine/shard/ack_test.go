@@ -56,7 +56,7 @@ func TestAckInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestAckIsCharged: an ACK that looks at many positions counts as several frames, one in order does not.
+// TestAckIsCharged: an ACK that scans many positions counts as several frames, one in order does not.
 func TestAckIsCharged(t *testing.T) {
 	for _, mode := range []string{"client", "client-individual"} {
 		_, k := owing(t, 1, 50_000, mode)

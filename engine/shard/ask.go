@@ -15,7 +15,7 @@ type asked struct {
 	steps   fifo.List[func()]
 }
 
-// Ask has the loop run one step of a query, behind the deliveries of its slice. Any goroutine may call it; a step must
+// Ask makes the loop run one step of a query, behind the deliveries of its slice. Any goroutine may call it; a step must
 // not take longer than 200 us or so.
 func (s *Shard) Ask(step func()) {
 	s.asked.mu.Lock()

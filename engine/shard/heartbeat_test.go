@@ -50,7 +50,7 @@ func TestHeartbeatsGrowRarer(t *testing.T) {
 	}
 }
 
-// What CONNECTED says is what was agreed on at CONNECT, however many connect while a token is looked at.
+// What CONNECTED says is what was agreed on at CONNECT, however many connect while a token is checked.
 func TestHeartbeatOfferOutlastsAuthentication(t *testing.T) {
 	r := newRig(t)
 	r.s.conf.Limits.Heartbeats = 1

@@ -77,7 +77,7 @@ func (in *inbox) give(items []item) {
 	in.mu.Unlock()
 }
 
-// Post has the loop run task. Any goroutine may call it, the loop's own too; task must not block.
+// Post makes the loop run task. Any goroutine may call it, the loop's own too; task must not block.
 func (s *Shard) Post(task func()) {
 	if s.inbox.put(item{task: task}) {
 		s.env.Wake()
@@ -89,7 +89,7 @@ func (s *Shard) Hand(project string, e *history.Entry) {
 	s.inbox.hold(item{project: project, entry: e})
 }
 
-// Flush has the loop take what was handed over: waking it costs as much as many pushes do.
+// Flush makes the loop take what was handed over: waking it costs as much as many pushes do.
 func (s *Shard) Flush() {
 	if s.inbox.flush() {
 		s.env.Wake()

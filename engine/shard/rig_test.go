@@ -18,7 +18,7 @@ import (
 	"stentor/stomp"
 )
 
-// rig is one shard with one project, for tests that want to see one thing. Everything happens when they say so.
+// rig is one shard with one project, for tests of one thing. Everything happens when they say so.
 type rig struct {
 	t        testing.TB
 	s        *Shard

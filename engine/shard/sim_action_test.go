@@ -551,7 +551,7 @@ func (w *world) restart(o *op) bool {
 	return true
 }
 
-// newEpoch creates a topic anew, once all nodes have read what was in it.
+// newEpoch recreates a topic, once all nodes have read what was in it.
 func (w *world) newEpoch(o *op) bool {
 	t := of(w.topics, o.Project)
 	if t == nil {
@@ -573,7 +573,7 @@ func (w *world) newEpoch(o *op) bool {
 	return true
 }
 
-// jump has the bus lose what a node has yet to read: the node goes on behind it.
+// jump makes the bus lose what a node has yet to read: the node goes on behind it.
 func (w *world) jump(o *op) bool {
 	n, p := w.served(o)
 	if p == nil || !p.served || o.Part >= len(p.read) || o.Part >= w.profile.Partitions && w.profile.Growth > 1 {
@@ -586,7 +586,7 @@ func (w *world) jump(o *op) bool {
 	return left > 0
 }
 
-// readAgain has a node read what it has read, as when its consumer was replaced: nobody gets anything again.
+// readAgain makes a node read what it has read, as when its consumer was replaced: nobody gets anything again.
 func (w *world) readAgain(o *op) bool {
 	n, p := w.served(o)
 	if p == nil || n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) || o.Part >= len(p.read) {
@@ -708,7 +708,7 @@ func (w *world) query(o *op) bool {
 	return true
 }
 
-// compare looks whether the sessions that a query has found are those that clients have.
+// compare checks whether the sessions that a query has found are those that clients have.
 func (sh *simShard) compare(t *simTopic, q *SessionQuery, found map[string]SessionInfo) {
 	w := sh.w
 	for _, k := range sh.sockets {
@@ -742,7 +742,7 @@ func (l *simLink) certain(dest string) bool {
 	return dest == "" || slices.ContainsFunc(l.feeds, func(f *feed) bool { return f.taken && !f.stopping && f.dest == dest })
 }
 
-// describe looks whether a session is described as it is.
+// describe checks whether a session is described as it is.
 func (l *simLink) describe(info SessionInfo) {
 	w := l.w
 	if info.User != l.c.user || info.Version != l.c.version.String() ||

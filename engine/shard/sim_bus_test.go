@@ -48,7 +48,7 @@ func newTopic(w *world, i int) *simTopic {
 	return t
 }
 
-// begin makes a new epoch: the topic was created, or created anew.
+// begin makes a new epoch: the topic was created, or recreated.
 func (t *simTopic) begin() {
 	e := simEpoch{number: uint64(100 + len(t.epochs))}
 	for _, p := range t.parts {
@@ -135,7 +135,7 @@ func (t *simTopic) record(size int, kind string) *bus.Record {
 	return r
 }
 
-// forgets reports whether nodes may have let go of pushes that somebody still wants.
+// forgets reports whether nodes may have evicted pushes that somebody still needs.
 func (t *simTopic) forgets() bool { return t.w.profile.tight() || len(t.epochs) > 1 }
 
 // invent makes a last-message-id out of nothing: some partitions, seen up to anywhere, or farther.

@@ -2,7 +2,7 @@ package shard
 
 import "slices"
 
-// conclude calms the world, waits until everybody has what is theirs, and looks whether that is so. Then all leave, and
+// conclude calms the world, waits until everybody has what is theirs, and checks whether that is so. Then all leave, and
 // nothing may be left of them.
 func (w *world) conclude() {
 	w.tracef("all is calm")
@@ -115,7 +115,7 @@ func (w *world) idle(d int64) {
 	}
 }
 
-// checkClients looks whether everybody has all that is theirs.
+// checkClients checks whether everybody has all that is theirs.
 func (w *world) checkClients() {
 	for _, c := range w.clients {
 		l := c.link
@@ -156,7 +156,7 @@ func (w *world) checkClients() {
 	}
 }
 
-// checkShards looks whether shards do and count what is there, with everybody attached.
+// checkShards checks whether shards do and count what is there, with everybody attached.
 func (w *world) checkShards() {
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {
@@ -187,7 +187,7 @@ func (w *world) checkShards() {
 	}
 }
 
-// checkReports looks whether what a node tells of its pushes agrees with itself and with what was written.
+// checkReports checks whether what a node tells of its pushes agrees with itself and with what was written.
 func (w *world) checkReports(n *simNode, p *simProject) {
 	written, failed := 0, 0
 	all := slices.Clone(p.past)
@@ -240,7 +240,7 @@ func (w *world) leave() {
 	w.idle(3 * second)
 }
 
-// checkEmpty looks whether anything is left of those who left.
+// checkEmpty checks whether anything is left of those who left.
 func (w *world) checkEmpty() {
 	for _, n := range w.nodes {
 		if n.opened != n.released || n.opened != n.known+n.strange {

@@ -406,7 +406,7 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 	f.owe(l, fr, pos)
 }
 
-// slack is how long a push may outlive its time: what is written between two looks at the clock.
+// slack is how long a push may outlive its time: what is written between two reads of the clock.
 func (f *feed) slack() int64 { return 48*int64(f.c.w.profile.WriteCost) + millisecond }
 
 // note checks that the first MESSAGE after a resume says how it came out, the first after a gap that there was one,
@@ -624,7 +624,7 @@ func (f *feed) justify(positions []bus.Position) {
 		case !ok:
 			seen = 0
 		}
-		for n := seen; n < node.read[part]; n++ { // history may have let go even of what this shard has yet to take
+		for n := seen; n < node.read[part]; n++ { // history may have evicted even what this shard has yet to take
 			p := t.parts[part][n]
 			wanted, gone := f.matches(p) && p.record.Session == "", node.mayForget(f.c.w.now, &f.c.w.profile, part, n)
 			// Of a destination whose newest was gone before a restart, and is read again, it is not known what was before that.
@@ -637,7 +637,7 @@ func (f *feed) justify(positions []bus.Position) {
 	f.c.w.failf("%v: resumed:false for %q, of which nothing is gone", f, f.claimed)
 }
 
-// mistakes reports whether a node that has let go of p may take it for one that f wanted: where it remembers the floors
+// mistakes reports whether a node that has evicted p may take it for one that f wanted: where it remembers the floors
 // of few destinations only, it has them for all of a kind together.
 func (f *feed) mistakes(p *push) bool {
 	world := &f.c.w.profile

@@ -85,7 +85,7 @@ func (l *simLink) risk(why string) {
 	l.excuse("risks: " + why)
 }
 
-// riskPattern looks whether a subscription to a pattern may be one too many for the project.
+// riskPattern checks whether a subscription to a pattern may be one too many for the project.
 func (l *simLink) riskPattern(f *feed) {
 	if f.pattern == nil {
 		return
@@ -122,7 +122,7 @@ func (l *simLink) burst(o *op) bool {
 	return o.Count > 0
 }
 
-// wait has time pass in which clients and nodes get on with what there is.
+// wait lets time pass in which clients and nodes get on with what there is.
 func (w *world) wait(o *op) bool {
 	for end := w.now + int64(o.For); w.now < end && w.err == nil; {
 		w.pass(tickTime / 2)

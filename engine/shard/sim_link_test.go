@@ -234,7 +234,7 @@ func (l *simLink) beat() {
 	}
 }
 
-// abort ends the connection from the client's side without a word.
+// abort ends the connection from the client's side silently.
 func (l *simLink) abort() {
 	l.w.tracef("%v: aborted", l.sock)
 	if !l.sock.gone {

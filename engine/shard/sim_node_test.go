@@ -49,7 +49,7 @@ type simProject struct {
 	epoch    int              // that it reads
 	begin    []int            // place where this node began, by partition
 	known    []int            // and from where on it knows what there was, from a run before this one
-	evicted  []int            // up to where such runs may have let go of pushes that are read again
+	evicted  []int            // up to where such runs may have evicted pushes that are read again
 	read     []int            // place of the next push to read
 	untold   []bus.Position   // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
 	reads    [][]simRead      // from begin on
@@ -131,7 +131,7 @@ func (sh *simShard) tick(life int) {
 	sh.w.after(tickTime, func() { sh.tick(life) })
 }
 
-// slack is how far a slice may go over its time: what is done between two looks at the clock.
+// slack is how far a slice may go over its time: what is done between two reads of the clock.
 func (sh *simShard) slack() int64 { return 96*int64(sh.w.profile.WriteCost) + 500*microsecond }
 
 // run is one slice.
@@ -205,7 +205,7 @@ func (n *simNode) serve(p *simProject) {
 	n.configure(p, w.profile.Policy, w.profile.allowed().slow, w.profile.Window)
 }
 
-// add has n read one more partition of p.
+// add makes n read one more partition of p.
 func (n *simNode) add(p *simProject, begin int) {
 	p.begin = append(p.begin, begin)
 	p.known = append(p.known, begin)
@@ -250,7 +250,7 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	}
 }
 
-// jump has n go on at a later place of a partition.
+// jump makes n go on at a later place of a partition.
 func (n *simNode) jump(p *simProject, part, to int) {
 	n.w.tracef("node %d: %s jumps from %d to %d in partition %d", n.index, p.topic.name, p.read[part], to, part)
 	p.past = append(p.past, entriesOf(p.reads[part])...)
@@ -425,7 +425,7 @@ func (n *simNode) restart() {
 	n.files = nil
 }
 
-// recall has p go on from what the run before has left.
+// recall makes p go on from what the run before has left.
 func (n *simNode) recall(p *simProject) (state *statefile.State, evicted []int) {
 	file := of(n.files, p.topic.number)
 	if len(file.text) == 0 {
@@ -440,7 +440,7 @@ func (n *simNode) recall(p *simProject) (state *statefile.State, evicted []int) 
 	return state, file.evicted
 }
 
-// restored notes from where on the node knows what there was. before is what the run before may have let go of.
+// restored notes from where on the node knows what there was. before is what the run before may have evicted.
 func (p *simProject) restored(file *statefile.State, before []int) {
 	e := p.topic.epoch()
 	if file == nil || file.Epoch != e.number {

@@ -142,7 +142,7 @@ func (k *simSocket) written(p []byte) {
 	k.w.tracef("%v: %d bytes written, %d buffered", k, len(p), len(k.buffered))
 }
 
-// checkMessages looks whether a write that carries MESSAGEs may be made now, and is not too large.
+// checkMessages checks whether a write that carries MESSAGEs may be made now, and is not too large.
 func (k *simSocket) checkMessages(p []byte) {
 	if !bytes.Contains(p[:min(len(p), 20)], []byte("MESSAGE\n")) {
 		return

@@ -43,7 +43,7 @@ func (sh *simShard) entering(b *sub, to state) {
 	}
 }
 
-// TestSimVisitsStates looks whether seeds see each change of a subscription's state, windowed and not: a change that no
+// TestSimVisitsStates checks whether seeds see each change of a subscription's state, windowed and not: a change that no
 // seed sees is one that nothing of the simulation judges.
 func TestSimVisitsStates(t *testing.T) {
 	const seeds = 400

@@ -101,7 +101,7 @@ func TestSimKept(t *testing.T) {
 	}
 }
 
-// TestSimRepeats looks whether a schedule does the same each time, from its seed and from its file: else it would show
+// TestSimRepeats checks whether a schedule does the same each time, from its seed and from its file: else it would show
 // nothing again.
 func TestSimRepeats(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
@@ -122,7 +122,7 @@ func TestSimRepeats(t *testing.T) {
 	}
 }
 
-// TestSimParts looks whether any part of a schedule can be played: what makes it short needs that.
+// TestSimParts checks whether any part of a schedule can be played: what makes it short needs that.
 func TestSimParts(t *testing.T) {
 	for seed := uint64(1); seed <= 60; seed++ {
 		s := generate(seed)

@@ -59,7 +59,7 @@ func (sh *simShard) quietWhiteBox() {
 	}
 }
 
-// emptyWhiteBox looks whether a shard still has anything of those who left.
+// emptyWhiteBox checks whether a shard still has anything of those who left.
 func (w *world) emptyWhiteBox() {
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {

@@ -78,7 +78,7 @@ func (w *world) favour(seed, whose uint64) {
 	w.chances.Seed(seed, whose)
 }
 
-// play has a schedule happen, and then calms the world and looks at what is left.
+// play plays a schedule, and then calms the world and checks what is left.
 func (s *schedule) play() (out *played) {
 	w := newWorld(&s.world)
 	out = &played{applied: make([]bool, len(s.ops))}

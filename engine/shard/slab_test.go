@@ -48,7 +48,7 @@ func TestSlab(t *testing.T) {
 	}
 }
 
-// What many values took is let go of when they are gone, and their numbers are given out again.
+// The memory of many values is released when they are gone, and their numbers are given out again.
 func TestSlabTrims(t *testing.T) {
 	var s slab[int]
 	const n = 20 * chunk

@@ -137,7 +137,7 @@ func TestLongSearchGoesOn(t *testing.T) {
 	r.run()
 	k := r.connect("ann")
 	k.keep, k.kept = true, nil
-	r.s.conf.Now = func() int64 { r.now += 5000; return r.now } // each look at the clock takes 5 us
+	r.s.conf.Now = func() int64 { r.now += 5000; return r.now } // each read of the clock takes 5 us
 	k.subscribe("/topic/b*", "sub-0", "last-message-id", "1-0-x")
 	ticks := 0
 	for ; r.s.stats.Detached.Load() > 0 && ticks < 1000; ticks++ {
@@ -148,7 +148,7 @@ func TestLongSearchGoesOn(t *testing.T) {
 	}
 }
 
-// Subscriptions whose time has not come cost a look each: the clock is looked at among many of them too.
+// Subscriptions whose time has not come cost a look each: the clock is read among many of them too.
 func TestIdleLooksAreBounded(t *testing.T) {
 	r := newRig(t)
 	const subs = 1000

@@ -73,7 +73,7 @@ func TestSaveReplacesWhole(t *testing.T) {
 	}
 }
 
-// What a process left half written when it was killed is written anew.
+// What a process left half written when it was killed is written again.
 func TestLeftHalfWritten(t *testing.T) {
 	d := openDir(t)
 	if err := os.WriteFile(d.File("shop")+temporary, bytes.Repeat([]byte("x"), 1000), 0o600); err != nil {

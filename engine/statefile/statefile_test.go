@@ -127,7 +127,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// Every file that was cut, and every one with a bit that is another, is refused.
+// Every truncated file, and every one with a changed bit, is refused.
 func TestDecodeDamaged(t *testing.T) {
 	whole := sample()
 	for n := range whole {
