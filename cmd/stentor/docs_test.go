@@ -47,7 +47,7 @@ func TestLinks(t *testing.T) {
 // allPages are the paths of the pages.
 func allPages(t *testing.T) (pages []string) {
 	t.Helper()
-	for _, glob := range []string{"*.md", "docs/*.md", "tuning/*.md", "kafka/*.md"} {
+	for _, glob := range []string{"*.md", "docs/*.md", "tuning/*.md", "kafka/*.md", "clients/js/*.md"} {
 		found, err := filepath.Glob(filepath.Join("..", "..", glob))
 		if err != nil {
 			t.Fatal(err)
