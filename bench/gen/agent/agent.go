@@ -43,12 +43,12 @@ type session struct {
 	send    func(*event) error
 }
 
-// New returns an agent that takes orders from who has the token. log is told in a line what happens, from any goroutine.
+// New returns an agent that accepts orders with this token. log gets a line for each event, from any goroutine.
 func New(token string, log func(format string, args ...any)) *Agent {
 	return &Agent{log: log, token: sha256.Sum256([]byte(token)), load: load.RunPart, quiet: silence}
 }
 
-// Serve answers at l until ctx ends, which also ends a run.
+// Serve serves l until ctx ends, which also ends a run.
 func (a *Agent) Serve(ctx context.Context, l net.Listener) error {
 	s := &http.Server{
 		Handler: a, ReadHeaderTimeout: answerTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
@@ -110,7 +110,7 @@ func read(w http.ResponseWriter, r *http.Request, most int64, v any) error {
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
-	// To the end, so that the server notices when the connection is closed.
+	// Read to the end: only then does the server notice that the connection is closed.
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, most)); err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
@@ -234,7 +234,7 @@ func (s *session) write(e *event) error {
 	return s.send(e)
 }
 
-// report sends an event, and ends the run when that cannot be done.
+// report sends an event, and ends the run when that fails.
 func (s *session) report(e *event) error {
 	err := s.write(e)
 	if err != nil {
@@ -266,7 +266,7 @@ func (s *session) Meet(ctx context.Context, name string, value int64) (int64, er
 	}
 }
 
-// said takes note of what the controller says.
+// said records a message of the controller.
 func (s *session) said(m *say) {
 	select {
 	case s.heard <- struct{}{}:
@@ -289,7 +289,8 @@ func (s *session) said(m *say) {
 	}
 }
 
-// watch ends the run when the controller says nothing for so long, and lets it know that the agent is there, until ctx ends.
+// watch ends the run when the controller has been silent for too long, and sends it signals that the agent is alive, until
+// ctx ends.
 func (s *session) watch(ctx context.Context, quiet time.Duration) {
 	t := time.NewTimer(quiet)
 	defer t.Stop()

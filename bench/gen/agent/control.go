@@ -17,8 +17,8 @@ import (
 	"stentor/bench/gen/result"
 )
 
-// Run runs s on all agents and merges what they found. The result is there, as far as it goes, even when there is an
-// error; the verdict is bad when an agent was lost on the way, and says which.
+// Run runs s on all agents and merges their results. With an error, too, it returns the result so far. When an agent was
+// lost during the run, the verdict is bad and names the agent.
 func Run(ctx context.Context, s *load.Spec, agents []string, token string, out load.Output) (*result.Result, error) {
 	if len(agents) == 0 {
 		return nil, errors.New("no agent is named")
@@ -47,10 +47,10 @@ func newController(s *load.Spec, agents []string, token string, out load.Output)
 	return c
 }
 
-// sayAgain is how long is waited before something is said again.
+// sayAgain is the pause before a message is sent again.
 const sayAgain = 100 * time.Millisecond
 
-// sayings is how many things a controller may have to say to an agent at once: one point, one stop.
+// sayings is how many messages to an agent may be pending: one point, one stop.
 const sayings = 4
 
 // controller is a run on several agents.
@@ -70,7 +70,7 @@ type controller struct {
 	began time.Time
 }
 
-// member is an agent of a run. Run's goroutine alone uses what follows said, the progress aside.
+// member is an agent of a run. Only Run's goroutine uses the fields after said, except the progress.
 type member struct {
 	remote
 	said chan say
@@ -101,7 +101,7 @@ func (c *controller) run(ctx context.Context) (*result.Result, error) {
 	if err := c.greet(ctx); err != nil {
 		return nil, err
 	}
-	// The agents are stopped by what is said to them, so that their results come; this ends what then still hangs.
+	// Agents stop by a message, so that they send their results; this ends the requests that then still hang.
 	working, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	c.began = time.Now()
@@ -123,7 +123,7 @@ func (c *controller) run(ctx context.Context) (*result.Result, error) {
 	return c.merge()
 }
 
-// greet asks all agents who they are, and looks at their clocks: a message is timed by one of them and read at another.
+// greet sends hello to all agents and checks their clocks: one agent stamps a message and another reads it.
 func (c *controller) greet(ctx context.Context) error {
 	var wait sync.WaitGroup
 	errs := make([]error, len(c.agents))
@@ -148,12 +148,12 @@ func (c *controller) greet(ctx context.Context) error {
 	return nil
 }
 
-// farApart is how much clocks may differ without a word.
+// farApart is how much clocks may differ without a warning.
 const farApart = 5 * time.Millisecond
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1e3 }
 
-// follow has one agent run its part, and tells it what is said to it.
+// follow makes one agent run its part, and delivers its messages.
 func (c *controller) follow(ctx context.Context, a *member, o *order) {
 	ctx, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
@@ -171,7 +171,8 @@ func (c *controller) tell(h happening) {
 	}
 }
 
-// talk says what is to be said, again until it is heard, and in between that the controller is there, until ctx ends.
+// talk sends the pending messages, each until it is acknowledged, and in between signals that the controller is alive,
+// until ctx ends.
 func (a *member) talk(ctx context.Context, run uint32) {
 	t := time.NewTicker(aliveEvery)
 	defer t.Stop()
@@ -185,7 +186,7 @@ func (a *member) talk(ctx context.Context, run uint32) {
 		}
 		m.Run = run
 		for a.remote.say(ctx, m) != nil && (m.Go != nil || m.Stop != "") {
-			// An agent that has not begun yet does not know of the run. One that has gone ends ctx.
+			// An agent that has not begun yet does not know the run. One that has gone ends ctx.
 			select {
 			case <-time.After(sayAgain):
 			case <-ctx.Done():
@@ -195,7 +196,7 @@ func (a *member) talk(ctx context.Context, run uint32) {
 	}
 }
 
-// listen follows the run until nothing is to come from any agent. cut ends what hangs.
+// listen handles events until every agent is done. cut ends requests that hang.
 func (c *controller) listen(ctx context.Context, cut context.CancelCauseFunc) {
 	var late <-chan time.Time
 	ended := ctx.Done()
@@ -217,7 +218,7 @@ func (c *controller) listen(ctx context.Context, cut context.CancelCauseFunc) {
 	}
 }
 
-// take takes note of what happened.
+// take handles an event.
 func (c *controller) take(h happening) {
 	a := h.from
 	switch {
@@ -247,7 +248,7 @@ func (c *controller) take(h happening) {
 	}
 }
 
-// ended takes what an agent has found in the end, which is as far as it came.
+// ended takes an agent's result, which may be partial.
 func (a *member) ended(c *controller, r *result.Result) {
 	a.result = r
 	if r == nil || len(r.Phases) == 0 || len(r.Series) == 0 {
@@ -269,7 +270,7 @@ func (c *controller) end(why string) {
 	}
 }
 
-// tell leaves m to talk. There is always room: an agent has one point at a time, and one stop.
+// tell queues m for talk. There is always room: an agent has at most one point and one stop pending.
 func (a *member) tell(m say) {
 	select {
 	case a.said <- m:
@@ -277,7 +278,7 @@ func (a *member) tell(m say) {
 	}
 }
 
-// meet lets the agents go on when all have come to the next point.
+// meet lets the agents continue when all have reached the next point.
 func (c *controller) meet() {
 	first := c.agents[0]
 	highest := int64(math.MinInt64)
@@ -300,7 +301,7 @@ func (c *controller) meet() {
 	}
 }
 
-// look sums up how far the agents are.
+// look sums up the agents' progress.
 func (c *controller) look() (at float64, phase string, totals result.Totals, last result.Second) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -320,7 +321,7 @@ func (c *controller) look() (at float64, phase string, totals result.Totals, las
 	return at, phase, totals, last
 }
 
-// merge makes one result of those of all agents.
+// merge merges the results of all agents.
 func (c *controller) merge() (*result.Result, error) {
 	var all []*result.Result
 	var problems []string

@@ -59,7 +59,7 @@ func (a *remote) ask(ctx context.Context, method, path string, body, to any) err
 	return nil
 }
 
-// hello returns how far its clock is ahead of this one's, give or take.
+// hello returns how far the agent's clock is ahead of this one's, and the uncertainty of that.
 func (a *remote) hello(ctx context.Context) (ahead, give time.Duration, err error) {
 	var h hello
 	for range 2 { // the first one opens the connection
@@ -84,7 +84,7 @@ func (a *remote) say(ctx context.Context, m say) error {
 	return a.ask(ctx, http.MethodPost, "/v1/say", m, &struct{}{})
 }
 
-// run starts a run and hands its events to report, until the last one, or until nothing has come for quiet.
+// run starts a run and passes its events to report, until the last one, or until none has come for quiet.
 func (a *remote) run(ctx context.Context, o *order, quiet time.Duration, report func(event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -113,7 +113,7 @@ func (a *remote) run(ctx context.Context, o *order, quiet time.Duration, report 
 	}
 }
 
-// caused says why ctx ended, if that is why there is an error.
+// caused returns the cause of ctx's end, if that caused err.
 func caused(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

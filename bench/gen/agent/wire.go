@@ -10,7 +10,7 @@ import (
 	"stentor/bench/gen/result"
 )
 
-// Version is that of the protocol. Controller and agents must have the same.
+// Version is the protocol's version. Controller and agents must have the same.
 const Version = 1
 
 // Bounds of what is read.
@@ -21,7 +21,7 @@ const (
 	maxEvents = 1 << 30 // the result of a long run has a histogram for each second
 )
 
-// How long is waited.
+// Timeouts and intervals.
 const (
 	answerTimeout = 10 * time.Second // for an answer
 	silence       = 15 * time.Second // until who says nothing is taken for gone
@@ -30,7 +30,7 @@ const (
 	eventTimeout  = time.Minute      // to write an event
 )
 
-// hello is what an agent says of itself.
+// hello describes an agent.
 type hello struct {
 	Version int       `json:"version"`
 	Host    string    `json:"host"`
@@ -47,14 +47,14 @@ type order struct {
 	Spec    json.RawMessage `json:"spec"`
 }
 
-// event is what an agent reports. One of its parts is set, or none, which says that the agent is there.
+// event is an agent's report. At most one of its parts is set; with none it says that the agent is alive.
 type event struct {
 	Point    *point    `json:"point,omitempty"` // where the run has come and waits for the others
 	Progress *progress `json:"progress,omitempty"`
 	Done     *done     `json:"done,omitempty"` // the last event
 }
 
-// point is the n-th (from 1) at which generators wait for each other.
+// point is the n-th point (from 1) at which generators wait for each other.
 type point struct {
 	Number int    `json:"number"`
 	Name   string `json:"name"`
@@ -67,13 +67,13 @@ type progress struct {
 	Last   result.Second `json:"last"`
 }
 
-// done has the result as far as there is one, and what ended the run if that was an error.
+// done has the result so far, and the error that ended the run, if any.
 type done struct {
 	Result *result.Result `json:"result,omitempty"`
 	Error  string         `json:"error,omitempty"`
 }
 
-// say is what a controller tells a run. Saying nothing else it says that it is there.
+// say is a controller's message to a run. An empty one says that the controller is alive.
 type say struct {
 	Version int    `json:"version"`
 	Run     uint32 `json:"run"`
@@ -93,7 +93,7 @@ func checkVersion(theirs int, who string) error {
 	return nil
 }
 
-// leastToken is the shortest token that is taken for a secret.
+// leastToken is the shortest token that is accepted as a secret.
 const leastToken = 16
 
 // ReadToken reads the secret that controller and agents share.

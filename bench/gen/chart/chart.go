@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Most is how many points a line should have at most: more than a screen can show makes the page large for nothing.
+// Most is how many points a line should have at most: more than a screen can show only make the page larger.
 const Most = 600
 
 // Chart is lines over a common axis.
@@ -39,7 +39,7 @@ type Band struct {
 	From, To float64
 }
 
-// The units of the SVG. It is stretched, so they are no pixels, only fine enough.
+// The units of the SVG. It is stretched, so they are not pixels, only fine enough.
 const (
 	width  = 6000
 	height = 1000

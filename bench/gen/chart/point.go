@@ -2,8 +2,7 @@ package chart
 
 import "math"
 
-// Point is a value, or what many neighbouring values have in common: their mean, the lowest and the highest. A Y that is
-// not a number is a gap.
+// Point is a value, or the mean, the lowest and the highest of neighbouring values. A Y of NaN is a gap.
 type Point struct{ X, Y, Low, High float64 }
 
 // At is one value.
@@ -12,7 +11,7 @@ func At(x, y float64) Point { return Point{x, y, y, y} }
 // Gap is a place without a value.
 func Gap(x float64) Point { return At(x, math.NaN()) }
 
-// Thin puts neighbours together until at most most points are left. No peak and no dip is lost: they are in Low and High.
+// Thin merges neighbours until at most `most` points remain. Low and High keep every peak and dip.
 func Thin(all []Point, most int) []Point {
 	if len(all) <= most {
 		return all
@@ -45,7 +44,7 @@ func join(some []Point) Point {
 	return p
 }
 
-// bounds returns the highest value of all, and the lowest that is above 0. Both are 0 when there is none.
+// bounds returns the lowest value above 0 and the highest value. Both are 0 when there is none.
 func bounds(lines []Line) (least, most float64) {
 	for _, l := range lines {
 		for _, p := range l.Points {

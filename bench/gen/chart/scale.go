@@ -13,7 +13,7 @@ type Scale struct {
 	Ticks    []Tick
 }
 
-// Tick is a value with its words. A minor one gives way where there is little room.
+// Tick is a value with its label. A minor one is hidden where there is little room.
 type Tick struct {
 	Value float64
 	Text  string

@@ -91,11 +91,11 @@ func (c *Client) Open(ctx context.Context, kind Kind, n int) error {
 	return nil
 }
 
-// Begin starts to open n more connections that were due at due, and does not wait. A number that has become free is
-// used again before a new one.
+// Begin starts to open n more connections that were due at due, and does not wait. It reuses free numbers before it takes
+// new ones.
 func (c *Client) Begin(kind Kind, n int, due time.Time) { c.begin(kind, n, due, false) }
 
-// BeginAgain is Begin for connections that did not open, or were ended by the server, which Counts has told already.
+// BeginAgain is Begin for connections that failed to open or that the server ended, which Counts has already.
 func (c *Client) BeginAgain(kind Kind, n int, due time.Time) { c.begin(kind, n, due, true) }
 
 func (c *Client) begin(kind Kind, n int, due time.Time, again bool) {
@@ -122,7 +122,7 @@ func (c *Client) begin(kind Kind, n int, due time.Time, again bool) {
 	}
 }
 
-// WaitOpened waits until no connection is on its way any more.
+// WaitOpened waits until no connection is opening any more.
 func (c *Client) WaitOpened(ctx context.Context) error {
 	for c.opening() > 0 {
 		select {
@@ -143,7 +143,7 @@ func (c *Client) opening() (n int) {
 	return n
 }
 
-// Drop closes n open connections of a kind, spread evenly over all, as a client does that goes away without a word.
+// Drop closes n open connections of a kind, spread evenly over all, without a close frame.
 func (c *Client) Drop(kind Kind, n int) error {
 	now := c.Counts()
 	if have := *now.open(kind); n > have {
@@ -162,8 +162,8 @@ func (c *Client) Drop(kind Kind, n int) error {
 	return nil
 }
 
-// Leave tells the connections that the server is about to leave: a close with 1012 is no failure any more. What has not
-// come to a connection by then, of streams whose newest message is what newest says, is lost.
+// Leave tells the connections that the server is about to leave: a close with 1012 is then not a failure. Messages up to
+// newest that have not come to a connection by then are lost.
 func (c *Client) Leave(newest func(number, subscription int) uint32) {
 	for _, t := range c.threads {
 		t.mu.Lock()
@@ -187,7 +187,7 @@ func (c *Client) Counts() Counts {
 // Delivered returns how many messages came so far.
 func (c *Client) Delivered() int64 { return c.delivered.Load() }
 
-// WaitDelivered waits until Delivered has come to n.
+// WaitDelivered waits until Delivered has reached n.
 func (c *Client) WaitDelivered(ctx context.Context, n int64) error {
 	c.target.Store(n)
 	for c.delivered.Load() < n {
@@ -230,9 +230,9 @@ func (c *Client) ResetLatency() {
 	}
 }
 
-// Take moves the latencies since the last Take or ResetLatency: how late messages came to latency, and how long after
-// their time connections were open to connecting. It returns the Counts of the same moment: of each message that they
-// have, the latency was taken.
+// Take moves out the latencies since the last Take or ResetLatency: those of messages to latency, and those of connections,
+// from when each was due until it was open, to connecting. It returns the Counts of the same moment: the latency of each
+// message in them has been taken.
 func (c *Client) Take(latency, connecting *measure.Latency) Counts {
 	all := newCounts()
 	for _, t := range c.threads {
@@ -248,15 +248,15 @@ func (c *Client) Take(latency, connecting *measure.Latency) Counts {
 	return all
 }
 
-// Missing returns how many messages have not come yet to the open connections that read, of streams whose newest
-// message is what newest says for a connection's subscription. What the server has not taken is not missing.
+// Missing returns how many messages have not come yet to the open connections that read. newest returns the newest message
+// of a connection's subscription. Messages that the server has not accepted are not missing.
 func (c *Client) Missing(newest func(number, subscription int) uint32) (missing int64) {
 	c.each(func(t *thread, c *conn) { missing += t.missing(c, newest) })
 	return missing
 }
 
-// Follow makes every open connection that reads, and has had nothing, know that all after the newest message must come.
-// It is for servers without receipts, once nothing is on its way.
+// Follow makes every open connection that reads, and has received nothing, expect every message after the newest one. It is
+// for servers without receipts, once nothing is in flight.
 func (c *Client) Follow(newest func(number, subscription int) uint32) {
 	c.each(func(t *thread, c *conn) {
 		for i := range int(c.subscriptions) {
@@ -281,8 +281,7 @@ func (c *Client) each(f func(*thread, *conn)) {
 	}
 }
 
-// LastMessage returns one of the messages that came last, as it came: a WebSocket frame with a MESSAGE in it. Nil when
-// there is none.
+// LastMessage returns one of the latest messages as received: a WebSocket frame with a MESSAGE in it, nil when there is none.
 func (c *Client) LastMessage() []byte {
 	for _, t := range c.threads {
 		t.mu.Lock()
@@ -308,7 +307,7 @@ func (c *Client) Addresses(kind Kind) ([]netip.AddrPort, error) {
 	return all, nil
 }
 
-// hire starts n workers for what would hold a thread up. They end when the channel is closed.
+// hire starts n workers for work that would block a thread. They end when the channel is closed.
 func (c *Client) hire(n int) chan func() {
 	jobs := make(chan func(), 2*c.options.Opening+c.options.Threads)
 	for range n {
@@ -321,7 +320,7 @@ func (c *Client) hire(n int) chan func() {
 	return jobs
 }
 
-// Close resets all connections, so that none of them holds its port, and ends the threads.
+// Close resets all connections, so that none keeps its port, and ends the threads.
 func (c *Client) Close() {
 	for _, t := range c.threads {
 		t.stop()

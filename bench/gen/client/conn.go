@@ -7,7 +7,7 @@ import (
 	"stentor/engine/websocket"
 )
 
-// state is how far a connection has come.
+// state is a connection's state.
 type state uint8
 
 const (
@@ -29,11 +29,11 @@ func (s state) String() string {
 type conn struct {
 	fd   int32
 	slot int32
-	// generation tells an event for an earlier connection of this slot, left over in a batch, from one for this.
+	// generation distinguishes this connection's events from those, left in a batch, of an earlier one in this slot.
 	generation int32
 	state      state
 	kind       Kind
-	// subscriptions is how many it has. before: it was open before, and has the sequences of that time.
+	// subscriptions is how many it has. before: it was open before, and has kept its sequences.
 	subscriptions uint8
 	before        bool
 	again         bool   // it failed, or was ended, before, and has been counted for that
@@ -49,7 +49,7 @@ type conn struct {
 	tls           *tls.Conn
 }
 
-// pieces is what a connection keeps of input that is not complete.
+// pieces is a connection's incomplete input.
 type pieces struct {
 	raw     []byte // start of a handshake answer, of a frame header or of a control frame
 	message []byte // start of a WebSocket message
@@ -62,7 +62,7 @@ func (c *conn) keepRaw(b []byte) {
 	c.pieces.raw = append([]byte(nil), b...)
 }
 
-// takeRaw returns b behind what was kept of the reads before it.
+// takeRaw returns b after the kept rest of earlier reads.
 func (c *conn) takeRaw(b []byte) []byte {
 	p := c.pieces
 	if p == nil || p.raw == nil {

@@ -20,12 +20,12 @@ type Counts struct {
 	Resumed          int64          // subscriptions that went on without a gap (Options.Resume)
 	Gaps             int64          // subscriptions that were told resumed:false
 	Failures         map[string]int // connections that did not open, or were ended by the server, by cause
-	// Again are attempts of BeginAgain that failed, by cause. What they are about is counted already.
+	// Again are failed attempts of BeginAgain, by cause. Their connections are counted as failures already.
 	Again map[string]int
-	// Ended are the connections that are Silent or Slow and were ended by the server, as it should, by cause.
+	// Ended are the Silent and Slow connections that the server ended, as it should, by cause.
 	Ended map[string]int
 	Order measure.Order
-	// SlowOrder is that of connections which are Slow. The server may have left messages out for them.
+	// SlowOrder is the Order of Slow connections. The server may have skipped messages for them.
 	SlowOrder measure.Order
 }
 
@@ -57,7 +57,7 @@ func (c *Counts) add(p *Counts) {
 	}
 }
 
-// maxCauses bounds the different causes that are counted: what a server says may be different each time.
+// maxCauses bounds how many causes are distinguished: a server's text may differ each time.
 const maxCauses = 64
 
 // count adds one to a cause.

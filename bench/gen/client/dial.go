@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialMore starts as many of the wanted connections as may be under way.
+// dialMore starts wanted connections, up to the limit of those that may be opening.
 func (t *thread) dialMore() {
 	o := &t.client.options
 	room := max(o.Opening/o.Threads, 1)

@@ -8,13 +8,13 @@ import (
 
 const (
 	knownFrames = 1024 // power of 2
-	// A longer frame is parsed each time it comes: remembering some of them would cost memory, and parsing is then
-	// little beside reading.
+	// A longer frame is parsed each time: remembering it would cost memory, and parsing costs little compared with
+	// reading it.
 	knownBytes = 4096
 )
 
 // known remembers the messages that one thread has read and checked last, in the order in which it first saw them.
-// A position counts them all from 1; position 0 is none.
+// Positions count all messages from 1; 0 means none.
 type known struct {
 	ring [knownFrames]message
 	last uint32 // position of the newest
@@ -39,7 +39,7 @@ func (m *message) key() uint32 {
 
 // after returns the message that follows the one at position, if b begins with all of its frame.
 func (k *known) after(position uint32, b []byte) *message {
-	// One that lies ahead of position by a whole ring has been overwritten.
+	// A message that is a whole ring older than the newest has been overwritten.
 	if k.last-position-1 >= knownFrames {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (k *known) after(position uint32, b []byte) *message {
 	return m
 }
 
-// remember returns the position of m, which it adds when it is new. The frame is copied.
+// remember returns the position of m, and adds m when it is new. It copies the frame.
 func (k *known) remember(m message) uint32 {
 	slot := &k.index[m.key()]
 	if p := *slot; p != 0 && k.last-p < knownFrames {

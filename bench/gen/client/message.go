@@ -8,8 +8,7 @@ import (
 	"stentor/stomp"
 )
 
-// message checks a MESSAGE that no other connection of this thread has brought yet. frame is the WebSocket frame
-// that it came in, or nil.
+// message checks a MESSAGE that is new to this thread. frame is its WebSocket frame, or nil.
 func (t *thread) message(c *conn, f *stomp.Frame, frame []byte, nanos int64) {
 	id, _ := f.Get("subscription")
 	if len(id) != 1 || id[0] < '0' || id[0]-'0' >= MaxSubscriptions {

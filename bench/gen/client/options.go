@@ -16,61 +16,60 @@ const MaxSubscriptions = 2
 
 // Options says what to connect to and how. It is not changed while the Client lives.
 type Options struct {
-	// Addresses are those of the servers, all of them IPv4 or all of them IPv6, a zone being the number of an interface.
-	// Connections take turns.
+	// Addresses are the servers', all IPv4 or all IPv6; a zone is the number of an interface. Connections use them in turn.
 	Addresses []netip.AddrPort
-	// Address, when it is set, says where a connection goes each time that it is opened, instead of its turn: a client that
-	// asks before it connects. It answers at once, with the family of Addresses. Any thread calls it.
+	// Address, when it is set, returns the address for each opening of a connection, for clients that ask before they
+	// connect. It returns at once, an address of the family of Addresses. Any thread calls it.
 	Address func(number int) netip.AddrPort
 	Host    string // in handshake and CONNECT, "" for the address
 	Path    string // of the WebSocket endpoint
-	// TLS makes connections to wss://, or is nil. It costs memory of its own for each.
+	// TLS makes connections to wss://, or is nil. It costs extra memory for each.
 	TLS *tls.Config
 	// Raw leaves out handshake and STOMP session: the server sends WebSocket frames with MESSAGEs from the start.
 	Raw bool
-	// Bare leaves out the STOMP session only: a message of the server is a payload, on subscription 0.
+	// Bare leaves out only the STOMP session: each message of the server is a payload, on subscription 0.
 	Bare bool
 	// Subscriptions are the destinations to subscribe to, in frames of their own. The id of each is its index, and
 	// each is a stream with a numbering of its own.
 	Subscriptions []string
-	// SubscriptionsOf, when it is set, says them for each connection. Any thread calls it.
+	// SubscriptionsOf, when it is set, returns each connection's subscriptions. Any thread calls it.
 	SubscriptionsOf func(number int) []string
 	// Receipts makes a connection count as open only when the server has confirmed its last SUBSCRIBE, instead of
 	// when that has been sent.
 	Receipts bool
-	// Resume makes a connection go on where the last one of its number ended, whoever ended it: SUBSCRIBE carries
-	// last-message-id, and its sequences are checked across the break. Each SUBSCRIBE then asks for its receipt, which
-	// tells where it begins. It takes Receipts. Without it such a connection begins anew.
+	// Resume makes a connection continue where the last one of its number ended, whoever ended it: SUBSCRIBE carries
+	// last-message-id, and the sequences are checked across the break. Each SUBSCRIBE then requests a receipt, which
+	// says where the subscription begins. Resume requires Receipts. Without Resume such a connection starts afresh.
 	Resume bool
-	// Run and Stream are what payloads must name: Run in the upper half of their stream, Stream of the connection and
-	// the subscription in the lower one. With a Stream of nil they may name anything. Any thread calls it.
+	// Payloads must name Run in the upper half of their stream, and in the lower half the Stream of the connection and the
+	// subscription. With a Stream of nil they may name anything. Any thread calls it.
 	Run    uint32
 	Stream func(number, subscription int) uint32
-	// Newest is the number of the newest message that was sent to a subscription by now, or is on its way. With it and
-	// Receipts a connection knows that everything later must come. Any thread calls it.
+	// Newest returns the number of the newest message to a subscription that has been sent or is in flight. With it and
+	// Receipts a connection knows that every later message must come. Any thread calls it.
 	Newest func(number, subscription int) uint32
-	// Untaken is how many of a stream's messages from and up to but not including to the server has refused for good, with
-	// those that it has not answered yet if waiting: they are not lost. nil: none. Any thread calls it.
+	// Untaken returns how many of a stream's messages in [from, to) the server has refused for good; with waiting, also
+	// those that it has not answered yet. They are not lost. nil: none. Any thread calls it.
 	Untaken func(stream, from, to uint32, waiting bool) uint32
-	// Connected, when it is set, is told of every CONNECTED. Any thread calls it; the frame is valid until it returns.
+	// Connected, when it is set, is called with every CONNECTED, by any thread; the frame is valid until it returns.
 	Connected func(number int, f *stomp.Frame)
-	// Heartbeat is what the client offers and wants, 0 for none. What is agreed on is kept.
+	// Heartbeat is the interval that the client offers and requests, 0 for none. The client keeps to what is negotiated.
 	Heartbeat time.Duration
 	// Headers makes the CONNECT headers of connection number (from 0; a number is used again after a Drop), or is nil.
 	Headers func(number int) ([]stomp.Header, error)
-	// Signers is how many goroutines call Headers when that takes long; with 0 the threads do.
+	// Signers is how many goroutines call Headers when it is slow; with 0 the threads call it.
 	Signers int
-	// Sources are the local addresses to connect from, in turn; none leaves the choice to the kernel. See Loopback.
+	// Sources are the local addresses to connect from, in turn; with none the kernel chooses. See Loopback.
 	Sources []netip.Addr
 	// Threads, 0 for one per core.
 	Threads int
-	// Opening is how many connections may be on their way to open at once, 0 for 256.
+	// Opening is how many connections may be opening at once, 0 for 256.
 	Opening int
-	// Gather is how long a thread lets events come together before it looks for more, 0 for not at all. Where a switch
-	// between server and client costs far more than a message, as on an emulated machine, it saves most of them; what a
-	// client reads is as much later.
+	// Gather is how long a thread lets events accumulate before it polls again, 0 for not at all. Where a switch between
+	// server and client costs far more than a message, as on an emulated machine, this saves most switches; messages are
+	// read that much later.
 	Gather time.Duration
-	// OpenTimeout is how long one may be on its way, 0 for a minute.
+	// OpenTimeout is how long a connection may be opening, 0 for a minute.
 	OpenTimeout time.Duration
 	// SlowBytes is what a Slow connection reads every second, 0 for 1024.
 	SlowBytes int
@@ -117,8 +116,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// connectionsPerSource is well below the 28,232 ports of net.ipv4.ip_local_port_range, because connections that have just
-// been closed hold theirs for a minute, and before Linux 6.3 connect(2) looks long for a free one when few are left.
+// connectionsPerSource is well below the 28,232 ports of net.ipv4.ip_local_port_range: a closed connection keeps its port
+// for a minute, and before Linux 6.3 connect(2) searches long for a free port when few are left.
 const connectionsPerSource = 8000
 
 // connectionsTogether is how many clients of one address Crowd lets connect at once. A node keeps most of its places
@@ -128,7 +127,7 @@ const connectionsTogether = 100
 // Loopback returns 127.0.0.2 and as many addresses after it as n connections to one server port need.
 func Loopback(n int) []netip.Addr { return loopback(n, connectionsPerSource) }
 
-// Crowd returns as many loopback addresses as n clients have that all connect at once, as clients of many networks do.
+// Crowd returns enough loopback addresses for n clients to connect all at once, as clients of many networks do.
 func Crowd(n int) []netip.Addr { return loopback(n, connectionsTogether) }
 
 // loopback returns 127.0.0.2 and addresses after it, one for each `each` of n connections.

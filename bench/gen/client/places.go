@@ -5,10 +5,10 @@ import (
 	"stentor/stomp"
 )
 
-// places are where the subscriptions of a connection stand on the bus: a position for each partition.
+// places are the positions of a connection's subscriptions on the bus, one for each partition.
 type places [MaxSubscriptions][]bus.Position
 
-// pass notes that a subscription has what is at p.
+// pass records that a subscription has received the message at p.
 func (l *places) pass(subscription uint8, p bus.Position) {
 	of := l[subscription]
 	for i := range of {
@@ -20,7 +20,7 @@ func (l *places) pass(subscription uint8, p bus.Position) {
 	l[subscription] = append(of, p)
 }
 
-// appendID appends what last-message-id has to say for a subscription: nothing when it was never confirmed.
+// appendID appends the last-message-id of a subscription: nothing when it was never confirmed.
 func (l *places) appendID(dst []byte, subscription int) []byte {
 	for i, p := range l[subscription] {
 		if i > 0 {
@@ -31,7 +31,7 @@ func (l *places) appendID(dst []byte, subscription int) []byte {
 	return dst
 }
 
-// begin takes what the receipt of a SUBSCRIBE says of its place, and counts how a resume went.
+// begin takes the position from a SUBSCRIBE's receipt, and counts the outcome of a resume.
 func (t *thread) begin(c *conn, subscription uint8, receipt *stomp.Frame) {
 	if answer, ok := receipt.Get("resumed"); ok {
 		if string(answer) == "true" {

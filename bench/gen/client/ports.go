@@ -10,7 +10,7 @@ import (
 // Ports are local ports, from Low to High.
 type Ports struct{ Low, High int }
 
-// LocalPorts are those that connect(2) takes: net.ipv4.ip_local_port_range.
+// LocalPorts are the ports that connect(2) uses: net.ipv4.ip_local_port_range.
 func LocalPorts() (p Ports, err error) {
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
@@ -22,15 +22,14 @@ func LocalPorts() (p Ports, err error) {
 	return p, nil
 }
 
-// Len is how many they are.
+// Len is the number of ports.
 func (p Ports) Len() int { return p.High - p.Low + 1 }
 
-// window is how many ports connect(2) chooses from. Of all that there are it takes those of one parity first, and looks
-// through thousands of them for each connection when few are left.
+// window is how many ports connect(2) chooses from. It takes ports of one parity first, and searches thousands of them for
+// each connection when few are left.
 const window = 64
 
-// window is the part of p for connection n of those that have the same address at either end. Parts are half taken before
-// any is filled up.
+// window is the part of p for connection n between the same two addresses. All parts are half full before any fills up.
 func (p Ports) window(n int) Ports {
 	parts := p.Len() / window
 	if parts == 0 {
@@ -40,7 +39,7 @@ func (p Ports) window(n int) Ports {
 	return Ports{low, low + window - 1}
 }
 
-// bound has connect(2) take one of p. Kernels before Linux 6.3 do not know that, and take any: it takes them longer.
+// bound makes connect(2) use one of p. Kernels before Linux 6.3 ignore it and use any port, more slowly.
 func (p Ports) bound(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_LOCAL_PORT_RANGE, p.High<<16|p.Low)
 }

@@ -41,13 +41,13 @@ func (t *thread) event(e *unix.EpollEvent) {
 	}
 }
 
-// read reads what a turn may read.
+// read reads as much as one turn allows.
 func (t *thread) read(c *conn) {
 	t.readSome(c, t.input)
 	if c.tls == nil {
 		return
 	}
-	// What crypto/tls has read ahead would wake nobody.
+	// epoll does not report what crypto/tls has read ahead.
 	for c.more {
 		t.readSome(c, t.input)
 	}
@@ -76,7 +76,7 @@ func (t *thread) readSome(c *conn, input []byte) {
 	}
 }
 
-// handle takes b, the bytes that were read at now.
+// handle handles b, read at now.
 func (t *thread) handle(c *conn, b []byte, now time.Time) {
 	b = c.takeRaw(b)
 	if c.state == upgrading {
@@ -154,7 +154,7 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 	return n
 }
 
-// serviceRestart is the code of a close that asks the client to come back, elsewhere (IANA's registry).
+// serviceRestart is the close code that asks the client to reconnect to another node (IANA's registry).
 const serviceRestart = 1012
 
 // maxMessage bounds a message of the server.
@@ -162,8 +162,8 @@ const maxMessage = 16 << 20
 
 var limits = stomp.Limits{BodyBytes: maxMessage}
 
-// stomp handles one WebSocket message, which must hold exactly one STOMP frame or a heart-beat. frame is the
-// WebSocket frame that it came in, nil when it came in several or in several reads.
+// stomp handles one WebSocket message, which must be exactly one STOMP frame or a heart-beat. frame is its WebSocket frame,
+// nil when it came in several frames or reads.
 func (t *thread) stomp(c *conn, whole, frame []byte, nanos int64) {
 	f := &t.frame
 	var progress stomp.Progress
@@ -238,7 +238,7 @@ func (t *thread) destinations(c *conn) []string {
 	return o.Subscriptions
 }
 
-// receipt takes the confirmation of a SUBSCRIBE. They come in the order of the frames that asked for them.
+// receipt handles the receipt of a SUBSCRIBE. Receipts come in the order of their requests.
 func (t *thread) receipt(c *conn, f *stomp.Frame) {
 	id, _ := f.Get("receipt-id")
 	if c.state != subscribing || len(id) != 1 || id[0] < '0' || id[0]-'0' >= c.subscriptions {
@@ -287,8 +287,8 @@ func (t *thread) opened(c *conn) {
 	}
 }
 
-// send writes one WebSocket frame and reports whether it went out. The buffer of a socket has room for all that a
-// client sends, unless the server does not read.
+// send writes one WebSocket frame and reports whether that succeeded. A socket's buffer has room for everything that a client
+// sends, unless the server does not read.
 func (t *thread) send(c *conn, op ws.OpCode, payload []byte) bool {
 	t.output = appendFrame(t.output[:0], op, payload)
 	var n int
@@ -335,7 +335,7 @@ func (t *thread) release(c *conn) {
 	if c.fd >= 0 && c.state != securing {
 		_ = unix.Close(int(c.fd)) // the descriptor is gone whatever it answers
 	}
-	// Its descriptor may be another connection's by now: nobody reads on.
+	// Its descriptor may be another connection's by now, so reading stops.
 	c.state, c.more, c.pieces, c.tls = closed, false, nil, nil
 	t.free = append(t.free, c.slot)
 }

@@ -6,7 +6,7 @@ import (
 	"stentor/stomp"
 )
 
-// connect sends CONNECT, or has a worker make its headers first.
+// connect sends CONNECT, or lets a worker make its headers first.
 func (t *thread) connect(c *conn) {
 	of := t.client.options.Headers
 	switch {

@@ -2,8 +2,8 @@ package client
 
 const chunkConns = 1024
 
-// slab holds the connections of a thread by slot. It grows in chunks, so that none is ever moved, and a million of them
-// take little more than their size.
+// slab holds the connections of a thread by slot. It grows in chunks: no connection ever moves, and a million take little
+// more than their size.
 type slab struct {
 	chunks []*[chunkConns]conn
 	n      int

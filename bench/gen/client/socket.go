@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// silentBuffer is the receive buffer of a silent connection, which the kernel doubles. With the usual one it would take
-// some 150 KB off the server before the server's side fills. With a much smaller one the server's kernel would cut what
-// it queues into segments to fit the window, and hold twice as much for the same data.
+// silentBuffer is the receive buffer of a silent connection, which the kernel doubles. With the usual one the client's side
+// would absorb some 150 KB before the server's side fills. With a much smaller one the server's kernel would cut its queue
+// into segments that fit the window, and need twice the memory for the same data.
 const silentBuffer = 32 << 10
 
 var errNoPort = errors.New("connect: no local port is left towards this server (more source addresses, or a wider net.ipv4.ip_local_port_range)")
 
-// dial starts to connect, from the address given if it is one, and from one of the ports as long as one is free. The
-// connection may be on its way still.
+// dial starts to connect, from the given address if there is one, and from one of the ports while one is free. The connection
+// may not be open yet when it returns.
 func dial(to netip.AddrPort, from netip.Addr, ports Ports, kind Kind) (fd int, err error) {
 	family := unix.AF_INET
 	if to.Addr().Is6() {
@@ -68,7 +68,7 @@ func addrPort(s unix.Sockaddr) netip.AddrPort {
 }
 
 func setUp(fd int, from netip.Addr, kind Kind) error {
-	// Frames that are written apart shall also travel apart.
+	// Frames that are written separately must also travel separately.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return fmt.Errorf("TCP_NODELAY: %w", err)
 	}
@@ -80,7 +80,7 @@ func setUp(fd int, from netip.Addr, kind Kind) error {
 	if !from.IsValid() {
 		return nil
 	}
-	// Let connect(2) choose the port: it needs to be free only towards this server.
+	// connect(2) chooses the port: it needs to be free only towards this server.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 		return fmt.Errorf("IP_BIND_ADDRESS_NO_PORT: %w", err)
 	}

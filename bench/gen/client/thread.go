@@ -44,10 +44,10 @@ type thread struct {
 	sips       turns
 	nextTick   time.Time
 	dropAt     int32 // slot at which the next drop begins
-	// leaving is that of Leave, nil before it.
+	// leaving is set by Leave, nil before.
 	leaving func(number, subscription int) uint32
 
-	// What follows is used within one step only.
+	// The fields below are used only within one step.
 	input   []byte
 	output  []byte
 	scratch []byte
@@ -128,7 +128,7 @@ func (t *thread) run() {
 	}
 }
 
-// nudge makes the goroutine go round once. mu may be held or not.
+// nudge makes the goroutine run one step. mu may be held or not.
 func (t *thread) nudge() {
 	_, _ = unix.Write(t.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails only when it is readable anyway
 }
@@ -140,7 +140,7 @@ func (t *thread) open(w wanted) {
 	t.nudge()
 }
 
-// active returns how many connections there are, and will be when all that are wanted are open.
+// active returns how many connections exist or are wanted.
 func (t *thread) active() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -172,7 +172,7 @@ func (t *thread) drop(kind Kind, n int) (dropped int) {
 		if c.state != open || c.kind != kind {
 			return dropped < n
 		}
-		// The first of have is dropped, and then each at which the line from 0 to n over them passes a whole number.
+		// Drops the first of have, and then each at which the line from 0 to n over them passes a whole number.
 		if dropped < n && seen*n/have >= dropped {
 			dropped++
 			last = c.slot + 1
@@ -237,7 +237,7 @@ func (t *thread) reset() {
 	})
 }
 
-// close frees the rest once the workers have ended, too.
+// close frees the rest once the workers have ended.
 func (t *thread) close() {
 	unix.Close(t.epoll)
 	unix.Close(t.wake)

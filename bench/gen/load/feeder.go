@@ -9,8 +9,8 @@ import (
 	"stentor/bench/gen/push"
 )
 
-// feeder pushes messages at a rate: message i to the stream that pick says, due when it is due whatever happens. With
-// several generators each of them numbers all messages, some time before they are due, and pushes its own.
+// feeder pushes messages at a rate, open loop: pick chooses the stream of message i. With several generators each numbers
+// all messages, some time before they are due, and pushes its own.
 type feeder struct {
 	*run
 	start time.Time
@@ -52,7 +52,7 @@ type waiting struct {
 	due     time.Duration
 }
 
-// drive pushes until the limit, and returns when the last of its own messages is with the pusher.
+// drive pushes until the limit, and returns when the pusher has the last of its own messages.
 func (f *feeder) drive(ctx context.Context) error {
 	var queue []waiting
 	for {
@@ -80,8 +80,8 @@ func (f *feeder) drive(ctx context.Context) error {
 	}
 }
 
-// number numbers the next message, if it is time, and returns when it is for the one after it. more is false when there
-// is none for now.
+// number numbers the next message if it is time to, and returns when the one after it is due for numbering. more is false
+// when there is none for now.
 func (f *feeder) number(queue *[]waiting) (next time.Duration, more bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -126,7 +126,7 @@ func (f *feeder) wait(ctx context.Context, at time.Duration) error {
 	return nil
 }
 
-// end makes drive return after a message that all generators agree on: the last that one of them has numbered.
+// end makes drive return after a message that all generators agree on: the last one that any of them has numbered.
 func (f *feeder) end(ctx context.Context) error {
 	f.mu.Lock()
 	f.held = true

@@ -137,7 +137,7 @@ func (r *reader) stages(n ast.Node, key string) {
 	}
 }
 
-// form says in words what a flag takes.
+// form describes what a flag accepts.
 func form(f *pflag.Flag) string {
 	switch {
 	case f.Value.Type() == "stringToString":
@@ -180,7 +180,7 @@ func values(n ast.Node) ([]string, error) {
 	return nil, fmt.Errorf("found %s, allowed: a value, a list or a mapping", n.Type())
 }
 
-// text is the text of a scalar as it stands in the file, without quotes.
+// text is the text of a scalar as in the file, without quotes.
 func text(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -201,7 +201,7 @@ func quoted(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// cause is what pflag says without the flag's name, which stands before it already.
+// cause is pflag's error without the flag's name, which the message has already.
 func cause(err error) string {
 	_, after, ok := strings.Cut(err.Error(), "flag: ")
 	if ok {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// value is a flag that knows what is allowed. The texts of its errors say what was found and what is allowed.
+// value is a flag that checks its value. Its errors say what was found and what is allowed.
 type value struct {
 	kind string // for the help
 	text func() string

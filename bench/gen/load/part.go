@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Part is what one of several generators does of a run. All of them have the same Spec and come to the same streams and
-// the same order of messages by themselves: each numbers all messages, and pushes those of its own streams only. So each
-// knows what must come without being told.
+// Part is one generator's part of a run. All generators have the same Spec and derive from it the same streams and the same
+// order of messages: each numbers all messages, and pushes only those of its own streams. So each knows what must come
+// without asking the others.
 type Part struct {
 	Index, Count int
 	Run          uint32 // in every payload
@@ -19,8 +19,8 @@ type Part struct {
 
 // Group is all generators of a run, as one of them sees them.
 type Group interface {
-	// Meet waits until every generator has come to its next point, which has the same name for all, and returns the
-	// highest value that one of them brought there. An error ends the run. One goroutine at a time calls it.
+	// Meet waits until every generator has reached its next point, which has the same name for all, and returns the highest
+	// of their values. An error ends the run. One goroutine at a time calls it.
 	Meet(ctx context.Context, name string, value int64) (highest int64, err error)
 }
 
@@ -31,8 +31,8 @@ func (alone) Meet(_ context.Context, _ string, value int64) (int64, error) { ret
 
 func whole() Part { return Part{Count: 1, Run: rand.Uint32(), Group: alone{}} }
 
-// ahead is how much earlier than due messages are numbered when there are several generators: none may let a connection
-// subscribe in the belief that a message is yet to be sent which another one is sending already.
+// ahead is how long before they are due messages are numbered when there are several generators. Otherwise a connection
+// might subscribe and expect a message that another generator is sending already.
 const ahead = time.Second
 
 func (p Part) ahead() time.Duration {
@@ -45,7 +45,7 @@ func (p Part) ahead() time.Duration {
 // owns reports whether this generator pushes the messages of a stream.
 func (p Part) owns(stream int) bool { return stream%p.Count == p.Index }
 
-// share returns this part of n things: the first of them, and how many.
+// share returns this part of n things: the index of the first, and how many.
 func (p Part) share(n int) (first, count int) {
 	first = n * p.Index / p.Count
 	return first, n*(p.Index+1)/p.Count - first
@@ -72,8 +72,8 @@ func (p Part) cut(s *Spec) (part *Spec, first int, err error) {
 	return &c, first, err
 }
 
-// sources are those of the addresses that this generator connects from: its part of the loopback ones, which every host
-// has, and those of the others that are this host's.
+// sources are the addresses that this generator connects from: its part of the loopback addresses, which every host has,
+// and those other addresses that this host has.
 func (p Part) sources(texts []string) ([]string, error) {
 	given, err := sources(texts)
 	if err != nil || len(given) == 0 {

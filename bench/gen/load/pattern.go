@@ -17,8 +17,8 @@ type Fields struct {
 	Destination int // from 0, in a template of destinations
 }
 
-// pattern is a template. The usual ones name one field: those are filled in without text/template, since it is done
-// several times for each connection.
+// pattern is a template. Most name one field and are expanded without text/template, because each connection does that
+// several times.
 type pattern struct {
 	flag                 string
 	template             *template.Template // nil when the rest says it all

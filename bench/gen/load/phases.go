@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// turn is how often what has become due is done.
+	// turn is the interval at which due events are handled.
 	turn = 2 * time.Millisecond
 	// openRounds is how often connections that failed to open are tried.
 	openRounds = 3
 )
 
-// open opens n connections, paced, and those that failed some times more.
+// open opens n connections, paced, and retries those that failed a few times.
 func (r *run) open(ctx context.Context, kind client.Kind, n int) error {
 	before := r.clients.Counts()
 	if err := r.begin(ctx, n, func(n int, due time.Time) { r.clients.Begin(kind, n, due) }); err != nil {
@@ -57,7 +57,7 @@ func (r *run) open1(kind client.Kind, before client.Counts) int {
 	return c.Reading - before.Reading
 }
 
-// ended is how many slow connections the server has ended, as it may.
+// ended is how many slow connections the server has ended, which it may.
 func ended(c client.Counts) (n int) {
 	for _, v := range c.Ended {
 		n += v
@@ -79,7 +79,7 @@ func (r *run) begin(ctx context.Context, n int, do func(n int, due time.Time)) e
 		}
 		due := min(ramp.Due(time.Since(start)), n)
 		if due > begun {
-			// Those of one turn share the time of the first: none is taken for faster than it was.
+			// All connections of a turn share the time of the first: none seems faster than it was.
 			do(due-begun, start.Add(ramp.At(begun)))
 			begun = due
 		}
@@ -108,13 +108,13 @@ func (r *run) toAll() func(i int) int {
 	}
 }
 
-// toUsers picks a connection's user, any of them alike.
+// toUsers picks a connection's user, all with the same probability.
 func (r *run) toUsers() func(int) int {
 	random := rand.New(rand.NewPCG(r.Seed, 1<<62))
 	return func(int) int { return len(r.streams.topics) + random.IntN(r.all) }
 }
 
-// churn drops connections at a rate and lets each come back at once.
+// churn drops connections at a rate and reopens each at once.
 func (r *run) churn(ctx context.Context, rate float64, d time.Duration) error {
 	if rate == 0 {
 		return nil
@@ -132,7 +132,7 @@ func (r *run) churn(ctx context.Context, rate float64, d time.Duration) error {
 	return nil
 }
 
-// settle waits until every message has come to everybody, or nothing has come for r.Settle.
+// settle waits until every subscriber has every message, or none has come for r.Settle.
 func (r *run) settle(ctx context.Context) error {
 	last, since := int64(-1), time.Now()
 	for {
@@ -146,15 +146,15 @@ func (r *run) settle(ctx context.Context) error {
 		if time.Since(since) > r.Settle {
 			return nil // what is missing is counted at the end
 		}
-		// Looking at all connections shall take little of the time; on a host that is too busy a look may take seconds.
+		// Checking all connections must take a small share of the time; on an overloaded host one check may take seconds.
 		if err := pace.Wait(ctx, min(max(20*time.Millisecond, 10*time.Since(began)), time.Second)); err != nil {
 			return err
 		}
 	}
 }
 
-// back waits until as many connections are open as there are to be, or the number has not grown for as long as one may
-// take to open.
+// back waits until the wanted number of connections is open, or the number has not grown for as long as one may take to
+// open.
 func (r *run) back(ctx context.Context) error {
 	last, since := -1, time.Now()
 	for {

@@ -26,7 +26,7 @@ const (
 // fromAddresses are the local addresses to connect from, none for the kernel's choice.
 type fromAddresses = []netip.Addr
 
-// host is what is looked at before a run starts. Tests have their own.
+// host is what is checked before a run starts. Tests replace it.
 type host struct {
 	files     uint64 // descriptors that this process may open
 	ports     int    // net.ipv4.ip_local_port_range
@@ -74,8 +74,8 @@ func bindable(a netip.Addr) error {
 	return l.Close()
 }
 
-// preflight returns the addresses to connect from, or an error that names everything that is short and the command that
-// mends it.
+// preflight returns the addresses to connect from, or an error that names everything that is short and the command to fix
+// it.
 func (s *Spec) preflight(t *target) (fromAddresses, error) {
 	h, err := thisHost()
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *Spec) sourcesOn(h *host, t *target) (fromAddresses, error) {
 	need := (s.Connections + each - 1) / each
 	switch {
 	case len(from) == 0 && t.local() && t.addresses[0].Addr().Is4():
-		// All of 127.0.0.0/8 is there without a command.
+		// All of 127.0.0.0/8 exists without a command.
 		return client.Loopback((s.Connections + servers - 1) / servers), nil
 	case len(from) == 0 && need <= 1:
 		return nil, nil

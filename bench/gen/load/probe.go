@@ -18,8 +18,8 @@ import (
 	"stentor/stomp"
 )
 
-// What goes wrong for every connection, or every push, is found before the load begins: by a request that changes nothing,
-// and a connection to each server that does all that the load's connections do.
+// Probes find, before the load begins, what would fail for every connection or every push: a request that changes nothing,
+// and a connection to each server that does everything that the load's connections do.
 
 const (
 	probeTimeout = 10 * time.Second // for the API
@@ -44,7 +44,7 @@ func apisOf(urls []string) (all []string) {
 // pushesByAPI reports whether the scenario needs the API for more than figures.
 func (r *run) pushesByAPI() bool { return r.Push == "api" && r.Scenario != "connect" }
 
-// metricsURLs is where the servers' metrics are, none when nothing says so.
+// metricsURLs are the URLs of the servers' metrics, none when they are unknown.
 func (r *run) metricsURLs() (all []string) {
 	switch {
 	case len(r.Metrics) > 0:
@@ -70,12 +70,12 @@ func (r *run) guessed() string {
 	return ""
 }
 
-// note keeps what a reader should know although it is no problem.
+// note records what a reader should know although it is not a problem.
 func (r *run) note(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
-// probe finds what is wrong with all of the load, and sets the metrics to look at.
+// probe runs all probes, and sets the URLs of the metrics.
 func (r *run) probe(ctx context.Context, o client.Options) error {
 	if r.pushesByAPI() {
 		if err := r.probeAPI(ctx); err != nil {
@@ -175,8 +175,8 @@ func (r *run) probeClients(ctx context.Context, o client.Options) (*client.Clien
 	return c, slices.Clone(all), nil
 }
 
-// probeSame finds out whether the API is that of the server which has the sessions: by their ids, or, without a key, by the
-// number of connections before them.
+// probeSame checks that the API belongs to the server that has the sessions: by their ids, or, without a key, by the number
+// of connections before them.
 func (r *run) probeSame(ctx context.Context, sessions []opened, metrics string, before int64) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

@@ -18,7 +18,7 @@ const (
 	lineEach = 5 * time.Second
 )
 
-// What a terminal is told so that it cuts long lines off, and continues them again.
+// Escape sequences that turn a terminal's line wrapping off and on.
 const (
 	noWrap = "\x1b[?7l"
 	wrap   = "\x1b[?7h"
@@ -27,7 +27,7 @@ const (
 // maxCauses is how many causes of failures a terminal shows: the block has to fit on it.
 const maxCauses = 8
 
-// progress shows how far a run is: a block that is drawn over on a terminal, else a line every few seconds.
+// progress shows a run's progress: on a terminal as a block that is redrawn, else as a line every few seconds.
 type progress struct {
 	out      Output
 	scenario string
@@ -36,7 +36,7 @@ type progress struct {
 	lines    int // that the last drawing took
 }
 
-// Show shows how far a run is until ctx ends, as Run does: for who controls other generators.
+// Show shows a run's progress until ctx ends, as Run does, for a controller of other generators.
 func Show(ctx context.Context, out Output, s *Spec, look func() (at float64, phase string, totals result.Totals, last result.Second)) {
 	p := &progress{out: out, scenario: s.Scenario, wanted: s.Connections, look: look}
 	p.show(ctx)
@@ -64,7 +64,7 @@ func (p *progress) show(ctx context.Context) {
 	}
 }
 
-// last draws how it ended.
+// last draws the final state.
 func (p *progress) last() {
 	if p.out.Writer != nil {
 		p.draw()

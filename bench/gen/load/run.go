@@ -19,12 +19,12 @@ import (
 	"stentor/stomp"
 )
 
-// Output says where progress goes and what stands in the result.
+// Output says where progress goes and what the result contains.
 type Output struct {
 	Writer   io.Writer
 	Terminal bool              // Writer may be drawn over
 	Settings map[string]string // as Settings returns them
-	// Each, when it is set, is told of every second, once, how far the run is. It must not hold it up.
+	// Each, when it is set, is called once for every second with the run's progress. It must not block.
 	Each func(phase string, totals result.Totals, last result.Second)
 }
 
@@ -40,10 +40,10 @@ type run struct {
 	api     *push.API // for kicks
 	stock   *stock
 
-	// want is how many reading connections there are to be: what the server ends is brought back. Below zero nothing is.
+	// want is the wanted number of reading connections: those that the server ends are reopened. Below zero none are.
 	want atomic.Int64
-	// balance is held by who looks how many there are and opens what is missing, and by who drops some and opens them
-	// again, so that there are never more than wanted.
+	// balance is held while missing connections are counted and opened, and while some are dropped and reopened, so that
+	// there are never more than wanted.
 	balance sync.Mutex
 	kicked  atomic.Int64 // sessions that the server was asked to close
 
@@ -53,13 +53,13 @@ type run struct {
 	problems []string
 }
 
-// Run runs a scenario. The result is there, as far as it goes, even when there is an error; whether all messages were
-// right is in its verdict.
+// Run runs a scenario. With an error, too, it returns the result so far. The result's verdict says whether all messages were
+// right.
 func Run(ctx context.Context, s *Spec, out Output) (*result.Result, error) {
 	return RunPart(ctx, s, whole(), out)
 }
 
-// RunPart is Run of one of several generators.
+// RunPart is Run for one of several generators.
 func RunPart(ctx context.Context, s *Spec, part Part, out Output) (*result.Result, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -111,8 +111,8 @@ func RunPart(ctx context.Context, s *Spec, part Part, out Output) (*result.Resul
 	return r.run(ctx, out)
 }
 
-// Check looks only whether this host has what a run needs: descriptors, source ports, memory. The error names everything
-// that is short, and the command that mends it.
+// Check only checks that this host has what a run needs: descriptors, source ports, memory. The error names everything that
+// is short, and the command to fix it.
 func Check(ctx context.Context, s *Spec) error {
 	if err := s.check(); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (r *run) clientOptions(t *target, from fromAddresses, id *identity) client.
 	}
 }
 
-// newest is the number of the newest message of a subscription of this part's connection number.
+// newest is the number of the newest message to a subscription of connection number, counted in this part.
 func (r *run) newest(number, subscription int) uint32 {
 	return r.streams.newestOf(r.first+number, subscription)
 }
@@ -192,7 +192,7 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	if err == nil { // nobody leaves while others wait for what it has pushed
 		_, err = r.part.Group.Meet(ctx, "end", 0)
 	}
-	// With others, what has been numbered may not have been pushed; when the run is stopped, much is on its way.
+	// With other generators, numbered messages may not have been pushed; when the run is stopped, many are in flight.
 	stopped := ctx.Err() != nil
 	if err != nil && stopped {
 		err = context.Cause(ctx)
@@ -220,14 +220,14 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	return res, err
 }
 
-// say tells who watches.
+// say reports to the observer.
 func (r *run) say(out Output, text string) {
 	if out.Writer != nil {
 		fmt.Fprintln(out.Writer, "note:", text)
 	}
 }
 
-// settings are those given, with what was found out.
+// settings are the given settings and those that the probes found.
 func (r *run) settings(given map[string]string) map[string]string {
 	if given == nil || !r.apiGuessed || r.Push == "http" {
 		return given
@@ -237,10 +237,10 @@ func (r *run) settings(given map[string]string) map[string]string {
 	return all
 }
 
-// hopeless is how many pushes fail, and none is taken, until a run is given up.
+// hopeless is how many pushes may fail, without one success, before the run is given up.
 const hopeless = 3
 
-// giveUp ends a run whose pushes the server does not take, until ctx ends.
+// giveUp ends a run whose pushes the server does not accept. It returns when ctx ends or a push succeeds.
 func (r *run) giveUp(ctx context.Context, stop context.CancelCauseFunc) {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
@@ -265,14 +265,14 @@ func (r *run) giveUp(ctx context.Context, stop context.CancelCauseFunc) {
 	}
 }
 
-// finish counts what has not come as lost.
+// finish counts missing messages as lost.
 func (r *run) finish() {
 	if missing := r.clients.Missing(r.newest); missing > 0 {
 		r.stock.lost(missing)
 	}
 }
 
-// judge returns the problems that the order of messages does not show.
+// judge returns problems other than those in the order of messages.
 func (r *run) judge() []string {
 	c, p := r.clients.Counts(), r.pusher.Counts()
 	problems := r.problems
@@ -306,7 +306,7 @@ func (r *run) judge() []string {
 	return problems
 }
 
-// inVain names the attempts to open connections again.
+// inVain describes the failed attempts to reopen connections.
 func inVain(again map[string]int) string {
 	if len(again) == 0 {
 		return ""
@@ -322,7 +322,7 @@ func failures(c client.Counts) (n int64) {
 	return n
 }
 
-// tell calls each every second until ctx ends.
+// tell calls each once a second until ctx ends.
 func (r *run) tell(ctx context.Context, each func(string, result.Totals, result.Second)) {
 	told := 0
 	t := time.NewTicker(time.Second)
@@ -341,7 +341,7 @@ func (r *run) tell(ctx context.Context, each func(string, result.Totals, result.
 	}
 }
 
-// phase runs f under a name, when all generators have come so far.
+// phase runs f as a named phase, once all generators have reached it.
 func (r *run) phase(ctx context.Context, name string, f func(context.Context) error) error {
 	if _, err := r.part.Group.Meet(ctx, name, 0); err != nil {
 		return err
@@ -353,7 +353,7 @@ func (r *run) phase(ctx context.Context, name string, f func(context.Context) er
 	return nil
 }
 
-// bringBack opens connections again that the server ended, no faster than connections are opened.
+// bringBack reopens connections that the server ended, no faster than connections are opened.
 func (r *run) bringBack(ctx context.Context) {
 	const every = 100 * time.Millisecond
 	t := time.NewTicker(every)

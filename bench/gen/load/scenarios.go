@@ -59,7 +59,7 @@ func (r *run) phases(ctx context.Context, all ...step) error {
 	return nil
 }
 
-// openAll opens all connections; from then on what the server ends is brought back.
+// openAll opens all connections; from then on those that the server ends are reopened.
 func (r *run) openAll() step {
 	return step{"open", func(ctx context.Context) error { return r.openFirst(ctx, r.Connections) }}
 }
@@ -69,7 +69,7 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 		return err
 	}
 	if !r.Receipts {
-		// Nothing tells when the last SUBSCRIBE has been dealt with.
+		// Nothing shows when the server has handled the last SUBSCRIBE.
 		if err := pace.Wait(ctx, quiet); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 	return nil
 }
 
-// quiet is how long a server without receipts is given for the last SUBSCRIBEs.
+// quiet is how long a server without receipts may take for the last SUBSCRIBEs.
 const quiet = 2 * time.Second
 
 func (r *run) hold(ctx context.Context) error { return pace.Wait(ctx, r.Hold) }
@@ -93,13 +93,14 @@ func (r *run) pushToAll(ctx context.Context) error {
 
 func (r *run) churnAll(ctx context.Context) error { return r.churn(ctx, r.ChurnRate, r.Duration) }
 
-// reconnect drops a share of the connections, which come back after --hold, while pushes go on. A third of --duration
-// is before that, and a third after.
+// reconnect drops a share of the connections, which reconnect after --hold, while pushes continue. A third of --duration
+// comes before that, and a third after.
 func (r *run) reconnect(ctx context.Context) error {
 	if err := r.phases(ctx, r.openAll()); err != nil {
 		return err
 	}
-	// Nobody pushes before all subscriptions of all generators stand, or those would not know where they begin.
+	// No generator pushes before the subscriptions of all generators are confirmed: otherwise these would not know where they
+	// begin.
 	if _, err := r.part.Group.Meet(ctx, "pushes", 0); err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (r *run) reconnect(ctx context.Context) error {
 	return r.phase(ctx, "settle", r.settle)
 }
 
-// drop drops n connections and keeps them from being brought back.
+// drop drops n connections and prevents their reopening.
 func (r *run) drop(n int) error {
 	r.balance.Lock()
 	defer r.balance.Unlock()
@@ -148,7 +149,7 @@ func (r *run) drop(n int) error {
 	return r.clients.Drop(client.Reading, n)
 }
 
-// comeBack opens n connections again, as fast as they were opened.
+// comeBack reopens n connections, as fast as they were opened.
 func (r *run) comeBack(ctx context.Context, n int) error {
 	if err := r.begin(ctx, n, func(n int, due time.Time) { r.clients.Begin(client.Reading, n, due) }); err != nil {
 		return err
@@ -175,7 +176,7 @@ func (r *run) slow(ctx context.Context) error {
 		step{"push", r.pushToAll}, step{"settle", r.settle})
 }
 
-// million is the proof that a node holds what it says it holds.
+// million proves that a node holds as many connections as it claims.
 func (r *run) million(ctx context.Context) error {
 	all := r.toAll()
 	toEverybody := func(ctx context.Context) error {
@@ -222,8 +223,8 @@ func (r *run) million(ctx context.Context) error {
 	return r.phases(ctx, steps...)
 }
 
-// leave pushes to everybody and waits until the server has closed all connections, as it does when it is told to leave.
-// Whoever watches the phases tells it.
+// leave pushes to all and waits until the server has closed all connections, as it does when it is told to leave. The
+// observer of the phases tells the server.
 func (r *run) leave(ctx context.Context) error {
 	r.want.Store(-1)
 	r.clients.Leave(r.newest)
@@ -245,8 +246,8 @@ func (r *run) leave(ctx context.Context) error {
 	return nil
 }
 
-// seen waits until the server has seen what was dropped: until the number of its connections has not changed for --hold,
-// or for that long when its metrics cannot be read.
+// seen waits until the server has noticed the dropped connections: until the number of its connections has not changed for
+// --hold, or for that long when its metrics cannot be read.
 func (r *run) seen(ctx context.Context) error {
 	last, since := r.stock.held(), time.Now()
 	for until := since.Add(r.OpenTimeout); time.Since(since) < r.Hold && time.Now().Before(until); {
@@ -260,7 +261,7 @@ func (r *run) seen(ctx context.Context) error {
 	return nil
 }
 
-// kick has the server close the sessions of some users, who come back.
+// kick makes the server close the sessions of some users, who reconnect.
 func (r *run) kick(ctx context.Context) error {
 	x := r.streams
 	n := min(r.Kicks, r.Connections)
@@ -281,7 +282,7 @@ func (r *run) kick(ctx context.Context) error {
 		}
 		r.kicked.Add(int64(kicked))
 	}
-	// They are gone when they have been told.
+	// A session is gone once its client has been notified.
 	for until := time.Now().Add(r.OpenTimeout); failed()-before < r.kicked.Load() && time.Now().Before(until); {
 		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
 			return err

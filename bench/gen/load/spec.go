@@ -76,7 +76,7 @@ type Spec struct {
 	Stages        []Stage
 	Seed          uint64
 
-	// What Key and CA would name, when the Spec comes from another host.
+	// The contents of the files that Key and CA name, when the Spec comes from another host.
 	KeyText, CAText string
 
 	apiGuessed bool // nobody has named API
@@ -207,7 +207,7 @@ func Settings(f *pflag.FlagSet) map[string]string {
 	return all
 }
 
-// check looks for what no single flag can know, and fills in what depends on others.
+// check checks what no single flag can, and sets defaults that depend on other flags.
 func (s *Spec) check() error {
 	if !scenario(s.Scenario) {
 		return fmt.Errorf("there is no scenario %q: there are %s", s.Scenario, scenarioNames())

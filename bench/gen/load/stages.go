@@ -13,7 +13,7 @@ import (
 	"stentor/bench/gen/pace"
 )
 
-// Stage is one part of the scenario stages: within Duration connections and pushes change evenly to what it names.
+// Stage is one part of the scenario stages: within Duration, connections and pushes change evenly to its values.
 type Stage struct {
 	Duration        time.Duration
 	Connections     *int     // nil: as many as before
@@ -121,7 +121,7 @@ func (f stagesFlag) GetSlice() (texts []string) {
 	return texts
 }
 
-// checkStages looks for what no single stage can know, and sets Connections to the most that a stage has.
+// checkStages checks what no single stage can, and sets Connections to the most of any stage.
 func (s *Spec) checkStages() error {
 	if s.Scenario != "stages" {
 		if len(s.Stages) > 0 {
@@ -152,7 +152,7 @@ func (s *Spec) checkStages() error {
 	return nil
 }
 
-// profiles are what stages say of connections and of pushes a second.
+// profiles are the stages' numbers of connections and of pushes a second.
 func profiles(stages []Stage) (connections, pushes pace.Profile) {
 	n, rate := 0.0, 0.0
 	for _, s := range stages {
@@ -196,13 +196,13 @@ func (r *run) stages(ctx context.Context) error {
 	}}, step{"settle", r.settle})
 }
 
-// wanted is this generator's share of the connections that all are to have after some time.
+// wanted is this generator's share of the connections wanted after some time.
 func (r *run) wanted(all pace.Profile, after time.Duration) int {
 	return int(math.Round(all.Value(after) * float64(r.Connections) / float64(r.all)))
 }
 
-// shrink drops what is above n as it comes to be open: what was still opening when the last stage ended. It gives up what
-// takes longer than a connection may take to open.
+// shrink drops connections above n once they are open: some were still opening when the last stage ended. It gives up after
+// the time that a connection may take to open.
 func (r *run) shrink(ctx context.Context, n int) error {
 	for until := time.Now().Add(r.OpenTimeout + time.Second); int(r.want.Load()) > n && time.Now().Before(until); {
 		if err := pace.Wait(ctx, resizeEvery); err != nil {
@@ -216,7 +216,7 @@ func (r *run) shrink(ctx context.Context, n int) error {
 // resizeEvery is how often connections are opened and dropped.
 const resizeEvery = 10 * turn
 
-// keepTo opens and drops connections so that this generator has its share of what all are to have.
+// keepTo opens and drops connections so that this generator has its share of those wanted.
 func (r *run) keepTo(ctx context.Context, all pace.Profile) error {
 	start, seen, stage := time.Now(), time.Duration(0), 0
 	ends := r.Stages[0].Duration
@@ -238,8 +238,8 @@ func (r *run) keepTo(ctx context.Context, all pace.Profile) error {
 	}
 }
 
-// resize opens or drops connections until n are wanted. What cannot be dropped yet, because it is still opening, is
-// dropped another time.
+// resize opens or drops connections until n are wanted. Those that are still opening cannot be dropped yet; a later call
+// drops them.
 func (r *run) resize(n int, due time.Time) {
 	r.balance.Lock()
 	defer r.balance.Unlock()

@@ -12,8 +12,7 @@ import (
 	"stentor/engine/testkit/proc"
 )
 
-// stock takes stock of a run: what happened in each phase and each second. Its methods may be called from any
-// goroutine.
+// stock records what happened in each phase and each second of a run. Its methods may be called from any goroutine.
 type stock struct {
 	run   *run
 	began time.Time
@@ -33,7 +32,7 @@ type stock struct {
 	err     error          // of encoding a histogram
 }
 
-// phase and second are what they say, with their latencies as they grow.
+// The current phase and second, with their growing latencies.
 type phase struct {
 	result.Phase
 	latency, connecting *measure.Latency
@@ -132,7 +131,7 @@ func (s *stock) endSecond() {
 	s.second.latency.Reset()
 }
 
-// held returns how many connections the servers said they held when they were last looked at, 0 when that failed.
+// held returns how many connections the servers' metrics last reported, 0 when reading them failed.
 func (s *stock) held() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +201,7 @@ func totals(c client.Counts, p push.Counts) result.Totals {
 	return t
 }
 
-// difference is what came to before to make it now.
+// difference is now minus before.
 func difference(now, before *result.Totals) result.Totals {
 	d := result.Totals{
 		Opened: now.Opened - before.Opened, Dropped: now.Dropped - before.Dropped, Left: now.Left - before.Left, Pushed: now.Pushed - before.Pushed,

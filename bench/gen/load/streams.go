@@ -14,8 +14,8 @@ import (
 	"stentor/bench/gen/push"
 )
 
-// streams numbers the messages and knows who gets what. Streams are counted through: the destinations of each project,
-// then the users' queues by connection number. It may be used from any goroutine.
+// streams numbers the messages and knows each one's subscribers. Streams are numbered: first each project's destinations,
+// then the users' queues by connection number. Any goroutine may use it.
 type streams struct {
 	run          uint32
 	projects     []string
@@ -128,7 +128,7 @@ func (x *streams) newestOf(number, subscription int) uint32 {
 	return x.newest[x.stream(number, subscription)].Load()
 }
 
-// next is the next message of a stream, due at due. Whoever subscribes later need not get it.
+// next is the next message of a stream, due at due. Later subscribers need not receive it.
 func (x *streams) next(stream int, due time.Time) (push.Message, error) {
 	m := push.Message{
 		Stream: uint32(stream), Size: x.size,

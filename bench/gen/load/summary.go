@@ -61,7 +61,7 @@ func WriteSummary(w io.Writer, r *result.Result) error {
 	return nil
 }
 
-// unsaid are the failures whose causes no problem names.
+// unsaid are the failures whose causes no problem mentions.
 func unsaid(failures map[string]int64, problems []string) map[string]int64 {
 	said := strings.Join(problems, "\n")
 	rest := map[string]int64{}
@@ -84,7 +84,7 @@ func orNone(count, us int64) string {
 	return micros(us)
 }
 
-// mostOf is the most that was seen of the server, nil when nothing was.
+// mostOf is the highest value of each of the server's figures, nil when there are none.
 func mostOf(series []result.Second) (most *result.Server) {
 	for _, s := range series {
 		if s.Server == nil {

@@ -87,8 +87,8 @@ func (s *Spec) family() (string, error) {
 	return "ip6", nil
 }
 
-// oneFamily leaves out the addresses of one family when a host has both: the IPv6 ones, unless no IPv4 address can be
-// reached and one of them can.
+// oneFamily drops the addresses of one family when a host has both: the IPv6 ones, unless one of them is reachable and no
+// IPv4 address is.
 func oneFamily(ctx context.Context, all []netip.AddrPort, reachable func(context.Context, netip.AddrPort) bool) []netip.AddrPort {
 	var four, six []netip.AddrPort
 	for _, a := range all {
@@ -183,7 +183,7 @@ func (t *target) local() bool {
 	return true
 }
 
-// maxSources bounds what a range may spell.
+// maxSources bounds the size of a range.
 const maxSources = 1 << 16
 
 // sources reads addresses and ranges, as in 127.0.0.2-127.0.0.60.

@@ -11,23 +11,23 @@ import (
 	"stentor/bench/gen/result"
 )
 
-// watchTimeout bounds one look at a server's metrics. Under load it may take long.
+// watchTimeout bounds one request for a server's metrics. Under load it may take long.
 const watchTimeout = 5 * time.Second
 
-// watcher looks at the servers' metrics. One goroutine at a time uses it.
+// watcher reads the servers' metrics. One goroutine at a time uses it.
 type watcher struct {
 	client *http.Client
 	urls   []string
 	cpu    []usage // of each
 }
 
-// usage adds up what a process uses of its CPU from when it is first looked at, over its restarts.
+// usage adds up the CPU time that a process uses after its first sample, across its restarts.
 type usage struct {
 	seen       bool
 	last, used float64 // seconds
 }
 
-// add takes what the process's counter says now.
+// add takes the present value of the process's counter.
 func (u *usage) add(now float64) {
 	switch {
 	case !u.seen:
@@ -46,7 +46,7 @@ func newWatcher(urls []string) *watcher {
 	return &watcher{client: &http.Client{Timeout: watchTimeout}, urls: urls, cpu: make([]usage, len(urls))}
 }
 
-// look adds up all servers, nil when one does not answer.
+// look returns the sum over all servers, nil when one does not answer.
 func (w *watcher) look(ctx context.Context) *result.Server {
 	if len(w.urls) == 0 {
 		return nil
@@ -65,7 +65,7 @@ func (w *watcher) look(ctx context.Context) *result.Server {
 	return sum
 }
 
-// before looks at the servers as they are before the run.
+// before reads the servers' metrics before the run.
 func (s *stock) before(ctx context.Context, w *watcher) {
 	sum := w.look(ctx)
 	s.mu.Lock()
@@ -73,7 +73,7 @@ func (s *stock) before(ctx context.Context, w *watcher) {
 	s.server, s.first = sum, sum
 }
 
-// watch looks at the servers' metrics every second until ctx ends.
+// watch reads the servers' metrics every second until ctx ends.
 func (s *stock) watch(ctx context.Context, w *watcher) {
 	if len(w.urls) == 0 {
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Encode returns the Spec for another host: with the contents of the files that it names instead of their names.
+// Encode returns the Spec for another host, with the contents of files instead of their names.
 func (s *Spec) Encode() ([]byte, error) {
 	c := *s
 	for _, f := range []struct {
