@@ -1,3 +1,3 @@
-// Package measure has what judges a load run: the payload that carries its own number and intended time, the
-// check of each subscriber's sequence, latency histograms that merge, and medians.
+// Package measure has the tools to judge a load run: payloads that carry their number and due time, a check of each
+// subscriber's sequence, latency histograms that merge, and medians.
 package measure

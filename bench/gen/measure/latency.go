@@ -17,7 +17,7 @@ func NewLatency() *Latency {
 	return &Latency{hdrhistogram.New(1, longest.Microseconds(), 3)}
 }
 
-// Record adds d. What lies outside the range counts at its end: a clock that was set back must not lose a message.
+// Record adds d. A value outside the range counts at its end: a clock that was set back must not lose a message.
 func (l *Latency) Record(d time.Duration) {
 	_ = l.h.RecordValue(min(max(d, 0), longest).Microseconds()) // fails only outside the range
 }

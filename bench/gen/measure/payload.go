@@ -6,15 +6,15 @@ import (
 	"encoding/hex"
 )
 
-// Payload is what a message says of itself.
+// Payload is the content of a message.
 type Payload struct {
 	Seq    uint32 // number in its stream
 	Due    int64  // when it was due, in nanoseconds since 1970
 	Stream uint64 // which run and which stream it is of
 }
 
-// On the wire a payload is a JSON object of a wanted size: its three numbers in hexadecimal, and filling that follows
-// from the number, so that a receiver can rebuild every byte of it.
+// On the wire a payload is a JSON object of a wanted size: its three numbers in hexadecimal, and filling derived from the
+// number, so that a receiver can verify every byte.
 const (
 	payloadStart  = `{"seq":"`
 	payloadDue    = `","due":"`
@@ -46,7 +46,7 @@ func (p Payload) Append(dst []byte, size int) []byte {
 	return append(dst, payloadEnd...)
 }
 
-// AppendPayload appends a payload of stream 0, for who has only one.
+// AppendPayload appends a payload of stream 0, for a load with only one stream.
 func AppendPayload(dst []byte, seq uint32, due int64, size int) []byte {
 	return Payload{Seq: seq, Due: due}.Append(dst, size)
 }

@@ -21,21 +21,21 @@ func (o *Order) Add(p Order) {
 	o.Misrouted += p.Misrouted
 }
 
-// window is how far behind the newest message a late one is still told from a repeated one.
+// window is how far behind the newest message a late message can still be distinguished from a repeated one.
 const window = 32
 
-// Sequence is what one subscriber has seen of one stream, whose messages are numbered from 1 without gaps. The
-// first message that it sees is its start; anything older then counts as repeated. Zero value ready, 8 bytes.
+// Sequence is what one subscriber has seen of one stream, whose messages are numbered from 1 without gaps. The first message
+// that it sees is its start; anything older counts as repeated. The zero value is ready to use; it has 8 bytes.
 type Sequence struct {
 	last uint32
 	seen uint32 // bit i: last-i came. Bit 0 is set once anything came; before that, followed after Follow
 }
 
-// followed marks a sequence that has seen nothing and knows where it must begin.
+// followed marks a sequence that has seen nothing but knows where it must begin.
 const followed = 2
 
-// Follow makes s, which has seen nothing, one that must see everything after message newest. Of newest and what is
-// older the tail may still come: then everything from there on must.
+// Follow makes s, which has seen nothing, expect everything after message newest. Some of the latest messages up to newest
+// may still come: then everything after the first of them must come too.
 func (s *Sequence) Follow(newest uint32) { s.last, s.seen = newest, followed }
 
 // Missing returns how many messages have not come of a stream whose newest is newest, as far as s can know.
@@ -46,7 +46,7 @@ func (s *Sequence) Missing(newest uint32) uint32 {
 	return 0
 }
 
-// Observe takes note of message seq and counts in o what is wrong with it.
+// Observe records message seq and counts in o what is wrong with it.
 func (s *Sequence) Observe(seq uint32, o *Order) {
 	ahead := int32(seq - s.last)
 	switch {

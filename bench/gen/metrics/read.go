@@ -10,7 +10,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Families are the metrics of one look at a server.
+// Families are a server's metrics at one moment.
 type Families map[string]*dto.MetricFamily
 
 // Read reads all of r.

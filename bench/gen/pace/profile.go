@@ -11,8 +11,8 @@ type Leg struct {
 	To   float64
 }
 
-// Profile is a value that changes over time, leg after leg. It begins at 0 and stays at the last leg's To. As a number of
-// connections Value says how many there are to be; as events per second At says when each is due.
+// Profile is a value that changes over time, leg after leg. It begins at 0 and stays at the last leg's To. For a number of
+// connections, Value is the wanted number; for events per second, At says when each is due.
 type Profile []Leg
 
 // Length is the time that all legs take.
@@ -36,7 +36,7 @@ func (p Profile) Value(elapsed time.Duration) float64 {
 	return from
 }
 
-// At returns when event i (from 0) is due, counted from the start: Length for those that are not due before it.
+// At returns when event i (from 0) is due, counted from the start, at most Length.
 func (p Profile) At(i int) time.Duration {
 	from, left, begin := 0.0, float64(i), time.Duration(0)
 	for _, leg := range p {

@@ -16,7 +16,7 @@ func (r Rate) Due(elapsed time.Duration) int {
 		return 0
 	}
 	n := int(elapsed.Seconds()*float64(r)) + 1
-	// The division above and the one in At round apart by at most one event.
+	// Rounding in the division above and in At can differ by at most one event.
 	for n > 0 && r.At(n-1) > elapsed {
 		n--
 	}

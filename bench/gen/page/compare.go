@@ -31,13 +31,13 @@ func compare(runs []*report) (*comparison, error) {
 	return c, c.draw(runs)
 }
 
-// value is a figure, where there is one.
+// value is a figure, if there is one.
 type value struct {
 	v  float64
 	ok bool
 }
 
-// row adds a row in which each run stands beside what it is times the first.
+// row adds a row with each run's value and its ratio to the first run's.
 func (c *comparison) row(name string, runs []*report, write func(float64) string, of func(*report) value) {
 	var cells []cell
 	var first value
@@ -157,7 +157,7 @@ func (p *report) phase(name string) *result.Phase {
 	return nil
 }
 
-// settings adds those that are not the same in all runs.
+// settings adds the settings that differ between runs.
 func (c *comparison) settings(runs []*report) {
 	c.Settings = table{Caption: "Settings that differ", Head: []string{"setting"}}
 	names := map[string]bool{}
@@ -194,7 +194,7 @@ func (c *comparison) draw(runs []*report) error {
 		made := &chart.Chart{Title: title, Note: note, X: chart.Time(longest), Format: format}
 		for i, r := range runs {
 			l := color(of(r), i)
-			// Gauges of like runs cover each other: the dashes let the first shine through.
+			// Gauges of similar runs cover each other: through the dashes the first stays visible.
 			l.Name, l.Dashed = r.Label, l.Dashed || i > 0 && !l.Peaks
 			made.Lines = append(made.Lines, l)
 		}

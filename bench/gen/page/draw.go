@@ -15,7 +15,7 @@ import (
 // colors is how many the style sheet has.
 const colors = 8
 
-// color gives line i a colour, and dashes once all colours are taken.
+// color gives line i a colour, and dashes once all colours are used.
 func color(l chart.Line, i int) chart.Line {
 	l.Color, l.Dashed = i%colors+1, i >= colors
 	return l
@@ -37,11 +37,11 @@ func gauge(all []result.Second, of func(*result.Second) int) iter.Seq[chart.Poin
 	}
 }
 
-// least is the shortest time that a rate is taken over, in seconds: what happens to fall into less makes peaks that never were.
-// A run's last second is cut off anywhere.
+// least is the shortest time, in seconds, over which a rate is computed: a shorter one shows false peaks. A run's last second
+// may be arbitrarily short.
 const least = 0.5
 
-// perSecond yields how much was counted a second. What is too short counts with the second before it.
+// perSecond yields counts per second. A second that is too short is added to the one before it.
 func perSecond(all []result.Second, of func(*result.Second) int64) iter.Seq[chart.Point] {
 	return func(yield func(chart.Point) bool) {
 		from, n := 0.0, int64(0)
@@ -84,7 +84,8 @@ func (p *report) memory() iter.Seq[chart.Point] {
 	}
 }
 
-// memoryEach yields the server's memory per connection while a tenth of the most is open: below, it is that of the server alone.
+// memoryEach yields the server's memory per connection while at least a tenth of the maximum is open: with fewer, the server's
+// own memory dominates.
 func (p *report) memoryEach() iter.Seq[chart.Point] {
 	most := int64(0)
 	for _, s := range p.server {
@@ -133,7 +134,7 @@ func distribution(name string, l *measure.Latency) chart.Line {
 	return made
 }
 
-// thinned says what a point is where it is not one second.
+// thinned describes a point that is more than one second.
 func thinned(seconds int, what string) string {
 	if each := (seconds + chart.Most - 1) / chart.Most; each > 1 {
 		return fmt.Sprintf("each point stands for %d s: %s", each, what)

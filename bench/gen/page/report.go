@@ -77,7 +77,7 @@ func (p *report) headline() string {
 	}
 }
 
-// notes are what a reader should know although it does not make a run bad.
+// notes are remarks that do not make a run bad.
 func (p *report) notes() (all []string) {
 	t := &p.total
 	for _, k := range p.result.Thresholds {
@@ -104,7 +104,7 @@ func (p *report) notes() (all []string) {
 	return all
 }
 
-// unsaid are the failures whose causes the verdict does not name.
+// unsaid are the failures whose causes the verdict does not mention.
 func (p *report) unsaid() map[string]int64 {
 	said := strings.Join(p.Problems, "\n")
 	rest := map[string]int64{}

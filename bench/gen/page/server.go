@@ -7,7 +7,7 @@ import (
 	"stentor/bench/gen/result"
 )
 
-// sample is what the server's metrics said at one second.
+// sample is the server's metrics at one second.
 type sample struct {
 	at float64
 	result.Server
@@ -22,13 +22,12 @@ func samples(r *result.Result) (all []sample) {
 	return all
 }
 
-// memoryOf is the server's memory for a connection, what it had before the run left out. ok is false when there is none to
-// tell.
+// memoryOf is the server's memory per connection, without its memory before the run. ok is false when it is unknown.
 func (p *report) memoryOf(s *result.Server) (bytes float64, ok bool) {
 	return beyond(p.result.Before, s.RSS, s.Connections)
 }
 
-// beyond divides what was added to memory by what was added to connections; before is nil in results of old.
+// beyond divides the growth in memory by the growth in connections; before is nil in results of earlier versions.
 func beyond(before *result.Server, rss, connections int64) (bytes float64, ok bool) {
 	if before != nil {
 		rss, connections = rss-before.RSS, connections-before.Connections
@@ -47,7 +46,7 @@ func (p *report) memoryNote() string {
 	return "beyond the " + size(float64(p.result.Before.RSS)) + " before the run"
 }
 
-// perConnection is the server's memory for a connection when these were most.
+// perConnection is the server's memory per connection when it had the most connections.
 func (p *report) perConnection() (bytes float64, ok bool) {
 	var full sample
 	for _, s := range p.server {
@@ -65,8 +64,8 @@ func (p *report) mostMemory() (most float64) {
 	return most
 }
 
-// cpu is the CPU time of the server between two times, as near as its samples are to them. ok is false when there are no two
-// samples, or when the server started anew between them.
+// cpu is the CPU time of the server between the samples nearest to two times. ok is false when there are no two samples, or
+// when the server restarted between them.
 func (p *report) cpu(from, to float64) (seconds float64, ok bool) {
 	first, last := -1, -1
 	for i, s := range p.server {
@@ -124,7 +123,7 @@ func (p *report) serverTable() table {
 		used, cores, delivery, opened := none, none, none, none
 		if cpu, ok := p.cpu(f.Begin, f.Begin+f.Seconds); ok && f.Seconds >= 3 { // a shorter one has too few samples
 			used, cores = text(length(cpu)), text(digits(cpu/f.Seconds))
-			// Who does both at once has no figure of its own for either.
+			// A server that does both at once has no separate figure for either.
 			if f.Delivered > 0 && f.Opened*20 < f.Delivered {
 				delivery = text(micros(cpu * 1e6 / float64(f.Delivered)))
 			}

@@ -35,7 +35,7 @@ func wrong(n int64) cell {
 	return c
 }
 
-// some is a latency, or nothing where nothing was measured.
+// some is a latency, or empty when none was measured.
 func some(us, measured int64) cell {
 	if measured == 0 {
 		return cell{Text: "–"}

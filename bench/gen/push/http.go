@@ -21,11 +21,11 @@ const (
 	maxAnswer      = 1 << 20
 )
 
-// idleTimeout is shorter than that of servers (Stentor's is a minute): a POST on a connection that the server is just
-// closing ends in EOF, and nobody knows whether it was taken.
+// idleTimeout is shorter than servers' (Stentor's is a minute): a POST on a connection that the server is just closing ends
+// in EOF, and it is unknown whether the server accepted it.
 const idleTimeout = 20 * time.Second
 
-// newClient keeps a connection for each of so many lanes.
+// newClient keeps one connection open per lane.
 func newClient(lanes int, tls *tls.Config) *http.Client {
 	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
 		MaxIdleConnsPerHost: lanes, MaxConnsPerHost: lanes, TLSClientConfig: tls, IdleConnTimeout: idleTimeout,
@@ -38,7 +38,7 @@ type API struct {
 	http     *http.Client
 }
 
-// NewAPI pushes to the API at base, as in http://127.0.0.1:8081, with a key, from so many lanes.
+// NewAPI pushes to the API at base, as in http://127.0.0.1:8081, with a key, from this many lanes.
 func NewAPI(base, key string, lanes int, tls *tls.Config) *API {
 	return &API{base, key, newClient(lanes, tls)}
 }
@@ -83,7 +83,7 @@ func (a *API) Kick(ctx context.Context, project, user string) (int, error) {
 	return kicked.Kicked, err
 }
 
-// Probe asks for nothing that changes anything, and so finds whether the key is one for a project that the server serves.
+// Probe checks that the key belongs to a project that the server serves, by a request that changes nothing.
 func (a *API) Probe(ctx context.Context, project string) error {
 	_, err := a.do(ctx, http.MethodGet, "/v1/projects/"+url.PathEscape(project)+"/stats", nil)
 	return err
@@ -132,7 +132,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, b...)
 }
 
-// takenOf reads the answer to a batch of n: how many the server took before the first that it did not.
+// takenOf reads the answer to a batch of n: how many the server accepted before the first that it did not.
 func takenOf(answer []byte, n int) (int, error) {
 	var items []struct {
 		Status int    `json:"status"`
@@ -188,7 +188,7 @@ func do(c *http.Client, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// reason is what the body of an answer says in short: of a problem (RFC 9457) the detail, which says what to do.
+// reason is a short form of an answer's body: for a problem (RFC 9457) its detail, which says what to do.
 func reason(body []byte) string {
 	var problem struct {
 		Title  string `json:"title"`

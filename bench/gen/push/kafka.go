@@ -72,7 +72,7 @@ func NewKafka(o KafkaOptions) (*Kafka, error) {
 	return k, nil
 }
 
-// Trouble is what was last said of the brokers, empty when nothing was.
+// Trouble is the last error about the brokers, empty when there was none.
 func (k *Kafka) Trouble() string {
 	if text := k.trouble.Load(); text != nil {
 		return *text
@@ -80,7 +80,7 @@ func (k *Kafka) Trouble() string {
 	return ""
 }
 
-// Close gives up what is not in Kafka yet.
+// Close abandons what is not in Kafka yet.
 func (k *Kafka) Close() {
 	_ = k.producer.Purge(ck.PurgeQueue | ck.PurgeInFlight) // answers what is under way
 	k.producer.Flush(int(flushFor.Milliseconds()))
@@ -99,8 +99,8 @@ func (k *Kafka) Send(ctx context.Context, all []Message) (taken int, err error) 
 			done(err)
 		}
 	}
-	// Who gives up must not wait until librdkafka does. What is not in Kafka yet is answered then, of all lanes: they end
-	// together.
+	// A caller that gives up must not wait until librdkafka does. Purging answers the pending messages of all lanes: lanes
+	// end together.
 	stop := context.AfterFunc(ctx, func() { _ = k.producer.Purge(ck.PurgeQueue | ck.PurgeInFlight) }) // without effect at worst
 	wait.Wait()
 	stop()

@@ -29,13 +29,13 @@ func (m *Message) body(dst []byte) []byte { return m.Payload.Append(dst, m.Size)
 
 // Sender hands messages over. Its methods may be called from several goroutines.
 type Sender interface {
-	// Send hands messages of one project over, in their order, and returns when the server has all of them. With an
-	// error, the first taken of them are the server's; a *Refused says that the rest is not and may be sent again.
+	// Send sends messages of one project in their order, and returns when the server has all of them. With an error, the
+	// server has the first taken of them; after a *Refused it does not have the rest, which may be sent again.
 	Send(ctx context.Context, m []Message) (taken int, err error)
 	Close()
 }
 
-// Answer is that of a server that does not do what it was asked, and never will.
+// Answer is a permanent refusal by the server.
 type Answer struct {
 	Status int    // of HTTP
 	Text   string // what it says
@@ -45,7 +45,7 @@ func (a *Answer) Error() string {
 	return fmt.Sprintf("push: %d %s: %s", a.Status, http.StatusText(a.Status), a.Text)
 }
 
-// Refused is the answer of a server that took nothing and may do so later.
+// Refused is a temporary refusal: the server accepted nothing, and may do so later.
 type Refused struct {
 	Cause string
 	After time.Duration // when to try again, 0 when it does not say

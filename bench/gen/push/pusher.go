@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds of what waits.
+// Bounds of the lanes' queues.
 const (
 	queued       = 1024             // messages in a lane; Push waits for room
 	retryFor     = 30 * time.Second // a refused message is sent again for so long
@@ -34,7 +34,7 @@ type Pusher struct {
 	waiting map[number]bool // messages that are not answered yet; false: have failed for good
 }
 
-// number is that of a message.
+// number identifies a message.
 type number struct{ stream, seq uint32 }
 
 // New starts lanes that send up to batch messages at a time.
@@ -49,7 +49,7 @@ func New(s Sender, lanes, batch int) *Pusher {
 	return p
 }
 
-// Push puts a message into its lane. It waits while that is full.
+// Push puts a message into its lane. It blocks while the lane is full.
 func (p *Pusher) Push(ctx context.Context, m Message) error {
 	p.mu.Lock()
 	p.pending++
@@ -67,7 +67,7 @@ func (p *Pusher) Push(ctx context.Context, m Message) error {
 	}
 }
 
-// Counts is what became of the messages.
+// Counts is the outcome of the pushes.
 type Counts struct {
 	Pushed  int64  // the server has them
 	Retried int64  // attempts after a refusal
@@ -76,7 +76,7 @@ type Counts struct {
 	Failed  map[string]int64
 }
 
-// Counts returns what became of the messages so far.
+// Counts returns the outcome so far.
 func (p *Pusher) Counts() Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +90,7 @@ func (p *Pusher) Counts() Counts {
 	return c
 }
 
-// Close gives up what has not been sent, ends the lanes and closes the sender. Nobody may push any more.
+// Close abandons unsent messages, ends the lanes and closes the sender. Nobody may push after it.
 func (p *Pusher) Close() {
 	p.end()
 	for _, lane := range p.lanes {
@@ -171,7 +171,7 @@ func (p *Pusher) taken(all []Message) {
 	}
 }
 
-// gaveUp counts messages that the server does not get.
+// gaveUp counts messages that were abandoned.
 func (p *Pusher) gaveUp(all []Message, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,8 +189,8 @@ func (p *Pusher) gaveUp(all []Message, err error) {
 	p.failed[cause] += int64(len(all))
 }
 
-// Untaken returns how many messages of a stream, from and up to but not including to, have failed for good, with those
-// that are not answered yet if waiting.
+// Untaken returns how many messages of a stream in [from, to) have failed for good; with waiting, also those that are not
+// answered yet.
 func (p *Pusher) Untaken(stream, from, to uint32, waiting bool) (n uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

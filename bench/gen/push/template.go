@@ -10,7 +10,7 @@ import (
 	"text/template"
 )
 
-// Templates make the request for one message of any HTTP service. What they may name are the fields of Fields.
+// Templates make the request for one message to any HTTP service. They may use the fields of Fields.
 type Templates struct {
 	Method  string // "" for POST
 	URL     string
@@ -54,7 +54,7 @@ func NewTemplated(t Templates, lanes int, tls *tls.Config) (*Templated, error) {
 			return nil, err
 		}
 	}
-	// What a template names is only looked at when it is used: now, not in the middle of a run.
+	// A template's names are checked only when it is executed: do that now, not in the middle of a run.
 	_, err = s.request(context.Background(), &Message{Project: "p", Destination: "/topic/p/t", User: "u"})
 	return s, err
 }

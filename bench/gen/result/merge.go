@@ -34,8 +34,8 @@ func (r *Result) Total() (t Totals) {
 	return t
 }
 
-// Merge makes one result of those of several generators that ran the same phases at the same time. Phases and seconds
-// are matched by their place.
+// Merge combines the results of several generators that ran the same phases at the same time. Phases and seconds are matched
+// by index.
 func Merge(all []*Result) (*Result, error) {
 	if len(all) == 0 {
 		return nil, errors.New("there is no result to merge")
@@ -76,10 +76,10 @@ func Merge(all []*Result) (*Result, error) {
 	return &m, nil
 }
 
-// heldFor is by how many seconds generators that end together may end apart.
+// heldFor is by how many seconds the ends of generators that end together may differ.
 const heldFor = 2
 
-// hold adds the connections of r to the last seconds of m, where r had ended already: they were open nearly to the end.
+// hold adds r's connections to the last seconds of m after r's own end: they were open nearly to the end.
 func (m *Result) hold(r *Result) {
 	n := len(r.Series)
 	if n == 0 || len(m.Series)-n > heldFor {
@@ -139,7 +139,7 @@ func (m *Result) mergeSeries(r *Result) error {
 	return nil
 }
 
-// Judge sets the verdict: more are the problems that counts do not show.
+// Judge sets the verdict; more are problems that the counts do not show.
 func (r *Result) Judge(more ...string) {
 	t := r.Total()
 	problems := slices.Clone(more)

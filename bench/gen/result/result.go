@@ -10,7 +10,7 @@ import (
 // Format is the version of the JSON.
 const Format = 1
 
-// Result is what a run has found.
+// Result is the result of a run.
 type Result struct {
 	Format   int               `json:"format"`
 	Scenario string            `json:"scenario"`
@@ -19,7 +19,7 @@ type Result struct {
 	Settings map[string]string `json:"settings"` // every flag that was set or has a default, without secrets
 	// Generators are the processes that made the load.
 	Generators []Generator `json:"generators"`
-	// Before is what the servers said of themselves before the first connection, nil when they did not.
+	// Before is the servers' metrics before the first connection, nil when there were none.
 	Before     *Server  `json:"server_before,omitempty"`
 	Phases     []Phase  `json:"phases"`
 	Series     []Second `json:"series"`
@@ -44,8 +44,8 @@ type Phase struct {
 	Begin   float64 `json:"begin"` // since the run's start
 	Seconds float64 `json:"seconds"`
 	Totals
-	// Latency is from the time at which a message was due to when it was read, Connecting from the time at which a
-	// connection was due to when it was open, subscriptions included.
+	// Latency is from when a message was due until it was read, Connecting from when a connection was due until it was
+	// open, subscriptions included.
 	Latency    Latency `json:"latency"`
 	Connecting Latency `json:"connecting"`
 }
@@ -76,14 +76,14 @@ type Second struct {
 	Server  *Server `json:"server,omitempty"` // nil when its metrics cannot be read
 }
 
-// Server is what /metrics of the server say; several servers are added up.
+// Server is the server's /metrics; several servers are added up.
 type Server struct {
 	Connections int64   `json:"connections"`
 	RSS         int64   `json:"rss_bytes"`
 	CPUSeconds  float64 `json:"cpu_seconds"` // used since the run began, not since the process did
 }
 
-// Verdict says whether all was as it must be.
+// Verdict says whether the run was good.
 type Verdict struct {
 	Good     bool     `json:"good"`
 	Problems []string `json:"problems"` // none when Good

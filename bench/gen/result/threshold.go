@@ -13,7 +13,7 @@ import (
 	"stentor/bench/gen/measure"
 )
 
-// Threshold is what a figure of a whole run must keep to, as in p99<50ms.
+// Threshold is a bound for a figure of a whole run, as in p99<50ms.
 type Threshold struct {
 	Text   string
 	metric string
@@ -107,14 +107,14 @@ func ParseThresholds(texts []string) (all []Threshold, err error) {
 	return all, err
 }
 
-// Kept is what became of a threshold.
+// Kept is the outcome of a threshold.
 type Kept struct {
 	Threshold string `json:"threshold"`
 	Kept      bool   `json:"kept"`
 	Value     string `json:"value"` // what was found
 }
 
-// Hold holds a run to thresholds: what became of each stands in r, and those that are not kept make its verdict bad.
+// Hold checks a run against thresholds: r gets the outcome of each, and any that is not kept makes the verdict bad.
 func (r *Result) Hold(all []Threshold) error {
 	if len(all) == 0 {
 		return nil

@@ -26,7 +26,7 @@ func (s *Server) Break(f Fault, nth int) {
 	s.fault, s.breakAt = f, nth
 }
 
-// broken sends the message id to c as the fault has it. It returns false when it left that to be done as usual.
+// broken sends the message id to c with the fault. It returns false when the caller should send it as usual.
 func (s *Server) broken(f Fault, c *session, p *pushed, id string) bool {
 	m := message(p, id)
 	switch f {
@@ -54,7 +54,7 @@ func (s *Server) broken(f Fault, c *session, p *pushed, id string) bool {
 	return true
 }
 
-// others are the clients who have not asked for p, with a subscription that it could come on.
+// others are the clients that have not subscribed to p, each with a subscription on which p could be misrouted.
 func (s *Server) others(c *session, p *pushed) map[*session]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"stentor/bench/suite/baseline"
 )
 
-// Main is the TestMain of a package that starts processes: called with the arguments of a server's binary, or of the bare
-// write loop's, the test binary turns into that; else it runs the tests. It does not return.
+// Main is the TestMain of a package that starts processes. With the arguments of a server's binary, or of the bare write
+// loop, the test binary acts as that; else it runs the tests. It does not return.
 func Main(tests interface{ Run() int }) {
 	role := ""
 	if len(os.Args) > 1 {

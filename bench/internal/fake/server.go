@@ -76,10 +76,10 @@ func (s *Server) Close() {
 // SetHeartbeat changes what the server says in the heart-beat header, from 10000,10000.
 func (s *Server) SetHeartbeat(header string) { s.mu.Lock(); defer s.mu.Unlock(); s.heartbeat = header }
 
-// Forget makes the server answer resumed:false to whoever comes back, who then gets nothing that was missed.
+// Forget makes the server answer resumed:false to returning clients, which then do not receive missed messages.
 func (s *Server) Forget() { s.mu.Lock(); defer s.mu.Unlock(); s.forgets = true }
 
-// NotServed makes the server answer as for a destination that nobody serves.
+// NotServed makes the server answer as for a destination that is not served.
 func (s *Server) NotServed(destination string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,14 +105,14 @@ type session struct {
 	bare    bool // speaks no STOMP and gets all bodies
 }
 
-// pushed is a message as it is kept. A user's has the destination with /user.
+// pushed is a kept message. A user's message has its destination with /user.
 type pushed struct {
 	destination, user string
 	message           stomp.Message
 	body              []byte
 }
 
-// to reports whether c gets it, and on which subscription. server.mu is held.
+// to reports whether c receives it, and on which subscription. server.mu is held.
 func (p *pushed) to(c *session) (id string, ok bool) {
 	if c.bare {
 		return "", true
@@ -179,8 +179,8 @@ func (c *session) handle(f *stomp.Frame) {
 	}
 }
 
-// subscribe answers a SUBSCRIBE and sends what came behind position last, unless the server forgets. Pushes that come
-// meanwhile wait for it.
+// subscribe answers a SUBSCRIBE and sends the messages after position last, unless the server forgets. Concurrent pushes
+// wait for it.
 func (c *session) subscribe(destination, id, receipt, last string) {
 	c.write.Lock()
 	defer c.write.Unlock()
@@ -219,7 +219,7 @@ func message(p *pushed, id string) []byte {
 	return p.message.AppendTo(nil, stomp.V12, []byte("subscription:"+id+"\n"))
 }
 
-// user is whom a token is for, verified or not; empty when that is no JWT.
+// user is a token's user, verified or not; empty when the token is not a JWT.
 func user(token string) string {
 	claims := jwt.RegisteredClaims{}
 	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
@@ -246,7 +246,7 @@ func (c *session) send(payload []byte) {
 	}
 }
 
-// put is send for who holds write.
+// put is send for callers that hold write.
 func (c *session) put(payload []byte) {
 	c.conn.Write(ws.MustCompileFrame(ws.NewTextFrame(payload))) // an error shows in the reading goroutine
 }
