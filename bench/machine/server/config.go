@@ -14,7 +14,7 @@ import (
 	"stentor/stomp"
 )
 
-// What the server is set up with, and what clients and pushes then name.
+// What the server's configuration sets, and clients and pushes use.
 const (
 	Project = "bench"
 	Topic   = "/topic/bench/all"
@@ -32,18 +32,18 @@ type Credentials struct {
 // NewCredentials makes new ones.
 func NewCredentials() Credentials { return Credentials{rand.Text(), rand.Text() + rand.Text()} }
 
-// Config is what a measurement sets. Everything else is as shipped, but for what a server cannot do without.
+// Config is what a measurement sets. Everything else keeps its default, except what a server requires.
 type Config struct {
 	Credentials Credentials
-	// SlowTimeout is how long a client may take nothing, 0 for as shipped.
+	// SlowTimeout is how long a client may read nothing, 0 for the default.
 	SlowTimeout time.Duration
-	// HistoryBytes is how much is kept for resuming clients, 0 for as shipped.
+	// HistoryBytes is how much is kept for resuming clients, 0 for the default.
 	HistoryBytes int64
-	// Listen are more listeners for clients beside Server.Client, as they stand in the configuration.
+	// Listen are further listeners for clients besides Server.Client, in the configuration's form.
 	Listen []string
 	// Trusted are the addresses of proxies.
 	Trusted []netip.Addr
-	// ClusterKey seals what the server says of itself to other nodes, with its addresses. Empty: it says nothing.
+	// ClusterKey seals the server's announcements to other nodes, which have its addresses. Empty: it announces nothing.
 	ClusterKey string
 	// Kafka is nil for the embedded bus.
 	Kafka *Kafka
@@ -96,7 +96,7 @@ kafka: {brokers: {{yaml .Brokers}}, nodes_topic: {{yaml .NodesTopic}}}
 cluster: {key: {{yaml .ClusterKey}}}
 `))
 
-// text is the configuration of a registry. It has one listener, which is in the place of a server's API.
+// text is the configuration of a registry. Its one listener takes the place of a server's API.
 func (c RegistryConfig) text(_, api netip.AddrPort) []byte {
 	var b bytes.Buffer
 	err := registryTemplate.Execute(&b, map[string]any{
@@ -114,7 +114,7 @@ func quote(v any) (string, error) {
 	return string(b), err
 }
 
-// text is the configuration of a server that listens there.
+// text is the configuration of a server with these addresses.
 func (c *Config) text(client, api netip.AddrPort) []byte {
 	var b bytes.Buffer
 	err := configTemplate.Execute(&b, map[string]any{

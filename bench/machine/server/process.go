@@ -11,7 +11,7 @@ import (
 	"stentor/engine/testkit/proc"
 )
 
-// Process is a process that is measured. Its output goes to a file, and it ends with this one.
+// Process is a measured process. Its output goes to a file, and it ends when this process does.
 type Process struct {
 	cmd    *exec.Cmd
 	log    string        // file
@@ -19,8 +19,7 @@ type Process struct {
 	exit   error         // what Wait said, once exited is closed
 }
 
-// Run starts cmd, which messages call name. The context that it returns ends when the process does, with the end of its
-// log as the cause.
+// Run starts cmd, which messages call name. The returned context ends when the process does; its cause has the end of the log.
 func Run(ctx context.Context, name string, cmd *exec.Cmd, log string) (*Process, context.Context, error) {
 	file, err := os.Create(log)
 	if err != nil {
@@ -42,7 +41,7 @@ func Run(ctx context.Context, name string, cmd *exec.Cmd, log string) (*Process,
 	return p, ctx, nil
 }
 
-// Stop ends the process: kindly, and if that takes longer than patience, not.
+// Stop ends the process gracefully, and kills it if that takes longer than patience.
 func (p *Process) Stop(patience time.Duration) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
 	select {
@@ -52,7 +51,7 @@ func (p *Process) Stop(patience time.Duration) {
 	}
 }
 
-// Kill ends the process at once, and returns when it is gone.
+// Kill kills the process, and returns when it is gone.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only when it has ended
 	<-p.exited
@@ -71,7 +70,7 @@ func (p *Process) Tail() string {
 // CPU is the processor time that the process has used.
 func (p *Process) CPU() (time.Duration, error) { return proc.CPU(p.cmd.Process.Pid) }
 
-// UserCPU is that in user mode.
+// UserCPU is the part of CPU in user mode.
 func (p *Process) UserCPU() (time.Duration, error) { return proc.UserCPU(p.cmd.Process.Pid) }
 
 // RSS is the resident memory of the process in bytes.

@@ -63,7 +63,7 @@ func (p *Publisher) Parallel(ctx context.Context, n int) error {
 	return nil
 }
 
-// Paced posts pushes at a rate for d, open loop: what has become due while an answer was waited for goes out together.
+// Paced posts pushes at a rate for d, open loop: those that became due while it waited for an answer go out together.
 func (p *Publisher) Paced(ctx context.Context, rate pace.Rate, d time.Duration) (pushed int, err error) {
 	start := time.Now()
 	for total := rate.Count(d); pushed < total; {

@@ -21,7 +21,7 @@ import (
 	"stentor/bench/gen/pace"
 )
 
-// How long to wait at most, and how many connections to the API stay open.
+// Timeouts, and how many connections to the API stay open.
 const (
 	startTimeout   = time.Minute
 	stopTimeout    = 10 * time.Second
@@ -36,14 +36,14 @@ type Server struct {
 	key    string
 	http   *http.Client
 
-	// ReadyAfter is the time from the start of the process to its being ready.
+	// ReadyAfter is the time from the start of the process until it was ready.
 	ReadyAfter time.Duration
 
 	*Process
 }
 
-// Start writes a configuration into a new folder below dir, starts the server and waits until it is ready. The context
-// that it returns ends when the server does.
+// Start writes a configuration into a new folder below dir, starts the server and waits until it is ready. The returned
+// context ends when the server does.
 func Start(ctx context.Context, binary, dir string, c Config) (*Server, context.Context, error) {
 	return start(ctx, "the server", binary, "serve", dir, c.Credentials, c.text)
 }
@@ -86,7 +86,7 @@ func start(ctx context.Context, name, binary, command, dir string, cred Credenti
 	return s, ctx, nil
 }
 
-// serverEnv leaves out what would make the server another than the shipped one.
+// serverEnv is the environment without variables that would change the server's settings.
 func serverEnv(env []string) (kept []string) {
 	for _, v := range env {
 		name, _, _ := strings.Cut(v, "=")
@@ -97,7 +97,7 @@ func serverEnv(env []string) (kept []string) {
 	return kept
 }
 
-// FreePort finds a loopback port that nobody listens on.
+// FreePort finds a free loopback port.
 func FreePort() (netip.AddrPort, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *Server) Subscriptions(ctx context.Context, destination string) (int, er
 	return 0, nil
 }
 
-// HistoryBytes is the metric of messages that are kept for resuming clients, apart from what connections cost.
+// HistoryBytes is the metric of messages that are kept for resuming clients, which is not part of the cost of connections.
 const HistoryBytes = "stentor_history_bytes"
 
 // Metric returns the sum of all series of a metric.
@@ -205,7 +205,7 @@ func gauge(text []byte, name string) (int64, error) {
 	return int64(sum), nil
 }
 
-// RegistryConfig is that of a registry for nodes with Config.ClusterKey.
+// RegistryConfig is the configuration of a registry for nodes with Config.ClusterKey.
 type RegistryConfig struct {
 	ClusterKey string
 	Brokers    []string
@@ -226,7 +226,7 @@ func Find(binary string) (string, error) {
 	return path, nil
 }
 
-// Version is what the server's binary says it is.
+// Version is the version that the server's binary prints.
 func Version(ctx context.Context, binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// console gives the lines that the machine prints a time and passes them on.
+// console adds the time to the lines that the machine prints, and passes them on.
 type console struct {
 	to    []io.Writer
 	start time.Time
@@ -30,7 +30,7 @@ const (
 	tailLines   = 15
 )
 
-// escapes are what firmware and terminals say to one another.
+// escapes are terminal escape sequences.
 var escapes = regexp.MustCompile("\x1b(c|\\[[0-9;?=]*[A-Za-z])")
 
 // Write implements io.Writer. It never fails: a run does not end because nobody can watch it.
@@ -64,8 +64,8 @@ func (c *console) flush() {
 	}
 }
 
-// close passes on what has no end of line.
+// close passes on an incomplete last line.
 func (c *console) close() { c.flush() }
 
-// tail is the end of what was printed.
+// tail is the end of the output.
 func (c *console) tail() string { return strings.Join(c.last, "\n") }

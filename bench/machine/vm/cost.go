@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Cost is what nginx before the server costs.
+// Cost is the cost of nginx in front of the server.
 type Cost struct {
 	Memory int64 `json:"memory"` // bytes of nginx's for a connection, all of its memory divided by them
 	Kernel int64 `json:"kernel"` // bytes of the kernel's for all sockets of a connection, idle
@@ -16,7 +16,7 @@ type Cost struct {
 	ServerCPU time.Duration `json:"server_cpu_ns"`
 }
 
-// costOf compares the samples of the phases; nil without nginx, or when the run did not come so far.
+// costOf compares the samples of the phases; nil without nginx, or when the run did not get that far.
 func costOf(p *Proof) *Cost {
 	start, open, broadcast := sampleOf(p.Samples, "start"), sampleOf(p.Samples, "open"), sampleOf(p.Samples, "broadcast")
 	var delivered int64

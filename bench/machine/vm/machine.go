@@ -116,13 +116,13 @@ func (m *Machine) qemu(ctx context.Context, root, port string, console io.Writer
 	}
 	c := exec.CommandContext(ctx, qemuName, append(arguments, "-append", parameters)...)
 	c.Stdout, c.Stderr = console, console
-	// In a group of its own, so that Ctrl-C reaches it through ctx; and never longer than this process.
+	// In its own process group, so that Ctrl-C reaches it only through ctx; it never outlives this process.
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return c.Run()
 }
 
-// hostAccel says how fast the host can run a machine. A virtual host may offer /dev/kvm and yet have no processor that
-// serves an ordinary kernel.
+// hostAccel returns the fastest accelerator of the host. A virtual host may offer /dev/kvm and yet be unable to run an
+// ordinary kernel with it.
 func hostAccel() string {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {

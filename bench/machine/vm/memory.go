@@ -7,11 +7,11 @@ import (
 	"stentor/engine/testkit/proc"
 )
 
-// qemuMemory is what qemu needs beside the machine's own memory, most of it for code that it has translated.
+// qemuMemory is the memory that qemu needs besides the machine's own, most of it for translated code.
 const qemuMemory = 1 << 30
 
-// checkMemory refuses a machine that the host cannot hold: its memory is taken as it is touched, and a host that runs
-// out in the middle of a run ends it, or something else.
+// checkMemory refuses a machine that the host cannot hold. The host allocates its memory only when it is touched, and if it
+// runs out in the middle of a run, it kills the machine or something else.
 func checkMemory(want int64) error {
 	if want < 256<<20 {
 		return fmt.Errorf("%d MiB of memory are too little for a virtual machine, at least 256 are needed", want>>20)

@@ -21,16 +21,17 @@ var millionScript string
 type Million struct {
 	Machine     // without files, job and memory, which are chosen here
 	Connections int
-	// Heartbeat is what the clients offer and want. An emulated machine takes a tenth of a millisecond for each.
+	// Heartbeat is the interval that the clients offer and request. An emulated machine takes 0.1 ms for each heart-beat.
 	Heartbeat time.Duration
-	// Stentor and Bench are the two programs, Tuning the folder with the tuning scripts; without it only the
-	// descriptors are raised.
+	// Stentor and Bench are the two programs, Tuning the folder with the tuning scripts; without it only the descriptor
+	// limit is raised.
 	Stentor, Bench, Tuning string
 	BenchFlags             []string // more for `stentor-bench million`
-	// Via puts nginx before the server, with a configuration that `stentor proxy-config` writes.
+	// Via puts nginx in front of the server, with a configuration that `stentor proxy-config` writes.
 	Via   Via
 	Nginx string // the program, unless Via is Direct
-	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few of them few connections need what many do.
+	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few ports, few connections meet the limits that many
+	// meet otherwise.
 	LocalPorts string
 	// Leave has the server leave with all of them at the end, while a broadcast is on its way.
 	Leave bool
@@ -42,8 +43,8 @@ type Million struct {
 // Via is how clients reach the server.
 type Via string
 
-// The ways. With one pair of addresses between nginx and the server there were some 55,000 connections at most, and
-// 25,000 at speed: these three go past that.
+// The ways. One pair of addresses between nginx and the server allows some 55,000 connections at most, and 25,000 at full
+// speed: these three allow more.
 const (
 	Direct  Via = ""
 	Unix    Via = "unix"    // a Unix socket
@@ -51,16 +52,16 @@ const (
 	Sources Via = "sources" // several addresses of nginx
 )
 
-// Memory that the machine is given: what the kernel, the file system in memory and both programs take in any case,
-// and what a connection takes at both its ends, with room for what is on its way in a broadcast.
+// The machine's memory: a fixed part for the kernel, the file system in memory and both programs, and a part for both ends
+// of each connection, with room for a broadcast in flight.
 const (
 	baseMemory          = 1 << 30
 	memoryPerConnection = 17 << 10
-	// With nginx between them there are two sockets more, with buffers in a broadcast, and 18 KiB of nginx's.
+	// nginx adds two sockets, with buffers during a broadcast, and 18 KiB of its own.
 	memoryPerProxied = 42 << 10
 )
 
-// Run boots the machine, runs the proof, and returns what it showed; nil when it came to no result.
+// Run boots the machine, runs the proof, and returns it; nil when there is no result.
 func (m *Million) Run(ctx context.Context) (*Proof, error) {
 	each := int64(memoryPerConnection)
 	switch m.Via {
@@ -117,7 +118,7 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 	return proof, ran
 }
 
-// loadResult is what is read of the load generator's report (package result).
+// loadResult is the part of the load generator's report (package result) that is read.
 type loadResult struct {
 	Phases []struct {
 		Name             string

@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 )
 
-// Proof is what a run of Million has shown.
+// Proof is the result of a run of Million.
 type Proof struct {
 	Connections int      `json:"connections"`
 	Results     []Claim  `json:"results"`
@@ -42,14 +42,14 @@ type Phase struct {
 	Delivered int64   `json:"delivered"`
 }
 
-// Targets for a million connections. Fewer have their share, and what does not depend on their number.
+// Targets for a million connections. For fewer they are in proportion, except fixed parts.
 const (
 	serverPerConnection = 1_100
 	allPerConnection    = 10_000
 	serverBase          = 48 << 20
 	allBase             = 256 << 20
-	// inFlight is what the kernel keeps of a broadcast's message that is sent and not acknowledged: 1,024 bytes of data and
-	// 512 of what describes it. On a host that is too busy all have one at once.
+	// inFlight is the kernel's memory for a broadcast's message that is sent and not acknowledged: 1,024 bytes of data and
+	// 512 of metadata. On an overloaded host every connection has one at the same time.
 	inFlight = 1_536
 	million  = 1_000_000
 )
@@ -102,7 +102,7 @@ func ReadProof(dir string, connections int) (*Proof, error) {
 	return p, nil
 }
 
-// left judges how the server left, if it did: all were closed with 1012, and it ended in time.
+// left judges how the server left, if it did: it closed all connections with 1012, and ended in time.
 func (p *Proof) left(dir string, load *loadResult) error {
 	b, err := os.ReadFile(filepath.Join(dir, "figures", "leave.tsv"))
 	if errors.Is(err, fs.ErrNotExist) {

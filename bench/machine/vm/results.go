@@ -16,9 +16,9 @@ import (
 // statusFile is what init.sh brings out last.
 const statusFile = "status"
 
-// unpackResults unpacks the archives that came out of the machine, one behind the other, into dir and returns the
-// job's status. A file that came twice is there as it came last. An archive that is cut short, as the machine was
-// ended, gives the files in front of the cut.
+// unpackResults unpacks the archives that the machine has written one after the other into dir, and returns the job's
+// status. Of a file that came twice, the last version stays. Of an archive that was cut short when the machine ended, the
+// files before the cut are unpacked.
 func unpackResults(port, dir string) (status int, err error) {
 	f, err := os.Open(port)
 	if err != nil {
@@ -78,7 +78,7 @@ func save(name string, r io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
-// skipZeros goes to the first block that is not the end of an archive.
+// skipZeros skips to the first block that is not the end of an archive.
 func skipZeros(r *bufio.Reader) error {
 	const block = 512
 	var zeros [block]byte

@@ -49,7 +49,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // PID is its process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Accept makes it take n more connections. connect is run meanwhile, to make them.
+// Accept makes it accept n more connections. Meanwhile connect runs, to open them.
 func (p *Process) Accept(n int, connect func() error) error {
 	if err := p.send(command{Accept: n}, nil); err != nil {
 		return err

@@ -11,14 +11,14 @@ type greeting struct {
 type Call uint8
 
 const (
-	// Wrapped is unix.Write, as any Go program writes: the Go scheduler is told before and after. On a busy machine
-	// it takes the thread's right to run Go code away meanwhile and has to give it back, which costs some 20%.
+	// Wrapped is unix.Write, as in any Go program: it notifies the Go scheduler before and after. On a busy machine the
+	// scheduler takes the thread's processor (P) away meanwhile and has to return it, which costs some 20%.
 	Wrapped Call = iota
 	// Raw is the bare instruction, as a C program writes.
 	Raw
 )
 
-// command is one line of the process's input. Either Accept is set: take that many connections more; or Frames is:
+// command is one line of the process's input. Either Accept is set: accept that many more connections; or Frames is:
 // Frames*Size bytes follow, frames of Size bytes each, and every frame is to be written to every connection.
 type command struct {
 	Accept int  `json:"accept,omitempty"`
@@ -33,7 +33,7 @@ type answer struct {
 	Burst
 }
 
-// Burst says what it took to write some frames to all connections.
+// Burst is the cost of writing some frames to all connections.
 type Burst struct {
 	Writes int           `json:"writes"` // frames times connections
 	CPU    time.Duration `json:"cpu_ns"` // user + system, by getrusage(2)

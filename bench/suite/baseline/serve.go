@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// A connection that does not come, or a socket that takes nothing, for so long ends the process.
+	// The process ends when a connection does not come, or a socket accepts nothing, for this long.
 	patience = 30 * time.Second
 	maxBurst = 64 << 20 // bytes of frames in one command
 )

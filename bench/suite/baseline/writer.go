@@ -27,7 +27,7 @@ func (w *writer) burst(frames []byte, size int, write writeFunc) {
 	}
 }
 
-// finish does what a write that was cut short left over: b, the last error being err.
+// finish writes b, the rest of a short write, whose last error was err.
 func (w *writer) finish(fd int, b []byte, err error) error {
 	w.stalls++
 	for len(b) > 0 {

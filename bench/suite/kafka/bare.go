@@ -13,8 +13,8 @@ import (
 	"stentor/bench/suite/baseline"
 )
 
-// bare is a process that does nothing but write(2), and its clients: how late messages come without Kafka and without
-// a server, which is what the machine takes for so many writes and reads.
+// bare is a process that only calls write(2), and its clients. It shows how late messages come without Kafka and a server:
+// the time that this machine needs for that many writes and reads.
 type bare struct {
 	process *baseline.Process
 	clients *crowd

@@ -16,18 +16,18 @@ import (
 // latencyTarget is the 99th percentile in ms.
 const latencyTarget = 10
 
-// gather is how long the clients let what they have to read come together. Real clients are elsewhere and wake up on
-// processors of their own; here a sleeping reader would have to be woken by the server's writes, one by one.
+// gather is how long the clients let readable data accumulate. Real clients are elsewhere and wake up on their own
+// processors; here the server's writes would have to wake sleeping readers one by one.
 const gather = time.Millisecond
 
 // latency pushes at a steady rate to many clients of one topic and takes how late each message is read from a client's
 // socket, from the time that its push was due. Runs in which a back end produces the records to Kafka itself (without
 // linger) alternate with runs in which it posts to the server's HTTP API, which then produces. The result is the median
-// of the runs' 99th percentiles: over all deliveries, so that what the last clients of a broadcast wait for is in it.
+// of the runs' 99th percentiles, over all deliveries, so that it includes the wait of a broadcast's last clients.
 //
 // A third kind of run alternates with them: a bare write(2) loop that writes the same frames to as many clients, with no
-// server and no Kafka. What it takes is what this machine needs for so many writes and reads. And because that may be
-// more than a small machine has, the same is first done with few clients.
+// server and no Kafka. Its time is what this machine needs for that many writes and reads. Because that may be too much for
+// a small machine, the same is first measured with few clients.
 func (b *bench) latency(ctx context.Context, d *bed) (results []report.Result, err error) {
 	err = b.serve(ctx, d, 0, func(ctx context.Context, s *server.Server) (err error) {
 		c, err := b.crowd(s, b.Connections, func(o *client.Options) { o.Gather = gather })

@@ -133,8 +133,8 @@ func (p *producer) close() {
 	p.reads.Wait()
 }
 
-// paced calls one for each event of d at its time, open loop: what is late is not left out, and its time is when it
-// was due. Events less than a millisecond apart go out together.
+// paced calls one for each event of d when it is due, open loop: late events are not skipped, and keep the time at which
+// they were due. Events less than a millisecond apart go out together.
 func paced(ctx context.Context, rate pace.Rate, d time.Duration, one func(due time.Time) error) (n int, err error) {
 	start := time.Now()
 	for total := rate.Count(d); n < total; {

@@ -17,10 +17,9 @@ const resumeTarget = 2
 
 // resume connects clients that will be away and clients that stay, all of them to one topic, pushes at a steady rate,
 // and takes the 99th percentile of how late messages come to those who stay, from the time that each push was due. Then
-// the others go without a word, miss pushes, and come back all at once, each with the id of the last message that it
-// has read, while pushes go on at the steady rate. From the moment that they begin to connect until each of them has
-// everything, the same percentile is taken again, of the same clients. Then all is repeated; the result is the median
-// ratio.
+// the others drop their connections, miss pushes, and reconnect all at once, each with the id of the last message that it has
+// read, while pushes continue at the steady rate. From the moment that they begin to connect until each of them has
+// everything, the same percentile is taken again for the same clients. Then all is repeated; the result is the median ratio.
 //
 // Nothing lost and nothing repeated is checked by number on every client, over all its breaks.
 func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, err error) {
@@ -39,8 +38,8 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 		}
 		defer away.Close()
 		b.Progress.Step(away.live, "resume: opening %d connections", b.Connections+b.staying())
-		// A broadcast goes to those first who subscribed first, until others have come back between them: those who stay
-		// begin in the middle, or they would be better off before than ever after.
+		// A broadcast first reaches the earliest subscribers, until returning clients mix with them. So those who stay subscribe
+		// in the middle: otherwise they would be better off before the first return than ever after.
 		half := b.Connections / 2
 		if err := errors.Join(away.open(ctx, half), stay.open(ctx, b.staying()), away.open(ctx, b.Connections-half)); err != nil {
 			return err
@@ -131,7 +130,7 @@ func (d *bed) toAll(ctx context.Context, rate pace.Rate, length time.Duration, a
 	return n, nil
 }
 
-// comeBack opens the clients that are away while pushes go on, until each has all that it has missed and what came
+// comeBack reconnects the clients that are away while pushes continue, until each has everything that it missed and that came
 // meanwhile, and returns how long that took.
 func (b *bench) comeBack(ctx context.Context, d *bed, stay, away *crowd) (time.Duration, error) {
 	began := time.Now()
@@ -146,8 +145,8 @@ func (b *bench) comeBack(ctx context.Context, d *bed, stay, away *crowd) (time.D
 		<-returned
 	}()
 	pushed := 0
-	// Pushes go on until all that is missing is what was pushed in the last second: where a broadcast takes longer than
-	// the time between two, it never is nothing. Then the clients get the rest.
+	// Pushes continue until only the last second's pushes are missing: where a broadcast takes longer than the interval
+	// between two, something is always missing. Then the clients get the rest.
 	for open := false; ; {
 		due := began.Add(pace.Rate(resumeRate).At(pushed))
 		if err := pace.Wait(ctx, time.Until(due)); err != nil {

@@ -27,8 +27,8 @@ const (
 // start fills a topic with records, within the time that a node keeps history, and takes the time from the start of a
 // node's process until it says that it is ready. The node's history is bounded so high that it holds all of them, which
 // is checked. It is started several times, each time from nothing; its memory is read when it is ready. Beside each
-// start stands what it takes on this machine merely to touch as much fresh memory: where a hypervisor has to find it
-// first, that is seconds.
+// start stands the time that this machine needs merely to touch as much fresh memory: seconds, where a hypervisor has to
+// find it first.
 func (b *bench) start(ctx context.Context, d *bed) ([]report.Result, error) {
 	n := b.plan.history
 	b.Progress.Step(func() string { return report.Group(d.back.acknowledged.Load()) + " records" }, "start: producing %s records of %d bytes", report.Group(int64(n)), startBytes)

@@ -15,7 +15,7 @@ import (
 const (
 	// lagTarget is how many seconds of load may be on their way at most.
 	lagTarget = 1.0
-	// rateTarget is the share of the rate that must have come about for the rest to mean something.
+	// rateTarget is the share of the rate that must have been reached for the other figures to be meaningful.
 	rateTarget = 0.98
 )
 
@@ -83,7 +83,7 @@ func (b *bench) unicast(ctx context.Context, d *bed) (results []report.Result, e
 			lag.stop()
 			return err
 		}
-		// What does not come is counted, not an error.
+		// Missing records are counted; they are not an error.
 		if err := c.expect(ctx, int64(n)); err != nil && context.Cause(ctx) != nil {
 			lag.stop()
 			return err

@@ -19,7 +19,7 @@ const memoryTarget = 1024
 // the difference by the difference in connections. Every connection is a user of its own (JWT) with heart-beats and
 // two subscriptions, a shared topic and its own queue. It is taken when they are connected, and again after work: a
 // broadcast, a tenth of the connections dropped and opened anew, and a minute of pushes to all at 100 a second.
-// What the server holds as history is taken off.
+// The server's history is subtracted.
 func (b *bench) memory(ctx context.Context) ([]report.Result, error) {
 	small, large := b.smallPoint(), b.largePoint()
 	var points [2]memoryPoint

@@ -23,9 +23,9 @@ const (
 // is taken again, of the same clients that read. Then the silent ones go, and all is repeated. The result is the
 // median ratio.
 //
-// What a silent client costs is the growth of the server's RSS by the silent ones, plus the kernel's buffers of the
-// server's end of their connections as sock_diag tells them. Not in it is what the kernel holds for any connection,
-// silent or not, some 3 KB.
+// The cost of a silent client is the growth of the server's RSS by the silent ones, plus the kernel's buffers at the
+// server's end of their connections as reported by sock_diag. It does not include some 3 KB that the kernel holds for any
+// connection.
 func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 	silent := b.silent()
 	var ratios, with, without, kib, user, kernel, queued []float64

@@ -17,12 +17,12 @@ import (
 type Topics interface {
 	// Create makes a topic of one partition and waits until it is there.
 	Create(ctx context.Context, topic string) error
-	// Remove removes topics and groups; those that are not there are no error. It takes its own time: the run may be over.
+	// Remove removes topics and groups; missing ones are not an error. It has its own timeout: the run's context may have ended.
 	Remove(topics, groups []string) error
 	Close()
 }
 
-// timeout bounds what is asked of Kafka.
+// timeout bounds each request to Kafka.
 const timeout = 20 * time.Second
 
 // Admin makes topics in a real Kafka.
@@ -67,7 +67,7 @@ func (a *Admin) Remove(topics, groups []string) error {
 	return err
 }
 
-// removeGroup tries again while the brokers agree on who keeps the group.
+// removeGroup retries while the brokers agree on the group's coordinator.
 func (a *Admin) removeGroup(ctx context.Context, group string) error {
 	for {
 		left, err := a.client.DeleteConsumerGroups(ctx, []string{group})
