@@ -10,7 +10,7 @@ import (
 	"stentor/engine/bus"
 )
 
-// What the consumer refuses to read is tried again, and delivered from where it begins; nothing else waits for it.
+// A partition that the consumer refuses is retried, and delivered from its begin; no other partition waits for it.
 func TestReadAgain(t *testing.T) {
 	s := &sink{}
 	b := openTwo(t, s)
@@ -64,7 +64,7 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
-// A producer that has failed permanently is replaced, even where that does not work at once.
+// A producer that has failed permanently is replaced, even if the first attempt fails.
 func TestProducerIsMadeAnew(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{}
@@ -111,8 +111,8 @@ func TestProducerIsNotMadeAnewForEver(t *testing.T) {
 	<-done
 }
 
-// A project that is removed and added again is another one, even where the bus was too slow to look in between: it begins
-// again, with all that is within the window.
+// A project that is removed and added again is a new one, even if the bus did not look in between: it begins anew, with
+// everything within the window.
 func TestRemovedAndAddedAgain(t *testing.T) {
 	for _, slow := range []time.Duration{0, 100 * time.Millisecond} {
 		mc := mock(t, 1)
@@ -139,7 +139,7 @@ func TestRemovedAndAddedAgain(t *testing.T) {
 	}
 }
 
-// What is to be left is left at once: nothing of it comes into the history of the project that has its name now.
+// A removed project is left at once: none of its pushes gets into the history of the project that now has its name.
 func TestNothingOfAnotherLife(t *testing.T) {
 	s := &sink{}
 	b := openTwo(t, s)

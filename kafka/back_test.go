@@ -30,7 +30,7 @@ func TestWorthIt(t *testing.T) {
 	}
 }
 
-// A node that was down for longer than its window begins where what it knows from before ends, as long as that is there.
+// A node that was down for longer than its window begins where its saved history ends, if those records still exist.
 func TestRealReachesBack(t *testing.T) {
 	const old, fresh = 20, 5
 	s := &sink{}

@@ -18,7 +18,7 @@ import (
 	"stentor/engine/bus"
 )
 
-// sink keeps what it gets.
+// sink keeps what is delivered to it.
 type sink struct {
 	mu      sync.Mutex
 	begins  []bus.Position
@@ -58,7 +58,7 @@ func (s *sink) Deliver(pos bus.Position, r *bus.Record) (bus.Position, bus.Taken
 	return pos, t
 }
 
-// kept is a copy of a record that is valid only while it is delivered.
+// kept is a copy of a record, which is valid only during its delivery.
 func kept(r *bus.Record) *bus.Record {
 	c := *r
 	c.Body, c.Headers = bytes.Clone(r.Body), slices.Clone(r.Headers)
@@ -168,7 +168,7 @@ func pushTo(b *Bus, project, destination, id string) (bus.Position, error) {
 	return g.pos, g.err
 }
 
-// raw puts a record into the topic as another producer would.
+// raw writes a record to the topic as another producer would.
 func raw(t *testing.T, bootstrap string, partition int32, key, value string, headers ...ck.Header) {
 	t.Helper()
 	p, err := ck.NewProducer(&ck.ConfigMap{"bootstrap.servers": bootstrap})
@@ -308,7 +308,7 @@ func TestFullProjectIsPaused(t *testing.T) {
 	}
 }
 
-// Only what the shards have taken is stored.
+// Only offsets of records that the shards have processed are stored.
 func TestStoredOffsets(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{hold: true}
@@ -380,7 +380,7 @@ func TestBrokerAway(t *testing.T) {
 	})
 }
 
-// A node that cannot reach the brokers says so, and how it comes.
+// A node that cannot reach the brokers says so, and why.
 func TestOutOfReach(t *testing.T) {
 	deaf, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -475,7 +475,7 @@ func TestPushTooLarge(t *testing.T) {
 	}
 }
 
-// What waits for Kafka has a bound: more is refused at once, and what waited is answered in time.
+// The queue for Kafka is bounded: further pushes are refused at once, and queued ones are answered in time.
 func TestPushesThatWaitAreBounded(t *testing.T) {
 	const most = 10
 	mc := mock(t, 1)
@@ -507,7 +507,7 @@ func TestPushesThatWaitAreBounded(t *testing.T) {
 	}
 }
 
-// A Kafka that does not answer holds nobody who leaves, however long a push may take: what waits is told so.
+// A Kafka that does not answer does not delay a node that leaves, however long a push may take: waiting pushes fail.
 func TestLeavesAnUnansweringKafka(t *testing.T) {
 	mc := mock(t, 1)
 	o := testOptions(mc.BootstrapServers(), &sink{})
@@ -535,7 +535,7 @@ func TestLeavesAnUnansweringKafka(t *testing.T) {
 	closeBus(b)
 }
 
-// Who leaves reads until Close.
+// A node that leaves reads until Close.
 func TestFlushReadsOn(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{}
@@ -546,7 +546,7 @@ func TestFlushReadsOn(t *testing.T) {
 	until(t, "another node's push", func() bool { return s.count() == 1 })
 }
 
-// A flush is over when this node has read what it was given itself.
+// A flush ends when this node has read its own pushes.
 func TestFlushWaitsForOwnPushes(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{full: map[string]bool{testProject: true}}

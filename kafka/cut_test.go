@@ -14,9 +14,9 @@ import (
 	"stentor/kafka/kafkatest"
 )
 
-// A node that a network cuts off from the leader of what it reads, while it hears what other nodes say of themselves, is no
-// node to send clients to. One that is cut off from all brokers cannot know whether they are gone for all, and stays. In
-// the end both have everything.
+// A node that is cut off from the leader of its partitions, but still receives the other nodes' beats, is not ready for
+// clients. A node that is cut off from all brokers cannot know whether that concerns all nodes, and stays ready. In the end
+// both have everything.
 func TestRealCutOff(t *testing.T) {
 	needsKafka(t)
 	c := kafkatest.Start(t, 2)
@@ -109,7 +109,7 @@ func ledBy(t *testing.T, c *kafkatest.Cluster, topics map[string]int32) {
 	}
 }
 
-// A node that starts while it cannot reach one broker serves the projects of the others, however many that one leads.
+// A node that starts while it cannot reach one broker serves the projects of the others, however many projects that one leads.
 func TestRealOneBrokerAway(t *testing.T) {
 	needsKafka(t)
 	const many = 12

@@ -45,7 +45,7 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// A push that comes to lie where others of its topic lay is not answered with their epoch.
+// A push at an offset that an earlier record of its topic had is not answered with that record's epoch.
 func TestPushInAnotherTopic(t *testing.T) {
 	mc := mock(t, 1)
 	b := open(t, testOptions(mc.BootstrapServers(), &sink{}))

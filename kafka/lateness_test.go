@@ -35,7 +35,7 @@ func TestLateness(t *testing.T) {
 	}
 }
 
-// Where it is not known how far a partition goes, it is read late.
+// A partition whose end is unknown counts as late.
 func TestLatenessOfTheUnknown(t *testing.T) {
 	const s = time.Second
 	start := time.Unix(1, 0)
@@ -59,7 +59,7 @@ func TestLatenessOfTheUnknown(t *testing.T) {
 	}
 }
 
-// A node that is late in reading says so while another one is not, and only then: what strikes all is no reason to send
+// A node that reads late says so only while another one does not read late: trouble of all nodes is no reason to send
 // clients away.
 func TestBehind(t *testing.T) {
 	mc := mock(t, 1)
@@ -77,7 +77,7 @@ func TestBehind(t *testing.T) {
 		t.Helper()
 		until(t, step, func() bool { return (nodes[0].Behind() != nil) == first && (nodes[1].Behind() != nil) == second })
 	}
-	// late waits until a node reads so late that it would say so if another one did not.
+	// late waits until a node is so late that it would say so if another one were not.
 	late := func(b *Bus) {
 		t.Helper()
 		until(t, "late", func() bool { return b.reader.lateness() > 2*time.Second })
@@ -91,7 +91,7 @@ func TestBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// pause sends what a node stops at, and more that lies behind that.
+	// pause sends a record at which a node stops, and more records after it.
 	pause := func(b *Bus) {
 		t.Helper()
 		send()
@@ -118,7 +118,7 @@ func TestBehind(t *testing.T) {
 	}
 }
 
-// When the brokers come back, nodes do not take each other's old words for new ones.
+// When the brokers come back, nodes do not mistake each other's old beats for new ones.
 func TestBehindAfterOutage(t *testing.T) {
 	mc := mock(t, 1)
 	var nodes []*Bus
@@ -157,7 +157,7 @@ func TestBehindAfterOutage(t *testing.T) {
 	})
 }
 
-// A project that the node does not serve, or whose topic is gone, makes nobody late.
+// A project that the node does not serve, or whose topic no longer exists, makes no node late.
 func TestLatenessIsOfWhatCanBeRead(t *testing.T) {
 	r := &reader{parts: map[partitionKey]*partition{}, ends: ends{make(chan []*partition)}}
 	p := newPartition(both[0], 0, 7, 0, 10)

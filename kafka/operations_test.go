@@ -20,8 +20,8 @@ import (
 	"stentor/kafka/kafkatest"
 )
 
-// TestOperations runs the commands of OPERATIONS.md as they are written, and then a node and a back end with no more
-// rights than those give them.
+// TestOperations runs the commands of OPERATIONS.md as they are written, and then a node and a back end with only the
+// rights that those commands grant.
 func TestOperations(t *testing.T) {
 	c := kafkatest.Start(t, 1)
 	page := commands(t)
@@ -44,7 +44,7 @@ func TestOperations(t *testing.T) {
 	}
 	run("ACLs")
 
-	// The node makes its topics itself: the right to do so is on the page too.
+	// The node creates its topics itself: the right to do so is on the page too.
 	got := make(chan *bus.Record, 10)
 	node, err := kafka.New(kafka.Options{
 		Node: "a", Properties: as(c, "node"), Create: true, Partitions: 1, NodesTopic: "stentor.nodes",
@@ -182,7 +182,7 @@ func produce(t *testing.T, p *ck.Producer, topic string) error {
 	return (<-done).(*ck.Message).TopicPartition.Error
 }
 
-// readOne returns the first record of a topic, or what is said instead, and commits it as a back end does.
+// readOne returns the first record of a topic, or the error, and commits it as a back end does.
 func readOne(t *testing.T, properties map[string]string, group, topic string) string {
 	t.Helper()
 	r, err := ck.NewConsumer(configMap(properties, ck.ConfigMap{"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": false}))

@@ -10,7 +10,7 @@ type flag bool
 
 func (t *flag) Taken() bool { return bool(*t) }
 
-// What the shards had not taken of a partition when the reader was given it again still holds its offset back.
+// Records that the shards had not processed when the reader got a partition again still hold its stored offset back.
 func TestPartitionTakesOver(t *testing.T) {
 	topic := bus.Topic{Project: "shop", Name: "push"}
 	var first, second flag

@@ -15,7 +15,7 @@ import (
 
 var clusterKey = []byte("0123456789abcdef0123456789abcdef")
 
-// clusterNode starts a node that says where it is.
+// clusterNode starts a node that advertises its addresses.
 func clusterNode(t *testing.T, bootstrap, id string, draining *atomic.Bool) *Bus {
 	t.Helper()
 	o := testOptions(bootstrap, &sink{})
@@ -37,7 +37,7 @@ func testRegistry(t *testing.T, bootstrap string) (*Registry, *directory.View) {
 	return r, v
 }
 
-// handed are the nodes that clients are sent to, in order of their names.
+// handed returns the nodes that clients are sent to, in order of their names.
 func handed(v *directory.View) string {
 	var all []string
 	for _, n := range v.Nodes(time.Now()) {
@@ -48,7 +48,7 @@ func handed(v *directory.View) string {
 	return strings.Join(all, " ")
 }
 
-// writeBeat puts whatever somebody likes into the topic of the nodes.
+// writeBeat writes any bytes as a beat to the topic of the nodes.
 func writeBeat(t *testing.T, bootstrap, node string, value []byte) {
 	t.Helper()
 	p, err := ck.NewProducer(&ck.ConfigMap{"bootstrap.servers": bootstrap})
@@ -99,8 +99,8 @@ func TestNodesAreFound(t *testing.T) {
 	}
 }
 
-// With a key nobody who has none can end a node by saying that there is another one with its id; nor can who copies what an
-// instance before it said. Without one the node has to believe it.
+// With a cluster key, a sender without it cannot end a node by a beat with the node's id, and neither can copies of an earlier
+// instance's beats. Without a key the node has to believe such a beat.
 func TestForgedTwin(t *testing.T) {
 	mc := mock(t, 1)
 	bootstrap := mc.BootstrapServers()
@@ -136,7 +136,7 @@ func TestForgedTwin(t *testing.T) {
 	}
 }
 
-// While the brokers are away the registry goes on with the nodes as it knew them.
+// While the brokers are unreachable the registry continues with the nodes as last known.
 func TestRegistryInOutage(t *testing.T) {
 	mc := mock(t, 1)
 	bootstrap := mc.BootstrapServers()

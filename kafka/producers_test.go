@@ -12,7 +12,7 @@ import (
 	"stentor/kafka/kafkatest"
 )
 
-// backEnd produces numbered records to a topic as a client of its own.
+// backEnd produces numbered records to a topic with a client of its own.
 type backEnd struct {
 	t     *testing.T
 	topic string
@@ -30,7 +30,7 @@ func newBackEnd(t *testing.T, topic string, properties ck.ConfigMap) *backEnd {
 	return &backEnd{t, topic, p}
 }
 
-// produce puts records with the numbers from..to-1 into Kafka.
+// produce writes records with the numbers from..to-1 to Kafka.
 func (b *backEnd) produce(from, to int) {
 	b.t.Helper()
 	done := make(chan ck.Event, to-from)
@@ -57,7 +57,7 @@ func (b *backEnd) must(err error) {
 	}
 }
 
-// What back ends compress is read, whichever way.
+// Records are read with every compression.
 func TestRealCompressed(t *testing.T) {
 	s := &sink{}
 	o, topic := realOptions(t, s)
@@ -72,8 +72,8 @@ func TestRealCompressed(t *testing.T) {
 	inOrder(t, s.ids(), 0)
 }
 
-// What a back end takes back is not delivered, and what it has not decided yet holds up what is behind it. The records of
-// the transactions themselves are passed over: a node that starts later is ready, and neither is late.
+// Records of an aborted transaction are not delivered, and those of an open one hold up the records after them. The
+// transactions' own control records are skipped: a node that starts later becomes ready, and neither node is late.
 func TestRealTransactions(t *testing.T) {
 	s := &sink{}
 	o, topic := realOptions(t, s)

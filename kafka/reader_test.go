@@ -26,7 +26,7 @@ const (
 // both are the projects of a node that has two.
 var both = []bus.Topic{{Project: testProject, Name: testTopic}, {Project: otherProject, Name: otherTopic}}
 
-// of are the ids of what came for a project.
+// of returns the ids of what came for a project.
 func (s *sink) of(project string) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func inReader(b *Bus, f func(r *reader)) {
 	<-done
 }
 
-// openTwo is a bus with two projects.
+// openTwo returns a bus with two projects.
 func openTwo(t *testing.T, s *sink) *Bus {
 	t.Helper()
 	mc := mock(t, 1)
@@ -75,7 +75,7 @@ func pushN(t *testing.T, b *Bus, project string, n int) {
 	}
 }
 
-// A project at its bound waits alone, and goes on in order.
+// A project at its bound waits alone, and continues in order.
 func TestOnlyTheFullProjectIsPaused(t *testing.T) {
 	const n = 100
 	s := &sink{full: map[string]bool{testProject: true}}
@@ -98,8 +98,8 @@ func TestOnlyTheFullProjectIsPaused(t *testing.T) {
 	}
 }
 
-// Projects come and go while the node runs. One that goes while it is paused leaves nothing behind, and is read again
-// when it comes back.
+// Projects are added and removed while the node runs. One that is removed while it is paused leaves no state, and is read
+// again when it comes back.
 func TestProjectsComeAndGo(t *testing.T) {
 	s := &sink{}
 	b := openTwo(t, s)
@@ -137,7 +137,7 @@ func TestProjectsComeAndGo(t *testing.T) {
 	}
 }
 
-// What is left before it was read to its end is waited for no more.
+// Once the reader has left a partition, the node no longer waits for its end.
 func TestLeftBeforeItsEnd(t *testing.T) {
 	s := &sink{full: map[string]bool{otherProject: true}}
 	b := openTwo(t, s)
@@ -170,8 +170,8 @@ func TestLeftBeforeItsEnd(t *testing.T) {
 	})
 }
 
-// A consumer that is replaced continues where the last one was: nothing is lost or repeated, and a project at its bound
-// waits on.
+// A consumer that replaces another continues at its positions: nothing is lost or repeated, and a project at its bound keeps
+// waiting.
 func TestRebuild(t *testing.T) {
 	const n = 100
 	s := &sink{full: map[string]bool{testProject: true}}
@@ -201,7 +201,7 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// After a fetch that failed the watcher compares where the reader is with what is there.
+// After a failed fetch the watcher compares the reader's positions with the offsets that exist.
 func TestRecheck(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{}
@@ -246,7 +246,7 @@ func TestRecheck(t *testing.T) {
 	inOrder(t, s.ids(), 0)
 }
 
-// A look that fails is not the last: the partitions are compared at the next one.
+// If a look fails, the partitions are compared at the next one.
 func TestRecheckFails(t *testing.T) {
 	mc := mock(t, 1)
 	o := testOptions(mc.BootstrapServers(), &sink{})
@@ -272,7 +272,7 @@ func TestRecheckFails(t *testing.T) {
 	}
 }
 
-// What librdkafka reports makes the watcher look, or is only told.
+// Errors of librdkafka make the watcher look, or are only logged.
 func TestTrouble(t *testing.T) {
 	for _, c := range []struct {
 		code        ck.ErrorCode
@@ -315,7 +315,7 @@ func TestTrouble(t *testing.T) {
 	})
 }
 
-// Whoever writes to the topics is told what is wrong with his keys.
+// The log says what is wrong with a producer's keys.
 func TestKeysAreWarnedAbout(t *testing.T) {
 	var log bytes.Buffer
 	o := testOptions("127.0.0.1:1", &sink{})
@@ -360,7 +360,7 @@ func TestKeysAreWarnedAbout(t *testing.T) {
 	}
 }
 
-// What cannot be read is counted, told at a limited rate, and never the end.
+// Unreadable records are counted, logged at a limited rate, and never stop the reader.
 func TestPoisonIsToldSeldom(t *testing.T) {
 	for _, c := range []struct {
 		name, destination, says string
@@ -392,7 +392,7 @@ func TestPoisonIsToldSeldom(t *testing.T) {
 	}
 }
 
-// A node with many projects does not tell the trouble of each.
+// A node with many projects does not list the trouble of each.
 func TestSomeTroubles(t *testing.T) {
 	var all []error
 	for i := range mostTold + 3 {

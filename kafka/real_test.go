@@ -24,7 +24,7 @@ func needsKafka(t *testing.T) {
 	}
 }
 
-// realOptions are for a real broker: topics of the test's own, made by the bus.
+// realOptions are for a real broker: the test has topics of its own, which the bus creates.
 func realOptions(t *testing.T, s *sink) (Options, string) {
 	t.Helper()
 	needsKafka(t)
@@ -81,7 +81,7 @@ func inOrder(t *testing.T, ids []string, from int) {
 	}
 }
 
-// A node that starts later reads the window before the end, and gives the same positions.
+// A node that starts later reads the window before the end, with the same positions.
 func TestRealHistory(t *testing.T) {
 	s := &sink{}
 	o, topic := realOptions(t, s)
@@ -110,7 +110,7 @@ func TestRealHistory(t *testing.T) {
 	t.Log(out)
 }
 
-// A node begins the window before its start, by the time of the records. A producer whose clock is ahead is no trouble.
+// A node begins the window before its start, by the records' timestamps. A producer whose clock is ahead does no harm.
 func TestRealWindow(t *testing.T) {
 	s := &sink{}
 	o, topic := realOptions(t, s)
@@ -205,8 +205,8 @@ func TestRealTruncated(t *testing.T) {
 	}
 }
 
-// Where a topic takes less than a push may have, only what is itself too large is refused: Kafka refuses a whole batch, and
-// small pushes are not to be in it.
+// If a topic's limit is below that of a push, only pushes that are themselves too large are refused: Kafka refuses a whole
+// batch, which must not contain small pushes.
 func TestRealSmallTopic(t *testing.T) {
 	const limit, small, n = 200_000, 1000, 2000
 	s := &sink{}
@@ -247,7 +247,7 @@ func TestRealSmallTopic(t *testing.T) {
 	inOrder(t, s.ids(), 0)
 }
 
-// Every push that was answered arrives once the broker is back from a kill, in order.
+// Every acknowledged push arrives, in order, after the broker was killed and restarted.
 func TestRealBrokerKilled(t *testing.T) {
 	b, s, c, _ := openOwn(t, 1)
 	pushThrough(t, b, s, func(refused func() bool) {
@@ -259,7 +259,7 @@ func TestRealBrokerKilled(t *testing.T) {
 	})
 }
 
-// When the leader of three is killed another one goes on: an acknowledged push is on two of them at least.
+// When the leader of three is killed another one takes over: an acknowledged push is on at least two of them.
 func TestRealLeaderKilled(t *testing.T) {
 	withoutLeader(t, func(c *kafkatest.Cluster, leader int) error {
 		c.KillBroker(leader)
@@ -267,12 +267,12 @@ func TestRealLeaderKilled(t *testing.T) {
 	}, (*kafkatest.Cluster).RestartBroker)
 }
 
-// The same when the leader's host loses its power: no connection ends, nothing is answered any more.
+// The same when the leader's host loses power: no connection ends, and no request is answered any more.
 func TestRealLeaderSilent(t *testing.T) {
 	withoutLeader(t, (*kafkatest.Cluster).Freeze, (*kafkatest.Cluster).Thaw)
 }
 
-// withoutLeader takes the leader of three away under load, and gives it back.
+// withoutLeader takes the leader of three away under load, and brings it back.
 func withoutLeader(t *testing.T, take, give func(c *kafkatest.Cluster, broker int) error) {
 	t.Helper()
 	b, s, c, topic := openOwn(t, 3)
@@ -308,7 +308,7 @@ func withoutLeader(t *testing.T, take, give func(c *kafkatest.Cluster, broker in
 	})
 }
 
-// openOwn is a bus on a Kafka of its own, with all copies that there can be.
+// openOwn returns a bus on a Kafka of its own, with as many replicas as brokers.
 func openOwn(t *testing.T, brokers int) (*Bus, *sink, *kafkatest.Cluster, string) {
 	t.Helper()
 	needsKafka(t)
@@ -322,8 +322,8 @@ func openOwn(t *testing.T, brokers int) (*Bus, *sink, *kafkatest.Cluster, string
 	return b, s, c, topic
 }
 
-// pushThrough pushes as a back end does, one after the other and each until it is answered, while fault does its mischief.
-// All that was answered has to arrive, once and in order.
+// pushThrough pushes like a back end, one push after the other, each until it is acknowledged, while fault runs. Every
+// acknowledged push has to arrive, once and in order.
 func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool)) {
 	t.Helper()
 	var stop atomic.Bool
@@ -373,7 +373,7 @@ func pushThrough(t *testing.T, b *Bus, s *sink, fault func(refused func() bool))
 	t.Logf("%d answered, %d refused, %d records", len(answered), refused.Load(), s.count())
 }
 
-// The API's answer names the epoch that a push has, also just after its topic was made again, when nobody has looked yet.
+// The API's answer has a push's true epoch, even just after its topic was recreated, before the watcher has looked.
 func TestRealEpochOfAnswers(t *testing.T) {
 	s := &sink{}
 	o, topic := realOptions(t, s)
@@ -408,7 +408,7 @@ func TestRealEpochOfAnswers(t *testing.T) {
 	}
 }
 
-// describes reports whether a topic is there.
+// describes reports whether a topic exists.
 func describes(b *Bus, topic string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()

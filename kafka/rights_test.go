@@ -52,7 +52,7 @@ func says(text string, all ...string) bool {
 	return true
 }
 
-// limited is a node whose rights end somewhere.
+// limited is a node with limited rights.
 type limited struct {
 	*kafka.Bus
 	t   *testing.T
@@ -102,8 +102,8 @@ func (l *limited) becomesReady() {
 	}
 }
 
-// TestRights takes one right at a time from a node: it says which one it lacks, goes on trying, and is ready as soon as
-// it has it.
+// TestRights takes one right at a time from a node: the node says which one it lacks, keeps trying, and is ready as soon as
+// it has the right.
 func TestRights(t *testing.T) {
 	c := kafkatest.Start(t, 1)
 	admin, err := ck.NewAdminClient(&ck.ConfigMap{"bootstrap.servers": c.Bootstrap()})
@@ -264,7 +264,7 @@ func TestRights(t *testing.T) {
 	})
 }
 
-// without is what a node needs on a topic, but one.
+// without returns the rights that a node needs on a topic, except one.
 func without(right string) []string {
 	return slices.DeleteFunc([]string{"Read", "Write", "Create"}, func(one string) bool { return one == right })
 }

@@ -11,7 +11,7 @@ import (
 	"stentor/kafka/internal/librdkafka"
 )
 
-// A node that starts waits for each project that gets further, and for none for ever while there is another one to serve.
+// A starting node waits for each project that makes progress, but for none forever while there is another one to serve.
 func TestStart(t *testing.T) {
 	const patience = 10 * time.Second
 	now := time.Unix(1, 0)
@@ -59,7 +59,7 @@ func TestStart(t *testing.T) {
 	wants(look(bank), "no topic") // and no other one to serve
 }
 
-// A partition that nothing comes from keeps no node from serving, however busy the others of its topic are.
+// A partition without any answers does not keep a node from serving, however busy the other partitions of its topic are.
 func TestBusyBesideAStuckPartition(t *testing.T) {
 	topic, l := bus.Topic{Project: testProject, Name: testTopic}, &life{}
 	r := &reader{
@@ -90,7 +90,7 @@ func TestBusyBesideAStuckPartition(t *testing.T) {
 	}
 }
 
-// A project without a topic leaves the others served, and is served as soon as it has one.
+// A project without a topic does not keep the others from being served, and is served as soon as it has one.
 func TestOneProjectLeavesTheOthers(t *testing.T) {
 	mc := mock(t, 1)
 	s := &sink{}

@@ -138,5 +138,5 @@ func (b *backend) send(s *stream, n, to int64, node *testkit.Node) (done int64, 
 		}
 		done++
 	}
-	return done, err // of an answer that broke off, what came of it
+	return done, err // if the answer broke off, the part that came
 }

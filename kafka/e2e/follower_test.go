@@ -29,7 +29,7 @@ type follower struct {
 	subs    []*subscription
 	stay    func() time.Duration // how long to stay connected; nil for as long as the node lets it
 	left    func(node int)       // after each connection; nil for nobody
-	// forgives says that a subscription may be told that it could not resume. Whatever is told, it has to be true.
+	// forgives allows the server to say that a subscription could not resume. What it says must be true in any case.
 	forgives bool
 
 	// connects, subscriptions that resumed, those of them that got something, those that could not.
@@ -40,7 +40,7 @@ type follower struct {
 type subscription struct {
 	destination string
 	streams     map[string]*seen // by name
-	// lastOnly resumes behind the last message-id alone, as a simple client does. Else behind the newest position of
+	// lastOnly resumes after the last message-id alone, as a simple client does. Else after the newest position of
 	// each partition, of messages and of receipts.
 	lastOnly bool
 

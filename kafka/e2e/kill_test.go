@@ -87,7 +87,7 @@ func (w *world) load(t *testing.T, pushes int64, during func()) {
 	wg.Wait()
 	took := time.Since(began)
 	w.complete(t)
-	// What came twice at the end would come before this.
+	// A duplicate at the end would come before this.
 	for _, s := range w.backend.streams {
 		at := 0
 		w.backend.next(s, &at)

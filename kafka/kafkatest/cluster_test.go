@@ -13,8 +13,8 @@ import (
 	"stentor/kafka/kafkatest"
 )
 
-// What is acknowledged while the leader is killed and comes back is there, in order, and Kafka's own tool sees the
-// reader's group.
+// Records that are acknowledged while the leader is killed and comes back are not lost and in order, and Kafka's own tool
+// sees the reader's group.
 func TestKillAndRestartTheLeader(t *testing.T) {
 	c := kafkatest.Start(t, 3)
 	const topic, perStep, steps = "stentor.push.shop", 100, 3

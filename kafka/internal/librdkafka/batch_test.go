@@ -16,7 +16,7 @@ const (
 	pollTime  = 100 * time.Millisecond
 )
 
-// mock is a broker with testTopic.
+// mock starts a broker with testTopic and returns its address.
 func mock(t *testing.T, partitions int) string {
 	t.Helper()
 	c, err := ck.NewMockCluster(1)
@@ -30,7 +30,7 @@ func mock(t *testing.T, partitions int) string {
 	return c.BootstrapServers()
 }
 
-// open is a consumer of partition 0 of testTopic from its beginning, with its Batch.
+// open returns a consumer of partition 0 of testTopic from its beginning, with its Batch.
 func open(t *testing.T, broker string) (*ck.Consumer, *Batch) {
 	t.Helper()
 	consumer, err := ck.NewConsumer(&ck.ConfigMap{
@@ -140,7 +140,7 @@ func show(list []Header) string {
 	return b.String()
 }
 
-// What comes behind records is told after them, and Kafka's errors are told.
+// Events that follow records are reported after them, and so are Kafka's errors.
 func TestOther(t *testing.T) {
 	broker := mock(t, 2)
 	fill(t, broker, make([]ck.Message, 3))

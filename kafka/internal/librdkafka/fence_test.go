@@ -30,7 +30,7 @@ func TestCheckVersion(t *testing.T) {
 	}
 }
 
-// A consumer of another layout is refused, and its bytes are not taken for a handle.
+// A consumer with another layout is refused, and its bytes are not used as a handle.
 func TestFindHandle(t *testing.T) {
 	type bare struct{ rk *int }
 	for name, c := range map[string]any{

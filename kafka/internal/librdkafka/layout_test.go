@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What this package declares of librdkafka is what the header beside the linked library declares.
+// This package's declarations of librdkafka are equal to those in the header of the linked library.
 func TestLayout(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/confluentinc/confluent-kafka-go/v2").Output()
 	if err != nil {
