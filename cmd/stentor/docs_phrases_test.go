@@ -29,6 +29,9 @@ var phrases = []struct{ found, write string }{
 	{"speaks no TLS", "does not support TLS"},
 	{"wants a machine", "needs an idle machine"},
 	{"what mends it", "how to fix it"},
+	{"nothing was to do", "nothing to do"},
+	{"what was is", "the old values are"},
+	{"slip of the pen", "typing mistake"},
 	{"sign of life", "heartbeat"},
 	{"signs of life", "heartbeats"},
 }

@@ -33,7 +33,7 @@ type Million struct {
 	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few ports, few connections meet the limits that many
 	// meet otherwise.
 	LocalPorts string
-	// Leave has the server leave with all of them at the end, while a broadcast is on its way.
+	// Leave makes the server leave at the end, with all clients connected and a broadcast in flight.
 	Leave bool
 	// After is how long after all clients have left the run notes what the server keeps; 0: it does not. Go looks for what
 	// is unused every 2 minutes at the latest, and gives it back gradually. It is rounded down to seconds.
