@@ -121,7 +121,7 @@ func closePaced(ctx context.Context, s *shard.Shard, over time.Duration) {
 			due = int(float64(total)*float64(passed)/float64(over)) - closed
 		}
 		if due > 0 {
-			ended, next, err := endSome(ctx, s, slot, due, true)
+			ended, next, err := endSome(ctx, s, slot, due, due, leaves(true))
 			if err != nil || next == 0 {
 				return
 			}
@@ -147,7 +147,7 @@ func (n *Node) closeRest(ctx context.Context, s *shard.Shard, last time.Time) {
 		patient := now.Before(last) && now.Sub(moved) < stalled
 		for slot, more := uint32(0), stats.Connections.Load() > 0; more; more = slot != 0 {
 			var err error
-			if _, slot, err = endSome(ctx, s, slot, endAtOnce, patient); err != nil {
+			if _, slot, err = endSome(ctx, s, slot, endAtOnce, endSteps, leaves(patient)); err != nil {
 				return
 			}
 		}
@@ -168,8 +168,18 @@ const (
 	endSteps  = 32
 )
 
-// endSome closes up to n clients of a loop, unless it runs out of steps, and returns the slot to go on from, 0 at the end.
-func endSome(ctx context.Context, s *shard.Shard, slot uint32, n int, patient bool) (ended int, next uint32, err error) {
+// ending is one step of a loop that closes up to n clients, from slot on. It returns how many, and the slot to go on from, 0 at the end.
+type ending func(s *shard.Shard, slot uint32, n int) (ended int, next uint32)
+
+// leaves is how a node that leaves closes clients.
+func leaves(patient bool) ending {
+	return func(s *shard.Shard, slot uint32, n int) (int, uint32) {
+		return s.EndSome(slot, n, patient, session.CloseServiceLeaves, goodbye("the node is stopping, come back"))
+	}
+}
+
+// endSome closes up to n clients of a loop, in so many steps at most, and returns the slot to go on from, 0 at the end.
+func endSome(ctx context.Context, s *shard.Shard, slot uint32, n, steps int, end ending) (ended int, next uint32, err error) {
 	type progress struct { // the loop's
 		ended int
 		slot  uint32
@@ -181,10 +191,10 @@ func endSome(ctx context.Context, s *shard.Shard, slot uint32, n int, patient bo
 		if p.over || p.ended == n {
 			return
 		}
-		ended, next := s.EndSome(p.slot, n-p.ended, patient, session.CloseServiceLeaves, goodbye())
+		ended, next := end(s, p.slot, n-p.ended)
 		p.ended, p.slot, p.over = p.ended+ended, next, next == 0
 	}
-	for range min(n, endSteps) - 1 {
+	for range min(steps, endSteps) - 1 {
 		s.Post(step)
 	}
 	got, err := ask(ctx, s, func(*shard.Shard) progress {
@@ -202,9 +212,9 @@ const (
 )
 
 // goodbye is the reason of a close. It begins with a time in ms, which clients that know it wait for.
-func goodbye() string {
+func goodbye(why string) string {
 	retry := leastRetry + rand.N(mostRetry-leastRetry)
-	return fmt.Sprintf("retry=%d the node is stopping, come back", retry.Milliseconds())
+	return fmt.Sprintf("retry=%d %s", retry.Milliseconds(), why)
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

@@ -118,7 +118,7 @@ func TestGoodbye(t *testing.T) {
 	retries := map[int]bool{}
 	for range 100 {
 		var ms int
-		reason := goodbye()
+		reason := goodbye("the node is stopping, come back")
 		if n, err := fmt.Sscanf(reason, "retry=%d ", &ms); n != 1 || err != nil || ms < 50 || ms > 500 || len(reason) > 123 {
 			t.Fatalf("%q: %v", reason, err)
 		}

@@ -54,6 +54,7 @@ var metrics = []metric{
 	counter("dropped", "Pushes dropped by the policy for slow clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
 	counter("expired", "Pushes that expired before they were written to a subscription.", func(s *shard.Stats) *atomic.Uint64 { return &s.Expired }),
 	counter("slow_closes", "Clients closed for reading too slowly.", func(s *shard.Stats) *atomic.Uint64 { return &s.SlowCloses }),
+	counter("shed", "Sessions closed so that their clients go to nodes that have more room.", func(s *shard.Stats) *atomic.Uint64 { return &s.Shed }),
 	counter("heartbeats", "Heart-beats and pings sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Heartbeats }),
 	counter("heartbeats_lost", "Clients closed because they were silent.", func(s *shard.Stats) *atomic.Uint64 { return &s.HeartbeatLost }),
 	counter("errors", "ERROR frames sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Errors }),

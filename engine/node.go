@@ -46,6 +46,7 @@ type Node struct {
 	users     *users
 	draining  atomic.Bool
 	emptying  emptying
+	shedding  shedding
 	refusals  *refusal.Log
 	floors    *floors
 

@@ -41,6 +41,6 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`,
 		}
 	}
 	add(groupNode, newServeCmd(), newRegistryCmd(), newClusterCmd(), newConfigCmd(), newDoctorCmd(), newTokenCmd(), newProxyConfigCmd(), newVersionCmd())
-	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd(), newNodesCmd(), newDrainCmd())
+	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd(), newNodesCmd(), newDrainCmd(), newRebalanceCmd())
 	return root
 }

@@ -392,3 +392,36 @@ func TestDrain(t *testing.T) {
 	c.servers[1].Close()
 	wantProblem(t, do(h, request("POST", "/v1/nodes/n1/drain", "", "Authorization: Bearer admin-key")), 503, codeUnavailable, "ask it itself")
 }
+
+func TestShed(t *testing.T) {
+	c := newTestCluster(t, 2, func(i int, o *Options) {
+		o.Directory = directory.New(directory.Options{Key: testClusterKey, Self: name(i)})
+	})
+	view := directory.New(directory.Options{Key: testClusterKey, Self: "n0"})
+	h, _, _ := newTest(t, func(o *Options) {
+		o.Directory, o.Now, o.Cluster = view, time.Now, &Cluster{Key: testClusterKey, Self: "n0"}
+	})
+	(&testCluster{view: view}).beat(t, "n1", c.servers[1].URL)
+	ask := func(h http.Handler, node, query, key string) *httptest.ResponseRecorder {
+		return do(h, request("POST", "/v1/nodes/"+node+"/shed"+query, "", "Authorization: Bearer "+key))
+	}
+	for _, h := range []http.Handler{c.apis[1], h} { // the node itself, and another
+		if w := ask(h, "n1", "?count=9&min_age_ms=0", "admin-key"); w.Code != 200 || w.Body.String() != `{"node":"n1","closed":7,"more":true}`+"\n" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		for _, wrong := range []string{"?count=0", "?count=10001", "?count=1&min_age_ms=-1", "?count=1&min_age_ms=86400001", "?count=1;"} {
+			wantProblem(t, ask(h, "n1", wrong, "admin-key"), 400, codeField, "")
+		}
+		wantProblem(t, ask(h, "n1", "?count=1", "shop-key"), 403, codeForbidden, "admin_keys")
+		wantProblem(t, ask(h, "n1", "?count=1", "no"), 401, codeAuth, "")
+		wantProblem(t, ask(h, "n7", "?count=1", "admin-key"), 404, codeNotFound, "GET /v1/nodes")
+	}
+	if w := ask(h, "n1", "?count=10000", "admin-key"); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if got := c.nodes[1].sheds; !slices.Equal(got, []string{"9 0s", "9 0s", "10000 10m0s"}) {
+		t.Errorf("%q", got)
+	}
+	c.nodes[1].err = errors.New("busy")
+	wantProblem(t, ask(c.apis[1], "n1", "?count=1", "admin-key"), 503, codeUnavailable, "")
+}

@@ -18,32 +18,43 @@ type drained struct {
 func (a *api) drain(on bool) handler {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		id := r.PathValue("id")
-		if signed(r) {
-			if err := a.signs.check(r, "", a.o.Now()); err != nil {
-				return newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
-			}
-		} else if p := a.administers(r); p != nil {
+		re, p := a.ofNode(r, id)
+		if p != nil {
 			return p
 		}
-		if a.o.Directory != nil && id == a.o.Directory.Self() {
+		if re == nil {
 			a.o.Node.Drain(on)
 			a.o.Log.Info("drain of this node asked for", "on", on)
-			writeJSON(w, drained{id, on})
-			return nil
-		}
-		others := a.peers.others()
-		i := slices.IndexFunc(others, func(n directory.Node) bool { return n.ID == id })
-		if i < 0 || signed(r) {
-			return newProblem(http.StatusNotFound, codeNotFound, "there is no node %s that this one can ask: GET /v1/nodes lists them", quote(id))
-		}
-		re := a.peers.ask(r.Context(), &others[i], r.Method, r.URL.EscapedPath())
-		switch {
-		case re.err != nil:
-			return newProblem(http.StatusServiceUnavailable, codeUnavailable, "node %s did not answer: ask it itself, or try again after Retry-After seconds", quote(id))
-		case re.status != http.StatusOK:
-			return passOn(&re)
 		}
 		writeJSON(w, drained{id, on})
 		return nil
 	}
+}
+
+// ofNode lets an administrator's request pass, and another node's. A request about another node is passed to that node, and has its
+// answer; nil is for this node.
+func (a *api) ofNode(r *http.Request, id string) (*reply, *problem) {
+	if signed(r) {
+		if err := a.signs.check(r, "", a.o.Now()); err != nil {
+			return nil, newProblem(http.StatusUnauthorized, codeAuth, "%s", err)
+		}
+	} else if p := a.administers(r); p != nil {
+		return nil, p
+	}
+	if a.o.Directory != nil && id == a.o.Directory.Self() {
+		return nil, nil
+	}
+	others := a.peers.others()
+	i := slices.IndexFunc(others, func(n directory.Node) bool { return n.ID == id })
+	if i < 0 || signed(r) {
+		return nil, newProblem(http.StatusNotFound, codeNotFound, "there is no node %s that this one can ask: GET /v1/nodes lists them", quote(id))
+	}
+	re := a.peers.ask(r.Context(), &others[i], r.Method, target(r))
+	switch {
+	case re.err != nil:
+		return nil, newProblem(http.StatusServiceUnavailable, codeUnavailable, "node %s did not answer: ask it itself, or try again after Retry-After seconds", quote(id))
+	case re.status != http.StatusOK:
+		return nil, passOn(&re)
+	}
+	return &re, nil
 }

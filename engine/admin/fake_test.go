@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,7 @@ type fakeNode struct {
 	subscribed   []shard.DestinationInfo // in place of three
 	gone         bool                    // the session s1
 	drains       []bool                  // what Drain was told
+	sheds        []string                // what Shed was told
 	err          error                   // of everything but Publish
 	ready        error
 	unserved     map[string]error
@@ -118,6 +120,11 @@ func (n *fakeNode) Stats(string) Stats {
 func (n *fakeNode) Delivery(_, id string) (Delivery, bool) {
 	first := time.Unix(1e9, 0).UTC()
 	return Delivery{ID: id, Position: "1-0-7", Nodes: []NodeDelivery{{Node: "n1", Matched: 5, Written: 3, Dropped: 1, Failed: 1, FirstWrite: &first, LastWrite: &first}}}, id == "order-17"
+}
+
+func (n *fakeNode) Shed(_ context.Context, count int, older time.Duration) (int, bool, error) {
+	n.sheds = append(n.sheds, fmt.Sprint(count, " ", older))
+	return 7, true, n.err
 }
 
 func (n *fakeNode) Drain(on bool) { n.drains = append(n.drains, on) }

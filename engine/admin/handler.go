@@ -147,6 +147,7 @@ func (a *api) routes() map[string]map[string]handler {
 		"/v1/endpoints":                                {"GET": a.endpoints},
 		"/v1/nodes":                                    {"GET": a.nodes},
 		"/v1/nodes/{id}/drain":                         {"POST": a.drain(true), "DELETE": a.drain(false)},
+		"/v1/nodes/{id}/shed":                          {"POST": a.shed},
 		"/healthz":                                     {"GET": a.healthz},
 		"/readyz":                                      {"GET": a.readyz},
 		"/metrics":                                     {"GET": a.exposition(promhttp.HandlerFor(a.o.Gatherer, promhttp.HandlerOpts{DisableCompression: true}))},

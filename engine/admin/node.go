@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"time"
 
 	"stentor/engine/bus"
 	"stentor/engine/shard"
@@ -29,6 +30,9 @@ type Node interface {
 	Delivery(project, id string) (Delivery, bool)
 	// Drain makes the node send its clients away and accept no new ones, or accept clients again. It returns at once.
 	Drain(on bool)
+	// Shed closes up to count sessions that are older than a time, spread over a second, and returns how many. It ends
+	// early with ctx. more is false when there are no more that could be closed.
+	Shed(ctx context.Context, count int, older time.Duration) (closed int, more bool, err error)
 	// Ready returns nil, or why this node accepts no new clients.
 	Ready() error
 	// Unserved returns why a ready node does not serve some of its projects, by their names.

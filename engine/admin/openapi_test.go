@@ -293,6 +293,7 @@ func TestDescribedErrors(t *testing.T) {
 			o.Discovery.Allow(peer(r.RemoteAddr).Addr(), testTime)
 		})
 		try(func(_ *fakeNode, _ *Options, r *http.Request) { r.URL.RawQuery = "n=x" })
+		try(func(_ *fakeNode, _ *Options, r *http.Request) { r.URL.RawQuery = "count=x" })
 		try(func(_ *fakeNode, _ *Options, r *http.Request) { r.URL.RawQuery = "node=x" })
 		try(header("Content-Type", "text/plain"))
 		try(header("Idempotency-Key", "#"))

@@ -31,3 +31,31 @@ func TestEndSomeWaitsForThoseBehind(t *testing.T) {
 		t.Error("the one that was up to date stands")
 	}
 }
+
+// Those who are sent to other nodes are sessions that are old enough and up to date. The others stay.
+func TestShedSome(t *testing.T) {
+	r := newReaders(t, true)
+	old, young, slow := r.reader("ann"), r.reader("ben"), r.reader("cem")
+	r.open() // it has not said who it is
+	slow.left, slow.buffered = 0, 1
+	r.hand(r.entry(bus.Record{Destination: "/topic/a"}, mebi))
+	r.run()
+	until := old.conn.since
+	young.conn.since++
+	shed := func(until uint32, want int) {
+		t.Helper()
+		if ended, next := r.s.ShedSome(0, 10, until, session.CloseServiceLeaves, "bye"); ended != want || next != 0 {
+			t.Errorf("%d were closed, want %d; goes on from %d", ended, want, next)
+		}
+	}
+	shed(until-1, 0)
+	shed(until, 1)
+	if old.conn.sess.Phase != session.Closing {
+		t.Error("the old one stands")
+	}
+	shed(until, 0)
+	shed(until+1, 1)
+	if n := r.s.stats.Shed.Load(); n != 2 {
+		t.Errorf("%d are counted", n)
+	}
+}

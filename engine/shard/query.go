@@ -255,13 +255,27 @@ func (s *Shard) Busy(from uint32) (busy bool, next uint32) {
 // were, and the slot to go on from, 0 at the end. What they had been given before is flushed. While it is patient it skips
 // those that have yet to be given something, or to complete their handshake.
 func (s *Shard) EndSome(slot uint32, n int, patient bool, code ws.StatusCode, reason string) (ended int, next uint32) {
+	return s.endSome(slot, n, code, reason, func(c *Conn) bool { return patient && s.awaits(c) })
+}
+
+// ShedSome is a patient EndSome for sessions alone, of those that began at until, in Unix seconds, or before.
+func (s *Shard) ShedSome(slot uint32, n int, until uint32, code ws.StatusCode, reason string) (ended int, next uint32) {
+	ended, next = s.endSome(slot, n, code, reason, func(c *Conn) bool {
+		return c.sess.Phase != session.Connected || c.since > until || s.awaits(c)
+	})
+	s.stats.Shed.Add(uint64(ended))
+	return ended, next
+}
+
+// endSome passes over those that stay.
+func (s *Shard) endSome(slot uint32, n int, code ws.StatusCode, reason string, stays func(*Conn) bool) (ended int, next uint32) {
 	for room := stepUnits; slot < s.conns.used; slot++ {
 		if room <= 0 || ended == n {
 			return ended, slot
 		}
 		room--
 		c := s.conns.at(slot + 1)
-		if c.state != stateOpen || c.sess.Phase == session.Closing || patient && s.awaits(c) {
+		if c.state != stateOpen || c.sess.Phase == session.Closing || stays(c) {
 			continue
 		}
 		room -= endUnits

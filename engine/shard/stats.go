@@ -31,6 +31,7 @@ type Stats struct {
 	Dropped       atomic.Uint64 // pushes that a slow subscription lost to its policy
 	Expired       atomic.Uint64 // pushes that outlived their time to live on the way to a subscription
 	SlowCloses    atomic.Uint64
+	Shed          atomic.Uint64 // sessions closed since other nodes have more room
 	Heartbeats    atomic.Uint64
 	HeartbeatLost atomic.Uint64 // clients closed for silence
 	Errors        atomic.Uint64 // ERROR frames
