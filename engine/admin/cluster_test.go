@@ -422,6 +422,9 @@ func TestShed(t *testing.T) {
 	if got := c.nodes[1].sheds; !slices.Equal(got, []string{"9 0s", "9 0s", "10000 10m0s"}) {
 		t.Errorf("%q", got)
 	}
+	forged := request("POST", "/v1/nodes/n1/shed?count=1", "", "Authorization: ")
+	sign(forged, []byte("of another cluster"), "n0", "n1", time.Now())
+	wantProblem(t, do(c.apis[1], forged), 401, codeAuth, "signature")
 	c.nodes[1].err = errors.New("busy")
 	wantProblem(t, ask(c.apis[1], "n1", "?count=1", "admin-key"), 503, codeUnavailable, "")
 }

@@ -5,6 +5,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/session"
+	"stentor/engine/websocket"
 )
 
 // While it is patient a drain passes over those who have yet to get something, and closes them once they have it.
@@ -36,7 +37,8 @@ func TestEndSomeWaitsForThoseBehind(t *testing.T) {
 func TestShedSome(t *testing.T) {
 	r := newReaders(t, true)
 	old, young, slow := r.reader("ann"), r.reader("ben"), r.reader("cem")
-	r.open() // it has not said who it is
+	stranger := r.open()
+	r.s.Input(stranger.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 	slow.left, slow.buffered = 0, 1
 	r.hand(r.entry(bus.Record{Destination: "/topic/a"}, mebi))
 	r.run()
