@@ -140,6 +140,14 @@ func (f *apiFlags) ask(ctx context.Context, method, path string, query url.Value
 	return text, nil
 }
 
+// readJSON decodes an answer.
+func readJSON(text []byte, into any) error {
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("the API's answer is not JSON: %w", err)
+	}
+	return nil
+}
+
 var errInterrupted = errors.New("interrupted")
 
 // explain turns a failure to get an answer into an error that says what to do.

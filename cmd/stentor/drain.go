@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"stentor/engine/admin"
 )
 
 type drainFlags struct {
@@ -77,16 +74,12 @@ func (f *drainFlags) wait(ctx context.Context, node string, notes io.Writer) err
 			return nil // the node keeps draining
 		case <-time.After(time.Second):
 		}
-		text, err := f.ask(ctx, "GET", "/v1/nodes", nil, nil)
+		page, _, err := f.nodes(ctx)
 		if errors.Is(err, errInterrupted) {
 			return nil
 		}
 		if err != nil {
 			return err
-		}
-		var page admin.NodePage
-		if err := json.Unmarshal(text, &page); err != nil {
-			return fmt.Errorf("the API's answer is not JSON: %w", err)
 		}
 		found := false
 		for i := range page.Nodes {

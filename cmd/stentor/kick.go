@@ -48,8 +48,8 @@ reconnect: only an invalid token keeps them out. --local asks the node alone.
 				if err != nil {
 					return f.finish(cmd.OutOrStdout(), err)
 				}
-				if err := json.Unmarshal(text, &one); err != nil {
-					return fmt.Errorf("the API's answer is not JSON: %w", err)
+				if err := readJSON(text, &one); err != nil {
+					return err
 				}
 				sum.Kicked += one.Kicked
 				sum.Missing = merged(sum.Missing, one.Missing)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,17 +49,25 @@ not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPE
 	return cmd
 }
 
+// nodes asks a node which nodes it knows. text is its answer as it came.
+func (f *apiFlags) nodes(ctx context.Context) (page admin.NodePage, text []byte, err error) {
+	if text, err = f.ask(ctx, "GET", "/v1/nodes", nil, nil); err != nil {
+		return page, nil, err
+	}
+	return page, text, readJSON(text, &page)
+}
+
 func (f *nodesFlags) list(ctx context.Context, out, notes io.Writer) error {
 	if f.every < 100*time.Millisecond {
 		return usagef("--interval: found %s, allowed: at least 100ms", f.every)
 	}
 	for {
-		text, err := f.ask(ctx, "GET", "/v1/nodes", nil, nil)
+		page, text, err := f.nodes(ctx)
 		if err != nil && (!f.watch || errors.Is(err, errInterrupted)) {
 			return err
 		}
 		if err == nil {
-			err = f.show(out, notes, text)
+			err = f.show(out, notes, &page, text)
 		}
 		if !f.watch {
 			return err
@@ -76,11 +83,7 @@ func (f *nodesFlags) list(ctx context.Context, out, notes io.Writer) error {
 	}
 }
 
-func (f *nodesFlags) show(out, notes io.Writer, text []byte) error {
-	var page admin.NodePage
-	if err := json.Unmarshal(text, &page); err != nil {
-		return fmt.Errorf("the API's answer is not JSON: %w", err)
-	}
+func (f *nodesFlags) show(out, notes io.Writer, page *admin.NodePage, text []byte) error {
 	if f.asJSON {
 		_, err := out.Write(text)
 		return err
@@ -89,7 +92,7 @@ func (f *nodesFlags) show(out, notes io.Writer, text []byte) error {
 	if f.watch {
 		fmt.Fprintf(&b, "\x1b[H\x1b[2J%s\n", time.Now().Format(time.TimeOnly))
 	}
-	writeNodes(&b, &page)
+	writeNodes(&b, page)
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return err
 	}

@@ -211,8 +211,8 @@ func (f *pushFlags) print(out io.Writer, text []byte) error {
 		return err
 	}
 	var a pushAnswer
-	if err := json.Unmarshal(text, &a); err != nil {
-		return fmt.Errorf("the API's answer is not JSON: %w", err)
+	if err := readJSON(text, &a); err != nil {
+		return err
 	}
 	for _, p := range a.Pushes {
 		fmt.Fprintf(out, "%s %s position %s\n", p.Destination, p.User, p.Position)

@@ -82,7 +82,7 @@ func (f *rebalanceFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	for {
 		began := time.Now()
-		nodes, err := f.nodes(ctx)
+		nodes, err := f.fresh(ctx)
 		if errors.Is(err, errInterrupted) {
 			return f.show(out, nil, "interrupted")
 		}
@@ -122,14 +122,11 @@ func (f *rebalanceFlags) run(ctx context.Context, out io.Writer) error {
 	}
 }
 
-func (f *rebalanceFlags) nodes(ctx context.Context) ([]admin.NodeInfo, error) {
-	text, err := f.ask(ctx, "GET", "/v1/nodes", nil, nil)
+// fresh has the nodes as they are now.
+func (f *rebalanceFlags) fresh(ctx context.Context) ([]admin.NodeInfo, error) {
+	page, _, err := f.nodes(ctx)
 	if err != nil {
 		return nil, err
-	}
-	var page admin.NodePage
-	if err := json.Unmarshal(text, &page); err != nil {
-		return nil, fmt.Errorf("the API's answer is not JSON: %w", err)
 	}
 	if page.StaleMS > 0 {
 		return nil, errors.New("the list of nodes cannot be read now, and the one that is known is old: try again later")
@@ -152,7 +149,7 @@ func (f *rebalanceFlags) shed(ctx context.Context, all []load) (asked, more bool
 			q := url.Values{"count": {strconv.Itoa(n.Shed)}, "min_age_ms": {strconv.FormatInt(f.minAge.Milliseconds(), 10)}}
 			var text []byte
 			if text, errs[i] = f.ask(ctx, "POST", "/v1/nodes/"+url.PathEscape(n.ID)+"/shed", q, nil); errs[i] == nil {
-				errs[i] = json.Unmarshal(text, &done[i])
+				errs[i] = readJSON(text, &done[i])
 			}
 		})
 	}

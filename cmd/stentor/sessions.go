@@ -112,10 +112,7 @@ func (f *sessionsFlags) page(cmd *cobra.Command) (admin.SessionPage, error) {
 	if err != nil {
 		return page, err
 	}
-	if err := json.Unmarshal(text, &page); err != nil {
-		return page, fmt.Errorf("the API's answer is not JSON: %w", err)
-	}
-	return page, nil
+	return page, readJSON(text, &page)
 }
 
 func writeLines(out io.Writer, sessions []admin.Session) error {
