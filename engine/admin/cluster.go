@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -239,7 +240,7 @@ func (a *api) allSessions(w http.ResponseWriter, r *http.Request, project string
 		some := nodes[:min(width, len(nodes))]
 		nodes = nodes[len(some):]
 		replies := a.askPages(r, project, some, a.sessions, func(node string) url.Values {
-			one := cloneQuery(q)
+			one := maps.Clone(q)
 			one.Del("after")
 			if node == from && after != "" {
 				one.Set("after", after)
@@ -293,14 +294,6 @@ func (m *sessionMerge) add(replies []reply) *problem {
 		}
 	}
 	return nil
-}
-
-func cloneQuery(q url.Values) url.Values {
-	all := url.Values{}
-	for name, values := range q {
-		all[name] = values
-	}
-	return all
 }
 
 // allDestinations lists the subscribed destinations of all nodes, with the sums of their counts.

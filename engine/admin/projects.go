@@ -79,22 +79,22 @@ func (a *api) projects(w http.ResponseWriter, r *http.Request) *problem {
 		return badNode(q.Get("node"))
 	}
 	all := !signed(r) && !q.Has("node") && len(a.peers.others()) > 0
-	charge := int64(listingBytes)
+	charge, path, atOnce := int64(listingBytes), target(r), peersAtOnce
 	if all {
 		charge = a.merging()
+	}
+	if owner != "" {
+		path = projectPath(owner)
+	} else if limit > defaultProjects {
+		atOnce = listingsAtOnce
 	}
 	if p := a.memory.take(owner, charge); p != nil {
 		return p
 	}
 	defer a.memory.give(owner, charge)
 	page := a.pageOfProjects(owner, q.Get("after"), limit)
-	switch {
-	case all && owner != "":
-		page.Missing = a.addOthers(r.Context(), page.Projects, projectPath(owner), peersAtOnce)
-	case all && limit > defaultProjects:
-		page.Missing = a.addOthers(r.Context(), page.Projects, target(r), listingsAtOnce)
-	case all:
-		page.Missing = a.addOthers(r.Context(), page.Projects, target(r), peersAtOnce)
+	if all {
+		page.Missing = a.addOthers(r.Context(), page.Projects, path, atOnce)
 	}
 	writeJSON(w, page)
 	return nil

@@ -40,19 +40,15 @@ const signatureTime = time.Minute
 // emptySum is the hash of no body: requests between nodes have none.
 var emptySum = hex.EncodeToString(sha256.New().Sum(nil))
 
-// sign adds the signature to a request without a body for the node target.
-func sign(r *http.Request, key []byte, from, target string, now time.Time) {
+// sign adds the signature to a request without a body for the node to.
+func sign(r *http.Request, key []byte, from, to string, now time.Time) {
 	at, nonce := strconv.FormatInt(now.UnixMilli(), 10), rand.Text()
-	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, nonce, from, hex.EncodeToString(requestMAC(r, key, at, nonce, from, target))}, " "))
+	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, nonce, from, hex.EncodeToString(requestMAC(r, key, at, nonce, from, to))}, " "))
 }
 
-func requestMAC(r *http.Request, key []byte, at, nonce, from, target string) []byte {
+func requestMAC(r *http.Request, key []byte, at, nonce, from, to string) []byte {
 	h := hmac.New(sha256.New, key)
-	path := r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		path += "?" + r.URL.RawQuery
-	}
-	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, path, emptySum, at, nonce, from, target)
+	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, target(r), emptySum, at, nonce, from, to)
 	return h.Sum(nil)
 }
 
