@@ -77,7 +77,7 @@ func cluster(ctx context.Context, n int, settings []string, out, logTo io.Writer
 	if err != nil {
 		return err
 	}
-	queue, flush := patientLog(plan[0], logTo)
+	queue, flush := patientLog(plan[0].Log, logTo)
 	defer flush()
 	topics := map[string]int{plan[0].Kafka.NodesTopic: 1}
 	for _, project := range plan[0].ProjectNames() {

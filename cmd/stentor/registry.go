@@ -78,9 +78,9 @@ func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer) err
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that it runs: an unhandled SIGHUP ends a process
 	defer signal.Stop(hup)
-	queue, flush := patientLog(&config.Config{Log: cfg.Log}, logTo)
+	queue, flush := patientLog(cfg.Log, logTo)
 	defer flush()
-	r := &registry{cfg: cfg, log: newLogger(&config.Config{Log: cfg.Log}, queue)}
+	r := &registry{cfg: cfg, log: newLogger(cfg.Log, queue)}
 	if err := r.start(queue); err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that the node runs: an unhandled SIGHUP ends a process
 	defer signal.Stop(hup)
-	logTo, flush := patientLog(cfg, logTo)
+	logTo, flush := patientLog(cfg.Log, logTo)
 	defer flush()
 	s, err := start(cfg, startOptions{dev: dev}, logTo)
 	if err != nil {
@@ -146,7 +146,7 @@ type startOptions struct {
 }
 
 func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
-	s := &server{cfg: cfg, log: newLogger(cfg, logTo), logTo: logTo}
+	s := &server{cfg: cfg, log: newLogger(cfg.Log, logTo), logTo: logTo}
 	warnOfHost("/", int64(cfg.Limits.Connections), s.log)
 	if !how.dev {
 		for _, w := range cfg.Warnings() {
@@ -373,7 +373,7 @@ func (s *server) stop() error {
 
 // patientLog puts a queue before the log: nothing waits for the log's reader, and the node outlives it. flush writes what is
 // queued, for at most a second.
-func patientLog(cfg *config.Config, to io.Writer) (queue *logqueue.Queue, flush func()) {
+func patientLog(cfg config.Log, to io.Writer) (queue *logqueue.Queue, flush func()) {
 	signal.Ignore(syscall.SIGPIPE) // else logging ends the process when the reader is gone
 	var line bytes.Buffer
 	notes := newLogger(cfg, &line)
@@ -397,11 +397,11 @@ func logMetrics(to io.Writer) prometheus.Collector {
 	})
 }
 
-func newLogger(cfg *config.Config, to io.Writer) *slog.Logger {
+func newLogger(cfg config.Log, to io.Writer) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Log.Level))
+	_ = level.UnmarshalText([]byte(cfg.Level))
 	o := &slog.HandlerOptions{Level: level}
-	if cfg.Log.Format == "json" {
+	if cfg.Format == "json" {
 		return slog.New(slog.NewJSONHandler(to, o))
 	}
 	return slog.New(slog.NewTextHandler(to, o))
