@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"os"
-	"strconv"
-	"strings"
+	"math/rand/v2"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"stentor/cmd/stentor/config"
 	"stentor/engine"
@@ -47,9 +45,7 @@ func (s *statusSource) status() directory.Status {
 
 // newDirectory creates the view of all nodes of a cluster.
 func newDirectory(key []byte, self string, lateness time.Duration) *directory.View {
-	var seed [8]byte
-	_, _ = rand.Read(seed[:]) // never fails
-	return directory.New(directory.Options{Key: key, Self: self, Lateness: lateness, Seed: binary.BigEndian.Uint64(seed[:])})
+	return directory.New(directory.Options{Key: key, Self: self, Lateness: lateness, Seed: rand.Uint64()})
 }
 
 // newDiscoveryLimiter bounds how often one address asks for nodes. A mobile carrier has thousands of clients behind one address,
@@ -67,16 +63,15 @@ func cpuTime() time.Duration {
 
 // residentBytes returns the resident memory of this process.
 func residentBytes() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
+	proc, err := procfs.Self()
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
+	stat, err := proc.Stat()
+	if err != nil {
 		return 0
 	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64)
-	return pages * int64(os.Getpagesize())
+	return int64(stat.ResidentMemory())
 }
 
 // beatAlone feeds a node's own beats to its directory, for a node without a cluster, until ctx ends.
