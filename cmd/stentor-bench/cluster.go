@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +11,6 @@ import (
 
 func clusterCommand() *cobra.Command {
 	var o cluster.Options
-	if address := os.Getenv("KAFKA_BOOTSTRAP"); address != "" {
-		o.Brokers = strings.Split(address, ",")
-	}
 	c := suiteCommand(&cobra.Command{
 		Use:   "cluster",
 		Short: "Measure three nodes, a registry and a real Kafka against their targets",
@@ -35,7 +30,7 @@ descriptor per connection (ulimit -n). The exit status is 1 when a target is mis
 	}, &o.Options, cluster.Measurements, "fewer and shorter samples: half a minute, for orientation",
 		func(ctx context.Context) (*report.Report, error) { return cluster.Run(ctx, o) })
 	f := c.Flags()
-	f.StringSliceVar(&o.Brokers, "bootstrap", o.Brokers, "addresses of some brokers, host:port (default $KAFKA_BOOTSTRAP)")
+	addBrokers(f, &o.Brokers)
 	f.IntVar(&o.Connections, "connections", 10000, "clients of all nodes together")
 	return c
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +11,6 @@ import (
 
 func kafkaCommand() *cobra.Command {
 	var o kafka.Options
-	if address := os.Getenv("KAFKA_BOOTSTRAP"); address != "" {
-		o.Brokers = strings.Split(address, ",")
-	}
 	c := suiteCommand(&cobra.Command{
 		Use:   "kafka",
 		Short: "Measure one node with a real Kafka against its targets",
@@ -35,7 +30,7 @@ machine, and one descriptor per connection (ulimit -n). The exit status is
 	}, &o.Options, kafka.Measurements, "fewer and shorter samples, a tenth of the history: two minutes, for orientation",
 		func(ctx context.Context) (*report.Report, error) { return kafka.Run(ctx, o) })
 	f := c.Flags()
-	f.StringSliceVar(&o.Brokers, "bootstrap", o.Brokers, "addresses of some brokers, host:port (default $KAFKA_BOOTSTRAP)")
+	addBrokers(f, &o.Brokers)
 	f.IntVar(&o.Connections, "connections", 5000, "clients of a broadcast, and clients that resume at once")
 	f.IntVar(&o.Users, "users", 10000, "users that get unicasts")
 	return c

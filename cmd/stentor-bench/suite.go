@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stentor/bench/suite"
 	"stentor/bench/suite/report"
@@ -33,4 +34,13 @@ func suiteCommand(c *cobra.Command, o *suite.Options, measurements []string, qui
 	f.BoolVar(&o.Quick, "quick", false, quick)
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return c
+}
+
+// addBrokers adds the flag with the brokers of a suite that needs a Kafka.
+func addBrokers(f *pflag.FlagSet, brokers *[]string) {
+	var usual []string
+	if address := os.Getenv("KAFKA_BOOTSTRAP"); address != "" {
+		usual = strings.Split(address, ",")
+	}
+	f.StringSliceVar(brokers, "bootstrap", usual, "addresses of some brokers, host:port (default $KAFKA_BOOTSTRAP)")
 }
