@@ -14,9 +14,10 @@
 // JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the
 // other two forms of a push, sessions.go and projects.go the listings and kicks, problem.go every error, server.go,
 // conns.go and crowd.go the bounded server, shares.go what one may hold of what all have, incoming.go the deadline of a
-// body, writer.go that of an answer, scrape.go the metrics, discovery.go
-// the nodes of the cluster and where a client should connect, registry.go what of all this a registry serves, cluster.go
-// the answers of all nodes together, peers.go asks the others, sign.go the signatures of such requests. openapi.yaml describes the API and is tested against it.
+// body, writer.go that of an answer, scrape.go the metrics, discovery.go the nodes of the cluster and where a client
+// should connect, registry.go what of all this a registry serves, cluster.go the answers of all nodes together, merge.go
+// their listings, peers.go asks the others, sign.go the signatures of such requests. openapi.yaml describes the API and is
+// tested against it.
 //
 // page/ is the console, in plain modules without a build: app.js shows one of its views (try.js, nodes.js, projects.js,
 // sessions.js), api.js has the key and the polls, dom.js puts what others chose into the document as text. uPlot draws the
