@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"stentor/bench/gen/client"
 	"stentor/bench/internal/fake"
 	"stentor/bench/machine/server"
@@ -34,27 +32,9 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// mock is librdkafka's own broker as a place for topics.
-type mock struct {
-	*ck.MockCluster
-	removed []string
-}
-
-func (m *mock) Create(_ context.Context, topic string) error { return m.CreateTopic(topic, 1, 1) }
-func (m *mock) Remove(topics, groups []string) error {
-	m.removed = append(append(m.removed, topics...), groups...)
-	return nil
-}
-func (m *mock) Close() {}
-
-func testBench(t *testing.T) (*bench, *mock) {
+func testBench(t *testing.T) (*bench, *fake.Topics) {
 	t.Helper()
-	c, err := ck.NewMockCluster(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	m := &mock{MockCluster: c}
+	m := fake.NewTopics(t)
 	o := Options{
 		Options: suite.Options{Stentor: os.Args[0], Connections: 90, Progress: &bytes.Buffer{}},
 		Brokers: []string{m.BootstrapServers()},
@@ -89,8 +69,8 @@ func TestRun(t *testing.T) {
 	if err := b.measure(bounded(t)); err != nil {
 		t.Fatal(err, b.Options.Progress)
 	}
-	if len(b.Report.Results) != 8 || len(m.removed) != 2*(2+nodeCount) {
-		t.Errorf("%d results, removed %q", len(b.Report.Results), m.removed)
+	if len(b.Report.Results) != 8 || len(m.Removed) != 2*(2+nodeCount) {
+		t.Errorf("%d results, removed %q", len(b.Report.Results), m.Removed)
 	}
 	for _, x := range b.Report.Results {
 		if x.Unit == "" && (x.Value != 0 || !x.Pass) {
@@ -109,8 +89,8 @@ func TestFailure(t *testing.T) {
 	if err := b.withNodes(bounded(t), "test", func(context.Context, *nodes) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
-	if len(m.removed) != 2+nodeCount {
-		t.Errorf("removed %q", m.removed)
+	if len(m.Removed) != 2+nodeCount {
+		t.Errorf("removed %q", m.Removed)
 	}
 }
 

@@ -28,31 +28,7 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// mock is librdkafka's own broker as a place for topics.
-type mock struct {
-	*ck.MockCluster
-	topics []string
-}
-
-func newMock(t *testing.T) *mock {
-	t.Helper()
-	c, err := ck.NewMockCluster(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return &mock{MockCluster: c}
-}
-
-func (m *mock) Create(_ context.Context, topic string) error {
-	m.topics = append(m.topics, topic)
-	return m.CreateTopic(topic, 1, 1)
-}
-
-func (m *mock) Remove([]string, []string) error { return nil }
-func (m *mock) Close()                          {}
-
-func testOptions(m *mock) Options {
+func testOptions(m *fake.Topics) Options {
 	return Options{
 		Options: suite.Options{
 			Stentor:     os.Args[0],
@@ -71,13 +47,13 @@ func testPlan() plan {
 }
 
 func TestRun(t *testing.T) {
-	m := newMock(t)
+	m := fake.NewTopics(t)
 	o := testOptions(m)
 	r, err := run(bounded(t), o, testPlan(), m)
 	if err != nil {
 		t.Fatal(err, o.Progress)
 	}
-	if len(r.Results) != 8 || r.Server != "fake 1.0" || len(m.topics) != len(Measurements) {
+	if len(r.Results) != 8 || r.Server != "fake 1.0" || len(m.Created) != len(Measurements) {
 		t.Errorf("%+v", r)
 	}
 	for _, x := range r.Results {
@@ -99,7 +75,7 @@ func TestRun(t *testing.T) {
 
 // A server that leaves out one record is found out, by number and by count.
 func TestLostUnicast(t *testing.T) {
-	m := newMock(t)
+	m := fake.NewTopics(t)
 	o := testOptions(m)
 	b, d := testBench(t, m, o)
 	b.plan.warm, b.plan.patience = 0, 500*time.Millisecond
@@ -116,7 +92,7 @@ func TestLostUnicast(t *testing.T) {
 	}
 }
 
-func testBench(t *testing.T, m *mock, o Options) (*bench, *bed) {
+func testBench(t *testing.T, m *fake.Topics, o Options) (*bench, *bed) {
 	t.Helper()
 	r, err := suite.Begin(bounded(t), o.Options)
 	if err != nil {
@@ -137,7 +113,7 @@ func testBench(t *testing.T, m *mock, o Options) (*bench, *bed) {
 
 // A node whose history does not hold what was produced must not pass for one that is ready.
 func TestShortHistory(t *testing.T) {
-	m := newMock(t)
+	m := fake.NewTopics(t)
 	b, d := testBench(t, m, testOptions(m))
 	if err := d.back.produce(bounded(t), record{destination: server.Topic, seq: 1, due: time.Now(), size: 100}); err != nil {
 		t.Fatal(err)
@@ -169,7 +145,7 @@ func TestPaced(t *testing.T) {
 }
 
 func TestProducerFails(t *testing.T) {
-	m := newMock(t)
+	m := fake.NewTopics(t)
 	p, err := newProducer([]string{m.BootstrapServers()}, "t", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +158,7 @@ func TestProducerFails(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	m := newMock(t)
+	m := fake.NewTopics(t)
 	for name, change := range map[string]func(*Options){
 		"measurement": func(o *Options) { o.Only = []string{"latency", "speed"} },
 		"too few":     func(o *Options) { o.Users = 3 },
