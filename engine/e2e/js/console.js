@@ -2,37 +2,22 @@
 // the width of the screen, and light or dark.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
-import { emit, commands } from "./lines.js";
+import { open } from "./browser.js";
 
 const [executablePath, address, width, colorScheme] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
-const context = await browser.newContext({ viewport: { width: Number(width), height: 844 }, colorScheme });
-const page = await context.newPage();
-page.setDefaultTimeout(10_000);
-
 // What an answer says no to is on the browser's console: a wrong key, a list of nodes that the key may not
-// see, a node that was built without uPlot.
-const expected = /\/v1\/(nodes|projects\?limit=1&node=local)$|\/uPlot\.js$/;
-const trouble = [];
-page.on("console", (m) => m.type() === "error" && !expected.test(m.location().url) && trouble.push(m.text()));
-page.on("pageerror", (e) => trouble.push(String(e)));
-page.on("requestfailed", (r) => r.failure()?.errorText !== "net::ERR_ABORTED" && trouble.push(`${r.url()}: ${r.failure()?.errorText}`));
-page.on("dialog", (d) => {
-  trouble.push("a dialog: " + d.message());
-  d.dismiss();
+// see, a node that was built without uPlot. Requests of a view that is left are aborted.
+const refused = /\/v1\/(nodes|projects\?limit=1&node=local)$|\/uPlot\.js$/;
+const { page, run } = await open({
+  executablePath,
+  address,
+  options: { viewport: { width: Number(width), height: 844 }, colorScheme },
+  expected: ({ url, error }) => (url && refused.test(url)) || error === "net::ERR_ABORTED",
 });
-const foreign = [];
 const asked = []; // every address that the page asked for
-page.on("request", (r) => {
-  asked.push(r.url());
-  if (new URL(r.url()).host !== new URL(address).host) foreign.push(r.url());
-});
+page.on("request", (r) => asked.push(r.url()));
 
 const view = (name) => page.getByRole("navigation", { name: "Views" }).getByRole("link", { name, exact: true });
 const rows = (label) => page.getByRole("table", { name: label }).getByRole("row");
@@ -158,14 +143,6 @@ const steps = {
   async asked() {
     return { texts: asked };
   },
-  async end() {
-    await browser.close();
-    emit({ client: "page", event: "trouble", texts: trouble });
-    emit({ client: "page", event: "foreign", texts: foreign });
-  },
 };
 
-commands(async (command) => {
-  const found = await steps[command.do](command);
-  emit({ client: "page", event: command.do, ...found });
-});
+run(steps);

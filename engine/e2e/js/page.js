@@ -1,23 +1,9 @@
 // A person's first minute with the page: connect, subscribe, push, see the message and the counts. Arguments: the
 // browser's program, the page's address, a file for the screenshot.
-import { chromium } from "playwright-core";
-import { emit, commands } from "./lines.js";
+import { open } from "./browser.js";
 
 const [executablePath, address, picture] = process.argv.slice(2);
-
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
-const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-page.setDefaultTimeout(10_000);
-
-const trouble = [];
-page.on("console", (m) => m.type() === "error" && trouble.push(m.text()));
-page.on("pageerror", (e) => trouble.push(String(e)));
-page.on("requestfailed", (r) => trouble.push(`${r.url()}: ${r.failure()?.errorText}`));
-const foreign = [];
-page.on("request", (r) => new URL(r.url()).host !== new URL(address).host && foreign.push(r.url()));
+const { page, run } = await open({ executablePath, address, options: { viewport: { width: 1280, height: 900 } } });
 
 const button = (name) => page.getByRole("button", { name, exact: true });
 const messages = page.getByRole("list", { name: /messages/i });
@@ -78,14 +64,6 @@ const steps = {
   async picture() {
     await page.screenshot({ path: picture, fullPage: true });
   },
-  async end() {
-    await browser.close();
-    emit({ client: "page", event: "trouble", texts: trouble });
-    emit({ client: "page", event: "foreign", texts: foreign });
-  },
 };
 
-commands(async (command) => {
-  const found = await steps[command.do](command);
-  emit({ client: "page", event: command.do, ...found });
-});
+run(steps);
