@@ -3,7 +3,6 @@ package engine
 import (
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"stentor/engine/refusal"
@@ -97,16 +96,11 @@ func (n *Node) credentials(r *websocket.Request, a *shard.Admission) {
 	if token, ok := bearer(r.Authorization); ok {
 		a.Token = strings.Clone(token)
 	}
-	if r.Query == "" {
-		return
-	}
-	// The error is about malformed pairs, such as note=50%. The good ones are still in query.
-	query, _ := url.ParseQuery(r.Query)
 	// A value without escapes is still a part of the read buffer.
-	if token := query.Get(n.opts.TokenHeader); token != "" {
+	if token := websocket.Parameter(r.Query, n.opts.TokenHeader); token != "" {
 		a.Token = strings.Clone(token)
 	}
-	a.Project = strings.Clone(query.Get(n.opts.ProjectHeader))
+	a.Project = strings.Clone(websocket.Parameter(r.Query, n.opts.ProjectHeader))
 }
 
 func bearer(authorization string) (token string, ok bool) {

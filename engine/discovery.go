@@ -3,7 +3,6 @@ package engine
 import (
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"stentor/engine/directory"
@@ -35,12 +34,7 @@ func (n *Node) plain(r *websocket.Request, peer shard.Peer, dst []byte) (answer 
 	if !n.opts.Discovery.Allow(client.Addr(), now) {
 		return dst, client, curious
 	}
-	count := ""
-	if r.Query != "" {
-		query, _ := url.ParseQuery(r.Query) // the error is about other parameters
-		count = query.Get("n")
-	}
-	most, ok := directory.ParseCount(count)
+	most, ok := directory.ParseCount(websocket.Parameter(r.Query, "n"))
 	if !ok {
 		return dst, client, miscounted
 	}

@@ -30,7 +30,7 @@ func (a *api) endpoints(w http.ResponseWriter, r *http.Request) *problem {
 		p.why = refusal.DiscoveryRate
 		return p
 	}
-	count := r.URL.Query().Get("n")
+	count := websocket.Parameter(r.URL.RawQuery, "n")
 	n, ok := directory.ParseCount(count)
 	if !ok {
 		return badField("n is %s: send a number from 1 to %d", quote(count), directory.MaxAnswer)
