@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/gobwas/ws"
 
@@ -49,6 +50,23 @@ var listings = []attack{
 			return func(ctx context.Context) {
 				h.pace(ctx, 8, 500, func(_, i int) error {
 					return h.answered("DELETE", fmt.Sprintf("/v1/projects/hostile/users/nobody-%d/sessions", i), "")
+				})
+			}, nil
+		},
+	},
+	{
+		name: "list-addresses", does: "380 searches side by side, again and again: addresses that nobody has, a destination that one of all has",
+		may:   append([]memory{{"380 connections to the API", 380 * 32 * kib}}, listedMemory...),
+		check: canList,
+		prepare: func(h *hostile) (func(context.Context), error) {
+			if err := crowd(h); err != nil {
+				return nil, err
+			}
+			h.http.Transport.(*http.Transport).MaxIdleConnsPerHost = 380
+			searches := []string{"address=203.0.113.7", "address=2001:db8::/32", "address=127.0.0.0/8&destination=/topic/hostile/0/99"}
+			return func(ctx context.Context) {
+				h.pace(ctx, 380, 3000, func(_, i int) error {
+					return h.answered("GET", "/v1/projects/hostile/sessions?limit=1000&"+searches[i%len(searches)], "")
 				})
 			}, nil
 		},
