@@ -60,7 +60,7 @@ func TestSentIDInTransaction(t *testing.T) {
 	k.send(stomp.Send, "destination", "/topic/a", "transaction", "t", "stentor-id", "1")
 	k.send(stomp.Send, "destination", "/topic/a", "transaction", "t")
 	k.send(stomp.Commit, "transaction", "t")
-	if len(r.published) != 2 || r.published[0].ID != pushID("ann", "/topic/a", "1") || r.published[1].ID != "" {
+	if len(r.published) != 2 || r.published[0].ID != pushID("ann", "/topic/a", []byte("1")) || r.published[1].ID != "" {
 		t.Errorf("published %+v", r.published)
 	}
 }

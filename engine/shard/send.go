@@ -141,7 +141,7 @@ func (s *Shard) record(c *Conn, dest string) (*bus.Record, *session.Failure) {
 		}
 		r.User, r.Destination = strings.ReplaceAll(name, "%2F", "/"), "/"+path
 	}
-	var id string
+	var id []byte
 	r.ContentType, r.Headers, id = s.userHeaders()
 	r.ID = pushID(c.user, dest, id)
 	return r, nil
@@ -160,17 +160,17 @@ func (s *Shard) inbound(c *Conn, dest string) (*bus.Inbound, *session.Failure) {
 		Body:        bytes.Clone(s.machine.Frame.Body),
 		Time:        s.conf.Wall(),
 	}
-	var id string
-	if m.ContentType, m.Headers, id = s.userHeaders(); id != "" {
-		m.Headers = append(m.Headers, bus.Header{Name: sentID, Value: id})
+	var id []byte
+	if m.ContentType, m.Headers, id = s.userHeaders(); len(id) > 0 {
+		m.Headers = append(m.Headers, bus.Header{Name: sentID, Value: string(id)})
 	}
 	return m, nil
 }
 
 // userHeaders returns the headers of the client's frame that others may see: neither STOMP's own, nor those that only the
 // server may set, nor credentials, which libraries put on each frame and which would reach every subscriber. id is the
-// value of sentID.
-func (s *Shard) userHeaders() (contentType string, list []bus.Header, id string) {
+// value of sentID, a part of the frame.
+func (s *Shard) userHeaders() (contentType string, list []bus.Header, id []byte) {
 	for _, h := range s.machine.Frame.Headers {
 		switch name := string(h.Name); {
 		case name == "content-type":
@@ -178,8 +178,8 @@ func (s *Shard) userHeaders() (contentType string, list []bus.Header, id string)
 				contentType = string(h.Value)
 			}
 		case name == sentID:
-			if id == "" {
-				id = string(h.Value)
+			if len(id) == 0 {
+				id = h.Value
 			}
 		case s.credential(name):
 			s.stats.Credentials.Add(1)
