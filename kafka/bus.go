@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,8 +167,6 @@ func (b *Bus) silent() string {
 	}
 	return text
 }
-
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // failed receives the connection errors of the client that looks at the topics. librdkafka keeps trying.
 func (b *Bus) failed(e ck.Error) {

@@ -59,12 +59,3 @@ func (l *life) note(err error) {
 	}
 	keep(&l.trouble, err)
 }
-
-func keep(at *atomic.Pointer[string], err error) {
-	if err == nil {
-		at.Store(nil)
-		return
-	}
-	text := oneLine(err)
-	at.Store(&text)
-}

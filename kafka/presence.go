@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,24 +42,17 @@ type presence struct {
 	drains bool                         // what the last beat said
 	warned bool                         // logged that untrusted beats with this id exist
 
-	first   atomic.Int64 // -1 until the first beat is in the topic
-	clear   atomic.Bool  // no other node has the id, and this node's beats can be read
-	trouble atomic.Pointer[string]
+	first   atomic.Int64           // -1 until the first beat is in the topic
+	clear   atomic.Bool            // no other node has the id, and this node's beats can be read
+	trouble atomic.Pointer[string] // why clear is not set, as long as it is not
 	denied  atomic.Pointer[string] // why a beat could not be written, if a right is missing
 }
 
 func newPresence(o *Options, client *ck.Producer, admin *ck.AdminClient, logs chan ck.LogEvent, instance string, failed func(ck.Error), status func() (bool, time.Duration)) *presence {
 	p := &presence{opts: o, client: client, admin: admin, logs: logs, instance: instance, began: time.Now(), failed: failed, status: status, nodes: o.Directory, lives: map[string]int64{}}
 	p.first.Store(-1)
-	p.say(errors.New("the id of this node has not been checked yet"))
+	keep(&p.trouble, errors.New("the id of this node has not been checked yet"))
 	return p
-}
-
-// say keeps why the presence is not established, and reports whether that is news.
-func (p *presence) say(err error) bool {
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	before := p.trouble.Swap(&text)
-	return before == nil || *before != text
 }
 
 // run returns nil when ctx ends, or ErrTwin.
@@ -75,7 +67,7 @@ func (p *presence) run(ctx context.Context) error {
 		case errors.Is(err, ErrTwin):
 			return err
 		}
-		if p.say(err) {
+		if keep(&p.trouble, err) {
 			p.opts.Log.Warn("the list of nodes cannot be read", "topic", p.opts.NodesTopic, "error", err)
 		}
 		pause(ctx, time.Second)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +58,7 @@ func NewRegistry(o RegistryOptions) (*Registry, error) {
 		r.logging.Wait()
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	r.say(errors.New("the topic of the nodes has not been read yet"))
+	keep(&r.trouble, errors.New("the topic of the nodes has not been read yet"))
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.running.Go(func() { r.run(ctx) })
@@ -88,16 +87,10 @@ func (r *Registry) Ready() error {
 	return nil
 }
 
-func (r *Registry) say(err error) (news bool) {
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	before := r.trouble.Swap(&text)
-	return before == nil || *before != text
-}
-
 func (r *Registry) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := r.read(ctx)
-		if ctx.Err() == nil && r.say(err) {
+		if ctx.Err() == nil && keep(&r.trouble, err) {
 			r.opts.Log.Warn("the list of nodes cannot be read", "topic", r.opts.NodesTopic, "error", err)
 		}
 		pause(ctx, time.Second)

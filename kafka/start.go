@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -97,15 +96,4 @@ func (b *Bus) standings() []*standing {
 	}
 	slices.SortFunc(all, func(a, b *standing) int { return cmp.Compare(a.project, b.project) })
 	return all
-}
-
-// mostTold bounds the errors in one message: a node may have hundreds of projects.
-const mostTold = 5
-
-// some joins the first mostTold of all, and says how many more there are.
-func some(all []error) error {
-	if n := len(all) - mostTold; n > 0 {
-		all = append(all[:mostTold:mostTold], fmt.Errorf("and %d more", n))
-	}
-	return errors.Join(all...)
 }
