@@ -501,7 +501,7 @@ func closeConsumer(c *ck.Consumer) {
 // pause stops the partitions of a project that has reached its bound.
 func (r *reader) pause(project string, c *counts) {
 	if err := r.consumer.Pause(r.of(project)); err != nil {
-		r.log.Error("reading reading a project cannot be paused", "project", project, "error", err)
+		r.log.Error("reading a project cannot be paused", "project", project, "error", err)
 		return
 	}
 	r.paused[project] = true
