@@ -329,7 +329,7 @@ const noticeEvery = 20 * time.Millisecond
 // notice updates what Ready, Serves and Behind return, and logs the changes, until ctx ends.
 func (b *Bus) notice(ctx context.Context) {
 	for ctx.Err() == nil {
-		projects := b.standings()
+		projects := b.watcher.projects()
 		b.noticeServed(projects)
 		if b.unready.Load() != nil {
 			b.noticeReady(projects)
@@ -340,19 +340,19 @@ func (b *Bus) notice(ctx context.Context) {
 }
 
 // noticeServed marks the projects of which everything has been read that existed at the start.
-func (b *Bus) noticeServed(projects []*standing) {
+func (b *Bus) noticeServed(projects []wanted) {
 	for _, p := range projects {
 		if !p.life.served.Load() && p.life.caughtUp() {
 			p.life.served.Store(true)
 			if b.unready.Load() == nil {
-				b.opts.Log.Info("the project is served: everything that there was has been read", "project", p.project)
+				b.opts.Log.Info("the project is served: everything that there was has been read", "project", p.Project)
 			}
 		}
 	}
 }
 
 // noticeReady updates what Ready returns until that is nil.
-func (b *Bus) noticeReady(projects []*standing) {
+func (b *Bus) noticeReady(projects []wanted) {
 	why := b.starting(projects)
 	if why != nil {
 		why = fmt.Errorf("kafka: %s", oneLine(why))
@@ -364,13 +364,13 @@ func (b *Bus) noticeReady(projects []*standing) {
 	b.opts.Log.Info("all pushes from before the start have been read")
 	for _, p := range projects {
 		if !p.life.served.Load() {
-			b.opts.Log.Error("the node is ready, but it does not serve this project", "project", p.project, "error", p.life.why())
+			b.opts.Log.Error("the node is ready, but it does not serve this project", "project", p.Project, "error", p.life.why())
 		}
 	}
 }
 
 // starting returns why the node is not ready, nil when it is.
-func (b *Bus) starting(projects []*standing) error {
+func (b *Bus) starting(projects []wanted) error {
 	away := b.refusedBy()
 	if away == nil && !b.looked.Load() {
 		away = errUnasked

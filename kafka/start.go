@@ -1,9 +1,7 @@
 package kafka
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -34,11 +32,11 @@ const patience = 10 * time.Second
 
 // look returns nil when the node can begin to serve clients, else why it cannot. away is why the brokers cannot be queried, nil
 // when they can.
-func (s *start) look(now time.Time, projects []*standing, away error) error {
+func (s *start) look(now time.Time, projects []wanted, away error) error {
 	if s.waits == nil {
 		s.waits = map[*life]wait{}
 	}
-	served, pending := 0, []*standing{}
+	served, pending := 0, 0
 	var partitions int64
 	for _, p := range projects {
 		if p.life.served.Load() {
@@ -46,14 +44,14 @@ func (s *start) look(now time.Time, projects []*standing, away error) error {
 			continue
 		}
 		if s.moves(now, p, away) {
-			pending = append(pending, p)
+			pending++
 		}
 		partitions += p.life.behind.Load()
 	}
 	switch {
 	case away != nil:
 		return away
-	case len(pending) == 0 && (served > 0 || len(projects) == 0):
+	case pending == 0 && (served > 0 || len(projects) == 0):
 		return nil
 	}
 	var all []error
@@ -72,7 +70,7 @@ func (s *start) look(now time.Time, projects []*standing, away error) error {
 }
 
 // moves reports whether a project made progress within patience.
-func (s *start) moves(now time.Time, p *standing, away error) bool {
+func (s *start) moves(now time.Time, p wanted, away error) bool {
 	at := progress{found: p.life.found.Load(), behind: p.life.behind.Load(), early: p.life.early.Load()}
 	last, known := s.waits[p.life]
 	if !known || away != nil || last.at != at {
@@ -80,20 +78,4 @@ func (s *start) moves(now time.Time, p *standing, away error) bool {
 		s.waits[p.life] = last
 	}
 	return now.Sub(last.since) < s.patience
-}
-
-// standing is a project with its life.
-type standing struct {
-	project string
-	life    *life
-}
-
-// standings returns those of all projects, in the order of their names.
-func (b *Bus) standings() []*standing {
-	var all []*standing
-	for project, l := range *b.watcher.lives.Load() {
-		all = append(all, &standing{project, l})
-	}
-	slices.SortFunc(all, func(a, b *standing) int { return cmp.Compare(a.project, b.project) })
-	return all
 }

@@ -16,9 +16,9 @@ func TestStart(t *testing.T) {
 	const patience = 10 * time.Second
 	now := time.Unix(1, 0)
 	s := start{patience: patience}
-	shop, bank := &standing{"shop", &life{}}, &standing{"bank", &life{}}
+	shop, bank := wanted{bus.Topic{Project: "shop"}, &life{}}, wanted{bus.Topic{Project: "bank"}, &life{}}
 	away := errors.New("no broker answers")
-	look := func(projects ...*standing) error { return s.look(now, projects, nil) }
+	look := func(projects ...wanted) error { return s.look(now, projects, nil) }
 	wants := func(err error, text string) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), text) {
@@ -42,7 +42,7 @@ func TestStart(t *testing.T) {
 		wants(look(shop, bank), "2 partitions")
 	}
 	now = now.Add(patience)
-	wants(s.look(now, []*standing{shop, bank}, away), "no broker")
+	wants(s.look(now, []wanted{shop, bank}, away), "no broker")
 	wants(look(shop, bank), "2 partitions") // the brokers have just come back
 	now = now.Add(patience)
 	if err := look(shop, bank); err != nil {
@@ -79,7 +79,7 @@ func TestBusyBesideAStuckPartition(t *testing.T) {
 	var err error
 	for offset := range int64(6) {
 		r.message(&librdkafka.Record{Topic: testTopic, Partition: 1, Offset: offset})
-		err = s.look(now, []*standing{{testProject, l}, {otherProject, other}}, nil)
+		err = s.look(now, []wanted{{topic, l}, {bus.Topic{Project: otherProject}, other}}, nil)
 		if offset < 2 && err == nil {
 			t.Errorf("offset %d: the node is ready, and the project gets further", offset)
 		}

@@ -27,7 +27,7 @@ type watcher struct {
 	told   func(topics map[string]place, trouble error) // called with the outcome of each look
 
 	mu     sync.Mutex
-	wanted []wanted
+	wanted []wanted                         // in the order of their projects
 	lives  atomic.Pointer[map[string]*life] // those of wanted, by project
 
 	wake chan struct{}
@@ -84,6 +84,7 @@ func (w *watcher) setProjects(list []bus.Topic) {
 			}
 		}
 	}
+	slices.SortFunc(now, func(a, b wanted) int { return cmp.Compare(a.Project, b.Project) })
 	for _, old := range w.wanted {
 		if !slices.ContainsFunc(now, func(t wanted) bool { return t.life == old.life }) {
 			old.life.ended.Store(true)
@@ -97,6 +98,13 @@ func (w *watcher) setProjects(list []bus.Topic) {
 	w.lives.Store(&lives)
 	w.mu.Unlock()
 	w.lookNow()
+}
+
+// projects returns what setProjects was given last. Any goroutine may call it; nobody changes the list.
+func (w *watcher) projects() []wanted {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wanted
 }
 
 func (w *watcher) lookNow() {
@@ -132,9 +140,7 @@ func (w *watcher) run(ctx context.Context) {
 
 // look makes the reader read the topics that the projects want and the broker has.
 func (w *watcher) look(ctx context.Context) (map[string]place, error) {
-	w.mu.Lock()
-	list := w.wanted
-	w.mu.Unlock()
+	list := w.projects()
 	w.leave()
 	there, err := w.describe(ctx, list)
 	if err != nil {
