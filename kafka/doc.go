@@ -14,7 +14,7 @@
 //	reports   passes the producer's delivery reports to the callers of Publish
 //	presence  sends a beat every second (this node is alive, and how late it reads), receives those of the other nodes
 //	          (engine/directory), and detects another node with the same id
-//	notice    decides when the node is ready, and which projects it serves (start.go)
+//	notice    decides when the node is ready, and which projects it serves (ready.go, start.go)
 //
 // The codec (record.go, envelope.go, headers.go) is pure. Only a second node with the same id ends the process. Unreachable
 // brokers and missing topics are logged and waited for; unreadable records are counted and skipped.
