@@ -127,7 +127,7 @@ func (r *Registry) read(ctx context.Context) error {
 			next = int64(e.TopicPartition.Offset) + 1
 			r.nodes.Hear(string(e.Key), e.Value, next > end, time.Now())
 		case ck.Error:
-			if err := needs(e, "Read", r.opts.NodesTopic); e.IsFatal() || err != error(e) {
+			if err := unreadable(e, r.opts.NodesTopic); err != nil {
 				return err
 			}
 		}
