@@ -120,8 +120,8 @@ func visible(text string) bool {
 	return true
 }
 
-// validID reports whether a node may have this id, by the same rule as in the configuration.
-func validID(id string) bool {
+// ValidID reports whether a node may have this id: 1 to 128 letters, digits and characters of "._-".
+func ValidID(id string) bool {
 	if id == "" || len(id) > maxNodeID {
 		return false
 	}

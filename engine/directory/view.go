@@ -104,7 +104,7 @@ func (v *View) read(node string, value []byte, now time.Time) (b Beat, sealedWel
 	switch {
 	case len(value) > MaxBeatBytes:
 		return b, false, TooLarge
-	case !validID(node):
+	case !ValidID(node):
 		return b, false, Malformed
 	}
 	how := unsealed

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stentor/engine/destination"
+	"stentor/engine/directory"
 	"stentor/engine/loop"
 	"stentor/engine/websocket"
 )
@@ -47,14 +48,13 @@ func (c *Config) validate(partial bool) Problems {
 }
 
 var (
-	nodeID      = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 	projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	headerName  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 	urlPath     = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,;=:@/-]*$`)
 )
 
 func (v *validator) node() {
-	if !nodeID.MatchString(v.Node.ID) {
+	if !directory.ValidID(v.Node.ID) {
 		v.bad("node.id", "found %q, allowed: 1 to 128 of the characters A-Z a-z 0-9 . _ -", v.Node.ID)
 	}
 }
