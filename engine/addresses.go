@@ -160,12 +160,3 @@ func addressKeys(a netip.Addr) (key, wide uint64, six bool) {
 	key = binary.BigEndian.Uint64(b[:8])
 	return key, key >> 16, true
 }
-
-// client is the address, or of IPv6 the /64, that counts as one client.
-func client(a netip.Addr) netip.Addr {
-	if a = a.Unmap().WithZone(""); a.Is6() {
-		p, _ := a.Prefix(64)
-		return p.Addr()
-	}
-	return a
-}

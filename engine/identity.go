@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"stentor/engine/address"
 	"stentor/engine/auth"
 	"stentor/engine/destination"
 	"stentor/engine/refusal"
@@ -15,7 +16,7 @@ import (
 // Authenticate implements shard.Env: credentials of CONNECT come before those of the handshake.
 func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *session.Failure)) (shard.Identity, *session.Failure, bool) {
 	n := e.node
-	show := auth.Credentials{EndpointProject: c.Admission.Endpoint, Project: c.Admission.Project, Token: c.Admission.Token, Source: client(c.Admission.Address.Addr())}
+	show := auth.Credentials{EndpointProject: c.Admission.Endpoint, Project: c.Admission.Project, Token: c.Admission.Token, Source: address.Client(c.Admission.Address.Addr())}
 	if project, ok := c.Header(n.opts.ProjectHeader); ok && project != "" {
 		if show.Project != "" && show.Project != project {
 			return shard.Identity{}, &session.Failure{

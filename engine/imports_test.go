@@ -17,11 +17,12 @@ import (
 var allowed = map[string]struct{ own, modules []string }{
 	"stomp":              {},
 	"engine/fifo":        {},
+	"engine/address":     {},
 	"engine/proxyproto":  {},
-	"engine/refusal":     {},
+	"engine/refusal":     {own: []string{"engine/address"}},
 	"engine/bus":         {},
 	"engine/destination": {},
-	"engine/directory":   {},
+	"engine/directory":   {own: []string{"engine/address"}},
 	"engine/websocket":   {own: []string{"engine/refusal"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/statefile":   {},
 	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/statefile"}},
@@ -36,7 +37,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
 	"engine": {
-		own:     []string{"stomp", "engine/auth", "engine/bus", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/statefile", "engine/websocket"},
+		own:     []string{"stomp", "engine/address", "engine/auth", "engine/bus", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/statefile", "engine/websocket"},
 		modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"kafka": {
@@ -47,7 +48,7 @@ var allowed = map[string]struct{ own, modules []string }{
 
 	"tuning":       {},
 	"tuning/proxy": {},
-	"engine/admin": {own: []string{"engine/bus", "engine/directory", "engine/fifo", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
+	"engine/admin": {own: []string{"engine/address", "engine/bus", "engine/directory", "engine/fifo", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
 }
 
 // only names modules that a single part of the tree may import.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"stentor/engine/address"
 	"stentor/engine/refusal"
 )
 
@@ -315,13 +316,7 @@ func source(nc net.Conn) string {
 	if err != nil {
 		return "" // a Unix socket
 	}
-	addr := at.Addr().Unmap()
-	if addr.Is6() {
-		if net, err := addr.WithZone("").Prefix(64); err == nil {
-			addr = net.Addr()
-		}
-	}
-	return addr.String()
+	return address.Client(at.Addr()).String()
 }
 
 // fullAnswer is the HTTP/1.1 answer to a connection that is closed before it sends a request.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"stentor/engine/address"
 )
 
 // Limiter bounds how often an address may ask, in memory that does not grow with the addresses. An address has two of its
@@ -29,12 +31,7 @@ func NewLimiter(perSecond, burst int) *Limiter {
 
 // Allow counts a request. An IPv6 address counts as its /64.
 func (l *Limiter) Allow(a netip.Addr, now time.Time) bool {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64)
-		a = p.Addr()
-	}
-	at, hash := now.Sub(l.began).Nanoseconds(), maphash.Comparable(l.seed, a)
+	at, hash := now.Sub(l.began).Nanoseconds(), maphash.Comparable(l.seed, address.Client(a))
 	first := l.take(&l.places[hash%limiterPlaces], at)
 	second := l.take(&l.places[hash>>32%limiterPlaces], at)
 	return first || second

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"stentor/engine/address"
 )
 
 // Record is one refusal, as far as it is known. Its strings may point into a read buffer: what is kept is copied. It must
@@ -82,15 +84,10 @@ func (l *Log) Refuse(r Record) {
 // client identifies whose share of a gate r uses, 0 when unknown: a client on a Unix socket may be anybody.
 func (l *Log) client(r *Record) uint64 {
 	a := r.Address.Addr().Unmap().WithZone("")
-	if !a.IsValid() || a.IsUnspecified() {
-		if r.User == "" {
-			return 0
-		}
-	} else if a.Is6() {
-		p, _ := a.Prefix(64)
-		a = p.Addr()
+	if r.User == "" && (!a.IsValid() || a.IsUnspecified()) {
+		return 0
 	}
-	b := a.As16()
+	b := address.Client(a).As16()
 	return max(1, maphash.Bytes(l.seed, b[:])^maphash.String(l.seed, r.User))
 }
 
