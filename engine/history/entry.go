@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"sync/atomic"
 
 	"stentor/engine/bus"
@@ -57,9 +56,6 @@ func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expi
 
 // Evicted reports whether history has evicted e: a cursor that still needs it has lost it. Any goroutine may call it.
 func (e *Entry) Evicted() bool { return e.seq < e.chain.log.floor.Load() }
-
-// Compare orders two entries of one Log as they were appended.
-func Compare(a, b *Entry) int { return cmp.Compare(a.seq, b.seq) }
 
 // Done reports that one shard's rounds no longer need e. Each shard calls it once.
 func (e *Entry) Done() {

@@ -79,7 +79,7 @@ func (w *world) emptyWhiteBox() {
 				{"subscriptions", s.subs.live},
 				{"projects with detached subscriptions", len(s.followed)},
 				{"bytes of strangers", int(s.strangers.held)},
-				{"users", s.users.used},
+				{"users", s.users.count()},
 				{"projects", len(s.everyProject())},
 				{"projects with work", s.ready.Len()},
 				{"timers", timers},

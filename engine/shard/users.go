@@ -13,7 +13,6 @@ import (
 type userTable struct {
 	seed  maphash.Seed
 	parts [userParts]userPart // by the upper bits of the hash
-	used  int
 }
 
 type userPart struct {
@@ -71,7 +70,6 @@ func (s *Shard) rememberUser(c *Conn) {
 	slot := &part.slots[part.slot(s, hash, c.project, c.user)]
 	if *slot == 0 {
 		part.used++
-		s.users.used++
 	} else {
 		s.conns.at(*slot).userPrev = c.idx
 	}
@@ -117,7 +115,6 @@ func (part *userPart) clear(s *Shard, i int) {
 	slots := part.slots
 	mask := len(slots) - 1
 	part.used--
-	s.users.used--
 	for j := (i + 1) & mask; slots[j] != 0; j = (j + 1) & mask {
 		c := s.conns.at(slots[j])
 		_, hash := s.userPart(c.project, c.user)
