@@ -24,7 +24,7 @@ func (v *View) tier(e *entry) tier {
 	switch {
 	case !e.sealed || b.State != Up || !b.Ready || b.Draining || len(b.URLs) == 0 || b.Connections >= b.Capacity:
 		return none
-	case v.lease.clock-e.heard > listedTime:
+	case !v.listed(e):
 		return none
 	case e.suspect:
 		return suspect

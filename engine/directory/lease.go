@@ -104,6 +104,9 @@ func (v *View) returned(e *entry, live bool, now time.Time) {
 	e.quiet, e.suspect = false, false
 }
 
+// listed reports whether a node is listed. One that is not is never handed out.
+func (v *View) listed(e *entry) bool { return v.lease.clock-e.heard <= listedTime }
+
 // Stale is how long nothing has been proven, 0 while all is well.
 func (v *View) Stale(now time.Time) time.Duration {
 	v.mu.Lock()

@@ -31,7 +31,7 @@ func (v *View) Nodes(now time.Time) []Node {
 	defer v.mu.Unlock()
 	all := make([]Node, 0, len(v.nodes))
 	for _, e := range v.list {
-		if v.lease.clock-e.heard > listedTime {
+		if !v.listed(e) {
 			continue
 		}
 		n := Node{
@@ -73,7 +73,7 @@ func (v *View) Counts() Counts {
 		c.Ignored[i.String()] = v.ignored[i]
 	}
 	for _, e := range v.list {
-		if v.lease.clock-e.heard > listedTime {
+		if !v.listed(e) {
 			continue
 		}
 		state := v.state(e)
