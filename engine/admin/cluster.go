@@ -22,6 +22,11 @@ func (a *api) clustered(alone, all projectHandler) projectHandler {
 			if err != nil || len(a.peers.others()) == 0 {
 				return alone(w, r, project)
 			}
+			owner, charge := a.owner(r), a.asking()
+			if p := a.memory.take(owner, charge); p != nil {
+				return p
+			}
+			defer a.memory.give(owner, charge)
 			return all(w, r, project)
 		}
 		if len(q["node"]) > 1 || q.Get("node") != "local" {

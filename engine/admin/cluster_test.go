@@ -250,6 +250,29 @@ func TestMissingNodes(t *testing.T) {
 	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects/shop/pushes/none", "")), 404, codeNotFound, "no answer came from closed, endless, leads, nowhere, other, silent")
 }
 
+// TestAskingIsShared: a project that has another node asked again and again, while it is asked, is refused in the end, and
+// others are not.
+func TestAskingIsShared(t *testing.T) {
+	c := newTestCluster(t, 1, func(_ int, o *Options) { o.MemoryBytes = 8 * askBytes })
+	var within, beside int // the answers to the innermost request, and to another project's beside it
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.NotFound(w, r)
+		if within == http.StatusTooManyRequests || !strings.Contains(r.URL.Path, "shop") {
+			return
+		}
+		if within = do(c.apis[0], request("GET", "/v1/projects/shop/stats", "")).Code; within == http.StatusTooManyRequests && beside == 0 {
+			chat := request("GET", "/v1/projects/chat/stats", "")
+			chat.Header.Set("Authorization", "Bearer chat-key")
+			beside = do(c.apis[0], chat).Code
+		}
+	}))
+	defer other.Close()
+	c.beat(t, "other", other.URL)
+	if code := do(c.apis[0], request("GET", "/v1/projects/shop/stats", "")).Code; code != http.StatusOK || beside != http.StatusOK {
+		t.Errorf("answers %d, and beside the last one %d", code, beside)
+	}
+}
+
 // TestLocalTrouble: what is wrong with this node alone does not keep the others' answers away.
 func TestLocalTrouble(t *testing.T) {
 	c := newTestCluster(t, 2, nil)

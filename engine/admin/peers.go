@@ -35,6 +35,8 @@ const (
 	// be larger.
 	peerPageBytes = 1 << 20
 	maxPeerAnswer = pageBytes + 1<<20
+	// askBytes is what one of those is charged that are asked at a time: a connection, and an answer of usual length.
+	askBytes = 64 << 10
 	// mergeBytes is what merging is charged for the pages in memory at a time, if the API's memory allows it.
 	mergeBytes = 2 * listingsAtOnce * peerPageBytes
 )
@@ -137,6 +139,12 @@ func (p *peers) askAll(ctx context.Context, nodes []directory.Node, method, path
 
 // merging is what a listing of all nodes is charged.
 func (a *api) merging() int64 { return min(mergeBytes, a.o.MemoryBytes/8) }
+
+// asking is what a request is charged that other nodes are asked for, as far as the API's memory allows. So it bounds the
+// connections to other nodes as well.
+func (a *api) asking() int64 {
+	return min(int64(min(len(a.peers.others()), peersAtOnce))*askBytes, a.o.MemoryBytes/8)
+}
 
 // here makes this node answer a request itself, into memory.
 func (a *api) here(r *http.Request, project string, h projectHandler) (re reply) {
