@@ -27,6 +27,13 @@ const Suspect = "suspect"
 
 // Nodes are all nodes in order of their ids.
 func (v *View) Nodes(now time.Time) []Node {
+	all := v.copied(now)
+	slices.SortFunc(all, func(a, b Node) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+// copied is Nodes in any order. Event loops wait for the lock meanwhile.
+func (v *View) copied(now time.Time) []Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	all := make([]Node, 0, len(v.nodes))
@@ -44,7 +51,6 @@ func (v *View) Nodes(now time.Time) []Node {
 		}
 		all = append(all, n)
 	}
-	slices.SortFunc(all, func(a, b Node) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
 
