@@ -42,7 +42,8 @@ func (e *ends) run(ctx context.Context, admin *ck.AdminClient) {
 // endTime is how long the leaders have to answer.
 const endTime = 2 * time.Second
 
-// ask stores where the partitions end. Those whose leaders do not answer keep their last known end.
+// ask stores where the partitions end. Those whose leaders do not answer keep their last known end. offsets was called for
+// their topics before: see leadersTime.
 func ask(ctx context.Context, admin *ck.AdminClient, parts []*partition) {
 	at := time.Now()
 	keys := make([]partitionKey, len(parts))
