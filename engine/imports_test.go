@@ -18,6 +18,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"stomp":              {},
 	"engine/fifo":        {},
 	"engine/address":     {},
+	"engine/certs":       {},
 	"engine/proxyproto":  {},
 	"engine/refusal":     {own: []string{"engine/address"}},
 	"engine/bus":         {},
