@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 
-SOURCES := cmd engine stomp bench kafka tuning
+SOURCES := cmd engine stomp bench kafka tuning clients/go
 
 .PHONY: help
 help: ## what there is

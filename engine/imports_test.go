@@ -47,6 +47,8 @@ var allowed = map[string]struct{ own, modules []string }{
 	},
 	"kafka/internal/librdkafka": {modules: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},
 
+	"clients/go": {own: []string{"stomp", "engine/bus", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
+
 	"tuning":       {},
 	"tuning/proxy": {},
 	"engine/admin": {own: []string{"engine/address", "engine/bus", "engine/directory", "engine/fifo", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},

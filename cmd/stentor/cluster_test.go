@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 	"stentor/kafka"
 )
 

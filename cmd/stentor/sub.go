@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 	"stentor/cmd/stentor/config"
 	"stentor/engine/destination"
 	"stentor/engine/websocket"

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"stentor/cmd/stentor/client/clienttest"
+	"stentor/clients/go/clienttest"
 	"stentor/cmd/stentor/config"
 )
 

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 )
 
 // How much the victim does: steady work that a node hardly feels.

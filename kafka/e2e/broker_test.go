@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 	"stentor/kafka/kafkatest"
 )
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 	"stentor/engine/bus"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 	"stentor/kafka/kafkatest"
 )
 

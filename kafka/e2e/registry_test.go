@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"stentor/cmd/stentor/client"
+	client "stentor/clients/go"
 	"stentor/engine/testkit"
 	"stentor/kafka/kafkatest"
 )

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"stentor/cmd/stentor/client/clienttest"
+	"stentor/clients/go/clienttest"
 	"stentor/engine/websocket"
 )
 
