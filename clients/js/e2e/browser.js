@@ -6,6 +6,7 @@ import { chromium } from 'playwright-core'
 
 export const browser = () =>
   chromium.launch({
+    timeout: 120_000,
     executablePath: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
   })

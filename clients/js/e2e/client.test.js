@@ -42,7 +42,7 @@ test('subscribe, publish, unsubscribe, close', async (t) => {
   s.unsubscribe()
   await c.publish('/topic/shop/sent/x', 'nobody')
   await c.close()
-  assert.deepEqual(await node.sessions(), [])
+  await until('its session is gone', async () => !(await node.sessions()).length)
   assert.deepEqual(seen.messages.length, 2)
 })
 
@@ -50,13 +50,13 @@ test('what was missed comes, once, also before the first message', async (t) => 
   const node = await start(t)
   const way = await Way.open(node)
   t.after(() => way.close())
-  const { c, seen, follow } = client(t, { urls: way.url })
+  const { seen, follow } = client(t, { urls: way.url })
   const s = follow('/topic/shop/all')
   await until('it is subscribed', () => s.active)
   for (let round = 0; round < 3; round++) {
     way.refusing = true
     way.cut()
-    await until('it is away', () => c.state.name === 'waiting')
+    await until('it is away', () => !s.active) // and stays so: it is refused
     await node.push({ topic: 'all', payload: `${round}a` })
     way.refusing = false
     await until('it came', () => seen.messages.length === 2 * round + 1)
@@ -81,13 +81,13 @@ test('a node that is killed, and begins anew: a gap, then all', async (t) => {
   assert.deepEqual(seen.gaps, ['lost'])
 })
 
-test('of two nodes, one leaves: the other within 2 s', async (t) => {
+test('of two nodes, one leaves: the other', async (t) => {
   const nodes = [await start(t), await start(t)]
   const { c } = client(t, { urls: nodes.map((n) => n.clients), minDelay: 500 })
   await until('it is connected', () => c.state.name === 'connected')
   const first = c.state.url
   await nodes.find((n) => n.clients === first).stop()
-  await until('it is at the other', () => c.state.name === 'connected' && c.state.url !== first, 5_000)
+  await until('it is at the other', () => c.state.name === 'connected' && c.state.url !== first)
 })
 
 test('forbidden ends that subscription alone', async (t) => {

@@ -99,7 +99,7 @@ test(`${total} messages, seed ${seed}`, { timeout: 240_000 }, async (t) => {
   over = true
   await chaos
   const want = Array.from({ length: rounds }, (_, n) => n)
-  await until('all have all', () => all.every((a) => a.got.shared.length >= rounds && a.got.own.length >= rounds), 60_000).catch((e) => t.diagnostic(String(e)))
+  await until('all have all', () => all.every((a) => a.got.shared.length >= rounds && a.got.own.length >= rounds)).catch((e) => t.diagnostic(String(e)))
   for (const { user, got } of all) {
     assert.deepEqual(got.gaps, [], `${user}: gaps`)
     assert.deepEqual(got.errors, [], `${user}: errors`)

@@ -55,6 +55,18 @@ export class Node {
   }
 
   async start() {
+    for (let left = 50; ; left--) {
+      try {
+        return await this.#serve()
+      } catch (e) {
+        // Somebody else's outgoing connection has the port of a node that was away.
+        if (!left || !/address already in use/.test(e)) throw e
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+    }
+  }
+
+  async #serve() {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('STENTOR_')))
     const settings = [`listen.client=${this.client}`, `listen.api=${this.listen}`, 'log.format=json'].flatMap((s) => ['--set', s])
     this.#process = spawn(binary, ['serve', '--config', join(this.#dir, 'stentor.yaml'), ...settings], { env, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -182,7 +194,7 @@ export class Way {
 }
 
 /** Resolves when `holds` does. */
-export async function until(what, holds, ms = 20_000) {
+export async function until(what, holds, ms = 60_000) {
   const late = Date.now() + ms
   while (!(await holds())) {
     if (Date.now() > late) throw new Error(`waited in vain until ${what}`)

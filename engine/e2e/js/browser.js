@@ -7,11 +7,12 @@ import { emit, commands } from "./lines.js";
 export async function open({ executablePath, address, options, expected = () => false }) {
   const browser = await chromium.launch({
     executablePath,
+    timeout: 120_000,
     args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
   });
   const context = await browser.newContext(options);
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000); // costs nothing when all is well
 
   const trouble = [];
   page.on("console", (m) => m.type() === "error" && !expected({ url: m.location().url }) && trouble.push(m.text()));

@@ -45,7 +45,7 @@ advertise: {clients: ["ws://127.0.0.1:${port}/ws"]}`,
 test('nodes that are killed and leave', { timeout: 300_000 }, async (t) => {
   const nodes = await Promise.all([1, 2, 3].map((n) => member(t, n)))
   const ready = (node) => fetch(`${node.api}/readyz`).then((a) => a.ok, () => false)
-  for (const node of nodes) await until('it is ready', () => ready(node), 60_000)
+  for (const node of nodes) await until('it is ready', () => ready(node))
   const endpoints = nodes.map((node) => `http://${node.client}/v1/endpoints`)
 
   let connects = 0
@@ -65,7 +65,7 @@ test('nodes that are killed and leave', { timeout: 300_000 }, async (t) => {
     t.after(() => c.close())
     return { c, user, got, subscriptions }
   })
-  await until('all are subscribed', () => all.every((a) => a.subscriptions.every((s) => s.position)), 60_000)
+  await until('all are subscribed', () => all.every((a) => a.subscriptions.every((s) => s.position)))
 
   let over = false
   const chaos = (async () => {
@@ -75,7 +75,7 @@ test('nodes that are killed and leave', { timeout: 300_000 }, async (t) => {
       await node.stop(i % 2 ? 'SIGTERM' : 'SIGKILL')
       await pause(500)
       await node.start()
-      await until('it is ready again', () => ready(node), 60_000)
+      await until('it is ready again', () => ready(node))
     }
   })()
 
@@ -101,7 +101,7 @@ test('nodes that are killed and leave', { timeout: 300_000 }, async (t) => {
   await chaos
   await Promise.all(published)
   const complete = ({ got }) => got.shared.length >= rounds && got.own.length >= rounds && Object.values(got.chat).flat().length >= published.length
-  await until('all have all', () => all.every(complete), 60_000).catch((e) => t.diagnostic(String(e)))
+  await until('all have all', () => all.every(complete)).catch((e) => t.diagnostic(String(e)))
   await pause(200) // for one too many
   const want = (n) => Array.from({ length: n }, (_, i) => i)
   for (const { user, got } of all) {
