@@ -28,6 +28,7 @@ export interface Events {
 }
 
 const soon = 500 // ms over which clients spread when the same network is back
+const renewal = 5_000 // ms between two attempts to renew a token, at least
 
 /** A client of a Stentor server. It connects at once, and stays connected until it is closed or refused. */
 export class StentorClient {
@@ -43,7 +44,7 @@ export class StentorClient {
 
   #running?: AbortController
   #connection?: Connection
-  #asked = new Map<string, Subscription>() // by the receipt of SUBSCRIBE, of this connection
+  #asked = new Map<string, Subscription | undefined>() // what SUBSCRIBE of this connection is about, or none for a renewal, by receipt
   #renewed = false // the token was fetched because the one before had expired
   #hidden = false
   #offline = false
@@ -156,19 +157,16 @@ export class StentorClient {
         this.#events.set({ name: 'connecting' })
       }
       stage = 'token'
-      const { token: given, tokenTimeout } = this.#s
-      token = typeof given === 'function' ? await within(tokenTimeout, signal, given) : given
+      token = await this.#token(signal)
     } catch (e) {
       if (signal.aborted) return
-      const error = e instanceof StentorError ? e : new StentorError(stage, `${stage}: ${e}`, undefined, e)
-      this.#events.report(error)
-      return { ms: this.#backoff.next(), why: error.message }
+      return { ms: this.#backoff.next(), why: this.#report(stage, e).message }
     }
     if (signal.aborted || this.#hidden) return
     const headers = { ...(this.#s.project && { projectId: this.#s.project }), ...(token && { token }), ...this.#s.headers }
     this.#asked.clear()
     this.#hurry = this.#offline = false
-    const connection = new Connection(url, headers, this.#s, (c, answer) => this.#connected(c, answer))
+    const connection = new Connection(url, headers, this.#s, (c, answer) => this.#connected(c, answer, signal))
     this.#connection = connection
     const ended = await connection.ended
     this.#connection = undefined
@@ -179,11 +177,51 @@ export class StentorClient {
     return { ms, why: explain(ended) }
   }
 
-  #connected(connection: Connection, headers: Record<string, string>): void {
+  async #token(signal: AbortSignal): Promise<string | undefined> {
+    const { token, tokenTimeout } = this.#s
+    return typeof token === 'function' ? within(tokenTimeout, signal, token) : token
+  }
+
+  #report(code: ErrorCode, e: unknown): StentorError {
+    const error = e instanceof StentorError ? e : new StentorError(code, `${code}: ${e}`, undefined, e)
+    this.#events.report(error)
+    return error
+  }
+
+  #connected(connection: Connection, headers: Record<string, string>, signal: AbortSignal): void {
     this.#endpoints.held()
+    this.#keep(connection, headers, signal)
     this.#events.set({ name: 'connected', url: connection.url, session: headers.session, user: headers['user-name'] })
     for (const s of [...this.#subscriptions.values()]) this.#subscribe(connection, s)
     this.#outbox.begin(connection)
+  }
+
+  // Renews the token of an open connection before its end, of which the server speaks only if it knows how to renew it. Half
+  // of what is left, or more than a minute, is for what goes wrong.
+  #keep(connection: Connection, headers: Record<string, string>, signal: AbortSignal, before = 0): void {
+    const end = Date.now() + Number(headers['token-expires-in']) * 1_000
+    if (!(end > 0) || typeof this.#s.token !== 'function') return
+    const again = (soonest: number) => {
+      const left = end - Date.now()
+      if (left > 0) connection.after(Math.max(soonest * (1 + Math.random()), left - Math.min(left / 2, 60_000 + Math.random() * 30_000)), () => void renew())
+    }
+    const renew = async () => {
+      try {
+        const token = await this.#token(signal)
+        if (!token || this.#connection !== connection) return
+        const receipt = connection.publish('/stentor/token', { token }, undefined, (answer) => {
+          this.#asked.delete(receipt)
+          if (answer.renewed === 'true') this.#keep(connection, answer, signal, end)
+          else if (answer.renewed) again(renewal)
+        })
+        this.#asked.set(receipt, undefined)
+      } catch (e) {
+        if (signal.aborted) return
+        this.#report('token', e)
+        again(renewal)
+      }
+    }
+    again(end > before + 1_500 ? 0 : renewal) // the application may give the same token again
   }
 
   #subscribe(connection: Connection, s: Subscription): void {
@@ -193,6 +231,7 @@ export class StentorClient {
       s.request(),
       (m) => s.message(m),
       (headers) => {
+        this.#asked.delete(receipt)
         if (headers.subscribed === 'false') this.#refuse(s, (headers.reason ?? 'not-served') as ErrorCode, 'the server does not serve this')
         else s.receipt(headers)
       },
@@ -230,8 +269,9 @@ export class StentorClient {
   // a subscription is refused once, but an application may publish what is forbidden again and again.
   #blame({ code, error }: Ended, held: boolean): boolean {
     const receipt = error?.receipt ?? ''
-    const s = this.#asked.get(receipt)
-    if (error && s) {
+    if (error && this.#asked.has(receipt)) {
+      const s = this.#asked.get(receipt)
+      if (!s) return held // the next connection has the fresh token, and hears what it forbids
       this.#refuse(s, error.code as ErrorCode, error.text)
       return true
     }

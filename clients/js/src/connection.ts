@@ -3,6 +3,8 @@ import type { Ended, ServerError } from './closes.js'
 import type { Settings } from './options.js'
 
 type Headers = Record<string, string>
+const longestTimer = 2 ** 31 - 1 // ms: one that is longer would end at once
+
 type Socket = NonNullable<ReturnType<NonNullable<Client['webSocketFactory']>>>
 
 /**
@@ -55,7 +57,7 @@ export class Connection {
     })
     try {
       this.#socket = this.#open()
-      this.#after(s.connectTimeout, () => this.drop('no answer in time'))
+      this.after(s.connectTimeout, () => this.drop('no answer in time'))
       this.#stomp.activate()
     } catch (e) {
       this.#end(1006, String(e))
@@ -64,9 +66,7 @@ export class Connection {
 
   /** Sends SUBSCRIBE. `receipt` gets the headers of its RECEIPT. Returns the id that an ERROR of the server would name. */
   subscribe(destination: string, headers: Headers, message: (m: IMessage) => void, receipt: (headers: Headers) => void): string {
-    const id = this.#watch(receipt)
-    this.#send(() => this.#stomp.subscribe(destination, (m) => this.#over || message(m), { ...headers, receipt: id }))
-    return id
+    return this.#ask(receipt, (id) => this.#stomp.subscribe(destination, (m) => this.#over || message(m), { ...headers, receipt: id }))
   }
 
   unsubscribe(id: string): void {
@@ -74,11 +74,9 @@ export class Connection {
   }
 
   /** Sends SEND, as subscribe does. */
-  publish(destination: string, headers: Headers, body: string | Uint8Array, receipt: () => void): string {
-    const id = this.#watch(receipt)
-    const content = typeof body === 'string' ? { body } : { binaryBody: body }
-    this.#send(() => this.#stomp.publish({ destination, headers: { ...headers, receipt: id }, ...content }))
-    return id
+  publish(destination: string, headers: Headers, body: string | Uint8Array | undefined, receipt: (headers: Headers) => void): string {
+    const content = body instanceof Uint8Array ? { binaryBody: body } : { body }
+    return this.#ask(receipt, (id) => this.#stomp.publish({ destination, headers: { ...headers, receipt: id }, ...content }))
   }
 
   /**
@@ -87,9 +85,18 @@ export class Connection {
    */
   probe(ms: number): void {
     if (!this.connected || this.#over) return
-    const timer = this.#after(ms, () => this.drop('no answer after a sleep'))
-    const receipt = this.#watch(() => clearTimeout(timer))
-    this.#send(() => this.#stomp.unsubscribe('probe', { receipt }))
+    const timer = this.after(ms, () => this.drop('no answer after a sleep'))
+    this.#ask(
+      () => clearTimeout(timer),
+      (receipt) => this.#stomp.unsubscribe('probe', { receipt }),
+    )
+  }
+
+  /** Calls `act` in so many ms, unless the connection ends before. */
+  after(ms: number, act: () => void) {
+    const timer = setTimeout(act, Math.min(ms, longestTimer))
+    this.#timers.add(timer)
+    return timer
   }
 
   /** Ends it now. The server learns of it from the closed socket. */
@@ -104,7 +111,7 @@ export class Connection {
   async leave(ms: number): Promise<void> {
     if (this.#over) return
     if (!this.connected) return this.drop('closed')
-    this.#after(ms, () => this.drop('closed'))
+    this.after(ms, () => this.drop('closed'))
     void this.#stomp.deactivate().catch(() => {})
     await this.ended
   }
@@ -116,18 +123,22 @@ export class Connection {
     return socket
   }
 
-  #watch(done: (headers: Headers) => void): string {
+  // Sends a frame that requests a receipt.
+  #ask(receipt: (headers: Headers) => void, send: (id: string) => unknown): string {
     const id = `r${++this.#receipts}`
-    this.#stomp.watchForReceipt(id, (frame) => this.#over || done(frame.headers))
+    this.#send(() => {
+      this.#stomp.watchForReceipt(id, (frame) => this.#over || receipt(frame.headers))
+      send(id)
+    })
     return id
   }
 
-  // A closing socket throws: the end of the connection follows.
+  // Over a connection that has ended nothing is sent: its end is on the way to who asked for it. A closing socket throws.
   #send(send: () => unknown): void {
     try {
-      send()
+      if (!this.#over) send()
     } catch (e) {
-      if (!this.#over) this.drop(String(e))
+      this.drop(String(e))
     }
   }
 
@@ -141,12 +152,6 @@ export class Connection {
     this.#over = true
     this.#clear()
     this.#finish({ code, reason, error: this.#error, connected: this.connected })
-  }
-
-  #after(ms: number, act: () => void) {
-    const timer = setTimeout(act, ms)
-    this.#timers.add(timer)
-    return timer
   }
 
   #clear(): void {

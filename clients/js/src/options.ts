@@ -8,7 +8,10 @@ export interface Options {
   endpoints?: string | string[]
   /** The project, if neither the endpoint's path nor the token names it. */
   project?: string
-  /** The token, or a function that fetches one. It is called before each attempt to connect. */
+  /**
+   * The token, or a function that fetches one. It is called before each attempt to connect, and again
+   * before the token's end if the server renews tokens.
+   */
   token?: string | (() => string | undefined | Promise<string | undefined>)
   /** Additional headers of CONNECT. */
   headers?: Record<string, string>

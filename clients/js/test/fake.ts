@@ -68,7 +68,11 @@ export class FakeServer {
   subscribed = (_f: Frame): Record<string, string> | undefined => ({ position: 'e-0-x' })
   /** Whether a SEND is answered. */
   takes = (_f: Frame) => true
-  connect = (s: FakeSocket, _f: Frame) => s.put('CONNECTED', { version: '1.2', 'heart-beat': '0,0', session: 's', 'user-name': 'ann' })
+  connect = (s: FakeSocket, _f: Frame) => s.put('CONNECTED', { version: '1.2', 'heart-beat': '0,0', session: 's', 'user-name': 'ann', ...this.expires })
+  /** The end of a token, for a server that renews it. */
+  expires?: { 'token-expires-in': string }
+  /** The headers of the RECEIPT of a renewal; undefined for none. */
+  renewed = (_f: Frame): Record<string, string> | undefined => ({ renewed: 'true', ...this.expires })
 
   get socket() {
     return this.sockets[this.sockets.length - 1]
@@ -84,7 +88,8 @@ export class FakeServer {
       if (f.command === 'CONNECT') return this.connect(s, f)
       const receipt = f.headers.receipt
       if (!receipt) return
-      const more = f.command === 'SUBSCRIBE' ? this.subscribed(f) : f.command === 'SEND' && !this.takes(f) ? undefined : {}
+      const renewal = f.command === 'SEND' && f.headers.destination === '/stentor/token'
+      const more = renewal ? this.renewed(f) : f.command === 'SUBSCRIBE' ? this.subscribed(f) : f.command === 'SEND' && !this.takes(f) ? undefined : {}
       if (more && s.readyState === 1) s.put('RECEIPT', { 'receipt-id': receipt, ...more })
     })
   }
