@@ -65,7 +65,7 @@ var only = map[string]string{
 // tools says, for each part of the tree that only tests and measurements use, who may import it: in a package itself,
 // and in its tests beside. No package of the product imports any.
 var tools = []struct{ part, packages, tests string }{
-	{part: "engine/testkit", packages: "engine/testkit engine/e2e engine/attack bench", tests: "engine kafka cmd"},
+	{part: "engine/testkit", packages: "engine/testkit engine/e2e engine/attack bench", tests: "engine kafka cmd clients"},
 	{part: "bench/gen", packages: "bench cmd/stentor-bench"},
 	{part: "bench/machine", packages: "bench/machine bench/suite cmd/stentor-bench", tests: "bench/gen"},
 	{part: "bench/suite", packages: "bench/suite bench/internal cmd/stentor-bench", tests: "bench/gen"},
@@ -82,7 +82,7 @@ type goPackage struct {
 
 func list(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-tags", "kafka,attacks,vm", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	cmd := exec.Command("go", "list", "-tags", "kafka,attacks,vm,clients", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {
