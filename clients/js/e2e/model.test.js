@@ -1,59 +1,54 @@
-// Random drops, refusals, silence and ends of tokens, while a back end pushes: every client gets every message that is its
-// own, once and in order. STENTOR_MESSAGES says how many messages are delivered in all, STENTOR_SEED replays the choices.
+// Random drops, refusals, silence, kicks and ends of tokens, tabs that come and go, and a machine that sleeps, while a back end
+// pushes: every client gets every message that is its own, once and in order. STENTOR_MESSAGES says how many messages are
+// delivered in all, those to tabs not counted, STENTOR_SEED replays the choices.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import test, { after } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { member } from './member.js'
 import { Node, Way, config, token, until } from './node.js'
 import { StentorClient, WebSocket } from './packed.js'
+import { pause, random } from './random.js'
+import { Tabs } from './tabs.js'
 
 const total = Number(process.env.STENTOR_MESSAGES ?? 100_000)
 const seed = Number(process.env.STENTOR_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const clients = 20
+const users = Array.from({ length: 20 }, (_, i) => `u${i}`)
+const sleepers = Array.from({ length: 5 }, (_, i) => `s${i}`)
 
 const unhandled = []
 process.on('unhandledRejection', (e) => unhandled.push(e))
 after(() => assert.deepEqual(unhandled, []))
 
-// mulberry32
-function random(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+/** The clients of a machine that sleeps. */
+function laptop(t, data) {
+  const worker = new Worker(new URL('laptop.js', import.meta.url), { workerData: data })
+  let broke
+  worker.on('error', (e) => (broke = e))
+  t.after(() => worker.terminate())
+  const ask = async (question) => {
+    worker.postMessage(question)
+    const [answer] = await once(worker, 'message')
+    if (broke) throw broke
+    return answer
   }
+  return { ask }
 }
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-
-test(`${total} messages, seed ${seed}`, { timeout: 240_000 }, async (t) => {
+test(`${total} messages, seed ${seed}`, { timeout: 400_000 }, async (t) => {
   const chance = random(seed)
   const node = await Node.start(config({ project: 'token_expiry: close' }))
   t.after(() => node.end())
   const ways = [await Way.open(node), await Way.open(node), await Way.open(node)]
   t.after(() => Promise.all(ways.map((w) => w.close())))
+  const urls = ways.map((w) => w.url)
 
-  let connects = 0
-  const all = Array.from({ length: clients }, (_, i) => {
-    const user = `u${i}`
-    const got = { shared: [], own: [], gaps: [], errors: [] }
-    const c = new StentorClient({
-      urls: ways.map((w) => w.url),
-      project: 'shop',
-      WebSocket,
-      token: () => token(user, 2 + Math.floor(chance() * 10)),
-      minDelay: 20,
-      maxDelay: 300,
-      connectTimeout: 2_000,
-    })
-    const note = (list) => (m) => void list.push(Number(m.body))
-    const options = { onGap: (g) => got.gaps.push(g) }
-    const subscriptions = [c.subscribe('/topic/shop/all', note(got.shared), options), c.subscribe('/user/queue/own', note(got.own), options)]
-    c.on('error', (e) => got.errors.push(`${e.code} ${e.message}`))
-    c.on('state', (s) => s.name === 'connected' && connects++)
-    t.after(() => c.close())
-    return { c, user, got, subscriptions }
-  })
-  await until('all are subscribed', () => all.every((a) => a.subscriptions.every((s) => s.position)))
+  const all = users.map((user) => member({ user, urls, chance }))
+  t.after(() => Promise.all(all.map(({ c }) => c.close())))
+  const machine = laptop(t, { users: sleepers, urls, seed })
+  let pushed = 0
+  const tabs = await Tabs.start(t, { user: 'tabs', urls, chance: random(seed + 1), pushed: () => pushed })
+  await until('all are subscribed', async () => all.every((a) => a.ready()) && (await machine.ask('how')).ready)
 
   // What the clients publish meanwhile is seen by one whose own way is good.
   const seen = new Map(all.map(({ user }) => [user, []]))
@@ -80,27 +75,32 @@ test(`${total} messages, seed ${seed}`, { timeout: 240_000 }, async (t) => {
       const dice = chance()
       if (dice < 0.6) way.cut(chance())
       else if (dice < 0.8) way.refusing = !way.refusing
-      else way.silence(chance() * 0.5, 50 + chance() * 500)
+      else if (dice < 0.95) way.silence(chance() * 0.5, 50 + chance() * 500)
+      else await node.call('DELETE', `/v1/projects/shop/users/${sleepers[Math.floor(chance() * sleepers.length)]}/sessions`)
     }
     for (const way of ways) way.refusing = false
   })()
 
   // Each round is a message to all, and one to each user.
+  const everybody = [...users, ...sleepers, 'tabs']
+  const clients = users.length + sleepers.length
   const rounds = Math.ceil(total / clients / 2)
-  for (let n = 0; n < rounds; ) {
+  while (pushed < rounds) {
     const pushes = []
-    for (const end = Math.min(rounds, n + 20); n < end; n++) {
-      pushes.push({ topic: 'all', payload: String(n) })
-      for (const { user } of all) pushes.push({ user, destination: '/queue/own', payload: String(n) })
+    for (const end = Math.min(rounds, pushed + 20); pushed < end; pushed++) {
+      pushes.push({ topic: 'all', payload: String(pushed) })
+      for (const user of everybody) pushes.push({ user, destination: '/queue/own', payload: String(pushed) })
     }
     await node.batch(pushes)
     await pause(chance() * 300)
   }
   over = true
   await chaos
+  await until('all have all', async () => all.every((a) => a.count() >= rounds) && (await machine.ask('how')).count >= rounds).catch((e) => t.diagnostic(String(e)))
+  const inTabs = await tabs.end(rounds)
+  const slept = await machine.ask('end')
   const want = Array.from({ length: rounds }, (_, n) => n)
-  await until('all have all', () => all.every((a) => a.got.shared.length >= rounds && a.got.own.length >= rounds)).catch((e) => t.diagnostic(String(e)))
-  for (const { user, got } of all) {
+  for (const { user, got } of [...all, ...slept.all]) {
     assert.deepEqual(got.gaps, [], `${user}: gaps`)
     assert.deepEqual(got.errors, [], `${user}: errors`)
     assert.deepEqual(got.shared, want, `${user}: the messages to all`)
@@ -110,7 +110,9 @@ test(`${total} messages, seed ${seed}`, { timeout: 240_000 }, async (t) => {
   await pause(100) // for one too many
   all.forEach(({ user }, i) => assert.deepEqual(seen.get(user), Array.from({ length: counts[i] }, (_, n) => n), `${user}: what it published`))
   const sum = counts.reduce((a, b) => a + b)
+  const connects = [...all, ...slept.all].reduce((n, { got }) => n + got.connects, 0)
   t.diagnostic(`${sum} messages published: 0 lost, 0 repeated`)
-  t.diagnostic(`${2 * rounds * clients} messages over ${connects} connections: 0 lost, 0 repeated`)
+  t.diagnostic(`${2 * rounds * clients} messages over ${connects} connections, ${slept.naps} sleeps: 0 lost, 0 repeated`)
+  t.diagnostic(`${tabs.opened} tabs, ${tabs.deaths} workers that died; ${inTabs} messages in the tabs that were left: 0 lost, 0 repeated`)
   assert.ok(connects > 2 * clients, 'too little went wrong')
 })

@@ -27,9 +27,9 @@ projects:
 `
 
 /** A token that ends after so many seconds. */
-export function token(user, seconds = 3600) {
+export function token(user, seconds = 3600, now = Date.now()) {
   const part = (o) => Buffer.from(JSON.stringify(o)).toString('base64url')
-  const text = `${part({ alg: 'HS256', kid: 'a' })}.${part({ sub: user, exp: Math.floor(Date.now() / 1000) + seconds })}`
+  const text = `${part({ alg: 'HS256', kid: 'a' })}.${part({ sub: user, exp: Math.floor(now / 1000) + seconds })}`
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
