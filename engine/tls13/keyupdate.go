@@ -5,13 +5,13 @@ import (
 	"errors"
 )
 
-// updateAfter is how many records are sealed with one key. Section 5.5 allows 2^24.5 of the longest ones for AES-GCM.
+// updateAfter is how many records a Layer seals with one key. Section 5.5 allows 2^24.5 of the longest ones for AES-GCM.
 const updateAfter = 1 << 23
 
-// A new key costs as much as some ten records. So a peer may not go on changing keys that it hardly used: after maxHasty keys
+// A new key costs as much as some twenty records. So a peer may not go on changing keys that it hardly used: after maxHasty keys
 // in a row with fewer than hastyUse records the connection ends.
 const (
-	hastyUse = 16
+	hastyUse = 32
 	maxHasty = 32
 )
 

@@ -15,11 +15,13 @@ const admission = 8
 // Layer is the record layer of one event loop. It keeps outbound AEADs, because making one for each record costs more than
 // sealing it. Those of the inbound half are made for each Open: clients send little. It is not for concurrent use.
 type Layer struct {
-	nonce  [ivSize]byte // of the record at hand; the interface cipher.AEAD would make a local one escape
-	most   int
-	places []place
-	free   []uint32 // numbers of places
-	stats  Stats
+	nonce [ivSize]byte // of the record at hand; the interface cipher.AEAD would make a local one escape
+	most  int
+	// updateAfter is how many records are sealed with one key.
+	updateAfter uint64
+	places      []place
+	free        []uint32 // numbers of places
+	stats       Stats
 }
 
 // place has the AEAD of one connection.
@@ -38,7 +40,7 @@ type Stats struct {
 }
 
 // NewLayer returns a Layer that keeps AEADs of at most so many bytes in all.
-func NewLayer(bytes int) *Layer { return &Layer{most: bytes / cipherBytes} }
+func NewLayer(bytes int) *Layer { return &Layer{most: bytes / cipherBytes, updateAfter: updateAfter} }
 
 // Stats is what happened so far.
 func (l *Layer) Stats() Stats {

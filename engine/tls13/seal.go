@@ -51,7 +51,7 @@ func (l *Layer) Seal(dst []byte, r *Records, parts ...[]byte) ([]byte, error) {
 	begin := len(dst)
 	var rest []byte // of the part at hand
 	for left > 0 {
-		if r.is(owing) || r.out.number >= updateAfter {
+		if r.is(owing) || r.out.number >= l.updateAfter {
 			if dst, aead, err = l.sealUpdate(dst, r, aead); err != nil {
 				return dst[:begin], err
 			}
