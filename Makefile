@@ -123,7 +123,7 @@ bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; 
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench kafka --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-cluster
-bench-cluster: build bin/kafka-dev ## three nodes, a registry and a real Kafka, one node killed, about 3 minutes; BENCH=--quick for half a minute
+bench-cluster: build bin/kafka-dev ## three nodes, a registry and a real Kafka: nodes killed, restarted, added, brokers away; about 10 minutes; BENCH='--only rolling' and the like
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench cluster --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-spring

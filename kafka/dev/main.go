@@ -2,6 +2,9 @@
 //
 //	kafka-dev                       runs until Ctrl-C; prints the address, and writes it to .cache/kafka/bootstrap
 //	kafka-dev go test ./kafka/...   runs as long as the command, which finds the address in KAFKA_BOOTSTRAP
+//
+// SIGUSR1 kills the brokers (SIGKILL), SIGUSR2 starts them again with their data. A command finds the process to send them to in
+// KAFKA_DEV_PID.
 package main
 
 import (
@@ -13,6 +16,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -46,6 +51,7 @@ func run(ctx context.Context, command []string, brokers int, jvm []string) (err 
 	}
 	defer func() { err = errors.Join(err, cluster.Stop()) }()
 	fmt.Fprintf(os.Stderr, "Kafka is ready after %.1f s: KAFKA_BOOTSTRAP=%s\n", time.Since(began).Seconds(), cluster.Bootstrap())
+	control(cluster, brokers)
 	if len(command) > 0 {
 		return with(ctx, cluster.Bootstrap(), command)
 	}
@@ -61,15 +67,51 @@ func run(ctx context.Context, command []string, brokers int, jvm []string) (err 
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-cluster.Exited(0):
+	case <-ended(cluster):
 		return errors.New("the broker has ended unexpectedly")
 	}
+}
+
+// away is set while brokers were killed by a signal.
+var away atomic.Bool
+
+// control kills and starts brokers on signals, one at a time.
+func control(cluster *kafkatest.Cluster, brokers int) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		for s := range signals {
+			var all sync.WaitGroup // a controller is ready only when most of them are running
+			for i := range brokers {
+				all.Go(func() {
+					if s == syscall.SIGUSR1 {
+						away.Store(true)
+						cluster.KillBroker(i)
+					} else if err := cluster.RestartBroker(i); err != nil {
+						fmt.Fprintln(os.Stderr, "kafka-dev:", err)
+					}
+				})
+			}
+			all.Wait()
+		}
+	}()
+}
+
+// ended is closed when the first broker has ended by itself.
+func ended(cluster *kafkatest.Cluster) <-chan struct{} {
+	c, exited := make(chan struct{}), cluster.Exited(0)
+	go func() {
+		if <-exited; !away.Load() {
+			close(c)
+		}
+	}()
+	return c
 }
 
 // with runs command, and asks it to end when ctx ends.
 func with(ctx context.Context, bootstrap string, command []string) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP="+bootstrap)
+	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP="+bootstrap, fmt.Sprint("KAFKA_DEV_PID=", os.Getpid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second

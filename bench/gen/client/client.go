@@ -122,6 +122,15 @@ func (c *Client) begin(kind Kind, n int, due time.Time, again bool) {
 	}
 }
 
+// Return opens a connection again that Options.Lost was told of, as one that was due at due. It does not wait.
+func (c *Client) Return(kind Kind, number int, due time.Time) {
+	t := c.threads[number%len(c.threads)]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.returns = append(t.returns, returns{int32(number / len(c.threads)), kind, int64(due.Sub(c.started))})
+	t.nudge()
+}
+
 // WaitOpened waits until no connection is opening any more.
 func (c *Client) WaitOpened(ctx context.Context) error {
 	for c.opening() > 0 {

@@ -487,6 +487,64 @@ func TestFailsOnce(t *testing.T) {
 	}
 }
 
+// A connection that was lost keeps its number until it is returned.
+func TestLostAndReturned(t *testing.T) {
+	const n = 7
+	s := serve(t)
+	type lost struct {
+		number int
+		loss   Loss
+	}
+	all := make(chan lost, 3*n)
+	o := options(s)
+	o.Lost = func(number int, l Loss) { all <- lost{number, l} }
+	c := connect(t, o)
+	if err := c.Open(bounded(t), Reading, n); err != nil {
+		t.Fatal(err)
+	}
+	s.Hang(websocket.AppendClose(nil, 1012, "retry=5 bye"))
+	seen := map[int]bool{}
+	for range n {
+		one := <-all
+		if one.loss.Code != 1012 || one.loss.Reason != "retry=5 bye" || !one.loss.Open || seen[one.number] {
+			t.Errorf("%+v, again: %t", one, seen[one.number])
+		}
+		seen[one.number] = true
+	}
+	if got := c.Counts(); got.Failures["the server closed: 1012"] != n || got.Reading != 0 || got.Opening != 0 {
+		t.Errorf("%+v", got)
+	}
+	c.Begin(Reading, 1, time.Now()) // takes none of their numbers
+	if err := c.WaitOpened(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	for number := range seen {
+		c.Return(Reading, number, time.Now())
+	}
+	eventually(t, "returned", func() bool { return c.Counts().Reading == n+1 })
+	s.Close()
+	for range n + 1 {
+		<-all
+	}
+	c.Return(Reading, 3, time.Now())
+	if one := <-all; one.number != 3 || one.loss.Open || c.Counts().Again["connect: connection refused"] != 1 {
+		t.Errorf("%+v, %v", one, c.Counts().Again)
+	}
+}
+
+// A server that sends no heart-beats, although it agreed to, is given up by those who want that.
+func TestGiveUp(t *testing.T) {
+	s := serve(t)
+	s.SetHeartbeat("50,50")
+	o := options(s)
+	o.Heartbeat, o.GiveUp = 50*time.Millisecond, true
+	c := connect(t, o)
+	if err := c.Open(bounded(t), Reading, 3); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "given up", func() bool { return c.Counts().Failures["the server is silent"] == 3 })
+}
+
 func TestServerGoesAway(t *testing.T) {
 	for _, test := range []struct {
 		name, cause string

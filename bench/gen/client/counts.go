@@ -6,6 +6,14 @@ import (
 	"stentor/bench/gen/measure"
 )
 
+// Loss is how a connection ended.
+type Loss struct {
+	Open   bool   // it was open
+	Code   uint16 // of the server's close frame, 0 when none came
+	Reason string // in that frame
+	Cause  string // as in Counts
+}
+
 // Counts is what all connections together have seen so far.
 type Counts struct {
 	Reading          int            // open connections that read

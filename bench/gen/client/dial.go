@@ -14,10 +14,15 @@ func (t *thread) dialMore() {
 	room := max(o.Opening/o.Threads, 1)
 	for len(t.wanted) > 0 && t.pending < room {
 		w := &t.wanted[0]
-		t.dial(w)
+		t.dial(t.take(), w)
 		if w.n--; w.n == 0 {
 			t.wanted = t.wanted[1:]
 		}
+	}
+	for len(t.returns) > 0 && t.pending < room {
+		r := t.returns[0]
+		t.returns = t.returns[1:]
+		t.dial(t.again(r.slot), &wanted{kind: r.kind, due: r.due, again: true})
 	}
 	if t.opening() == 0 {
 		select {
@@ -28,9 +33,8 @@ func (t *thread) dialMore() {
 }
 
 // dial starts one connection.
-func (t *thread) dial(w *wanted) {
+func (t *thread) dial(c *conn, w *wanted) {
 	o := &t.client.options
-	c := t.take()
 	c.kind, c.due, c.again = w.kind, w.due, w.again
 	t.pending++
 	t.underway = append(t.underway, underway{c.place(), time.Now()})
@@ -64,19 +68,25 @@ func (t *thread) dial(w *wanted) {
 // take returns a connection in a free slot.
 func (t *thread) take() *conn {
 	if n := len(t.free); n > 0 {
-		c := t.conns.at(t.free[n-1])
+		slot := t.free[n-1]
 		t.free = t.free[:n-1]
-		again := conn{slot: c.slot, generation: c.generation + 1}
-		if t.client.options.Resume {
-			again.before, again.sequence, again.places = c.before, c.sequence, c.places
-		}
-		*c = again
-		return c
+		return t.again(slot)
 	}
 	c := t.conns.add()
 	if t.client.options.Resume {
 		c.places = &places{}
 	}
+	return c
+}
+
+// again returns the next connection in a slot that had one.
+func (t *thread) again(slot int32) *conn {
+	c := t.conns.at(slot)
+	next := conn{slot: c.slot, generation: c.generation + 1}
+	if t.client.options.Resume {
+		next.before, next.sequence, next.places = c.before, c.sequence, c.places
+	}
+	*c = next
 	return c
 }
 

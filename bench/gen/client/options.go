@@ -53,6 +53,13 @@ type Options struct {
 	Untaken func(stream, from, to uint32, waiting bool) uint32
 	// Connected, when it is set, is called with every CONNECTED, by any thread; the frame is valid until it returns.
 	Connected func(number int, f *stomp.Frame)
+	// Lost, when it is set, is called when a connection has ended or could not be opened, unless Drop or Leave closed it. Its
+	// number is kept for it, and Return opens it again. Any thread calls it; it returns at once, and calls no method of the
+	// Client.
+	Lost func(number int, l Loss)
+	// GiveUp makes a client end a connection on which the server was silent for longer than two of its heart-beat intervals,
+	// as stomp.js does. It looks each four fifths of its own interval.
+	GiveUp bool
 	// Heartbeat is the interval that the client offers and requests, 0 for none. The client keeps to what is negotiated.
 	Heartbeat time.Duration
 	// Headers makes the CONNECT headers of connection number (from 0; a number is used again after a Drop), or is nil.

@@ -146,12 +146,21 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 			t.release(c)
 			return 0
 		}
-		t.fail(c, fmt.Sprintf("the server closed: %d %s", ev.Code, ev.Reason))
+		t.closed(c, uint16(ev.Code), string(ev.Reason))
 	}
 	if c.state == closed {
 		return 0
 	}
 	return n
+}
+
+// closed handles the close frame of the server.
+func (t *thread) closed(c *conn, code uint16, reason string) {
+	l := Loss{Open: c.state == open, Code: code, Reason: reason, Cause: fmt.Sprintf("the server closed: %d %s", code, reason)}
+	if t.client.options.Lost != nil {
+		l.Cause = fmt.Sprintf("the server closed: %d", code) // a reason may have a random number
+	}
+	t.lose(c, l)
 }
 
 // serviceRestart is the close code that asks the client to reconnect to another node (IANA's registry).
@@ -313,7 +322,10 @@ func (t *thread) send(c *conn, op ws.OpCode, payload []byte) bool {
 }
 
 // fail ends a connection and counts why.
-func (t *thread) fail(c *conn, cause string) {
+func (t *thread) fail(c *conn, cause string) { t.lose(c, Loss{Open: c.state == open, Cause: cause}) }
+
+func (t *thread) lose(c *conn, l Loss) {
+	cause := l.Cause
 	switch {
 	case c.state == open && c.kind != Reading:
 		count(t.counts.Ended, cause)
@@ -322,11 +334,22 @@ func (t *thread) fail(c *conn, cause string) {
 	default:
 		count(t.counts.Failures, cause)
 	}
-	t.release(c)
+	if t.client.options.Lost == nil {
+		t.release(c)
+		return
+	}
+	t.end(c)
+	t.client.options.Lost(t.number(c), l)
 }
 
 // release closes a connection and frees its slot. Sequences and places stay with the slot.
 func (t *thread) release(c *conn) {
+	t.end(c)
+	t.free = append(t.free, c.slot)
+}
+
+// end closes a connection.
+func (t *thread) end(c *conn) {
 	if c.state == open {
 		*t.counts.open(c.kind)--
 	} else {
@@ -337,5 +360,4 @@ func (t *thread) release(c *conn) {
 	}
 	// Its descriptor may be another connection's by now, so reading stops.
 	c.state, c.more, c.pieces, c.tls = closed, false, nil, nil
-	t.free = append(t.free, c.slot)
 }

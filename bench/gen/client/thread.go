@@ -29,9 +29,10 @@ type thread struct {
 	mu      sync.Mutex
 	stopped bool
 	conns   slab
-	free    []int32  // closed slots
-	wanted  []wanted // connections still to be dialed
-	pending int      // connections on their way to open
+	free    []int32   // closed slots
+	wanted  []wanted  // connections still to be dialed
+	returns []returns // the same, those of Return
+	pending int       // connections on their way to open
 	counts  Counts
 	fresh   int64 // deliveries that client.count has not been told yet
 	latency *measure.Latency
@@ -62,6 +63,13 @@ type wanted struct {
 	n     int
 	due   int64
 	again bool
+}
+
+// returns is a connection that was lost, and is to open again.
+type returns struct {
+	slot int32
+	kind Kind
+	due  int64
 }
 
 // underway is a connection that began to connect.
@@ -153,7 +161,7 @@ func (t *thread) active() int {
 
 // opening returns how many connections are not open yet. mu is held.
 func (t *thread) opening() int {
-	n := t.pending
+	n := t.pending + len(t.returns)
 	for i := range t.wanted {
 		n += t.wanted[i].n
 	}

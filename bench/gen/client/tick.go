@@ -32,6 +32,7 @@ func (r *turns) due(n int, every time.Duration, f func(i int)) {
 type heartbeats struct {
 	send   time.Duration // between two of ours, with a reserve; 0 for none
 	expect time.Duration // a server silent for so long has missed some; 0: may be silent
+	most   time.Duration // a server silent for so long is given up, with Options.GiveUp
 	turns  turns
 }
 
@@ -49,6 +50,7 @@ func (h *heartbeats) agree(connected *stomp.Frame, millis uint32) {
 		h.send = send
 	}
 	h.expect = max(h.expect, 3*time.Duration(theirs)*time.Millisecond)
+	h.most = max(h.most, 2*time.Duration(theirs)*time.Millisecond)
 }
 
 // due does what is due at now and returns how many milliseconds epoll_wait may wait, -1 for any time.
@@ -84,7 +86,12 @@ var eol = []byte{'\n'}
 
 func (t *thread) beat(c *conn, now time.Time) {
 	h := &t.beats
-	if quiet := t.millis(now) - c.heard; c.kind == Reading && h.expect > 0 && time.Duration(quiet)*time.Millisecond > h.expect {
+	quiet := t.millis(now) - c.heard
+	if t.client.options.GiveUp && c.kind == Reading && h.most > 0 && time.Duration(quiet)*time.Millisecond > h.most {
+		t.fail(c, "the server is silent")
+		return
+	}
+	if c.kind == Reading && h.expect > 0 && time.Duration(quiet)*time.Millisecond > h.expect {
 		t.counts.HeartbeatsMissed++
 		c.heard = t.millis(now)
 	}

@@ -36,6 +36,10 @@ func (s *Server) API(key string) http.Handler {
 		fmt.Fprint(w, "# TYPE stentor_history_bytes gauge\nstentor_history_bytes{project=\"bench\"} 1024\nstentor_kafka_lag 0\n")
 		fmt.Fprintln(w, "stentor_history_pushes", s.Pushes())
 		fmt.Fprintln(w, "stentor_connections", s.Sessions())
+		fmt.Fprintln(w, "stentor_directory_stale_seconds 0")
+	})
+	mux.HandleFunc("GET /v1/endpoints", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"endpoints":["ws://%s/ws"],"ttl_ms":10000,"spread_ms":0}`, s.Address())
 	})
 	mux.HandleFunc("GET /v1/projects/{project}/destinations", func(w http.ResponseWriter, r *http.Request) {
 		const topic = "/topic/bench/all"
@@ -77,7 +81,7 @@ func (s *Server) API(key string) http.Handler {
 		fmt.Fprintf(w, `{"kicked":%d}`, s.Kick(r.PathValue("user")))
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/") && r.Header.Get("Authorization") != "Bearer "+key {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/v1/endpoints" && r.Header.Get("Authorization") != "Bearer "+key {
 			http.Error(w, `{"title":"this key is not valid here"}`, http.StatusUnauthorized)
 			return
 		}

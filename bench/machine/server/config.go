@@ -45,6 +45,18 @@ type Config struct {
 	Trusted []netip.Addr
 	// ClusterKey seals the server's announcements to other nodes, which have its addresses. Empty: it announces nothing.
 	ClusterKey string
+	// AdminKey may do what concerns all projects. Empty: nobody may.
+	AdminKey string
+	// DrainChunk is how many clients a leaving server closes in a tenth of a second, 0 for the default.
+	DrainChunk int
+	// Window is how long a push is kept, 0 for the default.
+	Window time.Duration
+	// StateDir is for what the server knows of quiet destinations over a restart. Empty: nothing is kept.
+	StateDir string
+	// Host is where the server listens, 127.0.0.1 when it is not valid.
+	Host netip.Addr
+	// Within, when it is set, calls what chooses the server's ports and starts it, for a network of its own.
+	Within func(func() error) error
 	// Kafka is nil for the embedded bus.
 	Kafka *Kafka
 }
@@ -58,7 +70,7 @@ type Kafka struct {
 }
 
 var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"yaml": quote}).Parse(`{{- with .Kafka -}}
-node: {id: {{yaml .Node}}}
+node: {id: {{yaml .Node}}{{with $.StateDir}}, state_dir: {{yaml .}}{{end}}}
 bus: kafka
 kafka: {brokers: {{yaml .Brokers}}, nodes_topic: {{yaml .NodesTopic}}}
 {{- else -}}
@@ -68,8 +80,14 @@ node: {id: bench}
 cluster: {key: {{yaml .}}}
 advertise: {clients: [{{yaml $.ClientURL}}], api: {{yaml $.APIURL}}}
 {{- end}}
-{{- with .HistoryBytes}}
-history: {bytes: {{.}}}
+{{- with .AdminKey}}
+admin_keys: [{{yaml .}}]
+{{- end}}
+{{- with .DrainChunk}}
+drain: {chunk: {{.}}, interval: 100ms}
+{{- end}}
+{{- if or .HistoryBytes .Window}}
+history: { {{- with .HistoryBytes}}bytes: {{.}}{{end}}{{if and .HistoryBytes .Window}}, {{end}}{{with .Window}}window: {{.}}{{end -}} }
 {{- end}}
 listen:
   client: {{yaml .Clients}}
@@ -121,6 +139,7 @@ func (c *Config) text(client, api netip.AddrPort) []byte {
 		"Clients": append([]string{client.String()}, c.Listen...), "Trusted": c.Trusted, "API": api.String(), "Path": Path, "Project": Project,
 		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
 		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
+		"AdminKey": c.AdminKey, "DrainChunk": c.DrainChunk, "Window": c.Window, "StateDir": c.StateDir,
 		"ClusterKey": c.ClusterKey, "ClientURL": "ws://" + client.String() + Path, "APIURL": "http://" + api.String(),
 	})
 	if err != nil {

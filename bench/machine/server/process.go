@@ -51,6 +51,18 @@ func (p *Process) Stop(patience time.Duration) {
 	}
 }
 
+// Leave asks the process to end, waits until it has, and returns how it ended.
+func (p *Process) Leave(patience time.Duration) error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
+	select {
+	case <-p.exited:
+		return p.exit
+	case <-time.After(patience):
+		p.Kill()
+		return fmt.Errorf("it has not ended after %v", patience)
+	}
+}
+
 // Kill kills the process, and returns when it is gone.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only when it has ended

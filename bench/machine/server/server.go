@@ -38,6 +38,7 @@ type Server struct {
 
 	// ReadyAfter is the time from the start of the process until it was ready.
 	ReadyAfter time.Duration
+	began      time.Time
 
 	*Process
 }
@@ -45,20 +46,33 @@ type Server struct {
 // Start writes a configuration into a new folder below dir, starts the server and waits until it is ready. The returned
 // context ends when the server does.
 func Start(ctx context.Context, binary, dir string, c Config) (*Server, context.Context, error) {
-	return start(ctx, "the server", binary, "serve", dir, c.Credentials, c.text)
+	within := c.Within
+	if within == nil {
+		within = func(f func() error) error { return f() }
+	}
+	var s *Server
+	var running context.Context
+	err := within(func() (err error) {
+		s, running, err = launch(ctx, "the server", binary, "serve", dir, c.Host, c.Credentials, c.text)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return await(running, s)
 }
 
-// start runs one of the binary's commands, which messages call name.
-func start(ctx context.Context, name, binary, command, dir string, cred Credentials, text func(client, api netip.AddrPort) []byte) (*Server, context.Context, error) {
+// launch runs one of the binary's commands, which messages call name.
+func launch(ctx context.Context, name, binary, command, dir string, host netip.Addr, cred Credentials, text func(client, api netip.AddrPort) []byte) (*Server, context.Context, error) {
 	dir, err := os.MkdirTemp(dir, "server-")
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := FreePort()
+	client, err := freePort(host)
 	if err != nil {
 		return nil, nil, err
 	}
-	api, err := FreePort()
+	api, err := freePort(host)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,17 +86,22 @@ func start(ctx context.Context, name, binary, command, dir string, cred Credenti
 		key:    cred.APIKey,
 		http:   &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: parallel}},
 	}
-	began := time.Now()
+	s.began = time.Now()
 	cmd := exec.Command(binary, command, "--config", file)
 	cmd.Env = serverEnv(os.Environ())
 	if s.Process, ctx, err = Run(ctx, name, cmd, filepath.Join(dir, "stentor.log")); err != nil {
 		return nil, nil, err
 	}
+	return s, ctx, nil
+}
+
+// await waits until a server is ready.
+func await(ctx context.Context, s *Server) (*Server, context.Context, error) {
 	if err := s.waitReady(ctx); err != nil {
 		s.Stop()
 		return nil, nil, err
 	}
-	s.ReadyAfter = time.Since(began)
+	s.ReadyAfter = time.Since(s.began)
 	return s, ctx, nil
 }
 
@@ -98,8 +117,13 @@ func serverEnv(env []string) (kept []string) {
 }
 
 // FreePort finds a free loopback port.
-func FreePort() (netip.AddrPort, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+func FreePort() (netip.AddrPort, error) { return freePort(netip.Addr{}) }
+
+func freePort(host netip.Addr) (netip.AddrPort, error) {
+	if !host.IsValid() {
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	l, err := net.Listen("tcp4", netip.AddrPortFrom(host, 0).String())
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -214,7 +238,11 @@ type RegistryConfig struct {
 
 // StartRegistry starts a registry as Start does a server. Clients ask at its API.
 func StartRegistry(ctx context.Context, binary, dir string, c RegistryConfig) (*Server, context.Context, error) {
-	return start(ctx, "the registry", binary, "registry", dir, Credentials{}, c.text)
+	s, ctx, err := launch(ctx, "the registry", binary, "registry", dir, netip.Addr{}, Credentials{}, c.text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return await(ctx, s)
 }
 
 // Find returns the path of the server's binary.

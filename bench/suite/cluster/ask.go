@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -84,3 +85,32 @@ func parseAnswer(body []byte) (a answer, err error) {
 }
 
 func (a *asker) close() { a.http.CloseIdleConnections() }
+
+// asking asks those that a client knows, in turn, over connections that stay open. One goroutine uses it.
+type asking struct {
+	from netip.Addr
+	open map[string]*asker
+}
+
+// ask returns the first answer.
+func (a *asking) ask(ctx context.Context, urls []string) (got answer, err error) {
+	var all []error
+	for _, url := range urls {
+		one := a.open[url]
+		if one == nil {
+			one = newAsker(url, a.from)
+			a.open[url] = one
+		}
+		if got, err = one.ask(ctx, nodeCount); err == nil {
+			return got, nil
+		}
+		all = append(all, err)
+	}
+	return answer{}, errors.Join(all...)
+}
+
+func (a *asking) close() {
+	for _, one := range a.open {
+		one.close()
+	}
+}

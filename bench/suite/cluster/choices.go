@@ -27,7 +27,7 @@ const (
 // A registry takes a node to have those whom it sent there until two beats of the node have not counted them. Nobody
 // connects here, so each sample waits until that is over at all nodes, whose beats come at different times.
 func (b *bench) choices(ctx context.Context) (results []report.Result, err error) {
-	err = b.withNodes(ctx, "choices", func(ctx context.Context, n *nodes) error {
+	err = b.withNodes(ctx, "choices", setup{}, func(ctx context.Context, n *nodes) error {
 		var off, seconds, p99, most []float64
 		for i := range b.plan.samples {
 			b.Progress.Step(nil, "choices %d/%d: %d", i+1, b.plan.samples, b.plan.choices)
@@ -67,7 +67,7 @@ func (b *bench) choose(ctx context.Context, n *nodes, from int) (choice, error) 
 	for i := range askers {
 		share := b.plan.choices / askers
 		all.Go(func() {
-			a := newAsker(n.registry, askFrom(from+i))
+			a := newAsker(n.first.url, askFrom(from+i))
 			defer a.close()
 			own, times := map[netip.AddrPort]int{}, measure.NewLatency()
 			var err error
@@ -92,7 +92,7 @@ func (b *bench) choose(ctx context.Context, n *nodes, from int) (choice, error) 
 	all.Wait()
 	c := choice{took: time.Since(began), late: late.Summary()}
 	counts := make([]float64, 0, nodeCount)
-	for _, s := range n.all {
+	for _, s := range n.list() {
 		counts = append(counts, float64(named[s.Client]))
 	}
 	c.off = furthest(counts)

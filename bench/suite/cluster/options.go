@@ -14,7 +14,7 @@ type Options struct {
 }
 
 // Measurements are the names for Options.Only, in the order in which they run.
-var Measurements = []string{"choices", "kill"}
+var Measurements = []string{"choices", "answers", "kill", "silent", "rolling", "rebalance", "registry", "brokers"}
 
 // The load, as the targets have it.
 const (
@@ -46,16 +46,23 @@ type plan struct {
 	samples  int           // of the choices
 	settle   time.Duration // before one of them: more than three beats of a node
 	kills    int           // each with fresh nodes
+	silences int           // the same, with a host that falls silent
 	warm     time.Duration // of pushes before a sample
 	before   time.Duration // of the sample with all nodes
 	after    time.Duration // of pushes once all clients are back
+	costs    int           // samples of what an answer costs
+	each     int           // answers of one sample
+	window   time.Duration // of a node's history, while nodes restart
+	away     time.Duration // the brokers
 	patience time.Duration // for what has to come
 }
 
 func (o *Options) plan() plan {
-	p := plan{choices: choices, samples: 3, settle: 4 * time.Second, kills: 3, warm: 5 * time.Second, before: 15 * time.Second, after: 5 * time.Second, patience: time.Minute}
+	p := plan{choices: choices, samples: 3, settle: 4 * time.Second, kills: 3, silences: 2, warm: 5 * time.Second, before: 15 * time.Second, after: 5 * time.Second,
+		costs: 9, each: 4000, window: 5 * time.Second, away: time.Minute, patience: time.Minute}
 	if o.Quick {
-		p.samples, p.kills, p.warm, p.before, p.after = 1, 1, 2*time.Second, 5*time.Second, 2*time.Second
+		p.costs, p.each, p.window, p.away = 3, 2000, 2*time.Second, 15*time.Second
+		p.samples, p.kills, p.silences, p.warm, p.before, p.after = 1, 1, 1, 2*time.Second, 5*time.Second, 2*time.Second
 	}
 	return p
 }

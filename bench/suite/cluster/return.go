@@ -2,134 +2,276 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"stentor/bench/gen/client"
 	"stentor/bench/gen/pace"
+	"stentor/stomp"
 )
 
-// route says where each client connects. The load generator's threads ask it and never wait: the answers of the
-// registry are there before.
-type route struct {
-	home netip.AddrPort // of the first connection
+// homing brings clients back that have lost their connection, as a real client does: it waits as long as the close says, asks
+// where to connect, waits the part of spread_ms that falls to it, and tries the addresses that it got, the one that it has lost
+// after all others. Any goroutine uses it.
+type homing struct {
+	client *client.Client
+	opens  func(number int, due time.Time) // opens one again
+	home   func(number int) netip.AddrPort // of a client's first connection; nil: it asks
+	asked  func(number int) []string       // URLs that it asks, until one answers
+	queue  chan int                        // numbers of clients that ask now, or try the next address
+	stop   context.CancelFunc
+	done   sync.WaitGroup
 
-	mu      sync.Mutex
-	answers [][]netip.AddrPort       // nobody has taken; the newest last
-	left    map[int][]netip.AddrPort // what a client has not tried yet of its answer
-	known   map[int]bool             // has been connected before
+	mu       sync.Mutex
+	clients  map[int]*homed
+	first    []netip.AddrPort               // nobody has taken: where new clients connect that have asked
+	arrivals map[netip.AddrPort][]time.Time // of all connections but the first ones
+	losses   int64                          // connections that ended
+	from     time.Time                      // since when those are away that lose their connection, if it is set
+	unheard  int64                          // times that nobody who was asked answered
 }
 
-func newRoute(home netip.AddrPort) *route {
-	return &route{home: home, left: map[int][]netip.AddrPort{}, known: map[int]bool{}}
+// homed is one client.
+type homed struct {
+	at, avoid netip.AddrPort   // where it is or connects, and what it has lost
+	left      []netip.AddrPort // what it has not tried of its answer
+	lost      time.Time        // when its connection ended
+	times     int              // that it ended
 }
 
-// next is where a client connects now: its home at first, then the addresses of an answer in their order.
-func (r *route) next(number int) netip.AddrPort {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.known[number] {
-		r.known[number] = true
-		return r.home
+// newHoming is for up to n clients.
+func newHoming(n int, home func(int) netip.AddrPort, asked ...string) *homing {
+	return &homing{home: home, asked: func(int) []string { return asked }, queue: make(chan int, n), clients: map[int]*homed{}, arrivals: map[netip.AddrPort][]time.Time{}}
+}
+
+// set makes the clients of these options come back.
+func (h *homing) set(o *client.Options) {
+	o.Resume, o.Address, o.Lost = true, h.next, h.over
+	o.Connected = func(number int, _ *stomp.Frame) { h.connected(number) }
+}
+
+// of returns a client. mu is held.
+func (h *homing) of(number int) *homed {
+	c := h.clients[number]
+	if c == nil {
+		c = &homed{}
+		switch {
+		case h.home != nil:
+			c.at = h.home(number)
+		case len(h.first) > 0:
+			c.at, h.first = h.first[0], h.first[1:]
+		}
+		h.clients[number] = c
 	}
-	to := r.left[number]
-	if len(to) == 0 && len(r.answers) > 0 {
-		to = r.answers[len(r.answers)-1]
-		r.answers = r.answers[:len(r.answers)-1]
-	}
-	if len(to) == 0 {
-		return r.home // is gone: it tries again
-	}
-	r.left[number] = to[1:]
-	return to[0]
+	return c
 }
 
-// connected makes a client ask anew when it has to connect the next time.
-func (r *route) connected(number int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.left, number)
+// next is where a client connects now.
+func (h *homing) next(number int) netip.AddrPort {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.of(number).at
 }
 
-func (r *route) add(a answer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answers = append(r.answers, a.to)
-}
-
-// back brings all n clients back whose node was killed at killed: as soon as a connection has ended its client asks the
-// registry, waits for the part of spread_ms that falls to it, and tries the addresses that it got. It returns when all
-// are open again.
-func (b *bench) back(ctx context.Context, c *client.Client, r *route, registry string, n int, killed time.Time) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, b.plan.patience, fmt.Errorf("not all clients are back after %v", b.plan.patience))
-	defer cancel()
-	all := make([]*asker, askers)
-	for i := range all {
-		all[i] = newAsker(registry, askFrom(backFrom+i))
-		defer all[i].close()
+func (h *homing) connected(number int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.of(number); c.times > 0 {
+		h.arrivals[c.at] = append(h.arrivals[c.at], time.Now())
 	}
-	opened := c.Counts().Opened + int64(n) // when each has connected again
-	var waiting []time.Time                // when clients that have an answer connect
-	for {
-		now := time.Now()
-		ready := 0
-		for slices.SortFunc(waiting, time.Time.Compare); ready < len(waiting) && !waiting[ready].After(now); ready++ {
+}
+
+// over is told that a connection has ended, or could not be opened.
+func (h *homing) over(number int, l client.Loss) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.of(number)
+	if l.Open {
+		h.losses++
+		c.times++
+		c.lost, c.avoid, c.left = time.Now(), c.at, nil
+		if !h.from.IsZero() {
+			c.lost = h.from
 		}
-		if waiting = waiting[ready:]; ready > 0 {
-			c.BeginAgain(client.Reading, ready, killed)
-		}
-		counts := c.Counts()
-		ended := n - counts.Reading - counts.Opening - len(waiting)
-		if counts.Reading == n && counts.Opened >= opened {
-			return nil
-		}
-		answers, err := askAll(ctx, all, ended)
-		if err != nil {
-			return err
-		}
-		for _, a := range answers {
-			r.add(a)
-			waiting = append(waiting, time.Now().Add(rand.N(a.spread+1)))
-		}
-		if err := pace.Wait(ctx, 2*time.Millisecond); err != nil {
-			return fmt.Errorf("%w: %d of %d; %v", context.Cause(ctx), counts.Reading, n, counts.Again)
-		}
+	}
+	if c.lost.IsZero() {
+		c.lost = time.Now() // it was never open
+	}
+	h.later(retry(l.Reason), number)
+}
+
+// since makes clients count as away since at that lose their connection.
+func (h *homing) since(at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.from = at
+}
+
+// later puts a client into the queue, which has a place for each.
+func (h *homing) later(wait time.Duration, number int) {
+	if wait <= 0 {
+		h.queue <- number
+		return
+	}
+	time.AfterFunc(wait, func() { h.queue <- number })
+}
+
+// retry is how long the reason of a close asks a client to wait.
+func retry(reason string) time.Duration {
+	text, ok := strings.CutPrefix(reason, "retry=")
+	if !ok {
+		return 0
+	}
+	text, _, _ = strings.Cut(text, " ")
+	ms, err := strconv.Atoi(text)
+	if err != nil || ms < 0 {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// start begins to bring clients of c back, until end.
+func (h *homing) start(ctx context.Context, c *client.Client) {
+	h.client, h.opens = c, func(number int, due time.Time) { c.Return(client.Reading, number, due) }
+	ctx, h.stop = context.WithCancel(ctx)
+	for i := range askers {
+		h.done.Go(func() {
+			a := &asking{from: askFrom(backFrom + i), open: map[string]*asker{}}
+			defer a.close()
+			for {
+				select {
+				case number := <-h.queue:
+					h.attempt(ctx, a, number)
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
 	}
 }
 
 // backFrom is the first of the addresses from which clients ask that come back.
 const backFrom = 1000
 
-// askAll asks n times.
-func askAll(ctx context.Context, from []*asker, n int) (answers []answer, err error) {
-	var mu sync.Mutex
-	var done sync.WaitGroup
-	for i, a := range from {
-		share := (n + i) / len(from)
-		if share <= 0 {
+func (h *homing) end() {
+	h.stop()
+	h.done.Wait()
+}
+
+// restless is how long a client waits when nobody has answered.
+const restless = 200 * time.Millisecond
+
+// attempt has a client try its next address, or ask.
+func (h *homing) attempt(ctx context.Context, a *asking, number int) {
+	h.mu.Lock()
+	c := h.of(number)
+	if len(c.left) > 0 {
+		c.at, c.left = c.left[0], c.left[1:]
+		due := c.lost
+		h.mu.Unlock()
+		h.opens(number, due)
+		return
+	}
+	h.mu.Unlock()
+	got, err := a.ask(ctx, h.asked(number))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		h.unheard++
+		if ctx.Err() == nil {
+			h.later(restless, number)
+		}
+		return
+	}
+	c.left = c.left[:0]
+	last := netip.AddrPort{}
+	for _, to := range got.to {
+		if to == c.avoid {
+			last = to
 			continue
 		}
-		done.Go(func() {
-			for range share {
-				got, failed := a.ask(ctx, nodeCount)
-				mu.Lock()
-				if failed != nil {
-					err = errors.Join(err, failed)
-				} else {
-					answers = append(answers, got)
-				}
-				mu.Unlock()
-				if failed != nil {
-					return
-				}
-			}
-		})
+		c.left = append(c.left, to)
 	}
-	done.Wait()
-	return answers, err
+	if last.IsValid() {
+		c.left = append(c.left, last)
+	}
+	h.later(rand.N(got.spread+1), number)
+}
+
+// newcomers have n clients ask, so that they can open.
+func (h *homing) newcomers(ctx context.Context, a *asking, n int) error {
+	for range n {
+		got, err := a.ask(ctx, h.asked(0))
+		if err != nil {
+			return err
+		}
+		h.mu.Lock()
+		h.first = append(h.first, got.to[0])
+		h.mu.Unlock()
+	}
+	return nil
+}
+
+// whole waits until n clients are open, and all of them again that had lost their connection. at least so many must have.
+func (h *homing) whole(ctx context.Context, n int, least int64, patience time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not all clients are back after %v", patience))
+	defer cancel()
+	for {
+		h.mu.Lock()
+		losses, unheard := h.losses, h.unheard
+		h.mu.Unlock()
+		counts := h.client.Counts()
+		if losses >= least && counts.Reading == n && counts.Opened == int64(n)+losses {
+			return nil
+		}
+		if err := pace.Wait(ctx, 2*time.Millisecond); err != nil {
+			return fmt.Errorf("%w: %d of %d, %d were lost, %d times nobody answered; %v, then %v", context.Cause(ctx), counts.Reading, n, losses, unheard, counts.Failures, counts.Again)
+		}
+	}
+}
+
+// on is how many clients are at a node, or on their way there.
+func (h *homing) on(node netip.AddrPort) (n float64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.clients {
+		if c.at == node {
+			n++
+		}
+	}
+	return n
+}
+
+// moves are how many connections ended, and how many clients lost theirs more than once.
+func (h *homing) moves() (all, again int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.clients {
+		all += c.times
+		if c.times > 1 {
+			again++
+		}
+	}
+	return all, again
+}
+
+// busiest is the most clients that came back to one node within a second.
+func (h *homing) busiest() (most int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, at := range h.arrivals {
+		first := 0
+		for i := range at {
+			for at[i].Sub(at[first]) >= time.Second {
+				first++
+			}
+			most = max(most, i-first+1)
+		}
+	}
+	return most
 }

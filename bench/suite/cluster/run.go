@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"time"
 
 	"stentor/bench/machine/server"
 	"stentor/bench/suite"
@@ -19,8 +20,11 @@ type bench struct {
 	plan   plan
 	name   string // begins the names of all that the run puts into Kafka
 	topics topics.Topics
+	kafka  broker // nil: it cannot be ended
 	// registry starts one for nodes. Its context ends when it does.
-	registry func(context.Context, server.RegistryConfig, *nodes) (url string, running context.Context, stop func(), err error)
+	registry func(context.Context, server.RegistryConfig, *nodes) (*registry, context.Context, error)
+	// level evens out the connections of all nodes, without sessions that are younger.
+	level func(ctx context.Context, n *nodes, younger time.Duration) error
 }
 
 // Run takes the measurements. The report has those that were completed even when there is an error.
@@ -49,10 +53,13 @@ func begin(ctx context.Context, o Options, p plan, t topics.Topics) (*bench, err
 	}
 	r.Report.Load = fmt.Sprintf("%d connections to %d nodes, Kafka, nodes, registry, clients and the back end on this machine", o.Connections, nodeCount)
 	b := &bench{Options: o, Run: r, plan: p, topics: t, name: "stentor-bench-" + strings.ToLower(rand.Text()[:8])}
-	b.registry = b.startRegistry
+	b.registry, b.level, b.kafka = b.startRegistry, b.runRebalance, controlled(o.Brokers)
 	return b, nil
 }
 
 func (b *bench) measure(ctx context.Context) error {
-	return b.Measure(ctx, []suite.Measurement{{Name: "choices", Run: b.choices}, {Name: "kill", Run: b.kill}})
+	return b.Measure(ctx, []suite.Measurement{
+		{Name: "choices", Run: b.choices}, {Name: "answers", Run: b.answers}, {Name: "kill", Run: b.kill}, {Name: "silent", Run: b.silent},
+		{Name: "rolling", Run: b.rolling}, {Name: "rebalance", Run: b.rebalance}, {Name: "registry", Run: b.registries}, {Name: "brokers", Run: b.brokers},
+	})
 }

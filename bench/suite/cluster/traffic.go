@@ -17,6 +17,7 @@ import (
 // traffic is a back end that produces to Kafka, to the destinations in turn. Each has a numbering of its own.
 type traffic struct {
 	to     push.Sender
+	active int // of the destinations; the others are silent
 	newest [destinations]atomic.Uint32
 
 	cancel context.CancelFunc
@@ -41,7 +42,7 @@ func (t *traffic) start(ctx context.Context) {
 		for n := 0; pace.Wait(ctx, time.Until(began.Add(pace.Rate(pushRate).At(n)))) == nil; {
 			var batch []push.Message
 			for due := pace.Rate(pushRate).Due(time.Since(began)); n < due; n++ {
-				batch = append(batch, t.next(n%destinations, began.Add(pace.Rate(pushRate).At(n))))
+				batch = append(batch, t.next(n%t.active, began.Add(pace.Rate(pushRate).At(n))))
 			}
 			if taken, err := t.to.Send(context.WithoutCancel(ctx), batch); err != nil {
 				t.err = fmt.Errorf("%d of %d pushes were taken: %w", taken, len(batch), err)
@@ -69,4 +70,14 @@ func (t *traffic) stop() error {
 func (t *traffic) during(ctx context.Context, d time.Duration) error {
 	t.start(ctx)
 	return errors.Join(pace.Wait(ctx, d), t.stop())
+}
+
+// once pushes one to each destination.
+func (t *traffic) once(ctx context.Context) error {
+	var batch []push.Message
+	for i := range destinations {
+		batch = append(batch, t.next(i, time.Now()))
+	}
+	_, err := t.to.Send(ctx, batch)
+	return err
 }

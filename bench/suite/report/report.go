@@ -21,6 +21,7 @@ type Report struct {
 	Load    string       `json:"load"`   // one line on what all measurements have in common
 	Quick   bool         `json:"quick"`
 	Results []Result     `json:"results"`
+	Notes   []string     `json:"notes,omitempty"` // what was not measured, and why
 }
 
 // Result is one number and its target.
@@ -102,7 +103,13 @@ func (r *Report) WriteTable(w io.Writer) error {
 			fmt.Fprintf(t, "    %s\t%s %s\t\t\t\n", d.Name, Number(d.Value), d.Unit)
 		}
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
+	return nil
 }
 
 // Number writes three significant digits, or all digits before the point of a large number.

@@ -1,0 +1,261 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"stentor/bench/gen/client"
+	"stentor/bench/gen/pace"
+	"stentor/bench/gen/push"
+	"stentor/bench/suite/report"
+)
+
+const newTarget = 10.0 // percent that a node may be from its share of the new clients
+
+// A stage is a time in which new clients come at a steady rate.
+type stage struct {
+	name  string
+	lasts time.Duration
+	// until, when it is set, has to return true before the stage may end.
+	until func(context.Context) (bool, error)
+}
+
+// outage has clients connected, and new ones that come while something is away.
+type outage struct {
+	b       *bench
+	n       *nodes
+	t       *traffic
+	name    string
+	live    func() string
+	old     *client.Client // that stay
+	young   *client.Client // that come
+	homing  *homing        // of young
+	asking  asking
+	came    int
+	worst   float64 // percent, of all stages
+	most    string  // the stage of worst
+	details []report.Detail
+}
+
+// newShare is the part of all clients that comes while something is away.
+const newShare = 5
+
+// withOutage runs f with a fifth fewer clients than there will be, pushes on their way, and new clients that ask as asked says.
+func (b *bench) withOutage(ctx context.Context, name string, n *nodes, asked func(int) []string, f func(*outage) error) error {
+	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	o := &outage{b: b, n: n, name: name, t: &traffic{to: sender, active: destinations}, asking: asking{from: askFrom(newFrom), open: map[string]*asker{}}}
+	defer o.asking.close()
+	young := b.Connections / newShare
+	var homes []netip.AddrPort
+	for _, s := range n.list() {
+		homes = append(homes, s.Client)
+	}
+	if o.old, err = b.crowd(o.t, b.Connections-young, nil, nil, homes...); err != nil {
+		return err
+	}
+	defer o.old.Close()
+	o.homing = newHoming(young, nil)
+	o.homing.asked = asked
+	if o.young, err = b.crowd(o.t, young, o.homing, nil, homes[0]); err != nil {
+		return err
+	}
+	defer o.young.Close()
+	o.homing.start(ctx, o.young)
+	defer o.homing.end()
+	o.live = func() string {
+		a, y := o.old.Counts(), o.young.Counts()
+		return fmt.Sprintf("%d and %d new ones open, %s messages", a.Reading, y.Reading, report.Group(a.Delivered+y.Delivered))
+	}
+	b.Progress.Step(o.live, "%s: opening %d connections", name, b.Connections-young)
+	if err := open(ctx, o.old, b.Connections-young); err != nil {
+		return err
+	}
+	if err := errors.Join(o.t.during(ctx, b.plan.warm), b.complete(ctx, o.t, o.old)); err != nil {
+		return err
+	}
+	o.old.ResetLatency()
+	return f(o)
+}
+
+// newFrom is the address from which clients ask that come for the first time.
+const newFrom = 2000
+
+// run has count new clients come during a stage, evenly, and notes how they are spread over the nodes.
+func (o *outage) run(ctx context.Context, s stage, count int) error {
+	o.b.Progress.Step(o.live, "%s: %s", o.name, s.name)
+	before := o.spread()
+	began, looked := time.Now(), time.Now()
+	done := s.until == nil
+	for came := 0; came < count || !done; {
+		due := count
+		if passed := time.Since(began); passed < s.lasts {
+			due = int(float64(count) * float64(passed) / float64(s.lasts))
+		}
+		if due > came {
+			if err := o.homing.newcomers(ctx, &o.asking, due-came); err != nil {
+				return fmt.Errorf("%s: a new client finds no node: %w", s.name, err)
+			}
+			o.young.Begin(client.Reading, due-came, time.Now())
+			came = due
+		}
+		if !done && time.Since(looked) >= lookEvery {
+			var err error
+			if done, err = s.until(ctx); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
+		if err := pace.Wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	o.came += count
+	if err := o.young.WaitOpened(ctx); err != nil {
+		return err
+	}
+	if c := o.young.Counts(); c.Reading != o.came {
+		return fmt.Errorf("%s: %d of %d new clients are open: %v", s.name, c.Reading, o.came, c.Failures)
+	}
+	after := o.spread()
+	for i := range after {
+		after[i] -= before[i]
+	}
+	off := furthest(after)
+	o.details = append(o.details, report.With(s.name, "%", off))
+	if off >= o.worst {
+		o.worst, o.most = off, s.name
+	}
+	return nil
+}
+
+// lookEvery is how often a stage looks whether it may end.
+const lookEvery = 200 * time.Millisecond
+
+// spread is how many new clients each node has.
+func (o *outage) spread() (counts []float64) {
+	for _, s := range o.n.list() {
+		counts = append(counts, o.homing.on(s.Client))
+	}
+	return counts
+}
+
+// results are those that all outages share.
+func (o *outage) results() []report.Result {
+	var f faults
+	f.add(o.t, o.old, o.young)
+	cut := 0.0
+	for _, n := range o.old.Counts().Failures {
+		cut += float64(n)
+	}
+	return []report.Result{
+		report.New(o.name, "connected clients that were disconnected", "", []float64{cut}, report.With("connected", "", float64(o.old.Counts().Reading))).Most(0),
+		report.New(o.name, "messages lost, reordered, corrupted", "", []float64{f.wrong}, report.With("messages", "", float64(f.delivered))).Most(0),
+		report.New(o.name, "messages repeated", "", []float64{f.repeated}).Most(0),
+		report.New(o.name, "the node that is furthest from its share of the new clients ("+o.most+")", "%", []float64{o.worst},
+			append([]report.Detail{report.With("new clients", "", float64(o.came))}, o.details...)...).Most(newTarget),
+	}
+}
+
+// registries kills the registry that clients ask. New ones ask another, or the nodes.
+func (b *bench) registries(ctx context.Context) (results []report.Result, err error) {
+	err = b.withNodes(ctx, "registry", setup{spare: true}, func(ctx context.Context, n *nodes) error {
+		others := [][]string{{n.first.url, n.spare.url}, {n.first.url}}
+		for _, s := range n.list() {
+			others[1] = append(others[1], s.API())
+		}
+		times := 0
+		asked := func(int) []string {
+			times++ // one goroutine asks: nobody comes back
+			return others[times%len(others)]
+		}
+		return b.withOutage(ctx, "registry", n, asked, func(o *outage) error {
+			young := b.Connections / newShare
+			o.t.start(ctx)
+			err := o.run(ctx, stage{name: "with it", lasts: b.plan.before}, young/2)
+			before := o.old.Latency()
+			o.old.ResetLatency()
+			if err == nil {
+				n.first.stop()
+				err = o.run(ctx, stage{name: "without it", lasts: b.plan.before}, young-young/2)
+			}
+			during := o.old.Latency()
+			if err := errors.Join(err, o.t.stop()); err != nil {
+				return err
+			}
+			if err := b.complete(ctx, o.t, o.old, o.young); err != nil {
+				return err
+			}
+			ratio := float64(during.P99) / float64(before.P99)
+			results = append(o.results(), report.New("registry", "p99 of connected clients while new ones come, without it, against with it", "times", []float64{ratio},
+				report.With("p99 without", "ms", report.Millis(during.P99)), report.With("p99 with", "ms", report.Millis(before.P99))).Most(othersTarget))
+			return nil
+		})
+	})
+	return results, err
+}
+
+// awayShare of ten new clients come while the brokers are away.
+const awayShare = 6
+
+// brokers ends Kafka for a while. New clients come meanwhile, and when it is back.
+func (b *bench) brokers(ctx context.Context) (results []report.Result, err error) {
+	if b.kafka == nil {
+		b.Report.Notes = append(b.Report.Notes, "brokers: not measured: this Kafka was not started by kafka-dev, which ends and starts it for this")
+		return nil, nil
+	}
+	err = b.withNodes(ctx, "brokers", setup{}, func(ctx context.Context, n *nodes) error {
+		asked := func(int) []string { return []string{n.first.url} }
+		return b.withOutage(ctx, "brokers", n, asked, func(o *outage) error {
+			young := b.Connections / newShare
+			while := young * awayShare / 10
+			began := time.Now()
+			if err := b.kafka.away(ctx); err != nil {
+				return err
+			}
+			err := o.run(ctx, stage{name: "while they are away", lasts: b.plan.away}, while)
+			took := time.Since(began)
+			if err := errors.Join(err, b.kafka.back()); err != nil {
+				return err
+			}
+			stages := []stage{
+				{name: "while they start", lasts: b.plan.settle, until: n.fresh},
+				{name: "when nodes and registry are heard again", lasts: b.plan.settle},
+				{name: "after that", lasts: b.plan.settle},
+			}
+			for i, s := range stages {
+				left := young - o.came
+				if err := o.run(ctx, s, left/(len(stages)-i)); err != nil {
+					return err
+				}
+			}
+			if err := errors.Join(o.t.during(ctx, b.plan.after), b.complete(ctx, o.t, o.old, o.young)); err != nil {
+				return err
+			}
+			o.details = append(o.details, report.With("they were away for", "s", took.Seconds()))
+			results = o.results()
+			return nil
+		})
+	})
+	return results, err
+}
+
+// fresh reports whether registry and nodes read the list of nodes.
+func (n *nodes) fresh(ctx context.Context) (bool, error) {
+	for _, s := range append(n.list(), n.first.server) {
+		if s == nil { // a test's
+			continue
+		}
+		stale, err := s.Metric(ctx, "stentor_directory_stale_seconds")
+		if err != nil || stale > 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"stentor/bench/gen/measure"
+	"stentor/bench/gen/pace"
+	"stentor/bench/gen/push"
+	"stentor/bench/machine/server"
+	"stentor/bench/suite/report"
+)
+
+const (
+	rebalanceTarget = 10.0 // percent that a node may be from its share
+	rebalanceRate   = 1000 // clients a second
+)
+
+// rebalance adds a fourth node to three that are equally full, and runs `stentor rebalance`, which has to end by itself.
+func (b *bench) rebalance(ctx context.Context) ([]report.Result, error) {
+	l := &levelled{}
+	with := setup{config: server.Config{AdminKey: rand.Text()}}
+	err := b.withNodes(ctx, "rebalance", with, func(ctx context.Context, n *nodes) error { return b.levelOut(ctx, n, l) })
+	if err != nil {
+		return nil, err
+	}
+	return l.results(), nil
+}
+
+// levelled is what rebalance has found.
+type levelled struct {
+	faults
+	off, took    float64
+	moved, again int
+	needed       float64
+	gap, late    measure.Summary
+}
+
+func (b *bench) levelOut(ctx context.Context, n *nodes, l *levelled) error {
+	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	t := &traffic{to: sender, active: destinations}
+	h := newHoming(b.Connections, n.home, n.first.url)
+	all, err := b.crowd(t, b.Connections, h, nil, n.list()[0].Client)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	h.start(ctx, all)
+	defer h.end()
+	live := func() string {
+		c := all.Counts()
+		return fmt.Sprintf("%d open, %d resumed, %s messages", c.Reading, c.Resumed, report.Group(c.Delivered))
+	}
+	b.Progress.Step(live, "rebalance: opening %d connections", b.Connections)
+	if err := errors.Join(open(ctx, all, b.Connections), t.during(ctx, b.plan.warm+b.plan.before), b.complete(ctx, t, all)); err != nil {
+		return err
+	}
+	b.Progress.Step(live, "rebalance: a fourth node starts")
+	whole, gaps := measure.NewLatency(), measure.NewLatency()
+	all.Take(measure.NewLatency(), measure.NewLatency())
+	t.start(ctx)
+	if _, err := n.start(nodeCount, n.config); err != nil {
+		return errors.Join(err, t.stop())
+	}
+	if err := n.named(ctx, nodeCount+1); err != nil {
+		return errors.Join(err, t.stop())
+	}
+	b.Progress.Step(live, "rebalance: stentor rebalance runs")
+	began := time.Now()
+	if err := b.level(ctx, n, b.plan.warm+b.plan.before); err != nil {
+		return errors.Join(err, t.stop())
+	}
+	l.took = time.Since(began).Seconds()
+	if err := h.whole(ctx, b.Connections, 1, b.plan.patience); err != nil {
+		return errors.Join(err, t.stop())
+	}
+	if err := errors.Join(pace.Wait(ctx, b.plan.after), t.stop(), b.complete(ctx, t, all)); err != nil {
+		return err
+	}
+	counts, err := n.connections(ctx, n.list())
+	if err != nil {
+		return err
+	}
+	all.Take(whole, gaps)
+	l.faults.add(t, all)
+	l.off, l.gap, l.late = furthest(counts), gaps.Summary(), whole.Summary()
+	l.moved, l.again = h.moves()
+	l.needed = float64(b.Connections) / (nodeCount + 1)
+	return nil
+}
+
+// runRebalance runs the product's command, which moves no session that is younger.
+func (b *bench) runRebalance(ctx context.Context, n *nodes, younger time.Duration) error {
+	cmd := exec.CommandContext(ctx, b.Stentor, "rebalance", "--api", n.list()[0].API(), "--key", n.config.AdminKey,
+		"--rate", fmt.Sprintf("%d/s", rebalanceRate), "--min-age", younger.String())
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("stentor rebalance: %w\n%s", err, out.Bytes())
+	}
+	return nil
+}
+
+func (l *levelled) results() []report.Result {
+	const name = "rebalance"
+	return []report.Result{
+		report.New(name, "the node that is furthest from its share, in the end", "%", []float64{l.off}, report.With("it took", "s", l.took)).Most(rebalanceTarget),
+		report.New(name, "clients that were moved twice", "", []float64{float64(l.again)},
+			report.With("clients that were moved", "", float64(l.moved)), report.With("share of the new node", "", l.needed),
+			report.With("one is away, p50", "s", l.gap.P50.Seconds()), report.With("p99", "s", l.gap.P99.Seconds()), report.With("the longest", "s", l.gap.Most.Seconds()),
+			report.With("latest message of all, of all clients", "ms", report.Millis(l.late.Most))).Most(0),
+		report.New(name, "messages lost, reordered, corrupted", "", []float64{l.wrong}, report.With("messages", "", float64(l.delivered))).Most(0),
+		report.New(name, "messages repeated", "", []float64{l.repeated}).Most(0),
+		report.New(name, "subscriptions that were told resumed:false", "", []float64{l.gaps}, report.With("resumed:true", "", l.resumed)).Most(0),
+	}
+}

@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"stentor/bench/gen/client"
+	"stentor/bench/gen/measure"
+	"stentor/bench/gen/pace"
+	"stentor/bench/gen/push"
+	"stentor/bench/machine/server"
+	"stentor/bench/suite/report"
+)
+
+const (
+	gapTarget  = 1.0 // seconds that a client is away, the 99th percentile
+	paceTarget = 2.0 // times the pace of the drain that clients may come to one node
+
+	// busyDestinations are those that get pushes while nodes restart: a tenth of the subscriptions.
+	busyDestinations = destinations / 10
+	// drainChunk clients are closed in a tenth of a second.
+	drainChunk = 100
+	// leavePatience is more than drain.timeout.
+	leavePatience = 40 * time.Second
+)
+
+// rolling restarts all nodes in turn while nine tenths of the subscriptions are silent for longer than a node's history. Each
+// node is told to leave (SIGTERM), closes its clients at its pace, ends, and starts again; its clients wait as long as the close
+// says, and ask where to connect. In the end each destination gets one more push: who was told that it missed nothing and lacks
+// one has lost it.
+func (b *bench) rolling(ctx context.Context) ([]report.Result, error) {
+	r := &restarts{}
+	with := setup{config: server.Config{DrainChunk: drainChunk, Window: b.plan.window, StateDir: filepath.Join(b.Dir, "state")}}
+	err := b.withNodes(ctx, "rolling", with, func(ctx context.Context, n *nodes) error { return b.roll(ctx, n, r) })
+	if err != nil {
+		return nil, err
+	}
+	return r.results(), nil
+}
+
+// restarts is what rolling has found.
+type restarts struct {
+	faults
+	gap, late measure.Summary
+	busiest   float64
+	took      []float64 // seconds, of each restart until the node is ready
+}
+
+func (b *bench) roll(ctx context.Context, n *nodes, r *restarts) error {
+	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	t := &traffic{to: sender, active: destinations}
+	h := newHoming(b.Connections, n.home, n.first.url)
+	all, err := b.crowd(t, b.Connections, h, nil, n.list()[0].Client)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	h.start(ctx, all)
+	defer h.end()
+	live := func() string {
+		c := all.Counts()
+		return fmt.Sprintf("%d open, %d resumed, %s messages", c.Reading, c.Resumed, report.Group(c.Delivered))
+	}
+	b.Progress.Step(live, "rolling: opening %d connections", b.Connections)
+	if err := errors.Join(open(ctx, all, b.Connections), t.during(ctx, b.plan.warm), b.complete(ctx, t, all)); err != nil {
+		return err
+	}
+	b.Progress.Step(live, "rolling: nine of ten subscriptions are silent for longer than %v", b.plan.window)
+	t.active = busyDestinations
+	t.start(ctx)
+	whole, gaps := measure.NewLatency(), measure.NewLatency()
+	all.Take(measure.NewLatency(), measure.NewLatency())
+	if err := errors.Join(b.restart(ctx, n, h, all, live, r)); err != nil {
+		return errors.Join(err, t.stop())
+	}
+	if err := errors.Join(t.stop(), t.once(ctx), b.complete(ctx, t, all)); err != nil {
+		return err
+	}
+	all.Take(whole, gaps)
+	r.faults.add(t, all)
+	r.gap, r.late, r.busiest = gaps.Summary(), whole.Summary(), float64(h.busiest())
+	return nil
+}
+
+// restart restarts each node.
+func (b *bench) restart(ctx context.Context, n *nodes, h *homing, all *client.Client, live func() string, r *restarts) error {
+	for i, s := range n.list() {
+		if err := pace.Wait(ctx, b.plan.window*3/2); err != nil {
+			return err
+		}
+		b.Progress.Step(live, "rolling: node %d/%d restarts", i+1, nodeCount)
+		began := time.Now()
+		var left error
+		n.end(s, func() { left = s.Leave(leavePatience) })
+		if left != nil {
+			return fmt.Errorf("node %d left: %w\n%s", i, left, s.Tail())
+		}
+		if _, err := n.start(i, n.config); err != nil {
+			return err
+		}
+		r.took = append(r.took, time.Since(began).Seconds())
+		if err := errors.Join(h.whole(ctx, b.Connections, 1, b.plan.patience), n.named(ctx, nodeCount)); err != nil {
+			return err
+		}
+	}
+	return pace.Wait(ctx, b.plan.window*3/2)
+}
+
+func (r *restarts) results() []report.Result {
+	const name, paced = "rolling", drainChunk * 10
+	return []report.Result{
+		report.New(name, "a client is away, p99", "s", []float64{r.gap.P99.Seconds()},
+			report.With("p50", "s", r.gap.P50.Seconds()), report.With("the longest", "s", r.gap.Most.Seconds()),
+			report.With("times that one was", "", float64(r.gap.Count)),
+			report.With("until a node is ready again", "s", r.took...),
+			report.With("latest message of all, of all clients", "ms", report.Millis(r.late.Most)),
+		).Most(gapTarget),
+		report.New(name, "messages lost, reordered, corrupted", "", []float64{r.wrong}, report.With("messages", "", float64(r.delivered))).Most(0),
+		report.New(name, "messages repeated", "", []float64{r.repeated}).Most(0),
+		report.New(name, "subscriptions that were told resumed:false", "", []float64{r.gaps}, report.With("resumed:true", "", r.resumed)).Most(0),
+		report.New(name, "most clients that came to one node in a second, against the pace of a drain", "times", []float64{r.busiest / paced},
+			report.With("clients", "", r.busiest), report.With("pace", "a second", paced)).Most(paceTarget),
+	}
+}
