@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"net/netip"
 	"strings"
 	"unsafe"
 
@@ -25,17 +26,32 @@ func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *sessi
 		}
 		show.Project = project
 	}
-	if authorization, ok := c.Header("Authorization"); ok {
-		if token, ok := bearer(authorization); ok {
-			show.Token = token
-		}
-	}
-	if token, ok := c.Header(n.opts.TokenHeader); ok && token != "" {
+	if token := e.Token(c.Header); token != "" {
 		show.Token = token
 	}
 	if p := n.project(cmp.Or(show.Project, show.EndpointProject, n.opts.DefaultProject)); p != nil {
 		c.Admission.Named = p.name
 	}
+	return n.verify(show, done)
+}
+
+// Token implements shard.Env.
+func (e *env) Token(header func(name string) (string, bool)) (token string) {
+	if authorization, ok := header("Authorization"); ok {
+		token, _ = bearer(authorization)
+	}
+	if named, ok := header(e.node.opts.TokenHeader); ok && named != "" {
+		token = named
+	}
+	return token
+}
+
+// Renew implements shard.Env.
+func (e *env) Renew(project, token string, client netip.AddrPort, done func(shard.Identity, *session.Failure)) (shard.Identity, *session.Failure, bool) {
+	return e.node.verify(auth.Credentials{Project: project, Token: token, Source: address.Client(client.Addr())}, done)
+}
+
+func (n *Node) verify(show auth.Credentials, done func(shard.Identity, *session.Failure)) (shard.Identity, *session.Failure, bool) {
 	id, err, ok := n.auth.Authenticate(show, func(id auth.Identity, err *auth.Error) {
 		done(n.identity(id, err))
 	})

@@ -59,6 +59,7 @@ var metrics = []metric{
 	counter("heartbeats_lost", "Clients closed because they were silent.", func(s *shard.Stats) *atomic.Uint64 { return &s.HeartbeatLost }),
 	counter("errors", "ERROR frames sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Errors }),
 	counter("nacks", "NACKs received.", func(s *shard.Stats) *atomic.Uint64 { return &s.Nacks }),
+	counter("token_renewals", "Tokens of open sessions that were replaced by new ones.", func(s *shard.Stats) *atomic.Uint64 { return &s.Renewals }),
 	counter("sends_ignored", "SENDs that no rule serves.", func(s *shard.Stats) *atomic.Uint64 { return &s.SendIgnored }),
 	counter("forwards", "SENDs forwarded to the back ends.", func(s *shard.Stats) *atomic.Uint64 { return &s.Forwards }),
 	counter("subscribes_unserved", "SUBSCRIBEs to a prefix that the project does not serve.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unserved }),

@@ -106,6 +106,28 @@ func TestExpiry(t *testing.T) {
 	stays.wantMessage("x")
 }
 
+// TestRenewal: a session outlives the token that it began with, by a new one of the same user.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Config: shop + "  more: {keys: [{kid: a, alg: HS256, secret: \"more-more-more-more-more-more-more-more\"}], api_keys: [more-key], token_expiry: close}\n"})
+	renew := func(c *peer, token string) {
+		c.must(c.send(stomp.Send, nil, "destination", "/stentor/token", "token", token, "receipt", "new"))
+	}
+	first := s.Token(t, "more", "ann", "--exp", "1h")
+	ann := s.join(t, "projectId", "more", "token", first)
+	ann.subscribe("a", "/topic/more/all")
+	renew(ann, s.Token(t, "more", "ann", "--exp", "2h"))
+	if f := ann.wantReceipt("new"); f.headers["renewed"] != "true" || len(f.headers["token-expires-in"]) != 4 {
+		t.Errorf("%v", f)
+	}
+	renew(ann, s.Token(t, "more", "bob"))
+	ann.wantError("forbidden", "Failed to send message, the new token is of another user", 1002)
+	ann = s.join(t, "projectId", "more", "token", first)
+	renew(ann, s.Token(t, "shop", "ann"))
+	ann.wantError("auth", "Failed to send message, the signature of the token is wrong", 1002)
+	s.wantMetric(t, "stentor_token_renewals_total", 1)
+}
+
 // TestCommands: the commands of the binary against a node.
 func TestCommands(t *testing.T) {
 	t.Parallel()

@@ -19,8 +19,9 @@ type answer struct {
 
 func (a *answer) size() int { return len(a.receipt) + len(a.lines) + a.bytes }
 
-// Connected answers CONNECT and lets the session begin. user may be empty. least must be the one that Greet was given.
-func (m *Machine) Connected(s *Session, id, user string, least uint32) {
+// Connected answers CONNECT and lets the session begin. user may be empty. least must be the one that Greet was given. lines
+// are further header lines.
+func (m *Machine) Connected(s *Session, id, user string, least uint32, lines string) {
 	s.Phase = Connected
 	t := stomp.AppendCommand(m.text[:0], stomp.Connected)
 	t = stomp.AppendHeader(t, stomp.V10, "version", s.Version.String())
@@ -37,6 +38,7 @@ func (m *Machine) Connected(s *Session, id, user string, least uint32) {
 	if user != "" {
 		t = stomp.AppendHeader(t, stomp.V10, "user-name", user)
 	}
+	t = append(t, lines...)
 	m.text = stomp.AppendBody(t, nil)
 	m.put()
 }
@@ -127,26 +129,60 @@ func (m *Machine) Fail(s *Session, f *Failure) {
 		return
 	}
 	if !f.Silent && s.Phase != Handshake {
-		m.fail(s, f)
+		id, ok := m.Frame.Get("receipt")
+		m.fail(s, f, id, ok && (s.Phase == Connected || s.Phase == Leaving))
 	}
 	m.Close(s, f.Close, f.Text)
 }
 
-func (m *Machine) fail(s *Session, f *Failure) {
+// FailAwaited is Fail for the frame whose answer Await promised with token.
+func (m *Machine) FailAwaited(s *Session, token uint32, f *Failure) {
+	if s.Phase == Closing {
+		return
+	}
+	id, wanted := []byte(nil), false
+	if o := s.owed; o != nil {
+		for _, a := range o.answers {
+			if !a.ready && a.token == token {
+				id, wanted = []byte(a.receipt), a.wanted
+			}
+		}
+	}
+	m.fail(s, f, id, wanted)
+	m.Close(s, f.Close, f.Text)
+}
+
+func (m *Machine) fail(s *Session, f *Failure, receipt []byte, wanted bool) {
 	t := stomp.AppendCommand(m.text[:0], stomp.ErrorCommand)
 	t = stomp.AppendHeader(t, s.Version, "message", f.Text)
 	t = stomp.AppendHeader(t, s.Version, "code", f.Code)
 	if f.Text == versionsText {
 		t = stomp.AppendHeader(t, s.Version, "version", stomp.Versions)
 	}
-	if id, ok := m.Frame.Get("receipt"); ok && (s.Phase == Connected || s.Phase == Leaving) {
-		t = stomp.AppendHeader(t, s.Version, "receipt-id", id)
+	if wanted {
+		t = stomp.AppendHeader(t, s.Version, "receipt-id", receipt)
 	}
 	t = stomp.AppendHeader(t, s.Version, "content-type", "text/plain")
 	t = append(t, "content-length:"...)
 	t = strconv.AppendInt(t, int64(len(f.Text)), 10)
 	t = append(t, '\n')
 	m.text = stomp.AppendBody(t, []byte(f.Text))
+	m.put()
+}
+
+// Message sends a MESSAGE of the server's own, which is no push: it has no position, and is not acknowledged. sub is the
+// header line with the subscription's id, lines are further ones.
+func (m *Machine) Message(destination, id string, sub []byte, lines string, body []byte) {
+	t := stomp.AppendCommand(m.text[:0], stomp.MessageCommand)
+	t = stomp.AppendHeader(t, stomp.V10, "destination", destination)
+	t = stomp.AppendHeader(t, stomp.V10, "message-id", id)
+	t = append(t, sub...)
+	t = append(t, lines...)
+	t = stomp.AppendHeader(t, stomp.V10, "content-type", "application/json")
+	t = append(t, "content-length:"...)
+	t = strconv.AppendInt(t, int64(len(body)), 10)
+	t = append(t, '\n')
+	m.text = stomp.AppendBody(t, body)
 	m.put()
 }
 

@@ -85,7 +85,7 @@ func TestConnectedNamesTheUser(t *testing.T) {
 	p := newPlayer(t, testConfig)
 	p.s.Phase = Greeting
 	p.own = func(ev *Event) bool {
-		p.m.Connected(&p.s, "0123abc", "u/1\nx", 0)
+		p.m.Connected(&p.s, "0123abc", "u/1\nx", 0, "")
 		return true
 	}
 	p.feed(text("CONNECT\naccept-version:1.1\n\n\x00"))
@@ -121,7 +121,7 @@ func TestHeartbeatAgreement(t *testing.T) {
 		p.own = func(ev *Event) bool {
 			got = p.m.Greet(c.least)
 			if ev.Kind == Connect {
-				p.m.Connected(&p.s, "id", "", c.least)
+				p.m.Connected(&p.s, "id", "", c.least, "")
 			}
 			return true
 		}
@@ -168,7 +168,7 @@ func later(ev *Event) bool { return ev.Kind == Connect }
 // answer is what a shard does when the answer of the authentication has come.
 func (p *player) answer() {
 	p.t.Helper()
-	p.m.Connected(&p.s, "id", "", 0)
+	p.m.Connected(&p.s, "id", "", 0, "")
 	p.feed(nil)
 }
 

@@ -88,7 +88,7 @@ func TestAllocations(t *testing.T) {
 		for ev := m.Next(&s); ev.Kind != More; ev = m.Next(&s) {
 			if ev.Kind == Connect {
 				m.Greet(0)
-				m.Connected(&s, "0123456789abcdef", "user", 0)
+				m.Connected(&s, "0123456789abcdef", "user", 0, "")
 			}
 		}
 		m.End(&s)

@@ -26,6 +26,8 @@ const (
 	Subscribe
 	Unsubscribe
 	Send
+	// Renew: a SEND to TokenDestination, which has a new token in its headers.
+	Renew
 	Ack
 	Nack
 	Begin
@@ -41,6 +43,10 @@ const (
 	// Data: a piece of a message. Only a Wire has it.
 	Data
 )
+
+// TokenDestination is where a client sends a new token to, before the one of its session expires. No rule of a project
+// serves it.
+const TokenDestination = "/stentor/token"
 
 // AckMode is a subscription's acknowledgement mode.
 type AckMode uint8
@@ -119,7 +125,7 @@ type Event struct {
 	Kind        Kind
 	Ack         AckMode // of Subscribe
 	HasReceipt  bool
-	Destination []byte // of Subscribe, Send; of a 1.0 Unsubscribe without id
+	Destination []byte // of Subscribe, Send, Renew; of a 1.0 Unsubscribe without id
 	ID          []byte // of Subscribe, Unsubscribe; of Ack and Nack what the client acknowledges
 	Sub         []byte // of a 1.1 Ack and Nack
 	Receipt     []byte

@@ -29,6 +29,9 @@ func (m *Machine) check(s *Session) Event {
 	case stomp.Send:
 		ev.Kind = Send
 		failure = m.destination(f, &ev)
+		if string(ev.Destination) == TokenDestination {
+			ev.Kind = Renew
+		}
 	case stomp.Subscribe:
 		failure = m.subscribe(s, f, &ev)
 	case stomp.Unsubscribe:
@@ -61,8 +64,13 @@ func (m *Machine) check(s *Session) Event {
 	if failure != nil {
 		return failed(failure)
 	}
-	if name, ok := f.Get("transaction"); ok && (ev.Kind == Send || ev.Kind == Ack || ev.Kind == Nack) {
-		return m.postpone(s, name, f, ev)
+	if name, ok := f.Get("transaction"); ok {
+		switch ev.Kind {
+		case Send, Ack, Nack:
+			return m.postpone(s, name, f, ev)
+		case Renew:
+			return failed(protocolFailure("a token cannot be renewed in a transaction"))
+		}
 	}
 	return ev
 }

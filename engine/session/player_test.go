@@ -124,7 +124,7 @@ func (p *player) carryOut(ev *Event) {
 	}
 	switch ev.Kind {
 	case Connect:
-		p.m.Connected(&p.s, "id", "", 0)
+		p.m.Connected(&p.s, "id", "", 0, "")
 	case Failed:
 		p.m.Fail(&p.s, ev.Failure)
 	default:

@@ -51,6 +51,8 @@ type Conn struct {
 	pings     uint8 // sent since something was read
 	moves     bool  // a large push is under way, see Shard.moves
 	linger    bool  // FIN was sent, its answer is awaited
+	renews    bool  // its token is being renewed, see Shard.renewals
+	noticed   bool  // it was told that its token is about to expire
 }
 
 // connState is the life of the socket, beside the session's Phase.
@@ -123,6 +125,9 @@ func (s *Shard) Gone(c *Conn) {
 	s.stats.Connections.Add(-1)
 	if c.moves {
 		s.endures("leave", func() { s.breakOff(c) })
+	}
+	if c.renews {
+		s.forgetRenewal(c)
 	}
 	c.socket, c.hello = nil, nil
 	c.sess = session.Session{}

@@ -31,6 +31,10 @@ type Env interface {
 	Plain(r *websocket.Request, peer Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal)
 	// Authenticate answers a CONNECT: at once when ok, else later by calling done on any goroutine.
 	Authenticate(c Credentials, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
+	// Token is the token among the headers of a client's frame, empty when it has none.
+	Token(header func(name string) (string, bool)) string
+	// Renew verifies the new token of a session of project, and answers as Authenticate does.
+	Renew(project, token string, client netip.AddrPort, done func(Identity, *session.Failure)) (id Identity, failure *session.Failure, ok bool)
 	// Allow returns nil when so many SENDs of a client of h, of so many bytes in all, may go to the bus, and counts them.
 	// It returns ErrNever when there can never be room for so many at once.
 	Allow(p *Settings, h Holder, sends, bytes int) error

@@ -33,6 +33,8 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 		s.unsubscribe(c, ev)
 	case session.Send:
 		s.send(c, ev)
+	case session.Renew:
+		s.renew(c, ev)
 	case session.Ack, session.Nack:
 		if ev.Kind == session.Nack {
 			s.stats.Nacks.Add(1)
@@ -140,7 +142,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	least := c.hello.least
 	c.hello = nil
 	c.user, c.rights = id.User, id.Rights
-	c.expires = uint32(min(id.Expires, math.MaxUint32))
+	s.endsAt(c, id.Expires)
 	c.since = uint32(s.unix())
 	s.uncount(c)
 	c.project = s.project(settings)
@@ -148,7 +150,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	c.project.counts.sessions.Add(1)
 	s.stats.Sessions.Add(1)
 	s.rememberUser(c)
-	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least)
+	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least, s.endLine(c))
 	c.lastRead = s.millis()
 	s.rearm(c)
 }
@@ -197,6 +199,10 @@ func (s *Shard) subscribe(c *Conn, ev *session.Event) {
 		s.receipt(c, ev, notServed)
 	default:
 		s.addSub(c, t, id, ev)
+		if t.isNotice() {
+			c.noticed = false
+			s.rearm(c)
+		}
 	}
 }
 
@@ -216,20 +222,27 @@ func forbidden(why refusal.Reason, text string) *session.Failure {
 
 const userPrefix = "/user"
 
+// may is what the session may do.
+func (c *Conn) may() Rights {
+	if c.rights == nil {
+		return c.project.settings.Rights
+	}
+	return c.rights
+}
+
 // target finds what a client wants to subscribe to, if it may. nil without a failure: nobody serves it.
 func (s *Shard) target(c *Conn, dest string) (*target, *session.Failure) {
 	if err := destination.Check(dest); err != nil {
 		return nil, malformed(err.Error())
 	}
-	rights := c.rights
-	if rights == nil {
-		rights = c.project.settings.Rights
-	}
 	user := strings.HasPrefix(dest, userPrefix+"/")
-	if destination.IsPattern(dest) && !user {
-		return s.patternTarget(c, rights, dest)
+	switch {
+	case dest == notice:
+		return c.project.userDestination(dest[len(userPrefix):]), nil
+	case destination.IsPattern(dest) && !user:
+		return s.patternTarget(c, c.may(), dest)
 	}
-	switch rights.Subscribe(c.user, dest) {
+	switch c.may().Subscribe(c.user, dest) {
 	case Forbidden:
 		return nil, forbidden(refusal.SubscribeForbidden, "you may not subscribe to this destination")
 	case Unserved:

@@ -88,6 +88,30 @@ func TestSessionsRefused(t *testing.T) {
 			r.s.timeout(k.conn)
 		},
 	}
+	renewal := func(token string, does func(r *rig, k *stubSocket)) func(r *rig, k *stubSocket) {
+		return func(r *rig, k *stubSocket) {
+			r.tokens = map[string]Identity{
+				"good": {Project: r.settings, User: "ann"}, "other": {Project: r.settings, User: "bob"},
+				"narrow": {Project: r.settings, User: "ann", Rights: narrow("/topic/a")},
+			}
+			does(r, k)
+			k.send(stomp.Send, "destination", session.TokenDestination, "token", token)
+		}
+	}
+	cases[refusal.RenewalUser] = renewal("other", func(*rig, *stubSocket) {})
+	cases[refusal.RenewalSubscription] = renewal("narrow", func(_ *rig, k *stubSocket) { k.subscribe("/topic/a", "1") })
+	cases[refusal.RenewalUnavailable] = func(r *rig, k *stubSocket) {
+		done := r.verifyLater(k, "good")
+		done(Identity{}, verifierBusy)
+		r.run()
+	}
+	cases[refusal.RenewalPending] = renewal("good", func(r *rig, k *stubSocket) { r.verifyLater(k, "good") })
+	cases[refusal.RenewalRate] = renewal("good", func(r *rig, k *stubSocket) {
+		r.s.conf.Limits.FramesPerSecond = 4
+		for range 2 {
+			k.send(stomp.Send, "destination", session.TokenDestination, "token", "good")
+		}
+	})
 	elsewhere := map[refusal.Reason]string{refusal.SessionBytes: "TestAckWindowsCount", refusal.SlowBytes: "TestTransferHeldBytes"}
 	for why := refusal.None + 1; why < refusal.Reasons; why++ {
 		do := cases[why]

@@ -14,11 +14,16 @@ import (
 // refuse tells the node why a client is refused, while its project is still known: a client that has left it has none. The
 // subject is what the frame was about.
 func (s *Shard) refuse(c *Conn, why refusal.Reason, code ws.StatusCode, text string) {
-	r := refusal.Record{Reason: why, Code: int(code), Address: c.addrPort(), Text: text}
+	s.refuseAbout(c, why, code, text, "")
+}
+
+// refuseAbout is refuse, outside a turn of c, with the subject.
+func (s *Shard) refuseAbout(c *Conn, why refusal.Reason, code ws.StatusCode, text, subject string) {
+	r := refusal.Record{Reason: why, Code: int(code), Address: c.addrPort(), Text: text, Subject: subject}
 	switch {
 	case c.project != nil:
 		r.Project, r.User = c.project.settings.Name, c.user
-		if d, ok := s.machine.Frame.Get("destination"); ok && s.turn == c {
+		if d, ok := s.machine.Frame.Get("destination"); ok && s.turn == c && subject == "" {
 			r.Subject = unsafe.String(unsafe.SliceData(d), len(d)) // only for the call
 		}
 	case c.hello != nil:

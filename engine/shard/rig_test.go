@@ -36,6 +36,10 @@ type rig struct {
 	closed   []*stubSocket
 	refusals []refusal.Record
 
+	tokens map[string]Identity // of renewals; others are refused
+	// verifying are renewals that have no answer yet, when it is not nil.
+	verifying *[]func(Identity, *session.Failure)
+
 	refuses   error // SENDs
 	published []*bus.Record
 	inbound   []*bus.Inbound
@@ -128,6 +132,31 @@ func (r *rig) Admit(_ *websocket.Request, peer Peer) (Admission, *websocket.Refu
 func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
 	user, _ := c.Header("user")
 	return Identity{Project: r.settings, User: user, Expires: r.expires}, nil, true
+}
+
+func (r *rig) Token(header func(string) (string, bool)) string {
+	token, _ := header("token")
+	return token
+}
+
+// wrongToken is the failure of a token that nobody knows.
+var wrongToken = &session.Failure{Reason: refusal.TokenInvalid, Code: session.CodeAuth, Text: "Failed to send message, wrong", Close: session.CloseProtocol}
+
+// verifierBusy is that of a token that could not be verified.
+var verifierBusy = &session.Failure{Reason: refusal.TokenQueue, Text: "busy", Close: session.CloseTryLater, Silent: true}
+
+func (r *rig) Renew(project, token string, _ netip.AddrPort, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
+	if project != rigProject {
+		r.t.Errorf("the token of a session of %q is renewed", project)
+	}
+	if r.verifying != nil {
+		*r.verifying = append(*r.verifying, done)
+		return Identity{}, nil, false
+	}
+	if id, ok := r.tokens[token]; ok {
+		return id, nil, true
+	}
+	return Identity{}, wrongToken, true
 }
 
 func (r *rig) Publish(rec *bus.Record, done func(bus.Position, error)) {

@@ -103,11 +103,7 @@ func (s *Shard) acknowledgeAll(c *Conn) (all bool) {
 
 // letter decides on the SEND in the machine's frame: it is refused, or ignored, or becomes a letter.
 func (s *Shard) letter(c *Conn, dest string) (l letter, failure *session.Failure) {
-	rights := c.rights
-	if rights == nil {
-		rights = c.project.settings.Rights
-	}
-	switch rights.Send(c.user, dest) {
+	switch c.may().Send(c.user, dest) {
 	case SendIgnore:
 		s.stats.SendIgnored.Add(1)
 		s.refuse(c, refusal.SendUnserved, 0, "no rule serves this destination")

@@ -45,20 +45,22 @@ type Shard struct {
 	tick     uint32              // the wheel should be here
 	grace    grace               // nobody is closed for silence
 
-	turn       *Conn          // whose input is being handled
-	more       bool           // it has more subscriptions than before
-	late       bool           // it had to wait
-	handshake  refusal.Record // of its handshake, what Admit said of it
-	doing      doing
-	frames     scratch
-	pieces     []byte               // one write's worth of a transfer
-	spare      []*transfer          // for the next ones
-	moves      map[uint32]*transfer // by connection
-	most       int                  // of them, since the map was made
-	given      []*history.Entry     // that a detached subscription is being given
-	unfinished bool                 // its search or its scan, when the attempt ended
-	matched    []*log               // by the push that is being routed
-	now        int64
+	turn         *Conn          // whose input is being handled
+	more         bool           // it has more subscriptions than before
+	late         bool           // it had to wait
+	handshake    refusal.Record // of its handshake, what Admit said of it
+	doing        doing
+	frames       scratch
+	pieces       []byte               // one write's worth of a transfer
+	spare        []*transfer          // for the next ones
+	moves        map[uint32]*transfer // by connection
+	most         int                  // of them, since the map was made
+	renewals     map[uint32]*renewal  // by connection
+	mostRenewals int                  // since the map was made
+	given        []*history.Entry     // that a detached subscription is being given
+	unfinished   bool                 // its search or its scan, when the attempt ended
+	matched      []*log               // by the push that is being routed
+	now          int64
 
 	entering func(b *sub, to state) // if set, called before each change of a state
 
@@ -91,6 +93,7 @@ func New(conf Config, env Env) *Shard {
 		projects: map[string]*project{},
 		tenants:  map[string]*tenant{},
 		moves:    map[uint32]*transfer{},
+		renewals: map[uint32]*renewal{},
 		shares:   map[uint32]int64{},
 	}
 	s.users.seed = maphash.MakeSeed()

@@ -37,6 +37,7 @@ var simOpList = []simOp{
 	{name: "subscribe in vain", weight: 1, make: (*generator).ofClient, do: live((*simLink).subscribeInVain)},
 	{name: "ack", weight: 10, make: (*generator).ack, do: live((*simLink).ackSome)},
 	{name: "send", weight: 5, make: (*generator).send, do: live((*simLink).sendSome)},
+	{name: "renew", weight: 3, make: (*generator).renew, do: live((*simLink).renew)},
 	{name: "begin", weight: 3, make: (*generator).transaction, do: live((*simLink).begin)},
 	{name: "commit", do: live((*simLink).commit)},
 	{name: "abort", do: live((*simLink).abortTransaction)},
@@ -148,6 +149,9 @@ func (l *simLink) subscribe(o *op) bool {
 	f.ack = session.AckMode(o.Ack)
 	f.receipts = o.Receipt
 	c.feeds = append(c.feeds, f)
+	if l.narrow && f.denied() {
+		l.blame(session.CodeForbidden)
+	}
 	if o.Resume == "invented" {
 		text, claims := c.topic.invent()
 		f.ask(l, text, claims, true)

@@ -178,6 +178,7 @@ func (l *simLink) greet() {
 		l.excuse("come later")
 	case l.answer != "":
 		l.excuse("the token expires")
+		l.end = l.endOf(l.answer)
 	}
 	headers = append(headers, "answer", l.answer)
 	l.send(stomp.Connect, "", nil, headers...)

@@ -334,6 +334,22 @@ func (g *generator) send(name string) {
 	g.add(o)
 }
 
+// renew is with some token: good clients get none that ends their session.
+func (g *generator) renew(name string) {
+	c := g.any()
+	o := op{Do: name, Client: c.Client, Answer: choose(g, "good", "good", "good", "later", "expires60", "expires100")}
+	switch {
+	case !c.Good && g.chance(3):
+		o.Answer = choose(g, "wrong", "another", "narrow", "expires"+strconv.Itoa(1+g.rng.IntN(5)))
+	case g.chance(6):
+		o.Answer = "narrow"
+	}
+	g.add(o)
+	if g.chance(5) {
+		g.add(o)
+	}
+}
+
 func (g *generator) breakRule(name string) {
 	g.add(op{Do: name, Client: g.any().Client, Kind: choose(g, slices.Sorted(maps.Keys(simBreaks))...), Count: g.rng.IntN(40)})
 }

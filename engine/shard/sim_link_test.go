@@ -55,10 +55,13 @@ type simLink struct {
 	guilt      string  // the code of the ERROR that the client has earned
 	leaving    bool    // DISCONNECT was sent
 	errored    bool
-	closing    bool   // a close frame was read
-	ignores    bool   // does not answer the server's FIN
-	late       bool   // sends no CONNECT
-	answer     string // of the authentication
+	closing    bool    // a close frame was read
+	ignores    bool    // does not answer the server's FIN
+	late       bool    // sends no CONNECT
+	answer     string  // of the authentication
+	end        int64   // unix seconds before which the session's token does not expire; 0 never
+	tokens     []int64 // when new ones were sent, of late
+	narrow     bool    // the new token may not allow simDenied
 }
 
 // mark is where a SUBSCRIBE is on its way to the server.
@@ -74,6 +77,7 @@ type expect struct {
 	what   stomp.Command
 	feed   *feed
 	bodies []string // what has to be on the bus then
+	renews *simRenewal
 }
 
 // excuse says why the server may close the connection without having been provoked.
@@ -323,6 +327,9 @@ func (l *simLink) parse() int {
 func (l *simLink) closeFrame(code ws.StatusCode, reason string) {
 	l.w.tracef("%v: close frame %d %s", l.sock, code, reason)
 	l.closing = true
+	if reason == "the token has expired" {
+		l.expired()
+	}
 	fallen := l.c.topic.forgets() && code == session.CloseTryLater // out of what history has
 	if !l.may() && !fallen {
 		l.w.failf("%v: closed for no reason: %d %s", l.sock, code, reason)
@@ -376,6 +383,9 @@ func (l *simLink) onConnected(f *stomp.Frame) {
 	if l.connected || !l.greeted {
 		l.w.failf("%v: CONNECTED out of place", l.sock)
 	}
+	if (header(f, "token-expires-in") != "") != (l.end != 0) {
+		l.w.failf("%v: wrong end in CONNECTED: %s", l.sock, f.Headers)
+	}
 	if header(f, "version") != l.c.version.String() || header(f, "user-name") != l.c.user {
 		l.w.failf("%v: wrong CONNECTED: %s", l.sock, f.Headers)
 	}
@@ -412,6 +422,9 @@ func (l *simLink) onReceipt(f *stomp.Frame) {
 	}
 	if e.feed != nil {
 		e.feed.receipt(l, f, e.what)
+	}
+	if e.renews != nil {
+		l.renewed(e.renews, f)
 	}
 }
 

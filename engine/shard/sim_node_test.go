@@ -506,6 +506,12 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 	name, _ := c.Header("project")
 	user, _ := c.Header("user")
 	answer, _ := c.Header("answer")
+	return e.verify(name, user, answer, done)
+}
+
+// verify decides, now or in a moment, what answer says.
+func (e *simEnv) verify(project, user, answer string, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
+	w := e.sh.w
 	decide := func() (Identity, *session.Failure) {
 		switch answer {
 		case "wrong":
@@ -515,13 +521,18 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 		}
 		id := Identity{User: user}
 		for _, p := range e.sh.node.projects {
-			if p.topic.name == name {
+			if p.topic.name == project {
 				id.Project = p.settings
 			}
 		}
-		if left, ok := strings.CutPrefix(answer, "expires"); ok {
+		switch left, ok := strings.CutPrefix(answer, "expires"); {
+		case ok:
 			n, _ := strconv.Atoi(left)
 			id.Expires = simWall.Unix() + w.now/second + int64(n)
+		case answer == "narrow":
+			id.Rights = narrow(simDenied)
+		case answer == "another":
+			id.User += "x"
 		}
 		return id, nil
 	}
@@ -531,6 +542,17 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 	}
 	w.after(w.rng.Int64N(50*millisecond), func() { done(decide()) })
 	return Identity{}, nil, false
+}
+
+func (e *simEnv) Token(header func(string) (string, bool)) string {
+	token, _ := header("token")
+	return token
+}
+
+// Renew believes what a token says: what will come of it, and whose it is.
+func (e *simEnv) Renew(project, token string, _ netip.AddrPort, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
+	answer, user, _ := strings.Cut(token, " ")
+	return e.verify(project, user, answer, done)
 }
 
 // Forward takes a client's SEND for the back ends, after a moment, or refuses it.

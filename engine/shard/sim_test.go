@@ -27,7 +27,7 @@ import (
 //
 // sim_schedule_test.go is a schedule and its file, sim_generate_test.go makes one of a seed, sim_shrink_test.go makes
 // it short. sim_world_test.go turns the wheel, sim_action_test.go says what can happen, sim_node_test.go and
-// sim_socket_test.go are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go and
+// sim_socket_test.go are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go, sim_renew_test.go and
 // sim_client_test.go are the clients.
 //
 // What is right is decided from outside: from what clients have sent and got, what the bus has handed over

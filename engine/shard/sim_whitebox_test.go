@@ -84,6 +84,7 @@ func (w *world) emptyWhiteBox() {
 				{"projects with work", s.ready.Len()},
 				{"timers", timers},
 				{"tenants", len(s.tenants) - len(w.topics)},
+				{"renewals", len(s.renewals)},
 				{"gauged connections", int(s.stats.Connections.Load())},
 				{"gauged sessions", int(s.stats.Sessions.Load())},
 				{"gauged logs", int(s.stats.Logs.Load())},
@@ -240,6 +241,15 @@ func (w *world) auditConn(sh *simShard, k *simSocket) {
 	}
 	if n != int(c.nsubs) || c.sess.Phase != session.Connected && n > 0 || c.timer.due == 0 {
 		w.failf("%v: %d subscriptions, %d counted, phase %d, timer %d", k, n, c.nsubs, c.sess.Phase, c.timer.due)
+	}
+	if _, renews := s.renewals[c.idx]; renews != c.renews {
+		w.failf("%v: renews %v, under way %v", k, c.renews, renews)
+	}
+	// Its timer comes with the end of its token, unless that has passed.
+	const tick = tickMillis * millisecond
+	if end := (int64(c.expires)-simWall.Unix())*second + second + tick; c.sess.Phase == session.Connected && c.expires != 0 &&
+		int64(c.timer.due)*tick > max(end, s.now+2*tick, int64(s.wheel.now+2)*tick) {
+		w.failf("%v: its token ends at %d, its timer comes at %d", k, end, int64(c.timer.due)*tick)
 	}
 	if c.project != nil && c.user != "" {
 		at := s.sessionsOf(c.project, c.user)

@@ -39,6 +39,7 @@ type Stats struct {
 	SendIgnored   atomic.Uint64
 	Credentials   atomic.Uint64 // headers of SENDs that were removed: credentials
 	Reserved      atomic.Uint64 // and those that only the server may set
+	Renewals      atomic.Uint64 // tokens of sessions that were replaced by new ones
 	Forwards      atomic.Uint64 // SENDs handed to the back ends
 	Unserved      atomic.Uint64 // SUBSCRIBEs to a prefix that nobody serves
 	Duplicates    atomic.Uint64 // SUBSCRIBEs with an id that is in use

@@ -116,6 +116,9 @@ func (s *Shard) removeSub(c *Conn, i uint32) {
 	if c.moves && s.moves[c.idx].sub == i {
 		s.moves[c.idx].sub = 0
 	}
+	if c.renews && s.renewals[c.idx].at == i {
+		s.renewals[c.idx].at = b.next
+	}
 	if t.pattern() != nil {
 		t.log.discharge(s.holder(c))
 	}

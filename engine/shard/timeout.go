@@ -61,6 +61,9 @@ func (s *Shard) beat(c *Conn) {
 		s.expel(c, refusal.Heartbeat, "no heart-beat")
 		return
 	}
+	if s.noticeDue(c) && !s.notify(c) {
+		return
+	}
 	out := []byte(nil)
 	if c.sends > 0 && now-c.lastWrite >= c.sends*6/10 {
 		out = session.HeartbeatFrame
@@ -136,7 +139,10 @@ func (s *Shard) rearm(c *Conn) {
 		judged(t.moved, uint32(t.project.settings.SlowTimeout.Milliseconds())+1)
 	}
 	if c.expires != 0 {
-		left := max(0, int64(c.expires)-s.unix())
+		left := s.left(c)
+		if !c.noticed {
+			left = max(0, left-noticeTime)
+		}
 		in = min(in, uint32(min(left, wallCheck)*1000))
 	}
 	s.scheduleAfter(c, in)

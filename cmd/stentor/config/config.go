@@ -167,7 +167,7 @@ type Project struct {
 	Audience       string            `key:"audience" doc:"What the aud claim must contain. Empty: not checked."`
 	UserClaims     []string          `key:"user_claims" default:"sub,userName" doc:"Claims that hold the user's name; the first one present is used."`
 	SubscribeClaim string            `key:"subscribe_claim" default:"subscribe" doc:"Claim with a list of destinations that narrows what this token's session may subscribe to."`
-	TokenExpiry    string            `key:"token_expiry" default:"keep" oneof:"keep,close" doc:"What happens to a session when its token expires."`
+	TokenExpiry    string            `key:"token_expiry" default:"keep" oneof:"keep,close" doc:"What happens to a session when its token expires. With close, clients are told when, and can send a new token before: docs/clients.md."`
 	Destinations   string            `key:"destinations" default:"prefixed" oneof:"prefixed,plain" doc:"prefixed: /topic/NAME/... with the project's name. plain: any /topic/... and /queue/..., as Spring applications do. Both also have /user/... ."`
 	Patterns       bool              `key:"patterns" default:"false" doc:"Clients may subscribe to patterns with ?, * and **."`
 	Topic          string            `key:"topic" doc:"Kafka topic with this project's pushes. Empty: kafka.topic_prefix and the project's name."`
