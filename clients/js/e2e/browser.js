@@ -8,6 +8,7 @@ export const browser = () =>
   chromium.launch({
     timeout: 120_000,
     executablePath: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
+    ignoreDefaultArgs: ['--disable-back-forward-cache'], // Playwright's own
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
   })
 

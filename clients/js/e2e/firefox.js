@@ -76,12 +76,9 @@ export async function firefox(t) {
   /** Opens a tab. */
   const tab = async (url) => {
     const { context } = await send('browsingContext.create', { type: 'tab' })
-    const go = (address) => send('browsingContext.navigate', { context, url: address, wait: 'complete' })
-    await go(url)
+    await send('browsingContext.navigate', { context, url, wait: 'complete' })
     return {
-      go,
       reload: () => send('browsingContext.reload', { context, wait: 'complete' }),
-      back: () => send('browsingContext.traverseHistory', { context, delta: -1 }),
       close: () => send('browsingContext.close', { context }),
       /** The value of an expression in the page, which can be written as JSON. */
       async value(expression) {
