@@ -212,9 +212,9 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// following runs a Follower while the test plays the server.
+// following runs a Client while the test plays the server.
 type following struct {
-	*Follower
+	*Client
 	messages chan string
 	notices  chan string
 	waits    chan int
@@ -227,7 +227,7 @@ func follow(t *testing.T, s *clienttest.Server, destinations ...string) *followi
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	f := &following{messages: make(chan string, 100), notices: make(chan string, 100), waits: make(chan int, 100), done: make(chan error, 1), cancel: cancel}
-	f.Follower = &Follower{
+	f.Client = &Client{FailFast: true,
 		Options:      Options{URL: s.URL()},
 		Destinations: destinations,
 		Message:      func(m *Message) bool { f.messages <- string(m.Body); return string(m.Body) != "last" },
@@ -245,7 +245,7 @@ func (f *following) end(t *testing.T) {
 	}
 }
 
-func TestFollowerResumes(t *testing.T) {
+func TestClientResumes(t *testing.T) {
 	s := clienttest.NewServer(t)
 	f := follow(t, s, "/topic/a", "/topic/b", "/topic/c")
 
@@ -295,7 +295,7 @@ func TestFollowerResumes(t *testing.T) {
 }
 
 // A destination that the server refuses is told of; when it refuses all there is nothing to wait for.
-func TestFollowerNotSubscribed(t *testing.T) {
+func TestClientNotSubscribed(t *testing.T) {
 	s := clienttest.NewServer(t)
 	f := follow(t, s, "/topics/a", "/topic/b")
 	c, _ := s.Connected("0,0")
@@ -317,7 +317,7 @@ func TestFollowerNotSubscribed(t *testing.T) {
 	}
 }
 
-func TestFollowerBacksOff(t *testing.T) {
+func TestClientBacksOff(t *testing.T) {
 	s := clienttest.NewServer(t)
 	f := follow(t, s, "/topic/a")
 	for range 2 { // not ready yet, which is no reason to give up
@@ -341,7 +341,7 @@ func TestFollowerBacksOff(t *testing.T) {
 	f.end(t)
 }
 
-func TestFollowerGivesUp(t *testing.T) {
+func TestClientGivesUp(t *testing.T) {
 	for _, one := range []struct {
 		name   string
 		server func(*clienttest.Server)
@@ -365,6 +365,8 @@ func TestFollowerGivesUp(t *testing.T) {
 		})
 	}
 }
+
+func noWait(int) time.Duration { return 0 }
 
 func TestBackoff(t *testing.T) {
 	for attempt, most := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 6: 30 * time.Second, 1000: 30 * time.Second} {

@@ -2,34 +2,20 @@ package client
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
-
-// Options say where to connect, and as whom.
-type Options struct {
-	URL     string // ws://host:port/path or wss://...
-	Project string // for the header projectId, "" for none
-	Token   string // for the header token, "" for none
-	// Heartbeat is the interval at which both sides send heart-beats, 0 for none.
-	Heartbeat time.Duration
-	TLS       *tls.Config // of wss, nil for the system's
-}
 
 // Conn is a connection that has received CONNECTED. Next belongs to one goroutine; the other methods may be called from
 // any.
@@ -67,192 +53,6 @@ const (
 	acceptVersions = "1.2,1.1,1.0"
 )
 
-// ErrEnded is what Next returns when the server has confirmed a Disconnect.
-var ErrEnded = errors.New("disconnected")
-
-// ServerError is an ERROR frame: the server says what the client did wrong.
-type ServerError struct{ Message, Code, Body string }
-
-// Error returns the message with its code.
-func (e *ServerError) Error() string {
-	if e.Code == "" {
-		return e.Message
-	}
-	return e.Message + " (" + e.Code + ")"
-}
-
-// CloseError is a close frame: the server ends the connection without an ERROR.
-type CloseError struct {
-	Code   uint16
-	Reason string
-}
-
-// Error returns the code with its meaning.
-func (e *CloseError) Error() string {
-	text := "the server closed the connection: " + strconv.Itoa(int(e.Code))
-	switch e.Code {
-	case 1001, 1012:
-		text += ", the node is leaving"
-	case 1013:
-		text += ", try again later"
-	}
-	if e.Reason != "" {
-		text += " (" + e.Reason + ")"
-	}
-	return text
-}
-
-// Message is one MESSAGE.
-type Message struct {
-	Destination  string
-	ID           string // message-id
-	Subscription string
-	ContentType  string
-	Headers      []Header // all others
-	Body         []byte
-}
-
-// Header is one header line.
-type Header struct{ Name, Value string }
-
-// Receipt is one RECEIPT: the answer to a SUBSCRIBE.
-type Receipt struct {
-	ID string
-	// Position is where the server was when it accepted the subscription: where to resume when no message has come
-	// yet.
-	Position string
-	// Gap means that the subscription could not resume where it asked to: messages may be missing.
-	Gap bool
-	// Resumed means that it could: nothing is missing.
-	Resumed bool
-	// Refused is why the SUBSCRIBE was refused, such as not-served; "" when it was not.
-	Refused string
-}
-
-// ParseURL reads the URL of an endpoint.
-func ParseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
-		return nil, fmt.Errorf("found %q, allowed: ws://host:port/path or wss://host/path", text)
-	}
-	return u, nil
-}
-
-// Dial connects, and returns when the server has accepted CONNECT. ctx ends the attempt only. Errors of the server are
-// *websocket.AnswerError (HTTP), *ServerError and *CloseError.
-func Dial(ctx context.Context, o Options) (*Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	u, err := ParseURL(o.URL)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := dial(ctx, u, o.TLS)
-	if err != nil {
-		return nil, err
-	}
-	// An ERROR may come before a version is negotiated. 1.2 also reads those of other versions, except for a backslash.
-	c := &Conn{conn: raw, buffer: make([]byte, readSize), closed: make(chan struct{}), version: stomp.V12}
-	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) }) // an old deadline ends every read and write
-	err = c.open(u, &o)
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		c.Close()
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%s did not answer: %w", u.Host, ctx.Err())
-		}
-		return nil, err
-	}
-	return c, nil
-}
-
-func dial(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error) {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
-	}
-	addr := net.JoinHostPort(u.Hostname(), port)
-	if u.Scheme == "wss" {
-		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", addr)
-	}
-	return new(net.Dialer).DialContext(ctx, "tcp", addr)
-}
-
-// open does the handshakes, up to CONNECTED.
-func (c *Conn) open(u *url.URL, o *Options) error {
-	key := websocket.NewKey()
-	protocols := make([]string, 0, 3)
-	for v := stomp.V12; ; v-- {
-		protocols = append(protocols, v.Subprotocol())
-		if v == stomp.V10 {
-			break
-		}
-	}
-	request := websocket.AppendRequest(nil, u.Host, u.RequestURI(), key, "Sec-WebSocket-Protocol: "+strings.Join(protocols, ", "))
-	if _, err := c.conn.Write(request); err != nil {
-		return err
-	}
-	for {
-		if err := c.read(); err != nil {
-			return err
-		}
-		n, _, err := websocket.ParseAnswer(c.raw, key)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			c.raw = c.raw[n:]
-			break
-		}
-	}
-
-	beat := strconv.FormatInt(o.Heartbeat.Milliseconds(), 10)
-	headers := []Header{{"accept-version", acceptVersions}, {"host", u.Hostname()}, {"heart-beat", beat + "," + beat}}
-	if o.Project != "" {
-		headers = append(headers, Header{"projectId", o.Project})
-	}
-	if o.Token != "" {
-		headers = append(headers, Header{"token", o.Token})
-	}
-	if err := c.send(stomp.Connect, headers...); err != nil {
-		return err
-	}
-	f, err := c.frame()
-	if err != nil {
-		return err
-	}
-	if f.Command != stomp.Connected {
-		return fmt.Errorf("the server answered CONNECT with %s", f.Command)
-	}
-	return c.connected(f, o)
-}
-
-// connected adopts what was negotiated.
-func (c *Conn) connected(f *stomp.Frame, o *Options) error {
-	c.Session, c.User = get(f, "session"), get(f, "user-name")
-	value, present := f.Get("version")
-	var ok bool
-	if c.version, ok = stomp.Negotiate(value, present); !ok {
-		return fmt.Errorf("the server speaks STOMP %q", value)
-	}
-	value, present = f.Get("heart-beat")
-	sx, sy, err := stomp.ParseHeartbeat(value, present)
-	if err != nil {
-		return err
-	}
-	own := uint32(o.Heartbeat.Milliseconds())
-	receive, send := stomp.NegotiateHeartbeat(sx, sy, own, own)
-	c.deadline.Lock()
-	c.silence = tolerance * time.Duration(receive) * time.Millisecond
-	c.deadline.Unlock()
-	if send > 0 {
-		go c.beat(time.Duration(send) * time.Millisecond * 8 / 10)
-	}
-	return nil
-}
-
 // beat sends heart-beats until the connection is closed.
 func (c *Conn) beat(every time.Duration) {
 	t := time.NewTicker(every)
@@ -260,7 +60,7 @@ func (c *Conn) beat(every time.Duration) {
 	for {
 		select {
 		case <-t.C:
-			_ = c.send(stomp.None) // Next reports a broken connection
+			_ = c.send(stomp.None, nil) // Next reports a broken connection
 		case <-c.closed:
 			return
 		}
@@ -274,12 +74,22 @@ func (c *Conn) Subscribe(id, destination, after string) error {
 	if after != "" {
 		headers = append(headers, Header{"last-message-id", after})
 	}
-	return c.send(stomp.Subscribe, headers...)
+	return c.send(stomp.Subscribe, nil, headers...)
+}
+
+// Send sends a SEND. The answer is a Receipt with this id, from Next, unless it is "". headers are others of the frame, such
+// as content-type.
+func (c *Conn) Send(receipt, destination string, body []byte, headers ...Header) error {
+	all := []Header{{"destination", destination}}
+	if receipt != "" {
+		all = append(all, Header{"receipt", receipt})
+	}
+	return c.send(stomp.Send, body, append(all, headers...)...)
 }
 
 // Disconnect sends a DISCONNECT: Next then returns ErrEnded when the server has confirmed it, or an error after 2 s.
 func (c *Conn) Disconnect() error {
-	err := c.send(stomp.Disconnect, Header{"receipt", endReceipt})
+	err := c.send(stomp.Disconnect, nil, Header{"receipt", endReceipt})
 	c.deadline.Lock()
 	defer c.deadline.Unlock()
 	c.ending = true
@@ -320,26 +130,6 @@ func (c *Conn) Next() (*Message, *Receipt, error) {
 	}
 }
 
-func newMessage(f *stomp.Frame) *Message {
-	m := &Message{Body: append([]byte(nil), f.Body...)}
-	fields := map[string]*string{"destination": &m.Destination, "message-id": &m.ID, "subscription": &m.Subscription, "content-type": &m.ContentType}
-	for _, h := range f.Headers {
-		switch field := fields[string(h.Name)]; {
-		case string(h.Name) == "content-length":
-		case field == nil:
-			m.Headers = append(m.Headers, Header{string(h.Name), string(h.Value)})
-		case *field == "":
-			*field = string(h.Value)
-		}
-	}
-	return m
-}
-
-func get(f *stomp.Frame, name string) string {
-	value, _ := f.Get(name)
-	return string(value)
-}
-
 // frame waits for the next frame, which is valid until the next call. An ERROR is returned as a *ServerError.
 func (c *Conn) frame() (*stomp.Frame, error) {
 	limits := stomp.Limits{BodyBytes: maxMessage}
@@ -351,7 +141,7 @@ func (c *Conn) frame() (*stomp.Frame, error) {
 		}
 		c.stream = c.stream[n:]
 		if f.Command == stomp.ErrorCommand {
-			return nil, &ServerError{Message: get(&f, "message"), Code: get(&f, "code"), Body: string(f.Body)}
+			return nil, &ServerError{Message: get(&f, "message"), Code: get(&f, "code"), Body: string(f.Body), ReceiptID: get(&f, "receipt-id")}
 		}
 		if f.Command != stomp.None {
 			return &f, nil
@@ -424,12 +214,16 @@ func (c *Conn) read() error {
 }
 
 // send writes one frame as one WebSocket message.
-func (c *Conn) send(command stomp.Command, headers ...Header) error {
-	f := stomp.Frame{Command: command}
+func (c *Conn) send(command stomp.Command, body []byte, headers ...Header) error {
+	f := stomp.Frame{Command: command, Body: body}
 	for _, h := range headers {
 		f.Headers = append(f.Headers, stomp.Header{Name: []byte(h.Name), Value: []byte(h.Value)})
 	}
-	return c.write(ws.OpText, stomp.AppendFrame(nil, c.version, &f))
+	op := ws.OpText
+	if !utf8.Valid(body) { // RFC 6455, section 5.6
+		op = ws.OpBinary
+	}
+	return c.write(op, stomp.AppendFrame(nil, c.version, &f))
 }
 
 func (c *Conn) write(op ws.OpCode, payload []byte) error {

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +28,8 @@ import (
 // patience bounds the wait for any one thing.
 const patience = time.Minute
 
+const page = "../../docs/clients.md"
+
 const shop = `
 node: {id: recipe}
 drain: {timeout: 10s, interval: 1ms}
@@ -40,20 +41,6 @@ projects:
 `
 
 func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
-
-// block returns the page's only block in a language.
-func block(t *testing.T, language string) string {
-	t.Helper()
-	page, err := os.ReadFile("../../docs/clients.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(page, -1)
-	if len(found) != 1 {
-		t.Fatalf("docs/clients.md has %d blocks in %s, want one", len(found), language)
-	}
-	return string(found[0][1])
-}
 
 // build compiles the client, and returns the class path to run it with.
 func build(t *testing.T) string {
@@ -67,11 +54,11 @@ func build(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	complete := strings.Replace(string(pom), "<dependencies/>", "<dependencies>\n"+block(t, "xml")+"</dependencies>", 1)
+	complete := strings.Replace(string(pom), "<dependencies/>", "<dependencies>\n"+testkit.Block(t, page, "xml")+"</dependencies>", 1)
 	if err := os.MkdirAll(filepath.Join(dir, "src/main/java"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"pom.xml": complete, "src/main/java/Main.java": string(main), "src/main/java/Orders.java": block(t, "java")} {
+	for name, text := range map[string]string{"pom.xml": complete, "src/main/java/Main.java": string(main), "src/main/java/Orders.java": testkit.Block(t, page, "java")} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

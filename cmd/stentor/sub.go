@@ -92,7 +92,8 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 	}
 	var left = f.count
 	var failed error
-	follower := client.Follower{
+	follower := client.Client{
+		FailFast:     true,
 		Options:      client.Options{URL: f.url, Project: f.project, Token: f.token, Heartbeat: f.heartbeat, TLS: trusted},
 		Destinations: destinations,
 		Message: func(m *client.Message) bool {

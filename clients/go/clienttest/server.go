@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds the wait for anything that the test expects.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // Server accepts connections on loopback.
 type Server struct {
