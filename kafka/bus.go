@@ -110,7 +110,7 @@ func (b *Bus) open() (err error) {
 	}
 	b.watcher = newWatcher(o, b.admin, b.reader, b.told())
 	b.reader.ask = b.watcher.lookNow
-	b.presence = newPresence(o, b.client, b.admin, b.logs, rand.Text(), b.failed, b.status)
+	b.presence = newPresence(o, b.client, b.admin, b.logs, cmp.Or(o.Instance, rand.Text()), b.failed, b.status)
 	b.reporting.Go(b.presence.reports)
 	return nil
 }

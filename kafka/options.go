@@ -18,6 +18,8 @@ import (
 // Options of a Bus. All fields are required unless stated otherwise.
 type Options struct {
 	Node string // this node's id
+	// Instance tells this run of the node from others; empty for a random one.
+	Instance string
 	// Properties go to librdkafka as they are: bootstrap.servers, SASL, TLS and whatever else.
 	Properties map[string]string
 	Create     bool // create missing topics

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -89,6 +90,7 @@ type server struct {
 	api      *admin.Server
 	apiAddr  net.Listener
 
+	instance   string // of this run
 	clusterKey []byte
 	clusterCA  *x509.CertPool
 	directory  *directory.View
@@ -210,6 +212,7 @@ func (s *server) openDirectory() (err error) {
 	if s.clusterKey, s.clusterCA, err = s.cfg.ClusterSecrets(); err != nil {
 		return err
 	}
+	s.instance = rand.Text()
 	s.directory = newDirectory(s.clusterKey, s.cfg.Node.ID, time.Duration(s.cfg.Kafka.Lateness))
 	s.discovery = newDiscoveryLimiter()
 	return nil
@@ -220,13 +223,14 @@ func (s *server) cluster() *admin.Cluster {
 	if s.cfg.Bus != "kafka" || len(s.clusterKey) == 0 {
 		return nil
 	}
-	return &admin.Cluster{Key: s.clusterKey, Self: s.cfg.Node.ID, CA: s.clusterCA}
+	return &admin.Cluster{Key: s.clusterKey, Self: s.cfg.Node.ID, Instance: s.instance, CA: s.clusterCA}
 }
 
 func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
 	if s.cfg.Bus == "kafka" {
 		o := kafkaOptions(s.cfg, s.node, s.node.Covered, s.projects.Own, s.log)
 		o.MockEpoch = mockEpoch
+		o.Instance = s.instance
 		o.ClusterKey, o.Directory, o.Draining = s.clusterKey, s.directory, s.node.Draining
 		o.Status = newStatusSource(s.node, s.cfg.Advertise).status
 		return kafka.New(o)

@@ -33,7 +33,7 @@ func newTestCluster(t *testing.T, n int, change func(i int, o *Options)) *testCl
 	c := &testCluster{view: directory.New(directory.Options{Key: testClusterKey})}
 	for i := range n {
 		h, node, _ := newTest(t, func(o *Options) {
-			o.Directory, o.Now, o.Cluster = c.view, time.Now, &Cluster{Key: testClusterKey, Self: name(i)}
+			o.Directory, o.Now, o.Cluster = c.view, time.Now, &Cluster{Key: testClusterKey, Self: name(i), Instance: name(i)}
 			if change != nil {
 				change(i, o)
 			}
@@ -175,7 +175,7 @@ func TestProjectsOfAllNodes(t *testing.T) {
 	}
 	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects?node=n1", "")), 400, codeField, "send local")
 	r := request("GET", "/v1/projects", "", "Authorization: ")
-	sign(r, []byte("another key of thirty-two letters"), "n1", "n0", time.Now())
+	sign(r, []byte("another key of thirty-two letters"), "n1", run{"n0", "n0"}, time.Now())
 	wantProblem(t, do(c.apis[0], r), 401, codeAuth, "signature")
 }
 
@@ -289,10 +289,10 @@ func TestLocalTrouble(t *testing.T) {
 // Who kicks without end uses up what is remembered for himself alone, and only for a time.
 func TestSignaturesShared(t *testing.T) {
 	now := time.Now()
-	s := signatures{key: testClusterKey, self: "n1"}
+	s := signatures{key: testClusterKey, self: run{"n1", "n1"}}
 	kick := func(owner string, at time.Time) error {
 		r := httptest.NewRequest("DELETE", "/v1/a", nil)
-		sign(r, testClusterKey, "n0", "n1", at)
+		sign(r, testClusterKey, "n0", run{"n1", "n1"}, at)
 		return s.check(r, owner, at)
 	}
 	taken := 0
@@ -317,10 +317,10 @@ func TestSignaturesShared(t *testing.T) {
 
 func TestSignatures(t *testing.T) {
 	now := time.Now()
-	s := signatures{key: testClusterKey, self: "n1"}
+	s := signatures{key: testClusterKey, self: run{"n1", "n1"}}
 	signedRequest := func(method, path string, key []byte, target string, at time.Time) *http.Request {
 		r := httptest.NewRequest(method, path, nil)
-		sign(r, key, "n0", target, at)
+		sign(r, key, "n0", run{target, target}, at)
 		return r
 	}
 	if err := s.check(signedRequest("GET", "/v1/a%2Fb?x=1", testClusterKey, "n1", now.Add(30*time.Second)), "", now); err != nil {
@@ -363,18 +363,27 @@ func TestSignatures(t *testing.T) {
 		t.Errorf("%v, %v: a kick can be sent again", first, second)
 	}
 	digits := strings.Split(again.Header.Get(signatureHeader), " ")
-	digits[4] = strings.ToUpper(digits[4])
+	digits[5] = strings.ToUpper(digits[5])
 	again.Header.Set(signatureHeader, strings.Join(digits, " "))
 	if err := s.check(again, "", now); err != errUsedSign {
 		t.Errorf("%v: a kick can be sent again in other letters", err)
 	}
-	if (&signatures{self: "n1"}).check(signedRequest("GET", "/v1/a", nil, "n1", now), "", now) == nil {
+	restarted := signatures{key: testClusterKey, self: run{"n1", "of another start"}}
+	if err := restarted.check(signedRequest("DELETE", "/v1/a", testClusterKey, "n1", now), "", now); err != errOtherRun {
+		t.Errorf("%v: a kick can be sent again to a node that was started again", err)
+	}
+	readdressed := signedRequest("DELETE", "/v1/a", testClusterKey, "n1", now)
+	readdressed.Header.Set(signatureHeader, strings.Replace(readdressed.Header.Get(signatureHeader), " n1 ", " another ", 1))
+	if err := (&signatures{key: testClusterKey, self: run{"n1", "another"}}).check(readdressed, "", now); err != errSignature {
+		t.Errorf("%v: a request for one run can be sent to another", err)
+	}
+	if (&signatures{self: run{"n1", "n1"}}).check(signedRequest("GET", "/v1/a", nil, "n1", now), "", now) == nil {
 		t.Error("a node without a key is asked")
 	}
 	// A node that is not of the cluster takes the header for what it is: no key.
 	h, _, _ := newTest(t, nil)
 	r := request("GET", "/v1/projects/shop/stats", "", "Authorization: ")
-	sign(r, testClusterKey, "n0", "n1", now)
+	sign(r, testClusterKey, "n0", run{"n1", "n1"}, now)
 	wantProblem(t, do(h, r), 401, codeAuth, "signature")
 	if b, _ := json.Marshal(r.Header); strings.Contains(string(b), string(testClusterKey)) {
 		t.Error("the key is sent")
@@ -446,7 +455,7 @@ func TestShed(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	forged := request("POST", "/v1/nodes/n1/shed?count=1", "", "Authorization: ")
-	sign(forged, []byte("of another cluster"), "n0", "n1", time.Now())
+	sign(forged, []byte("of another cluster"), "n0", run{"n1", "n1"}, time.Now())
 	wantProblem(t, do(c.apis[1], forged), 401, codeAuth, "signature")
 	c.nodes[1].err = errors.New("busy")
 	wantProblem(t, ask(c.apis[1], "n1", "?count=1", "admin-key"), 503, codeUnavailable, "")

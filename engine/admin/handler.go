@@ -103,7 +103,7 @@ func newAPI(o Options) *api {
 	a := &api{o: o, metrics: newMetrics(o.Registerer), turns: newTurns()}
 	if c := o.Cluster; c != nil && len(c.Key) > 0 && o.Directory != nil {
 		a.peers = newPeers(*c, o.Directory, o.Now)
-		a.signs.key, a.signs.self = c.Key, c.Self
+		a.signs.key, a.signs.self = c.Key, run{c.Self, c.Instance}
 	}
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = memoryOfBatches * max(o.BatchBytes, a.pushBody())

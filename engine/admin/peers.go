@@ -20,7 +20,9 @@ import (
 // Cluster is what a node needs to ask the others, and to be asked. A node without the key answers for itself alone.
 type Cluster struct {
 	Key  []byte
-	Self string
+	Self string // id of this node
+	// Instance is what this node's beats have: another one after each start.
+	Instance string
 	// CA signs the certificates of the others' https addresses; nil for the system's CAs.
 	CA *x509.CertPool
 }
@@ -107,7 +109,7 @@ func (p *peers) ask(ctx context.Context, n *directory.Node, method, path string)
 		re.err = err
 		return re
 	}
-	sign(r, p.o.Key, p.o.Self, n.ID, p.now())
+	sign(r, p.o.Key, p.o.Self, run{n.ID, n.Instance}, p.now())
 	answer, err := p.client.Do(r)
 	if err != nil {
 		re.err = err

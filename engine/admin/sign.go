@@ -19,10 +19,11 @@ import (
 // signatureHeader carries the signature of a request from one node to another. Nodes that share cluster.key trust each other; the
 // key itself is never sent. The value is
 //
-//	1 TIME NONCE FROM MAC
+//	1 TIME NONCE FROM INSTANCE MAC
 //
-// with the time in Unix milliseconds, some letters that no other request has, the id of the node that asks, and 64 hex digits: HMAC-SHA-256, under the key, of these lines,
-// each with a line feed:
+// with the time in Unix milliseconds, some letters that no other request has, the id of the node that asks, the instance that
+// the node that is asked has in its beats, and 64 hex digits: HMAC-SHA-256, under the key, of these lines, each with a line
+// feed:
 //
 //	stentor request 1
 //	METHOD
@@ -32,6 +33,10 @@ import (
 //	NONCE
 //	FROM
 //	the id of the node that is asked
+//	INSTANCE
+//
+// A node remembers in memory which requests it has seen. The instance is another one after each start: so a request that was
+// seen before the start cannot be sent again after it.
 const signatureHeader = "Stentor-Signature"
 
 // signatureTime is how far apart the clocks of two nodes may be, transit included. A signature is valid for that long.
@@ -40,22 +45,26 @@ const signatureTime = time.Minute
 // emptySum is the hash of no body: requests between nodes have none.
 var emptySum = hex.EncodeToString(sha256.New().Sum(nil))
 
-// sign adds the signature to a request without a body for the node to.
-func sign(r *http.Request, key []byte, from, to string, now time.Time) {
+// run is one run of a node.
+type run struct{ node, instance string }
+
+// sign adds the signature to a request without a body for a run of a node.
+func sign(r *http.Request, key []byte, from string, to run, now time.Time) {
 	at, nonce := strconv.FormatInt(now.UnixMilli(), 10), rand.Text()
-	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, nonce, from, hex.EncodeToString(requestMAC(r, key, at, nonce, from, to))}, " "))
+	mac := hex.EncodeToString(requestMAC(r, key, at, nonce, from, to))
+	r.Header.Set(signatureHeader, strings.Join([]string{"1", at, nonce, from, to.instance, mac}, " "))
 }
 
-func requestMAC(r *http.Request, key []byte, at, nonce, from, to string) []byte {
+func requestMAC(r *http.Request, key []byte, at, nonce, from string, to run) []byte {
 	h := hmac.New(sha256.New, key)
-	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, target(r), emptySum, at, nonce, from, to)
+	fmt.Fprintf(h, "stentor request 1\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", r.Method, target(r), emptySum, at, nonce, from, to.node, to.instance)
 	return h.Sum(nil)
 }
 
 // signatures checks the requests of other nodes.
 type signatures struct {
 	key  []byte
-	self string
+	self run
 
 	mu sync.Mutex
 	// used are the MACs of requests that change something, until when they could be sent again; order has them by that time, and
@@ -77,25 +86,30 @@ const maxUsed = 10_000
 var (
 	errSignature = errors.New("the signature is not right: cluster.key has to be the same on all nodes")
 	errOldSign   = errors.New("the signature is of another time: the clocks of the nodes have to agree within a minute")
+	errOtherRun  = errors.New("the request is for an earlier run of this node: it was started a moment ago")
 	errUsedSign  = errors.New("this request was sent before")
 	errManySigns = errors.New("too many requests of other nodes")
 )
 
-// check returns what is wrong with the signature of a request, nil if nothing is. A good one is for this node, from another
+// check returns what is wrong with the signature of a request, nil if nothing is. A good one is for this run of this node, from another
 // that has the key, and recent; if the request changes something, it is new. owner is the project that it is about, "" for
 // the admin.
 func (s *signatures) check(r *http.Request, owner string, now time.Time) error {
 	fields := strings.Fields(r.Header.Get(signatureHeader))
-	if len(s.key) == 0 || len(fields) != 5 || fields[0] != "1" || r.ContentLength != 0 {
+	if len(s.key) == 0 || len(fields) != 6 || fields[0] != "1" || r.ContentLength != 0 {
 		return errSignature
 	}
 	at, err := strconv.ParseInt(fields[1], 10, 64)
-	sum, bad := hex.DecodeString(fields[4])
-	if err != nil || bad != nil || !hmac.Equal(sum, requestMAC(r, s.key, fields[1], fields[2], fields[3], s.self)) {
+	sum, bad := hex.DecodeString(fields[5])
+	to := run{s.self.node, fields[4]}
+	if err != nil || bad != nil || !hmac.Equal(sum, requestMAC(r, s.key, fields[1], fields[2], fields[3], to)) {
 		return errSignature
 	}
 	if apart := now.UnixMilli() - at; apart > signatureTime.Milliseconds() || apart < -signatureTime.Milliseconds() {
 		return errOldSign
+	}
+	if to != s.self {
+		return errOtherRun
 	}
 	if r.Method == http.MethodGet {
 		return nil
