@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stentor/cmd/stentor/config"
+	"stentor/engine/admin"
 )
 
 // apiFlags are the flags of the commands that use the HTTP API.
@@ -55,17 +56,20 @@ func (f *apiFlags) query() url.Values {
 	return url.Values{}
 }
 
-// merged is the union of two lists of nodes.
-func merged(a, b []string) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
+// merged adds the nodes of b to a, each once.
+func merged(a, b []admin.Missing) []admin.Missing {
+	for _, m := range b {
+		if !slices.ContainsFunc(a, func(known admin.Missing) bool { return known.Node == m.Node }) {
+			a = append(a, m)
+		}
+	}
+	return a
 }
 
-// tellMissing prints which nodes did not answer.
-func tellMissing(cmd *cobra.Command, nodes []string) {
-	if len(nodes) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "no answer came from %s\n", printable(strings.Join(nodes, ", ")))
+// tellMissing prints which nodes did not answer, and why.
+func tellMissing(cmd *cobra.Command, missing []admin.Missing) {
+	for _, m := range missing {
+		fmt.Fprintf(cmd.ErrOrStderr(), "nothing from %s: %s\n", printable(m.Node), printable(m.Why))
 	}
 }
 

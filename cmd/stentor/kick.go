@@ -6,12 +6,14 @@ import (
 	"net/url"
 
 	"github.com/spf13/cobra"
+
+	"stentor/engine/admin"
 )
 
 // kickResult is what `kick --json` prints.
 type kickResult struct {
-	Kicked  int      `json:"kicked"`
-	Missing []string `json:"missing,omitempty"` // nodes that did not answer
+	Kicked  int             `json:"kicked"`
+	Missing []admin.Missing `json:"missing,omitempty"` // nodes that did not answer
 }
 
 func newKickCmd() *cobra.Command {

@@ -71,7 +71,7 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 	if !f.asJSON {
 		fmt.Fprintln(table, "SESSION\tUSER\tADDRESS\tSINCE\tSTOMP\tSUBSCRIPTIONS\tBEHIND\tBUFFERED\tNODE")
 	}
-	var missing []string
+	var missing []admin.Missing
 	defer func() { tellMissing(cmd, missing) }()
 	for {
 		page, err := f.page(cmd)

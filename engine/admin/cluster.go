@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // projectHandler is a handler of a path below a project.
@@ -22,11 +21,6 @@ func (a *api) clustered(alone, all projectHandler) projectHandler {
 			if err != nil || len(a.peers.others()) == 0 {
 				return alone(w, r, project)
 			}
-			owner, charge := a.owner(r), a.asking()
-			if p := a.memory.take(owner, charge); p != nil {
-				return p
-			}
-			defer a.memory.give(owner, charge)
 			return all(w, r, project)
 		}
 		if len(q["node"]) > 1 || q.Get("node") != "local" {
@@ -53,56 +47,27 @@ func target(r *http.Request) string {
 	return r.URL.EscapedPath() + "?" + r.URL.RawQuery
 }
 
-// gather lets this node answer a request, and then all others side by side.
-func (a *api) gather(r *http.Request, project string, alone projectHandler) []reply {
-	mine := a.here(r, project, alone)
-	if mine.status == http.StatusBadRequest { // the others would answer the same
-		return []reply{mine}
+// gather lets this node answer a request, and then all others side by side. Each answer that arrived goes to use. It returns
+// the nodes without one, or the problem to answer with when there is none.
+func (a *api) gather(r *http.Request, project string, alone projectHandler, use func(node string, body []byte) error) (missing []Missing, p *problem) {
+	f, p := a.fanOut(r, a.asking())
+	if p != nil {
+		return nil, p
 	}
-	return append([]reply{mine}, a.peers.askAll(r.Context(), a.peers.others(), r.Method, target(r))...)
-}
-
-// sortOut decodes the answers that arrived, each with use, and names the nodes without one. A node that does not have what
-// is asked for is not among these. It returns the problem to answer with when no node has answered.
-func sortOut(all []reply, use func(node string, body []byte) error) (missing []string, p *problem) {
-	answered := false
-	for i := range all {
-		switch re := &all[i]; {
-		case re.err == nil && re.status == http.StatusOK && use(re.node, re.body) == nil:
-			answered = true
-		case re.err == nil && re.status == http.StatusNotFound:
-			answered = true
-		case re.err == nil && re.status == http.StatusBadRequest:
-			return nil, passOn(re)
-		default:
-			missing = append(missing, re.node)
-			if p == nil && re.err == nil {
-				p = passOn(re)
-			}
-		}
+	defer f.end()
+	all := []reply{a.here(r, project, alone)}
+	if all[0].status != http.StatusBadRequest { // otherwise the others would answer the same
+		others := a.peers.others()
+		f.asks(len(others))
+		all = append(all, a.peers.askAll(r.Context(), others, r.Method, target(r))...)
 	}
-	switch {
-	case answered:
-		return missing, nil
-	case p == nil:
-		p = newProblem(http.StatusServiceUnavailable, codeTimeout, "no node answered in time: try again after Retry-After seconds")
-	}
-	return missing, p
-}
-
-// passOn returns the problem that a node answered with.
-func passOn(re *reply) *problem {
-	p := new(problem)
-	if json.Unmarshal(re.body, p) != nil || p.Status < 400 {
-		return newProblem(http.StatusServiceUnavailable, codeUnavailable, "node %s did not answer as a node does: try again after Retry-After seconds", re.node)
-	}
-	return p
+	return sortOut(all, use)
 }
 
 // allStats adds up the counts of all nodes.
 func (a *api) allStats(w http.ResponseWriter, r *http.Request, project string) *problem {
 	var sum statsOfAll
-	missing, p := sortOut(a.gather(r, project, a.stats), func(_ string, body []byte) error {
+	missing, p := a.gather(r, project, a.stats, func(_ string, body []byte) error {
 		var one Stats
 		err := json.Unmarshal(body, &one)
 		sum.add(one)
@@ -119,7 +84,7 @@ func (a *api) allStats(w http.ResponseWriter, r *http.Request, project string) *
 // allDeliveries collects what each node did with a push.
 func (a *api) allDeliveries(w http.ResponseWriter, r *http.Request, project string) *problem {
 	var sum Delivery
-	missing, p := sortOut(a.gather(r, project, a.delivery), func(_ string, body []byte) error {
+	missing, p := a.gather(r, project, a.delivery, func(_ string, body []byte) error {
 		var one Delivery
 		if err := json.Unmarshal(body, &one); err != nil {
 			return err
@@ -139,18 +104,10 @@ func (a *api) allDeliveries(w http.ResponseWriter, r *http.Request, project stri
 	return nil
 }
 
-// unanswered is the end of a sentence about the nodes that are missing.
-func unanswered(missing []string) string {
-	if len(missing) == 0 {
-		return ""
-	}
-	return " (no answer came from " + strings.Join(missing, ", ") + ")"
-}
-
 // kickAnywhere closes a session on whichever node has it.
 func (a *api) kickAnywhere(w http.ResponseWriter, r *http.Request, project string) *problem {
 	var sum kickedOfAll
-	missing, p := sortOut(a.gather(r, project, a.kick), sum.add)
+	missing, p := a.gather(r, project, a.kick, sum.add)
 	switch {
 	case p != nil:
 		return p
@@ -164,7 +121,7 @@ func (a *api) kickAnywhere(w http.ResponseWriter, r *http.Request, project strin
 // kickUserEverywhere closes all sessions of a user.
 func (a *api) kickUserEverywhere(w http.ResponseWriter, r *http.Request, project string) *problem {
 	var sum kickedOfAll
-	missing, p := sortOut(a.gather(r, project, a.kickUser), sum.add)
+	missing, p := a.gather(r, project, a.kickUser, sum.add)
 	if p != nil {
 		return p
 	}

@@ -83,6 +83,13 @@ func (n *fakeNode) holding(ids ...string) {
 	}
 }
 
+func nodesOf(missing []Missing) (all []string) {
+	for _, m := range missing {
+		all = append(all, m.Node)
+	}
+	return all
+}
+
 func TestSessionsOfAllNodes(t *testing.T) {
 	c := newTestCluster(t, 3, nil)
 	c.nodes[0].holding("a1", "a2", "a3")
@@ -170,7 +177,7 @@ func TestProjectsOfAllNodes(t *testing.T) {
 		t.Errorf("%+v", one)
 	}
 	c.servers[2].Close()
-	if page := list("admin-key", ""); page.Projects[1].Sessions != 6 || !slices.Equal(page.Missing, []string{"n2"}) {
+	if page := list("admin-key", ""); page.Projects[1].Sessions != 6 || !slices.Equal(nodesOf(page.Missing), []string{"n2"}) {
 		t.Errorf("%+v", page)
 	}
 	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects?node=n1", "")), 400, codeField, "send local")
@@ -231,8 +238,13 @@ func TestMissingNodes(t *testing.T) {
 	}
 	missing := []string{"closed", "endless", "leads", "nowhere", "other", "silent"}
 	var stats statsOfAll
-	if c.get(t, "stats", &stats); stats.Sessions != 6 || !slices.Equal(stats.Missing, missing) {
+	if c.get(t, "stats", &stats); stats.Sessions != 6 || !slices.Equal(nodesOf(stats.Missing), missing) {
 		t.Errorf("%+v", stats)
+	}
+	for i, part := range []string{"cannot be reached", "too long", "answered 307", "advertise.api", "not one of a node", "no answer within 2s"} {
+		if m := stats.Missing[i]; !strings.Contains(m.Why, part) || strings.Contains(m.Why, "127.0.0.1") {
+			t.Errorf("%+v, want %q and no address", m, part)
+		}
 	}
 	c.nodes[0].holding("a")
 	c.nodes[1].holding("b")
@@ -250,26 +262,163 @@ func TestMissingNodes(t *testing.T) {
 	wantProblem(t, do(c.apis[0], request("GET", "/v1/projects/shop/pushes/none", "")), 404, codeNotFound, "no answer came from closed, endless, leads, nowhere, other, silent")
 }
 
-// TestAskingIsShared: a project that has another node asked again and again, while it is asked, is refused in the end, and
-// others are not.
-func TestAskingIsShared(t *testing.T) {
-	c := newTestCluster(t, 1, func(_ int, o *Options) { o.MemoryBytes = 8 * askBytes })
-	var within, beside int // the answers to the innermost request, and to another project's beside it
+// TestFansAreShared: of the requests of a project for all nodes two are under way, and the next waits for one of them.
+// Those of others do not.
+func TestFansAreShared(t *testing.T) {
+	asked, answer := make(chan bool, 3), make(chan bool)
+	c := newTestCluster(t, 1, nil)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "shop") {
+			asked <- true
+			<-answer
+		}
 		http.NotFound(w, r)
-		if within == http.StatusTooManyRequests || !strings.Contains(r.URL.Path, "shop") {
-			return
-		}
-		if within = do(c.apis[0], request("GET", "/v1/projects/shop/stats", "")).Code; within == http.StatusTooManyRequests && beside == 0 {
-			chat := request("GET", "/v1/projects/chat/stats", "")
-			chat.Header.Set("Authorization", "Bearer chat-key")
-			beside = do(c.apis[0], chat).Code
-		}
 	}))
 	defer other.Close()
+	defer close(answer)
 	c.beat(t, "other", other.URL)
-	if code := do(c.apis[0], request("GET", "/v1/projects/shop/stats", "")).Code; code != http.StatusOK || beside != http.StatusOK {
-		t.Errorf("answers %d, and beside the last one %d", code, beside)
+	stats := func(project string) int {
+		r := request("GET", "/v1/projects/"+project+"/stats", "")
+		r.Header.Set("Authorization", "Bearer "+project+"-key")
+		return do(c.apis[0], r).Code
+	}
+	codes := make(chan int, 3)
+	for range 3 {
+		go func() { codes <- stats("shop") }()
+	}
+	<-asked
+	<-asked
+	if code := stats("chat"); code != http.StatusOK {
+		t.Errorf("another project is answered %d", code)
+	}
+	select {
+	case <-asked:
+		t.Fatal("three at once")
+	default:
+	}
+	answer <- true
+	<-asked
+	answer <- true
+	answer <- true
+	for range 3 {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("answered %d", code)
+		}
+	}
+	if rest := (&fan{asked: 199}).rest(); rest < 50*time.Millisecond || rest > 200*time.Millisecond {
+		t.Errorf("after a request for 200 nodes the place rests for %s", rest)
+	}
+}
+
+// TestSuspects: nobody waits long for a node whose lease has run out, but who closes sessions does.
+func TestSuspects(t *testing.T) {
+	c := newTestCluster(t, 2, nil)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silent.Close()
+	now := time.Now()
+	c.beat(t, "silent", silent.URL)
+	c.beat(t, "closed", "http://127.0.0.1:1")
+	for i := range 8 {
+		now = now.Add(time.Second)
+		for n, s := range c.servers {
+			b := directory.Beat{Instance: name(n), State: directory.Up, First: 1, Sent: now.UnixNano() + int64(i), Ready: true, At: now.UnixMilli(), Status: directory.Status{API: s.URL}}
+			if _, _, why := c.view.Hear(name(n), directory.Encode(b, name(n), testClusterKey), true, now); why != directory.Followed {
+				t.Fatal(why)
+			}
+		}
+		c.view.Proven(now)
+	}
+	var stats statsOfAll
+	if c.get(t, "stats", &stats); stats.Sessions != 6 || !slices.Equal(nodesOf(stats.Missing), []string{"closed", "silent"}) {
+		t.Fatalf("%+v", stats)
+	}
+	for i, parts := range [][]string{{"cannot be reached", "suspect"}, {"within 300ms", "suspect"}} {
+		for _, part := range parts {
+			if !strings.Contains(stats.Missing[i].Why, part) {
+				t.Errorf("%+v, want %q", stats.Missing[i], part)
+			}
+		}
+	}
+	var k kickedOfAll
+	wantJSON(t, do(c.apis[1], request("DELETE", "/v1/projects/shop/users/ann/sessions", "")), &k)
+	if k.Kicked != 4 || len(k.Missing) != 2 || !strings.Contains(k.Missing[1].Why, "within 2s") {
+		t.Errorf("%+v", k)
+	}
+}
+
+// TestLongPages: however long the sessions of many nodes are, a page is bounded, and the pages have all of them.
+func TestLongPages(t *testing.T) {
+	const nodes, sessions = 20, 4
+	c := newTestCluster(t, nodes, nil)
+	for i, n := range c.nodes {
+		n.sessions = func(emit func([]shard.SessionInfo) error) (string, error) {
+			for k := range sessions {
+				if err := emit([]shard.SessionInfo{{ID: fmt.Sprint(i, ".", k), User: strings.Repeat("u", 200<<10)}}); err != nil {
+					return "", err
+				}
+			}
+			return "", nil
+		}
+	}
+	seen := map[string]bool{}
+	pages, after := 0, ""
+	for ; pages < 2*nodes; pages++ {
+		w := do(c.apis[0], request("GET", "/v1/projects/shop/sessions?limit=1000"+after, ""))
+		if n := w.Body.Len(); n > mergeBytes+peerPageBytes {
+			t.Fatalf("a page has %d bytes", n)
+		}
+		var page SessionPage
+		wantJSON(t, w, &page)
+		for _, s := range page.Sessions {
+			if seen[s.Node+s.ID] || s.Node == "" {
+				t.Fatalf("%s of %q is seen twice, or without its node", s.ID, s.Node)
+			}
+			seen[s.Node+s.ID] = true
+		}
+		if page.Next == "" {
+			break
+		}
+		after = "&after=" + page.Next
+	}
+	if len(seen) != nodes*sessions || pages < 2 {
+		t.Errorf("%d sessions on %d pages", len(seen), pages)
+	}
+}
+
+// TestLongNames: what is kept while the destinations of many nodes are added up is bounded, and the pages have all of them.
+func TestLongNames(t *testing.T) {
+	const nodes, destinations = 30, 60
+	c := newTestCluster(t, nodes, nil)
+	for i, n := range c.nodes {
+		for k := range destinations {
+			n.subscribed = append(n.subscribed, shard.DestinationInfo{Destination: fmt.Sprintf("/%03d/%02d/%s", k, i, strings.Repeat("x", 8<<10)), Subscriptions: 1})
+		}
+		n.subscribed = append(n.subscribed, shard.DestinationInfo{Destination: "/all", Subscriptions: 2})
+	}
+	var page destinationsOfAll
+	w := do(c.apis[0], request("GET", "/v1/projects/shop/destinations?order=subscriptions&limit=1000", ""))
+	if wantJSON(t, w, &page); page.Destinations[0].Destination != "/all" || page.Destinations[0].Subscriptions != 2*nodes || w.Body.Len() > 5<<20 {
+		t.Errorf("the first of %d is %.20s with %d subscriptions, in %d bytes", len(page.Destinations), page.Destinations[0].Destination, page.Destinations[0].Subscriptions, w.Body.Len())
+	}
+	seen, after := map[string]bool{}, ""
+	for pages := 0; pages < 20; pages++ {
+		page = destinationsOfAll{}
+		w := do(c.apis[0], request("GET", "/v1/projects/shop/destinations?limit=10000&after="+after, ""))
+		if wantJSON(t, w, &page); w.Body.Len() > 5<<20 {
+			t.Fatalf("a page has %d bytes", w.Body.Len())
+		}
+		for _, d := range page.Destinations {
+			if seen[d.Destination] || d.Destination == "/all" && d.Subscriptions != 2*nodes {
+				t.Fatalf("%.20s is seen twice, or has %d subscriptions", d.Destination, d.Subscriptions)
+			}
+			seen[d.Destination] = true
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if len(seen) != nodes*destinations+1 {
+		t.Errorf("%d destinations", len(seen))
 	}
 }
 
@@ -279,7 +428,7 @@ func TestLocalTrouble(t *testing.T) {
 	c.nodes[0].err = errors.New("for the test")
 	c.nodes[1].holding("b")
 	var page SessionPage
-	if c.get(t, "sessions", &page); len(page.Sessions) != 1 || !slices.Equal(page.Missing, []string{"n0"}) {
+	if c.get(t, "sessions", &page); len(page.Sessions) != 1 || !slices.Equal(nodesOf(page.Missing), []string{"n0"}) {
 		t.Errorf("%+v", page)
 	}
 	c.nodes[1].err = errors.New("for the test")

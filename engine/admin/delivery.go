@@ -13,7 +13,7 @@ type Delivery struct {
 	// Nodes are those that answered.
 	Nodes []NodeDelivery `json:"nodes"`
 	// Missing are nodes that did not answer in time.
-	Missing []string `json:"missing,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }
 
 // NodeDelivery counts subscriptions of one node.

@@ -15,8 +15,10 @@
 // other two forms of a push, sessions.go and projects.go the listings and kicks, problem.go every error, server.go,
 // conns.go and crowd.go the bounded server, shares.go what one may hold of what all have, incoming.go the deadline of a
 // body, writer.go that of an answer, scrape.go the metrics, discovery.go the nodes of the cluster and where a client
-// should connect, registry.go what of all this a registry serves, cluster.go the answers of all nodes together, merge.go
-// their listings, peers.go asks the others, sign.go the signatures of such requests. openapi.yaml describes the API and is
+// should connect, registry.go what of all this a registry serves. Answers of all nodes: cluster.go has the sums,
+// sessions_all.go, destinations_all.go and projects_all.go the listings, pages.go asks for their parts, fanout.go bounds
+// what an owner may ask for, peers.go asks the others, here.go this node, missing.go says who did not answer, sign.go has
+// the signatures of such requests. openapi.yaml describes the API and is
 // tested against it.
 //
 // page/ is the console, in plain modules without a build: app.js shows one of its views (try.js, nodes.js, projects.js,

@@ -49,10 +49,10 @@ func (a *api) ofNode(r *http.Request, id string) (*reply, *problem) {
 	if i < 0 || signed(r) {
 		return nil, newProblem(http.StatusNotFound, codeNotFound, "there is no node %s that this one can ask: GET /v1/nodes lists them", quote(id))
 	}
-	re := a.peers.ask(r.Context(), &others[i], r.Method, target(r))
+	re := a.peers.ask(r.Context(), &others[i], r.Method, target(r), nil)
 	switch {
-	case re.err != nil:
-		return nil, newProblem(http.StatusServiceUnavailable, codeUnavailable, "node %s did not answer: ask it itself, or try again after Retry-After seconds", quote(id))
+	case re.why != "":
+		return nil, newProblem(http.StatusServiceUnavailable, codeUnavailable, "node %s did not answer (%s): ask it itself, or try again after Retry-After seconds", quote(id), re.why)
 	case re.status != http.StatusOK:
 		return nil, passOn(&re)
 	}

@@ -67,6 +67,7 @@ type api struct {
 	metrics *metrics
 	memory  *shares // bytes of bodies and listings, by the key's owner
 	turns   *turns
+	fans    *turns // of requests for all nodes
 	peers   *peers // nil: there are none
 	signs   signatures
 	warned  atomic.Int64 // unix second of the last warning about the node
@@ -100,7 +101,7 @@ func newAPI(o Options) *api {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &api{o: o, metrics: newMetrics(o.Registerer), turns: newTurns()}
+	a := &api{o: o, metrics: newMetrics(o.Registerer), turns: newTurns(0), fans: newTurns(fansAtOnce)}
 	if c := o.Cluster; c != nil && len(c.Key) > 0 && o.Directory != nil {
 		a.peers = newPeers(*c, o.Directory, o.Now)
 		a.signs.key, a.signs.self = c.Key, run{c.Self, c.Instance}

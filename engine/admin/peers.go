@@ -5,13 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stentor/engine/directory"
@@ -28,19 +28,13 @@ type Cluster struct {
 }
 
 const (
-	// peerTime is how long another node has for its answer.
-	peerTime = 2 * time.Second
-	// peersAtOnce is how many are asked at a time, listingsAtOnce how many of them for a page, which may be large.
-	peersAtOnce    = 32
-	listingsAtOnce = 4
-	// peerPageBytes is about how long a page of one node may become when pages of several are merged: a single session may
-	// be larger.
-	peerPageBytes = 1 << 20
+	// peerTime is how long another node has for its answer. A suspect has less, for it would cost each page that much until it
+	// is no longer listed; but not when sessions are to be closed on it: it may still have them.
+	peerTime    = 2 * time.Second
+	suspectTime = 300 * time.Millisecond
+	// peersAtOnce is how many are asked at a time.
+	peersAtOnce   = 32
 	maxPeerAnswer = pageBytes + 1<<20
-	// askBytes is what one of those is charged that are asked at a time: a connection, and an answer of usual length.
-	askBytes = 64 << 10
-	// mergeBytes is what merging is charged for the pages in memory at a time, if the API's memory allows it.
-	mergeBytes = 2 * listingsAtOnce * peerPageBytes
 )
 
 // peers asks the other nodes of the cluster.
@@ -92,33 +86,48 @@ type reply struct {
 	node   string
 	status int
 	body   []byte
-	err    error // there is no answer
+	why    string // there is no answer
+	crowd  bool   // the others' answers left no room for it; why says so as well
 }
 
-// ask sends a request to a node. path is escaped, and begins with /v1.
-func (p *peers) ask(ctx context.Context, n *directory.Node, method, path string) reply {
+// ask sends a request to a node. path is escaped, and begins with /v1. room bounds the answer together with others'; nil is
+// for the longest one.
+func (p *peers) ask(ctx context.Context, n *directory.Node, method, path string, room *room) reply {
 	re := reply{node: n.ID}
 	if !n.Sealed || n.API == "" {
-		re.err = fmt.Errorf("node %s does not say how to ask it (advertise.api)", n.ID)
+		re.why = notAskable
 		return re
 	}
-	ctx, cancel := context.WithTimeout(ctx, peerTime)
+	most := peerTime
+	if n.State == directory.Suspect && method == http.MethodGet {
+		most = suspectTime
+	}
+	of, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(n.API, "/")+path, nil)
+	r, err := http.NewRequestWithContext(of, method, strings.TrimRight(n.API, "/")+path, nil)
 	if err != nil {
-		re.err = err
+		re.why = notReachable
 		return re
 	}
 	sign(r, p.o.Key, p.o.Self, run{n.ID, n.Instance}, p.now())
 	answer, err := p.client.Do(r)
-	if err != nil {
-		re.err = err
-		return re
+	if err == nil {
+		defer answer.Body.Close()
+		re.status = answer.StatusCode
+		re.body, err = room.read(answer.Body)
 	}
-	defer answer.Body.Close()
-	re.status = answer.StatusCode
-	if re.body, re.err = io.ReadAll(io.LimitReader(answer.Body, maxPeerAnswer+1)); re.err == nil && len(re.body) > maxPeerAnswer {
-		re.err = fmt.Errorf("the answer of node %s is too long", n.ID)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		re.why = noTimeLeft
+	case of.Err() != nil:
+		re.why = silent(n, most)
+	case errors.Is(err, errCrowd):
+		re.why, re.crowd = err.Error(), true
+	case errors.Is(err, errLong):
+		re.why = err.Error()
+	default:
+		re.why = notReachable + suspicion(n)
 	}
 	return re
 }
@@ -132,54 +141,48 @@ func (p *peers) askAll(ctx context.Context, nodes []directory.Node, method, path
 		turn <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-turn }()
-			all[i] = p.ask(ctx, &nodes[i], method, path)
+			all[i] = p.ask(ctx, &nodes[i], method, path, nil)
 		})
 	}
 	wg.Wait()
 	return all
 }
 
-// merging is what a listing of all nodes is charged.
-func (a *api) merging() int64 { return min(mergeBytes, a.o.MemoryBytes/8) }
+// room is what the answers of several nodes may take together. Those that do not fit are not read to their end.
+type room struct{ left atomic.Int64 }
 
-// asking is what a request is charged that other nodes are asked for, as far as the API's memory allows. So it bounds the
-// connections to other nodes as well.
-func (a *api) asking() int64 {
-	return min(int64(min(len(a.peers.others()), peersAtOnce))*askBytes, a.o.MemoryBytes/8)
+var (
+	errLong  = errors.New("its answer is too long")
+	errCrowd = errors.New("its answer is too long beside those of others")
+)
+
+func newRoom(bytes int64) *room {
+	r := new(room)
+	r.left.Store(bytes)
+	return r
 }
 
-// here makes this node answer a request itself, into memory.
-func (a *api) here(r *http.Request, project string, h projectHandler) (re reply) {
-	w := &memory{header: http.Header{}}
-	defer func() { // it may run on a goroutine of its own, where nobody else would catch it
-		if v := recover(); v != nil {
-			a.metrics.panics.Inc()
-			a.o.Log.Error("panic in an API handler", "route", r.URL.Path, "method", r.Method, "panic", v, "stack", string(debug.Stack()))
-			re = reply{node: a.peers.o.Self, err: fmt.Errorf("panic: %v", v)}
+// read reads an answer. Without a room it may have maxPeerAnswer bytes.
+func (r *room) read(from io.Reader) ([]byte, error) {
+	if r == nil {
+		all, err := io.ReadAll(io.LimitReader(from, maxPeerAnswer+1))
+		if err == nil && len(all) > maxPeerAnswer {
+			return nil, errLong
 		}
-	}()
-	if p := h(w, r, project); p != nil {
-		p.write(w)
+		return all, err
 	}
-	return reply{node: a.peers.o.Self, status: w.status, body: w.body.Bytes()}
-}
-
-// memory takes an answer.
-type memory struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (m *memory) Header() http.Header { return m.header }
-
-func (m *memory) WriteHeader(status int) {
-	if m.status == 0 {
-		m.status = status
+	var all bytes.Buffer
+	for {
+		n, err := io.CopyN(&all, from, chunkBytes)
+		if r.left.Add(-n) < 0 {
+			r.left.Add(int64(all.Len()))
+			return nil, errCrowd
+		}
+		if errors.Is(err, io.EOF) {
+			return all.Bytes(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-}
-
-func (m *memory) Write(b []byte) (int, error) {
-	m.WriteHeader(http.StatusOK)
-	return m.body.Write(b)
 }

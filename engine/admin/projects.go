@@ -41,7 +41,7 @@ func (a *api) describe(project string) (Project, bool) {
 type projectPage struct {
 	Projects []Project `json:"projects"`
 	Next     string    `json:"next,omitempty"`
-	Missing  []string  `json:"missing,omitempty"`
+	Missing  []Missing `json:"missing,omitempty"`
 }
 
 // project answers GET /v1/projects/{project} for this node.
@@ -79,23 +79,27 @@ func (a *api) projects(w http.ResponseWriter, r *http.Request) *problem {
 		return badNode(q.Get("node"))
 	}
 	all := !signed(r) && !q.Has("node") && len(a.peers.others()) > 0
-	charge, path, atOnce := int64(listingBytes), target(r), peersAtOnce
-	if all {
-		charge = a.merging()
-	}
+	path, atOnce := target(r), peersAtOnce
 	if owner != "" {
 		path = projectPath(owner)
 	} else if limit > defaultProjects {
 		atOnce = listingsAtOnce
 	}
-	if p := a.memory.take(owner, charge); p != nil {
+	if !all {
+		if p := a.memory.take(owner, listingBytes); p != nil {
+			return p
+		}
+		defer a.memory.give(owner, listingBytes)
+		writeJSON(w, a.pageOfProjects(owner, q.Get("after"), limit))
+		return nil
+	}
+	f, p := a.fanOut(r, a.merging())
+	if p != nil {
 		return p
 	}
-	defer a.memory.give(owner, charge)
+	defer f.end()
 	page := a.pageOfProjects(owner, q.Get("after"), limit)
-	if all {
-		page.Missing = a.addOthers(r.Context(), page.Projects, path, atOnce)
-	}
+	page.Missing = a.addOthers(r, f, page.Projects, path, atOnce)
 	writeJSON(w, page)
 	return nil
 }

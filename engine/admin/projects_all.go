@@ -11,7 +11,7 @@ import (
 // projectOfAll is a project with its counts on all nodes that answered.
 type projectOfAll struct {
 	Project
-	Missing []string `json:"missing,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }
 
 func projectPath(project string) string { return "/v1/projects/" + url.PathEscape(project) }
@@ -22,28 +22,39 @@ func (a *api) projectEverywhere(w http.ResponseWriter, r *http.Request, project 
 	if !ok {
 		return unknownProject(project)
 	}
+	f, no := a.fanOut(r, a.asking())
+	if no != nil {
+		return no
+	}
+	defer f.end()
 	one := []Project{p}
-	missing := a.addOthers(r.Context(), one, projectPath(project), peersAtOnce)
+	missing := a.addOthers(r, f, one, projectPath(project), peersAtOnce)
 	writeJSON(w, projectOfAll{one[0], missing})
 	return nil
 }
 
 // addOthers adds to the counts of projects those of the other nodes, which it asks at path, some at once, and names the
 // nodes that did not answer. Its memory is bounded by the projects of a page and by how many answer at once.
-func (a *api) addOthers(ctx context.Context, projects []Project, path string, atOnce int) (missing []string) {
-	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
+func (a *api) addOthers(r *http.Request, f *fan, projects []Project, path string, atOnce int) (missing []Missing) {
+	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
 	defer cancel()
 	index := make(map[string]int, len(projects))
 	for i := range projects {
 		index[projects[i].Project] = i
 	}
 	for some := range slices.Chunk(a.peers.others(), atOnce) {
-		for _, re := range a.peers.askAll(ctx, some, http.MethodGet, path) {
-			if re.err == nil && re.status == http.StatusNotFound {
-				continue // it serves no such project
+		f.asks(len(some))
+		replies := a.peers.askAll(ctx, some, http.MethodGet, path)
+		merged := f.merge(r, func() {
+			for i := range replies {
+				// The problem of a node without an answer says no more than what it is missing for.
+				without, _ := sortOut(replies[i:i+1], func(_ string, body []byte) error { return addCounts(projects, index, body) })
+				missing = append(missing, without...)
 			}
-			if re.err != nil || re.status != http.StatusOK || addCounts(projects, index, re.body) != nil {
-				missing = append(missing, re.node)
+		})
+		if !merged {
+			for i := range replies {
+				missing = append(missing, Missing{replies[i].node, noTimeLeft})
 			}
 		}
 	}

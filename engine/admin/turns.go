@@ -29,9 +29,12 @@ type lane struct {
 	requests int
 }
 
-// newTurns leaves three quarters of the processors to others.
-func newTurns() *turns {
-	return &turns{most: max(1, runtime.GOMAXPROCS(0)/4), of: map[string]*lane{}}
+// newTurns lets most requests of an owner be worked on at a time. 0 leaves three quarters of the processors to others.
+func newTurns(most int) *turns {
+	if most == 0 {
+		most = max(1, runtime.GOMAXPROCS(0)/4)
+	}
+	return &turns{most: most, of: map[string]*lane{}}
 }
 
 // turn is the turn of one request, nil for a request that needs none.

@@ -8,7 +8,7 @@ type SessionPage struct {
 	// Next is the cursor of the next page, "" on the last.
 	Next string `json:"next,omitempty"`
 	// Missing are nodes that did not answer in time.
-	Missing []string `json:"missing,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }
 
 // Session is one session as the API shows it. stream.session writes it piece by piece.
@@ -90,13 +90,13 @@ type NodeInfo struct {
 // statsOfAll are the counts of all nodes that answered.
 type statsOfAll struct {
 	Stats
-	Missing []string `json:"missing,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }
 
 // kickedOfAll is how many sessions were closed on all nodes that answered.
 type kickedOfAll struct {
 	kicked
-	Missing []string `json:"missing,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }
 
 // destinationsOfAll is a page of the subscribed destinations of all nodes that answered.
@@ -104,6 +104,6 @@ type destinationsOfAll struct {
 	Destinations []destination `json:"destinations"`
 	Next         string        `json:"next,omitempty"`
 	// Total, with order=subscriptions, is how many there are at least.
-	Total   *int     `json:"total,omitempty"`
-	Missing []string `json:"missing,omitempty"`
+	Total   *int      `json:"total,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }

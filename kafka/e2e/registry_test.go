@@ -150,7 +150,7 @@ func TestNodesAsOne(t *testing.T) {
 	}
 	var stats struct {
 		Sessions int
-		Missing  []string
+		Missing  []struct{ Node, Why string }
 	}
 	eventually(t, text("the nodes do not answer each other"), func() bool {
 		stats.Missing = nil
@@ -159,7 +159,7 @@ func TestNodesAsOne(t *testing.T) {
 	sender := dialSender(t, c, "sender")
 	var page struct {
 		Sessions []struct{ ID, Node, User string }
-		Missing  []string
+		Missing  []struct{ Node, Why string }
 	}
 	eventually(t, text("the session of another node is not there"), func() bool { ask("GET", "sessions", &page); return len(page.Sessions) == 1 })
 	if s := page.Sessions[0]; s.Node != c.run+"-0" || s.User != "sender" {
@@ -194,7 +194,7 @@ func TestNodesAsOne(t *testing.T) {
 	missing := func() bool {
 		stats.Missing = nil
 		ask("GET", "stats", &stats)
-		return slices.Contains(stats.Missing, c.run+"-2")
+		return len(stats.Missing) == 1 && stats.Missing[0].Node == c.run+"-2" && stats.Missing[0].Why != ""
 	}
 	eventually(t, func() string { return fmt.Sprintf("the node that was killed is not named: %+v", stats) }, missing)
 }

@@ -44,8 +44,15 @@ export async function call(method, path, body, as = current) {
 
 export const projectPath = (project) => `/v1/projects/${encodeURIComponent(project)}`;
 
-// unanswered names the nodes of a cluster that did not answer, of which an answer has nothing.
-export const unanswered = ({ missing }) => (missing?.length ? ` No answer from ${missing.join(", ")}.` : "");
+const NAMED = 3; // nodes without an answer; of more the rest is counted
+
+// unanswered names the nodes of a cluster of which an answer has nothing, and why.
+export function unanswered({ missing }) {
+  if (!missing?.length) return "";
+  const named = missing.slice(0, NAMED).map(({ node, why }) => `${node} (${why})`);
+  if (missing.length > NAMED) named.push(`${missing.length - NAMED} more`);
+  return ` Nothing from ${named.join(", ")}.`;
+}
 
 // Poll calls f at most every so many ms, one call at a time, while it is on and somebody can see the page.
 export class Poll {
