@@ -31,7 +31,7 @@ func TestRealCutOff(t *testing.T) {
 	start := func(bootstrap string) *Bus {
 		s := &sink{}
 		o := testOptions(bootstrap, s)
-		o.Node, o.NodesTopic, o.MockEpoch, o.Lateness = strconv.Itoa(len(nodes)), "nodes", 0, 4*time.Second
+		o.Node, o.NodesTopic, o.Lateness = strconv.Itoa(len(nodes)), "nodes", 4*time.Second
 		b := openTopic(t, o, "push")
 		sinks, nodes = append(sinks, s), append(nodes, b)
 		return b
@@ -129,7 +129,7 @@ func TestRealOneBrokerAway(t *testing.T) {
 	projects = append(projects, bus.Topic{Project: "good", Name: "good"})
 	s := &sink{}
 	o := testOptions(far, s)
-	o.NodesTopic, o.MockEpoch, o.patience = "nodes", 0, 2*time.Second
+	o.NodesTopic, o.patience = "nodes", 2*time.Second
 	c.Cut(0)
 	b, err := New(o)
 	if err != nil {

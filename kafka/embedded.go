@@ -1,18 +1,17 @@
 package kafka
 
 import (
-	"time"
-
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // Embedded is librdkafka's own broker inside this process: a cluster for trials. It speaks Kafka on a port
-// of 127.0.0.1, but keeps 5 MB a partition, in memory, and has no time index (nodes begin at the end), no topic ids,
-// no compaction; it cannot create topics on request over the network.
-type Embedded struct {
-	Epoch   uint64 // Options.MockEpoch of its nodes
-	cluster *ck.MockCluster
-}
+// of 127.0.0.1, but keeps 5 MB a partition, in memory, and has no time index (nodes begin at the end), no topic ids (so
+// all topics have one epoch, made from the id of the cluster, which differs in each process), no compaction; it cannot
+// create topics on request over the network.
+type Embedded struct{ cluster *ck.MockCluster }
+
+// embeddedPrefix begins the cluster id of an Embedded broker, and of no real one: that is a UUID in base64, of 22 characters.
+const embeddedPrefix = "mockCluster"
 
 // StartEmbedded starts a broker with topics of so many partitions.
 func StartEmbedded(topics map[string]int) (*Embedded, error) {
@@ -26,7 +25,7 @@ func StartEmbedded(topics map[string]int) (*Embedded, error) {
 			return nil, err
 		}
 	}
-	return &Embedded{Epoch: uint64(time.Now().UnixMilli()), cluster: cluster}, nil
+	return &Embedded{cluster}, nil
 }
 
 // Address returns the value for bootstrap.servers.

@@ -44,10 +44,7 @@ type Options struct {
 	// Both may be nil.
 	Status   func() directory.Status
 	Draining func() bool
-	// MockEpoch, when it is not 0, says that the broker is librdkafka's own: it has no topic ids, and this stands
-	// for all of them; nor can it make topics.
-	MockEpoch uint64
-	Log       *slog.Logger
+	Log      *slog.Logger
 
 	patience time.Duration // of start; 0: the default
 }

@@ -240,7 +240,7 @@ func (p *presence) reported(m *ck.Message) {
 // bounds is nodesBounds, and creates a missing topic.
 func (p *presence) bounds(ctx context.Context) (start, end int64, err error) {
 	start, end, err = nodesBounds(ctx, p.admin, p.opts.NodesTopic, "Read and Write")
-	if err != nil && p.opts.Create && p.opts.MockEpoch == 0 {
+	if err != nil && p.opts.Create {
 		err = errors.Join(err, createTopic(ctx, p.admin, p.opts, p.opts.NodesTopic, 1, map[string]string{
 			"cleanup.policy": "compact", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1",
 		}))

@@ -30,7 +30,7 @@ func realOptions(t *testing.T, s *sink) (Options, string) {
 	needsKafka(t)
 	o := testOptions(kafkatest.Bootstrap(t), s)
 	run := fmt.Sprintf("%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), time.Now().UnixNano())
-	o.MockEpoch, o.Create, o.Replicas, o.Node, o.NodesTopic = 0, true, 1, "n-"+run, "nodes-"+run
+	o.Create, o.Replicas, o.Node, o.NodesTopic = true, 1, "n-"+run, "nodes-"+run
 	return o, "push-" + run
 }
 

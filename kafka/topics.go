@@ -7,6 +7,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
@@ -26,12 +28,12 @@ func (w *watcher) describe(ctx context.Context, list []wanted) (map[string]found
 			names = append(names, t.In)
 		}
 	}
-	if w.opts.MockEpoch != 0 {
-		return w.describeMock(names)
-	}
 	all := map[string]found{}
 	if len(names) == 0 {
 		return all, nil
+	}
+	if epoch := w.embedded(ctx); epoch != 0 {
+		return w.describeEmbedded(names, epoch)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -56,7 +58,26 @@ func (w *watcher) describe(ctx context.Context, list []wanted) (map[string]found
 	return all, nil
 }
 
-func (w *watcher) describeMock(names []string) (map[string]found, error) {
+// embedded returns the epoch of all topics if the broker is an Embedded one, otherwise 0.
+func (w *watcher) embedded(ctx context.Context) (epoch uint64) {
+	if w.cluster == "" { // without an answer there is none for describe either, and the next look asks again
+		ctx, cancel := context.WithTimeout(ctx, clusterTime)
+		defer cancel()
+		if _, err := w.admin.GetMetadata(nil, false, int(clusterTime.Milliseconds())); err == nil { // which brings the id
+			w.cluster, _ = w.admin.ClusterID(ctx)
+		}
+	}
+	if strings.HasPrefix(w.cluster, embeddedPrefix) {
+		return epochOf(ck.UUID{}, w.cluster)
+	}
+	return 0
+}
+
+// clusterTime bounds how long a look waits for the cluster's id.
+const clusterTime = time.Second
+
+// describeEmbedded is describe for an Embedded broker, which does not answer DescribeTopics.
+func (w *watcher) describeEmbedded(names []string, epoch uint64) (map[string]found, error) {
 	got, err := w.admin.GetMetadata(nil, true, int(askTime.Milliseconds()))
 	if err != nil {
 		return nil, err
@@ -64,7 +85,7 @@ func (w *watcher) describeMock(names []string) (map[string]found, error) {
 	all := map[string]found{}
 	for _, name := range names {
 		if m, ok := got.Topics[name]; ok && m.Error.Code() == ck.ErrNoError {
-			f := found{epoch: w.opts.MockEpoch}
+			f := found{epoch: epoch}
 			for _, p := range m.Partitions {
 				f.partitions = append(f.partitions, p.ID)
 			}
@@ -104,7 +125,7 @@ func (w *watcher) find(ctx context.Context, there map[string]found, project, nam
 
 // missing creates a topic that does not exist, or says that an operator has to.
 func (w *watcher) missing(ctx context.Context, project, name string) error {
-	if !w.opts.Create || w.opts.MockEpoch != 0 {
+	if !w.opts.Create || w.embedded(ctx) != 0 {
 		return fmt.Errorf("topic %s of project %s does not exist: create it, or set kafka.create_topics", name, project)
 	}
 	config := map[string]string{}

@@ -32,7 +32,8 @@ type watcher struct {
 
 	wake chan struct{}
 
-	topics map[string]*topic // by name, those that the reader reads
+	cluster string            // id of the brokers' cluster, once it is known
+	topics  map[string]*topic // by name, those that the reader reads
 }
 
 // wanted is a topic that a project has, for as long as it lives.

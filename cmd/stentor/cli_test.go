@@ -107,7 +107,7 @@ func TestHelp(t *testing.T) {
 	walk = func(cmd *cobra.Command) {
 		path := cmd.CommandPath()
 		switch {
-		case cmd.Name() == "help" || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion":
+		case cmd.Name() == "help" || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" || cmd.Hidden:
 			return
 		case cmd.Short == "" || len(cmd.Long) < 100:
 			t.Errorf("%s has no help", path)

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,51 +47,74 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-var nodeLine = regexp.MustCompile(`dev-\d+ +clients (\S+) +page (\S+)`)
-
-func httpOK(url string) bool {
-	r, err := http.Get(url)
-	if err != nil {
-		return false
+// TestMain turns the test binary into the program when it is started as a process of a cluster.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "cluster" || os.Args[1] == "serve") {
+		main()
 	}
-	_ = r.Body.Close()
-	return r.StatusCode == http.StatusOK
+	os.Exit(m.Run())
 }
 
-// runCluster starts n nodes and returns their client and API addresses.
-func runCluster(t *testing.T, n int, settings ...string) [][]string {
+// trial is a running cluster for trials.
+type trial struct {
+	nodes    []trialNode
+	registry string // URL of /v1/endpoints
+	broker   string
+	out      *output
+	logs     *output
+	stop     func() // as Ctrl-C does, and waits for the end
+}
+
+type trialNode struct {
+	pid    int
+	client string // URL
+	api    string // URL, with a / at the end
+}
+
+var (
+	nodeLine     = regexp.MustCompile(`dev-\d+ +(\d+) +clients (\S+) +API and console (\S+)`)
+	registryLine = regexp.MustCompile(`registry +\d+ +(\S+)`)
+	brokerLine   = regexp.MustCompile(`broker +(\d+) +Kafka at ([^\s,]+)`)
+)
+
+// read takes what the cluster printed.
+func (c *trial) read(t *testing.T) {
 	t.Helper()
-	nodes, _ := runClusterWithBroker(t, n, settings...)
-	return nodes
+	text := c.out.String()
+	for _, m := range nodeLine.FindAllStringSubmatch(text, -1) {
+		pid, _ := strconv.Atoi(m[1]) // digits
+		c.nodes = append(c.nodes, trialNode{pid, m[2], m[3]})
+	}
+	registry, broker := registryLine.FindStringSubmatch(text), brokerLine.FindStringSubmatch(text)
+	if registry == nil || broker == nil {
+		t.Fatalf("no registry or no broker in %q", text)
+	}
+	c.registry, c.broker = registry[1], broker[2]
 }
 
-var brokerLine = regexp.MustCompile(`Kafka +(\S+)`)
-
-func runClusterWithBroker(t *testing.T, n int, settings ...string) (nodes [][]string, broker string) {
+// runCluster starts a cluster of n nodes, which ends with the test.
+func runCluster(t *testing.T, n int, settings ...string) *trial {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	out, logs, ended := &output{}, &output{}, make(chan error, 1)
-	go func() {
-		ended <- cluster(ctx, n, append([]string{"listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0"}, settings...), out, logs)
-	}()
-	t.Cleanup(func() {
+	c, ended := &trial{out: &output{}, logs: &output{}}, make(chan error, 1)
+	go func() { ended <- cluster(ctx, clusterPlan{nodes: n, settings: settings}, c.out, c.logs) }()
+	c.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	})
+	t.Cleanup(func() {
+		c.stop()
 		if t.Failed() {
-			t.Log(logs.String())
+			t.Log(c.out.String(), c.logs.String())
 		}
 	})
-	eventually(t, "the nodes did not start", func() bool { return strings.Contains(out.String(), "Ctrl-C") })
-	nodes = nodeLine.FindAllStringSubmatch(out.String(), -1)
-	if len(nodes) != n {
-		t.Fatalf("nodes %v in %q", nodes, out.String())
+	eventually(t, "the cluster does not start", func() bool { return strings.Contains(c.out.String(), "Ctrl-C") })
+	if c.read(t); len(c.nodes) != n {
+		t.Fatalf("nodes %v in %q", c.nodes, c.out.String())
 	}
-	for _, node := range nodes {
-		eventually(t, "a node is not ready", func() bool { return httpOK(node[2] + "readyz") })
-	}
-	return nodes, brokerLine.FindStringSubmatch(out.String())[1]
+	return c
 }
 
 func get(t *testing.T, url string) string {
@@ -132,9 +156,9 @@ func postPush(t *testing.T, api, body string) string {
 // Every subscriber of every node gets every push once, whichever node took it; a retry through another node is no
 // second push; who loses its node resumes on another.
 func TestCluster(t *testing.T) {
-	nodes := runCluster(t, 3)
+	nodes := runCluster(t, 3).nodes
 	dial := func(i int, after string) *client.Conn {
-		c, err := client.Dial(t.Context(), client.Options{URL: nodes[i][1], Project: "demo"})
+		c, err := client.Dial(t.Context(), client.Options{URL: nodes[i].client, Project: "demo"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,9 +175,9 @@ func TestCluster(t *testing.T) {
 	const n = 60
 	for i := range n {
 		body := fmt.Sprintf(`{"topic":"all","payload":"%d","id":"id-%d"}`, i, i)
-		postPush(t, nodes[i%3][2], body)
+		postPush(t, nodes[i%3].api, body)
 		if i%10 == 0 {
-			postPush(t, nodes[(i+1)%3][2], body)
+			postPush(t, nodes[(i+1)%3].api, body)
 		}
 	}
 	var last string
@@ -170,7 +194,7 @@ func TestCluster(t *testing.T) {
 	}
 	for _, node := range nodes {
 		eventually(t, "the report of a push", func() bool {
-			return strings.Contains(get(t, node[2]+"v1/projects/demo/pushes/id-5"), `"matched":1,"written":1,"dropped":0,"failed":0,"first_write"`)
+			return strings.Contains(get(t, node.api+"v1/projects/demo/pushes/id-5"), `"matched":1,"written":1,"dropped":0,"failed":0,"first_write"`)
 		})
 	}
 	again := dial(2, last)
@@ -184,33 +208,32 @@ func TestCluster(t *testing.T) {
 
 // Nodes are on consecutive ports, two for each, and settings count for all of them.
 func TestClusterConfigs(t *testing.T) {
-	all, err := clusterConfigs(3, "127.0.0.1:9", []string{"log.level=debug"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, c := range all {
+	p := clusterPlan{port: 9000, settings: []string{"log.level=debug"}, key: strings.Repeat("k", 32), broker: "127.0.0.1:9"}
+	for i := range 3 {
+		c, err := p.config(i)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got := fmt.Sprint(c.Node.ID, c.Listen.Client, c.Listen.API, c.Bus, c.Kafka.Brokers, c.Log.Level)
-		if want := fmt.Sprintf("dev-%d[127.0.0.1:%d]127.0.0.1:%dkafka[127.0.0.1:9]debug", i+1, 8080+2*i, 8081+2*i); strings.ReplaceAll(got, " ", "") != want {
+		if want := fmt.Sprintf("dev-%d[127.0.0.1:%d]127.0.0.1:%dkafka[127.0.0.1:9]debug", i+1, 9000+2*i, 9001+2*i); strings.ReplaceAll(got, " ", "") != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
 
-// The second of two nodes with one id ends, and says why.
+// The second of two nodes with one id ends, and says why; and so does a cluster whose nodes cannot start.
 func TestTwinEnds(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
 	logs := &output{}
-	err := cluster(ctx, 2, []string{"node.id=twin", "listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0"}, io.Discard, logs)
-	if !errors.Is(err, kafka.ErrTwin) || !strings.Contains(err.Error(), "twin") {
+	err := cluster(t.Context(), clusterPlan{nodes: 2, settings: []string{"node.id=twin"}}, io.Discard, logs)
+	if err == nil || !strings.Contains(err.Error(), kafka.ErrTwin.Error()+": twin") {
 		t.Errorf("%v\n%s", err, logs.String())
 	}
 }
 
 // A client's SEND gets its receipt once Kafka has it.
 func TestForward(t *testing.T) {
-	nodes := runCluster(t, 1)
-	conn, _, _, err := ws.Dial(t.Context(), nodes[0][1])
+	nodes := runCluster(t, 1).nodes
+	conn, _, _, err := ws.Dial(t.Context(), nodes[0].client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,12 +266,13 @@ func TestQuietSubscriptionsAfterARestart(t *testing.T) {
 	for dir, want := range map[string]bool{t.TempDir(): true, "": false} {
 		run := func(during func(s *server)) {
 			t.Helper()
-			all, err := clusterConfigs(1, broker.Address(), []string{"listen.client=127.0.0.1:0", "listen.api=127.0.0.1:0", "node.state_dir=" + dir})
+			p := clusterPlan{settings: []string{"node.state_dir=" + dir}, key: strings.Repeat("k", 32), broker: broker.Address()}
+			cfg, err := p.config(0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			logs := &output{}
-			s, err := start(all[0], startOptions{dev: true, mockEpoch: broker.Epoch}, logs)
+			s, err := start(cfg, true, logs)
 			if err != nil {
 				t.Fatal(err)
 			}

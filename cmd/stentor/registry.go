@@ -55,7 +55,7 @@ Ctrl-C end it after the answers in progress, within drain.timeout. A second sign
 			if err != nil {
 				return err
 			}
-			return runRegistry(cmd.Context(), cfg, cmd.ErrOrStderr())
+			return runRegistry(cmd.Context(), cfg, cmd.ErrOrStderr(), nil)
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", usualRegistryFile, "configuration file")
@@ -74,7 +74,8 @@ type registry struct {
 	listener net.Listener
 }
 
-func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer) error {
+// runRegistry runs until ctx ends. started, if not nil, is called in a goroutine of its own when the registry serves.
+func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer, started func(context.Context, *registry)) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before anybody can know that it runs: an unhandled SIGHUP ends a process
 	defer signal.Stop(hup)
@@ -85,6 +86,11 @@ func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer) err
 		return err
 	}
 	defer r.reader.Close()
+	if started != nil {
+		until, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go started(until, r)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Serve(r.listener) }()
 	for {

@@ -33,7 +33,8 @@ func TestRegistryConfigCommands(t *testing.T) {
 // TestRegistryCommand runs a registry beside two nodes of a cluster for trying out, over https.
 func TestRegistryCommand(t *testing.T) {
 	key := strings.Repeat("k", 40)
-	nodes, broker := runClusterWithBroker(t, 2, "cluster.key="+key, "advertise.clients=ws://push.example.com/ws")
+	cluster := runCluster(t, 2, "cluster.key="+key, "advertise.clients=ws://push.example.com/ws")
+	nodes := cluster.nodes
 	pair, err := certificate.New()
 	if err != nil {
 		t.Fatal(err)
@@ -42,14 +43,14 @@ func TestRegistryCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.LoadRegistry("", nil, []string{"listen.client=127.0.0.1:0", "kafka.brokers=" + broker, "cluster.key=" + key,
+	cfg, err := config.LoadRegistry("", nil, []string{"listen.client=127.0.0.1:0", "kafka.brokers=" + cluster.broker, "cluster.key=" + key,
 		"tls.certificate_file=" + cert, "tls.key_file=" + cert + ".key"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	logs, ended := &output{}, make(chan error, 1)
-	go func() { ended <- runRegistry(ctx, cfg, logs) }()
+	go func() { ended <- runRegistry(ctx, cfg, logs, nil) }()
 	url := regexp.MustCompile(`endpoints=(https://\S+)/v1/endpoints`)
 	eventually(t, "no registry", func() bool { return url.MatchString(logs.String()) })
 	base := url.FindStringSubmatch(logs.String())[1]
@@ -70,8 +71,8 @@ func TestRegistryCommand(t *testing.T) {
 		t.Error(text)
 	}
 	// The nodes answer the same, and list each other.
-	eventually(t, "a node does not tell", func() bool { return get(t, nodes[0][2]+"v1/endpoints?n=2") == both })
-	if got := cli(t, "nodes", "--api", strings.TrimSuffix(nodes[1][2], "/"), "--key", "admin-key"); got.code != exitOK || !strings.Contains(got.out, "dev-1    up     yes") || !strings.Contains(got.out, "dev-2 *  up     yes") {
+	eventually(t, "a node does not tell", func() bool { return get(t, nodes[0].api+"v1/endpoints?n=2") == both })
+	if got := cli(t, "nodes", "--api", strings.TrimSuffix(nodes[1].api, "/"), "--key", "admin-key"); got.code != exitOK || !strings.Contains(got.out, "dev-1    up     yes") || !strings.Contains(got.out, "dev-2 *  up     yes") {
 		t.Errorf("%+v", got)
 	}
 	cancel()

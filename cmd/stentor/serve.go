@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -90,7 +91,8 @@ type server struct {
 	api      *admin.Server
 	apiAddr  net.Listener
 
-	instance   string // of this run
+	instance   string                           // of this run
+	advertise  atomic.Pointer[config.Advertise] // what the beats say
 	clusterKey []byte
 	clusterCA  *x509.CertPool
 	directory  *directory.View
@@ -103,7 +105,7 @@ func serve(ctx context.Context, cfg *config.Config, load func() (*config.Config,
 	defer signal.Stop(hup)
 	logTo, flush := patientLog(cfg.Log, logTo)
 	defer flush()
-	s, err := start(cfg, startOptions{dev: dev}, logTo)
+	s, err := start(cfg, dev, logTo)
 	if err != nil {
 		return err
 	}
@@ -141,16 +143,12 @@ func (s *server) serve(ctx context.Context, load func() (*config.Config, error),
 	}
 }
 
-// startOptions are options that are not part of a node's configuration.
-type startOptions struct {
-	dev       bool
-	mockEpoch uint64 // see kafka.Options
-}
-
-func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, error) {
+// start starts a node. dev: it is for trials, so it advertises its own addresses, and its page shows its keys.
+func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	s := &server{cfg: cfg, log: newLogger(cfg.Log, logTo), logTo: logTo}
 	warnOfHost("/", int64(cfg.Limits.Connections), s.log)
-	if !how.dev {
+	s.advertise.Store(&cfg.Advertise)
+	if !dev {
 		for _, w := range cfg.Warnings() {
 			s.log.Warn("configuration", "where", w.Where, "key", w.Key, "text", w.Text)
 		}
@@ -184,7 +182,7 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 	if s.node, err = engine.New(opts, s.auth); err != nil {
 		return nil, err
 	}
-	if s.bus, err = s.openBus(how.mockEpoch); err != nil {
+	if s.bus, err = s.openBus(); err != nil {
 		return nil, err
 	}
 	if err := s.node.Start(s.bus); err != nil {
@@ -195,8 +193,27 @@ func start(cfg *config.Config, how startOptions, logTo io.Writer) (*server, erro
 		defer cancel()
 		return nil, errors.Join(err, s.bus.Close(ctx))
 	}
-	s.api = admin.NewServer(s.apiOptions(how.dev))
+	if dev {
+		s.advertiseOwn()
+	}
+	s.api = admin.NewServer(s.apiOptions(dev))
 	return s, nil
+}
+
+// advertiseOwn makes the node advertise the addresses at which it listens, unless the configuration names others.
+func (s *server) advertiseOwn() {
+	a := s.cfg.Advertise
+	if len(a.Clients) == 0 {
+		for _, url := range s.clients() {
+			if strings.HasPrefix(url, "ws://") && len(a.Clients) < directory.MaxURLs {
+				a.Clients = append(a.Clients, url)
+			}
+		}
+	}
+	if a.API == "" {
+		a.API = "http://" + s.apiAddr.Addr().String()
+	}
+	s.advertise.Store(&a)
 }
 
 // listening adds to a failed listen which key has the address, and what to do about it.
@@ -226,13 +243,12 @@ func (s *server) cluster() *admin.Cluster {
 	return &admin.Cluster{Key: s.clusterKey, Self: s.cfg.Node.ID, Instance: s.instance, CA: s.clusterCA}
 }
 
-func (s *server) openBus(mockEpoch uint64) (bus.Bus, error) {
+func (s *server) openBus() (bus.Bus, error) {
 	if s.cfg.Bus == "kafka" {
 		o := kafkaOptions(s.cfg, s.node, s.node.Covered, s.projects.Own, s.log)
-		o.MockEpoch = mockEpoch
 		o.Instance = s.instance
 		o.ClusterKey, o.Directory, o.Draining = s.clusterKey, s.directory, s.node.Draining
-		o.Status = newStatusSource(s.node, s.cfg.Advertise).status
+		o.Status = newStatusSource(s.node, s.advertise.Load).status
 		return kafka.New(o)
 	}
 	return bus.NewEmbedded(s.node, uint64(time.Now().UnixMilli())), nil
@@ -306,10 +322,11 @@ func (s *server) announce(out io.Writer, dev bool) {
   page      %s
   clients   %s
   keys      demo-key (project demo), admin-key (all)
+  endpoints %sv1/endpoints (for clients that ask where to connect)
   push      curl -H 'Authorization: Bearer demo-key' -H 'Content-Type: application/json' -d '{"topic":"all","payload":"hello"}' %sv1/projects/demo/push
 
 Ctrl-C stops it.
-`, page, strings.Join(clients, " "), page)
+`, page, strings.Join(clients, " "), page, page)
 }
 
 // reload reads the projects again. If the file is wrong, the node keeps its configuration.

@@ -16,7 +16,7 @@ import (
 // statusSource provides what a node's beats tell the others: its addresses and its load. One goroutine at a time calls it.
 type statusSource struct {
 	node      *engine.Node
-	advertise config.Advertise
+	advertise func() *config.Advertise
 	version   string
 
 	at   time.Time // of the status before
@@ -24,17 +24,17 @@ type statusSource struct {
 	cpu  time.Duration
 }
 
-func newStatusSource(n *engine.Node, a config.Advertise) *statusSource {
+func newStatusSource(n *engine.Node, a func() *config.Advertise) *statusSource {
 	return &statusSource{node: n, advertise: a, version: readBuildInfo().Version, at: time.Now(), cpu: cpuTime()}
 }
 
 // status is how the node is now, with rates since the status before.
 func (s *statusSource) status() directory.Status {
-	now, load, cpu := time.Now(), s.node.Load(), cpuTime()
+	now, load, cpu, at := time.Now(), s.node.Load(), cpuTime(), s.advertise()
 	passed := max(now.Sub(s.at), time.Millisecond)
 	rate := func(n, before uint64) int64 { return int64(float64(n-before) / passed.Seconds()) }
 	status := directory.Status{
-		URLs: s.advertise.Clients, API: s.advertise.API, Version: s.version, Memory: residentBytes(),
+		URLs: at.Clients, API: at.API, Version: s.version, Memory: residentBytes(),
 		Capacity: int64(load.Capacity), Connections: int64(load.Connections),
 		Opening: rate(load.Accepted, s.load.Accepted), Deliveries: rate(load.Deliveries, s.load.Deliveries),
 		CPU: min(1, float64(int(1000*(cpu-s.cpu).Seconds()/passed.Seconds()/float64(loops())))/1000), // there are more threads than loops
@@ -76,7 +76,7 @@ func residentBytes() int64 {
 
 // beatAlone feeds a node's own beats to its directory, for a node without a cluster, until ctx ends.
 func (s *server) beatAlone(ctx context.Context) {
-	source := newStatusSource(s.node, s.cfg.Advertise)
+	source := newStatusSource(s.node, s.advertise.Load)
 	for {
 		b := directory.Beat{State: directory.Up, Ready: s.bus.Ready() == nil, Status: source.status()}
 		b.Draining = s.node.Draining()

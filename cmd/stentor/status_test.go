@@ -9,7 +9,9 @@ import (
 )
 
 func TestStatus(t *testing.T) {
-	s := newStatusSource(new(engine.Node), config.Advertise{Clients: []string{"wss://a/ws"}, API: "http://a"})
+	s := newStatusSource(new(engine.Node), func() *config.Advertise {
+		return &config.Advertise{Clients: []string{"wss://a/ws"}, API: "http://a"}
+	})
 	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); { // so that there is something to measure
 	}
 	got := s.status()

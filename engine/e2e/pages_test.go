@@ -180,7 +180,7 @@ func (s *shell) keep(t *testing.T, line int, kind, command string) {
 		}
 		ports := []string{"8081"}
 		if strings.Contains(command, "cluster") {
-			ports = []string{"8081", "8083", "8085"}
+			ports = []string{"8081", "8083", "8085", "8086"}
 		}
 		ready = func() bool {
 			for _, port := range ports {
