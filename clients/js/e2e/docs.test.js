@@ -6,14 +6,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import test from 'node:test'
+import { blocks, here, home, readme } from './docs.js'
 import { Node, token, until } from './node.js'
 import { WebSocket } from './packed.js'
-
-const here = new URL('..', import.meta.url).pathname
-const home = `${here}node_modules/.packed`
-
-/** The blocks of a page in one language. */
-const blocks = (page, language) => [...readFileSync(page, 'utf8').matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter((m) => m[1] === language).map((m) => m[2])
 
 async function start(t) {
   const node = await Node.start()
@@ -43,7 +38,7 @@ test('the example of the README', async (t) => {
   const shown = []
   const states = []
   Object.assign(globalThis, { WebSocket, show: (o) => shown.push(o), badge: (s) => states.push(s), reload: () => shown.push('gap') })
-  let text = blocks(`${here}README.md`, 'js')[0]
+  let text = blocks(readme, 'js')[0]
   text = replaced(text, 'https://push.example.com/v1/endpoints', `${at}/v1/endpoints`)
   text = replaced(text, "'/token'", `'${at}/token'`)
   text = replaced(text, '/topic/shop/chat/7', '/topic/shop/sent/7')
