@@ -149,16 +149,49 @@ test('an expired token: once with a fresh one', async (t) => {
   assert.deepEqual([old.c.state.code, asked], ['expired', 4])
 })
 
-test('the end of a token ends the session alone', async (t) => {
+test('the end of a token: a fresh one goes over the same connection', async (t) => {
   const node = await start(t, config({ project: 'token_expiry: close' }))
-  let asked = 0
-  const { c, seen, follow } = client(t, { urls: node.clients, token: () => token('ann', 2 + 10 * asked++) })
+  const asked = []
+  const { c, seen, follow } = client(t, { urls: node.clients, token: () => token('ann', asked.push(Date.now()) === 1 ? 8 : 3600) })
   const s = follow('/topic/shop/all')
   await until('it is subscribed', () => s.active)
-  await until('it was closed, and is back', () => asked === 2 && s.active)
+  const [{ id }] = await node.sessions()
+  await until('the first token has ended', () => asked.length > 1 && Date.now() > asked[0] + 9_000)
   await node.push({ topic: 'all', payload: 'on' })
   await until('it came', () => seen.messages.length === 1)
-  assert.deepEqual([seen.gaps, c.state.name], [[], 'connected'])
+  assert.deepEqual([seen.gaps, seen.errors, c.state.name, (await node.sessions()).map((s) => s.id)], [[], [], 'connected', [id]])
+})
+
+test('the end of a token that is not renewed ends the session, and a fresh one begins the next', async (t) => {
+  const node = await start(t, config({ project: 'token_expiry: close' }))
+  let asked = 0
+  // It cannot be fetched while the connection is up: only the next connection has another one.
+  const { c, seen, follow } = client(t, {
+    urls: node.clients,
+    token: () => {
+      asked++
+      if (c?.state.name === 'connected') throw new Error('away')
+      return token('ann', asked === 1 ? 5 : 3600)
+    },
+  })
+  const s = follow('/topic/shop/all')
+  await until('it was closed', () => seen.states.filter((s) => s === 'connected').length === 2)
+  await until('it is back', () => s.active)
+  await node.push({ topic: 'all', payload: 'on' })
+  await until('it came', () => seen.messages.length === 1)
+  assert.deepEqual([seen.gaps, [...new Set(seen.errors)], c.state.name], [[], ['token'], 'connected'])
+})
+
+test('a fresh token that allows less ends what it does not allow, alone', async (t) => {
+  const node = await start(t, config({ project: 'token_expiry: close' }).replace('send:', 'subscribe: ["/topic/{project}/{user}/**", "/topic/{project}/all"]\n    send:'))
+  let user = 'ann'
+  const { c, seen, follow } = client(t, { urls: node.clients, token: () => token(user, 10) })
+  const [own, all] = [follow('/topic/shop/ann/x'), follow('/topic/shop/all')]
+  await until('both are subscribed', () => own.active && all.active)
+  user = 'bob'
+  await until('it is refused', () => own.ended)
+  await until('the other is back', () => all.active && c.state.user === 'bob')
+  assert.deepEqual(seen.errors, ['forbidden /topic/shop/ann/x'])
 })
 
 test('a kick ends it', async (t) => {

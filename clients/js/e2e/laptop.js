@@ -21,6 +21,7 @@ const asleep = new Int32Array(new SharedArrayBuffer(4))
 let over = false
 let naps = 0
 async function live() {
+  while (!all.every((a) => a.ready())) await pause(20) // a connection that is lost before is a gap, rightly
   while (!over) {
     await pause(100 + chance() * 400)
     const dice = chance()
