@@ -254,6 +254,9 @@ func TestClientResumes(t *testing.T) {
 		if h := c.Subscribed("position", "1-0-10"); h["destination"] != want || h["last-message-id"] != "" {
 			t.Errorf("first %v", h)
 		}
+		if text := <-f.notices; text != want+": subscribed" {
+			t.Errorf("notice %q", text)
+		}
 	}
 	c.Message("/topic/a", "1-0-12", "one")
 	<-f.messages

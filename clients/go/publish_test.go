@@ -162,6 +162,9 @@ func TestRetry(t *testing.T) {
 	f := follow(t, s, "/topic/a")
 	c, _ := s.Connected("0,0")
 	c.Subscribed()
+	if text := <-f.notices; text != "/topic/a: subscribed" {
+		t.Errorf("notice %q", text)
+	}
 	c.Raw(websocket.AppendClose(nil, 1012, "retry=7 the node is stopping"))
 	if text := <-f.notices; text != "the server closed the connection: 1012, the node is leaving (retry=7 the node is stopping); connecting again in 7ms" {
 		t.Errorf("notice %q", text)

@@ -90,6 +90,9 @@ func (r *run) receipt(i int, receipt *Receipt, resuming bool) (none bool) {
 		s.told = true
 		s.mark = nil
 	}
+	if !resuming {
+		r.notice(r.Destinations[i] + ": subscribed")
+	}
 	// While old messages are on their way, the server's position is ahead of what was seen.
 	if !resuming || receipt.Gap {
 		s.mark.add(receipt.Position)

@@ -112,15 +112,12 @@ func (e *examination) print(out io.Writer) error {
 	fmt.Fprintf(&b, "%d connections on %d MiB and %d cores; the memory holds %d\n\n", e.Connections, e.Available>>10, e.Host.Cores, e.Fit)
 	for i := range e.Settings {
 		s := &e.Settings[i]
-		is := s.Is
-		if is == "" {
-			is = "not set, or not readable"
-		}
+		is, should := shown(s)
 		if s.Verdict == tuning.OK {
 			fmt.Fprintf(&b, "ok       %s: %s\n", s.Name, is)
 			continue
 		}
-		fmt.Fprintf(&b, "%-8s %s: %s, should be %s\n", s.Verdict, s.Name, is, s.Should())
+		fmt.Fprintf(&b, "%-8s %s: %s, should be %s\n", s.Verdict, s.Name, is, should)
 		for _, line := range [][2]string{{"set in", s.Where}, {"why", s.Why}, {"without", s.Below}, {"source", s.Source}, {"mend", s.Mend}} {
 			if line[1] != "" {
 				fmt.Fprintf(&b, "         %-8s %s\n", line[0]+":", line[1])
@@ -129,6 +126,23 @@ func (e *examination) print(out io.Writer) error {
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// shown returns what a setting is and what it should be, for people: memory is in MiB, and all else as it is set.
+func shown(s *tuning.Finding) (is, should string) {
+	is, should = s.Is, s.Should()
+	if is == "" {
+		is = "not set, or not readable"
+	}
+	if s.Kind != tuning.Memory {
+		return is, should
+	}
+	have, err := strconv.ParseInt(s.Is, 10, 64)
+	need, bad := strconv.ParseInt(s.Value, 10, 64)
+	if err != nil || bad != nil {
+		return is, should
+	}
+	return fmt.Sprintf("%d MiB", have>>10), fmt.Sprintf("at least %d MiB", (need+1<<10-1)>>10)
 }
 
 // leastConnections are allowed whatever the memory: they take 90 MiB, even where the 512 MiB that Fit reserves do not exist.

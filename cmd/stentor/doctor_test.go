@@ -95,7 +95,7 @@ func TestDoctorOfProcess(t *testing.T) {
 	got := cli(t, "doctor", "--root", root, "--connections", "10000", "--pid", "42")
 	for _, want := range []string{
 		"short    nofile: 2000, should be at least 14096\n", "short    LimitNOFILE: 2000,", "too low  TasksMax: 500,", "too low  GOMEMLIMIT: 100MiB, should be at least 541\n",
-		"too high GOGC: 200, should be at most 30\n", "short    memory: 524288, should be at least 614288\n", "fewer connections: 0 fit",
+		"too high GOGC: 200, should be at most 30\n", "short    memory: 512 MiB, should be at least 600 MiB\n", "fewer connections: 0 fit",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("no %q in\n%s", want, got.out)

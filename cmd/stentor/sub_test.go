@@ -46,7 +46,7 @@ func TestSub(t *testing.T) {
 	cancel() // Ctrl-C
 	c.Disconnected()
 	got := <-done
-	if got.code != exitOK || got.err != "" {
+	if got.code != exitOK || got.err != "/topic/demo/a: subscribed\n/user/queue/b: subscribed\n" {
 		t.Fatalf("%+v", got)
 	}
 	lines := strings.Split(got.out, "\n")

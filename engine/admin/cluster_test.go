@@ -124,7 +124,7 @@ func TestSessionsOfAllNodes(t *testing.T) {
 	if len(page.Sessions) != 3 || page.Sessions[0].Node != "" {
 		t.Errorf("%+v", page)
 	}
-	for query, part := range map[string]string{"node=n1": "send local", "node=local&node=local": "send local", "after=x": "all nodes", "after=n0:x": "not from a page", "limit=0": "limit", "usr=a": "did you mean user?"} {
+	for query, part := range map[string]string{"node=n1": "send local", "node=local&node=local": "send local", "after=x": "all nodes", "after=n0:x": "not from a page", "limit=0": "limit", "usr=a": "did you mean user?", "destination=news": "begin with /"} {
 		wantProblem(t, do(c.apis[0], request("GET", "/v1/projects/shop/sessions?"+query, "")), 400, codeField, part)
 	}
 }

@@ -72,7 +72,7 @@ func TestDestinations(t *testing.T) {
 		"?after=/topic/shop/*":                 `{"destinations":[` + all + "," + b + "]}\n",
 		"?limit=2&after=/topic/shop/*":         `{"destinations":[` + all + "," + b + "]}\n",
 		"?prefix=/topic/shop/b":                `{"destinations":[` + b + "]}\n",
-		"?prefix=x":                            `{"destinations":[]}` + "\n",
+		"?prefix=/x":                           `{"destinations":[]}` + "\n",
 		"?limit=10000&prefix=%2F&order=name":   `{"destinations":[` + pattern + "," + all + "," + b + "]}\n",
 		"?order=subscriptions":                 `{"destinations":[` + all + "," + pattern + "," + b + `],"total":3}` + "\n",
 		"?order=subscriptions&limit=2":         `{"destinations":[` + all + "," + pattern + `],"total":3}` + "\n",

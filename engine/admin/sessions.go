@@ -34,6 +34,9 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 	if p != nil {
 		return p
 	}
+	if p := begins(q, "destination"); p != nil {
+		return p
+	}
 	limit, p := limit(q, defaultSessions, maxSessions)
 	if p != nil {
 		return p
@@ -162,6 +165,9 @@ func (a *api) destinations(w http.ResponseWriter, r *http.Request, project strin
 	if p != nil {
 		return p
 	}
+	if p := begins(q, "prefix"); p != nil {
+		return p
+	}
 	limit, p := limit(q, defaultDestinations, maxDestinations)
 	if p != nil {
 		return p
@@ -260,6 +266,14 @@ func query(r *http.Request, known ...string) (url.Values, *problem) {
 		}
 	}
 	return q, nil
+}
+
+// begins refuses a parameter that fits no destination.
+func begins(q url.Values, name string) *problem {
+	if s := q.Get(name); s != "" && s[0] != '/' {
+		return badField("%s is %s: destinations begin with /, as in /topic/demo/all", name, quote(s))
+	}
+	return nil
 }
 
 func limit(q url.Values, usual, most int) (int, *problem) {
