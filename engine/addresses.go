@@ -96,6 +96,13 @@ func (c *addresses) enter(a netip.Addr) *websocket.Refusal {
 	return nil
 }
 
+// count is how many strangers there are.
+func (c *addresses) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.strangers
+}
+
 // patience is how long a stranger who comes now may take; quiet is how long it may in quiet times. The fewer places are
 // free, the shorter. An attacker with more addresses than there are places cannot keep them without reconnecting again and
 // again.

@@ -36,6 +36,7 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 		return a, websocket.NotFound
 	}
 	host, secure := r.Target(trusted || peer.Proxied)
+	secure = secure || peer.Secure
 	switch {
 	case !endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names):
 		return a, websocket.Forbidden

@@ -15,7 +15,7 @@ type gate struct{ node *Node }
 func (g gate) Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool) {
 	n := g.node
 	if proxied && !n.trusts(peer.Addr()) {
-		g.HeaderRefused(peer, refusal.ProxyUntrusted, "not one of listen.trusted_proxies")
+		g.Refused(peer, refusal.ProxyUntrusted, "not one of listen.trusted_proxies")
 		return nil, false
 	}
 	refused := websocket.Unavailable
@@ -45,9 +45,29 @@ func (g gate) Identify(client netip.AddrPort) (answer []byte, ok bool) {
 	return nil, true
 }
 
-func (g gate) HeaderRefused(peer netip.AddrPort, why refusal.Reason, text string) {
+func (g gate) Refused(peer netip.AddrPort, why refusal.Reason, text string) {
 	g.node.refusals.Refuse(refusal.Record{Reason: why, Address: peer, Text: text})
 }
+
+func (g gate) Handshake(client netip.AddrPort) bool {
+	n := g.node
+	refused := n.shaking.arrive(client.Addr(), !n.trusts(client.Addr()))
+	if refused == nil {
+		return true
+	}
+	why := refusal.Record{Reason: refusal.TLSHandshakesPerAddress, Address: client, Text: "too many handshakes of this address are under way"}
+	if refused == greedy {
+		why.Reason, why.Text = refusal.TLSHandshakes, "too many handshakes are under way (tls.handshakes)"
+	}
+	n.refusals.Refuse(why)
+	return false
+}
+
+func (g gate) HandshakeOver(client netip.AddrPort) {
+	g.node.shaking.leave(client.Addr(), !g.node.trusts(client.Addr()), true)
+}
+
+func (g gate) Panicked(where string, reason any) { g.node.panicked(where, reason) }
 
 func (g gate) Gone() { g.node.sockets.Add(-1) }
 

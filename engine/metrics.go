@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strconv"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,6 +76,9 @@ var (
 	headersDesc  = prometheus.NewDesc("stentor_proxy_protocol_refused_total", "Connections refused at a listener with proxy_protocol, by reason.", []string{"reason"}, nil)
 	acceptDesc   = prometheus.NewDesc("stentor_accept_errors_total", "Accepts that failed, by reason. Open connections are not affected.", []string{"reason"}, nil)
 	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept for lack of a descriptor.", nil, nil)
+	shakesDesc   = prometheus.NewDesc("stentor_tls_handshakes_total", "Handshakes of TLS that were made.", []string{"version", "suite", "resumed"}, nil)
+	unshakenDesc = prometheus.NewDesc("stentor_tls_failures_total", "Connections to listeners with TLS that did not get to their data, by reason. Connections that were closed without a byte do not count.", []string{"reason"}, nil)
+	shakingDesc  = prometheus.NewDesc("stentor_tls_handshakes_under_way", "Handshakes of TLS that are under way.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
 	excessBytes    = prometheus.NewDesc("stentor_session_bytes_used", "Bytes that count against limits.session_bytes: what sessions hold above what each may always hold.", nil, nil)
@@ -141,6 +145,16 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	number(acceptDesc, prometheus.CounterValue, float64(errs.Memory), "memory")
 	number(acceptDesc, prometheus.CounterValue, float64(errs.Other), "other")
 	number(shortDesc, prometheus.CounterValue, float64(errs.Refused))
+	if n.opts.TLS != nil {
+		made, failed := n.server.Handshakes()
+		for one, count := range made {
+			number(shakesDesc, prometheus.CounterValue, float64(count), one.Version, one.Suite, strconv.FormatBool(one.Resumed))
+		}
+		for reason, count := range failed {
+			number(unshakenDesc, prometheus.CounterValue, float64(count), reason)
+		}
+		number(shakingDesc, prometheus.GaugeValue, float64(n.shaking.count()))
+	}
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
 	ready := 0.0
 	if n.Ready() == nil {

@@ -43,6 +43,7 @@ type Node struct {
 	strangers *shard.Share  // what connections hold that have not been authenticated
 	sockets   atomic.Int64
 	addresses addresses
+	shaking   addresses // whose handshakes of TLS are under way
 	users     *users
 	draining  atomic.Bool
 	emptying  emptying
@@ -66,6 +67,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		start:     time.Now(),
 		stop:      make(chan struct{}),
 		addresses: newAddresses(opts.Limits),
+		shaking:   newAddresses(Limits{Unauthenticated: opts.Limits.Handshakes}),
 		users:     newUsers(opts.Limits.SessionsPerUser),
 		panicLog:  rate.Sometimes{First: 10, Interval: time.Second},
 		refusals:  opts.Refusals,
@@ -85,6 +87,9 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		l, err := loop.ParseListener(text)
 		if err != nil {
 			return nil, err
+		}
+		if l.TLS && opts.TLS == nil {
+			return nil, fmt.Errorf("listen on %q: TLS needs a certificate", text)
 		}
 		listeners = append(listeners, l)
 	}
@@ -108,6 +113,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n.instance = binary.BigEndian.Uint32(seed[8:])
 	n.server = loop.NewServer(loop.Config{
 		Listeners: listeners, Loops: loops, Host: gate{n}, Log: opts.Log,
+		TLS:       opts.TLS,
 		KeepAlive: opts.Shard.Ping == 0, // then clients without heart-beats get no pings
 		NewShard: func(l *loop.Loop, conf shard.Config) *shard.Shard {
 			conf.Instance, conf.Seed = n.instance, binary.BigEndian.Uint64(seed[:8])

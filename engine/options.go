@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -42,6 +43,9 @@ type Options struct {
 	Directory *directory.View
 	Discovery *directory.Limiter
 
+	// TLS is for the listeners that have it; nil when none has. It is permanent, see loop.Config.
+	TLS *tls.Config
+
 	Log *slog.Logger
 	// Refusals counts and logs refusals; nil for one of the node's own, which writes to Log.
 	Refusals *refusal.Log
@@ -75,6 +79,7 @@ type Limits struct {
 	// UnauthenticatedPerAddress is how many of these one client address may have; 0: a tenth of the free places.
 	UnauthenticatedPerAddress int
 	SessionsPerUser           int // of one user; 0 unlimited
+	Handshakes                int // of TLS, under way
 	PendingBytes              int64
 	SessionBytes              int64         // that all sessions hold above shard.Allowance; 0 unlimited
 	PushAge                   time.Duration // pushes older than this are not delivered; 0 unlimited

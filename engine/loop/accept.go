@@ -111,11 +111,19 @@ func (a *acceptor) take(d *door, fd int, peer netip.AddrPort) {
 	}
 	one := arrival{fd: fd, peer: peer, on: a}
 	if answer, ok := a.net.host.arrive(&one); !ok {
-		a.refuse(fd, answer)
+		a.refuse(fd, a.readable(answer))
 	} else if !d.put(one) {
 		_ = unix.Close(fd)
 		a.net.host.lost(&one)
 	}
+}
+
+// readable is an answer, unless the client could not read it: over TLS there is nothing to read before the handshake.
+func (a *acceptor) readable(answer []byte) []byte {
+	if a.TLS {
+		return nil
+	}
+	return answer
 }
 
 // refuse closes a connection with an answer that the client can read: with input unread, close would reset it.
@@ -143,7 +151,7 @@ func (a *acceptor) relieve(listener uintptr) bool {
 		if err != nil {
 			return err == unix.EAGAIN
 		}
-		a.refuse(fd, unavailable)
+		a.refuse(fd, a.readable(unavailable))
 		a.net.errs.refused.Add(1)
 		a.net.host.short(peer)
 	}

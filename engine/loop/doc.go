@@ -5,6 +5,12 @@
 //	loop.go        an event loop and its shard
 //	stage.go       the checks of a connection before its bytes go to the shard
 //	proxied.go     the stage of connections that begin with a header of the PROXY protocol
+//	secure.go      the stage and socket of connections over TLS
+//	record.go      where their records end
+//	hello.go       what they begin with: a ClientHello, or plain HTTP by mistake
+//	shaking.go     the handshake's goroutine, and what follows it
+//	feed.go        the net.Conn below crypto/tls, which the loop feeds
+//	shakes.go      handshakes that were made and that failed
 //	write.go       raw writes
 //	watcher.go     which sockets accept more of a large push
 //	echo.go        Echo: the same network and WebSocket without the rest, for conformance suites

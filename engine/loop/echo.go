@@ -64,7 +64,7 @@ func (e *Echo) Start() error {
 	if err != nil {
 		return err
 	}
-	if l.Path != "" || l.ProxyProtocol {
+	if l.Path != "" || l.ProxyProtocol || l.TLS {
 		return fmt.Errorf("listen on %q: allowed: host:port", e.opts.Listen)
 	}
 	if err := e.net.listen(e, []Listener{l}, 1, e.opts.Log); err != nil {

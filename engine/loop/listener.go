@@ -21,12 +21,14 @@ type Listener struct {
 	Group string
 	// ProxyProtocol: every connection begins with a header of the PROXY protocol, from a trusted proxy.
 	ProxyProtocol bool
+	// TLS: what follows is TLS.
+	TLS bool
 }
 
 const (
 	unixScheme  = "unix:"
 	unixMode    = 0o660
-	listenerFor = "host:port or unix:/path, optionally with proxy_protocol, and for a Unix socket with mode=0660 and group=NAME"
+	listenerFor = "host:port or unix:/path, optionally with tls and proxy_protocol, and for a Unix socket with mode=0660 and group=NAME"
 )
 
 // ParseListener reads an address and its options, as in "10.0.0.5:8080 proxy_protocol" or "unix:/run/stentor/ws.sock
@@ -61,6 +63,8 @@ func (l *Listener) option(word string) error {
 	switch {
 	case word == "proxy_protocol":
 		l.ProxyProtocol = true
+	case word == "tls":
+		l.TLS = true
 	case l.Path != "" && name == "mode":
 		mode, err := strconv.ParseUint(value, 8, 32)
 		if err != nil || mode > 0o777 {

@@ -20,6 +20,8 @@ type Loop struct {
 	ticking atomic.Bool                    // the same of a tick
 	again   chan struct{}                  // the loop has more to do, once its sockets are served
 
+	plain []byte // scratch: what crypto/tls has opened
+
 	runTask, tickTask gnet.Runnable
 }
 
@@ -27,7 +29,7 @@ func newLoop(s *Server, index int) *Loop {
 	w := newWatcher()
 	l := &Loop{server: s, watcher: w, again: make(chan struct{}, 1)}
 	l.shard = s.conf.NewShard(l, shard.Config{
-		Index: index, Write: write, Offer: offer, Unsent: unsent, Watch: w.watch, Unwatch: w.unwatch,
+		Index: index, Write: l.write, Offer: l.offer, Unsent: unsent, Watch: w.watch, Unwatch: w.unwatch,
 	})
 	l.runTask = runnable(func() {
 		l.waking.Store(false)
@@ -105,11 +107,36 @@ func (l *Loop) bind(el gnet.EventLoop) {
 	l.Wake()
 }
 
+// write implements shard.Config.Write.
+func (l *Loop) write(s shard.Socket, p []byte) (int, error) {
+	if t := over(s); t != nil {
+		return l.writeSecure(t, p)
+	}
+	return write(s.(gnet.Conn), p)
+}
+
+// offer implements shard.Config.Offer.
+func (l *Loop) offer(s shard.Socket, p []byte) (int, error) {
+	if t := over(s); t != nil {
+		return l.offerSecure(t, p)
+	}
+	return offer(s.(gnet.Conn), p)
+}
+
 // CloseWrite sends FIN.
-func (l *Loop) CloseWrite(s shard.Socket) { closeWrite(s.(gnet.Conn)) }
+func (l *Loop) CloseWrite(s shard.Socket) {
+	if t := over(s); t != nil {
+		l.endSecure(t)
+		return
+	}
+	closeWrite(s.(gnet.Conn))
+}
 
 // Close closes within the loop: onClose runs inside.
 func (l *Loop) Close(s shard.Socket) {
-	c := s.(gnet.Conn)
+	c := raw(s)
+	if t := over(s); t != nil && (t.phase == helloPhase || t.phase == shakingPhase) {
+		l.failed(t, failTimeout)
+	}
 	_ = c.EventLoop().Close(c)
 }

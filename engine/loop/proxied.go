@@ -20,6 +20,7 @@ type awaited struct {
 	conn *shard.Conn
 	peer netip.AddrPort // the proxy
 	kept []byte         // of the header; at most proxyproto.MaxBytes
+	next any            // the context of what follows
 }
 
 // of implements stage.
@@ -34,25 +35,31 @@ func (w *awaited) input(l *Loop, c gnet.Conn, in []byte) gnet.Action {
 	h, size, err := proxyproto.Decode(in)
 	switch {
 	case errors.Is(err, proxyproto.ErrMissing):
-		host.HeaderRefused(w.peer, refusal.ProxyMissing, "no header came: the proxy has to send it, or use another listener")
+		host.Refused(w.peer, refusal.ProxyMissing, "no header came: the proxy has to send it, or use another listener")
 		return gnet.Close
 	case err != nil:
-		host.HeaderRefused(w.peer, refusal.ProxyInvalid, err.Error())
+		host.Refused(w.peer, refusal.ProxyInvalid, err.Error())
 		return gnet.Close
 	case size == 0:
 		w.kept = append([]byte(nil), in...)
 		return gnet.None
 	}
-	c.SetContext(w.conn)
+	c.SetContext(w.next)
 	if h.Source.IsValid() && !h.Source.Addr().IsUnspecified() {
 		if answer, ok := host.Identify(h.Source); !ok {
-			_, _ = c.Write(answer)
+			if w.next == any(w.conn) {
+				_, _ = c.Write(answer)
+			}
 			return gnet.Close
 		}
 		l.shard.Introduce(w.conn, h.Source)
 	}
-	if in = in[size:]; len(in) > 0 {
-		l.shard.Input(w.conn, in)
+	if in = in[size:]; len(in) == 0 {
+		return gnet.None
 	}
+	if then, ok := w.next.(stage); ok {
+		return then.input(l, c, in)
+	}
+	l.shard.Input(w.conn, in)
 	return gnet.None
 }

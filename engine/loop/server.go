@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -15,11 +16,13 @@ import (
 
 // Server is several event loops behind listeners, each with a shard that owns the connections of the loop.
 type Server struct {
-	net   network
-	conf  Config
-	loops []*Loop
-	stop  chan struct{} // ends the relays
-	wg    sync.WaitGroup
+	net    network
+	conf   Config
+	loops  []*Loop
+	stop   chan struct{} // ends the relays
+	turns  turns         // of the handshakes of TLS
+	shakes shakes
+	wg     sync.WaitGroup
 }
 
 // Config of a Server. All fields are required.
@@ -32,7 +35,10 @@ type Config struct {
 	// NewShard makes the shard of a loop, whose part of its Env is l. conf has what the loop sets: Index, and the functions
 	// for sockets.
 	NewShard func(l *Loop, conf shard.Config) *shard.Shard
-	Log      *slog.Logger
+	// TLS is for the listeners that have it; nil when none has. It is permanent, as it has the keys of tickets: what changes comes
+	// from its GetConfigForClient.
+	TLS *tls.Config
+	Log *slog.Logger
 }
 
 // Host decides for a Server who may connect. Acceptors and loops call it, several at once; it must not block.
@@ -47,15 +53,21 @@ type Host interface {
 	// Identify decides on a connection that entered a loop and turned out to be this client's. A refused one gets the
 	// answer and is closed.
 	Identify(client netip.AddrPort) (answer []byte, ok bool)
-	// HeaderRefused is called for a connection that is closed because its header of the PROXY protocol is missing or wrong.
-	HeaderRefused(peer netip.AddrPort, why refusal.Reason, text string)
+	// Refused is called for a connection that is closed because its header of the PROXY protocol, or its handshake of TLS, is
+	// missing or wrong.
+	Refused(peer netip.AddrPort, why refusal.Reason, text string)
+	// Handshake decides whether a client may make a handshake of TLS now. HandshakeOver follows when it may.
+	Handshake(client netip.AddrPort) bool
+	HandshakeOver(client netip.AddrPort)
+	// Panicked is called for a panic that cost a connection.
+	Panicked(where string, reason any)
 	// Gone is called for each connection that entered a loop, before its shard is told that it is gone.
 	Gone()
 }
 
 // NewServer makes a server that does not listen yet. Its shards already take tasks by Post.
 func NewServer(conf Config) *Server {
-	s := &Server{net: newNetwork(conf.Log), conf: conf, stop: make(chan struct{})}
+	s := &Server{net: newNetwork(conf.Log), conf: conf, stop: make(chan struct{}), turns: turnsFor()}
 	if conf.KeepAlive {
 		s.net.keepAlive = keepAliveTime
 	}
@@ -145,12 +157,23 @@ func (s *Server) short(peer netip.AddrPort) { s.conf.Host.Short(peer) }
 
 // open implements host.
 func (s *Server) open(loop int, c gnet.Conn, a *arrival) {
-	conn := s.loops[loop].shard.Open(c, a.peer)
-	if a.on.ProxyProtocol {
-		c.SetContext(&awaited{conn: conn, peer: a.peer})
+	l := s.loops[loop]
+	var (
+		conn *shard.Conn
+		next any
+	)
+	if a.on.TLS {
+		t := &secure{Conn: c}
+		t.conn = l.shard.OpenSecure(t, a.peer)
+		conn, next = t.conn, t
 	} else {
-		c.SetContext(conn)
+		conn = l.shard.Open(c, a.peer)
+		next = conn
 	}
+	if a.on.ProxyProtocol {
+		next = &awaited{conn: conn, peer: a.peer, next: next}
+	}
+	c.SetContext(next)
 }
 
 // onTraffic implements host.
@@ -170,15 +193,19 @@ func (s *Server) onTraffic(loop int, c gnet.Conn) gnet.Action {
 
 // onClose implements host. It may run inside a Write.
 func (s *Server) onClose(c gnet.Conn) {
+	l := s.loops[s.net.doorOf(c.EventLoop())]
 	var conn *shard.Conn
 	switch at := c.Context().(type) {
 	case *shard.Conn:
 		conn = at
+	case *secure:
+		conn = at.conn
+		l.gone(at)
 	case stage:
 		conn = at.of()
 	default:
 		return
 	}
 	s.conf.Host.Gone()
-	s.loops[s.net.doorOf(c.EventLoop())].shard.Gone(conn)
+	l.shard.Gone(conn)
 }

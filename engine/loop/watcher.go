@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
 	"stentor/engine/shard"
@@ -45,7 +44,7 @@ func (w *watcher) close() {
 
 // watch implements shard.Config.Watch. The kernel forgets a socket that is closed.
 func (w *watcher) watch(s shard.Socket, r shard.Ref) bool {
-	fd := s.(gnet.Conn).Fd()
+	fd := raw(s).Fd()
 	slot, gen := r.Numbers()
 	event := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(slot), Pad: int32(gen)}
 	err := unix.EpollCtl(w.epoll, unix.EPOLL_CTL_MOD, fd, &event)
@@ -57,7 +56,7 @@ func (w *watcher) watch(s shard.Socket, r shard.Ref) bool {
 
 // unwatch implements shard.Config.Unwatch.
 func (w *watcher) unwatch(s shard.Socket) {
-	_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, s.(gnet.Conn).Fd(), nil)
+	_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, raw(s).Fd(), nil)
 }
 
 // run calls tell until stop, which is called when the loop has ended.

@@ -13,8 +13,7 @@ import (
 //
 // The call is raw: a write to a non-blocking socket takes some microseconds and never waits, so telling Go's scheduler of
 // it, as gnet's own write does, would add a tenth or more, and under load cost the loop its processor.
-func write(s shard.Socket, p []byte) (int, error) {
-	c := s.(gnet.Conn)
+func write(c gnet.Conn, p []byte) (int, error) {
 	if len(p) == 0 || c.OutboundBuffered() > 0 {
 		return c.Write(p)
 	}
@@ -31,8 +30,7 @@ func write(s shard.Socket, p []byte) (int, error) {
 }
 
 // offer writes as much of p as the kernel takes, and buffers nothing. The call is raw for the same reason.
-func offer(s shard.Socket, p []byte) (int, error) {
-	c := s.(gnet.Conn)
+func offer(c gnet.Conn, p []byte) (int, error) {
 	if c.OutboundBuffered() > 0 {
 		return 0, nil
 	}
@@ -51,7 +49,7 @@ func offer(s shard.Socket, p []byte) (int, error) {
 // it is unknown; there the kernel itself takes no more than sendBuffer.
 func unsent(s shard.Socket) int {
 	var n int32
-	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(s.(gnet.Conn).Fd()), unix.SIOCOUTQNSD, uintptr(unsafe.Pointer(&n)))
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(raw(s).Fd()), unix.SIOCOUTQNSD, uintptr(unsafe.Pointer(&n)))
 	if errno != 0 {
 		return 0
 	}

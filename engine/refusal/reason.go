@@ -15,6 +15,11 @@ const (
 	ProxyMissing
 	ProxyInvalid
 
+	TLSHandshake
+	TLSMissing
+	TLSHandshakes
+	TLSHandshakesPerAddress
+
 	HandshakeTimeout
 	HandshakeBytes
 	HandshakeHeaders
@@ -96,6 +101,7 @@ type Stage string
 
 const (
 	Accept    Stage = "accept"    // before anything was read of the connection
+	TLS       Stage = "tls"       // its handshake
 	Handshake Stage = "handshake" // of the WebSocket
 	Discovery Stage = "discovery" // a client asks which node to connect to
 	Connect   Stage = "connect"   // STOMP's CONNECT
@@ -120,6 +126,11 @@ var table = [Reasons]entry{
 	ProxyUntrusted:            {Accept, "proxy_untrusted", 0, "An address that is not in `listen.trusted_proxies` connected to a listener with `proxy_protocol`."},
 	ProxyMissing:              {Accept, "proxy_missing", 0, "A listener with `proxy_protocol` got a connection without the header: the proxy has to send it, or use another listener."},
 	ProxyInvalid:              {Accept, "proxy_invalid", 0, "The header of the PROXY protocol cannot be read."},
+
+	TLSHandshake:            {TLS, "tls_handshake", 0, "A handshake of TLS failed: a scanner, a client that does not trust the certificate, or one without a version, a suite or a certificate that the node accepts. The text says which."},
+	TLSMissing:              {TLS, "tls_missing", 400, "Plain HTTP came to a listener with `tls`: the URL has to begin with `wss://` or `https://`."},
+	TLSHandshakes:           {TLS, "tls_handshakes", 0, "Too many handshakes of TLS were under way: `tls.handshakes`."},
+	TLSHandshakesPerAddress: {TLS, "tls_handshakes_per_address", 0, "Too many handshakes of TLS of this address were under way: one address may have a tenth of the free places of `tls.handshakes`."},
 
 	HandshakeTimeout:   {Handshake, "handshake_timeout", 0, "The handshake was not complete in time: `limits.handshake_timeout`, or less while many wait."},
 	HandshakeBytes:     {Handshake, "handshake_bytes", 431, "Request line and headers are too large: `limits.handshake_bytes`."},

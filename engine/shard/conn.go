@@ -53,6 +53,7 @@ type Conn struct {
 	linger    bool  // FIN was sent, its answer is awaited
 	renews    bool  // its token is being renewed, see Shard.renewals
 	noticed   bool  // it was told that its token is about to expire
+	secure    bool  // over TLS: socket is a Holding
 }
 
 // connState is the life of the socket, beside the session's Phase.
@@ -103,6 +104,40 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	s.scheduleIn(c, s.env.Patience(s.conf.Limits.HandshakeTimeout))
 	return c
 }
+
+// OpenSecure is Open for a socket over TLS. Its deadline is the handshake's of TLS until Secured.
+func (s *Shard) OpenSecure(socket Holding, peer netip.AddrPort) *Conn {
+	c := s.Open(socket, peer)
+	c.secure = true
+	return c
+}
+
+// Secured gives c the time for its WebSocket's handshake: that of TLS is done.
+func (s *Shard) Secured(c *Conn) {
+	if c.state == stateOpen && c.sess.Phase == session.Handshake {
+		s.clock()
+		s.scheduleIn(c, s.env.Patience(s.conf.Limits.HandshakeTimeout))
+	}
+}
+
+// Recount counts what the socket of c holds, after it has changed without an Input.
+func (s *Shard) Recount(c *Conn) {
+	if c.state == stateOpen && s.count(c) {
+		s.clock()
+		s.reckon(c)
+	}
+}
+
+// Hangup ends c, whose socket can no longer carry data: its last bytes are on their way.
+func (s *Shard) Hangup(c *Conn) {
+	if c.state == stateOpen {
+		s.clock()
+		s.end(c, session.CloseNormal, "")
+	}
+}
+
+// Address is the client's, as far as it is known.
+func (s *Shard) Address(c *Conn) netip.AddrPort { return c.addrPort() }
 
 // Introduce names the client behind a trusted proxy. It is called before any Input.
 func (s *Shard) Introduce(c *Conn, client netip.AddrPort) {

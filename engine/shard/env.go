@@ -21,6 +21,13 @@ type Socket interface {
 	OutboundBuffered() int
 }
 
+// Holding is a socket over TLS.
+type Holding interface {
+	Socket
+	// Held is how many bytes it keeps that the client has sent and the shard has not got yet.
+	Held() int
+}
+
 // Env is what a shard needs of the node around it. All but Wake and the done functions run in the loop and must not
 // block.
 type Env interface {
@@ -68,6 +75,7 @@ type Env interface {
 type Peer struct {
 	Address netip.AddrPort // the other end itself, or the client that Introduce named
 	Proxied bool           // Introduce did
+	Secure  bool           // it speaks TLS with the node itself
 }
 
 // Admission is what the handshake said about a client.

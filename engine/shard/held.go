@@ -47,6 +47,9 @@ func (c *Conn) holds() int {
 	if h := c.hello; h != nil {
 		n += int(unsafe.Sizeof(*h)) + len(h.Token) + len(h.Project)
 	}
+	if c.secure && c.socket != nil {
+		n += c.socket.(Holding).Held()
+	}
 	if c.rights != nil {
 		n += c.rights.Bytes() // others with the same claim may share them
 	}

@@ -121,7 +121,7 @@ func (s *Shard) unix() int64 { return s.conf.Wall().Unix() }
 
 func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 	c := s.turn
-	admission, refused := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied})
+	admission, refused := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied, Secure: c.secure})
 	if refused != nil {
 		s.handshake = refusal.Record{Address: admission.Address}
 		switch refused.Reason {
@@ -140,7 +140,7 @@ func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 // plain decides on a request that is not for a WebSocket.
 func (s *Shard) plain(r *websocket.Request, dst []byte) ([]byte, *websocket.Refusal) {
 	c := s.turn
-	answer, client, refused := s.env.Plain(r, Peer{Address: c.addrPort(), Proxied: c.proxied}, dst)
+	answer, client, refused := s.env.Plain(r, Peer{Address: c.addrPort(), Proxied: c.proxied, Secure: c.secure}, dst)
 	if refused != nil && refused != websocket.Answered {
 		s.handshake = refusal.Record{Address: client}
 	}

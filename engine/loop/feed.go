@@ -1,0 +1,175 @@
+package loop
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// feed is the net.Conn below crypto/tls. During the handshake, which blocks and so has a goroutine, Read waits for what the loop
+// puts, and Write hands to the loop. With crypto/tls's records the loop itself calls both later: then Read has what give gave,
+// and Write writes.
+type feed struct {
+	mu    sync.Mutex
+	more  sync.Cond
+	queue []byte // whole records that Read has yet to return
+	left  int    // of the record that queue begins with
+	err   error  // of Read, once queue is empty
+	dead  bool   // Write fails
+
+	turns turns
+	send  func(p []byte) // in the loop, later
+
+	looped func(p []byte) error // writes, in the loop; nil during the handshake
+	given  []byte
+}
+
+// feedMost bounds what waits for a handshake's goroutine: certificates of a client, and the first request behind its Finished.
+const feedMost = 64 << 10
+
+func newFeed(t turns, send func(p []byte)) *feed {
+	f := &feed{turns: t, send: send}
+	f.more.L = &f.mu
+	return f
+}
+
+// held is how many bytes wait.
+func (f *feed) held() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return cap(f.queue)
+}
+
+// put hands records to Read, and reports whether there was room.
+func (f *feed) put(records []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue)+len(records) > feedMost {
+		return false
+	}
+	f.queue = append(f.queue, records...)
+	f.more.Signal()
+	return true
+}
+
+// fail ends the handshake: the connection is gone.
+func (f *feed) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.queue, f.dead = err, nil, true
+	f.more.Signal()
+}
+
+// take returns the records that the handshake did not read.
+func (f *feed) take() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rest := f.queue
+	f.queue = nil
+	return rest
+}
+
+// give is put in the loop, for Read in the loop. The bytes are borrowed until the next give.
+func (f *feed) give(records []byte) { f.given = records }
+
+// again is the error of Read when there is nothing more now. crypto/tls goes on after it, as it is Temporary.
+type again struct{}
+
+func (again) Error() string   { return "there is no record yet" }
+func (again) Timeout() bool   { return true }
+func (again) Temporary() bool { return true }
+
+var errAgain net.Error = again{}
+
+// errOver is the error of a Write after the connection's end.
+var errOver = errors.New("the handshake is over")
+
+// Read implements net.Conn. It never returns more than the record that it is in: crypto/tls reads ahead, and what is behind the
+// handshake is not its own.
+func (f *feed) Read(p []byte) (int, error) {
+	if f.looped != nil {
+		if len(f.given) == 0 {
+			return 0, errAgain
+		}
+		n := copy(p, f.given)
+		f.given = f.given[n:]
+		return n, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 && f.err == nil {
+		f.wait()
+	}
+	if len(f.queue) == 0 {
+		return 0, f.err
+	}
+	return f.next(p), nil
+}
+
+// wait lets others compute until there is something to read. The caller has mu.
+func (f *feed) wait() {
+	f.turns.leave()
+	for len(f.queue) == 0 && f.err == nil {
+		f.more.Wait()
+	}
+	f.mu.Unlock()
+	f.turns.enter()
+	f.mu.Lock()
+}
+
+// next copies from the record that the queue begins with, or from what is left of it.
+func (f *feed) next(p []byte) int {
+	if f.left == 0 {
+		size, ok := recordSize(f.queue)
+		if f.left = size; !ok || size == 0 { // crypto/tls refuses it
+			f.left = len(f.queue)
+		}
+	}
+	n := copy(p, f.queue[:min(f.left, len(f.queue))])
+	f.left -= n
+	f.queue = f.queue[n:]
+	return n
+}
+
+// Write implements net.Conn. A handshake writes a flight or two, of bounded size, so that the loop may buffer them.
+func (f *feed) Write(p []byte) (int, error) {
+	if f.looped != nil {
+		if err := f.looped(p); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	f.mu.Lock()
+	dead := f.dead
+	f.mu.Unlock()
+	if dead {
+		return 0, errOver
+	}
+	f.send(append([]byte(nil), p...))
+	return len(p), nil
+}
+
+// Close implements net.Conn; loops close connections.
+func (f *feed) Close() error { return nil }
+
+// LocalAddr implements net.Conn.
+func (f *feed) LocalAddr() net.Addr { return nil }
+
+// RemoteAddr implements net.Conn.
+func (f *feed) RemoteAddr() net.Addr { return nil }
+
+// SetDeadline implements net.Conn; the shard has the deadlines.
+func (f *feed) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn.
+func (f *feed) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn.
+func (f *feed) SetWriteDeadline(time.Time) error { return nil }
+
+// turns are for the processors: so many handshakes compute at once. The channel is as long as there are turns.
+type turns chan struct{}
+
+func (t turns) enter() { t <- struct{}{} }
+func (t turns) leave() { <-t }

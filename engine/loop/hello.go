@@ -1,0 +1,93 @@
+package loop
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"stentor/engine/refusal"
+	"stentor/engine/websocket"
+)
+
+// helloMost is the most that a ClientHello may take, with the heads of its records. Browsers send some 1,800 bytes with a
+// post-quantum key.
+const helloMost = 16 << 10
+
+// hello waits for a complete ClientHello: until then a connection costs its bytes, and no cryptography.
+func (l *Loop) hello(t *secure, in []byte) gnet.Action {
+	s := t.rare()
+	s.part = appendPart(s.part, in)
+	whole, ok := helloEnd(s.part)
+	switch {
+	case !ok && plainHTTP(s.part):
+		return l.answerPlain(t)
+	case !ok:
+		l.failed(t, failNoTLS)
+		return gnet.Close
+	case whole:
+		return l.shake(t)
+	case len(s.part) > helloMost:
+		l.failed(t, failHello)
+		return gnet.Close
+	}
+	l.shard.Recount(t.conn)
+	return gnet.None
+}
+
+// helloEnd reports whether b has a whole ClientHello, which may be in several records. It is not ok when b cannot be one.
+func helloEnd(b []byte) (whole, ok bool) {
+	const clientHello = 1
+	have, need := 0, 4 // of the handshake message
+	var head [4]byte
+	for len(b) > 0 {
+		size, ok := recordSize(b)
+		if !ok || b[0] != typeHandshake || size == recordHead {
+			return false, false
+		}
+		if size == 0 {
+			return false, true
+		}
+		body := b[recordHead:min(size, len(b))]
+		if have < len(head) {
+			copy(head[have:], body)
+		}
+		if have += len(body); have > 0 && head[0] != clientHello {
+			return false, false
+		}
+		if have >= len(head) {
+			need = len(head) + int(head[1])<<16 + int(head[2])<<8 + int(head[3])
+		}
+		if size > len(b) {
+			return false, need <= helloMost
+		}
+		if have >= need {
+			return true, true
+		}
+		b = b[size:]
+	}
+	return false, need <= helloMost
+}
+
+// plainHTTP reports whether a request without TLS begins like this.
+func plainHTTP(b []byte) bool { return len(b) > 0 && b[0] >= 'A' && b[0] <= 'Z' }
+
+// plainAnswer tells who sends HTTP to a port of TLS.
+var plainAnswer = (&websocket.Refusal{Reason: refusal.TLSMissing, Status: http.StatusBadRequest, Text: "This port speaks TLS: connect with wss:// or https://."}).AppendTo(nil)
+
+// plainProxy tells a proxy that sends the PROXY protocol to a port without it. It is not answered: it would not read it.
+var plainProxy = []byte("PROXY ")
+
+// answerPlain answers plain HTTP so that a person can read it.
+func (l *Loop) answerPlain(t *secure) gnet.Action {
+	if bytes.HasPrefix(t.some.part, plainProxy) {
+		l.failed(t, failNoTLS)
+		return gnet.Close
+	}
+	l.failed(t, failPlain)
+	t.some = nil
+	if _, err := write(t.Conn, plainAnswer); err == nil {
+		l.shard.Hangup(t.conn)
+	}
+	return gnet.None
+}

@@ -1,0 +1,225 @@
+package loop
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"unsafe"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"stentor/engine/shard"
+)
+
+// secure is a connection over TLS: a stage, and the socket of its shard. It belongs to its loop. It has two lives. Until the
+// handshake is done, its input goes to the handshake's goroutine (shaking.go), and what the shard writes goes nowhere: nothing
+// can be read before. Afterwards the loop opens and seals the records. A million of them fit on a host because of what is not
+// in here.
+type secure struct {
+	gnet.Conn
+	conn  *shard.Conn
+	some  *someTLS // what it has only at times, or with crypto/tls's records
+	phase securePhase
+	// closed: gone was called, and the descriptor may be another connection's.
+	closed bool
+}
+
+// securePhase is how far a connection over TLS has come.
+type securePhase uint8
+
+const (
+	helloPhase   securePhase = iota // the ClientHello is incomplete
+	shakingPhase                    // a goroutine makes the handshake
+	openPhase                       // data can be read and written
+	endedPhase                      // TLS has ended: what comes is discarded, what the shard writes too
+)
+
+// someTLS is what a connection has at times.
+type someTLS struct {
+	part []byte // the ClientHello, or the beginning of a record
+	feed *feed
+	tls  *tls.Conn // it does the records
+}
+
+func (t *secure) rare() *someTLS {
+	if t.some == nil {
+		t.some = &someTLS{}
+	}
+	return t.some
+}
+
+// tidy frees what is empty.
+func (t *secure) tidy() {
+	if s := t.some; s != nil && s.part == nil && s.feed == nil && s.tls == nil {
+		t.some = nil
+	}
+}
+
+// Held implements shard.Holding: what a client makes us keep.
+func (t *secure) Held() int {
+	s := t.some
+	if s == nil {
+		return 0
+	}
+	n := int(unsafe.Sizeof(*s)) + cap(s.part)
+	if s.feed != nil {
+		n += s.feed.held()
+	}
+	return n
+}
+
+// of implements stage.
+func (t *secure) of() *shard.Conn { return t.conn }
+
+// over returns the TLS of a socket; nil for a plain one.
+func over(s shard.Socket) *secure {
+	t, _ := s.(*secure)
+	return t
+}
+
+// raw is the connection below a socket.
+func raw(s shard.Socket) gnet.Conn {
+	if t := over(s); t != nil {
+		return t.Conn
+	}
+	return s.(gnet.Conn)
+}
+
+// input implements stage.
+func (t *secure) input(l *Loop, c gnet.Conn, in []byte) gnet.Action {
+	defer l.endures(t)
+	switch t.phase {
+	case helloPhase:
+		return l.hello(t, in)
+	case shakingPhase:
+		whole := t.whole(in)
+		if len(whole) > 0 && !t.some.feed.put(whole) {
+			l.failed(t, failFlood)
+			return gnet.Close
+		}
+		l.shard.Recount(t.conn)
+	case openPhase:
+		return l.open(t, in)
+	}
+	return gnet.None
+}
+
+// endures closes a connection whose TLS panicked.
+func (l *Loop) endures(t *secure) {
+	if reason := recover(); reason != nil {
+		l.server.conf.Host.Panicked("tls", reason)
+		t.phase = endedPhase
+		if !t.closed {
+			_ = t.EventLoop().Close(t.Conn)
+		}
+	}
+}
+
+// open takes what arrived after the handshake.
+func (l *Loop) open(t *secure, in []byte) gnet.Action {
+	whole := t.whole(in)
+	if len(whole) == 0 {
+		if t.phase != endedPhase {
+			l.shard.Recount(t.conn)
+		}
+		return gnet.None
+	}
+	plain, err := l.unseal(t, whole)
+	t.tidy()
+	if len(plain) > 0 {
+		l.shard.Input(t.conn, plain)
+	}
+	switch {
+	case err == nil || t.phase == endedPhase:
+		return gnet.None
+	case errors.Is(err, io.EOF):
+		return gnet.Close
+	}
+	l.finish(t)
+	return gnet.None
+}
+
+// finish ends a connection whose TLS has failed: its last alert is on its way, or it has none.
+func (l *Loop) finish(t *secure) {
+	t.phase = endedPhase
+	l.shard.Hangup(t.conn)
+}
+
+// unseal opens whole records, whose bytes may change. It returns what they had, also beside an error; io.EOF is the client's
+// close_notify. An alert for the client is written.
+func (l *Loop) unseal(t *secure, whole []byte) (plain []byte, err error) {
+	f := t.some.feed
+	f.give(whole)
+	if cap(l.plain) < len(whole) {
+		l.plain = make([]byte, len(whole))
+	}
+	plain = l.plain[:0]
+	for err == nil && len(plain) < cap(plain) {
+		var n int
+		n, err = t.some.tls.Read(plain[len(plain):cap(plain)])
+		plain = plain[:len(plain)+n]
+	}
+	f.give(nil)
+	if err == errAgain {
+		err = nil
+	}
+	return plain, err
+}
+
+// Write implements shard.Socket; shards write by Loop.write.
+func (t *secure) Write(p []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// writeSecure seals p and hands it to the kernel; gnet keeps what the kernel does not take.
+func (l *Loop) writeSecure(t *secure, p []byte) (int, error) {
+	if t.phase != openPhase || len(p) == 0 {
+		return len(p), nil
+	}
+	if _, err := t.some.tls.Write(p); err != nil {
+		if !t.closed {
+			_ = t.EventLoop().Close(t.Conn)
+		}
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// record is the most that one record carries (RFC 8446 section 5.1).
+const record = 16 << 10
+
+// offerSecure seals as many records of p as the kernel takes. What it does not take of the last one is buffered: a record goes
+// out whole or the connection ends.
+func (l *Loop) offerSecure(t *secure, p []byte) (n int, err error) {
+	for n < len(p) && t.OutboundBuffered() == 0 {
+		piece := p[n:min(len(p), n+record)]
+		if _, err = l.writeSecure(t, piece); err != nil || t.phase != openPhase {
+			return n, err
+		}
+		n += len(piece)
+	}
+	return n, nil
+}
+
+// endSecure says close_notify, and then sends FIN unless the client has yet to take bytes: FIN would cut them off. The shard
+// closes the connection a little later in either case.
+func (l *Loop) endSecure(t *secure) {
+	if t.phase == openPhase {
+		_ = t.some.tls.CloseWrite()
+	}
+	t.phase = endedPhase
+	if !t.closed && t.OutboundBuffered() == 0 {
+		_ = unix.Shutdown(t.Fd(), unix.SHUT_WR)
+	}
+}
+
+// gone is called when the connection is closed.
+func (l *Loop) gone(t *secure) {
+	if t.phase == helloPhase && t.some != nil || t.phase == shakingPhase {
+		l.failed(t, failClosed)
+	}
+	t.phase, t.closed = endedPhase, true
+	if s := t.some; s != nil && s.feed != nil {
+		s.feed.fail(io.ErrUnexpectedEOF)
+	}
+	t.some = nil
+}
