@@ -35,7 +35,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	},
 	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine/loop": {
-		own:     []string{"engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/websocket"},
+		own:     []string{"engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
 	"engine": {

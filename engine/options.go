@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/tls"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"stentor/engine/auth"
 	"stentor/engine/directory"
 	"stentor/engine/history"
+	"stentor/engine/loop"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
@@ -43,8 +43,7 @@ type Options struct {
 	Directory *directory.View
 	Discovery *directory.Limiter
 
-	// TLS is for the listeners that have it; nil when none has. It is permanent, see loop.Config.
-	TLS *tls.Config
+	TLS *loop.TLS // for the listeners that have it; nil when none has
 
 	Log *slog.Logger
 	// Refusals counts and logs refusals; nil for one of the node's own, which writes to Log.

@@ -18,13 +18,16 @@ import (
 	"stentor/engine/bus"
 	"stentor/engine/certs"
 	"stentor/engine/history"
+	"stentor/engine/loop"
 	"stentor/engine/testkit/certificate"
+	"stentor/engine/testkit/ledger"
+	"stentor/engine/tls13"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
 // startSecure starts a node whose first listener speaks TLS, and returns what a client needs to trust it.
-func startSecure(t testing.TB, change func(*Options)) (n testNode, trust *tls.Config, stop func()) {
+func startSecure(t testing.TB, ours bool, change func(*Options)) (n testNode, trust *tls.Config, stop func()) {
 	t.Helper()
 	pair, err := certificate.New()
 	if err != nil {
@@ -40,12 +43,19 @@ func startSecure(t testing.TB, change func(*Options)) (n testNode, trust *tls.Co
 	}
 	n, stop = startNodeWith(t, nil, func(o *Options) {
 		o.Listen = []string{"127.0.0.1:0 tls"}
-		o.TLS, o.Limits.Handshakes = c.Clients(), 1000
+		o.TLS, o.Limits.Handshakes = &loop.TLS{Config: c.Clients(), Records: ours, CipherBytes: 1 << 20}, 1000
 		o.History = history.Bounds{Window: time.Minute, Bytes: 16 << 20}
 		o.Limits.PendingBytes = 16 << 20
 		change(o)
 	})
 	return n, pair.Trusting(), stop
+}
+
+// inBoth runs a test with records of ours and with those of crypto/tls. No number of a record is used twice with a key.
+func inBoth(t *testing.T, test func(t *testing.T, ours bool)) {
+	ledger.Watch(t, tls13.Observe)
+	t.Run("records of ours", func(t *testing.T) { test(t, true) })
+	t.Run("records of crypto/tls", func(t *testing.T) { test(t, false) })
 }
 
 // slowly is a connection that writes in small pieces.
@@ -99,9 +109,11 @@ func (n testNode) failures(t *testing.T, reason string, want float64) {
 }
 
 // TestTLS: sessions, pushes of any size and answers pass, over each kind of listener and version, however the bytes come.
-func TestTLS(t *testing.T) {
+func TestTLS(t *testing.T) { inBoth(t, testTLS) }
+
+func testTLS(t *testing.T, ours bool) {
 	path := filepath.Join(t.TempDir(), "s")
-	n, trust, stop := startSecure(t, func(o *Options) {
+	n, trust, stop := startSecure(t, ours, func(o *Options) {
 		o.Listen = append(o.Listen, "127.0.0.1:0 proxy_protocol tls", "unix:"+path+" tls")
 		o.TrustedProxies = trustLoopback
 	})
@@ -149,11 +161,16 @@ func TestTLS(t *testing.T) {
 	if got := n.failed(t, ""); got != 0 {
 		t.Errorf("%v failures are counted", got)
 	}
+	if (ledger.Sealed() > 0) != ours {
+		t.Errorf("%d records were sealed by tls13", ledger.Sealed())
+	}
 }
 
 // TestTLSLargePush: a client that reads in small steps gets all of a large push, and the answer behind it.
-func TestTLSLargePush(t *testing.T) {
-	n, trust, stop := startSecure(t, func(*Options) {})
+func TestTLSLargePush(t *testing.T) { inBoth(t, testTLSLargePush) }
+
+func testTLSLargePush(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
 	defer stop()
 	body := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -174,8 +191,10 @@ func TestTLSLargePush(t *testing.T) {
 }
 
 // TestTLSResumes: a ticket resumes, also behind a reload, and is counted.
-func TestTLSResumes(t *testing.T) {
-	n, trust, stop := startSecure(t, func(*Options) {})
+func TestTLSResumes(t *testing.T) { inBoth(t, testTLSResumes) }
+
+func testTLSResumes(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
 	defer stop()
 	trust.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for i := range 3 {
@@ -200,8 +219,10 @@ func TestTLSResumes(t *testing.T) {
 }
 
 // TestTLSOrigin: a page of the node's own origin may connect, as the scheme is known.
-func TestTLSOrigin(t *testing.T) {
-	n, trust, stop := startSecure(t, func(o *Options) { o.Listen = append(o.Listen, "127.0.0.1:0") })
+func TestTLSOrigin(t *testing.T) { inBoth(t, testTLSOrigin) }
+
+func testTLSOrigin(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(o *Options) { o.Listen = append(o.Listen, "127.0.0.1:0") })
 	defer stop()
 	request := websocket.AppendRequest(nil, "push.example.com", "/ws", websocket.NewKey())
 	request = bytes.Replace(request, []byte("\r\n"), []byte("\r\nOrigin: https://push.example.com\r\n"), 1)
@@ -214,9 +235,11 @@ func TestTLSOrigin(t *testing.T) {
 }
 
 // TestTLSFailures: who does not complete the handshake is closed, told why where it can be, and counted by reason.
-func TestTLSFailures(t *testing.T) {
+func TestTLSFailures(t *testing.T) { inBoth(t, testTLSFailures) }
+
+func testTLSFailures(t *testing.T, ours bool) {
 	var log lines
-	n, trust, stop := startSecure(t, func(o *Options) {
+	n, trust, stop := startSecure(t, ours, func(o *Options) {
 		o.Log = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	defer stop()
@@ -294,8 +317,10 @@ func clientHello(t *testing.T, conf *tls.Config) string {
 
 // TestTLSStalled: handshakes that never end are bounded, for an address and in all, are closed in time, and leave room for
 // others; no goroutine is left.
-func TestTLSStalled(t *testing.T) {
-	n, trust, stop := startSecure(t, func(o *Options) {
+func TestTLSStalled(t *testing.T) { inBoth(t, testTLSStalled) }
+
+func testTLSStalled(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(o *Options) {
 		o.Limits.Handshakes = 100
 		o.Shard.HandshakeTimeout = 2 * time.Second
 	})
@@ -323,8 +348,10 @@ func TestTLSStalled(t *testing.T) {
 }
 
 // TestTLSDrain: a node that leaves tells each client over TLS, also those within their handshake.
-func TestTLSDrain(t *testing.T) {
-	n, trust, stop := startSecure(t, func(*Options) {})
+func TestTLSDrain(t *testing.T) { inBoth(t, testTLSDrain) }
+
+func testTLSDrain(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
 	hello := clientHello(t, trust)
 	for _, begin := range []string{"", hello[:20], hello} {
 		c := n.dial(t)
@@ -333,15 +360,17 @@ func TestTLSDrain(t *testing.T) {
 	open := n.dial(t).over(trust)
 	open.connect(t)
 	stop()
-	open.until(t, string([]byte{0x88, 2 + byte(len("the server is restarting")), 0x03, 0xf4})[:1])
+	open.until(t, "\x88")
 	if _, err := io.Copy(io.Discard, open.conn); err != nil {
 		t.Errorf("the end is not close_notify: %v", err)
 	}
 }
 
 // TestTLSJunk: what is no record after the handshake ends the connection with an alert, and takes only it.
-func TestTLSJunk(t *testing.T) {
-	n, trust, stop := startSecure(t, func(*Options) {})
+func TestTLSJunk(t *testing.T) { inBoth(t, testTLSJunk) }
+
+func testTLSJunk(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
 	defer stop()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		conf := trust.Clone()

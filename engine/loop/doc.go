@@ -10,6 +10,7 @@
 //	hello.go       what they begin with: a ClientHello, or plain HTTP by mistake
 //	shaking.go     the handshake's goroutine, and what follows it
 //	feed.go        the net.Conn below crypto/tls, which the loop feeds
+//	own.go         records of ours behind it, by package tls13
 //	shakes.go      handshakes that were made and that failed
 //	write.go       raw writes
 //	watcher.go     which sockets accept more of a large push

@@ -2,9 +2,12 @@ package loop
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
+
+	"stentor/engine/tls13"
 )
 
 // feed is the net.Conn below crypto/tls. During the handshake, which blocks and so has a goroutine, Read waits for what the loop
@@ -16,10 +19,14 @@ type feed struct {
 	queue []byte // whole records that Read has yet to return
 	left  int    // of the record that queue begins with
 	err   error  // of Read, once queue is empty
-	dead  bool   // Write fails
+	dead  bool   // Write fails: after a take-over crypto/tls would seal with numbers that are ours
 
 	turns turns
 	send  func(p []byte) // in the loop, later
+
+	wants   bool // the secrets
+	secrets tls13.Secrets
+	wrote   []byte // since they are known
 
 	looped func(p []byte) error // writes, in the loop; nil during the handshake
 	given  []byte
@@ -32,6 +39,24 @@ func newFeed(t turns, send func(p []byte)) *feed {
 	f := &feed{turns: t, send: send}
 	f.more.L = &f.mu
 	return f
+}
+
+// KeyLog implements certs.KeyLogger.
+func (f *feed) KeyLog() io.Writer {
+	if !f.wants {
+		return nil
+	}
+	return &f.secrets
+}
+
+// kill makes Write fail for ever, and returns what crypto/tls has written since the secrets are known.
+func (f *feed) kill() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dead = true
+	wrote := f.wrote
+	f.wrote = nil
+	return wrote
 }
 
 // held is how many bytes wait.
@@ -82,7 +107,7 @@ func (again) Temporary() bool { return true }
 
 var errAgain net.Error = again{}
 
-// errOver is the error of a Write after the connection's end.
+// errOver is the error of a Write after the take-over, or after the connection's end.
 var errOver = errors.New("the handshake is over")
 
 // Read implements net.Conn. It never returns more than the record that it is in: crypto/tls reads ahead, and what is behind the
@@ -142,6 +167,9 @@ func (f *feed) Write(p []byte) (int, error) {
 	}
 	f.mu.Lock()
 	dead := f.dead
+	if !dead && f.wants && f.secrets.Ready() {
+		f.wrote = append(f.wrote, p...)
+	}
 	f.mu.Unlock()
 	if dead {
 		return 0, errOver

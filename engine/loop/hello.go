@@ -58,15 +58,18 @@ func helloEnd(b []byte) (whole, ok bool) {
 		if have >= len(head) {
 			need = len(head) + int(head[1])<<16 + int(head[2])<<8 + int(head[3])
 		}
+		if need > helloMost {
+			return false, false
+		}
 		if size > len(b) {
-			return false, need <= helloMost
+			return false, true
 		}
 		if have >= need {
 			return true, true
 		}
 		b = b[size:]
 	}
-	return false, need <= helloMost
+	return false, true
 }
 
 // plainHTTP reports whether a request without TLS begins like this.

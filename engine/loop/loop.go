@@ -7,6 +7,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 
 	"stentor/engine/shard"
+	"stentor/engine/tls13"
 )
 
 // Loop is one event loop and its shard. Its methods are the loop's part of shard.Env.
@@ -20,7 +21,9 @@ type Loop struct {
 	ticking atomic.Bool                    // the same of a tick
 	again   chan struct{}                  // the loop has more to do, once its sockets are served
 
-	plain []byte // scratch: what crypto/tls has opened
+	layer  *tls13.Layer // of connections over TLS; nil when no listener has it
+	plain  []byte       // scratch: what crypto/tls has opened
+	sealed []byte       // scratch: what the layer has sealed
 
 	runTask, tickTask gnet.Runnable
 }
@@ -31,6 +34,9 @@ func newLoop(s *Server, index int) *Loop {
 	l.shard = s.conf.NewShard(l, shard.Config{
 		Index: index, Write: l.write, Offer: l.offer, Unsent: unsent, Watch: w.watch, Unwatch: w.unwatch,
 	})
+	if t := s.conf.TLS; t != nil {
+		l.layer = tls13.NewLayer(t.CipherBytes / s.conf.Loops)
+	}
 	l.runTask = runnable(func() {
 		l.waking.Store(false)
 		l.run()

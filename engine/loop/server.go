@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -35,10 +34,8 @@ type Config struct {
 	// NewShard makes the shard of a loop, whose part of its Env is l. conf has what the loop sets: Index, and the functions
 	// for sockets.
 	NewShard func(l *Loop, conf shard.Config) *shard.Shard
-	// TLS is for the listeners that have it; nil when none has. It is permanent, as it has the keys of tickets: what changes comes
-	// from its GetConfigForClient.
-	TLS *tls.Config
-	Log *slog.Logger
+	TLS      *TLS // for the listeners that have it; nil when none has
+	Log      *slog.Logger
 }
 
 // Host decides for a Server who may connect. Acceptors and loops call it, several at once; it must not block.
@@ -193,19 +190,24 @@ func (s *Server) onTraffic(loop int, c gnet.Conn) gnet.Action {
 
 // onClose implements host. It may run inside a Write.
 func (s *Server) onClose(c gnet.Conn) {
-	l := s.loops[s.net.doorOf(c.EventLoop())]
-	var conn *shard.Conn
+	var (
+		conn *shard.Conn
+		t    *secure
+	)
 	switch at := c.Context().(type) {
 	case *shard.Conn:
 		conn = at
 	case *secure:
-		conn = at.conn
-		l.gone(at)
+		conn, t = at.conn, at
 	case stage:
 		conn = at.of()
 	default:
 		return
 	}
 	s.conf.Host.Gone()
+	l := s.loops[s.net.doorOf(c.EventLoop())]
+	if t != nil {
+		l.gone(t)
+	}
 	l.shard.Gone(conn)
 }

@@ -2,10 +2,12 @@ package loop
 
 import (
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"runtime"
 
 	"github.com/panjf2000/gnet/v2"
+
+	"stentor/engine/tls13"
 )
 
 // shake begins the handshake: its ClientHello is complete. How many there are at once is bounded by the host, before any
@@ -17,7 +19,9 @@ func (l *Loop) shake(t *secure) gnet.Action {
 		t.some = nil
 		return gnet.Close
 	}
-	f := newFeed(l.server.turns, func(p []byte) { l.shard.Post(func() { l.passOn(t, p) }) })
+	s := l.server
+	f := newFeed(s.turns, func(p []byte) { l.shard.Post(func() { l.passOn(t, p) }) })
+	f.wants = s.conf.TLS.Records
 	hello := t.some.part
 	t.some.part, t.some.feed, t.phase = nil, f, shakingPhase
 	whole := t.whole(hello)
@@ -27,28 +31,46 @@ func (l *Loop) shake(t *secure) gnet.Action {
 		return gnet.Close
 	}
 	l.shard.Recount(t.conn)
-	s := l.server
 	s.wg.Go(func() {
 		defer s.conf.Host.HandshakeOver(client)
-		c, err := s.handshake(f)
-		l.shard.Post(func() { l.shaken(t, f, c, err) })
+		made := s.handshake(t, f)
+		l.shard.Post(func() { l.shaken(t, f, made) })
 	})
 	return gnet.None
 }
 
-// handshake runs in a goroutine of its own. It ends with the connection, if not before.
-func (s *Server) handshake(f *feed) (c *tls.Conn, err error) {
+// made is the result of a handshake.
+type made struct {
+	state tls.ConnectionState
+	conn  *tls.Conn // does the records; nil when they are ours
+	err   error
+}
+
+// handshake runs in a goroutine of its own, which ends with the connection if not before. It takes the connection over where
+// that is wanted and possible: nothing keeps the tls.Conn then.
+func (s *Server) handshake(t *secure, f *feed) (m made) {
 	f.turns.enter()
 	defer f.turns.leave()
 	defer func() {
 		if reason := recover(); reason != nil {
 			s.conf.Host.Panicked("tls handshake", reason)
-			err = fmt.Errorf("panic")
+			m.err = errPanic
 		}
 	}()
-	c = tls.Server(f, s.conf.TLS)
-	return c, c.Handshake()
+	c := tls.Server(f, s.conf.TLS.Config)
+	if m.err = c.Handshake(); m.err != nil {
+		return m
+	}
+	m.state = c.ConnectionState()
+	if !f.wants || m.state.Version != tls.VersionTLS13 || !tls13.Supported(m.state.CipherSuite) {
+		m.conn = c
+		return m
+	}
+	m.err = f.secrets.TakeOver(&t.records, m.state.CipherSuite, f.kill())
+	return m
 }
+
+var errPanic = errors.New("the handshake panicked")
 
 // turnsFor is how many handshakes compute at once: the loops and the rest of the node go on meanwhile.
 func turnsFor() turns { return make(turns, max(1, runtime.GOMAXPROCS(0)/4)) }
@@ -61,32 +83,38 @@ func (l *Loop) passOn(t *secure, p []byte) {
 }
 
 // shaken goes on when the handshake is done, or has failed: then its alert was passed on before.
-func (l *Loop) shaken(t *secure, f *feed, c *tls.Conn, err error) {
-	if t.phase != shakingPhase {
-		return // the connection is gone, or ends
+func (l *Loop) shaken(t *secure, f *feed, m made) {
+	if t.phase != shakingPhase { // the connection is gone, or ends
+		if m.err == nil && m.conn == nil {
+			l.layer.Forget(&t.records)
+		}
+		return
 	}
 	defer l.endures(t)
-	if err != nil {
-		l.failed(t, failureOf(err))
+	if m.err != nil {
+		l.failed(t, failureOf(m.err))
 		t.some = nil
 		l.finish(t)
 		return
 	}
-	state := c.ConnectionState()
-	l.server.shakes.done(&state)
-	t.phase, t.some.tls = openPhase, c
-	f.looped = func(p []byte) error { return l.sendSealed(t, p) }
-	l.shard.Secured(t.conn)
-	if rest := f.take(); len(rest) > 0 {
-		l.goOn(t, rest)
+	l.server.shakes.done(&m.state)
+	t.phase = openPhase
+	if t.own = m.conn == nil; t.own {
+		t.some.feed = nil
+	} else {
+		t.some.tls = m.conn
+		f.looped = func(p []byte) error { return l.sendSealed(t, p) }
 	}
+	l.shard.Secured(t.conn)
+	l.goOn(t, f.take())
 }
 
 // goOn handles what came behind the handshake. What was kept of a half record comes after it.
-func (l *Loop) goOn(t *secure, whole []byte) {
-	part := t.some.part
+func (l *Loop) goOn(t *secure, in []byte) {
+	in = append(in, t.some.part...)
 	t.some.part = nil
-	if l.open(t, append(whole, part...)) == gnet.Close && t.phase != endedPhase {
+	t.tidy()
+	if len(in) > 0 && l.open(t, in) == gnet.Close && !t.closed {
 		_ = t.EventLoop().Close(t.Conn)
 	}
 }
