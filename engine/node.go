@@ -152,6 +152,9 @@ func (n *Node) Start(b bus.Bus) error {
 // Addresses are where clients connect over TCP, in the order of the configuration.
 func (n *Node) Addresses() []netip.AddrPort { return n.server.Addresses() }
 
+// Secure reports whether the listener of Addresses()[i] speaks TLS.
+func (n *Node) Secure(i int) bool { return n.server.Secure(i) }
+
 // Paths are the Unix sockets where clients connect, in the order of the configuration.
 func (n *Node) Paths() []string { return n.server.Paths() }
 

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 
 	"stentor/cmd/stentor/config"
 	"stentor/engine/admin"
+	"stentor/engine/certs"
 	"stentor/engine/directory"
 	"stentor/engine/refusal"
 	"stentor/kafka"
@@ -67,7 +67,7 @@ Ctrl-C end it after the answers in progress, within drain.timeout. A second sign
 type registry struct {
 	cfg      *config.Registry
 	log      *slog.Logger
-	cert     atomic.Pointer[tls.Certificate]
+	certs    *certs.Certs // nil without TLS
 	view     *directory.View
 	reader   *kafka.Registry
 	server   *admin.Server
@@ -91,6 +91,11 @@ func runRegistry(ctx context.Context, cfg *config.Registry, logTo io.Writer, sta
 		defer cancel()
 		go started(until, r)
 	}
+	if r.certs != nil {
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		go r.certs.Watch(watching)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Serve(r.listener) }()
 	for {
@@ -110,21 +115,17 @@ func (r *registry) start(logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cert, err := r.cfg.Certificate()
-	if err != nil {
-		return err
+	if o, ok := r.cfg.CertsOptions(); ok {
+		o.Log = r.log
+		if r.certs, err = certs.Load(o); err != nil {
+			return err
+		}
 	}
-	r.cert.Store(cert)
 	if r.listener, err = net.Listen("tcp", r.cfg.Listen.Client); err != nil {
 		return listening("listen.client", err)
 	}
-	scheme := "http"
-	if cert != nil {
-		scheme = "https"
-		r.listener = tls.NewListener(r.listener, &tls.Config{
-			MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return r.cert.Load(), nil },
-		})
+	if r.certs != nil {
+		r.listener = tls.NewListener(r.listener, r.certs.Open())
 	}
 	r.view = newDirectory(key, "", time.Duration(r.cfg.Kafka.Lateness))
 	properties := maps.Clone(r.cfg.Kafka.Properties)
@@ -136,13 +137,16 @@ func (r *registry) start(logTo io.Writer) error {
 		return errors.Join(err, r.listener.Close())
 	}
 	r.server = admin.NewServer(r.serverOptions(logTo))
-	r.log.Info("serving", "endpoints", scheme+"://"+r.listener.Addr().String()+"/v1/endpoints", "topic", r.cfg.Kafka.NodesTopic)
+	r.log.Info("serving", "endpoints", scheme("http", r.certs != nil)+"://"+r.listener.Addr().String()+"/v1/endpoints", "topic", r.cfg.Kafka.NodesTopic)
 	return nil
 }
 
 func (r *registry) serverOptions(logTo io.Writer) admin.ServerOptions {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(admin.DirectoryMetrics(r.view), logMetrics(logTo), collectors.NewGoCollector())
+	if r.certs != nil {
+		metrics.MustRegister(certMetrics{r.certs})
+	}
 	if process, err := newProcessCollector(); err == nil {
 		metrics.MustRegister(process)
 	}
@@ -158,13 +162,8 @@ func (r *registry) serverOptions(logTo io.Writer) admin.ServerOptions {
 
 // reload reads the certificate again. If that fails, the registry keeps the one that it has.
 func (r *registry) reload() {
-	cert, err := r.cfg.Certificate()
-	switch {
-	case err != nil:
-		r.log.Error("reload failed, nothing was changed", "error", err)
-	case cert != nil:
-		r.cert.Store(cert)
-		r.log.Info("certificate reloaded")
+	if r.certs != nil {
+		r.certs.Now()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ import (
 	"stentor/engine/admin"
 	"stentor/engine/auth"
 	"stentor/engine/bus"
+	"stentor/engine/certs"
 	"stentor/engine/directory"
 	"stentor/engine/refusal"
 	"stentor/engine/websocket"
@@ -91,8 +93,10 @@ type server struct {
 	api      *admin.Server
 	apiAddr  net.Listener
 
-	instance   string                           // of this run
-	advertise  atomic.Pointer[config.Advertise] // what the beats say
+	instance  string                           // of this run
+	advertise atomic.Pointer[config.Advertise] // what the beats say
+	certs     *certs.Certs                     // nil without TLS
+
 	clusterKey []byte
 	clusterCA  *x509.CertPool
 	directory  *directory.View
@@ -122,6 +126,11 @@ func (s *server) serve(ctx context.Context, load func() (*config.Config, error),
 		beating, stop := context.WithCancel(context.Background()) // not ctx: the beats also say that the node drains
 		defer stop()
 		go s.beatAlone(beating)
+	}
+	if s.certs != nil {
+		watching, stop := context.WithCancel(context.Background())
+		defer stop()
+		go s.certs.Watch(watching)
 	}
 	gc := newCollector(s.cfg.GCPercent)
 	defer gc.stop()
@@ -173,8 +182,15 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 		return nil, err
 	}
 	opts.Directory, opts.Discovery = s.directory, s.discovery
+	if s.certs, err = loadCerts(cfg, s.log); err != nil {
+		return nil, err
+	}
+	opts.TLS = tlsOptions(cfg, s.certs)
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
 		return nil, listening("listen.api", err)
+	}
+	if cfg.Listen.APITLS {
+		s.apiAddr = tls.NewListener(s.apiAddr, s.certs.Open())
 	}
 	s.auth = auth.NewAuthenticator(s.projects, auth.Options{
 		Workers: cmp.Or(cfg.Auth.Workers, loops()), Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
@@ -262,6 +278,9 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	} else {
 		registry.MustRegister(process)
 	}
+	if s.certs != nil {
+		registry.MustRegister(certMetrics{s.certs})
+	}
 	if c, ok := s.bus.(prometheus.Collector); ok {
 		registry.MustRegister(c)
 	}
@@ -291,18 +310,18 @@ func (s *server) consoleURL() string {
 	if len(s.node.Addresses()) == 0 {
 		return "ws://" + path // the page inserts its own host
 	}
-	a := s.node.Addresses()[0]
+	a, ws := s.node.Addresses()[0], scheme("ws", s.node.Secure(0))
 	if a.Addr().IsUnspecified() {
-		return fmt.Sprintf("ws://:%d%s", a.Port(), path)
+		return fmt.Sprintf("%s://:%d%s", ws, a.Port(), path)
 	}
-	return "ws://" + a.String() + path
+	return ws + "://" + a.String() + path
 }
 
 // clients returns the addresses where clients connect.
 func (s *server) clients() []string {
 	var all []string
-	for _, a := range s.node.Addresses() {
-		all = append(all, "ws://"+a.String()+s.cfg.Endpoints[0].Path)
+	for i, a := range s.node.Addresses() {
+		all = append(all, scheme("ws", s.node.Secure(i))+"://"+a.String()+s.cfg.Endpoints[0].Path)
 	}
 	for _, path := range s.node.Paths() {
 		all = append(all, "unix:"+path)
@@ -312,7 +331,7 @@ func (s *server) clients() []string {
 
 func (s *server) announce(out io.Writer, dev bool) {
 	clients := s.clients()
-	page := "http://" + s.apiAddr.Addr().String() + "/"
+	page := scheme("http", s.cfg.Listen.APITLS) + "://" + s.apiAddr.Addr().String() + "/"
 	if !dev {
 		s.log.Info("serving", "node", s.cfg.Node.ID, "clients", strings.Join(clients, ","), "api", page, "projects", strings.Join(s.cfg.ProjectNames(), ","))
 		return
@@ -329,8 +348,11 @@ Ctrl-C stops it.
 `, page, strings.Join(clients, " "), page, page)
 }
 
-// reload reads the projects again. If the file is wrong, the node keeps its configuration.
+// reload reads the projects again, and the certificates. If a file is wrong, the node keeps its configuration.
 func (s *server) reload(load func() (*config.Config, error)) {
+	if s.certs != nil {
+		s.certs.Now()
+	}
 	cfg, err := load()
 	if err == nil {
 		err = s.swap(cfg)

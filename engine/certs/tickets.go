@@ -33,7 +33,7 @@ func ParseTicketKeys(text []byte) ([]TicketKey, error) {
 			return nil, fmt.Errorf("line %d is not a key, allowed: %s", i+1, ticketKeyForm)
 		}
 		if slices.Contains(keys, key) {
-			return nil, fmt.Errorf("line %d has a key that is there already", i+1)
+			return nil, fmt.Errorf("line %d repeats a key", i+1)
 		}
 		keys = append(keys, key)
 	}

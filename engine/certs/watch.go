@@ -64,13 +64,15 @@ func (c *Certs) look(last string) string {
 		}
 		return err.Error()
 	case changed:
-		c.LogReload()
+		c.logReload()
 	}
 	return ""
 }
 
-// LogReload says that the files were taken over.
-func (c *Certs) LogReload() {
+// Now reads the files at once, and logs an error in any case.
+func (c *Certs) Now() { c.look("") }
+
+func (c *Certs) logReload() {
 	for _, l := range c.Leaves() {
 		c.opts.Log.Info("certificate reloaded", "file", l.File, "names", l.Names, "expires", l.NotAfter.UTC().Format(time.RFC3339))
 	}

@@ -121,6 +121,20 @@ func (s *Server) Close(ctx context.Context) error {
 // Addresses are where clients connect over TCP, in the order in which they were asked for.
 func (s *Server) Addresses() []netip.AddrPort { return s.net.addresses() }
 
+// Secure reports whether the listener of Addresses()[i] speaks TLS.
+func (s *Server) Secure(i int) bool {
+	for _, a := range s.net.acceptors {
+		if a.Path != "" {
+			continue
+		}
+		if i == 0 {
+			return a.TLS
+		}
+		i--
+	}
+	return false
+}
+
 // Paths are the Unix sockets where clients connect, in the order in which they were asked for.
 func (s *Server) Paths() []string { return s.net.paths() }
 

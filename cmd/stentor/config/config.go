@@ -8,6 +8,7 @@ package config
 type Config struct {
 	Node           Node                `key:"node" doc:"This process among the nodes of the cluster."`
 	Listen         Listen              `key:"listen" doc:"Where the node listens."`
+	TLS            TLS                 `key:"tls" doc:"What the node shows clients that connect over TLS without a proxy: to addresses of listen.client with the word tls, and with listen.api_tls to the API. The files are read again every few seconds, and at SIGHUP: a changed certificate needs no restart, and one that does not fit its key changes nothing."`
 	Endpoints      []Endpoint          `key:"endpoints" default:"[{path: /ws}]" doc:"The WebSocket endpoints that clients connect to."`
 	DefaultProject string              `key:"default_project" doc:"Project of clients that name none: neither by the project header, nor by the endpoint, nor by the token's issuer. Empty: such clients are refused."`
 	AdminKeys      []string            `key:"admin_keys" secret:"yes" doc:"Bearer keys that may use the HTTP API for every project."`
@@ -38,10 +39,28 @@ type Node struct {
 
 // Listen has the addresses of the listeners.
 type Listen struct {
-	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, followed by mode=0660 and group=NAME to change those of the file. The word proxy_protocol after an address makes it a listener for proxies: each connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which has the client's address, and only trusted_proxies and Unix sockets may connect. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
+	Client         []string `key:"client" default:"0.0.0.0:8080" doc:"Addresses for clients, one or several: host:port, or unix:/run/stentor/ws.sock for a proxy on this host, followed by mode=0660 and group=NAME to change those of the file. The word proxy_protocol after an address makes it a listener for proxies: each connection begins with a header of the PROXY protocol (version 1 or 2; HAProxy: send-proxy-v2, nginx stream: proxy_protocol on), which has the client's address, and only trusted_proxies and Unix sockets may connect. The word tls makes it a listener for TLS (wss://), see tls; a header of the PROXY protocol comes before it. Example: [\"0.0.0.0:8080\", \"10.0.0.5:8090 proxy_protocol\", \"unix:/run/stentor/ws.sock group=www-data\"]."`
+	APITLS         bool     `key:"api_tls" default:"false" doc:"The API is served over TLS (https), with tls.certificates."`
 	API            string   `key:"api" default:"127.0.0.1:8081" doc:"Address of the HTTP API, the metrics and the console. Keep it inside your own network."`
 	TrustedProxies []string `key:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of the proxies that may say which address a client has: by X-Forwarded-* headers, or by the PROXY protocol. A peer on a Unix socket is trusted as well."`
 	Names          []string `key:"names" doc:"Host names of the node: push.example.com, or *.example.com for all subdomains. Addresses and localhost are always included. A page of the node's own origin may connect over https, or if the origin's host is one of these: a web page can make any other name resolve to the node's address. The console and API of --dev answer only requests for these names."`
+}
+
+// TLS has the names of the files, and the bounds.
+type TLS struct {
+	Certificates   []CertificateFiles `key:"certificates" doc:"Certificates with their keys, one or several. A client gets the first one that is for the name that it asks for (SNI) and that it can verify, else the first. Example: [{cert: push.pem, key: push.key}]."`
+	MinVersion     string             `key:"min_version" default:"1.2" oneof:"1.2,1.3" doc:"The lowest version that clients may use."`
+	ClientCA       string             `key:"client_ca" file:"yes" doc:"PEM file with authorities: clients need a certificate of one of them. It is a gate in front of everything else, no log-in: tokens are needed as before, and no user or project follows from the certificate. The API asks for none. Empty: clients need none."`
+	TicketKeysFile string             `key:"ticket_keys_file" file:"yes" doc:"File with the keys of the tickets with which clients resume, the same on all nodes, so that a client resumes on any: one a line, 64 hexadecimal digits (openssl rand -hex 32), 8 at most. The first one seals new tickets. To change it, add the new key as the second line on all nodes, and make it the first a minute later; remove the old one after a week. Empty: each node makes its own, a new one each day."`
+	Handshakes     int                `key:"handshakes" default:"4096" range:"16..1000000" doc:"Handshakes of TLS that are under way, each with up to 60 KB of memory. A client above it is closed, and so is one whose address has more than a tenth of the free places. How long a handshake may take is limits.handshake_timeout."`
+	CipherBytes    ByteSize           `key:"cipher_bytes" default:"128MiB" range:"0..64GiB" doc:"Memory for the prepared ciphers of connections that were written to of late, 768 bytes each. A write to another one takes some 1.5 us more."`
+	Records        string             `key:"records" default:"auto" oneof:"auto,go" doc:"What seals and opens the records behind the handshake, which is always crypto/tls's. auto: the node itself for TLS 1.3, which costs 300 bytes of memory for an idle connection; crypto/tls for TLS 1.2, and in FIPS mode. go: crypto/tls for all, 12 KB a connection."`
+}
+
+// CertificateFiles names a certificate.
+type CertificateFiles struct {
+	Cert string `key:"cert" file:"yes" doc:"PEM file with the certificate, and its chain behind it."`
+	Key  string `key:"key" file:"yes" doc:"PEM file with its private key."`
 }
 
 // Endpoint is one path that clients connect to.

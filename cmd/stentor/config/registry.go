@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+
+	"stentor/engine/certs"
 )
 
 // Registry is the configuration of a registry. Its tags are those of Config.
@@ -31,7 +33,7 @@ type RegistryListen struct {
 
 // RegistryTLS has the names of the certificate's files.
 type RegistryTLS struct {
-	CertificateFile string `key:"certificate_file" file:"yes" doc:"PEM file with the certificate and its chain. SIGHUP reloads it."`
+	CertificateFile string `key:"certificate_file" file:"yes" doc:"PEM file with the certificate and its chain. It is read again every few seconds, and at SIGHUP."`
 	KeyFile         string `key:"key_file" file:"yes" doc:"PEM file with its private key."`
 }
 
@@ -145,22 +147,32 @@ func (r *Registry) ClusterKey() ([]byte, error) {
 	return key, v.problems.err()
 }
 
-// Certificate reads the certificate; nil when there is none.
-func (r *Registry) Certificate() (*tls.Certificate, error) {
+// CertsOptions are the options for certs.Load; ok is false without a certificate.
+func (r *Registry) CertsOptions() (o certs.Options, ok bool) {
 	if r.TLS.CertificateFile == "" || r.TLS.KeyFile == "" {
+		return o, false
+	}
+	return certs.Options{Pairs: []certs.Pair{{Cert: r.File(r.TLS.CertificateFile), Key: r.File(r.TLS.KeyFile)}}, MinVersion: tls.VersionTLS12}, true
+}
+
+// Certificate reads the certificate; nil when there is none.
+func (r *Registry) Certificate() (*certs.Certs, error) {
+	o, ok := r.CertsOptions()
+	if !ok {
 		return nil, nil
 	}
 	v := checker{src: &r.source}
-	text, key := v.read("tls.certificate_file", r.TLS.CertificateFile), v.read("tls.key_file", r.TLS.KeyFile)
+	v.read("tls.certificate_file", r.TLS.CertificateFile)
+	v.read("tls.key_file", r.TLS.KeyFile)
 	if len(v.problems) > 0 {
 		return nil, v.problems.err()
 	}
-	cert, err := tls.X509KeyPair(text, key)
+	c, err := certs.Load(o)
 	if err != nil {
 		v.bad("tls", "%v", err)
 		return nil, v.problems.err()
 	}
-	return &cert, nil
+	return c, nil
 }
 
 const registryHead = `# Configuration of a registry of Stentor, which tells clients where to connect. Every key is here, with its default

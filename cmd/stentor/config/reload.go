@@ -7,7 +7,7 @@ import (
 )
 
 // FixedChanges returns the keys that differ between c and d and that a running node does not reload: all but the
-// projects and the administrators' keys.
+// projects and the administrators' keys. What the files of tls contain is not part of it.
 func (c *Config) FixedChanges(d *Config) []string {
 	before := c.fixed()
 	var changed []string

@@ -32,6 +32,7 @@ func (c *Config) validate(partial bool) Problems {
 	c.walk(v.single)
 	v.node()
 	v.listen()
+	v.tls()
 	v.endpoints()
 	v.credentials()
 	v.sizes()

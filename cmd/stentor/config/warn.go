@@ -23,6 +23,7 @@ func (c *Config) Warnings() []Problem {
 	}
 	w.apiKeys("admin_keys", c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
 	w.cluster()
+	w.tls()
 	w.pages()
 	w.state()
 	slices.SortStableFunc(w.warnings, func(a, b Problem) int { return a.line - b.line })

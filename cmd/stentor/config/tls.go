@@ -1,0 +1,110 @@
+package config
+
+import (
+	"crypto/tls"
+	"time"
+
+	"stentor/engine/certs"
+	"stentor/engine/loop"
+)
+
+// tls checks the section, without its files.
+func (v *validator) tls() {
+	t := &v.TLS
+	for i, c := range t.Certificates {
+		at := item("tls.certificates", i)
+		if c.Cert == "" {
+			v.missing(at, "no cert, allowed: cert, a PEM file with the certificate and its chain")
+		}
+		if c.Key == "" {
+			v.missing(at, "no key, allowed: key, a PEM file with the certificate's private key")
+		}
+	}
+	serves := v.Listen.APITLS
+	for i, text := range v.Listen.Client {
+		if l, err := loop.ParseListener(text); err == nil && l.TLS {
+			serves = true
+			if len(t.Certificates) == 0 {
+				v.missing(v.itemPath("listen.client", i), "found %q, which needs tls.certificates", text)
+			}
+		}
+	}
+	if v.Listen.APITLS && len(t.Certificates) == 0 {
+		v.missing("listen.api_tls", "found true, which needs tls.certificates")
+	}
+	if !serves && len(t.Certificates) > 0 {
+		v.bad("tls.certificates", "found certificates that no listener serves, allowed: the word tls behind an address of listen.client, as in 0.0.0.0:8443 tls, or listen.api_tls: true")
+	}
+	if len(t.Certificates) == 0 && (t.ClientCA != "" || t.TicketKeysFile != "") {
+		v.missing("tls", "found client_ca or ticket_keys_file without certificates, allowed: certificates as well")
+	}
+}
+
+var versions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+
+// CertsOptions are the options for certs.Load; ok is false when nothing is served over TLS.
+func (c *Config) CertsOptions() (o certs.Options, ok bool) {
+	t := &c.TLS
+	o.MinVersion = versions[t.MinVersion]
+	for _, one := range t.Certificates {
+		o.Pairs = append(o.Pairs, certs.Pair{Cert: c.File(one.Cert), Key: c.File(one.Key)})
+	}
+	if t.ClientCA != "" {
+		o.ClientCA = c.File(t.ClientCA)
+	}
+	if t.TicketKeysFile != "" {
+		o.TicketKeys = c.File(t.TicketKeysFile)
+	}
+	return o, len(o.Pairs) > 0
+}
+
+// checkCerts reads the files of the section. The error is a Problems.
+func (c *Config) checkCerts() error {
+	v := newValidator(c)
+	o, ok := c.CertsOptions()
+	if !ok {
+		return nil
+	}
+	for i, p := range o.Pairs {
+		one := certs.Options{Pairs: []certs.Pair{p}, MinVersion: o.MinVersion}
+		if c.TLS.Certificates[i].Cert != "" && c.TLS.Certificates[i].Key != "" {
+			v.certs(item("tls.certificates", i), one)
+		}
+	}
+	if len(v.problems) == 0 {
+		v.certs("tls", o)
+	}
+	return v.problems.err()
+}
+
+func (v *validator) certs(path string, o certs.Options) {
+	if _, err := certs.Load(o); err != nil {
+		v.bad(path, "%v", err)
+	}
+}
+
+// tls warns of what expires, of keys that others can read, and of what every host can do.
+func (w *warner) tls() {
+	o, ok := w.CertsOptions()
+	if !ok {
+		return
+	}
+	now := time.Now()
+	if c, err := certs.Load(o); err == nil {
+		for i, l := range c.Leaves() {
+			if text := l.Expiring(now); text != "" {
+				w.warn(item("tls.certificates", i)+".cert", "%q has to be renewed: %s", w.TLS.Certificates[i].Cert, text)
+			}
+		}
+	}
+	for i, p := range o.Pairs {
+		w.readable(item("tls.certificates", i)+".key", p.Key)
+	}
+	if o.TicketKeys == "" {
+		return
+	}
+	w.readable("tls.ticket_keys_file", o.TicketKeys)
+	if text := certs.TicketsOld(o.TicketKeys, now); text != "" {
+		w.warn("tls.ticket_keys_file", "%s, better: change the keys each day", text)
+	}
+}
