@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"stentor/engine/admin"
+	"stentor/engine/directory"
 )
 
 // A levelling decides, once a second, how many clients which node should shed. It knows what the nodes' beats told, which are late:
@@ -11,6 +12,7 @@ import (
 type levelling struct {
 	threshold float64 // how far a node may be from its share, as a part of it
 	rate      int     // sessions a round, of all nodes together
+	rounds    int     // so far
 	nodes     map[string]*leveled
 }
 
@@ -102,9 +104,9 @@ func (l *levelling) next(nodes []admin.NodeInfo) (all []load, done bool) {
 		all[i].Shed = max(0, all[i].Shed)
 		total += all[i].Shed
 	}
-	if total > l.rate {
-		for i, left := 0, l.rate; i < len(all); i++ {
-			n := min(left, int(math.Ceil(float64(all[i].Shed)*float64(l.rate)/float64(total))))
+	if most := l.most(all, total); total > most {
+		for i, left := 0, most; i < len(all); i++ {
+			n := min(left, int(math.Ceil(float64(all[i].Shed)*float64(most)/float64(total))))
 			all[i].Shed, left = n, left-n
 		}
 	}
@@ -112,6 +114,18 @@ func (l *levelling) next(nodes []admin.NodeInfo) (all []load, done bool) {
 		all[i].Shed = min(all[i].Shed, admin.MostShed)
 	}
 	return all, false
+}
+
+// most is how many may be shed in a round, of a total that is yet to be. It is no more than the nodes that lack clients are
+// sent: that begins with little and doubles each second, as in the directory. And it is never more than half, since what was sent
+// to a node shows late, and it is passed over while it may be full.
+func (l *levelling) most(all []load, total int) int {
+	taken := 0
+	for _, n := range all {
+		most := min(directory.FillRate, max(0, int(n.Share)-int(n.Connections)))
+		taken += min(most, most/len(all)<<min(l.rounds, 12))
+	}
+	return min(l.rate, max(judged, min(taken, total/2)))
 }
 
 func (l *levelling) of(n *load) *leveled {
@@ -128,6 +142,7 @@ func (l *levelling) of(n *load) *leveled {
 
 // did tells what each node shed in a round.
 func (l *levelling) did(all []load) {
+	l.rounds++
 	for i := range all {
 		k := l.of(&all[i])
 		copy(k.recent[1:], k.recent[:lag-1])

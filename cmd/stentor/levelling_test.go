@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"stentor/engine/admin"
+	"stentor/engine/directory"
 )
 
 func levelNode(id string, connections, capacity int64) admin.NodeInfo {
@@ -24,19 +25,20 @@ func TestLevellingPlan(t *testing.T) {
 		done  bool
 		want  []int
 	}{
-		{"a new node", []admin.NodeInfo{a, a, a, b}, 1000, false, []int{100, 100, 100, 0}},
+		{"a new node, little at first", []admin.NodeInfo{a, a, a, b}, 1000, false, []int{25, 25, 25, 0}},
+		{"no more than a new node takes", []admin.NodeInfo{levelNode("a", 40_000, 100_000), levelNode("b", 0, 100_000)}, 100_000, false, []int{directory.FillRate / 2, 0}},
 		{"no faster than told", []admin.NodeInfo{a, a, a, b}, 10, false, []int{4, 4, 2, 0}},
-		{"by capacity", []admin.NodeInfo{a, levelNode("c", 200, 3000)}, 1000, false, []int{250, 0}},
+		{"by capacity", []admin.NodeInfo{a, levelNode("c", 200, 3000)}, 1000, false, []int{125, 0}},
 		{"within the threshold", []admin.NodeInfo{levelNode("a", 109, 1000), levelNode("b", 91, 1000)}, 1000, true, nil},
 		{"one too empty, none too full", []admin.NodeInfo{levelNode("a", 108, 1000), levelNode("b", 108, 1000), levelNode("c", 84, 1000)}, 1000, false, []int{8, 8, 0}},
 		{"a few clients", []admin.NodeInfo{levelNode("a", 2, 1000), levelNode("b", 1, 1000)}, 1000, true, nil},
-		{"a full one", []admin.NodeInfo{with(a, func(n *admin.NodeInfo) { n.Capacity, n.Handed = 400, false }), levelNode("b", 0, 400)}, 1000, false, []int{200, 0}},
+		{"a full one", []admin.NodeInfo{with(a, func(n *admin.NodeInfo) { n.Capacity, n.Handed = 400, false }), levelNode("b", 0, 400)}, 1000, false, []int{100, 0}},
 		{"nobody is sent to a node that drains", []admin.NodeInfo{a, with(b, func(n *admin.NodeInfo) { n.Draining = true })}, 1000, true, nil},
 		{"to a silent one", []admin.NodeInfo{a, with(b, func(n *admin.NodeInfo) { n.State = "suspect" })}, 1000, true, nil},
 		{"to one that is not ready", []admin.NodeInfo{a, with(b, func(n *admin.NodeInfo) { n.Ready = false })}, 1000, true, nil},
 		{"to one without the key", []admin.NodeInfo{a, with(b, func(n *admin.NodeInfo) { n.Sealed = false })}, 1000, true, nil},
 		{"to one without an address", []admin.NodeInfo{a, with(b, func(n *admin.NodeInfo) { n.URLs = nil })}, 1000, true, nil},
-		{"behind a proxy", []admin.NodeInfo{with(a, func(n *admin.NodeInfo) { n.URLs = nil }), with(b, func(n *admin.NodeInfo) { n.URLs = nil })}, 1000, false, []int{200, 0}},
+		{"behind a proxy", []admin.NodeInfo{with(a, func(n *admin.NodeInfo) { n.URLs = nil }), with(b, func(n *admin.NodeInfo) { n.URLs = nil })}, 1000, false, []int{100, 0}},
 		{"none", nil, 1000, true, nil},
 	} {
 		for i := range one.nodes {

@@ -46,7 +46,7 @@ func (e *entry) lighter(f *entry) bool {
 // tableTime is how old the weights of a choice may be. Whether a node may be handed out at all is checked for each choice.
 const tableTime = 100 * time.Millisecond
 
-// choice finds nodes at random, weighted by their free capacity as it was not long ago.
+// choice finds nodes at random, weighted by their free capacity as it was not long ago, and by what they lack (lacking.go).
 type choice struct {
 	random *rand.Rand
 	made   time.Time
@@ -67,7 +67,7 @@ func (t *table) add(e *entry) {
 	if n := len(t.upTo); n > 0 {
 		sum = t.upTo[n-1]
 	}
-	t.nodes, t.upTo = append(t.nodes, e), append(t.upTo, sum+max(1, e.beat.Capacity-e.load()))
+	t.nodes, t.upTo = append(t.nodes, e), append(t.upTo, sum+int64(e.free()))
 }
 
 // pick returns a node at random.
@@ -89,6 +89,7 @@ func (v *View) weigh(now time.Time) {
 			c.tables[t].add(e)
 		}
 	}
+	c.tables[good].favour(v.rate(now))
 	c.made = now
 }
 
@@ -107,7 +108,10 @@ func (v *View) choose(n int, now time.Time) []*entry {
 		c.empty++
 		return nil
 	}
-	c.chosen[0].handed++
+	first := c.chosen[0]
+	if first.handed++; first.handed == first.favour {
+		c.made = time.Time{} // it is no longer favoured
+	}
 	return c.chosen
 }
 

@@ -22,7 +22,7 @@
 //	view.go     View: the nodes, as their beats tell
 //	lease.go    which of them are alive, as far as can be proven
 //	order.go    beats that come again, or too late
-//	choice.go   the nodes for a client
+//	choice.go   the nodes for a client; lacking.go those that are found more often
 //	spread.go   how long the clients of a dead node should wait
 //	answer.go   the JSON for a client
 //	list.go     listings and counts

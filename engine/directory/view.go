@@ -57,6 +57,7 @@ type View struct {
 	ignored  [reasons]uint64
 	lease    lease
 	choice   choice
+	arrivals arrivals
 	spread   spread
 }
 
@@ -73,6 +74,7 @@ type entry struct {
 	orphaned       time.Duration // what its clients, as orphans, added to the spread
 
 	handed, handedBefore int64 // since its last beat, and between the two before
+	favour               int64 // until so many were handed out it is favoured; 0: it is not
 }
 
 // New returns a view of no nodes.

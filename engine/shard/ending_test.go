@@ -46,7 +46,7 @@ func TestShedSome(t *testing.T) {
 	young.conn.since++
 	shed := func(until uint32, want int) {
 		t.Helper()
-		if ended, next := r.s.ShedSome(0, 10, until, session.CloseServiceLeaves, "bye"); ended != want || next != 0 {
+		if ended, next := r.s.ShedSome(0, 10, until, false, session.CloseServiceLeaves, "bye"); ended != want || next != 0 {
 			t.Errorf("%d were closed, want %d; goes on from %d", ended, want, next)
 		}
 	}
@@ -59,5 +59,19 @@ func TestShedSome(t *testing.T) {
 	shed(until+1, 1)
 	if n := r.s.stats.Shed.Load(); n != 2 {
 		t.Errorf("%d are counted", n)
+	}
+}
+
+// Who is idle can be sent away before those that are served.
+func TestShedIdle(t *testing.T) {
+	r := newReaders(t, true)
+	served, idle := r.reader("ann"), r.reader("ben")
+	r.s.now += 2 * idleMillis * 1e6
+	served.conn.lastWrite = r.s.millis()
+	until := served.conn.since
+	for i, c := range []*Conn{idle.conn, served.conn} {
+		if ended, next := r.s.ShedSome(0, 10, until, i == 0, session.CloseServiceLeaves, "bye"); ended != 1 || next != 0 || c.sess.Phase != session.Closing {
+			t.Errorf("%d: %d were closed, goes on from %d", i, ended, next)
+		}
 	}
 }

@@ -258,10 +258,16 @@ func (s *Shard) EndSome(slot uint32, n int, patient bool, code ws.StatusCode, re
 	return s.endSome(slot, n, code, reason, func(c *Conn) bool { return patient && s.awaits(c) })
 }
 
-// ShedSome is a patient EndSome for sessions alone, of those that began at until, in Unix seconds, or before.
-func (s *Shard) ShedSome(slot uint32, n int, until uint32, code ws.StatusCode, reason string) (ended int, next uint32) {
+// idleMillis is much less than the interval of heart-beats, which count as an exchange.
+const idleMillis = 2000
+
+// ShedSome is a patient EndSome for sessions alone, of those that began at until, in Unix seconds, or before. idle: only of
+// those with whom nothing was exchanged for idleMillis.
+func (s *Shard) ShedSome(slot uint32, n int, until uint32, idle bool, code ws.StatusCode, reason string) (ended int, next uint32) {
+	now := s.millis()
 	ended, next = s.endSome(slot, n, code, reason, func(c *Conn) bool {
-		return c.sess.Phase != session.Connected || c.since > until || s.awaits(c)
+		return c.sess.Phase != session.Connected || c.since > until || s.awaits(c) ||
+			idle && (now-c.lastRead < idleMillis || now-c.lastWrite < idleMillis)
 	})
 	s.stats.Shed.Add(uint64(ended))
 	return ended, next
