@@ -109,6 +109,28 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// TestDiscoveryHead: HEAD has the head of what GET has, here as on the API's port; of another path it is refused.
+func TestDiscoveryHead(t *testing.T) {
+	n, stop := startNodeWith(t, nil, withDirectory(viewOf(func(*directory.Beat) {}), 10))
+	defer stop()
+	get, body := n.dial(t).get(t, "/v1/endpoints")
+	for target, status := range map[string]int{"/v1/endpoints": 200, "/v1/endpoints?n=0": 400, "/ws": 405} {
+		c := n.dial(t)
+		c.write(t, []byte("HEAD "+target+" HTTP/1.1\r\nHost: h\r\n\r\n"))
+		all, err := io.ReadAll(c.conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, rest, _ := strings.Cut(string(all), "\r\n\r\n")
+		if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", status)) || rest != "" {
+			t.Errorf("%s: %q", target, all)
+		}
+		if status == 200 && (!strings.Contains(head, fmt.Sprintf("Content-Length: %d", len(body))) || get.ContentLength != int64(len(body))) {
+			t.Errorf("%q for a body of %d bytes", head, len(body))
+		}
+	}
+}
+
 // TestDiscoveryBeforeReady: a node that is not ready tells of those that are.
 func TestDiscoveryBeforeReady(t *testing.T) {
 	n, stop := startNodeWith(t, func(b bus.Bus) bus.Bus { return unready{b} }, withDirectory(viewOf(func(*directory.Beat) {}), 10))

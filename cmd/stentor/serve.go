@@ -247,7 +247,7 @@ func (s *server) openDirectory() (err error) {
 	}
 	s.instance = rand.Text()
 	s.directory = newDirectory(s.clusterKey, s.cfg.Node.ID, time.Duration(s.cfg.Kafka.Lateness))
-	s.discovery = newDiscoveryLimiter()
+	s.discovery = directory.NewLimiter(s.cfg.Limits.EndpointsPerSecond, s.cfg.Limits.EndpointsBurst)
 	return nil
 }
 

@@ -48,10 +48,6 @@ func newDirectory(key []byte, self string, lateness time.Duration) *directory.Vi
 	return directory.New(directory.Options{Key: key, Self: self, Lateness: lateness, Seed: rand.Uint64()})
 }
 
-// newDiscoveryLimiter bounds how often one address asks for nodes. A mobile carrier has thousands of clients behind one address,
-// each of which asks once for each connection.
-func newDiscoveryLimiter() *directory.Limiter { return directory.NewLimiter(200, 2000) }
-
 // cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage

@@ -11,8 +11,8 @@ import (
 type Handshaker struct {
 	// Check decides on a request that is valid otherwise: nil accepts it. Optional.
 	Check func(*Request) *Refusal
-	// Plain decides on a valid GET that is not for a WebSocket. Answered means that its whole answer is behind dst; another
-	// refusal is sent to the client; nil refuses it as if there were no Plain. Optional.
+	// Plain decides on a valid GET or HEAD that is not for a WebSocket. Answered means that the whole answer to a GET is
+	// behind dst; another refusal is sent to the client; nil refuses it as if there were no Plain. Optional.
 	Plain func(r *Request, dst []byte) (resp []byte, refusal *Refusal)
 	// Protocols are the supported subprotocols. The first of the client's that is among them is chosen.
 	Protocols []string
@@ -36,13 +36,9 @@ const defaultMaxHeader = 8192
 // that is too large when it passes MaxHeader. Next does not change b; dst must not overlap it.
 func (h *Handshaker) Next(b []byte, scanned int, dst []byte) (n int, protocol string, resp []byte, refusal *Refusal) {
 	n, refusal = h.read(b, scanned)
-	if refusal == noUpgrade && h.Plain != nil {
-		switch answer, other := h.Plain(&h.request.Request, dst); other {
-		case nil:
-		case Answered:
-			return 0, "", answer, Answered
-		default:
-			refusal = other
+	if refusal == noUpgrade {
+		if resp, refusal = h.plain(dst); refusal == Answered {
+			return 0, "", resp, Answered
 		}
 	}
 	switch {
@@ -56,6 +52,27 @@ func (h *Handshaker) Next(b []byte, scanned int, dst []byte) (n int, protocol st
 	}
 	return n, h.request.protocol, h.appendAnswer(dst), nil
 }
+
+// plain answers a request that is not for a WebSocket, or returns why it is refused.
+func (h *Handshaker) plain(dst []byte) (resp []byte, refusal *Refusal) {
+	if h.Plain != nil {
+		resp, refusal = h.Plain(&h.request.Request, dst)
+	}
+	switch {
+	case refusal == nil && h.request.head:
+		return dst, notGet
+	case refusal == nil:
+		return dst, noUpgrade
+	case refusal == Answered && h.request.head:
+		return resp[:len(dst)+headLength(resp[len(dst):])], Answered
+	}
+	return resp, refusal
+}
+
+// headLength is the length of an answer's head, with its empty line.
+func headLength(answer []byte) int { return bytes.Index(answer, emptyLines) + len(emptyLines) }
+
+var emptyLines = []byte("\r\n\r\n")
 
 // read returns the length of the header block once it is complete and acceptable.
 func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {

@@ -379,7 +379,10 @@ func TestPlain(t *testing.T) {
 		{get("/served", "Upgrade: websocket"), 400, 0},
 		{get("/served", "Content-Length: 5"), 400, 0},
 		{get("/served", "Cookie: "+strings.Repeat("a", defaultMaxHeader)), 431, 0},
-		{strings.Replace(get("/served"), "GET", "HEAD", 1), 405, 0},
+		{strings.Replace(get("/served?x"), "GET", "HEAD", 1), 200, 1},
+		{strings.Replace(get("/busy"), "GET", "HEAD", 1), 503, 1},
+		{strings.Replace(get("/"), "GET", "HEAD", 1), 405, 1},
+		{strings.Replace(string(AppendRequest(nil, "a", "/served", sampleKey)), "GET", "HEAD", 1), 405, 0},
 		{strings.Replace(get("/served"), "GET", "POST", 1), 405, 0},
 		{get("/served")[:30], 0, 0},
 	} {
@@ -397,12 +400,15 @@ func TestPlain(t *testing.T) {
 			case 101:
 				checkAccepted(t, o, len(c.in), "")
 			case 200:
-				resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(o.resp)), nil)
+				method, _, _ := strings.Cut(c.in, " ")
+				in := bufio.NewReader(strings.NewReader(o.resp))
+				resp, err := http.ReadResponse(in, &http.Request{Method: method})
 				if err != nil || o.refusal != Answered || o.n != 0 {
 					t.Fatalf("%q by %d: %v, %v", c.in, size, o, err)
 				}
+				want := map[string]string{"GET": body + "x"}[method]
 				got, err := io.ReadAll(resp.Body)
-				if err != nil || string(got) != body+"x" || !resp.Close || resp.ContentLength != int64(len(got)) ||
+				if err != nil || string(got) != want || in.Buffered() > 0 || !resp.Close || resp.ContentLength != int64(len(body+"x")) ||
 					resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%q by %d: %q, %v", c.in, size, o.resp, err)
 				}

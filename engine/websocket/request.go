@@ -40,6 +40,7 @@ func (r *Request) Target(trusted bool) (host string, secure bool) {
 // handshake is a Request with what else a handshake needs.
 type handshake struct {
 	Request
+	head       bool // the method is HEAD
 	key        string
 	version    string
 	protocol   string // the chosen one
@@ -85,6 +86,8 @@ func (r *handshake) parse(block []byte, protocols []string) *Refusal {
 	switch {
 	case !r.hasUpgrade:
 		return noUpgrade
+	case r.head:
+		return notGet
 	case !r.hasConnect:
 		return malformed("The header Connection does not name Upgrade. A proxy in between has to send Connection: Upgrade.")
 	case r.version != "13":
@@ -105,6 +108,8 @@ func (r *handshake) parseRequestLine(line []byte) *Refusal {
 	switch {
 	case string(version) != "HTTP/1.1":
 		return malformed("WebSocket needs HTTP/1.1. A proxy in between has to speak it (nginx: proxy_http_version 1.1).")
+	case string(method) == "HEAD":
+		r.head = true
 	case string(method) != "GET":
 		return notGet
 	}
