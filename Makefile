@@ -12,12 +12,13 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: build
-build: charts ## bin/stentor, bin/stentor-bench, bin/wsecho
+build: page ## bin/stentor, bin/stentor-bench, bin/wsecho
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-.PHONY: charts
-charts: # the library of the console's charts, which npm fetches once
+.PHONY: page
+page: # what the console loads and the tree does not have: npm fetches the library of its charts, and what bundles the client library
 	@engine/admin/uplot.sh || echo 'without uPlot the console draws plain curves'
+	@engine/admin/library.sh || echo 'without the client library the console tries messages with a client of its own'
 
 .PHONY: run
 run: build ## a node to try out, on loopback

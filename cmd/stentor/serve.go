@@ -341,7 +341,7 @@ func (s *server) announce(out io.Writer, dev bool) {
   page      %s
   clients   %s
   keys      demo-key (project demo), admin-key (all)
-  endpoints %sv1/endpoints (for clients that ask where to connect)
+  library   new StentorClient({ endpoints: '%sv1/endpoints', project: 'demo' }) // clients/js
   push      curl -H 'Authorization: Bearer demo-key' -H 'Content-Type: application/json' -d '{"topic":"all","payload":"hello"}' %sv1/projects/demo/push
 
 Ctrl-C stops it.

@@ -23,5 +23,6 @@
 //
 // page/ is the console, in plain modules without a build: app.js shows one of its views (try.js, nodes.js, projects.js,
 // sessions.js), api.js has the key and the polls, dom.js puts what others chose into the document as text. uPlot draws the
-// curves of chart.js; uplot.sh fetches it, and without it line.js draws them.
+// curves of chart.js; uplot.sh fetches it, and without it line.js draws them. try.js connects with the client library of clients/js,
+// which library.sh puts into one file; without it stomp.js does.
 package admin

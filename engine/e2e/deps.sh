@@ -28,3 +28,4 @@ if ! cmp -s package.json node_modules/.installed; then
 fi
 
 ../../admin/uplot.sh
+../../admin/library.sh

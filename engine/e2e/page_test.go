@@ -45,18 +45,34 @@ func pageTrouble(t *testing.T, a *actor) {
 	a.want("end")
 }
 
-// TestPage is the first minute of somebody who runs `stentor serve --dev` and opens the page.
+// TestPage is the first minute of somebody who runs `stentor serve --dev` and opens the page, with the client library, and
+// with the page's own client, which a node has that was built without the library.
 func TestPage(t *testing.T) {
 	t.Parallel()
+	for _, client := range []string{"library", "its own"} {
+		t.Run(client, func(t *testing.T) {
+			t.Parallel()
+			firstMinute(t, client)
+		})
+	}
+}
+
+func firstMinute(t *testing.T, client string) {
 	s := start(t, setup{Dev: true})
 	picture := filepath.Join(t.TempDir(), "page.png")
 	a := browse(t, "page.js", s.API+"/", picture)
-	step := func(name string, arguments fields) {
+	step := func(name string, arguments fields) report {
 		t.Helper()
 		a.do(name, arguments)
-		a.want(name)
+		return a.want(name)
+	}
+	if client != "library" {
+		step("without", nil)
 	}
 	step("open", nil)
+	if got := step("library", nil).Texts; !slices.Equal(got, []string{client}) {
+		t.Errorf("the page uses %q: run engine/admin/library.sh", got)
+	}
 	step("connect", nil)
 	step("subscribe", fields{"destination": "/topic/demo/all"})
 	step("push", fields{"body": "hello from the page"})
@@ -67,6 +83,14 @@ func TestPage(t *testing.T) {
 	step("refused", fields{"destination": "/topic/other/all"})
 	step("push", fields{"body": "after the refusal"})
 	step("see", fields{"body": "after the refusal"})
+	step("once", fields{"body": "hello from the page"})
+	step("disconnect", nil)
+	s.pushTo(t, "demo", fields{"topic": "all", "payload": "while it was away"})
+	step("connect", nil)
+	step("see", fields{"body": "while it was away"})
+	step("push", fields{"body": "after the break"})
+	step("see", fields{"body": "after the break"})
+	step("once", fields{"body": "while it was away"})
 	step("once", fields{"body": "hello from the page"})
 	step("counts", fields{"connections": 1, "subscriptions": 1})
 	step("picture", nil)

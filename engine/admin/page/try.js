@@ -1,5 +1,6 @@
-// The view Try: three forms over a STOMP client and the HTTP API, the messages that arrive, and counts.
-import { Client } from "./stomp.js";
+// The view Try: three forms over the client library and the HTTP API, the messages that arrive, and counts.
+import { Client as Library } from "./library.js";
+import { Client as Plain } from "./stomp.js";
 import { behindUser, fill, guesses, topic } from "./examples.js";
 import { $, make, number } from "./dom.js";
 import { call, key, onKey, projectPath, setKey } from "./api.js";
@@ -19,7 +20,11 @@ let connection = "idle";
 let countdown = 0;
 let user = ""; // of the session, "" for nobody
 
-const client = new Client({ state: showState, message: arrived, subscribed: showSubscriptions, refused: showRefused });
+const on = { state: showState, message: arrived, subscribed: showSubscriptions, refused: showRefused };
+const client = await import("./stentor.js").then(
+  (module) => new Library(module.StentorClient, on),
+  () => new Plain(on), // the node was built without the library
+);
 
 function showState(state, detail = {}) {
   connection = state;

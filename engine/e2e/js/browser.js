@@ -19,7 +19,7 @@ export async function open({ executablePath, address, options, expected = () => 
   page.on("pageerror", (e) => trouble.push(String(e)));
   page.on("requestfailed", (r) => {
     const error = r.failure()?.errorText;
-    if (!expected({ error })) trouble.push(`${r.url()}: ${error}`);
+    if (!expected({ url: r.url(), error })) trouble.push(`${r.url()}: ${error}`);
   });
   page.on("dialog", (d) => {
     trouble.push("a dialog: " + d.message());

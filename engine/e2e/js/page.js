@@ -3,7 +3,8 @@
 import { open } from "./browser.js";
 
 const [executablePath, address, picture] = process.argv.slice(2);
-const { page, run } = await open({ executablePath, address, options: { viewport: { width: 1280, height: 900 } } });
+const expected = ({ url }) => Boolean(url?.endsWith("/stentor.js")); // of a node that was built without it
+const { page, run } = await open({ executablePath, address, options: { viewport: { width: 1280, height: 900 } }, expected });
 
 const button = (name) => page.getByRole("button", { name, exact: true });
 const messages = page.getByRole("list", { name: /messages/i });
@@ -11,6 +12,15 @@ const messages = page.getByRole("list", { name: /messages/i });
 const steps = {
   async open() {
     await page.goto(address);
+  },
+  // library has the client that the page uses.
+  async library() {
+    const answers = await page.evaluate(() => fetch("/page/stentor.js").then((a) => a.ok));
+    return { texts: [answers ? "library" : "its own"] };
+  },
+  // without is the page of a node that was built without the client library.
+  async without() {
+    await page.route("**/stentor.js", (route) => route.fulfill({ status: 404 }));
   },
   async key({ key }) {
     await page.getByLabel("API key", { exact: true }).fill(key);
@@ -20,6 +30,10 @@ const steps = {
     await page.getByLabel("Token").fill(token);
     await button("Connect").click();
     await page.getByRole("status").filter({ hasText: /^\s*Connected/ }).waitFor();
+  },
+  async disconnect() {
+    await button("Disconnect").click();
+    await page.getByRole("status").filter({ hasText: "Not connected" }).waitFor();
   },
   // subscribe takes what the page offers unless it is told what.
   async subscribe({ destination }) {
