@@ -122,20 +122,20 @@ func (c *taken) Read(p []byte) (int, error) {
 		if c.err != nil {
 			return 0, c.err
 		}
+		plain, n, err := c.layer.Open(c.Records, c.arrived)
+		c.plain, c.arrived, c.err = bytes.Clone(plain), c.arrived[n:], err
+		if n > 0 || err != nil {
+			if a, ok := AlertOf(err); ok {
+				c.alert(a)
+			}
+			continue
+		}
 		room := make([]byte, 4096)
-		n, err := c.Conn.Read(room)
-		if n == 0 && err != nil {
+		if n, err = c.Conn.Read(room); n == 0 && err != nil {
 			c.err = err
-			return 0, err
+			continue
 		}
 		c.arrived = append(c.arrived, room[:n]...)
-		var plain []byte
-		plain, n, c.err = c.layer.Open(c.Records, c.arrived)
-		c.plain = bytes.Clone(plain)
-		c.arrived = c.arrived[n:]
-		if a, ok := AlertOf(c.err); ok {
-			c.alert(a)
-		}
 	}
 	n := copy(p, c.plain)
 	c.plain = c.plain[n:]
