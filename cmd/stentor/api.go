@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type apiFlags struct {
 	base, project, key string
 	timeout            time.Duration
 	asJSON, local      bool
+	trust              trustFlags
+	client             *http.Client // one for all requests of the command
 }
 
 func (f *apiFlags) add(cmd *cobra.Command) {
@@ -41,6 +44,7 @@ func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
 	flags.StringVar(&f.key, "key", "", "API key of the project, or an admin key (default: $"+config.VariableAPIKey+", which other users of the machine cannot see)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	f.trust.add(flags)
 }
 
 // addLocal adds the flag for requests that otherwise all nodes of a cluster answer together.
@@ -129,7 +133,12 @@ func (f *apiFlags) ask(ctx context.Context, method, path string, query url.Value
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	answer, err := http.DefaultClient.Do(r)
+	if f.client == nil {
+		if f.client, err = f.trust.client(); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := f.client.Do(r)
 	if err != nil {
 		return nil, f.explain(err)
 	}
@@ -156,8 +165,16 @@ var errInterrupted = errors.New("interrupted")
 
 // explain turns a failure to get an answer into an error that says what to do.
 func (f *apiFlags) explain(err error) error {
-	var refused *net.OpError
+	var (
+		refused *net.OpError
+		plain   tls.RecordHeaderError
+		unknown *tls.CertificateVerificationError
+	)
 	switch {
+	case errors.As(err, &plain):
+		return fmt.Errorf("%s does not answer in TLS: the API has https:// with listen.api_tls or behind a proxy", f.base)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust, --insecure trusts any", f.base, unknown.Err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not answer within %s", f.base, f.timeout)
 	case errors.Is(err, context.Canceled):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ import (
 
 type subFlags struct {
 	url, project, token string
-	ca                  string
+	trust               trustFlags
 	heartbeat           time.Duration
 	count               int
 	asJSON              bool
@@ -62,7 +61,7 @@ What happens to the connection is printed on standard error.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "ws://127.0.0.1:8080/ws", "WebSocket endpoint, ws:// or wss://")
-	flags.StringVar(&f.ca, "ca", "", "PEM file with the certificates to trust for wss:// (default: the system's)")
+	f.trust.add(flags)
 	flags.StringVarP(&f.project, "project", "p", "", "the project (default: what the endpoint, the token or the server says)")
 	flags.StringVar(&f.token, "token", "", "token (default: $"+config.VariableToken+", which other users of the machine cannot see)")
 	flags.DurationVar(&f.heartbeat, "heartbeat", 10*time.Second, "interval of heart-beats in both directions, 0 for none")
@@ -86,7 +85,7 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 	if f.token == "" {
 		f.token = os.Getenv(config.VariableToken)
 	}
-	trusted, err := trust(f.ca)
+	trusted, err := f.trust.config()
 	if err != nil {
 		return err
 	}
@@ -111,22 +110,6 @@ func (f *subFlags) sub(cmd *cobra.Command, destinations []string) error {
 	return failed
 }
 
-// trust returns a TLS configuration that trusts the certificates of a PEM file, nil for those of the system.
-func trust(file string) (*tls.Config, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("--ca: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, usagef("--ca: found no certificate in %s, allowed: a PEM file", file)
-	}
-	return &tls.Config{RootCAs: roots}, nil
-}
-
 // explain adds what to try to an error that ended the command.
 func (f *subFlags) explain(err error) error {
 	var (
@@ -139,9 +122,9 @@ func (f *subFlags) explain(err error) error {
 	)
 	switch {
 	case errors.As(err, &plain):
-		return fmt.Errorf("%s does not answer in TLS: a node speaks ws://, wss:// is for a proxy in front of it", f.url)
+		return fmt.Errorf("%s does not answer in TLS: wss:// is for a proxy, or for a listener with the word tls", f.url)
 	case errors.As(err, &unknown):
-		return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust", f.url, unknown.Err)
+		return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust, --insecure trusts any", f.url, unknown.Err)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("cannot reach %s (%v); is the node running? --url names another endpoint", f.url, dial.Err)
 	case errors.As(err, &answer) && json.Unmarshal([]byte(answer.Text), &p) == nil && p.Code != "":
