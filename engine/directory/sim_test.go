@@ -12,7 +12,7 @@ import (
 
 var (
 	simSeed    = flag.Uint64("sim.seed", 0, "play this seed of the simulation alone")
-	simChoices = flag.Int("sim.choices", 500_000, "how many choices a seed of the simulation has")
+	simChoices = flag.Int("sim.choices", 1_000_000, "how many choices a seed of the simulation has")
 	simSeeds   = flag.Int("sim.seeds", 1, "how many seeds of the simulation are played")
 )
 
@@ -297,7 +297,7 @@ func playSim(t *testing.T, seed uint64, nodes, choices int) {
 	for range nodes {
 		s.start(nil)
 	}
-	seconds := min(choices/2500, 400)
+	seconds := min(choices/5000, 400)
 	each := choices / (seconds - 4) / simSlots
 	if s.small {
 		each = 10
@@ -342,7 +342,7 @@ func playSim(t *testing.T, seed uint64, nodes, choices int) {
 // TestSimulation: nodes join, die, lag, are cut off, drain, and have clocks that are apart, while somebody without the key writes
 // to the topic what he can. Never is a draining node handed out, nor one that he wrote; suspects come last; the load is even.
 //
-//	go test ./engine/directory -run Simulation -v -sim.seeds 20 -sim.choices 1000000
+//	go test ./engine/directory -run Simulation -v -sim.seeds 20
 func TestSimulation(t *testing.T) {
 	seeds, first := *simSeeds, uint64(1)
 	if *simSeed > 0 {
@@ -352,7 +352,7 @@ func TestSimulation(t *testing.T) {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprintf("seed %d, a thousand nodes", seed), func(t *testing.T) { playSim(t, seed, 1000, *simChoices) })
 		for few := range uint64(5) {
-			t.Run(fmt.Sprintf("seed %d, a few nodes", 5*seed+few), func(t *testing.T) { playSim(t, 5*seed+few, 4, 500_000) })
+			t.Run(fmt.Sprintf("seed %d, a few nodes", 5*seed+few), func(t *testing.T) { playSim(t, 5*seed+few, 4, 1_000_000) })
 		}
 	}
 }

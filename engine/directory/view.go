@@ -155,10 +155,23 @@ func (v *View) follow(node string, b *Beat, sealed, live bool, now time.Time) Ig
 		e.orphaned = 0
 	}
 	v.returned(e, live, now)
+	e.handed, e.handedBefore = 0, e.uncounted(b)
 	e.beat, e.sealed = *b, sealed
-	e.handed, e.handedBefore = 0, e.handed
 	return Followed
 }
+
+// uncounted is how many of the clients that were sent to e since its last beat may not be in its new one: those of the last
+// second. After an outage it has counted nearly all.
+func (e *entry) uncounted(b *Beat) int64 {
+	passed := b.Sent - e.beat.Sent
+	if b.Instance != e.beat.Instance || passed <= beatMillis {
+		return e.handed
+	}
+	return e.handed * beatMillis / passed
+}
+
+// beatMillis is the time between two beats.
+const beatMillis = 1000
 
 // room reports whether there is a place for one more node. A sealed one may take the place of an unsealed one.
 func (v *View) room(sealed bool) bool {

@@ -474,6 +474,46 @@ func TestOwn(t *testing.T) {
 	}
 }
 
+// After an outage, in which clients went on coming, each node's first beat counts them, and they do not count once more: as many
+// come to it as to those that have not beaten yet.
+func TestEvenAfterOutage(t *testing.T) {
+	w := newWorld(t, Options{Seed: 3})
+	ids := []string{"a", "b", "c"}
+	for _, id := range ids {
+		w.add(id, 100_000, 30_000)
+	}
+	w.pass(5)
+	came := map[string]float64{}
+	clients := func(n int) {
+		for range n {
+			url := w.ask(1).Endpoints[0]
+			id := url[len("wss://") : len(url)-len("/ws")]
+			w.nodes[id].Connections++
+			came[id]++
+		}
+	}
+	w.unreadable = true
+	for range 60 {
+		w.pass(1)
+		clients(200)
+	}
+	w.unreadable = false
+	clear(came)
+	for i := range 12 { // of the nodes one beats each third of a second
+		w.now = w.now.Add(time.Second / 3)
+		if why := w.hear(ids[i%3], w.value(ids[i%3])); why != Followed {
+			t.Fatal(why)
+		}
+		w.v.Proven(w.now)
+		clients(67)
+		for _, id := range ids {
+			if i%3 == 2 && (came[id] < 0.85*67*float64(i+1)/3 || came[id] > 1.15*67*float64(i+1)/3) {
+				t.Errorf("after %d beats: %v", i+1, came)
+			}
+		}
+	}
+}
+
 // TestEvenChoice: nodes of very different size, that begin with very different numbers of clients, are soon as full as each other.
 func TestEvenChoice(t *testing.T) {
 	w := newWorld(t, Options{Seed: 7})

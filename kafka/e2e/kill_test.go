@@ -28,6 +28,7 @@ type world struct {
 type setup struct {
 	singles, batched rate.Limit // pushes a second on their own, and in batches
 	partitions       int
+	crowd            int                  // clients, 0 for the constant
 	stay             func() time.Duration // of a client on one connection; nil: as long as it may
 }
 
@@ -51,7 +52,10 @@ func newWorld(t *testing.T, c *cluster, o setup) *world {
 	}
 	b.streams = append(append(b.streams, topics...), users...)
 	var all []*follower
-	for i := range clients {
+	if o.crowd == 0 {
+		o.crowd = clients
+	}
+	for i := range o.crowd {
 		own := users[i%userStreams]
 		f := &follower{t: t, cluster: c, name: fmt.Sprint("client ", i), token: c.token(own.user), at: i / userStreams, stay: o.stay}
 		queue := subscribe(own.destination(), own)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -37,7 +38,8 @@ type cluster struct {
 	run    string // part of the names of all topics
 	http   *http.Client
 	nodes  []*testkit.Node
-	proxy  string // the address of one that clients go through; empty: they choose nodes in turn
+	proxy  string        // the address of one that clients go through; empty: they choose nodes in turn
+	asked  *testkit.Node // whom clients ask where to connect; nil: nobody
 }
 
 // url is where a client connects that tries for the nth time.
@@ -45,7 +47,20 @@ func (c *cluster) url(n int) string {
 	if c.proxy != "" {
 		return "ws://" + c.proxy + "/ws"
 	}
+	if c.asked != nil {
+		return c.named()
+	}
 	return c.nodes[n%len(c.nodes)].Clients()
+}
+
+// named is the node that a client is told, "" when it is told none.
+func (c *cluster) named() string {
+	r, err := c.asked.Call(http.MethodGet, "/v1/endpoints", "", nil)
+	var answer struct{ Endpoints []string }
+	if err != nil || json.Unmarshal(r.Body, &answer) != nil || len(answer.Endpoints) == 0 {
+		return ""
+	}
+	return answer.Endpoints[0]
 }
 
 // newCluster starts n nodes and waits until they are ready. settings are key.path=value.

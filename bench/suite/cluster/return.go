@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"stentor/bench/gen/client"
+	"stentor/bench/gen/measure"
 	"stentor/bench/gen/pace"
+	"stentor/bench/suite/report"
 	"stentor/stomp"
 )
 
@@ -34,6 +36,9 @@ type homing struct {
 	losses   int64                          // connections that ended
 	from     time.Time                      // since when those are away that lose their connection, if it is set
 	unheard  int64                          // times that nobody who was asked answered
+	told     *measure.Latency               // what closes asked clients to wait
+	asking   *measure.Latency               // from the end of that until a client was answered, and had waited its part of spread_ms
+	opening  *measure.Latency               // from there until CONNECTED
 }
 
 // homed is one client.
@@ -41,12 +46,16 @@ type homed struct {
 	at, avoid netip.AddrPort   // where it is or connects, and what it has lost
 	left      []netip.AddrPort // what it has not tried of its answer
 	lost      time.Time        // when its connection ended
+	begun     time.Time        // of what it does now: it asks, or connects
 	times     int              // that it ended
 }
 
 // newHoming is for up to n clients.
 func newHoming(n int, home func(int) netip.AddrPort, asked ...string) *homing {
-	return &homing{home: home, asked: func(int) []string { return asked }, queue: make(chan int, n), clients: map[int]*homed{}, arrivals: map[netip.AddrPort][]time.Time{}}
+	return &homing{
+		home: home, asked: func(int) []string { return asked }, queue: make(chan int, n), clients: map[int]*homed{}, arrivals: map[netip.AddrPort][]time.Time{},
+		told: measure.NewLatency(), asking: measure.NewLatency(), opening: measure.NewLatency(),
+	}
 }
 
 // set makes the clients of these options come back.
@@ -82,7 +91,9 @@ func (h *homing) connected(number int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c := h.of(number); c.times > 0 {
-		h.arrivals[c.at] = append(h.arrivals[c.at], time.Now())
+		now := time.Now()
+		h.arrivals[c.at] = append(h.arrivals[c.at], now)
+		h.opening.Record(now.Sub(c.begun))
 	}
 }
 
@@ -102,7 +113,11 @@ func (h *homing) over(number int, l client.Loss) {
 	if c.lost.IsZero() {
 		c.lost = time.Now() // it was never open
 	}
-	h.later(retry(l.Reason), number)
+	wait := retry(l.Reason)
+	if c.begun = time.Now().Add(wait); l.Open {
+		h.told.Record(wait)
+	}
+	h.later(wait, number)
 }
 
 // since makes clients count as away since at that lose their connection.
@@ -171,7 +186,9 @@ func (h *homing) attempt(ctx context.Context, a *asking, number int) {
 	h.mu.Lock()
 	c := h.of(number)
 	if len(c.left) > 0 {
-		c.at, c.left = c.left[0], c.left[1:]
+		now := time.Now()
+		h.asking.Record(now.Sub(c.begun))
+		c.at, c.left, c.begun = c.left[0], c.left[1:], now
 		due := c.lost
 		h.mu.Unlock()
 		h.opens(number, due)
@@ -232,6 +249,17 @@ func (h *homing) whole(ctx context.Context, n int, least int64, patience time.Du
 		if err := pace.Wait(ctx, 2*time.Millisecond); err != nil {
 			return fmt.Errorf("%w: %d of %d, %d were lost, %d times nobody answered; %v, then %v", context.Cause(ctx), counts.Reading, n, losses, unheard, counts.Failures, counts.Again)
 		}
+	}
+}
+
+// parts are what a client's absence consists of.
+func (h *homing) parts() []report.Detail {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p99 := func(l *measure.Latency) float64 { return l.Summary().P99.Seconds() }
+	return []report.Detail{
+		report.With("of it as the close asked, p99", "s", p99(h.told)), report.With("until the registry's answer, p99", "s", p99(h.asking)),
+		report.With("until CONNECTED, p99", "s", p99(h.opening)),
 	}
 }
 

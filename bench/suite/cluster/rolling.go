@@ -47,6 +47,7 @@ type restarts struct {
 	gap, late measure.Summary
 	busiest   float64
 	took      []float64 // seconds, of each restart until the node is ready
+	parts     []report.Detail
 }
 
 func (b *bench) roll(ctx context.Context, n *nodes, r *restarts) error {
@@ -85,7 +86,7 @@ func (b *bench) roll(ctx context.Context, n *nodes, r *restarts) error {
 	}
 	all.Take(whole, gaps)
 	r.faults.add(t, all)
-	r.gap, r.late, r.busiest = gaps.Summary(), whole.Summary(), float64(h.busiest())
+	r.gap, r.late, r.busiest, r.parts = gaps.Summary(), whole.Summary(), float64(h.busiest()), h.parts()
 	return nil
 }
 
@@ -116,12 +117,12 @@ func (b *bench) restart(ctx context.Context, n *nodes, h *homing, all *client.Cl
 func (r *restarts) results() []report.Result {
 	const name, paced = "rolling", drainChunk * 10
 	return []report.Result{
-		report.New(name, "a client is away, p99", "s", []float64{r.gap.P99.Seconds()},
+		report.New(name, "a client is away, p99", "s", []float64{r.gap.P99.Seconds()}, append([]report.Detail{
 			report.With("p50", "s", r.gap.P50.Seconds()), report.With("the longest", "s", r.gap.Most.Seconds()),
 			report.With("times that one was", "", float64(r.gap.Count)),
 			report.With("until a node is ready again", "s", r.took...),
 			report.With("latest message of all, of all clients", "ms", report.Millis(r.late.Most)),
-		).Most(gapTarget),
+		}, r.parts...)...).Most(gapTarget),
 		report.New(name, "messages lost, reordered, corrupted", "", []float64{r.wrong}, report.With("messages", "", float64(r.delivered))).Most(0),
 		report.New(name, "messages repeated", "", []float64{r.repeated}).Most(0),
 		report.New(name, "subscriptions that were told resumed:false", "", []float64{r.gaps}, report.With("resumed:true", "", r.resumed)).Most(0),
