@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stentor/engine/bus"
+	"stentor/engine/testkit"
+	"stentor/engine/testkit/certificate"
+	"stentor/stomp"
+)
+
+// Other implementations of TLS as clients of a node, over its whole stack.
+
+// peerPatience is how long a peer's program may take.
+const peerPatience = time.Minute
+
+// need skips a test whose program is not installed.
+func need(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Skipf("needs %s: %v %.200s", name, err, out)
+	}
+}
+
+// anchor writes the certificate that the clients of trust trust, and returns the file.
+func anchor(t *testing.T, certificate *x509.Certificate) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// shown is the certificate that a node shows.
+func (n testNode) shown(t *testing.T, trust *tls.Config) *x509.Certificate {
+	t.Helper()
+	c := n.dial(t).over(trust)
+	c.connect(t)
+	defer func() { _ = c.conn.Close() }()
+	return c.conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
+}
+
+// program is a process that carries a connection over its input and output.
+type program struct {
+	net.Conn // deadlines are of the process
+	in       io.WriteCloser
+	out      io.Reader
+}
+
+func (p program) Read(b []byte) (int, error)  { return p.out.Read(b) }
+func (p program) Write(b []byte) (int, error) { return p.in.Write(b) }
+func (p program) Close() error                { return p.in.Close() }
+
+// through runs a program as a client, which ends with the test.
+func through(t *testing.T, name string, args ...string) *testClient {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), peerPatience)
+	cmd := exec.CommandContext(ctx, name, args...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		cancel()
+		_ = cmd.Wait() // killed, as a rule
+	})
+	return &testClient{conn: program{in: in, out: out}}
+}
+
+// session has a session of c, in which pushes and answers pass.
+func (n testNode) session(t *testing.T, c *testClient, topic string) {
+	t.Helper()
+	c.connect(t)
+	c.send(t, stomp.Subscribe, "id", "1", "destination", topic, "receipt", "1")
+	c.until(t, "receipt-id:1")
+	n.exchange(t, c, topic, "a push")
+	n.exchange(t, c, topic, strings.Repeat("a large push ", 5000))
+}
+
+// exchange passes a push and an answer.
+func (n testNode) exchange(t *testing.T, c *testClient, topic, body string) {
+	t.Helper()
+	n.publish(t, &bus.Record{Project: "shop", Destination: topic, Body: []byte(body)})
+	c.until(t, body)
+	c.send(t, stomp.Send, "destination", topic, "receipt", "2")
+	c.until(t, "receipt-id:2")
+}
+
+// TestTLSOpenSSL has OpenSSL's client as the peer: each version and suite, tickets, and changes of keys.
+func TestTLSOpenSSL(t *testing.T) {
+	need(t, "openssl", "s_client", "-help")
+	inBoth(t, testTLSOpenSSL)
+}
+
+func testTLSOpenSSL(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
+	defer stop()
+	file := anchor(t, n.shown(t, trust))
+	client := func(t *testing.T, args ...string) *testClient {
+		return through(t, "openssl", append([]string{"s_client", "-connect", n.Addresses()[0].String(), "-servername", certificate.Name, "-CAfile", file, "-verify_return_error"}, args...)...)
+	}
+	for _, args := range [][]string{
+		{"-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"},
+		{"-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384"},
+		{"-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"},
+		{"-tls1_3", "-groups", "P-521:X25519"}, // a HelloRetryRequest
+		{"-tls1_3", "-max_send_frag", "512", "-split_send_frag", "512"},
+		{"-tls1_3", "-record_padding", "500"},
+		{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"},
+		{"-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			c := client(t, args...)
+			topic := fmt.Sprintf("/topic/shop/%x", sha256.Sum256([]byte(t.Name())))
+			n.session(t, c, topic)
+			if args[0] == "-tls1_2" {
+				// A renegotiation is refused.
+				c.write(t, []byte("R\n"))
+				c.until(t, "RENEGOTIATING")
+				c.end(t)
+				return
+			}
+			for range 3 {
+				for _, command := range []string{"K\n", "k\n"} { // a KeyUpdate that asks for one, and one that does not
+					c.write(t, []byte(command))
+					c.until(t, "KEYUPDATE")
+					n.exchange(t, c, topic, "a push with a new key "+command[:1])
+				}
+			}
+			c.write(t, []byte("Q\n"))
+			c.end(t)
+			n.gone(t)
+		})
+	}
+	t.Run("tickets", func(t *testing.T) {
+		ticket := filepath.Join(t.TempDir(), "ticket")
+		c := client(t, "-tls1_3", "-sess_out", ticket)
+		n.session(t, c, "/topic/shop/first")
+		c.write(t, []byte("Q\n"))
+		c.end(t)
+		c = client(t, "-tls1_3", "-sess_in", ticket)
+		c.until(t, "Reused, TLSv1.3")
+		n.session(t, c, "/topic/shop/second")
+	})
+	if got := n.failed(t, ""); got != 0 {
+		t.Errorf("%v failures are counted", got)
+	}
+}
+
+// TestTLSCurl has curl as the peer of what the port answers over plain HTTPS.
+func TestTLSCurl(t *testing.T) {
+	need(t, "curl", "--version")
+	inBoth(t, testTLSCurl)
+}
+
+func testTLSCurl(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
+	defer stop()
+	file := anchor(t, n.shown(t, trust))
+	for _, version := range []string{"--tlsv1.3", "--tls-max 1.2"} {
+		port := n.Addresses()[0].Port()
+		args := append(strings.Fields(version), "-sS", "-m", "30", "--cacert", file, "--resolve", fmt.Sprintf("%s:%d:127.0.0.1", certificate.Name, port), "-w", " %{http_code}", fmt.Sprintf("https://%s:%d/nothing", certificate.Name, port))
+		out, err := exec.Command("curl", args...).CombinedOutput()
+		if err != nil || !strings.HasSuffix(string(out), " 426") {
+			t.Errorf("%s: %s, %v", version, out, err)
+		}
+	}
+}
+
+// script is what a program has to do with its WebSocket: connect to each URL, subscribe, ask for the receipt, and close. The
+// push is what the test makes once the receipt is reported.
+const nodeScript = `
+for (const url of process.argv.slice(1)) {
+  await new Promise((resolve, reject) => {
+    const ws = new WebSocket(url);
+    ws.onopen = () => ws.send("CONNECT\naccept-version:1.2\nhost:h\n\n\0");
+    ws.onerror = e => reject(new Error(url + ": " + (e.message || "error")));
+    ws.onclose = e => reject(new Error(url + " closed with " + e.code));
+    ws.onmessage = async e => {
+      const text = typeof e.data === "string" ? e.data : await e.data.text();
+      if (text.startsWith("CONNECTED")) ws.send("SUBSCRIBE\nid:1\ndestination:/topic/shop/peer\nreceipt:1\n\n\0");
+      else if (text.startsWith("RECEIPT")) ws.send("SEND\ndestination:/topic/shop/peer\n\n" + "x".repeat(5000) + "\0");
+      else if (text.startsWith("MESSAGE") && text.endsWith("x".repeat(5000) + "\0")) { ws.onclose = e => e.code === 1000 ? resolve() : reject(new Error("" + e.code)); ws.close(1000); }
+    };
+  });
+}
+`
+
+// TestTLSNode has Node's WebSocket as the peer, which is that of undici over OpenSSL.
+func TestTLSNode(t *testing.T) {
+	need(t, "node", "--experimental-websocket", "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)")
+	inBoth(t, testTLSNode)
+}
+
+func testTLSNode(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
+	defer stop()
+	for _, version := range []string{"--tls-min-v1.3", "--tls-max-v1.2"} {
+		cmd := exec.Command("node", "--experimental-websocket", version, "--input-type=module", "-e", nodeScript, "--", "wss://"+n.Addresses()[0].String()+"/ws")
+		cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+anchor(t, n.shown(t, trust)))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", version, err, out)
+		}
+	}
+	n.gone(t)
+}
+
+// TestTLSJava has Java's own TLS as the peer, which announces its end with user_canceled. One process talks to both nodes: it
+// takes its time to start.
+func TestTLSJava(t *testing.T) {
+	t.Parallel()
+	need(t, "java", "--version")
+	args := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "testdata/Peer.java"}
+	for _, ours := range []bool{true, false} {
+		n, trust, stop := startSecure(t, ours, func(*Options) {})
+		defer stop()
+		defer n.gone(t)
+		url, file := "wss://"+n.Addresses()[0].String()+"/ws", anchor(t, n.shown(t, trust))
+		args = append(args, file, "TLSv1.3", url, file, "TLSv1.2", url)
+	}
+	if out, err := exec.Command("java", args...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestTLSPassthrough has HAProxy in front of the node, which passes TLS through and says who the client is.
+func TestTLSPassthrough(t *testing.T) {
+	need(t, "haproxy", "-v")
+	inBoth(t, testTLSPassthrough)
+}
+
+func testTLSPassthrough(t *testing.T, ours bool) {
+	path := filepath.Join(testkit.SocketDir(t), "node")
+	n, trust, stop := startSecure(t, ours, func(o *Options) {
+		o.Listen = []string{"127.0.0.1:0 proxy_protocol tls", "unix:" + path + " proxy_protocol tls"}
+		o.TrustedProxies = trustLoopback
+	})
+	defer stop()
+	for name, server := range map[string]string{"tcp": n.Addresses()[0].String(), "unix": "unix@" + path} {
+		t.Run(name, func(t *testing.T) {
+			c := dialTest(t, "tcp", passthrough(t, server))
+			address := c.conn.LocalAddr().String()
+			n.session(t, c.over(trust), "/topic/shop/"+name)
+			if got := n.sessionAddresses(t); len(got) != 1 || got[0] != address {
+				t.Errorf("the sessions are from %v, not %s", got, address)
+			}
+			_ = c.conn.Close()
+			n.gone(t)
+		})
+	}
+}
+
+// passthrough starts HAProxy in front of a server, and returns where it listens.
+func passthrough(t *testing.T, server string) (address string) {
+	t.Helper()
+	address = testkit.FreePort(t)
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	text := fmt.Sprintf("defaults\n mode tcp\n timeout connect 10s\n timeout client 1m\n timeout server 1m\nlisten clients\n bind %s\n server node %s send-proxy-v2\n", address, server)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("haproxy", "-db", "-f", file)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("haproxy: %s", &out)
+		}
+	})
+	testkit.Eventually(t, peerPatience, func() string { return "HAProxy accepts" }, func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	return address
+}
