@@ -57,7 +57,7 @@ func runDevNode(ctx context.Context, cfg *config.Config, out, logTo io.Writer) e
 	defer cancel()
 	go func() {
 		if within(ctx, s.bus.Ready) {
-			say(out, addresses{Clients: s.clients(), API: "http://" + s.apiAddr.Addr().String() + "/"})
+			say(out, addresses{Clients: s.clients(), API: s.apiURL()})
 		}
 	}()
 	return s.serve(ctx, nil, nil)

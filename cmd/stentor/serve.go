@@ -221,13 +221,13 @@ func (s *server) advertiseOwn() {
 	a := s.cfg.Advertise
 	if len(a.Clients) == 0 {
 		for _, url := range s.clients() {
-			if strings.HasPrefix(url, "ws://") && len(a.Clients) < directory.MaxURLs {
+			if strings.HasPrefix(url, "ws") && len(a.Clients) < directory.MaxURLs {
 				a.Clients = append(a.Clients, url)
 			}
 		}
 	}
 	if a.API == "" {
-		a.API = "http://" + s.apiAddr.Addr().String()
+		a.API = strings.TrimSuffix(s.apiURL(), "/")
 	}
 	s.advertise.Store(&a)
 }
@@ -329,9 +329,14 @@ func (s *server) clients() []string {
 	return all
 }
 
+// apiURL returns the URL of the API and the console, with a / at its end.
+func (s *server) apiURL() string {
+	return scheme("http", s.cfg.Listen.APITLS) + "://" + s.apiAddr.Addr().String() + "/"
+}
+
 func (s *server) announce(out io.Writer, dev bool) {
 	clients := s.clients()
-	page := scheme("http", s.cfg.Listen.APITLS) + "://" + s.apiAddr.Addr().String() + "/"
+	page := s.apiURL()
 	if !dev {
 		s.log.Info("serving", "node", s.cfg.Node.ID, "clients", strings.Join(clients, ","), "api", page, "projects", strings.Join(s.cfg.ProjectNames(), ","))
 		return
