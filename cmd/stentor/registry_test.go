@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -12,6 +15,7 @@ import (
 
 	"stentor/cmd/stentor/config"
 	"stentor/engine/testkit/certificate"
+	"stentor/kafka"
 )
 
 func TestRegistryConfigCommands(t *testing.T) {
@@ -78,5 +82,83 @@ func TestRegistryCommand(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil || !strings.Contains(logs.String(), "msg=stopped") {
 		t.Errorf("%v\n%s", err, logs)
+	}
+}
+
+// A registry with the file of `config init` obeys it: pages of its origins may read the answer, trusted proxies say who asks,
+// and it ends when it is told to.
+func TestRegistryAsConfigured(t *testing.T) {
+	broker, err := kafka.StartEmbedded(map[string]int{"stentor.nodes": 1, "stentor.push.demo": 1, "stentor.in.demo": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	dir := t.TempDir()
+	file, key := filepath.Join(dir, "registry.yaml"), strings.Repeat("k", 40)
+	if err := os.WriteFile(filepath.Join(dir, "cluster.key"), []byte(key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const page = "https://shop.example.com"
+	settings := []string{"listen.client=127.0.0.1:0", "kafka.brokers=" + broker.Address(), "origins=" + page, "listen.trusted_proxies=127.0.0.0/8",
+		"limits.requests_per_second=1", "limits.burst=1"}
+	if got := cli(t, "config", "init", "--registry", file); got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	if got := cli(t, append([]string{"config", "check", "--registry", file}, setFlags(settings)...)...); got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	cfg, err := config.LoadRegistry(file, nil, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	startDev(t, "bus=kafka", "kafka.brokers="+broker.Address(), "cluster.key="+key)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	logs, ended, serves := &output{}, make(chan error, 1), make(chan string, 1)
+	go func() {
+		ended <- runRegistry(ctx, cfg, logs, func(_ context.Context, r *registry) { serves <- r.listener.Addr().String() })
+	}()
+	var address string
+	select {
+	case address = <-serves:
+	case err := <-ended:
+		t.Fatalf("%v\n%s", err, logs)
+	}
+	web := &http.Client{Timeout: 20 * time.Second}
+	ask := func(client, origin string) *http.Response {
+		r, err := http.NewRequest(http.MethodGet, "http://"+address+"/v1/endpoints", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Forwarded-For", client)
+		r.Header.Set("Origin", origin)
+		got, err := web.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = got.Body.Close()
+		return got
+	}
+	next := 0
+	stranger := func() string { next++; return fmt.Sprintf("203.0.%d.%d", next>>8, next&255) }
+	eventually(t, "the registry does not know the node", func() bool { return ask(stranger(), page).StatusCode == http.StatusOK })
+	if got := ask(stranger(), page); got.Header.Get("Access-Control-Allow-Origin") != page || got.Header.Get("Vary") != "Origin" {
+		t.Errorf("a page of an origin: %v", got)
+	}
+	if got := ask(stranger(), "https://evil.example"); got.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("another page: %v", got)
+	}
+	eventually(t, "one address may always ask", func() bool { return ask("198.51.100.7", page).StatusCode == http.StatusTooManyRequests })
+	if got := ask(stranger(), page); got.StatusCode != http.StatusOK {
+		t.Errorf("another address behind the proxy: %v", got)
+	}
+
+	cancel()
+	if err := <-ended; err != nil || !strings.Contains(logs.String(), "msg=stopped") {
+		t.Errorf("%v\n%s", err, logs)
+	}
+	if c, err := net.Dial("tcp", address); err == nil {
+		_ = c.Close()
+		t.Error("it still takes connections")
 	}
 }
