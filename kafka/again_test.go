@@ -115,28 +115,32 @@ func TestProducerIsNotMadeAnewForEver(t *testing.T) {
 // everything within the window.
 func TestRemovedAndAddedAgain(t *testing.T) {
 	for _, slow := range []time.Duration{0, 100 * time.Millisecond} {
-		mc := mock(t, 1)
-		s := &sink{}
-		b := open(t, testOptions(mc.BootstrapServers(), s))
-		ready(t, b)
-		pushN(t, b, testProject, 10)
-		until(t, "delivered", func() bool { return s.count() == 10 })
-		if err := mc.SetRoundtripDuration(1, slow); err != nil {
-			t.Fatal(err)
-		}
-		b.watcher.lookNow()
-		b.SetProjects(nil)
-		b.SetProjects([]bus.Topic{{Project: testProject, Name: testTopic}})
-		until(t, "it begins again", func() bool {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return len(s.begins) == 2
-		})
-		if _, err := push(b, "/topic/shop/a", "11"); err != nil {
-			t.Fatal(err)
-		}
-		until(t, "it is read", func() bool { ids := s.ids(); return len(ids) > 0 && ids[len(ids)-1] == "11" })
+		t.Run(slow.String(), func(t *testing.T) { removedAndAddedAgain(t, slow) })
 	}
+}
+
+func removedAndAddedAgain(t *testing.T, slow time.Duration) {
+	mc := mock(t, 1)
+	s := &sink{}
+	b := open(t, testOptions(mc.BootstrapServers(), s))
+	ready(t, b)
+	pushN(t, b, testProject, 10)
+	until(t, "delivered", func() bool { return s.count() == 10 })
+	if err := mc.SetRoundtripDuration(1, slow); err != nil {
+		t.Fatal(err)
+	}
+	b.watcher.lookNow()
+	b.SetProjects(nil)
+	b.SetProjects([]bus.Topic{{Project: testProject, Name: testTopic}})
+	until(t, "it begins again", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.begins) == 2
+	})
+	if _, err := push(b, "/topic/shop/a", "11"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is read", func() bool { ids := s.ids(); return len(ids) > 0 && ids[len(ids)-1] == "11" })
 }
 
 // A removed project is left at once: none of its pushes gets into the history of the project that now has its name.

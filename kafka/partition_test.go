@@ -6,14 +6,14 @@ import (
 	"stentor/engine/bus"
 )
 
-type flag bool
+type token bool
 
-func (t *flag) Taken() bool { return bool(*t) }
+func (t *token) Taken() bool { return bool(*t) }
 
 // Records that the shards had not processed when the reader got a partition again still hold its stored offset back.
 func TestPartitionTakesOver(t *testing.T) {
 	topic := bus.Topic{Project: "shop", Name: "push"}
-	var first, second flag
+	var first, second token
 	p := newPartition(topic, 0, 1, 10, 20)
 	p.passed(11, &first)
 	p.passed(12, &second)

@@ -99,6 +99,24 @@ func TestNodesAreFound(t *testing.T) {
 	}
 }
 
+// The id of a node that left in order is free at once. That of one that only fell silent is free when the silence has lasted.
+func TestIDIsFreeAfterALeave(t *testing.T) {
+	o := testOptions("", &sink{})
+	o.Directory = directory.New(directory.Options{})
+	p := newPresence(&o, nil, nil, nil, "now", nil, nil)
+	taken := false
+	for i, state := range []string{directory.Up, directory.Left, directory.Up, directory.Up} {
+		beat := directory.Beat{Instance: "before", State: state, First: 1, Sent: int64(i), At: time.Now().UnixMilli()}
+		var err error
+		if taken, err = p.read(&ck.Message{Key: []byte(o.Node), Value: directory.Encode(beat, o.Node, nil)}, false, taken); err != nil {
+			t.Fatal(err)
+		}
+		if want := state == directory.Up; taken != want {
+			t.Errorf("beat %d, %s: taken %t", i, state, taken)
+		}
+	}
+}
+
 // With a cluster key, a sender without it cannot end a node by a beat with the node's id, and neither can copies of an earlier
 // instance's beats. Without a key the node has to believe such a beat.
 func TestForgedTwin(t *testing.T) {
