@@ -75,7 +75,10 @@ func TestConsoleSessions(t *testing.T) {
 	o.accessible("sessions")
 	o.step("find", fields{"destination": "/topic/shop/news", "address": "127.0.0.0/8"})
 	o.wantRows("Sessions", []string{"ann", "127.0.0.1"})
+	o.step("hold", nil)
 	o.step("find", fields{"user": hostile})
+	o.step("see", fields{"text": "Searching…"})
+	o.step("release", nil)
 	o.wantRows("Sessions", []string{hostile})
 	if found := o.step("hostile", nil); len(found) > 0 {
 		t.Errorf("names became markup: %q", found)
@@ -90,8 +93,11 @@ func TestConsoleSessions(t *testing.T) {
 	if left := o.step("signout", nil); left[0] != "{}" {
 		t.Errorf("after the sign-out the tab keeps %q", left)
 	}
+	if left := o.step("stale", fields{"key": "a-key-of-yesterday", "refused": "no longer accepts the key"}); left[0] != "{}" {
+		t.Errorf("after a refusal the tab keeps %q", left)
+	}
 	for _, address := range o.step("asked", nil) {
-		if strings.Contains(address, "-key") {
+		if strings.Contains(address, "-key") || strings.Contains(address, "yesterday") {
 			t.Errorf("a key is in the address %s", address)
 		}
 	}
@@ -152,6 +158,9 @@ func TestConsoleNodes(t *testing.T) {
 	if rows := o.step("rows", fields{"label": "Nodes"}); !strings.Contains(rows[1], hostile) || !strings.Contains(rows[2], "push-198") {
 		t.Errorf("in order of their connections the first are %q", rows[1:3])
 	}
+	o.step("see", fields{"text": "4 not heard of"})
+	o.step("filter", fields{"text": "nothing is called so"})
+	o.step("see", fields{"text": "No node fits the filter."})
 	o.step("filter", fields{"text": "not heard"})
 	o.wantRows("Nodes", []string{"push-157"}, []string{"push-107"}, []string{"push-57"}, []string{"push-7"})
 	o.accessible("nodes in trouble") // of all 200 it takes axe-core too long

@@ -1,6 +1,6 @@
 // The console: one page with a view for each part of its address behind the #, of which one is shown.
 import { $ } from "./dom.js";
-import { call, key, onKey, setKey } from "./api.js";
+import { call, key, onKey, refused, setKey } from "./api.js";
 import { choose } from "./chosen.js";
 import * as trial from "./try.js";
 import * as nodes from "./nodes.js";
@@ -28,19 +28,23 @@ function show() {
   const moved = shown !== "";
   shown = wants;
   views[wants]?.show();
-  if (wants === "signin") $("signin-key").focus();
-  else if (moved) $("view-" + wants).focus({ preventScroll: true });
+  if (wants === "signin") {
+    answer(refused);
+    $("signin-key").focus();
+  } else if (moved) $("view-" + wants).focus({ preventScroll: true });
   if (moved) scrollTo(0, 0);
+}
+
+// answer says below the sign-in what is wrong with a key.
+function answer(text) {
+  $("signin-answer").textContent = text;
+  $("signin-answer").hidden = text === "";
 }
 
 $("signin").addEventListener("submit", async (event) => {
   event.preventDefault();
   const tried = $("signin-key").value.trim();
-  const say = (text) => {
-    $("signin-answer").textContent = text;
-    $("signin-answer").hidden = text === "";
-  };
-  say("");
+  answer("");
   $("signin-button").disabled = true;
   try {
     const { ok, json } = await call("GET", "/v1/projects?limit=1&node=local", undefined, tried);
@@ -48,10 +52,10 @@ $("signin").addEventListener("submit", async (event) => {
       $("signin-key").value = "";
       setKey(tried);
     } else {
-      say(json.detail ?? "This key was refused.");
+      answer(json.detail ?? "This key was refused.");
     }
   } catch {
-    say("The API does not answer.");
+    answer("The API does not answer.");
   } finally {
     $("signin-button").disabled = false;
   }

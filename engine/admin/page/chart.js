@@ -5,6 +5,7 @@ import { line } from "./line.js";
 
 export const ROOM = 150; // values of a chart
 const HEIGHT = 130; // px
+const SHORTEST = 60; // seconds of the axis, also when less is known
 const SVG = "http://www.w3.org/2000/svg";
 
 let library; // a promise of uPlot, or of null
@@ -83,7 +84,7 @@ export class Chart {
       height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_, _min, most) => [0, Math.max(this.#least, most * 1.1)] } },
+      scales: { x: { range: (_, first, last) => (last === null ? [0, 1] : [Math.min(first, last - SHORTEST), last]) }, y: { range: (_, _min, most) => [0, Math.max(this.#least, most * 1.1)] } },
       axes: [{ ...axis, space: 60, size: 26, values: (_, times) => times.map((t) => new Date(t * 1000).toTimeString().slice(0, 8)) }, { ...axis, space: 30, size: 56, values: (_, values) => values.map(this.#axis) }],
       series: [{}, { stroke: () => style.color, width: 1.5, points: { show: false } }],
       hooks: { setCursor: [(u) => write(this.#value, this.#format(this.#values[u.cursor.idx ?? this.#values.length - 1]))] },

@@ -1,6 +1,6 @@
 // What the project has and does: the tiles and the destinations of the view Try.
 import { $, make, number, rate, write } from "./dom.js";
-import { Poll, call, key, onKey, projectPath, unanswered } from "./api.js";
+import { Poll, call, key, note, onKey, projectPath } from "./api.js";
 import { line } from "./line.js";
 
 const POLL = 2_000; // ms between two looks at the counts
@@ -78,7 +78,7 @@ async function look() {
       }
     }
     before = now;
-    $("counts-note").textContent = unanswered(stats.json);
+    note($("counts-note"), "", stats.json);
     if (!listed) return;
     rows = listed.json.destinations;
     $("destinations-total").textContent = listed.json.total ? number(listed.json.total) : "";

@@ -18,6 +18,7 @@ export function make(tag, attributes = {}, ...children) {
 // row and cell make a table's: on a small screen CSS makes them blocks with labels, and the roles keep them a table.
 export const row = (...cells) => make("tr", { role: "row" }, ...cells);
 export const cell = (label, ...content) => make("td", { role: "cell", "data-label": label }, ...content);
+export const amount = (label, ...content) => make("td", { role: "cell", "data-label": label, class: "number" }, ...content);
 
 // write sets an element's text when it is another one: what did not change is not drawn again.
 export function write(element, text) {

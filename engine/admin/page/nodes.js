@@ -59,6 +59,16 @@ function states(n) {
   return all;
 }
 
+// troubles counts the nodes that are not as they should be, by what is said of them.
+function troubles() {
+  const counts = new Map();
+  for (const [words, how] of last.flatMap(states)) if (how !== "good") counts.set(words, (counts.get(words) ?? 0) + 1);
+  return [...counts].map(([words, n]) => `${number(n)} ${words}`).join(", ");
+}
+
+// told is a number that nodes of older versions do not send.
+const told = (n, value) => (n.version || n.self ? value : NaN);
+
 function build() {
   charts = Object.fromEntries(Object.entries(CURVES).map(([name, c]) => [name, new Chart($("node-charts"), c)]));
   $("nodes-filter").addEventListener("input", show);
@@ -67,13 +77,13 @@ function build() {
     { label: "Node", by: (n) => n.id, wide: true, fill: name },
     { label: "State", by: (n) => states(n)[0][0], wide: true, fill: state },
     { label: "Connections", by: (n) => n.connections, fill: connections },
-    text("Opening / s", (n) => n.opening, rate),
-    text("Deliveries / s", (n) => n.deliveries, rate),
-    text("CPU", (n) => n.cpu, percent),
-    text("Memory", (n) => n.memory, bytes),
+    text("Opening / s", (n) => told(n, n.opening), rate),
+    text("Deliveries / s", (n) => told(n, n.deliveries), rate),
+    text("CPU", (n) => told(n, n.cpu), percent),
+    text("Memory", (n) => told(n, n.memory), bytes),
     { ...text("Late", (n) => n.late_ms, span), title: "How long after the end of the bus this node reads" },
     { ...text("Heard", (n) => n.heard_ms, (ms) => (ms < 0 ? "never" : span(ms))), title: "Since it was heard of last" },
-    text("Version", (n) => n.version ?? "", String, true),
+    text("Version", (n) => n.version ?? "older", String, true),
   ]);
 }
 
@@ -94,7 +104,7 @@ function state(td, n) {
 
 function connections(td, n) {
   if (!td.firstChild) td.append(make("span"), make("meter", { min: 0, max: 1, high: 0.9, low: 0.75, optimum: 0 }));
-  write(td.firstChild, n.capacity ? `${number(n.connections)} of ${compact(n.capacity)}` : number(n.connections));
+  write(td.firstChild, !n.version && !n.self ? "–" : n.capacity ? `${number(n.connections)} of ${compact(n.capacity)}` : number(n.connections));
   td.lastChild.hidden = !n.capacity;
   td.lastChild.value = n.capacity ? n.connections / n.capacity : 0;
   td.lastChild.setAttribute("aria-label", `${percent(td.lastChild.value)} of the capacity of ${n.id}`);
@@ -160,11 +170,15 @@ function show() {
   const capacity = sum(live.map((n) => n.capacity));
   const open = sum(live.map((n) => n.connections));
   write($("sum-nodes"), `${number(live.filter((n) => n.ready && !n.draining).length)} of ${number(last.length)}`);
+  write($("sum-states"), troubles());
   write($("sum-connections"), number(open));
   write($("sum-capacity"), capacity ? `${percent(open / capacity)} of ${compact(capacity)}` : "");
   write($("sum-opening"), rate(sum(live.map((n) => known(n.opening)))));
   write($("sum-deliveries"), rate(sum(live.map((n) => known(n.deliveries)))));
-  table.update(last.filter((n) => (n.id + " " + states(n).join(" ") + " " + (n.version ?? "")).toLowerCase().includes(wanted)));
+  const found = last.filter((n) => (n.id + " " + states(n).join(" ") + " " + (n.version ?? "")).toLowerCase().includes(wanted));
+  table.update(found);
+  write($("nodes-none"), last.length ? "No node fits the filter." : "No node is known yet: each says of itself once a second that it is there.");
+  $("nodes-none").hidden = found.length > 0;
   $("nodes-tools").hidden = last.length < 2;
   $("nodes-all").hidden = chosen === ALL;
   write($("h-node-charts"), chosen || (last.length > 1 ? "All nodes" : "This node"));

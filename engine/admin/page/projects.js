@@ -1,6 +1,6 @@
 // The view Projects: what each has and does, on all nodes, and of one of them the curves and the top destinations.
-import { $, cell, compact, make, number, rate, row } from "./dom.js";
-import { Poll, call, onKey, projectPath, unanswered } from "./api.js";
+import { $, amount, cell, compact, make, number, rate, row } from "./dom.js";
+import { Poll, call, note, onKey, projectPath } from "./api.js";
 import { Chart, known, push } from "./chart.js";
 import { Rates } from "./rates.js";
 import { Table, text } from "./table.js";
@@ -92,7 +92,7 @@ async function look() {
       p.deliveryRate = rates.of(p.project + " deliveries", p.deliveries, at);
     }
     next = json.next ?? "";
-    $("projects-note").textContent = unanswered(json);
+    note($("projects-note"), "", json);
     $("projects-next").hidden = next === "";
     $("projects-first").hidden = after === "";
     if (!json.projects.some((p) => p.project === project())) choose(json.projects[0]?.project ?? "");
@@ -131,7 +131,7 @@ async function destinations() {
     say(json.detail ?? "");
     return;
   }
-  $("top-total").textContent = (json.total > TOP ? `the ${TOP} most subscribed of ${number(json.total)}.` : "") + unanswered(json);
+  note($("top-total"), json.total > TOP ? `the ${TOP} most subscribed of ${number(json.total)}.` : "", json);
   $("top-table").hidden = json.destinations.length === 0;
   $("top-none").hidden = json.destinations.length > 0;
   const seen = JSON.stringify(json.destinations);
@@ -139,8 +139,8 @@ async function destinations() {
   $("top").dataset.seen = seen;
   $("top").replaceChildren(...json.destinations.map((d) => row(
     cell("Destination", make("code", {}, d.destination), d.pattern ? make("span", { class: "badge" }, "pattern") : ""),
-    cell("Subscriptions", number(d.subscriptions)),
-    cell("Detached", number(d.detached)),
+    amount("Subscriptions", number(d.subscriptions)),
+    amount("Detached", number(d.detached)),
     cell("Action", make("a", { href: "#sessions", "aria-label": `Sessions that subscribe to ${d.destination}`, onclick: () => find({ project: asked, destination: d.destination }) }, "Sessions")))));
 }
 

@@ -1,10 +1,11 @@
 // The view Sessions: who is connected, found by user, destination and address, page by page. A session can be closed.
-import { $, bytes, cell, make, number, row, span } from "./dom.js";
-import { call, onKey, projectPath, unanswered } from "./api.js";
+import { $, amount, bytes, cell, make, number, row, span } from "./dom.js";
+import { call, note, onKey, projectPath } from "./api.js";
 import { choose, offer, project } from "./chosen.js";
 import { kick } from "./kick.js";
 
 const PAGE = 50;
+const SLOW = 400; // ms without an answer, after which that is said
 const FIELDS = ["user", "destination", "address"];
 
 let shown = ""; // cursor of the page that is shown
@@ -51,22 +52,37 @@ async function search(after) {
   }
   if (after) query.set("after", after);
   say("");
+  const slow = setTimeout(() => busy(mine), SLOW);
   $("find-button").disabled = true;
   try {
     const { ok, json } = await call("GET", `${projectPath(project())}/sessions?${query}`);
     if (mine !== asked) return;
     stale = !ok;
     if (!ok) {
+      $("sessions-count").textContent = "";
       say(json.detail ?? "");
       return;
     }
     shown = after;
     show(json, after !== "");
   } catch {
-    if (mine === asked) say("The API does not answer.");
+    if (mine !== asked) return;
+    $("sessions-count").textContent = "";
+    say("The API does not answer.");
   } finally {
-    $("find-button").disabled = false;
+    clearTimeout(slow);
+    if (mine === asked) {
+      $("find-button").disabled = false;
+      $("sessions-table").removeAttribute("aria-busy");
+    }
   }
+}
+
+// busy says that a search takes its time: what is shown is of the one before.
+function busy(search) {
+  if (search !== asked) return;
+  $("sessions-table").setAttribute("aria-busy", "true");
+  $("sessions-count").textContent = "Searching…";
 }
 
 function show(page, further) {
@@ -79,7 +95,7 @@ function show(page, further) {
   $("sessions-next").hidden = next === "";
   $("sessions-first").hidden = !further;
   const none = next ? "Nobody on this page." : further ? "No more." : "Nobody who is connected fits.";
-  $("sessions-count").textContent = (sessions.length ? `${number(sessions.length)} on this page.` : none) + unanswered(page);
+  note($("sessions-count"), sessions.length ? `${number(sessions.length)} on this page.` : none, page);
 }
 
 const LISTED = 20; // subscriptions of a session, until somebody asks for the rest
@@ -90,15 +106,15 @@ function sessionRow(s, several) {
   const count = s.subscriptions.length + (s.more_subscriptions ?? 0);
   const since = new Date(s.since);
   return row(
-    cell("User", s.user ? make("strong", {}, s.user) : make("span", { class: "hint" }, "nobody")),
+    cell("User", s.user ? make("strong", {}, s.user) : make("span", { class: "hint" }, "anonymous")),
     cell("Address", make("code", {}, s.address)),
     cell("Connected", make("time", { datetime: s.since, title: since.toLocaleString() }, span(Date.now() - since))),
     cell("Subscriptions", count ? subscriptions(s, count) : "0"),
-    cell("Behind", number(behind), dropped ? make("span", { class: "badge bad" }, `${number(dropped)} dropped`) : ""),
-    cell("Unread", bytes(s.buffered)),
+    amount("Behind", number(behind), dropped ? make("span", { class: "badge bad" }, `${number(dropped)} dropped`) : ""),
+    amount("Unread", bytes(s.buffered)),
     ...(several ? [cell("Node", s.node ?? "")] : []),
     cell("Session", make("code", {}, s.id)),
-    cell("Action", make("button", { type: "button", class: "small", "aria-label": `Kick ${s.user || "nobody"}, session ${s.id}`, onclick: async (event) => {
+    cell("Action", make("button", { type: "button", class: "small", "aria-label": `Kick ${s.user || "anonymous"}, session ${s.id}`, onclick: async (event) => {
       const at = [...$("sessions").children].indexOf(event.target.closest("tr"));
       if (!(await kick(project(), s))) return;
       await search(shown);

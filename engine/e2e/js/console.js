@@ -8,14 +8,15 @@ const [executablePath, address, width, colorScheme] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 // What an answer says no to is on the browser's console: a wrong key, a list of nodes that the key may not
-// see, a node that was built without uPlot. Requests of a view that is left are aborted.
-const refused = /\/v1\/(nodes|projects\?limit=1&node=local)$|\/uPlot\.js$/;
+// see, a key that is no longer valid, a node that was built without uPlot. Requests of a view that is left are aborted.
+const refused = /\/v1\/(nodes|projects\/shop(\?node=local)?|projects\?limit=1&node=local)$|\/uPlot\.js$/;
 const { page, run } = await open({
   executablePath,
   address,
   options: { viewport: { width: Number(width), height: 844 }, colorScheme },
   expected: ({ url, error }) => (url && refused.test(url)) || error === "net::ERR_ABORTED",
 });
+let release = null; // has what hold keeps back go on
 const asked = []; // every address that the page asked for
 page.on("request", (r) => asked.push(r.url()));
 
@@ -126,6 +127,24 @@ const steps = {
   },
   async see({ text }) {
     await page.getByText(text).first().waitFor();
+  },
+  // stale has the tab keep a key that the server does not know.
+  async stale({ key, refused }) {
+    await page.evaluate((k) => sessionStorage.setItem("stentor-key", k), key);
+    await page.reload();
+    await page.getByRole("alert").filter({ hasText: refused }).waitFor();
+    return { texts: [await page.evaluate(() => JSON.stringify(sessionStorage))] };
+  },
+  // hold keeps the answers to searches back until release.
+  async hold() {
+    const held = new Promise((free) => (release = free));
+    await page.route("**/sessions?*", async (route) => {
+      await held;
+      await route.continue();
+    });
+  },
+  async release() {
+    release(); // the later ones pass as well
   },
   // axe has what the checker of accessibility finds, and what is wider than the screen.
   async axe() {
