@@ -44,7 +44,7 @@ func testBench(t *testing.T, only ...string) (*bench, *fake.Topics) {
 	const ms = time.Millisecond
 	p := plan{
 		choices: 1000, samples: 1, kills: 1, silences: 1, warm: 100 * ms, before: 300 * ms, after: 200 * ms,
-		window: 50 * ms, away: 100 * ms, settle: 50 * ms, patience: 20 * time.Second,
+		window: 50 * ms, away: 100 * ms, stage: 50 * ms, settle: 50 * ms, patience: 20 * time.Second,
 	}
 	b, err := begin(bounded(t), o, p, m)
 	if err != nil {

@@ -201,9 +201,6 @@ func (b *bench) registries(ctx context.Context) (results []report.Result, err er
 	return results, err
 }
 
-// awayShare of ten new clients come while the brokers are away.
-const awayShare = 6
-
 // brokers ends Kafka for a while. New clients come meanwhile, and when it is back.
 func (b *bench) brokers(ctx context.Context) (results []report.Result, err error) {
 	if b.kafka == nil {
@@ -213,32 +210,31 @@ func (b *bench) brokers(ctx context.Context) (results []report.Result, err error
 	err = b.withNodes(ctx, "brokers", setup{}, func(ctx context.Context, n *nodes) error {
 		asked := func(int) []string { return []string{n.first.url} }
 		return b.withOutage(ctx, "brokers", n, asked, func(o *outage) error {
-			young := b.Connections / newShare
-			while := young * awayShare / 10
+			// As many a second in all stages. One is much longer than a beat, which tells what the view cannot know before.
+			stages := []stage{
+				{name: "while they are away", lasts: b.plan.away},
+				{name: "while they start", lasts: b.plan.stage, until: n.fresh},
+				{name: "when nodes and registry are heard again", lasts: b.plan.stage},
+				{name: "after that", lasts: b.plan.stage},
+			}
+			rate := float64(b.Connections/newShare) / (b.plan.away + 3*b.plan.stage).Seconds()
 			began := time.Now()
 			if err := b.kafka.away(ctx); err != nil {
 				return err
 			}
-			err := o.run(ctx, stage{name: "while they are away", lasts: b.plan.away}, while)
-			took := time.Since(began)
-			if err := errors.Join(err, b.kafka.back()); err != nil {
-				return err
-			}
-			stages := []stage{
-				{name: "while they start", lasts: b.plan.settle, until: n.fresh},
-				{name: "when nodes and registry are heard again", lasts: b.plan.settle},
-				{name: "after that", lasts: b.plan.settle},
-			}
 			for i, s := range stages {
-				left := young - o.came
-				if err := o.run(ctx, s, left/(len(stages)-i)); err != nil {
+				err := o.run(ctx, s, int(rate*s.lasts.Seconds()))
+				if i == 0 {
+					o.details = append(o.details, report.With("they were away for", "s", time.Since(began).Seconds()))
+					err = errors.Join(err, b.kafka.back())
+				}
+				if err != nil {
 					return err
 				}
 			}
 			if err := errors.Join(o.t.during(ctx, b.plan.after), b.complete(ctx, o.t, o.old, o.young)); err != nil {
 				return err
 			}
-			o.details = append(o.details, report.With("they were away for", "s", took.Seconds()))
 			results = o.results()
 			return nil
 		})
