@@ -13,7 +13,7 @@ import (
 
 // finish prints what a run found, even when err ended it, and returns an error when a target was missed.
 func finish(w io.Writer, r *report.Report, err error, asJSON bool) error {
-	if len(r.Results) > 0 {
+	if len(r.Results)+len(r.Notes) > 0 {
 		if err := write(w, r, asJSON); err != nil {
 			return err
 		}

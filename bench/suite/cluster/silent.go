@@ -66,9 +66,12 @@ func (b *bench) fallSilent(ctx context.Context, host *island, i int, k *losses) 
 	}
 	return b.withNodes(ctx, fmt.Sprint("silent-", i), with, func(ctx context.Context, n *nodes) error {
 		step := fmt.Sprintf("silent %d/%d", i+1, b.plan.silences)
-		return b.lose(ctx, n, step, k, beats, func(s *server.Server) error {
-			n.end(s, func() {}) // it lives, and ends with the namespace
+		lost := n.list()[victim]
+		err := b.lose(ctx, n, step, k, beats, func(s *server.Server) error {
+			n.end(s, func() {}) // it lives on
 			return host.silence()
 		})
+		n.end(lost, lost.Kill) // it could not leave in order
+		return err
 	})
 }

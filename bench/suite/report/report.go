@@ -84,7 +84,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "MEASUREMENT\tVALUE\tTARGET\t\tSAMPLES")
+	fmt.Fprintln(t, "MEASUREMENT\tVALUE\tTARGET\t\t\tSAMPLES")
 	for i := range r.Results {
 		x := &r.Results[i]
 		verdict, sign := "pass", "<="
@@ -98,9 +98,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 		for i, s := range x.Samples {
 			samples[i] = Number(s)
 		}
-		fmt.Fprintf(t, "%s: %s\t%s %s\t%s %s\t%s\t%s\n", x.Measurement, x.Name, Number(x.Value), x.Unit, sign, Number(x.Target), verdict, strings.Join(samples, " "))
+		fmt.Fprintf(t, "%s: %s\t%s %s\t%s %s\t%s\t%s\t%s\n", x.Measurement, x.Name, Number(x.Value), x.Unit, sign, Number(x.Target), verdict, x.bar(), strings.Join(samples, " "))
 		for _, d := range x.Details {
-			fmt.Fprintf(t, "    %s\t%s %s\t\t\t\n", d.Name, Number(d.Value), d.Unit)
+			fmt.Fprintf(t, "    %s\t%s %s\t\t\t\t\n", d.Name, Number(d.Value), d.Unit)
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -110,6 +110,19 @@ func (r *Report) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, note)
 	}
 	return nil
+}
+
+// bar draws the value as a part of the target, whose place is the last one; beyond it there is an arrow. A target of 0 has none.
+func (r *Result) bar() string {
+	const places = 10
+	if r.Target == 0 {
+		return ""
+	}
+	n := int(math.Round(places * r.Value / r.Target))
+	if n > places {
+		return strings.Repeat("█", places) + "▶"
+	}
+	return strings.Repeat("█", max(0, n)) + strings.Repeat("·", places-max(0, n))
 }
 
 // Number writes three significant digits, or all digits before the point of a large number.
