@@ -133,6 +133,11 @@ bench-spring: build ## the same load on a node and on a Spring Boot simple broke
 	mvn -q -B -f bench/suite/spring/app/pom.xml package
 	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
 
+.PHONY: bench-tls
+bench-tls: build ## what TLS in the node costs beside plain connections: CPU, memory, handshakes, about 3 minutes; BENCH='--samples 5' and the like
+	$(GO) test -run '^$$' -bench TLS -benchtime 2s ./engine
+	bin/stentor-bench proxies --stentor bin/stentor --only node-tls,node-tls-go $(BENCH)
+
 .PHONY: bench-proxies
 bench-proxies: build tuning-deps ## what nginx and HAProxy in front of a node cost, about 5 minutes; BENCH='--connections 1000' and the like
 	bin/stentor-bench proxies --stentor bin/stentor $(BENCH)

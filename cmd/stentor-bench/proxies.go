@@ -18,7 +18,8 @@ func proxiesCommand() *cobra.Command {
 		Use:   "proxies",
 		Short: "Measure what nginx and HAProxy in front of a node cost",
 		Long: `Measure what nginx and HAProxy in front of a node cost: CPU for each delivered message and for each
-connect, memory for each connection, of node and proxy, beside clients that connect to the node.
+connect, memory for each connection, of node and proxy, beside clients that connect to the node. node-tls
+is the node's own TLS, node-tls-go with tls.records: go.
 
 The proxies are the distribution's (tuning/deps.sh installs them), with the configurations that
 "stentor proxy-config" writes. Between a proxy and the node is TCP or a Unix socket; HAProxy speaks

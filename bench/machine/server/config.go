@@ -57,6 +57,9 @@ type Config struct {
 	Host netip.Addr
 	// Within, when it is set, calls what chooses the server's ports and starts it, for a network of its own.
 	Within func(func() error) error
+	// Certificate is the file of a certificate, with its key in that name and ".key", for listeners with tls; Records is
+	// tls.records, "" for the default.
+	Certificate, Records string
 	// Kafka is nil for the embedded bus.
 	Kafka *Kafka
 }
@@ -94,6 +97,9 @@ listen:
   api: {{yaml .API}}
 {{- with .Trusted}}
   trusted_proxies: {{yaml .}}
+{{- end}}
+{{- with .Certificate}}
+tls: {certificates: [{cert: {{yaml .}}, key: {{yaml (print . ".key")}}}]{{with $.Records}}, records: {{.}}{{end -}} }
 {{- end}}
 endpoints: [{path: {{yaml .Path}}}]
 projects:
@@ -138,6 +144,7 @@ func (c *Config) text(client, api netip.AddrPort) []byte {
 	err := configTemplate.Execute(&b, map[string]any{
 		"Clients": append([]string{client.String()}, c.Listen...), "Trusted": c.Trusted, "API": api.String(), "Path": Path, "Project": Project,
 		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
+		"Certificate": c.Certificate, "Records": c.Records,
 		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
 		"AdminKey": c.AdminKey, "DrainChunk": c.DrainChunk, "Window": c.Window, "StateDir": c.StateDir,
 		"ClusterKey": c.ClusterKey, "ClientURL": "ws://" + client.String() + Path, "APIURL": "http://" + api.String(),

@@ -92,7 +92,7 @@ func TestChosen(t *testing.T) {
 		only []string
 		want string
 	}{
-		{nil, "direct nginx nginx-unix nginx-tls haproxy haproxy-unix haproxy-tls"},
+		{nil, "direct node-tls node-tls-go nginx nginx-unix nginx-tls haproxy haproxy-unix haproxy-tls"},
 		{[]string{"haproxy-tls", "nginx"}, "direct nginx haproxy-tls"},
 		{[]string{"direct"}, "direct"},
 	} {

@@ -81,7 +81,9 @@ func (b *bench) sample(ctx context.Context, w way) (s sample, err error) {
 	if err := w.place(&c, &r, dir); err != nil {
 		return s, err
 	}
-	if w.tls {
+	if w.tls && w.kind == "" {
+		c.Certificate = b.certificate
+	} else if w.tls {
 		r.Certificate, r.Key, r.ServerName = b.certificate, b.certificate+".key", certificate.Name
 	}
 	node, ctx, err := server.Start(ctx, b.Stentor, dir, c)
@@ -91,6 +93,9 @@ func (b *bench) sample(ctx context.Context, w way) (s sample, err error) {
 	defer node.Stop()
 	x := rig{node: node, calm: b.calm, back: server.Publisher{Server: node, Size: payloadBytes}}
 	at := node.Client
+	if w.kind == "" && w.tls {
+		at = netip.MustParseAddrPort(r.Nodes[0])
+	}
 	if w.kind != "" {
 		if x.front, ctx, err = startFront(ctx, dir, r); err != nil {
 			return s, err

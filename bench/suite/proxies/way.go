@@ -15,11 +15,15 @@ type way struct {
 	kind proxy.Kind // "" for none: clients connect to the node
 	tls  bool
 	unix bool // between proxy and node
+	// records is tls.records of a node that has TLS itself.
+	records string
 }
 
 // ways in the order in which they are measured. What the others are compared with is the first.
 var ways = []way{
 	{name: "direct"},
+	{name: "node-tls", tls: true, records: "auto"},
+	{name: "node-tls-go", tls: true, records: "go"},
 	{name: "nginx", kind: proxy.Nginx},
 	{name: "nginx-unix", kind: proxy.Nginx, unix: true},
 	{name: "nginx-tls", kind: proxy.Nginx, tls: true},
@@ -48,10 +52,13 @@ func chosen(only []string) (all []way) {
 
 // place sets where a node takes the proxy's connections, and r to where that is. dir is for a socket.
 func (w way) place(c *server.Config, r *proxy.Request, dir string) error {
-	if w.kind == "" {
+	if w.kind == "" && !w.tls {
 		return nil
 	}
 	option := ""
+	if w.kind == "" {
+		option, c.Records = " tls", w.records
+	}
 	if w.kind == proxy.HAProxy {
 		option = " proxy_protocol"
 	}
