@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stentor/engine/testkit"
+	"stentor/engine/testkit/certificate"
 )
 
 // A node is a stentor process.
@@ -31,7 +32,7 @@ type node struct {
 	result error         // of Wait, once ended is closed
 
 	Client  string // address for clients, host:port
-	Proxied string // address for proxies that send the PROXY protocol, "" for none
+	Proxied string // the second address: for proxies that send the PROXY protocol, or with TLS; "" for none
 	API     string // base URL of the API, without a slash at the end
 }
 
@@ -40,6 +41,13 @@ func startNode(t testing.TB, set []string) *node {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "stentor.yaml")
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := certificate.New()
+	if err == nil {
+		_, err = pair.Write(filepath.Dir(file)) // for those who set overTLS
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"serve", "--config", file, "--set", "listen.client=127.0.0.1:0", "--set", "listen.api=127.0.0.1:0"}
@@ -81,7 +89,8 @@ func startNode(t testing.TB, set []string) *node {
 
 // hostPort is the address of a WebSocket's URL.
 func hostPort(url string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(url, "ws://"), "/ws")
+	_, address, _ := strings.Cut(url, "://")
+	return strings.TrimSuffix(address, "/ws")
 }
 
 // plainEnvironment is the test's without what would configure a node.

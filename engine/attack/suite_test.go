@@ -56,7 +56,7 @@ func find(name string) *attack {
 func attacks() []attack {
 	var all []attack
 	for _, some := range [][]attack{
-		resumes, largePushes, patternAttacks, listings, discoveries, sends, userAttacks, apiAttacks, bareConnections, histories, logAttacks, descriptorAttacks, commits, headerAttacks, floods,
+		resumes, largePushes, patternAttacks, listings, discoveries, sends, userAttacks, apiAttacks, bareConnections, histories, logAttacks, descriptorAttacks, commits, headerAttacks, floods, tlsAttacks,
 	} {
 		all = append(all, some...)
 	}
