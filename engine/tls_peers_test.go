@@ -305,3 +305,75 @@ func passthrough(t *testing.T, server string) (address string) {
 	})
 	return address
 }
+
+// TestTLSLastWords: what a client sent before it made a mistake, or ended its half, is still answered, and the node ends as
+// TLS wants it: with an alert.
+func TestTLSLastWords(t *testing.T) {
+	inBoth(t, func(t *testing.T, ours bool) {
+		n, trust, stop := startSecure(t, ours, func(*Options) {})
+		defer stop()
+		last := func() (c *testClient, below *held) {
+			c = n.dial(t)
+			below = &held{Conn: c.conn}
+			c.conn = below
+			c.over(trust)
+			c.connect(t)
+			below.holds = true
+			c.send(t, stomp.Subscribe, "id", "1", "destination", "/topic/shop/a", "receipt", "last")
+			return c, below
+		}
+		c, below := last()
+		_ = c.conn.(*tls.Conn).CloseWrite()
+		below.release(t, nil)
+		c.until(t, "receipt-id:last")
+		if rest, err := io.ReadAll(c.conn); err != nil {
+			t.Errorf("after close_notify: %q, %v", rest, err)
+		}
+		// crypto/tls does not tell an end without close_notify from one with it: it is the only record of this size.
+		if !bytes.Contains(below.got, []byte("\x17\x03\x03\x00\x13")) {
+			t.Error("the node's end is not close_notify")
+		}
+		if !ours {
+			return // crypto/tls sends its alert as soon as it sees the mistake
+		}
+		c, below = last()
+		below.release(t, []byte("\x17\x03\x03\x00\x20"+strings.Repeat("x", 32)))
+		c.until(t, "receipt-id:last")
+		if rest, err := io.ReadAll(c.conn); err == nil || !strings.Contains(err.Error(), "bad record MAC") {
+			t.Errorf("after a mistake: %q, %v", rest, err)
+		}
+	})
+}
+
+// held keeps what is written, and sends it at once. It knows what was read.
+type held struct {
+	net.Conn
+	holds bool
+	bytes []byte
+	got   []byte
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	h.got = append(h.got, p[:n]...)
+	return n, err
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if !h.holds {
+		return h.Conn.Write(p)
+	}
+	h.bytes = append(h.bytes, p...)
+	return len(p), nil
+}
+
+func (h *held) release(t *testing.T, more []byte) {
+	t.Helper()
+	h.holds = false
+	if _, err := h.Conn.Write(append(h.bytes, more...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SetWriteDeadline does nothing: crypto/tls sets one in the past behind close_notify.
+func (h *held) SetWriteDeadline(time.Time) error { return nil }

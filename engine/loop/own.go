@@ -15,10 +15,6 @@ func (l *Loop) unsealOwn(t *secure, whole []byte) (plain []byte, err error) {
 		err = errHalf // whole gives none but what Open refuses
 	case errors.Is(err, tls13.ErrCloseNotify):
 		err = io.EOF
-	default:
-		if a, ok := tls13.AlertOf(err); ok {
-			l.alert(t, a)
-		}
 	}
 	return plain, err
 }

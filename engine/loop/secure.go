@@ -149,7 +149,11 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 	case err == nil || t.phase == endedPhase:
 		return gnet.None
 	case errors.Is(err, io.EOF):
+		l.endSecure(t)
 		return gnet.Close
+	}
+	if a, ok := tls13.AlertOf(err); ok && t.own {
+		l.alert(t, a) // behind the answers to what came before
 	}
 	l.finish(t)
 	return gnet.None
@@ -162,7 +166,7 @@ func (l *Loop) finish(t *secure) {
 }
 
 // unseal opens whole records, whose bytes may change. It returns what they had, also beside an error; io.EOF is the client's
-// close_notify. An alert for the client is written.
+// close_notify. crypto/tls has written an alert for the client itself.
 func (l *Loop) unseal(t *secure, whole []byte) (plain []byte, err error) {
 	if t.own {
 		return l.unsealOwn(t, whole)
