@@ -53,7 +53,7 @@ MESSAGES ?= 100000
 test-clients: build bin/kafka-dev ## the client library as npm packs it, against real nodes and a cluster: drops, kills, ends of tokens, and the clients in Java and Go; MESSAGES=20000 for a short run
 	kafka/dev/deps.sh
 	clients/js/deps.sh
-	cd clients/js && npm run --silent build && npm run --silent docs && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-reporter spec e2e/*.test.js
+	cd clients/js && npm run --silent build && npm run --silent docs && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-concurrency 2 --test-reporter spec e2e/*.test.js
 	cd clients/js && $(if $(KAFKA_BOOTSTRAP),,$(CURDIR)/bin/kafka-dev -quick) node --test --test-reporter spec e2e/cluster/*.test.js
 	$(GO) test -tags clients -count 1 ./clients/go ./clients/java
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
-import test, { after } from 'node:test'
+import test, { after, describe } from 'node:test'
 import { Node, Way, config, token, until } from './node.js'
 import { StentorClient, WebSocket } from './packed.js'
 
@@ -149,49 +149,52 @@ test('an expired token: once with a fresh one', async (t) => {
   assert.deepEqual([old.c.state.code, asked], ['expired', 4])
 })
 
-test('the end of a token: a fresh one goes over the same connection', async (t) => {
-  const node = await start(t, config({ project: 'token_expiry: close' }))
-  const asked = []
-  const { c, seen, follow } = client(t, { urls: node.clients, token: () => token('ann', asked.push(Date.now()) === 1 ? 8 : 3600) })
-  const s = follow('/topic/shop/all')
-  await until('it is subscribed', () => s.active)
-  const [{ id }] = await node.sessions()
-  await until('the first token has ended', () => asked.length > 1 && Date.now() > asked[0] + 9_000)
-  await node.push({ topic: 'all', payload: 'on' })
-  await until('it came', () => seen.messages.length === 1)
-  assert.deepEqual([seen.gaps, seen.errors, c.state.name, (await node.sessions()).map((s) => s.id)], [[], [], 'connected', [id]])
-})
-
-test('the end of a token that is not renewed ends the session, and a fresh one begins the next', async (t) => {
-  const node = await start(t, config({ project: 'token_expiry: close' }))
-  let asked = 0
-  // It cannot be fetched while the connection is up: only the next connection has another one.
-  const { c, seen, follow } = client(t, {
-    urls: node.clients,
-    token: () => {
-      asked++
-      if (c?.state.name === 'connected') throw new Error('away')
-      return token('ann', asked === 1 ? 5 : 3600)
-    },
+// Side by side, since they wait for clocks.
+describe('tokens that end', { concurrency: true }, () => {
+  test('the end of a token: a fresh one goes over the same connection', async (t) => {
+    const node = await start(t, config({ project: 'token_expiry: close' }))
+    const asked = []
+    const { c, seen, follow } = client(t, { urls: node.clients, token: () => token('ann', asked.push(Date.now()) === 1 ? 8 : 3600) })
+    const s = follow('/topic/shop/all')
+    await until('it is subscribed', () => s.active)
+    const [{ id }] = await node.sessions()
+    await until('the first token has ended', () => asked.length > 1 && Date.now() > asked[0] + 9_000)
+    await node.push({ topic: 'all', payload: 'on' })
+    await until('it came', () => seen.messages.length === 1)
+    assert.deepEqual([seen.gaps, seen.errors, c.state.name, (await node.sessions()).map((s) => s.id)], [[], [], 'connected', [id]])
   })
-  const s = follow('/topic/shop/all')
-  await until('it was closed', () => seen.states.filter((s) => s === 'connected').length === 2)
-  await until('it is back', () => s.active)
-  await node.push({ topic: 'all', payload: 'on' })
-  await until('it came', () => seen.messages.length === 1)
-  assert.deepEqual([seen.gaps, [...new Set(seen.errors)], c.state.name], [[], ['token'], 'connected'])
-})
 
-test('a fresh token that allows less ends what it does not allow, alone', async (t) => {
-  const node = await start(t, config({ project: 'token_expiry: close' }).replace('send:', 'subscribe: ["/topic/{project}/{user}/**", "/topic/{project}/all"]\n    send:'))
-  let user = 'ann'
-  const { c, seen, follow } = client(t, { urls: node.clients, token: () => token(user, 10) })
-  const [own, all] = [follow('/topic/shop/ann/x'), follow('/topic/shop/all')]
-  await until('both are subscribed', () => own.active && all.active)
-  user = 'bob'
-  await until('it is refused', () => own.ended)
-  await until('the other is back', () => all.active && c.state.user === 'bob')
-  assert.deepEqual(seen.errors, ['forbidden /topic/shop/ann/x'])
+  test('the end of a token that is not renewed ends the session, and a fresh one begins the next', async (t) => {
+    const node = await start(t, config({ project: 'token_expiry: close' }))
+    let asked = 0
+    // It cannot be fetched while the connection is up: only the next connection has another one.
+    const { c, seen, follow } = client(t, {
+      urls: node.clients,
+      token: () => {
+        asked++
+        if (c?.state.name === 'connected') throw new Error('away')
+        return token('ann', asked === 1 ? 5 : 3600)
+      },
+    })
+    const s = follow('/topic/shop/all')
+    await until('it was closed', () => seen.states.filter((s) => s === 'connected').length === 2)
+    await until('it is back', () => s.active)
+    await node.push({ topic: 'all', payload: 'on' })
+    await until('it came', () => seen.messages.length === 1)
+    assert.deepEqual([seen.gaps, [...new Set(seen.errors)], c.state.name], [[], ['token'], 'connected'])
+  })
+
+  test('a fresh token that allows less ends what it does not allow, alone', async (t) => {
+    const node = await start(t, config({ project: 'token_expiry: close' }).replace('send:', 'subscribe: ["/topic/{project}/{user}/**", "/topic/{project}/all"]\n    send:'))
+    let user = 'ann'
+    const { c, seen, follow } = client(t, { urls: node.clients, token: () => token(user, 10) })
+    const [own, all] = [follow('/topic/shop/ann/x'), follow('/topic/shop/all')]
+    await until('both are subscribed', () => own.active && all.active)
+    user = 'bob'
+    await until('it is refused', () => own.ended)
+    await until('the other is back', () => all.active && c.state.user === 'bob')
+    assert.deepEqual(seen.errors, ['forbidden /topic/shop/ann/x'])
+  })
 })
 
 test('a kick ends it', async (t) => {

@@ -28,6 +28,7 @@ export interface Events {
 }
 
 const soon = 500 // ms over which clients spread when the same network is back
+const changed = 'the network changed'
 const renewal = 5_000 // ms between two attempts to renew a token, at least
 
 /** A client of a Stentor server. It connects at once, and stays connected until it is closed or refused. */
@@ -43,6 +44,8 @@ export class StentorClient {
   #wait = new Wait()
 
   #running?: AbortController
+  #stage?: AbortController // of what an attempt asks for before it connects
+  #closing?: Promise<void>
   #connection?: Connection
   #asked = new Map<string, Subscription | undefined>() // what SUBSCRIBE of this connection is about, or none for a renewal, by receipt
   #renewed = false // the token was fetched because the one before had expired
@@ -54,7 +57,7 @@ export class StentorClient {
     this.#s = settings(options)
     this.#outbox = new Outbox(this.#s)
     this.#endpoints = new Endpoints(this.#s)
-    this.#backoff = new Backoff(this.#s.minDelay, this.#s.maxDelay)
+    this.#backoff = new Backoff(Math.max(1, this.#s.minDelay), this.#s.maxDelay)
     this.#saved = new Saved(options.resumeKey)
     this.connect()
   }
@@ -106,8 +109,11 @@ export class StentorClient {
   }
 
   /** Ends the client: the connection once what was sent is answered, and everything else. No timer or listener is left. */
-  async close(): Promise<void> {
-    if (this.#events.state.name === 'closed') return
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
     this.#saved.write(this.#subscriptions.values())
     const connection = this.#connection
     this.#halt({ name: 'closed' })
@@ -137,19 +143,24 @@ export class StentorClient {
   }
 
   async #pause(ms: number, why: string): Promise<void> {
+    const over = this.#wait.start(ms) // first: who hears of it may close the client
     this.#events.set({ name: 'waiting', ms, why })
-    await this.#wait.start(ms)
+    await over
   }
 
   // One attempt to connect, and the connection's life. Returns how long to wait afterwards. It never rejects.
   async #attempt(signal: AbortSignal): Promise<{ ms: number; why: string } | undefined> {
     if (this.#hidden) return { ms: Infinity, why: 'the page is hidden' }
+    this.#hurry = false
+    this.#stage = new AbortController()
+    const begun = this.#stage.signal
     this.#events.set({ name: 'connecting' })
+    if (signal.aborted) return
     let url: string
     let token: string | undefined
     let stage: ErrorCode = 'endpoints'
     try {
-      const choice = await this.#endpoints.next(signal)
+      const choice = await this.#endpoints.next(begun)
       url = choice.url
       if (choice.wait > 0) {
         await this.#pause(choice.wait, 'many come at once')
@@ -157,15 +168,16 @@ export class StentorClient {
         this.#events.set({ name: 'connecting' })
       }
       stage = 'token'
-      token = await this.#token(signal)
+      token = await this.#token(begun)
     } catch (e) {
       if (signal.aborted) return
+      if (this.#hurry) return { ms: Math.random() * soon, why: changed }
       return { ms: this.#backoff.next(), why: this.#report(stage, e).message }
     }
     if (signal.aborted || this.#hidden) return
     const headers = { ...(this.#s.project && { projectId: this.#s.project }), ...(token && { token }), ...this.#s.headers }
     this.#asked.clear()
-    this.#hurry = this.#offline = false
+    this.#offline = false
     const connection = new Connection(url, headers, this.#s, (c, answer) => this.#connected(c, answer, signal))
     this.#connection = connection
     const ended = await connection.ended
@@ -192,6 +204,7 @@ export class StentorClient {
     this.#endpoints.held()
     this.#keep(connection, headers, signal)
     this.#events.set({ name: 'connected', url: connection.url, session: headers.session, user: headers['user-name'] })
+    if (signal.aborted) return // who heard of it has closed the client
     for (const s of [...this.#subscriptions.values()]) this.#subscribe(connection, s)
     this.#outbox.begin(connection)
   }
@@ -240,6 +253,7 @@ export class StentorClient {
   }
 
   #refuse(s: Subscription, code: ErrorCode, text: string): void {
+    if (s.ended) return
     this.#subscriptions.delete(s.id)
     const error = new StentorError(code, text, s.destination)
     s.refused(error)
@@ -282,14 +296,15 @@ export class StentorClient {
   }
 
   #stop(error: StentorError): number {
-    this.#halt({ name: 'refused', code: error.code, error })
     this.#outbox.clear(error.code, error.message)
+    this.#halt({ name: 'refused', code: error.code, error })
     this.#events.report(error)
     return 0
   }
 
   #halt(state: State): void {
     this.#running?.abort()
+    this.#stage?.abort()
     this.#running = undefined
     this.#wait.end()
     this.#events.set(state)
@@ -299,17 +314,22 @@ export class StentorClient {
     const lost = this.#offline
     this.#offline = false
     this.#backoff.reset()
-    if (this.#connection && lost) {
-      this.#hurry = true
-      this.#connection.drop('the network changed')
-    }
+    if (lost) this.#restart()
     if (!this.#hidden) this.#wait.shorten(Math.random() * soon)
   }
 
   #woke(): void {
     this.#backoff.reset()
-    this.#connection?.probe(3_000)
+    if (this.#connection?.connected) this.#connection.probe(3_000)
+    else this.#restart()
     if (!this.#hidden) this.#wait.shorten(Math.random() * soon)
+  }
+
+  // What began over a network that is gone would wait for its time limit.
+  #restart(): void {
+    this.#hurry = true
+    this.#stage?.abort()
+    this.#connection?.drop(changed)
   }
 
   // A page with an open connection cannot go into the back-forward cache.

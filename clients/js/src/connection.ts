@@ -53,6 +53,7 @@ export class Connection {
         onConnect(this, frame.headers)
       },
       onStompError: (frame) => this.#failed(frame),
+      onHeartbeatLost: () => this.drop('the server was silent for too long'),
       onWebSocketClose: (event?: Partial<CloseEvent>) => this.#end(event?.code ?? 1006, event?.reason ?? ''),
     })
     try {
@@ -102,9 +103,9 @@ export class Connection {
   /** Ends it now. The server learns of it from the closed socket. */
   drop(reason: string): void {
     if (this.#over) return
+    this.#end(1006, reason) // first: the socket has a reason of its own
     this.#socket?.close()
     void this.#stomp.deactivate({ force: true }).catch(() => {})
-    this.#end(1006, reason)
   }
 
   /** Ends it with DISCONNECT, once what was sent before is answered, or after `ms`. */

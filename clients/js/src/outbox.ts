@@ -48,7 +48,7 @@ export class Outbox {
   publish(destination: string, content: unknown, { headers, contentType }: PublishOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const plain = typeof content === 'string' || content instanceof Uint8Array
-      const body = plain ? content : (JSON.stringify(content) ?? '')
+      const body = content instanceof Uint8Array ? content.slice() : plain ? content : (JSON.stringify(content) ?? '')
       const size = typeof body === 'string' ? new TextEncoder().encode(body).length : body.length
       if (this.#letters.size >= this.s.maxPublishes || this.#bytes + size > this.s.maxPublishBytes) {
         return reject(new StentorError('full', 'too many publishes wait for the server', destination))
@@ -59,7 +59,10 @@ export class Outbox {
         headers: { ...headers, ...(type && { 'content-type': type }), 'stentor-id': `${this.#name}-${++this.#count}` },
         body,
         size,
-        timer: setTimeout(() => this.#fail(letter, 'timeout', 'the server did not acknowledge it in time'), this.s.publishTimeout),
+        timer: setTimeout(() => {
+          this.#fail(letter, 'timeout', 'the server did not acknowledge it in time')
+          this.#send() // those that waited behind it
+        }, this.s.publishTimeout),
         sent: false,
         resolve,
         reject,
