@@ -33,7 +33,8 @@ var allowed = map[string]struct{ own, modules []string }{
 		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws"},
 	},
-	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"engine/jwks": {modules: []string{"github.com/go-jose/go-jose/v4"}},
+	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/jwks", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine/loop": {
 		own:     []string{"engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},

@@ -93,7 +93,8 @@ type checkResult struct {
 	OK       bool             `json:"ok"`
 	Projects []string         `json:"projects"`
 	Problems []config.Problem `json:"problems"`
-	Warnings []config.Problem `json:"warnings"` // what works but is dangerous; only checked when there are no problems
+	Warnings []config.Problem `json:"warnings"`            // what works but is dangerous; only checked when there are no problems
+	NotAsked []string         `json:"not_asked,omitempty"` // identity providers: whether they answer, and with which keys, is not known
 }
 
 func newConfigCheckCmd() *cobra.Command {
@@ -105,7 +106,8 @@ func newConfigCheckCmd() *cobra.Command {
 		Long: `Reads a configuration as "stentor serve" does, with the environment and the same --set flags, and the
 files that it names. It reports all mistakes, each with its place, its key, what was found and what is allowed.
 It warns of short keys, credentials that two projects share, files with secrets that everybody can read, and endpoints
-that would refuse every web page.
+that would refuse every web page. Identity providers (jwks_url, issuer_url) are not asked for their keys: the log of a node
+and its metrics stentor_keys_... say whether they answer.
 
   stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
 
@@ -134,6 +136,9 @@ Examples:
 				r.Projects = cfg.ProjectNames()
 				r.Warnings = append(r.Warnings, cfg.Warnings()...)
 				valid = "; projects: " + strings.Join(r.Projects, ", ")
+				if r.NotAsked = append(r.NotAsked, cfg.Providers()...); len(r.NotAsked) > 0 {
+					valid += "; not asked for their keys: " + strings.Join(r.NotAsked, ", ")
+				}
 			}
 			if !asJSON {
 				for _, w := range r.Warnings {

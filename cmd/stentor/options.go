@@ -11,6 +11,7 @@ import (
 	"stentor/engine/auth"
 	"stentor/engine/bus"
 	"stentor/engine/history"
+	"stentor/engine/jwks"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
 	"stentor/engine/shard"
@@ -119,17 +120,26 @@ func kafkaOptions(c *config.Config, sink bus.Sink, covered bus.Covered, own func
 	}
 }
 
-// authProjects compiles the projects of a configuration.
-func authProjects(c *config.Config) ([]*auth.Project, error) {
+// authProjects compiles the projects of a configuration. sources fetch the keys of their identity providers, once they are served.
+func authProjects(c *config.Config, sources *jwks.Sources) ([]*auth.Project, error) {
 	configs, err := c.ProjectConfigs()
 	if err != nil {
 		return nil, err
 	}
 	projects := make([]*auth.Project, len(configs))
 	for i, pc := range configs {
+		pc.Sources = sources
 		if projects[i], err = auth.NewProject(pc); err != nil {
 			return nil, err
 		}
 	}
 	return projects, nil
+}
+
+// sourcesOf are the identity providers of all projects.
+func sourcesOf(projects []*auth.Project) (all []*jwks.Source) {
+	for _, p := range projects {
+		all = append(all, p.Sources()...)
+	}
+	return all
 }

@@ -32,6 +32,7 @@ import (
 	"stentor/engine/bus"
 	"stentor/engine/certs"
 	"stentor/engine/directory"
+	"stentor/engine/jwks"
 	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 	"stentor/kafka"
@@ -87,6 +88,7 @@ type server struct {
 	names    websocket.Names // of the node
 	refusals *refusal.Log
 	projects *auth.Projects
+	sources  *jwks.Sources
 	auth     *auth.Authenticator
 	node     *engine.Node
 	bus      bus.Bus
@@ -162,7 +164,8 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 			s.log.Warn("configuration", "where", w.Where, "key", w.Key, "text", w.Text)
 		}
 	}
-	list, err := authProjects(cfg)
+	s.sources = jwks.NewSources(jwks.Options{Refresh: time.Duration(cfg.Auth.KeysRefresh), MaxAge: time.Duration(cfg.Auth.KeysMaxAge), Log: s.log})
+	list, err := authProjects(cfg, s.sources)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +195,7 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	if cfg.Listen.APITLS {
 		s.apiAddr = tls.NewListener(s.apiAddr, s.certs.Open())
 	}
+	s.sources.Serve(sourcesOf(list))
 	s.auth = auth.NewAuthenticator(s.projects, auth.Options{
 		Workers: cmp.Or(cfg.Auth.Workers, loops()), Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
 	})
@@ -272,7 +276,7 @@ func (s *server) openBus() (bus.Bus, error) {
 
 func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.node, admin.DirectoryMetrics(s.directory), authMetrics(s.auth), logMetrics(s.logTo), collectors.NewGoCollector())
+	registry.MustRegister(s.node, admin.DirectoryMetrics(s.directory), authMetrics(s.auth, s.sources), logMetrics(s.logTo), collectors.NewGoCollector())
 	if process, err := newProcessCollector(); err != nil {
 		s.log.Warn("no metrics of the process", "error", err)
 	} else {
@@ -373,7 +377,7 @@ func (s *server) reload(load func() (*config.Config, error)) {
 }
 
 func (s *server) swap(cfg *config.Config) error {
-	list, err := authProjects(cfg)
+	list, err := authProjects(cfg, s.sources)
 	if err != nil {
 		return err
 	}
@@ -384,6 +388,7 @@ func (s *server) swap(cfg *config.Config) error {
 	if err := s.projects.Swap(list, adminKeys); err != nil {
 		return err
 	}
+	s.sources.Serve(sourcesOf(list))
 	s.node.SetProjects(engineProjects(cfg, list))
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -412,6 +417,7 @@ func (s *server) stop() error {
 	defer cancel()
 	err = errors.Join(err, s.bus.Close(leaving))
 	s.auth.Close()
+	s.sources.Close()
 	if e := s.api.Shutdown(leaving); e != nil && !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, s.api.Close())
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stentor/cmd/stentor/config"
+	"stentor/engine/jwks"
 )
 
 type tokenFlags struct {
@@ -31,6 +32,7 @@ type tokenFlags struct {
 	expiry                  time.Duration
 	claims                  []string
 	generate, force, asJSON bool
+	jwks                    bool
 }
 
 func newTokenCmd() *cobra.Command {
@@ -56,6 +58,11 @@ configuration names; --secret-file gets a new secret:
   stentor token --generate --alg ES256 --key shop.key.pem --kid a --sub ann
   stentor token --generate --secret-file shop.secret --sub ann
 
+--jwks prints the key set (JWKS) with the public key in place of a token: served by any web server, it stands in for
+an identity provider (jwks_url of the configuration):
+
+  stentor token --key shop.key.pem --kid a --jwks > keys.json
+
 Use it:
 
   export STENTOR_TOKEN=$(stentor token --config stentor.yaml --project shop --sub ann)
@@ -77,6 +84,7 @@ Use it:
 	flags.StringArrayVar(&f.claims, "claim", nil, "another claim name=value (repeatable)")
 	flags.BoolVar(&f.generate, "generate", false, "write a new key first")
 	flags.BoolVar(&f.force, "force", false, "let --generate replace files")
+	flags.BoolVar(&f.jwks, "jwks", false, "print the key set with the public key of --key, and no token")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON with the token, its header and its claims")
 	return cmd
 }
@@ -96,6 +104,14 @@ func (f *tokenFlags) token(cmd *cobra.Command) error {
 	}
 	key, method, err := f.signer()
 	if err != nil {
+		return err
+	}
+	if f.jwks {
+		set, err := jwks.Format(jwks.Key{ID: f.kid, Alg: method.Alg(), Public: key.(crypto.Signer).Public()})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), string(set))
 		return err
 	}
 	now := time.Now()
@@ -141,6 +157,8 @@ func (f *tokenFlags) check() error {
 		return usagef("give one of --key, --secret-file and --config")
 	case (f.configFile == "") != (f.project == ""):
 		return usagef("--config and --project go together")
+	case f.jwks && f.key == "":
+		return usagef("--jwks needs --key: a secret is never in a key set")
 	case f.generate && f.configFile != "":
 		return usagef("--generate needs --key or --secret-file")
 	case f.alg == "", f.alg == "HS256" && f.key == "", f.key != "" && (f.alg == "RS256" || f.alg == "ES256" || f.alg == "EdDSA"):

@@ -11,6 +11,7 @@ import (
 
 	"stentor/cmd/stentor/config"
 	"stentor/engine/auth"
+	"stentor/engine/jwks"
 )
 
 // verify checks a token as a node with this key does, and returns its user.
@@ -37,6 +38,19 @@ func verify(t *testing.T, key auth.Key, token string) (string, *auth.Error) {
 		id, failed = got.id, got.err
 	}
 	return id.User, failed
+}
+
+// The key set that stands in for an identity provider has the public key alone.
+func TestTokenKeySet(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	got := cli(t, "token", "--generate", "--alg", "EdDSA", "--key", file, "--kid", "a", "--jwks")
+	keys, passed, err := jwks.Parse([]byte(got.out), jwks.Algorithms)
+	if got.code != exitOK || err != nil || passed != 0 || len(keys) != 1 || keys[0].ID != "a" || keys[0].Alg != "EdDSA" || strings.Contains(got.out, `"d"`) {
+		t.Errorf("%+v: %+v, %v", got, keys, err)
+	}
+	if got := cli(t, "token", "--secret-file", file, "--jwks"); got.code != exitUsage {
+		t.Errorf("of a secret: %+v", got)
+	}
 }
 
 func TestTokenGenerate(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"stentor/engine/jwks"
 )
 
 // Credentials are what a client presents.
@@ -42,6 +44,7 @@ type Stats struct {
 	Busy         uint64 // answers "unavailable" because the queue was full, to a client of the project and address with the most in it
 	Panics       uint64 // of the verification; the token was refused
 	Queued       int    // tokens that wait now
+	Parked       int    // and those that wait for the keys of a provider
 	CacheEntries int    // slots of the cache in use
 }
 
@@ -52,6 +55,7 @@ type Authenticator struct {
 	now      func() time.Time
 	cache    *cache
 	queue    *queue
+	parked   parking
 	workers  sync.WaitGroup
 
 	verified, refused, hits, busy, panics atomic.Uint64
@@ -60,6 +64,7 @@ type Authenticator struct {
 type job struct {
 	named, token string
 	source       netip.Addr
+	asked        time.Time // when the client came
 	key          cacheKey
 	done         func(Identity, *Error)
 }
@@ -72,6 +77,7 @@ func NewAuthenticator(projects *Projects, o Options) *Authenticator {
 		now:      o.Now,
 		cache:    newCache(cmp.Or(o.CacheEntries, 8192)),
 		queue:    newQueue(cmp.Or(o.Queue, 10000)),
+		parked:   parking{limit: cmp.Or(o.Queue, 10000), of: map[*jwks.Source]*queue{}},
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -87,6 +93,7 @@ func NewAuthenticator(projects *Projects, o Options) *Authenticator {
 func (a *Authenticator) Close() {
 	a.queue.close()
 	a.workers.Wait()
+	a.unparkAll()
 }
 
 // Authenticate says who a client is. With ok the answer is id, or err when that is not nil, and done is never called.
@@ -116,23 +123,28 @@ func (a *Authenticator) Authenticate(c Credentials, done func(Identity, *Error))
 		return Identity{}, errTokenLength, true
 	}
 	key := newCacheKey(named, c.Token)
-	if e, ok := a.cache.get(key, set.generation, a.now().Unix()); ok {
+	if e, ok := a.cache.get(key, set.generation, a.now().Unix()); ok && e.keys == set.list[e.project].keysVersion() {
 		a.hits.Add(1)
 		return Identity{Project: set.list[e.project], User: e.user, Grant: e.grant, Expires: e.expires}, nil, true
 	}
-	j := &job{named: named, token: c.Token, source: c.Source, key: key, done: done}
-	refused, err := a.queue.put(j)
-	switch {
-	case refused == nil:
+	j := &job{named: named, token: c.Token, source: c.Source, asked: time.Now(), key: key, done: done}
+	refused, err := a.put(a.queue, j)
+	switch refused {
+	case nil:
 		return Identity{}, nil, false
-	case err == errBusy:
-		a.busy.Add(1)
-	}
-	if refused == j {
+	case j:
 		return Identity{}, err, true
 	}
 	refused.done(Identity{}, err)
 	return Identity{}, nil, false
+}
+
+// put adds j to a queue. One that has to give way for it is returned, to be answered with err.
+func (a *Authenticator) put(q *queue, j *job) (refused *job, err *Error) {
+	if refused, err = q.put(j); refused != nil && err == errBusy {
+		a.busy.Add(1)
+	}
+	return refused, err
 }
 
 // anonymous answers a client that has no token.
@@ -151,38 +163,43 @@ func (s *set) anonymous(name string) (Identity, *Error) {
 
 func (a *Authenticator) work() {
 	for j := a.queue.take(); j != nil; j = a.queue.take() {
-		id, err := a.verify(j)
-		if err != nil {
+		id, err, old := a.verify(j)
+		switch {
+		case old != nil:
+			a.park(old, j)
+			continue
+		case err != nil:
 			a.refused.Add(1)
-		} else {
+		default:
 			a.verified.Add(1)
 		}
 		j.done(id, err)
 	}
 }
 
-// verify runs on a worker, with the current set of projects, which may have changed since the job was queued.
-func (a *Authenticator) verify(j *job) (id Identity, err *Error) {
+// verify runs on a worker, with the current set of projects, which may have changed since the job was queued. See set.verify.
+func (a *Authenticator) verify(j *job) (id Identity, err *Error, old *jwks.Source) {
 	defer func() {
 		if recover() != nil {
 			a.panics.Add(1)
-			id, err = Identity{}, errTokenForm
+			id, err, old = Identity{}, errTokenForm, nil
 		}
 	}()
 	set, now := a.projects.current.Load(), a.now().Unix()
-	id, index, err := set.verify(j.named, a.fallback, j.token, now)
+	v, err, old := set.verify(j.named, a.fallback, j.token, j.asked, now)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, err, old
 	}
 	a.cache.put(entry{
 		key:        j.key,
-		user:       id.User,
-		grant:      id.Grant,
-		expires:    id.Expires,
+		user:       v.User,
+		grant:      v.Grant,
+		expires:    v.Expires,
 		generation: set.generation,
-		project:    index,
+		project:    v.index,
+		keys:       v.keys,
 	}, now)
-	return id, nil
+	return v.Identity, nil, nil
 }
 
 // Stats may be called from any goroutine.
@@ -194,6 +211,7 @@ func (a *Authenticator) Stats() Stats {
 		Busy:         a.busy.Load(),
 		Panics:       a.panics.Load(),
 		Queued:       a.queue.len(),
+		Parked:       a.parked.len(),
 		CacheEntries: int(a.cache.used.Load()),
 	}
 }

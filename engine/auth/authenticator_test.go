@@ -252,12 +252,12 @@ func TestEachJobIsAnsweredOnce(t *testing.T) {
 func TestPanicRefusesTheToken(t *testing.T) {
 	key := newHMAC()
 	a, _ := newAuthenticator(t, Options{}, mustProject(t, ProjectConfig{Name: "a", Keys: []Key{key.key("k")}}))
-	id, err := a.verify(&job{named: "a", token: key.sign(t, "k", `{}`)})
+	id, err, _ := a.verify(&job{named: "a", token: key.sign(t, "k", `{}`)})
 	if err != nil || id.Project == nil {
 		t.Fatal(err)
 	}
 	a.cache.sets = nil // division by zero
-	id, err = a.verify(&job{named: "a", token: key.sign(t, "k", `{}`)})
+	id, err, _ = a.verify(&job{named: "a", token: key.sign(t, "k", `{}`)})
 	if err != errTokenForm || id != (Identity{}) || a.Stats().Panics != 1 {
 		t.Errorf("%+v, %v", id, err)
 	}

@@ -28,6 +28,7 @@ type entry struct {
 	expires    int64 // Unix seconds, 0 for never
 	generation uint32
 	project    uint32
+	keys       uint32 // version of those of the project
 }
 
 // usable says whether e still holds at the time now under the set of that generation.

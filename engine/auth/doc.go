@@ -12,6 +12,10 @@
 // within a project the addresses of its clients. A full queue refuses those with the most entries. So in a flood of bad
 // tokens, others wait for one verification each, not for all of them.
 //
+// Keys of an identity provider are those of a jwks.Source. A token that none of them verifies is parked until the provider
+// was asked, since a newer key may have signed it: no worker waits for a provider. Only then it is refused; where the provider
+// does not answer, the client is told to come back. When a key is gone, the cache forgets what the project's keys have verified.
+//
 // # Tokens
 //
 // A token is a JWS in compact form with JSON claims, at most 8 KiB, signed with RS256, ES256, EdDSA or HS256. A key is

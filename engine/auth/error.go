@@ -42,6 +42,7 @@ var (
 	errNoProject     = &Error{refusal.ProjectUnknown, CodeAuth, failed + "no project was given"}
 	errWhichProject  = &Error{refusal.ProjectUnknown, CodeAuth, failed + "the project is unknown"}
 	errTwoProjects   = &Error{refusal.ProjectConflict, CodeAuth, failed + "two different projects were given"}
+	errProvider      = &Error{refusal.TokenProvider, CodeUnavailable, "the keys of the identity provider cannot be fetched"}
 	errBusy          = &Error{refusal.TokenQueue, CodeUnavailable, "too many tokens are waiting for verification"}
 	errAuthenticator = &Error{refusal.Stopping, CodeUnavailable, "the node is stopping"}
 )

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stentor/engine/destination"
+	"stentor/engine/jwks"
 )
 
 // SendAction is what becomes of a client's SEND.
@@ -34,6 +35,8 @@ type SendRule struct {
 type ProjectConfig struct {
 	Name      string
 	Keys      []Key
+	Providers []jwks.Spec   // of more keys
+	Sources   *jwks.Sources // that fetch them; nil: there are none, as when a configuration is only checked
 	APIKeys   []string
 	Anonymous bool // clients without a token are accepted
 	Issuer    string
@@ -55,6 +58,7 @@ type ProjectConfig struct {
 type Project struct {
 	name           string
 	keys           []key
+	sources        []*jwks.Source
 	apiKeys        secrets
 	anonymous      bool
 	issuer         string
@@ -100,7 +104,7 @@ func compile(c ProjectConfig) (*Project, error) {
 	if slices.Contains(p.userClaims, "") {
 		return nil, errors.New("user_claims: found an empty name")
 	}
-	if len(c.Keys) == 0 && !c.Anonymous {
+	if len(c.Keys)+len(c.Providers) == 0 && !c.Anonymous {
 		return nil, errors.New("keys: found none, so that nobody could connect; add one or set anonymous: true")
 	}
 	for _, k := range c.Keys {
@@ -112,6 +116,14 @@ func compile(c ProjectConfig) (*Project, error) {
 			return nil, fmt.Errorf("keys: %w", err)
 		}
 		p.keys = append(p.keys, parsed)
+	}
+	for _, spec := range c.Providers {
+		if err := jwks.CheckURL(cmp.Or(spec.URL, spec.Issuer)); err != nil {
+			return nil, fmt.Errorf("keys: %w", err)
+		}
+		if c.Sources != nil {
+			p.sources = append(p.sources, c.Sources.Get(spec))
+		}
 	}
 	var err error
 	if p.apiKeys, err = newSecrets("api_keys", c.APIKeys); err != nil {

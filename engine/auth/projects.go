@@ -48,13 +48,13 @@ func (p *Projects) Swap(list []*Project, adminKeys []string) error {
 			return fmt.Errorf("project %q: found twice", project.name)
 		}
 		s.byName[project.name] = uint32(i)
-		if project.issuer == "" {
-			continue
+		for _, issuer := range project.issuers() {
+			if _, twice := s.byIssuer[issuer]; twice {
+				s.byIssuer[issuer] = nil // an issuer of several projects chooses none
+			} else {
+				s.byIssuer[issuer] = project
+			}
 		}
-		if _, twice := s.byIssuer[project.issuer]; twice {
-			project = nil // an issuer of several projects chooses none
-		}
-		s.byIssuer[list[i].issuer] = project
 	}
 	s.names = slices.Sorted(maps.Keys(s.byName))
 	for {

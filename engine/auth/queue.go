@@ -112,6 +112,21 @@ func (q *queue) take() *job {
 	return j
 }
 
+// drain takes out all jobs, of which put adds no more.
+func (q *queue) drain() (all []*job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.closed = true; q.n > 0; q.n-- {
+		c := q.turn.Pop()
+		all = append(all, c.take())
+		if c.n > 0 {
+			q.turn.Push(c)
+		}
+	}
+	clear(q.projects)
+	return all
+}
+
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

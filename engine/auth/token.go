@@ -5,10 +5,13 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"stentor/engine/jwks"
 )
 
 const (
@@ -26,27 +29,44 @@ var parser = jwt.NewParser(
 	jwt.WithoutClaimsValidation(),
 )
 
+// verified is what a token says, and what that depends on.
+type verified struct {
+	Identity
+	index uint32 // of the project in its set
+	keys  uint32 // version of the project's keys
+}
+
 // verify finds out who the token belongs to at the time now, in Unix seconds. named is the project that the client or the
-// endpoint named, or "". index is the project's in s.
-func (s *set) verify(named, fallback, token string, now int64) (id Identity, index uint32, err *Error) {
+// endpoint named, or "". When no key verifies it, old is a provider whose keys may be older than the token: it has not been
+// asked since the client came, at the time asked.
+func (s *set) verify(named, fallback, token string, asked time.Time, now int64) (v verified, err *Error, old *jwks.Source) {
 	if len(token) > maxToken {
-		return Identity{}, 0, errTokenLength
+		return verified{}, errTokenLength, nil
 	}
 	claims := jwt.MapClaims{}
+	var providers []*jwks.Source
 	_, e := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		id.Project, index, err = s.choose(named, fallback, claims)
+		v.Project, v.index, err = s.choose(named, fallback, claims)
 		if err != nil {
 			return nil, err
 		}
-		return id.Project.keysFor(t)
+		if _, ok := t.Header["crit"]; ok {
+			return nil, errTokenKey
+		}
+		v.keys = v.Project.keysVersion() // before they are read: what comes meanwhile makes it old
+		providers = v.Project.providers(t.Method.Alg(), claims)
+		return v.Project.keysFor(t, providers)
 	})
 	if e != nil {
-		return Identity{}, 0, refusalOf(e)
+		if err = refusalOf(e); err == errTokenKey || err == errSignature {
+			old = olderThan(providers, asked)
+		}
+		return verified{}, err, old
 	}
-	if err := id.Project.check(&id, claims, now); err != nil {
-		return Identity{}, 0, err
+	if err := v.Project.check(&v.Identity, claims, now); err != nil {
+		return verified{}, err, nil
 	}
-	return id, index, nil
+	return v, nil, nil
 }
 
 // refusalOf turns the library's error into one that may be shown.
@@ -87,11 +107,9 @@ func (s *set) choose(named, fallback string, claims jwt.MapClaims) (*Project, ui
 	return project, index, nil
 }
 
-// keysFor returns the keys that may have signed the token. All are of the algorithm that its header names.
-func (p *Project) keysFor(t *jwt.Token) (any, error) {
-	if _, ok := t.Header["crit"]; ok {
-		return nil, errTokenKey
-	}
+// keysFor returns the keys that may have signed the token, those of providers among them. All are of the algorithm that its
+// header names.
+func (p *Project) keysFor(t *jwt.Token, providers []*jwks.Source) (any, error) {
 	kid := ""
 	if v, ok := t.Header["kid"]; ok {
 		if kid, ok = v.(string); !ok {
@@ -99,13 +117,23 @@ func (p *Project) keysFor(t *jwt.Token) (any, error) {
 		}
 	}
 	var named, unnamed []jwt.VerificationKey
-	for _, k := range p.keys {
+	consider := func(id, alg string, material any) {
 		switch {
-		case k.alg != t.Method.Alg():
-		case kid == "" || k.id == kid:
-			named = append(named, k.material)
-		case k.id == "":
-			unnamed = append(unnamed, k.material)
+		case alg != t.Method.Alg():
+		case kid == "" || id == kid:
+			named = append(named, material)
+		case id == "":
+			unnamed = append(unnamed, material)
+		}
+	}
+	for i := range p.keys {
+		consider(p.keys[i].id, p.keys[i].alg, p.keys[i].material)
+	}
+	for _, source := range providers {
+		if set := source.Set(); set != nil {
+			for i := range set.Keys {
+				consider(set.Keys[i].ID, set.Keys[i].Alg, set.Keys[i].Public)
+			}
 		}
 	}
 	if len(named) == 0 {

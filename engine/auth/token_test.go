@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -49,9 +50,9 @@ func mustSet(t testing.TB, projects ...*Project) *set {
 // verdict verifies for project a, and checks what holds for each error.
 func verdict(t testing.TB, s *set, token string) (Identity, *Error) {
 	t.Helper()
-	id, _, err := s.verify("a", "", token, noon)
+	v, err, _ := s.verify("a", "", token, time.Time{}, noon)
 	checkError(t, err, token)
-	return id, err
+	return v.Identity, err
 }
 
 func checkError(t testing.TB, err *Error, token string) {
@@ -300,9 +301,9 @@ func TestProjectsAreApart(t *testing.T) {
 				{"", "", lie, errSignature, ""},
 				{"a", "", lie, errTwoProjects, ""},
 			} {
-				id, _, err := set.verify(c.named, c.fallback, c.token, noon)
-				if err != c.err || err == nil && id.Project.name != c.project {
-					t.Errorf("%s for %q: %+v, %v", alg, c.named, id, err)
+				v, err, _ := set.verify(c.named, c.fallback, c.token, time.Time{}, noon)
+				if err != c.err || err == nil && v.Project.name != c.project {
+					t.Errorf("%s for %q: %+v, %v", alg, c.named, v, err)
 				}
 			}
 		}
@@ -331,9 +332,9 @@ func TestChooseByIssuer(t *testing.T) {
 		{"e", "", "unknown", errWhichProject, ""},
 		{"", "e", "unknown", errWhichProject, ""},
 	} {
-		id, _, err := set.verify(c.named, c.fallback, key.sign(t, "k", jwt.MapClaims{"iss": c.iss}), noon)
-		if err != c.err || err == nil && id.Project.name != c.project {
-			t.Errorf("named %q, default %q, issuer %q: %+v, %v", c.named, c.fallback, c.iss, id, err)
+		v, err, _ := set.verify(c.named, c.fallback, key.sign(t, "k", jwt.MapClaims{"iss": c.iss}), time.Time{}, noon)
+		if err != c.err || err == nil && v.Project.name != c.project {
+			t.Errorf("named %q, default %q, issuer %q: %+v, %v", c.named, c.fallback, c.iss, v, err)
 		}
 	}
 	ps, _ := NewProjects(set.list, nil)
@@ -392,7 +393,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(alg, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := set.verify("a", "", token, noon); err != nil {
+				if _, err, _ := set.verify("a", "", token, time.Time{}, noon); err != nil {
 					b.Fatal(err)
 				}
 			}

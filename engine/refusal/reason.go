@@ -41,6 +41,7 @@ const (
 	TokenExpired
 	TokenQueue
 	TokenTimeout
+	TokenProvider
 	ProjectUnknown
 	ProjectConflict
 	ProjectFull
@@ -153,6 +154,7 @@ var table = [Reasons]entry{
 	TokenExpired:      {Connect, "token_expired", 1002, "The token had expired when CONNECT came, or when an open session sent it as its new one, which ends that session."},
 	TokenQueue:        {Connect, "token_queue", 1013, "Too many tokens are waiting for verification, most of them from this client's project and address: `auth.queue`."},
 	TokenTimeout:      {Connect, "token_timeout", 1013, "The token could not be verified in time."},
+	TokenProvider:     {Connect, "token_provider", 1013, "No known key verifies the token, and the keys of the project's identity provider cannot be fetched: the log says why. A session whose new token it is continues, up to the end of its old one."},
 	ProjectUnknown:    {Connect, "project_unknown", 1002, "No project was given, or one that this node does not serve."},
 	ProjectConflict:   {Connect, "project_conflict", 1002, "Header, query, endpoint and token name different projects."},
 	ProjectFull:       {Connect, "project_full", 1013, "The project has reached `projects.NAME.limits.connections`."},

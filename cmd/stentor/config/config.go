@@ -78,9 +78,11 @@ type Credentials struct {
 
 // Auth bounds the verification of tokens.
 type Auth struct {
-	Workers      int `key:"workers" default:"0" range:"0..1024" doc:"Goroutines that verify signatures. 0: one per core."`
-	Queue        int `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. Projects take turns, and within a project the addresses of its clients. When the queue is full, those with the most entries are told to retry later."`
-	CacheEntries int `key:"cache_entries" default:"8192" range:"0..10000000" doc:"Verified tokens that are cached until they expire, so that a reconnect needs no signature check."`
+	Workers      int      `key:"workers" default:"0" range:"0..1024" doc:"Goroutines that verify signatures. 0: one per core."`
+	Queue        int      `key:"queue" default:"10000" range:"1..1000000" doc:"Verifications that may wait. Projects take turns, and within a project the addresses of its clients. When the queue is full, those with the most entries are told to retry later."`
+	CacheEntries int      `key:"cache_entries" default:"8192" range:"0..10000000" doc:"Verified tokens that are cached until they expire, so that a reconnect needs no signature check."`
+	KeysRefresh  Duration `key:"keys_refresh" default:"15m" range:"1m..24h" doc:"How often the keys of identity providers (jwks_url, issuer_url) are fetched. A token that no known key verifies makes the node ask at once, but no provider more than once in 10 s."`
+	KeysMaxAge   Duration `key:"keys_max_age" default:"24h" range:"1m..8760h" doc:"How long they are kept while the provider does not answer. After that its clients are told to retry later."`
 }
 
 // Heartbeat has the node's side of the negotiation. 0 switches one off.
@@ -201,11 +203,14 @@ type Project struct {
 
 // Key verifies tokens.
 type Key struct {
-	KID        string `key:"kid" doc:"The kid that tokens name. Empty: for tokens without one."`
-	Alg        string `key:"alg" oneof:"RS256,ES256,EdDSA,HS256" doc:"Algorithm of the key."`
-	File       string `key:"file" file:"yes" doc:"PEM file with the public key (RS256, ES256, EdDSA)."`
-	Secret     string `key:"secret" secret:"yes" doc:"HS256: the shared secret, at least 32 bytes."`
-	SecretFile string `key:"secret_file" file:"yes" doc:"HS256: a file whose content, without a newline at its end, is the secret."`
+	KID        string   `key:"kid" doc:"The kid that tokens name. Empty: for tokens without one."`
+	Alg        string   `key:"alg" doc:"Algorithm of the key: RS256, ES256, EdDSA or HS256."`
+	File       string   `key:"file" file:"yes" doc:"PEM file with the public key (RS256, ES256, EdDSA)."`
+	Secret     string   `key:"secret" secret:"yes" doc:"HS256: the shared secret, at least 32 bytes."`
+	SecretFile string   `key:"secret_file" file:"yes" doc:"HS256: a file whose content, without a newline at its end, is the secret."`
+	JWKSURL    string   `key:"jwks_url" doc:"Instead of all of these: the URL of an identity provider's key set (JWKS). https, or http on this machine; redirects are not followed."`
+	IssuerURL  string   `key:"issuer_url" doc:"Instead of jwks_url: the issuer of an OpenID provider, whose discovery document has the URL of the key set. Its keys verify tokens of that iss only. A token with that iss is of this project, unless several projects have it."`
+	Algorithms []string `key:"algorithms" doc:"With jwks_url or issuer_url: the algorithms of its keys that are used, as in [RS256]. Empty: RS256, ES256 and EdDSA."`
 }
 
 // Slow is the policy for slow clients.

@@ -8,6 +8,7 @@ import (
 
 	"stentor/engine/auth"
 	"stentor/engine/destination"
+	"stentor/engine/jwks"
 )
 
 // ProjectConfigs returns the projects in the order of their names, with the keys from the files that they name. The
@@ -64,6 +65,10 @@ func (v *validator) projectConfig(name string, p *Project) auth.ProjectConfig {
 	}
 	for i := range p.Keys {
 		k, path := &p.Keys[i], item(at+".keys", i)
+		if k.Provider() {
+			a.Providers = append(a.Providers, provider(k))
+			continue
+		}
 		one := auth.Key{ID: k.KID, Alg: k.Alg, Secret: []byte(k.Secret)}
 		if k.File != "" {
 			one.PEM = v.read(path+".file", k.File)
@@ -82,12 +87,25 @@ func (v *validator) projectConfig(name string, p *Project) auth.ProjectConfig {
 	return a
 }
 
+func provider(k *Key) jwks.Spec {
+	spec := jwks.Spec{URL: k.JWKSURL, Issuer: k.IssuerURL, Algorithms: k.Algorithms}
+	if len(spec.Algorithms) == 0 {
+		spec.Algorithms = jwks.Algorithms
+	}
+	return spec
+}
+
 // compile reports what auth finds wrong with p; a problem of a key is reported at that key.
 func (v *validator) compile(p auth.ProjectConfig) {
 	at, prefix := join("projects", p.Name), fmt.Sprintf("project %q: ", p.Name)
 	known := len(v.problems)
-	for i, k := range p.Keys {
-		one := auth.ProjectConfig{Name: p.Name, Keys: []auth.Key{k}, Subscribe: []string{}}
+	n := 0
+	for i := range v.Projects[p.Name].Keys {
+		if v.Projects[p.Name].Keys[i].Provider() {
+			continue
+		}
+		one := auth.ProjectConfig{Name: p.Name, Keys: p.Keys[n : n+1], Subscribe: []string{}}
+		n++
 		if _, err := auth.NewProject(one); err != nil {
 			v.bad(item(at+".keys", i), "%s", strings.TrimPrefix(err.Error(), prefix+"keys: "))
 		}

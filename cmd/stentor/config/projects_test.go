@@ -16,6 +16,7 @@ import (
 
 	"stentor/engine/auth"
 	"stentor/engine/destination"
+	"stentor/engine/jwks"
 )
 
 // publicKey returns the PEM of a new ES256 key.
@@ -190,6 +191,7 @@ func TestWarnings(t *testing.T) {
 projects:
   a: {keys: [{alg: HS256, secret_file: secret}], api_keys: [`+long+`], api_keys_file: keys}
   b: {keys: [{alg: HS256, secret: "`+strings.Repeat("s", 32)+`"}], api_keys: ["${KEY}"]}
+  c: {keys: [{jwks_url: "https://login.example.com/keys"}]}
 `, "secret", strings.Repeat("s", 32)+"\n", "keys", "tiny\n"+long+"-b\n")
 	c, err := Load(path, []string{"KEY=" + long}, nil)
 	if err != nil {
@@ -212,6 +214,7 @@ projects:
 		`PATH:3: projects.a.api_keys_file: a key of 4 characters can be guessed, better: at least 16 random ones`,
 		`PATH:4: projects.b.keys[0].secret: projects.a has the same secret, so whoever has one has both, better: a secret of its own`,
 		`PATH:4: projects.b.api_keys: projects.a.api_keys has the same secret, so whoever has one has both, better: a secret of its own`,
+		`PATH:5: projects.c.keys[0]: the provider's tokens for other applications are accepted as well, better: the project's audience`,
 	}, "\n")
 	if got != want {
 		t.Errorf("\n%s\nwant\n%s", got, want)
@@ -246,5 +249,33 @@ func TestPagesAreWarnedOf(t *testing.T) {
 				t.Errorf("the key is %s", w.Key)
 			}
 		}
+	}
+}
+
+// TestProviders: keys of identity providers beside a key from a file.
+func TestProviders(t *testing.T) {
+	path := write(t, "stentor.yaml", `projects:
+  a:
+    audience: push
+    keys:
+      - {issuer_url: "https://login.example.com/a", algorithms: [RS256]}
+      - {kid: k, alg: HS256, secret: `+strings.Repeat("s", 32)+`}
+      - {jwks_url: "https://login.example.com/keys?tenant=secret"}
+  b: {audience: push, keys: [{jwks_url: "https://login.example.com/keys?tenant=other"}]}
+`)
+	c, err := Load(path, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.ProjectConfigs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []jwks.Spec{{Issuer: "https://login.example.com/a", Algorithms: []string{"RS256"}}, {URL: "https://login.example.com/keys?tenant=secret", Algorithms: jwks.Algorithms}}
+	if len(got[0].Keys) != 1 || !reflect.DeepEqual(got[0].Providers, want) {
+		t.Errorf("%+v", got[0])
+	}
+	if names := c.Providers(); !slices.Equal(names, []string{"https://login.example.com/a", "https://login.example.com/keys"}) {
+		t.Errorf("%q", names)
 	}
 }

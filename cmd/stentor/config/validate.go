@@ -10,6 +10,7 @@ import (
 
 	"stentor/engine/destination"
 	"stentor/engine/directory"
+	"stentor/engine/jwks"
 	"stentor/engine/loop"
 	"stentor/engine/websocket"
 )
@@ -303,10 +304,22 @@ func (v *validator) keys(path string, p *Project) {
 	taken := make(map[string]bool)
 	for i := range p.Keys {
 		k, at := &p.Keys[i], item(path, i)
+		if k.Provider() {
+			v.provider(at, k)
+			continue
+		}
 		if k.KID != "" && taken[k.KID] {
 			v.bad(at+".kid", "found %q twice, allowed: another kid for each key", k.KID)
 		}
 		taken[k.KID] = true
+		if len(k.Algorithms) > 0 {
+			v.bad(at+".algorithms", "found %q, which only jwks_url and issuer_url have, allowed: alg", k.Algorithms)
+		}
+		if k.Alg == "" {
+			v.missing(at+".alg", "missing, allowed: %s", keyAlgorithms)
+		} else {
+			v.oneOf(at+".alg", k.Alg, strings.Split(keyAlgorithms, ", "))
+		}
 		switch {
 		case k.Alg == "HS256" && k.File != "":
 			v.bad(at+".file", "found %q, but HS256 has no public key, allowed: secret_file or secret", k.File)
@@ -318,6 +331,44 @@ func (v *validator) keys(path string, p *Project) {
 			v.bad(at, "found a secret, which only HS256 has, allowed for %s: file", k.Alg)
 		case k.Alg != "HS256" && k.Alg != "" && k.File == "":
 			v.missing(at, "no file, allowed for %s: file, a PEM file with the public key", k.Alg)
+		}
+	}
+}
+
+const keyAlgorithms = "RS256, ES256, EdDSA, HS256"
+
+// Provider reports whether the keys are those of an identity provider.
+func (k *Key) Provider() bool { return k.JWKSURL != "" || k.IssuerURL != "" }
+
+// Providers are the identity providers that the projects name, which a check of the configuration does not ask.
+func (c *Config) Providers() (names []string) {
+	for _, p := range c.Projects {
+		for i := range p.Keys {
+			if k := &p.Keys[i]; k.Provider() {
+				names = append(names, provider(k).Name())
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// provider checks the keys of an identity provider. Nothing is fetched.
+func (v *validator) provider(at string, k *Key) {
+	switch {
+	case k.JWKSURL != "" && k.IssuerURL != "":
+		v.bad(at, "found both jwks_url and issuer_url, allowed: one of them")
+	case k.KID+k.Alg+k.File+k.Secret+k.SecretFile != "":
+		v.bad(at, "found the URL of a provider beside a key of your own, allowed: an item of the list for each")
+	}
+	for key, text := range map[string]string{"jwks_url": k.JWKSURL, "issuer_url": k.IssuerURL} {
+		if err := jwks.CheckURL(text); text != "" && err != nil {
+			v.bad(at+"."+key, "%v", err)
+		}
+	}
+	for i, alg := range k.Algorithms {
+		if !slices.Contains(jwks.Algorithms, alg) {
+			v.bad(v.itemPath(at+".algorithms", i), "found %q, allowed: %s", alg, strings.Join(jwks.Algorithms, ", "))
 		}
 	}
 }

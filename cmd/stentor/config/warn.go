@@ -11,7 +11,7 @@ import (
 )
 
 // Warnings returns what works, but is dangerous or useless: short API keys, credentials that two projects share, files with
-// secrets that every user of the host can read, endpoints that refuse every page. It reads the files that keys name;
+// secrets that every user of the host can read, endpoints that refuse every page, providers whose tokens need no audience. It reads the files that keys name;
 // ProjectConfigs reports what is wrong with them.
 func (c *Config) Warnings() []Problem {
 	w := warner{validator: newValidator(c), holders: map[[sha256.Size]byte]string{}}
@@ -66,6 +66,8 @@ func (w *warner) project(at string, p *Project) {
 	for i := range p.Keys {
 		k, path := &p.Keys[i], item(at+".keys", i)
 		switch {
+		case k.Provider() && p.Audience == "":
+			w.warn(path, "the provider's tokens for other applications are accepted as well, better: the project's audience")
 		case k.Secret != "":
 			w.shared(path+".secret", at, []byte(k.Secret))
 		case k.SecretFile != "":
