@@ -86,7 +86,7 @@ func TestRun(t *testing.T) {
 	if err := b.measure(bounded(t)); err != nil {
 		t.Fatal(err, b.Options.Progress)
 	}
-	if len(b.Report.Results) != 3+5+5+5+5+4 || len(m.Removed) != len(all)*(2+nodeCount)+1 {
+	if len(b.Report.Results) != 3+5+5+5+4+4 || len(m.Removed) != len(all)*(2+nodeCount)+1 {
 		t.Errorf("%d results, removed %q", len(b.Report.Results), m.Removed)
 	}
 	for _, x := range b.Report.Results {

@@ -39,6 +39,7 @@ type levelled struct {
 	moved, again int
 	needed       float64
 	gap, late    measure.Summary
+	parts        []report.Detail
 }
 
 func (b *bench) levelOut(ctx context.Context, n *nodes, l *levelled) error {
@@ -94,6 +95,7 @@ func (b *bench) levelOut(ctx context.Context, n *nodes, l *levelled) error {
 	l.faults.add(t, all)
 	l.off, l.gap, l.late = furthest(counts), gaps.Summary(), whole.Summary()
 	l.moved, l.again = h.moves()
+	l.parts = h.parts()
 	l.needed = float64(b.Connections) / (nodeCount + 1)
 	return nil
 }
@@ -114,10 +116,11 @@ func (l *levelled) results() []report.Result {
 	const name = "rebalance"
 	return []report.Result{
 		report.New(name, "the node that is furthest from its share, in the end", "%", []float64{l.off}, report.With("it took", "s", l.took)).Most(rebalanceTarget),
-		report.New(name, "clients that were moved twice", "", []float64{float64(l.again)},
+		report.New(name, "clients that were moved twice", "", []float64{float64(l.again)}, append([]report.Detail{
 			report.With("clients that were moved", "", float64(l.moved)), report.With("share of the new node", "", l.needed),
 			report.With("one is away, p50", "s", l.gap.P50.Seconds()), report.With("p99", "s", l.gap.P99.Seconds()), report.With("the longest", "s", l.gap.Most.Seconds()),
-			report.With("latest message of all, of all clients", "ms", report.Millis(l.late.Most))).Most(0),
+			report.With("latest message of all, of all clients", "ms", report.Millis(l.late.Most)),
+		}, l.parts...)...).Most(0),
 		report.New(name, "messages lost, reordered, corrupted", "", []float64{l.wrong}, report.With("messages", "", float64(l.delivered))).Most(0),
 		report.New(name, "messages repeated", "", []float64{l.repeated}).Most(0),
 		report.New(name, "subscriptions that were told resumed:false", "", []float64{l.gaps}, report.With("resumed:true", "", l.resumed)).Most(0),
