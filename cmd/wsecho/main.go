@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stentor/engine/certs"
 	"stentor/engine/loop"
 )
 
@@ -29,6 +32,7 @@ func main() {
 
 func command() *cobra.Command {
 	opts := loop.EchoOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	var secure overTLS
 	cmd := &cobra.Command{
 		Use:   "wsecho",
 		Short: "Send every WebSocket message back",
@@ -36,6 +40,7 @@ func command() *cobra.Command {
 the Autobahn test suite: it accepts, reads and writes with the code of a node of Stentor.
 
   wsecho --listen 127.0.0.1:9001
+  wsecho --listen 127.0.0.1:9001 --tls-cert echo.pem --tls-key echo.key
 
 A client that does not read is closed when two of the largest messages wait for it. SIGTERM and Ctrl-C close all
 clients with 1001.`,
@@ -47,12 +52,39 @@ clients with 1001.`,
 			if opts.MaxMessage < 1 || opts.MaxMessage > most {
 				return fmt.Errorf("--max-message %d: expected 1 to %d bytes", opts.MaxMessage, most)
 			}
+			var err error
+			if opts.TLS, err = secure.load(opts.Log); err != nil {
+				return err
+			}
 			return serve(cmd, opts)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Listen, "listen", "127.0.0.1:9001", "address to listen on, with a literal IP address; port 0 takes a free one")
 	cmd.Flags().IntVar(&opts.MaxMessage, "max-message", 16<<20, "largest message in bytes; a larger one is answered with 1009")
+	cmd.Flags().StringVar(&secure.cert, "tls-cert", "", "serve wss:// with the certificate chain of this PEM file")
+	cmd.Flags().StringVar(&secure.key, "tls-key", "", "its key, a PEM file")
+	cmd.Flags().StringVar(&secure.records, "tls-records", "auto", "what seals and opens the records of TLS 1.3: auto (the code of a node) or go (crypto/tls)")
 	return cmd
+}
+
+// overTLS is what the flags say about TLS.
+type overTLS struct{ cert, key, records string }
+
+// load returns the TLS of the server; nil when there is no certificate.
+func (o overTLS) load(log *slog.Logger) (*loop.TLS, error) {
+	switch {
+	case o.records != "auto" && o.records != "go":
+		return nil, fmt.Errorf("--tls-records %q: expected auto or go", o.records)
+	case (o.cert == "") != (o.key == ""):
+		return nil, errors.New("--tls-cert and --tls-key: expected both or neither")
+	case o.cert == "":
+		return nil, nil
+	}
+	c, err := certs.Load(certs.Options{Pairs: []certs.Pair{{Cert: o.cert, Key: o.key}}, MinVersion: tls.VersionTLS12, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &loop.TLS{Config: c.Clients(), Records: o.records == "auto", CipherBytes: 1 << 20}, nil
 }
 
 func serve(cmd *cobra.Command, opts loop.EchoOptions) error {
@@ -63,7 +95,11 @@ func serve(cmd *cobra.Command, opts loop.EchoOptions) error {
 	if err := e.Start(); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "echoing on ws://%s\n", e.Addresses()[0])
+	scheme := "ws"
+	if opts.TLS != nil {
+		scheme = "wss"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "echoing on %s://%s\n", scheme, e.Addresses()[0])
 	select {
 	case <-e.Ended():
 		return e.Err()

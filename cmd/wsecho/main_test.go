@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/testkit/certificate"
 	"stentor/engine/websocket"
 )
 
@@ -37,9 +39,29 @@ func wsecho(ctx context.Context, args ...string) *exec.Cmd {
 
 // TestServe runs the command, has a message echoed, and ends it with SIGTERM.
 func TestServe(t *testing.T) {
+	serves(t, "ws://", nil)
+}
+
+// TestServeTLS does the same over TLS, with both kinds of records.
+func TestServeTLS(t *testing.T) {
+	pair, err := certificate.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := pair.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, records := range []string{"auto", "go"} {
+		serves(t, "wss://", pair.Trusting(), "--tls-cert", file, "--tls-key", file+".key", "--tls-records", records)
+	}
+}
+
+func serves(t *testing.T, scheme string, trust *tls.Config, args ...string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := wsecho(ctx, "--listen", "127.0.0.1:0", "--max-message", "100")
+	cmd := wsecho(ctx, append([]string{"--listen", "127.0.0.1:0", "--max-message", "100"}, args...)...)
 	var errors strings.Builder
 	cmd.Stderr = &errors
 	out, err := cmd.StdoutPipe()
@@ -50,7 +72,7 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	address, ok := strings.CutPrefix(strings.TrimSpace(line), "echoing on ws://")
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "echoing on "+scheme)
 	if err != nil || !ok {
 		t.Fatalf("%q, %v, %s", line, err, &errors)
 	}
@@ -61,6 +83,9 @@ func TestServe(t *testing.T) {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	if trust != nil {
+		c = tls.Client(c, trust)
+	}
 	mask := [4]byte{1, 2, 3, 4}
 	request := websocket.AppendRequest(nil, address, "/any/path", websocket.NewKey())
 	if _, err := c.Write(websocket.AppendMasked(request, ws.OpText, mask, []byte("hello"))); err != nil {
@@ -101,6 +126,9 @@ func TestMistakes(t *testing.T) {
 		{[]string{"--max-message", "0"}, "--max-message 0: expected 1 to"},
 		{[]string{"--listen", "somewhere:9001"}, "must be an IP address"},
 		{[]string{"--listen", taken.Addr().String()}, "address already in use"},
+		{[]string{"--tls-cert", "echo.pem"}, "--tls-cert and --tls-key: expected both"},
+		{[]string{"--tls-cert", "none.pem", "--tls-key", "none.key"}, "none.pem"},
+		{[]string{"--tls-records", "ours"}, "expected auto or go"},
 		{[]string{"--port", "1"}, "unknown flag"},
 		{[]string{"now"}, "unknown command"},
 	} {

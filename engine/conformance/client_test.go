@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +21,11 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/certs"
 	"stentor/engine/loop"
+	"stentor/engine/testkit/certificate"
+	"stentor/engine/testkit/ledger"
+	"stentor/engine/tls13"
 	"stentor/engine/websocket"
 )
 
@@ -28,34 +34,84 @@ const maxMessage = 16 << 20
 // patience is how long a test waits for something that is sure to come.
 const patience = time.Minute
 
-var shared struct {
+// over is what clients and a server talk over.
+type over string
+
+const (
+	plain     over = "plain"
+	records   over = "TLS, our records"
+	cryptoTLS over = "TLS, crypto/tls"
+)
+
+// shared are Echos that the tests share.
+var shared = map[over]*echo{plain: {}, records: {}, cryptoTLS: {}}
+
+type echo struct {
 	once sync.Once
-	echo *loop.Echo
-	err  error
+	*loop.Echo
+	err error
 }
 
-// server returns the address of an Echo that the tests share.
-func server(t testing.TB) string {
+// server returns the address of a shared Echo without TLS.
+func server(t testing.TB) string { return serverOver(t, plain) }
+
+// serverOver returns the address of a shared Echo.
+func serverOver(t testing.TB, o over) string {
 	t.Helper()
-	shared.once.Do(func() {
-		if shared.echo, shared.err = newEcho(maxMessage); shared.err == nil {
-			shared.err = shared.echo.Start()
+	e := shared[o]
+	e.once.Do(func() {
+		if e.Echo, e.err = newEcho(o, maxMessage); e.err == nil {
+			e.err = e.Start()
+		}
+		if e.err == nil && o != plain {
+			secure.Store(e.Addresses()[0].String(), true)
 		}
 	})
-	if shared.err != nil {
-		t.Fatal(shared.err)
+	if e.err != nil {
+		t.Fatal(e.err)
 	}
-	return shared.echo.Addresses()[0].String()
+	return e.Addresses()[0].String()
 }
 
-func newEcho(maxMessage int) (*loop.Echo, error) {
-	return loop.NewEcho(loop.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler)})
+// secure has the addresses whose server speaks TLS.
+var secure sync.Map
+
+// pair is the certificate of all servers, and in a file.
+var pair = sync.OnceValues(func() (p struct {
+	certificate.Pair
+	file string
+}, err error) {
+	if p.Pair, err = certificate.New(); err != nil {
+		return p, err
+	}
+	dir, err := os.MkdirTemp("", "echo-")
+	if err != nil {
+		return p, err
+	}
+	p.file, err = p.Write(dir)
+	return p, err
+})
+
+func newEcho(o over, maxMessage int) (*loop.Echo, error) {
+	opts := loop.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler)}
+	if o != plain {
+		p, err := pair()
+		if err != nil {
+			return nil, err
+		}
+		c, err := certs.Load(certs.Options{Pairs: []certs.Pair{{Cert: p.file, Key: p.file + ".key"}}, MinVersion: tls.VersionTLS12, Log: opts.Log})
+		if err != nil {
+			return nil, err
+		}
+		opts.TLS = &loop.TLS{Config: c.Clients(), Records: o == records, CipherBytes: 10_000}
+	}
+	return loop.NewEcho(opts)
 }
 
 // start returns an Echo of the test's own.
 func start(t *testing.T, maxMessage int) *loop.Echo {
 	t.Helper()
-	e, err := newEcho(maxMessage)
+	e, err := newEcho(plain, maxMessage)
 	if err == nil {
 		err = e.Start()
 	}
@@ -74,16 +130,22 @@ func stop(t *testing.T, e *loop.Echo) {
 	}
 }
 
-// TestMain ends the shared Echo: whoever is left over by then was lost by it.
+// TestMain ends the shared Echos: whoever is left over by then was lost by them.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if shared.echo != nil {
+	code := ledger.Main(m, tls13.Observe)
+	for _, e := range shared {
+		if e.Echo == nil {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := shared.echo.Stop(ctx); err != nil {
+		if err := e.Stop(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+		cancel()
+	}
+	if p, err := pair(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(p.file))
 	}
 	os.Exit(code)
 }
@@ -92,7 +154,8 @@ func TestMain(m *testing.M) {
 type client struct {
 	t    testing.TB
 	conn *net.TCPConn
-	in   []byte // read and not yet parsed
+	over net.Conn // conn, or TLS over it
+	in   []byte   // read and not yet parsed
 	r    websocket.ClientReader
 	room []byte
 }
@@ -105,7 +168,15 @@ func tcp(t testing.TB, address string) *client {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	return &client{t: t, conn: conn.(*net.TCPConn), room: make([]byte, 64<<10)}
+	c := &client{t: t, conn: conn.(*net.TCPConn), over: conn, room: make([]byte, 64<<10)}
+	if _, ok := secure.Load(address); ok {
+		p, err := pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.over = tls.Client(conn, p.Trusting())
+	}
+	return c
 }
 
 // dial returns a client whose WebSocket is open.
@@ -132,14 +203,14 @@ func dial(t testing.TB, address string) *client {
 func (c *client) send(pieces ...[]byte) {
 	c.t.Helper()
 	for _, p := range pieces {
-		if _, err := c.conn.Write(p); err != nil {
+		if _, err := c.over.Write(p); err != nil {
 			c.t.Fatal(err)
 		}
 	}
 }
 
 func (c *client) fill() error {
-	n, err := c.conn.Read(c.room)
+	n, err := c.over.Read(c.room)
 	c.in = append(c.in, c.room[:n]...)
 	return err
 }
@@ -279,15 +350,21 @@ func (c *conversation) closes() bool {
 	return len(c.want) > 0 && strings.HasPrefix(c.want[len(c.want)-1], "close ")
 }
 
-// converse runs the conversations: as they are, and in one write.
+// converse runs the conversations: as they are, and in one write; over TLS in one of both ways, with each kind of records.
 func converse(t *testing.T, all []conversation) {
-	address := server(t)
 	for _, c := range all {
-		for name, send := range map[string][][]byte{"": c.send, "/one write": {bytes.Join(c.send, nil)}} {
-			t.Run(c.id+name, func(t *testing.T) {
+		joined := [][]byte{bytes.Join(c.send, nil)}
+		for _, way := range []struct {
+			name string
+			over over
+			send [][]byte
+		}{
+			{"", plain, c.send}, {"/one write", plain, joined}, {"/TLS", records, joined}, {"/TLS of crypto/tls", cryptoTLS, c.send},
+		} {
+			t.Run(c.id+way.name, func(t *testing.T) {
 				t.Parallel()
-				client := dial(t, address)
-				client.send(send...)
+				client := dial(t, serverOver(t, way.over))
+				client.send(way.send...)
 				client.expect(c.want...)
 				if c.closes() {
 					client.expect("FIN")

@@ -14,6 +14,8 @@
 //	shakes.go      handshakes that were made and that failed
 //	write.go       raw writes
 //	watcher.go     which sockets accept more of a large push
+//	above.go       what gets the data of connections over TLS
+//	echotls.go     the TLS of an Echo
 //	echo.go        Echo: the same network and WebSocket without the rest, for conformance suites
 //
 // Below both is the network:

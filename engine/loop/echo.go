@@ -24,17 +24,19 @@ type Echo struct {
 	opts     EchoOptions
 	capacity int
 	wire     *session.Wire
+	tls      *echoTLS // nil: plain
 	leaving  atomic.Bool
 
 	mu    sync.Mutex // guards conns only
 	conns map[*echoConn]struct{}
 }
 
-// EchoOptions of an Echo. All fields are required.
+// EchoOptions of an Echo. All fields but TLS are required.
 type EchoOptions struct {
 	Listen     string // host:port with a literal IP address; port 0 takes a free one
 	MaxMessage int    // bytes of a message; a larger one is answered with 1009
 	Log        *slog.Logger
+	TLS        *TLS // nil: plain
 }
 
 const (
@@ -53,6 +55,9 @@ func NewEcho(o EchoOptions) (*Echo, error) {
 	e := &Echo{net: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
 	e.net.keepAlive = keepAliveTime
 	e.wire = session.NewWire(websocket.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
+	if o.TLS != nil {
+		e.tls = newEchoTLS(e, o.TLS)
+	}
 	var err error
 	e.capacity, err = Capacity(echoConnections, 32)
 	return e, err
@@ -101,6 +106,9 @@ func (e *Echo) Stop(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := e.net.close(stopping)
+	if e.tls != nil {
+		e.tls.loop.server.wg.Wait()
+	}
 	if left > 0 && err == nil {
 		err = fmt.Errorf("%d connections were cut at the end", left)
 	}
@@ -125,6 +133,8 @@ func (e *Echo) count() int {
 // echoConn is one client. It belongs to the event loop.
 type echoConn struct {
 	socket  gnet.Conn
+	over    *secure  // its TLS; nil: plain
+	tls     *echoTLS // what runs it
 	sess    session.Session
 	message []byte // the beginning of the message under way
 
@@ -150,18 +160,36 @@ func (e *Echo) short(netip.AddrPort) {}
 
 // open implements host.
 func (e *Echo) open(_ int, socket gnet.Conn, _ *arrival) {
-	c := &echoConn{socket: socket}
+	c := &echoConn{socket: socket, tls: e.tls}
 	e.mu.Lock()
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
+	if e.tls != nil {
+		socket.SetContext(e.tls.open(c))
+		return
+	}
 	socket.SetContext(c)
+}
+
+// of is whose connection a socket is; nil when it is nobody's.
+func (e *Echo) of(socket gnet.Conn) *echoConn {
+	switch at := socket.Context().(type) {
+	case *echoConn:
+		return at
+	case *secure:
+		return e.tls.conns[at.conn]
+	}
+	return nil
 }
 
 // onClose implements host. It may run inside a Write.
 func (e *Echo) onClose(socket gnet.Conn) {
-	c, ok := socket.Context().(*echoConn)
-	if !ok {
+	c := e.of(socket)
+	if c == nil {
 		return
+	}
+	if c.over != nil {
+		e.tls.gone(c.over)
 	}
 	c.gone, c.message, c.sess = true, nil, session.Session{Phase: session.Closing}
 	if c.timer != nil {
@@ -174,11 +202,20 @@ func (e *Echo) onClose(socket gnet.Conn) {
 
 // onTraffic implements host. It is also called when the timer of c, or Stop, wakes it.
 func (e *Echo) onTraffic(_ int, socket gnet.Conn) gnet.Action {
-	c, ok := socket.Context().(*echoConn)
 	in, err := socket.Next(-1)
-	if !ok || err != nil {
+	c := e.of(socket)
+	if c == nil || err != nil {
 		return gnet.None
 	}
+	if c.over != nil {
+		return e.tls.traffic(c.over, in)
+	}
+	e.turn(c, in)
+	return gnet.None
+}
+
+// turn handles what c has sent.
+func (e *Echo) turn(c *echoConn, in []byte) {
 	if e.leaving.Load() {
 		e.wire.Close(&c.sess, ws.StatusGoingAway, "")
 	}
@@ -188,7 +225,6 @@ func (e *Echo) onTraffic(_ int, socket gnet.Conn) gnet.Action {
 	}
 	e.wire.End(&c.sess)
 	e.flush(c)
-	return gnet.None
 }
 
 // next handles one event, and reports whether there may be another.
@@ -235,7 +271,7 @@ func (e *Echo) flush(c *echoConn) {
 			_ = c.socket.EventLoop().Close(c.socket)
 			return
 		}
-		if _, err := write(c.socket, out); err != nil || c.gone {
+		if err := c.write(out); err != nil || c.gone {
 			return
 		}
 	}
@@ -260,7 +296,7 @@ func (c *echoConn) closing() {
 		c.timer.Reset(echoRetry)
 	case !c.fin:
 		c.fin = true
-		closeWrite(c.socket)
+		c.end()
 		c.deadline = now.Add(echoLinger)
 		c.timer.Reset(echoLinger)
 	}

@@ -31,7 +31,7 @@ func (l *Loop) hello(t *secure, in []byte) gnet.Action {
 		l.failed(t, failHello)
 		return gnet.Close
 	}
-	l.shard.Recount(t.conn)
+	l.above.Recount(t.conn)
 	return gnet.None
 }
 
@@ -90,7 +90,7 @@ func (l *Loop) answerPlain(t *secure) gnet.Action {
 	l.failed(t, failPlain)
 	t.some = nil
 	if _, err := write(t.Conn, plainAnswer); err == nil {
-		l.shard.Hangup(t.conn)
+		l.above.Hangup(t.conn)
 	}
 	return gnet.None
 }

@@ -14,6 +14,7 @@ import (
 type Loop struct {
 	server  *Server
 	shard   *shard.Shard
+	above   above // the shard
 	watcher *watcher
 
 	el      atomic.Pointer[gnet.EventLoop] // nil until the loop is known
@@ -34,6 +35,7 @@ func newLoop(s *Server, index int) *Loop {
 	l.shard = s.conf.NewShard(l, shard.Config{
 		Index: index, Write: l.write, Offer: l.offer, Unsent: unsent, Watch: w.watch, Unwatch: w.unwatch,
 	})
+	l.above = l.shard
 	if t := s.conf.TLS; t != nil {
 		l.layer = tls13.NewLayer(t.CipherBytes / s.conf.Loops)
 	}

@@ -113,7 +113,7 @@ func (t *secure) input(l *Loop, c gnet.Conn, in []byte) gnet.Action {
 			l.failed(t, failFlood)
 			return gnet.Close
 		}
-		l.shard.Recount(t.conn)
+		l.above.Recount(t.conn)
 	case openPhase:
 		return l.open(t, in)
 	}
@@ -136,14 +136,14 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 	whole := t.whole(in)
 	if len(whole) == 0 {
 		if t.phase != endedPhase {
-			l.shard.Recount(t.conn)
+			l.above.Recount(t.conn)
 		}
 		return gnet.None
 	}
 	plain, err := l.unseal(t, whole)
 	t.tidy()
 	if len(plain) > 0 {
-		l.shard.Input(t.conn, plain)
+		l.above.Input(t.conn, plain)
 	}
 	switch {
 	case err == nil || t.phase == endedPhase:
@@ -162,7 +162,7 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 // finish ends a connection whose TLS has failed: its last alert is on its way, or it has none.
 func (l *Loop) finish(t *secure) {
 	t.phase = endedPhase
-	l.shard.Hangup(t.conn)
+	l.above.Hangup(t.conn)
 }
 
 // unseal opens whole records, whose bytes may change. It returns what they had, also beside an error; io.EOF is the client's

@@ -113,7 +113,7 @@ func (l *Loop) failed(t *secure, why failure) {
 	case failPlain:
 		reason = refusal.TLSMissing
 	}
-	l.server.conf.Host.Refused(l.shard.Address(t.conn), reason, failureNames[why].text)
+	l.server.conf.Host.Refused(l.above.Address(t.conn), reason, failureNames[why].text)
 }
 
 // Handshakes are those of TLS that were made, and those that failed by reason.

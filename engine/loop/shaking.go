@@ -13,14 +13,14 @@ import (
 // shake begins the handshake: its ClientHello is complete. How many there are at once is bounded by the host, before any
 // cryptography; how many compute at once, by turns.
 func (l *Loop) shake(t *secure) gnet.Action {
-	client := l.shard.Address(t.conn)
+	client := l.above.Address(t.conn)
 	if !l.server.conf.Host.Handshake(client) {
 		l.failed(t, failBusy)
 		t.some = nil
 		return gnet.Close
 	}
 	s := l.server
-	f := newFeed(s.turns, func(p []byte) { l.shard.Post(func() { l.passOn(t, p) }) })
+	f := newFeed(s.turns, func(p []byte) { l.above.Post(func() { l.passOn(t, p) }) })
 	f.wants = s.conf.TLS.Records
 	hello := t.some.part
 	t.some.part, t.some.feed, t.phase = nil, f, shakingPhase
@@ -30,11 +30,11 @@ func (l *Loop) shake(t *secure) gnet.Action {
 		l.failed(t, failFlood)
 		return gnet.Close
 	}
-	l.shard.Recount(t.conn)
+	l.above.Recount(t.conn)
 	s.wg.Go(func() {
 		defer s.conf.Host.HandshakeOver(client)
 		made := s.handshake(t, f)
-		l.shard.Post(func() { l.shaken(t, f, made) })
+		l.above.Post(func() { l.shaken(t, f, made) })
 	})
 	return gnet.None
 }
@@ -105,7 +105,7 @@ func (l *Loop) shaken(t *secure, f *feed, m made) {
 		t.some.tls = m.conn
 		f.looped = func(p []byte) error { return l.sendSealed(t, p) }
 	}
-	l.shard.Secured(t.conn)
+	l.above.Secured(t.conn)
 	l.goOn(t, f.take())
 }
 
