@@ -35,5 +35,17 @@ func (w Want) Need() int64 { return base + w.Connections*w.each() }
 // Fit returns how many connections fit into memory (KiB). It ignores w.Connections.
 func (w Want) Fit(memory int64) int64 { return min(MaxConnections, max(0, (memory-base)/w.each())) }
 
+// What a connection needs in addition when the node itself speaks TLS with its client, in KiB, as make bench-tls measures it:
+// with the node's own records (1.5), and with those of crypto/tls (10), which it uses for TLS 1.2 and with tls.records: go.
+const (
+	TLSKiB   = 2
+	TLSGoKiB = 12
+)
+
+// FitWith is Fit for connections that need so many KiB more.
+func (w Want) FitWith(memory, more int64) int64 {
+	return min(MaxConnections, max(0, (memory-base)/(w.each()+more)))
+}
+
 // ErrConnections is the error for a number of connections out of range.
 var ErrConnections = errors.New("connections: allowed are 1 to 10000000")

@@ -3,19 +3,21 @@ package plan
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // Load is what is asked of a cluster, and what its nodes are like.
 type Load struct {
 	Connections int64   `json:"connections"`
-	Pushes      float64 `json:"pushes"`    // a second, over all projects
-	Receivers   float64 `json:"receivers"` // clients that a push goes to, on average
-	Size        int     `json:"size"`      // bytes of a payload
-	PerNode     int64   `json:"per_node"`  // connections of a node at most
-	Cores       float64 `json:"cores"`     // of a node
-	Busy        float64 `json:"busy"`      // share of them that may be in use
-	Memory      int64   `json:"memory"`    // bytes of a node for connections
-	Groups      int     `json:"groups"`    // of nodes, over which projects are spread evenly; 0: as few as possible
+	Pushes      float64 `json:"pushes"`        // a second, over all projects
+	Receivers   float64 `json:"receivers"`     // clients that a push goes to, on average
+	Size        int     `json:"size"`          // bytes of a payload
+	PerNode     int64   `json:"per_node"`      // connections of a node at most
+	Cores       float64 `json:"cores"`         // of a node
+	Busy        float64 `json:"busy"`          // share of them that may be in use
+	Memory      int64   `json:"memory"`        // bytes of a node for connections
+	Groups      int     `json:"groups"`        // of nodes, over which projects are spread evenly; 0: as few as possible
+	TLS         bool    `json:"tls,omitempty"` // of the nodes themselves, with their clients
 }
 
 // Plan is what the load takes.
@@ -67,8 +69,8 @@ func New(l Load) (Plan, error) {
 		name  string
 		nodes float64
 	}{
-		{ByMemory, connections * connectionBytes / float64(l.Memory)},
-		{ByDelivery, deliveries * deliverCPU.Seconds() / (usable - p.ReadCores)},
+		{ByMemory, connections * float64(l.bytes()) / float64(l.Memory)},
+		{ByDelivery, deliveries * l.deliver().Seconds() / (usable - p.ReadCores)},
 	} {
 		if n := math.Ceil(b.nodes); n > nodes {
 			p.Bound, nodes = b.name, n
@@ -77,9 +79,9 @@ func New(l Load) (Plan, error) {
 	p.GroupNodes = int64(nodes)
 	p.Nodes = p.GroupNodes * int64(p.Groups)
 	p.NodeConnections = int64(math.Ceil(connections / nodes))
-	p.NodeMemory = p.NodeConnections * connectionBytes
+	p.NodeMemory = p.NodeConnections * l.bytes()
 	p.NodeDeliveries = deliveries / nodes
-	p.DeliverCores = p.NodeDeliveries * deliverCPU.Seconds()
+	p.DeliverCores = p.NodeDeliveries * l.deliver().Seconds()
 	if all := p.ReadCores + p.DeliverCores; all > 0 {
 		p.ReadAll = p.ReadCores / all
 	}
@@ -87,9 +89,33 @@ func New(l Load) (Plan, error) {
 	p.NodeOut, p.KafkaOut = p.NodeDeliveries*record, p.GroupPushes*record*float64(p.Nodes)
 	if others := nodes - 1; others > 0 {
 		perNode := float64(p.NodeConnections) / others
-		p.Return = max(perNode/returnRate, perNode*returnCPU.Seconds()/l.Cores)
+		p.Return = max(perNode/returnRate, perNode*l.back().Seconds()/l.Cores)
 	}
 	return p, nil
+}
+
+// bytes is the memory of a connection.
+func (l *Load) bytes() int64 {
+	if l.TLS {
+		return connectionBytes + tlsBytes
+	}
+	return connectionBytes
+}
+
+// deliver is the time of a processor for a message to a client.
+func (l *Load) deliver() time.Duration {
+	if l.TLS {
+		return time.Duration(tlsDeliver * float64(deliverCPU))
+	}
+	return deliverCPU
+}
+
+// back is that for a client that comes back.
+func (l *Load) back() time.Duration {
+	if l.TLS {
+		return returnCPU + tlsReturn
+	}
+	return returnCPU
 }
 
 func (l *Load) check() error {

@@ -22,7 +22,7 @@ func planCommand() *cobra.Command {
 		Long: `Compute how many nodes a load takes, and what bounds them. It measures nothing: it is a
 model over costs that were measured on one node (docs/benchmarks.md). Every node reads
 every push of its projects; where that takes too much of each node, projects are spread
-over groups of nodes. TLS, heart-beats and the brokers' own needs are not in it.`,
+over groups of nodes. Heart-beats and the brokers' own needs are not in it.`,
 		Example: `  stentor-bench plan --connections 10000000 --pushes 10000
   stentor-bench plan --connections 100000000 --pushes 100000 --receivers 10 --json`,
 		Args: cobra.NoArgs,
@@ -48,6 +48,7 @@ over groups of nodes. TLS, heart-beats and the brokers' own needs are not in it.
 	f.Float64Var(&l.Cores, "cores", 8, "processors of a node")
 	f.Float64Var(&l.Busy, "busy", 0.5, "share of them that may be in use")
 	f.Int64Var(&l.Memory, "memory", 16e9, "bytes of a node for connections, the kernel's side included")
+	f.BoolVar(&l.TLS, "tls", false, "nodes speak TLS with their clients themselves")
 	f.IntVar(&l.Groups, "groups", 0, "groups of nodes over which projects are spread evenly, 0 for as few as possible")
 	f.BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	return c

@@ -20,6 +20,7 @@ type doctorFlags struct {
 	want   tuning.Want
 	pid    int
 	root   string
+	tls    bool
 	asJSON bool
 }
 
@@ -46,6 +47,7 @@ Exit codes: 0 all is well, 1 something should be changed, 2 the command line is 
 	flags := cmd.Flags()
 	flags.Int64Var(&f.want.Connections, "connections", 0, "number of connections that the host should hold")
 	flags.BoolVar(&f.want.Outgoing, "outgoing", false, "the host also opens connections: a proxy or stentor-bench runs on it")
+	flags.BoolVar(&f.tls, "tls", false, "the node itself speaks TLS with its clients: fewer connections fit into the memory")
 	flags.IntVar(&f.pid, "pid", 0, "check the limits and the environment of this process")
 	flags.StringVar(&f.root, "root", "/", "read proc, sys and etc below this directory")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
@@ -82,7 +84,7 @@ func (f *doctorFlags) examine(out io.Writer) error {
 		return err
 	}
 	available := tuning.Available(f.root, f.pid, host)
-	e := examination{Connections: f.want.Connections, Fit: f.want.Fit(available), Available: available, Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
+	e := examination{Connections: f.want.Connections, Fit: f.want.FitWith(available, f.more()), Available: available, Host: host, Settings: tuning.Check(f.root, f.pid, f.want, host)}
 	counts := map[tuning.Verdict]int{}
 	for i := range e.Settings {
 		counts[e.Settings[i].Verdict]++
@@ -104,6 +106,14 @@ func (f *doctorFlags) examine(out io.Writer) error {
 		err = errors.Join(err, fmt.Errorf("%d of %d settings are wrong for %d connections: %s", wrong, len(e.Settings), f.want.Connections, strings.Join(words, ", ")))
 	}
 	return err
+}
+
+// more is what a connection needs in addition, in KiB.
+func (f *doctorFlags) more() int64 {
+	if f.tls {
+		return tuning.TLSKiB
+	}
+	return 0
 }
 
 // print writes a line for each setting, and the reasons for those that are not OK.
@@ -150,12 +160,13 @@ const leastConnections = 10000
 
 // connectionsThatFit returns the default of limits.connections: as many as fit into the memory that this process may
 // use. The engine applies the limit of descriptors.
-func connectionsThatFit(root string) int {
+// more is how many KiB a connection needs in addition, for TLS.
+func connectionsThatFit(root string, more int64) int {
 	host, err := tuning.Inspect(root)
 	if err != nil {
 		return tuning.MaxConnections // the host cannot be examined
 	}
-	return int(max(leastConnections, tuning.Want{}.Fit(tuning.Available(root, 0, host))))
+	return int(max(leastConnections, tuning.Want{}.FitWith(tuning.Available(root, 0, host), more)))
 }
 
 // warnOfHost logs one line at the start of a node if fewer connections than configured may fit. The engine itself logs

@@ -127,7 +127,7 @@ func TestConnectionsThatFit(t *testing.T) {
 		"a host": {fakeRoot(t, 4, nil), 407779}, "a container": {fakeRoot(t, 64, group("1073741824")), 58254}, "a small container": {fakeRoot(t, 64, group("268435456")), leastConnections},
 		"no host": {t.TempDir(), tuning.MaxConnections},
 	} {
-		if got := connectionsThatFit(one.root); got != one.want {
+		if got := connectionsThatFit(one.root, 0); got != one.want {
 			t.Errorf("%s: %d, want %d", name, got, one.want)
 		}
 	}

@@ -90,7 +90,7 @@ type Heartbeat struct {
 	Send    Duration `key:"send" default:"10s" range:"0s..10m" doc:"Shortest interval at which the node can send STOMP heart-beats. 0: never."`
 	Receive Duration `key:"receive" default:"10s" range:"0s..10m" doc:"Interval at which the node expects STOMP heart-beats from clients that can send them; a client that is silent for three intervals is closed. 0: expects none."`
 	Ping    Duration `key:"ping" default:"30s" range:"0s..10m" doc:"Interval of WebSocket pings to clients without STOMP heart-beats. 0: no pings."`
-	Auto    bool     `key:"auto" default:"true" doc:"The intervals grow with the connections, so that a core sends and receives at most 5,000 heart-beats a second: above 25,000 sessions per core, 10 s become (sessions per core) / 2,500 s. With a million sessions that is 25 s on 16 cores, and 200 s on 2 cores. A session keeps the interval that it negotiated. A proxy in front must allow such pauses (nginx: proxy_read_timeout, 60 s)."`
+	Auto    bool     `key:"auto" default:"true" doc:"The intervals grow with the connections, so that a core sends and receives at most 5,000 heart-beats a second (4,000 with TLS): above 25,000 sessions per core, 10 s become (sessions per core) / 2,500 s. With a million sessions that is 25 s on 16 cores, and 200 s on 2 cores. A session keeps the interval that it negotiated. A proxy in front must allow such pauses (nginx: proxy_read_timeout, 60 s)."`
 }
 
 // History bounds what a node remembers, per project.
@@ -133,7 +133,7 @@ type Push struct {
 
 // Limits has the bounds of a node.
 type Limits struct {
-	Connections           int      `key:"connections" default:"0" range:"0..10000000" doc:"Client connections of the node. More are refused with 503. 0: as many as the host's memory (9 KiB each; 10,000 at least) and the descriptors of the process allow."`
+	Connections           int      `key:"connections" default:"0" range:"0..10000000" doc:"Client connections of the node. More are refused with 503. 0: as many as the host's memory (9 KiB each, with TLS 11; 10,000 at least) and the descriptors of the process allow."`
 	ConnectionsPerAddress int      `key:"connections_per_address" default:"0" range:"0..10000000" doc:"Client connections from one address (IPv6: one /64), counted from accept on, or once a trusted proxy has said the address. More are refused with 503. 0: no limit."`
 	Unauthenticated       int      `key:"unauthenticated" default:"10000" range:"1..10000000" doc:"Connections that have not been authenticated yet, from accept on. More are refused with 503."`
 	UnauthPerAddress      int      `key:"unauthenticated_per_address" default:"0" range:"0..10000000" doc:"How many of these one address may have (IPv6: one /64). 0: a tenth of the free places, so that no address locks out the others. Set it if many clients share an address (behind a carrier's NAT, or a proxy that passes no addresses on) and reconnect all at once."`

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"slices"
 	"time"
 
 	"stentor/engine/certs"
@@ -56,6 +57,14 @@ func (c *Config) CertsOptions() (o certs.Options, ok bool) {
 		o.TicketKeys = c.File(t.TicketKeysFile)
 	}
 	return o, len(o.Pairs) > 0
+}
+
+// TLSClients reports whether a listener for clients has TLS.
+func (c *Config) TLSClients() bool {
+	return slices.ContainsFunc(c.Listen.Client, func(text string) bool {
+		l, err := loop.ParseListener(text)
+		return err == nil && l.TLS
+	})
 }
 
 // checkCerts reads the files of the section. The error is a Problems.
