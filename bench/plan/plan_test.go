@@ -98,7 +98,7 @@ func TestMeasured(t *testing.T) {
 
 // TestTLS: what TLS costs is in the plan.
 func TestTLS(t *testing.T) {
-	l := Load{Connections: 10_000_000, Pushes: 10_000, Receivers: 100, Size: 200, PerNode: 1_000_000, Cores: 8, Busy: 0.5, Memory: 16e9}
+	l := Load{Connections: 10_000_000, Pushes: 10_000, Receivers: 100, Size: 200, PerNode: 1_000_000, Cores: 2, Busy: 0.9, Memory: 16e9}
 	plain, err := New(l)
 	if err != nil {
 		t.Fatal(err)
