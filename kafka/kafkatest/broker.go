@@ -20,7 +20,7 @@ import (
 const (
 	heap         = "-Xmx512m"
 	readyLine    = "Kafka Server started"
-	readyTimeout = 60 * time.Second
+	readyTimeout = 5 * time.Minute // 3.6 s where nothing else runs; a broker that ends is noticed at once
 	stopTimeout  = 10 * time.Second
 )
 
