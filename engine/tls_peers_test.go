@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -14,12 +15,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"stentor/engine/bus"
 	"stentor/engine/testkit"
 	"stentor/engine/testkit/certificate"
+	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
@@ -377,3 +380,66 @@ func (h *held) release(t *testing.T, more []byte) {
 
 // SetWriteDeadline does nothing: crypto/tls sets one in the past behind close_notify.
 func (h *held) SetWriteDeadline(time.Time) error { return nil }
+
+// page has a session with each node whose URL is in its hash.
+const page = `<!DOCTYPE html><script>
+for (const url of location.hash.slice(1).split(",")) {
+  const ws = new WebSocket(url);
+  ws.onopen = () => ws.send("CONNECT\naccept-version:1.2\nhost:h\n\n\0");
+  ws.onmessage = e => {
+    if (e.data.startsWith("CONNECTED")) ws.send("SUBSCRIBE\nid:1\ndestination:/topic/shop/peer\nreceipt:1\n\n\0");
+    else if (e.data.startsWith("RECEIPT")) ws.send("SEND\ndestination:/topic/shop/peer\n\n" + "x".repeat(5000) + "\0");
+    else if (e.data.endsWith("x".repeat(5000) + "\0")) ws.send("SEND\ndestination:/topic/shop/done\n\nthe page is done\0");
+  };
+}
+</script>`
+
+// TestTLSChromium has Chromium as the peer, which is BoringSSL. It trusts the certificates for their keys.
+func TestTLSChromium(t *testing.T) {
+	t.Parallel()
+	need(t, "chromium", "--version")
+	everyone, err := websocket.ParseOrigins([]string{"*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		urls, keys []string
+		watching   []*testClient
+	)
+	for _, ours := range []bool{true, false} {
+		n, trust, stop := startSecure(t, ours, func(o *Options) { o.Endpoints[0].Origins = everyone })
+		defer stop()
+		key := sha256.Sum256(n.shown(t, trust).RawSubjectPublicKeyInfo)
+		urls, keys = append(urls, "wss://"+n.Addresses()[0].String()+"/ws"), append(keys, base64.StdEncoding.EncodeToString(key[:]))
+		c := n.dial(t)
+		_ = c.conn.SetDeadline(time.Now().Add(peerPatience))
+		c.over(trust).connect(t)
+		c.send(t, stomp.Subscribe, "id", "1", "destination", "/topic/shop/done", "receipt", "1")
+		c.until(t, "receipt-id:1")
+		watching = append(watching, c)
+	}
+	dir := testkit.SocketDir(t) // what is left of the browser may still write there
+	file := filepath.Join(dir, "page.html")
+	if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+		"--user-data-dir="+filepath.Join(dir, "profile"), "--ignore-certificate-errors-spki-list="+strings.Join(keys, ","), "--remote-debugging-port=0", "file://"+file+"#"+strings.Join(urls, ","))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has many processes
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s", &out)
+		}
+	}()
+	for _, c := range watching {
+		c.until(t, "the page is done")
+	}
+}
