@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -170,19 +171,23 @@ var pagesOfAll = []struct{ name, path string }{
 	{"nodes", "/v1/nodes"},
 }
 
-// BenchmarkPagesOfAll is each page of the console over all nodes, with what the other nodes do for it.
+// BenchmarkPagesOfAll is each page of the console over all nodes, with what the other nodes do for it. cpu-ms is what all of
+// them use of the processors, which other work on the machine does not change.
 func BenchmarkPagesOfAll(b *testing.B) {
 	a, h := newCrowdedCluster(b)
 	for _, page := range pagesOfAll {
 		b.Run(page.name, func(b *testing.B) {
 			b.ReportAllocs()
+			used := time.Duration(0)
 			for b.Loop() {
+				begun := processTime(b)
 				w := do(h, request("GET", page.path, "", "Authorization: Bearer admin-key"))
 				var answer struct{ Missing []json.RawMessage }
 				if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusOK || answer.Missing != nil {
 					b.Fatalf("%d %.300s", w.Code, w.Body)
 				}
 				b.StopTimer()
+				used += processTime(b) - begun
 				for resting := true; resting; time.Sleep(time.Millisecond) {
 					a.fans.mu.Lock()
 					resting = len(a.fans.of) > 0
@@ -190,6 +195,15 @@ func BenchmarkPagesOfAll(b *testing.B) {
 				}
 				b.StartTimer()
 			}
+			b.ReportMetric(float64(used.Microseconds())/1000/float64(b.N), "cpu-ms/op")
 		})
 	}
+}
+
+func processTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

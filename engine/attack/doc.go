@@ -13,6 +13,7 @@
 //	suite_test.go    an attack's definition, the list of all, the bounds
 //	judge_test.go    runs, controls, verdicts, the table
 //	config_test.go   the configuration of the node
+//	cluster_test.go  a node that is one of two hundred: the others are in the attacker's process
 //
 // Every other file has the attacks on one part of the node.
 //

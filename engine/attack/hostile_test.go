@@ -38,7 +38,7 @@ type hostile struct {
 	open   []net.Conn
 }
 
-type attackerArgument struct{ Attack, Client, Proxied, API string }
+type attackerArgument struct{ Attack, Client, Proxied, API, Broker string }
 
 // report is what the attacker counted.
 type report map[string]int64

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -47,7 +48,7 @@ type finding struct {
 // TestAttacks runs every attack.
 func TestAttacks(t *testing.T) {
 	j := &judge{}
-	if !t.Run("alone", func(t *testing.T) { j.alone = j.run(t, nil, 0) }) {
+	if !t.Run("alone", func(t *testing.T) { j.alone = j.run(t, nil, 0, false) }) {
 		t.Fatal("the node and its victim do not even work alone")
 	}
 	t.Logf("alone: p50 %.1f ms, p99 %.1f ms, %.1f MiB", j.alone.P50, j.alone.P99, float64(j.alone.Peak)/float64(mib))
@@ -114,12 +115,12 @@ func (j *judge) rounds(t *testing.T, a *attack, f *finding, n int) (slow, large 
 
 // pair is one round: the attack, and right after it the control if one is needed. It is not ok when the test failed.
 func (j *judge) pair(t *testing.T, a *attack, f *finding) (r round, ok bool) {
-	if !t.Run(fmt.Sprint(len(f.Rounds)+1), func(t *testing.T) { r = j.run(t, a, 0) }) {
+	if !t.Run(fmt.Sprint(len(f.Rounds)+1), func(t *testing.T) { r = j.run(t, a, 0, a.cluster) }) {
 		return r, false
 	}
 	if r.P99 > quick {
 		ok := t.Run("control", func(t *testing.T) {
-			control := j.run(t, nil, r.Cores)
+			control := j.run(t, nil, r.Cores, a.cluster)
 			r.Control, r.ControlP50 = control.P99, control.P50
 		})
 		if !ok {
@@ -133,12 +134,19 @@ func (j *judge) pair(t *testing.T, a *attack, f *finding) (r round, ok bool) {
 	return r, true
 }
 
-// run measures a node and the victim once: with an attack, or beside a burner of so many cores, or with neither.
-func (j *judge) run(t *testing.T, a *attack, cores float64) round {
+// run measures a node and the victim once: with an attack, or beside a burner of so many cores, or with neither. cluster
+// gives the node a broker.
+func (j *judge) run(t *testing.T, a *attack, cores float64, cluster bool) round {
 	t.Helper()
 	var set []string
 	if a != nil {
 		set = a.set
+	}
+	broker := ""
+	if cluster {
+		var more []string
+		broker, more = startBroker(t)
+		set = slices.Concat(set, more)
 	}
 	n := startNode(t, set)
 	must := func(err error) {
@@ -150,12 +158,15 @@ func (j *judge) run(t *testing.T, a *attack, cores float64) round {
 			t.Fatal(err)
 		}
 	}
+	if cluster {
+		must(n.ready())
+	}
 	v := spawn(t, "victim", victimArgument{n.Client, n.API})
 	must(v.ready())
 	var other *child
 	switch {
 	case a != nil:
-		other = spawn(t, "attacker", attackerArgument{a.name, n.Client, n.Proxied, n.API})
+		other = spawn(t, "attacker", attackerArgument{a.name, n.Client, n.Proxied, n.API, broker})
 	case cores > 0:
 		other = spawn(t, "burner", cores)
 	}

@@ -14,6 +14,8 @@ type attack struct {
 	does string   // in a line
 	set  []string // settings of the node that are not as shipped: key.path=value
 
+	cluster bool // the node is one of two hundred
+
 	// prepare makes what the attack needs, in the attacker's process, and returns what attacks until ctx ends; nil when
 	// being there is all.
 	prepare func(h *hostile) (work func(ctx context.Context), err error)
@@ -56,7 +58,7 @@ func find(name string) *attack {
 func attacks() []attack {
 	var all []attack
 	for _, some := range [][]attack{
-		resumes, largePushes, patternAttacks, listings, discoveries, sends, userAttacks, apiAttacks, bareConnections, histories, logAttacks, descriptorAttacks, commits, headerAttacks, floods, tlsAttacks,
+		resumes, largePushes, patternAttacks, listings, clusterAttacks, discoveries, sends, userAttacks, apiAttacks, bareConnections, histories, logAttacks, descriptorAttacks, commits, headerAttacks, floods, tlsAttacks,
 	} {
 		all = append(all, some...)
 	}
