@@ -158,7 +158,7 @@ func cluster(ctx context.Context, plan clusterPlan, out, logTo io.Writer) error 
 
 // start starts all processes, and returns when they serve.
 func (c *devCluster) start(ctx context.Context) (err error) {
-	fmt.Fprintf(c.out, "Starting a broker, a registry and %d nodes...\n", c.plan.nodes)
+	fmt.Fprintf(c.out, "Starting a broker, a registry and nodes (%d)...\n", c.plan.nodes)
 	if c.broker, err = c.run("broker", c.topics(), nil); err != nil {
 		return err
 	}
@@ -220,6 +220,9 @@ func (c *devCluster) await(ctx context.Context, m *member) error {
 	case <-m.serves:
 		return nil
 	case e := <-c.ended:
+		if err := e.err(); strings.Contains(e.last, "address already in use") {
+			return fmt.Errorf("%w; --base-port moves the whole cluster", err)
+		}
 		return e.err()
 	case <-ctx.Done():
 		return ctx.Err()

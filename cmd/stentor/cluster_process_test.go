@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,7 @@ func asks(url string) string {
 // Each node is a process: one is killed and the other continues; a node of one's own joins by the command that is printed;
 // and Ctrl-C ends all in order.
 func TestClusterOfProcesses(t *testing.T) {
+	t.Parallel()
 	c := runCluster(t, 2)
 	pids := c.pids(t)
 	eventually(t, "the registry does not know both nodes", func() bool {
@@ -73,6 +75,7 @@ func TestClusterOfProcesses(t *testing.T) {
 	mine := exec.Command("sh", "-c", "exec env "+command[1])
 	said := &output{}
 	mine.Stdout, mine.Stderr = said, said
+	runtime.LockOSThread() // Pdeathsig comes when the thread that started the process ends: with this test
 	mine.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := mine.Start(); err != nil {
 		t.Fatal(err)
@@ -122,9 +125,11 @@ func TestClusterOfProcesses(t *testing.T) {
 
 // The processes of a cluster do not outlive the one that started them, however it ends.
 func TestClusterLeavesNoOrphans(t *testing.T) {
+	t.Parallel()
 	c := &trial{out: &output{}, logs: &output{}}
 	parent := exec.Command(os.Args[0], "cluster", "--dev", "-n", "1", "--base-port", "0")
 	parent.Stdout, parent.Stderr = c.out, c.logs
+	runtime.LockOSThread() // Pdeathsig comes when the thread that started the process ends: with this test
 	parent.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	parent.WaitDelay = 10 * time.Second
 	if err := parent.Start(); err != nil {
@@ -150,7 +155,7 @@ func TestClusterCannotStart(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	err = cluster(t.Context(), clusterPlan{nodes: 1, settings: []string{"listen.api=" + taken.Addr().String()}}, io.Discard, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "dev-1 (pid ") || !strings.Contains(err.Error(), "has ended with status 1: listen.api: ") {
+	if err == nil || !strings.Contains(err.Error(), "dev-1 (pid ") || !strings.Contains(err.Error(), "has ended with status 1: listen.api: ") || !strings.Contains(err.Error(), "--base-port") {
 		t.Error(err)
 	}
 }

@@ -156,6 +156,7 @@ func postPush(t *testing.T, api, body string) string {
 // Every subscriber of every node gets every push once, whichever node took it; a retry through another node is no
 // second push; who loses its node resumes on another.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	nodes := runCluster(t, 3).nodes
 	dial := func(i int, after string) *client.Conn {
 		c, err := client.Dial(t.Context(), client.Options{URL: nodes[i].client, Project: "demo"})
@@ -223,6 +224,7 @@ func TestClusterConfigs(t *testing.T) {
 
 // The second of two nodes with one id ends, and says why; and so does a cluster whose nodes cannot start.
 func TestTwinEnds(t *testing.T) {
+	t.Parallel()
 	logs := &output{}
 	err := cluster(t.Context(), clusterPlan{nodes: 2, settings: []string{"node.id=twin"}}, io.Discard, logs)
 	if err == nil || !strings.Contains(err.Error(), kafka.ErrTwin.Error()+": twin") {
@@ -232,6 +234,7 @@ func TestTwinEnds(t *testing.T) {
 
 // A client's SEND gets its receipt once Kafka has it.
 func TestForward(t *testing.T) {
+	t.Parallel()
 	nodes := runCluster(t, 1).nodes
 	conn, _, _, err := ws.Dial(t.Context(), nodes[0].client)
 	if err != nil {
@@ -258,6 +261,7 @@ func TestForward(t *testing.T) {
 // A node that is restarted tells a subscription that was quiet that nothing is missing, if it has a directory to remember it
 // in. What comes meanwhile is given.
 func TestQuietSubscriptionsAfterARestart(t *testing.T) {
+	t.Parallel()
 	broker, err := kafka.StartEmbedded(map[string]int{"stentor.nodes": 1, "stentor.push.demo": 3, "stentor.in.demo": 1})
 	if err != nil {
 		t.Fatal(err)

@@ -59,6 +59,7 @@ func pairIn(t *testing.T) (pair certificate.Pair, file string) {
 // Nodes ask each other over https: of one that has a certificate, and of one behind a proxy that has it. cluster.ca says whom
 // they trust, so a node with another authority's certificate is missing.
 func TestNodesOverHTTPS(t *testing.T) {
+	t.Parallel()
 	broker, err := kafka.StartEmbedded(map[string]int{"stentor.nodes": 1, "stentor.push.demo": 1, "stentor.in.demo": 1})
 	if err != nil {
 		t.Fatal(err)
