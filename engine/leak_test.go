@@ -16,7 +16,7 @@ import (
 func TestNodeLeavesNothing(t *testing.T) {
 	cycle(t) // what is started once and for all is not counted
 	goroutines, files := running(), openFiles(t)
-	for range 5 {
+	for range 2 {
 		cycle(t)
 	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
 
 	"stentor/engine/auth"
 	"stentor/engine/bus"
@@ -85,6 +88,7 @@ func startNodeWith(t testing.TB, wrap func(bus.Bus) bus.Bus, change func(*Option
 		t.Helper()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		go part(ctx)
 		if err := node.Stop(ctx, Drain{Chunk: 100, Interval: time.Millisecond}); err != nil {
 			t.Error(err)
 		}
@@ -119,9 +123,48 @@ func dialTest(t *testing.T, network, address string) *testClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	dialed.Store(conn, true)
+	t.Cleanup(func() {
+		dialed.Delete(conn)
+		_ = conn.Close()
+	})
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return &testClient{conn: conn}
+}
+
+// dialed are the open connections of test clients.
+var dialed sync.Map
+
+// part closes the clients' side of each connection that a node has ended, as clients do, until ctx ends. A node that stops
+// would wait for it for two seconds. What has come can still be read.
+func part(ctx context.Context) {
+	for pause(ctx, 2*time.Millisecond) {
+		dialed.Range(func(c, _ any) bool {
+			conn, ok := c.(interface {
+				syscall.Conn
+				CloseWrite() error
+			})
+			if ok && leftByPeer(conn) {
+				_ = conn.CloseWrite()
+				dialed.Delete(c)
+			}
+			return true
+		})
+	}
+}
+
+// leftByPeer reports whether all that the other end has to say has come.
+func leftByPeer(c syscall.Conn) (left bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		_, _ = unix.Poll(poll, 0)
+		left = poll[0].Revents&unix.POLLRDHUP != 0
+	})
+	return left
 }
 
 func (c *testClient) write(t *testing.T, b []byte) {

@@ -60,9 +60,13 @@ func TestSimVisitsStates(t *testing.T) {
 	}
 	var all visits
 	missing := func(row [2]state) bool { return !all[0][row[0]][row[1]] || !all[1][row[0]][row[1]] }
-	seed := uint64(1)
-	for ; seed <= seeds && slices.ContainsFunc(rows, missing); seed++ {
-		out := generate(seed).play()
+	order := []uint64{70, 8, 354} // see them all, which saves most of the time; when the operations change, others will
+	for seed := range uint64(seeds) {
+		order = append(order, seed+1)
+	}
+	played := 0
+	for ; played < len(order) && slices.ContainsFunc(rows, missing); played++ {
+		out := generate(order[played]).play()
 		for windowed, froms := range out.visits {
 			for from, tos := range froms {
 				for to, visited := range tos {
@@ -71,7 +75,7 @@ func TestSimVisitsStates(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d seeds", seed-1)
+	t.Logf("%d seeds", played)
 	for windowed, of := range []string{"not windowed", "windowed"} {
 		for _, row := range rows {
 			if !all[windowed][row[0]][row[1]] {

@@ -44,7 +44,7 @@ var (
 // What is tried when no flag says otherwise: so many seeds, and fewer when they take longer.
 const (
 	defaultSeeds = 1000
-	defaultTime  = 20 * time.Second
+	defaultTime  = 12 * time.Second
 )
 
 // simFolder has the schedules that are kept, and takes those that fail.
