@@ -172,7 +172,11 @@ func TestScriptsAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, run := range []struct{ in, script string }{{dir, link}, {dir, "a b/sbin/apply"}, {filepath.Dir(here), rel + "/apply.sh"}, {here, "apply.sh"}, {"/", here + "/apply.sh"}} {
-			for _, lang := range []string{"C", "de_DE.UTF-8", "tr_TR.UTF-8", "C.UTF-8"} {
+			langs := []string{"tr_TR.UTF-8"}
+			if run.script == link { // one place is enough for all
+				langs = append(langs, "C", "de_DE.UTF-8", "C.UTF-8")
+			}
+			for _, lang := range langs {
 				cmd := exec.Command(r.words[0], slices.Concat(r.words[1:], []string{run.script, "--root", root, "--connections", "1000", "--dry-run"})...)
 				cmd.Dir = run.in
 				cmd.Env = append(os.Environ(), "STENTOR_TUNING_ROOT=", "LC_ALL="+lang, "CDPATH="+dir+":"+filepath.Dir(here)+":.", "PATH="+r.path)
