@@ -16,14 +16,14 @@ const here = new URL('..', import.meta.url).pathname
 
 const { text: stomp } = (await build({ entryPoints: [`${here}node_modules/@stomp/stompjs/esm6/index.js`], bundle: true, format: 'esm', write: false })).outputFiles[0]
 
-/** Serves the files of the examples and of dist. */
-export async function files(t) {
+/** Serves the files of the examples and of dist, but for those that are missing. */
+export async function files(t, missing = new Set()) {
   const types = { html: 'text/html', js: 'text/javascript' }
   const server = createServer((request, answer) => {
     const name = new URL(request.url, 'http://x').pathname.slice(1)
     // stompjs as one module, for pages without a bundler
     if (name === 'stomp.js') return void answer.writeHead(200, { 'content-type': types.js }).end(stomp)
-    const file = [`${here}examples/${name}`, `${here}dist/${name}`, `${here}e2e/${name}`].find((f) => /^[\w.]+\.(html|js)$/.test(name) && existsSync(f))
+    const file = [`${here}examples/${name}`, `${here}dist/${name}`, `${here}e2e/${name}`].find((f) => /^[\w.]+\.(html|js)$/.test(name) && !missing.has(name) && existsSync(f))
     answer.writeHead(file ? 200 : 404, { 'content-type': types[name.split('.').at(-1)] ?? 'text/plain' })
     answer.end(file && readFileSync(file))
   })

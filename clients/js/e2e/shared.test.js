@@ -4,7 +4,7 @@ import test from 'node:test'
 import { browser, files } from './browser.js'
 import { Node, Way, token, until } from './node.js'
 
-async function setting(t) {
+async function setting(t, missing) {
   const node = await Node.start()
   t.after(() => node.end())
   const way = await Way.open(node)
@@ -12,13 +12,13 @@ async function setting(t) {
   const chrome = await browser()
   t.after(() => chrome.close())
   const context = await chrome.newContext()
-  const at = await files(t)
+  const at = await files(t, missing)
   const tab = async (user) => {
     const page = await context.newPage()
     page.on('pageerror', (e) => assert.fail(String(e)))
     page.on('console', (m) => m.type() === 'error' && t.diagnostic(m.text()))
     await page.goto(`${at}/tab.html?user=${user}&token=${token(user)}&url=${way.url}`)
-    await until(`a tab of ${user} is subscribed`, () => page.evaluate(() => window.all?.active))
+    if (!missing) await until(`a tab of ${user} is subscribed`, () => page.evaluate(() => window.all?.active))
     return page
   }
   return { node, way, tab, chrome }
@@ -107,4 +107,18 @@ test('a worker that dies is replaced, and nothing is lost', async (t) => {
   await all(node, '2')
   for (const page of tabs) await shows(page, '1', '2')
   await until('there is one session', async () => (await node.sessions()).length === 1)
+})
+
+test('a worker whose script is not there is asked for again', async (t) => {
+  const missing = new Set(['worker.js'])
+  const { node, tab } = await setting(t, missing)
+  const page = await tab('ann')
+  await until('it says so', async () => (await seen(page)).errors.includes('connection'))
+  assert.equal(await page.evaluate(() => push.publish('/topic/shop/sent/all', 'x').catch((e) => e.code)), 'connection')
+  missing.clear()
+  await until('it is subscribed', () => page.evaluate(() => window.all.active))
+  await all(node, '1')
+  await shows(page, '1')
+  await page.evaluate(() => push.close())
+  await until('the connection ends', async () => (await node.sessions()).length === 0)
 })

@@ -29,11 +29,19 @@ export interface SharedOptions extends Omit<Options, 'WebSocket' | 'fetch' | 'st
  * SharedWorker or no Web Locks, the tab has a connection of its own.
  */
 export function openShared(options: SharedOptions): PushClient {
-  const able = typeof SharedWorker === 'function' && typeof navigator === 'object' && navigator.locks
-  return able ? new SharedClient(options) : new StentorClient(options)
+  if (typeof SharedWorker === 'function' && typeof navigator === 'object' && navigator.locks) {
+    try {
+      return new SharedClient(options)
+    } catch (e) {
+      // A frame of another site may have none, for example.
+      if (!(e instanceof DOMException)) throw e
+    }
+  }
+  return new StentorClient(options)
 }
 
 const tookAfter = 64 << 10 // bytes
+const tryAgain = 5_000 // ms
 
 /** The tab's side of a shared connection. @internal */
 export class SharedClient implements PushClient {
@@ -50,6 +58,7 @@ export class SharedClient implements PushClient {
   #visit = new AbortController() // of one worker
 
   constructor(private readonly options: SharedOptions) {
+    if (![options.urls, options.endpoints].flatMap(list).length) throw new TypeError('openShared: urls or endpoints is required')
     this.#open()
     const { signal } = this.#life
     addEventListener('pagehide', () => this.#leave(), { signal })
@@ -81,7 +90,8 @@ export class SharedClient implements PushClient {
 
   publish(destination: string, content: unknown, options: PublishOptions = {}): Promise<void> {
     const { name } = this.#events.state
-    if (name === 'closed' || !this.#port) return Promise.reject(new StentorError('closed', 'the client is closed', destination))
+    if (name === 'closed') return Promise.reject(new StentorError('closed', 'the client is closed', destination))
+    if (!this.#port) return Promise.reject(new StentorError('connection', 'there is no worker now', destination))
     const asIs = typeof content === 'string' || content instanceof Uint8Array
     const body = asIs ? content : (JSON.stringify(content) ?? '')
     const contentType = options.contentType ?? (asIs ? undefined : 'application/json')
@@ -107,12 +117,12 @@ export class SharedClient implements PushClient {
   // The worker sees by the lock that this tab is alive: it gets the hello once the lock is held.
   #open(): void {
     const { workerUrl, identity, token: _token, ...options } = this.options
-    const name = ['stentor', VERSION, list(options.endpoints), list(options.urls), options.project, identity].join('|')
+    const name = ['stentor', VERSION, list(options.endpoints), list(options.urls), options.project, identity, JSON.stringify(options.headers ?? {})].join('|')
     const worker = new SharedWorker(workerUrl, { name })
     const port = worker.port
     this.#port = port
     this.#queue = []
-    worker.onerror = () => this.#events.report(new StentorError('connection', `the worker ${workerUrl} does not run`))
+    worker.onerror = () => port === this.#port && this.#failed(`the worker ${workerUrl} does not run`)
     port.onmessage = (e) => port === this.#port && this.#take(e.data)
     const lock = `stentor-tab-${crypto.randomUUID()}`
     void navigator.locks.request(lock, () => {
@@ -124,6 +134,16 @@ export class SharedClient implements PushClient {
       for (const message of waiting) this.#say(message)
       return new Promise<void>((resolve) => (this.#release = resolve))
     })
+  }
+
+  // The script could not be loaded: it may be there later.
+  #failed(why: string): void {
+    this.#leave()
+    this.#events.report(new StentorError('connection', why))
+    if (this.#life.signal.aborted) return
+    this.#events.set({ name: 'waiting', ms: tryAgain, why })
+    const timer = setTimeout(() => !this.#port && this.#open(), tryAgain)
+    this.#life.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
   }
 
   // The lock is free once the worker has died, by a crash or for lack of memory: this tab then starts another one.
@@ -147,7 +167,7 @@ export class SharedClient implements PushClient {
     this.#port = undefined
     this.#release?.()
     this.#release = undefined
-    for (const { reject, destination } of this.#publishes.values()) reject(new StentorError('closed', 'the page was left before the server had it', destination))
+    for (const { reject, destination } of this.#publishes.values()) reject(new StentorError('closed', 'the page, or its worker, was gone before the server had it', destination))
     this.#publishes.clear()
     for (const s of this.#subscriptions.values()) s.active = false
   }
