@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"stentor/bench/gen/client"
@@ -170,11 +171,8 @@ func (b *bench) registries(ctx context.Context) (results []report.Result, err er
 		for _, s := range n.list() {
 			others[1] = append(others[1], s.API())
 		}
-		times := 0
-		asked := func(int) []string {
-			times++ // one goroutine asks: nobody comes back
-			return others[times%len(others)]
-		}
+		var times atomic.Int64
+		asked := func(int) []string { return others[times.Add(1)%int64(len(others))] }
 		return b.withOutage(ctx, "registry", n, asked, func(o *outage) error {
 			young := b.Connections / newShare
 			o.t.start(ctx)
