@@ -20,7 +20,7 @@ var (
 // there too many. The connection was counted at accept, except for the client of a proxy that X-Forwarded-For names. Any
 // loop calls it.
 func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal) {
-	// X-Forwarded-Proto and -Host count when a trusted proxy is at the other end, X-Forwarded-For when the client that is
+	// X-Forwarded-Proto, -Host and -Port count when a trusted proxy is at the other end, X-Forwarded-For when the client that is
 	// known so far is one: the PROXY protocol may have named another client, and may come from a proxy that passes headers
 	// on unchanged.
 	trusted := n.trusts(peer.Address.Addr())

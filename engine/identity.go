@@ -29,6 +29,9 @@ func (e *env) Authenticate(c shard.Credentials, done func(shard.Identity, *sessi
 	if token := e.Token(c.Header); token != "" {
 		show.Token = token
 	}
+	if show.Token == "" && n.opts.PasscodeIsToken { // last: libraries fill it with anything
+		show.Token, _ = c.Header("passcode")
+	}
 	if p := n.project(cmp.Or(show.Project, show.EndpointProject, n.opts.DefaultProject)); p != nil {
 		c.Admission.Named = p.name
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	// TokenHeader and ProjectHeader are the headers of CONNECT, and the parameters of the handshake's query, that
 	// carry a client's credentials.
 	TokenHeader, ProjectHeader string
+	// PasscodeIsToken makes the passcode of CONNECT the token of a client that has none elsewhere.
+	PasscodeIsToken bool
 
 	Loops    int // event loops; 0: one a core
 	Session  session.Config

@@ -48,7 +48,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 	}
 	return engine.Options{
 		Loops: loops(), Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names,
-		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader,
+		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader, PasscodeIsToken: c.Credentials.PasscodeIsToken,
 		Session: session.Config{
 			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),
 			Headers: l.Headers, HeaderBytes: int(l.HeaderBytes), IDBytes: int(l.SubscriptionIDBytes),

@@ -197,6 +197,35 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
+// TestPasscode: where the passcode is the token, it is the last that counts.
+func TestPasscode(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Config: tenants + "credentials: {passcode_is_token: true}\n"})
+	a, b := s.Token(t, "a", "ann"), s.Token(t, "b", "bob")
+	for _, one := range []struct {
+		what, path string
+		connect    []string
+		user       string // "" is refused
+	}{
+		{"passcode", "/a", []string{"login", "whoever", "passcode", a}, "ann"},
+		{"with a project", "/ws", []string{"projectId", "b", "passcode", b}, "bob"},
+		{"beside a token", "/a", []string{"passcode", "guest", "token", a}, "ann"},
+		{"beside the query", "/a?token=" + a, []string{"passcode", "guest"}, "ann"},
+		{"of another project", "/a", []string{"passcode", b}, ""},
+		{"no token", "/a", []string{"login", "guest", "passcode", "guest"}, ""},
+		{"empty", "/a", []string{"passcode", ""}, ""},
+	} {
+		p := dial(t, s.Client)
+		p.must(p.upgrade(one.path))
+		p.sendConnect(one.connect...)
+		if one.user == "" {
+			p.wantError("auth", "Failed to send message", 1002)
+		} else if e := p.next(); e.command != stomp.Connected || e.headers["user-name"] != one.user {
+			t.Errorf("%s: got %v", one.what, e)
+		}
+	}
+}
+
 // TestCredentials: the places where a client may carry its token and project.
 func TestCredentials(t *testing.T) {
 	t.Parallel()

@@ -290,6 +290,7 @@ func TestHandshakeRequest(t *testing.T) {
 		"X-Forwarded-For: 198.51.100.1, 10.0.0.1",
 		"X-Forwarded-Proto: https",
 		"X-Forwarded-Host: public.example.com",
+		"X-Forwarded-Port: 8443",
 		"Sec-WebSocket-Protocol: v12.stomp",
 	)
 	want := Request{
@@ -303,6 +304,7 @@ func TestHandshakeRequest(t *testing.T) {
 		ForwardedFor:   "203.0.113.7, 198.51.100.1, 10.0.0.1",
 		ForwardedProto: "https",
 		ForwardedHost:  "public.example.com",
+		ForwardedPort:  "8443",
 	}
 	calls := 0
 	h := Handshaker{Protocols: stompProtocols, Check: func(r *Request) *Refusal {
@@ -440,20 +442,29 @@ func TestHandshakeTooLarge(t *testing.T) {
 
 func TestTarget(t *testing.T) {
 	for _, c := range []struct {
-		forwardedHost, proto string
-		trusted              bool
-		host                 string
-		secure               bool
+		forwardedHost, proto, port string
+		trusted                    bool
+		host                       string
+		secure                     bool
 	}{
-		{"", "", false, "inner", false},
-		{"outer", "https", false, "inner", false},
-		{"outer", "https", true, "outer", true},
-		{"", "HTTPS", true, "inner", true},
-		{"", "wss", true, "inner", true},
-		{"outer:8443 , middle", "https , http", true, "outer:8443", true},
-		{"", "http", true, "inner", false},
+		{"", "", "", false, "inner", false},
+		{"outer", "https", "8443", false, "inner", false},
+		{"outer", "https", "", true, "outer", true},
+		{"", "HTTPS", "", true, "inner", true},
+		{"", "wss", "", true, "inner", true},
+		{"outer:8443 , middle", "https , http", "", true, "outer:8443", true},
+		{"", "http", "", true, "inner", false},
+		{"outer", "https", "8443", true, "outer:8443", true},
+		{"outer", "https", " 8443 , 80", true, "outer:8443", true},
+		{"", "https", "443", true, "inner:443", true},
+		{"outer:8443", "https", "443", true, "outer:8443", true},
+		{"outer", "https", "80", true, "outer", true}, // of the proxy that TLS ends before
+		{"outer", "http", "8080", true, "outer:8080", false},
+		{"[2001:db8::1]", "https", "8443", true, "[2001:db8::1]:8443", true},
+		{"[2001:db8::1]:1", "https", "8443", true, "[2001:db8::1]:1", true},
+		{"outer", "https", "x", true, "outer:x", true}, // which is no host, and equals none
 	} {
-		r := Request{Host: "inner", ForwardedHost: c.forwardedHost, ForwardedProto: c.proto}
+		r := Request{Host: "inner", ForwardedHost: c.forwardedHost, ForwardedProto: c.proto, ForwardedPort: c.port}
 		if host, secure := r.Target(c.trusted); host != c.host || secure != c.secure {
 			t.Errorf("%+v: got %q, %v", c, host, secure)
 		}

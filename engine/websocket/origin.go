@@ -12,16 +12,20 @@ type Origins struct {
 	list     bool // the rules below hold; else the same origin does
 	any      bool
 	loopback bool
+	opaque   bool // "null"
 	exact    []origin
 	under    []origin // the host is a suffix, ".example.com"
+	schemes  []string // of apps, with any host
 }
 
-// origin is scheme, host and port (RFC 6454), in lower case. Port 443 of https and 80 of http are left out.
+// origin is scheme, host and port (RFC 6454), in lower case. Port 443 of https and 80 of http are left out. Those of an app's
+// own scheme may have no host, as file:// has none.
 type origin struct{ scheme, host, port string }
 
 // ParseOrigins reads what an endpoint allows: nothing for the same origin, "*" for any, "loopback" for any on this machine,
 // "https://shop.example.com" or "http://192.0.2.1:8080" for just that one, "https://*.example.com" for all hosts below that
-// one. A list replaces the same-origin rule.
+// one; of apps "capacitor://localhost", "file://", or "moz-extension://*" for any host of a scheme; "null" for what browsers
+// send for pages without an origin. A list replaces the same-origin rule.
 func ParseOrigins(list []string) (Origins, error) {
 	o := Origins{list: len(list) > 0}
 	for _, s := range list {
@@ -32,12 +36,19 @@ func ParseOrigins(list []string) (Origins, error) {
 		case "loopback":
 			o.loopback = true
 			continue
+		case "null":
+			o.opaque = true
+			continue
 		}
-		scheme, rest, _ := strings.Cut(s, "://")
+		scheme, rest, cut := strings.Cut(s, "://")
+		if rest == "*" && isAppScheme(scheme) {
+			o.schemes = append(o.schemes, strings.ToLower(scheme))
+			continue
+		}
 		suffix, wild := strings.CutPrefix(rest, "*")
 		p, ok := splitOrigin(strings.ToLower(scheme + "://" + suffix))
-		if !ok || wild && (p.host[0] != '.' || p.host == ".") {
-			return Origins{}, fmt.Errorf("origin %q: expected *, loopback, scheme://host, scheme://host:port or scheme://*.host, without a path", s)
+		if !cut || !ok || wild && (len(p.host) < 2 || p.host[0] != '.') {
+			return Origins{}, fmt.Errorf("origin %q: expected *, null, loopback, scheme://host, scheme://host:port or scheme://*.host, without a path; of an app's own scheme also scheme:// and scheme://*", s)
 		}
 		if wild {
 			o.under = append(o.under, p)
@@ -55,6 +66,9 @@ func (o *Origins) Allows(header, host string, secure bool, names *Names) bool {
 	if header == "" || o.any {
 		return true
 	}
+	if header == "null" {
+		return o.opaque
+	}
 	p, ok := splitOrigin(header)
 	if !ok {
 		return false
@@ -67,8 +81,13 @@ func (o *Origins) Allows(header, host string, secure bool, names *Names) bool {
 		self.host, self.port, ok = splitPort(self.scheme, host)
 		return ok && p.equal(self) && (secure || names.Has(host))
 	}
-	if o.loopback && isLoopback(p.host) {
+	if o.loopback && !isAppScheme(p.scheme) && isLoopback(p.host) {
 		return true
+	}
+	for _, scheme := range o.schemes {
+		if strings.EqualFold(p.scheme, scheme) {
+			return true
+		}
 	}
 	for _, q := range o.exact {
 		if p.equal(q) {
@@ -101,8 +120,28 @@ func splitOrigin(s string) (p origin, ok bool) {
 		return origin{}, false
 	}
 	p.scheme = scheme
+	if rest == "" && isAppScheme(scheme) {
+		return p, true
+	}
 	p.host, p.port, ok = splitPort(scheme, rest)
 	return p, ok
+}
+
+// isAppScheme reports whether a scheme is none of the web's: apps and browsers' extensions have their own.
+func isAppScheme(scheme string) bool {
+	for _, web := range []string{"http", "https", "ws", "wss"} {
+		if strings.EqualFold(scheme, web) {
+			return false
+		}
+	}
+	for i := range len(scheme) { // RFC 3986, 3.1
+		c := scheme[i] | 0x20
+		letter := 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", rune(scheme[i]))) {
+			return false
+		}
+	}
+	return scheme != ""
 }
 
 // splitPort splits host and port, which it leaves out when it is the scheme's own.

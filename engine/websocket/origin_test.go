@@ -7,6 +7,7 @@ import (
 
 func TestOrigins(t *testing.T) {
 	same, shop, any, loopback, under := []string{}, []string{"https://Shop.example.com", "http://192.0.2.1:8080"}, []string{"*"}, []string{"loopback"}, []string{"https://*.example.com", "http://*.test:81"}
+	apps := []string{"null", "file://", "capacitor://localhost", "Moz-Extension://*"}
 	for _, c := range []struct {
 		list   []string
 		origin string
@@ -68,6 +69,27 @@ func TestOrigins(t *testing.T) {
 		{loopback, "http://rebound.example.com:8080", "rebound.example.com:8080", false, false},
 		{loopback, "null", "localhost:8080", false, false},
 
+		{loopback, "capacitor://localhost", "localhost:8080", false, false}, // any phone's
+		{loopback, "file://", "localhost:8080", false, false},
+
+		{apps, "null", "push.example.com", false, true},
+		{apps, "file://", "push.example.com", false, true},
+		{apps, "FILE://", "push.example.com", false, true},
+		{apps, "capacitor://localhost", "push.example.com", false, true},
+		{apps, "ionic://localhost", "push.example.com", false, false},
+		{apps, "capacitor://evil", "push.example.com", false, false},
+		{apps, "capacitor://", "push.example.com", false, false},
+		{apps, "moz-extension://00000000-0000-0000-0000-000000000000", "push.example.com", false, true},
+		{apps, "moz-extension://", "push.example.com", false, true},
+		{apps, "moz-extension2://a", "push.example.com", false, false},
+		{apps, "https://shop.example.com", "push.example.com", false, false},
+		{apps, "NULL", "push.example.com", false, false},
+		{apps, "null ", "push.example.com", false, false},
+		{apps, "file:///etc", "push.example.com", false, false},
+		{shop, "null", "push.example.com", false, false},
+		{shop, "file://", "push.example.com", false, false},
+		{same, "file://", "", false, false},
+
 		{under, "https://a.example.com", "push.example.com", false, true},
 		{under, "https://a.b.EXAMPLE.com", "push.example.com", false, true},
 		{under, "https://example.com", "push.example.com", false, false},
@@ -101,7 +123,7 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestParseOriginsErrors(t *testing.T) {
-	for _, s := range []string{"", "shop.example.com", "https://", "https://*", "https://*.", "https://*example.com", "https://a.*.com", "https://a.com/", "https://a.com/x", "https://a.com:x", "https://a.com:", "https://a b", "null", "*.example.com", "https://a.com,https://b.com", "https://a@b"} {
+	for _, s := range []string{"", "shop.example.com", "https://", "https://*", "https://*.", "https://*example.com", "https://a.*.com", "https://a.com/", "https://a.com/x", "https://a.com:x", "https://a.com:", "https://a b", "Null", "file", "file:///", "://", "://*", "1app://*", "a b://", "https://", "ws://*", "app://*.", "app://x*", "app://a/b", "*.example.com", "https://a.com,https://b.com", "https://a@b"} {
 		if _, err := ParseOrigins([]string{s}); err == nil {
 			t.Errorf("%q is accepted", s)
 		}

@@ -20,21 +20,33 @@ type Request struct {
 	ForwardedFor   string // X-Forwarded-For, all lines of it joined: nearer proxies add to the end
 	ForwardedProto string // X-Forwarded-Proto
 	ForwardedHost  string // X-Forwarded-Host
+	ForwardedPort  string // X-Forwarded-Port
 }
 
 // Target returns the host and the scheme that the client itself used, as far as the server can know. The forwarded ones are
-// believed only when the request comes from a trusted proxy; of a list the first counts, which is the outermost proxy's.
+// believed only when the request comes from a trusted proxy; of a list the first counts, which is the outermost proxy's. The
+// port counts where the host has none, since proxies leave it out of Host; 80 with https is one inside.
 func (r *Request) Target(trusted bool) (host string, secure bool) {
 	host = r.Host
 	if !trusted {
 		return host, false
 	}
-	if forwarded, _, _ := strings.Cut(r.ForwardedHost, ","); forwarded != "" {
-		host = strings.TrimSpace(forwarded)
+	if forwarded := outermost(r.ForwardedHost); forwarded != "" {
+		host = forwarded
 	}
-	proto, _, _ := strings.Cut(r.ForwardedProto, ",")
-	proto = strings.TrimSpace(proto)
-	return host, strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
+	proto := outermost(r.ForwardedProto)
+	secure = strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
+	port := outermost(r.ForwardedPort)
+	if _, has, ok := splitPort("", host); ok && has == "" && port != "" && (!secure || port != "80") {
+		host += ":" + port
+	}
+	return host, secure
+}
+
+// outermost is the first of a list.
+func outermost(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(first)
 }
 
 // handshake is a Request with what else a handshake needs.
@@ -186,6 +198,8 @@ func (r *handshake) parseField(name, value []byte, protocols []string) (wrong st
 		join(&r.ForwardedProto, value)
 	case "x-forwarded-host":
 		join(&r.ForwardedHost, value)
+	case "x-forwarded-port":
+		join(&r.ForwardedPort, value)
 	case "transfer-encoding":
 		return badBody
 	case "content-length":

@@ -66,14 +66,15 @@ type CertificateFiles struct {
 // Endpoint is one path that clients connect to.
 type Endpoint struct {
 	Path    string   `key:"path" doc:"Path of the WebSocket handshake."`
-	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
+	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page); of apps \"capacitor://localhost\", \"file://\", \"moz-extension://*\" (any host of the scheme); \"null\" (pages without an origin, as those of local files, but also what any page puts into a sandboxed frame). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
 	Project string   `key:"project" doc:"The only project whose clients may connect here. Empty: any."`
 }
 
 // Credentials has the names of the headers with credentials.
 type Credentials struct {
-	TokenHeader   string `key:"token_header" default:"token" doc:"Name of the header or query parameter with the token."`
-	ProjectHeader string `key:"project_header" default:"projectId" doc:"Name of the header or query parameter with the project."`
+	TokenHeader     string `key:"token_header" default:"token" doc:"Name of the header or query parameter with the token."`
+	ProjectHeader   string `key:"project_header" default:"projectId" doc:"Name of the header or query parameter with the project."`
+	PasscodeIsToken bool   `key:"passcode_is_token" default:"false" doc:"For clients that have STOMP's login and passcode alone: the passcode of CONNECT is the token, unless the client has one elsewhere. The login means nothing."`
 }
 
 // Auth bounds the verification of tokens.

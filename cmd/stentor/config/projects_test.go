@@ -188,6 +188,7 @@ projects:
 func TestWarnings(t *testing.T) {
 	long := strings.Repeat("k", 16)
 	path := write(t, "stentor.yaml", `admin_keys: [`+long+`-a, short]
+endpoints: [{path: /ws, origins: ["file://", "null"]}]
 projects:
   a: {keys: [{alg: HS256, secret_file: secret}], api_keys: [`+long+`], api_keys_file: keys}
   b: {keys: [{alg: HS256, secret: "`+strings.Repeat("s", 32)+`"}], api_keys: ["${KEY}"]}
@@ -210,11 +211,12 @@ projects:
 	want := strings.Join([]string{
 		`PATH: every user of this host can read the secrets in "PATH" (mode 0604), better: chmod o-r`,
 		`PATH:1: admin_keys[1]: a key of 5 characters can be guessed, better: at least 16 random ones`,
-		`PATH:3: projects.a.keys[0].secret_file: every user of this host can read the secrets in "DIR/secret" (mode 0644), better: chmod o-r`,
-		`PATH:3: projects.a.api_keys_file: a key of 4 characters can be guessed, better: at least 16 random ones`,
-		`PATH:4: projects.b.keys[0].secret: projects.a has the same secret, so whoever has one has both, better: a secret of its own`,
-		`PATH:4: projects.b.api_keys: projects.a.api_keys has the same secret, so whoever has one has both, better: a secret of its own`,
-		`PATH:5: projects.c.keys[0]: the provider's tokens for other applications are accepted as well, better: the project's audience`,
+		`PATH:2: endpoints[0].origins[1]: every page can send this origin, from a sandboxed frame, as with "*", better: the origin of the app, as in file:// or capacitor://localhost`,
+		`PATH:4: projects.a.keys[0].secret_file: every user of this host can read the secrets in "DIR/secret" (mode 0644), better: chmod o-r`,
+		`PATH:4: projects.a.api_keys_file: a key of 4 characters can be guessed, better: at least 16 random ones`,
+		`PATH:5: projects.b.keys[0].secret: projects.a has the same secret, so whoever has one has both, better: a secret of its own`,
+		`PATH:5: projects.b.api_keys: projects.a.api_keys has the same secret, so whoever has one has both, better: a secret of its own`,
+		`PATH:6: projects.c.keys[0]: the provider's tokens for other applications are accepted as well, better: the project's audience`,
 	}, "\n")
 	if got != want {
 		t.Errorf("\n%s\nwant\n%s", got, want)

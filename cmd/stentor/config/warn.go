@@ -11,7 +11,7 @@ import (
 )
 
 // Warnings returns what works, but is dangerous or useless: short API keys, credentials that two projects share, files with
-// secrets that every user of the host can read, endpoints that refuse every page, providers whose tokens need no audience. It reads the files that keys name;
+// secrets that every user of the host can read, endpoints that refuse every page or admit sandboxed ones, providers whose tokens need no audience. It reads the files that keys name;
 // ProjectConfigs reports what is wrong with them.
 func (c *Config) Warnings() []Problem {
 	w := warner{validator: newValidator(c), holders: map[[sha256.Size]byte]string{}}
@@ -23,6 +23,7 @@ func (c *Config) Warnings() []Problem {
 	}
 	w.apiKeys("admin_keys", c.AdminKeys, "admin_keys_file", c.AdminKeysFile)
 	w.cluster()
+	w.sandboxes()
 	w.tls()
 	w.pages()
 	w.state()
@@ -118,6 +119,17 @@ func (w *warner) readable(path, file string) {
 	info, err := os.Stat(file)
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
 		w.warn(path, "every user of this host can read the secrets in %q (mode %04o), better: chmod o-r", file, info.Mode().Perm())
+	}
+}
+
+// sandboxes warns of the origin null.
+func (w *warner) sandboxes() {
+	for i := range w.Endpoints {
+		for j, one := range w.Endpoints[i].Origins {
+			if one == "null" {
+				w.warn(w.itemPath(item("endpoints", i)+".origins", j), "every page can send this origin, from a sandboxed frame, as with \"*\", better: the origin of the app, as in file:// or capacitor://localhost")
+			}
+		}
 	}
 }
 
