@@ -108,6 +108,9 @@ func (p *plan) Listening() string {
 	option := ""
 	if p.Kind == HAProxy {
 		option = " proxy_protocol"
+		if p.Passthrough {
+			option += " tls"
+		}
 	}
 	if p.Unix != "" {
 		return fmt.Sprintf("client: [\"unix:%s%s group=%s\"]", p.Unix, option, p.User)

@@ -49,8 +49,12 @@ func TestAccepted(t *testing.T) {
 		{Connections: 50_000, Nodes: []string{"[2001:db8::5]:8080"}, Sources: []string{"2001:db8::11", "2001:db8::12"}, HealthPort: 8081},
 		{Connections: 150_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.5:8082"}, Sources: []string{"10.0.0.11", "10.0.0.12", "10.0.0.13"}, Certificate: certificate, Key: key},
 		{Connections: 1_000_000, Unix: "/run/stentor/ws.sock", Certificate: certificate, Key: key, HealthPort: 8081},
+		{Connections: 20_000, Nodes: []string{"10.0.0.5:8443"}, HealthPort: 8081, Passthrough: true},
 	} {
 		for _, kind := range []Kind{Nginx, HAProxy} {
+			if r.Passthrough && kind == Nginx {
+				continue
+			}
 			dir := t.TempDir()
 			r.Kind, r.RunDir, r.User, r.Listen = kind, dir, me.Username, free(t)
 			var text bytes.Buffer
@@ -111,6 +115,7 @@ func TestFits(t *testing.T) {
 		}},
 		{Request{Kind: HAProxy, Connections: 1, Unix: "/run/s"}, []string{"server local unix@/run/s"}},
 		{Request{Kind: HAProxy, Connections: 1, Unix: "/run/s", Certificate: "/c", Key: "/c"}, []string{"bind 0.0.0.0:443 ssl crt /c ", "X-Forwarded-Proto https"}},
+		{Request{Kind: HAProxy, Connections: 1, Unix: "/run/s", Passthrough: true}, []string{"mode tcp", "bind 0.0.0.0:443\n", "send-proxy-v2"}},
 	} {
 		got := write(t, c.r)
 		for _, want := range c.want {
@@ -148,6 +153,9 @@ func TestRefused(t *testing.T) {
 		{Request{Connections: 1, Nodes: node, ServerName: "~^www"}, "allowed: a host name"},
 		{Request{Connections: 1, Nodes: node, ServerName: "push.example.com:443"}, "allowed: a host name"},
 		{Request{Connections: 1, Nodes: node, Certificate: "/c"}, "both"},
+		{Request{Connections: 1, Nodes: node, Kind: Nginx, Passthrough: true}, "HAProxy only"},
+		{Request{Connections: 1, Nodes: node, Kind: HAProxy, Passthrough: true, Certificate: "/c", Key: "/c"}, "not both"},
+		{Request{Connections: 1, Nodes: node, Kind: HAProxy, Passthrough: true, Path: "/ws"}, "give neither"},
 		{Request{Connections: 1, Nodes: node, Path: "ws"}, "begins with /"},
 		{Request{Connections: 1, Nodes: node, Listen: "443"}, "0.0.0.0:443"},
 		{Request{Connections: 1, Nodes: []string{"10.0.0.5"}}, "host:port"},

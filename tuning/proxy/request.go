@@ -33,6 +33,8 @@ type Request struct {
 	// Certificate and Key turn TLS on. They are PEM files. HAProxy needs the key in the certificate's file, or in a file of
 	// its name with .key appended.
 	Certificate, Key string
+	// Passthrough leaves TLS to the nodes, whose listeners need tls; HAProxy only. The proxy sees neither paths nor names.
+	Passthrough bool
 	// ServerName is a host name, *.example.com for all names below it, or .example.com for it and all below it, as in nginx.
 	// "" and _ match every name.
 	ServerName string
@@ -70,6 +72,16 @@ func (r *Request) complete() error {
 	}
 	if (r.Certificate == "") != (r.Key == "") {
 		return errors.New("TLS needs both a certificate and its key")
+	}
+	if r.Passthrough {
+		switch {
+		case r.Kind != HAProxy:
+			return errors.New("TLS is passed through by HAProxy only")
+		case r.Certificate != "":
+			return errors.New("TLS is passed through, or ends at the proxy: give a certificate or passthrough, not both")
+		case r.ServerName != "" || r.Path != "":
+			return errors.New("what is passed through has no name and no path that the proxy could look at: give neither")
+		}
 	}
 	if r.Workers < 0 || r.Workers > 1024 {
 		return fmt.Errorf("%d workers, allowed: 0 to 1024", r.Workers)
@@ -118,7 +130,7 @@ func (r *Request) defaults() {
 	}
 	if r.Listen == "" {
 		r.Listen = "0.0.0.0:80"
-		if r.Certificate != "" {
+		if r.Certificate != "" || r.Passthrough {
 			r.Listen = "0.0.0.0:443"
 		}
 	}
