@@ -78,6 +78,7 @@ var (
 	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept for lack of a descriptor.", nil, nil)
 	shakesDesc   = prometheus.NewDesc("stentor_tls_handshakes_total", "Handshakes of TLS that were made.", []string{"version", "suite", "resumed"}, nil)
 	unshakenDesc = prometheus.NewDesc("stentor_tls_failures_total", "Connections to listeners with TLS that did not get to their data, by reason. Connections that were closed without a byte do not count.", []string{"reason"}, nil)
+	brokenDesc   = prometheus.NewDesc("stentor_tls_broken_total", "Connections over TLS that were closed because of what came behind the handshake: not a record, not sealed with their key, or an alert.", nil, nil)
 	shakingDesc  = prometheus.NewDesc("stentor_tls_handshakes_under_way", "Handshakes of TLS that are under way.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
@@ -153,6 +154,7 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		for reason, count := range failed {
 			number(unshakenDesc, prometheus.CounterValue, float64(count), reason)
 		}
+		number(brokenDesc, prometheus.CounterValue, float64(n.server.BrokenRecords()))
 		number(shakingDesc, prometheus.GaugeValue, float64(n.shaking.count()))
 	}
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))

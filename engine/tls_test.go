@@ -397,4 +397,7 @@ func testTLSJunk(t *testing.T, ours bool) {
 			n.gone(t)
 		}
 	}
+	if got := n.server.BrokenRecords(); got != 10 {
+		t.Errorf("%d connections are counted, want 10", got)
+	}
 }

@@ -155,6 +155,7 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 	if a, ok := tls13.AlertOf(err); ok && t.own {
 		l.alert(t, a) // behind the answers to what came before
 	}
+	l.server.shakes.broken.Add(1)
 	l.finish(t)
 	return gnet.None
 }

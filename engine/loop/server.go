@@ -22,6 +22,7 @@ type Server struct {
 	turns  turns         // of the handshakes of TLS
 	shakes shakes
 	wg     sync.WaitGroup
+	under  sync.WaitGroup // handshakes of TLS, which end with their connections
 }
 
 // Config of a Server. All fields are required.
@@ -115,6 +116,9 @@ func (s *Server) Close(ctx context.Context) error {
 		l.watcher.stop()
 	}
 	s.wg.Wait()
+	if err == nil {
+		s.under.Wait()
+	}
 	return err
 }
 

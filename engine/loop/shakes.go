@@ -86,6 +86,7 @@ type Shake struct {
 // shakes counts handshakes. Any goroutine may use it.
 type shakes struct {
 	failed [failures]atomic.Uint64
+	broken atomic.Uint64 // connections that ended for their records, behind the handshake
 	mu     sync.Mutex
 	made   map[Shake]uint64
 }
@@ -115,6 +116,9 @@ func (l *Loop) failed(t *secure, why failure) {
 	}
 	l.server.conf.Host.Refused(l.above.Address(t.conn), reason, failureNames[why].text)
 }
+
+// BrokenRecords counts connections over TLS that were closed because what came behind the handshake was no record of theirs.
+func (s *Server) BrokenRecords() uint64 { return s.shakes.broken.Load() }
 
 // Handshakes are those of TLS that were made, and those that failed by reason.
 func (s *Server) Handshakes() (made map[Shake]uint64, failed map[string]uint64) {

@@ -31,7 +31,7 @@ func (l *Loop) shake(t *secure) gnet.Action {
 		return gnet.Close
 	}
 	l.above.Recount(t.conn)
-	s.wg.Go(func() {
+	s.under.Go(func() {
 		defer s.conf.Host.HandshakeOver(client)
 		made := s.handshake(t, f)
 		l.above.Post(func() { l.shaken(t, f, made) })
