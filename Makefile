@@ -90,7 +90,7 @@ fuzz: ## each fuzz target for a minute
 
 .PHONY: bench
 bench: ## Go benchmarks of the delivery path
-	$(GO) test -run '^$$' -bench . -benchmem ./stomp ./engine/websocket ./engine/session ./engine/shard
+	$(GO) test -run '^$$' -bench . -benchmem ./stomp ./engine/websocket ./engine/session ./engine/shard ./engine/tls13
 
 .PHONY: bench-node
 bench-node: build ## a whole node against a bare write(2) loop, about 15 minutes; prints what docs/benchmarks.md shows

@@ -101,6 +101,15 @@ func TestKeyUpdateForEver(t *testing.T) {
 	}
 }
 
+// Keys that were hardly used are forgiven once one was used.
+func TestKeyUpdateForgiven(t *testing.T) {
+	r := newRig(t, AES128GCMSHA256)
+	for range 10 {
+		r.took(repeat(maxHasty-1, func() []byte { return concat(r.data("a"), r.update(notRequested)) }))
+		r.took(concat(repeat(hastyUse, func() []byte { return r.data("a") }), r.update(notRequested)))
+	}
+}
+
 // However often an answer is asked for, one is owed, and it comes in front of the next data.
 func TestKeyUpdateAnswer(t *testing.T) {
 	forSuites(t, func(t *testing.T, r *rig) {

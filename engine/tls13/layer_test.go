@@ -1,6 +1,9 @@
 package tls13
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // many are connections that share a Layer with so many places.
 func many(t testing.TB, n, places int) (*Layer, []*rig) {
@@ -39,8 +42,8 @@ func TestLayerKeepsWhatFits(t *testing.T) {
 	}
 }
 
-// Rounds over twice as many connections as there are places find a good part of the AEADs: the oldest-first order would
-// find none.
+// Rounds over twice as many connections as there are places find nearly half of the AEADs. Oldest-first would find none, and
+// a random victim for each a fifth.
 func TestLayerRoundsOverMore(t *testing.T) {
 	l, all := many(t, 200, 100)
 	var share float64
@@ -48,7 +51,7 @@ func TestLayerRoundsOverMore(t *testing.T) {
 		share = round(l, all)
 	}
 	t.Logf("%.2f of the AEADs were kept", share)
-	if share < 0.2 {
+	if share < 0.35 {
 		t.Errorf("%.2f of the AEADs were kept", share)
 	}
 	if s := l.Stats(); s.Kept != 100 {
@@ -98,8 +101,8 @@ func TestForget(t *testing.T) {
 		t.Errorf("%v of the AEADs are kept", share)
 	}
 	for _, p := range l.places {
-		if p.of == nil && p.aead != nil {
-			t.Error("a free place has an AEAD")
+		if (p.of == nil) != (p.aead == nil) || slices.ContainsFunc(all[:15], func(r *rig) bool { return p.of == &r.server }) {
+			t.Error("the AEAD of a connection that is gone is kept")
 		}
 	}
 }
