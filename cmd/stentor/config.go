@@ -106,8 +106,8 @@ func newConfigCheckCmd() *cobra.Command {
 		Long: `Reads a configuration as "stentor serve" does, with the environment and the same --set flags, and the
 files that it names. It reports all mistakes, each with its place, its key, what was found and what is allowed.
 It warns of short keys, credentials that two projects share, files with secrets that everybody can read, and endpoints
-that would refuse every web page. Identity providers (jwks_url, issuer_url) are not asked for their keys: the log of a node
-and its metrics stentor_keys_... say whether they answer.
+that would refuse every web page. Identity providers (jwks_url, issuer_url) are not asked for their keys: the log of
+a node and its metrics stentor_keys_... say whether they answer.
 
   stentor.yaml:9: limits.client_frame_bytes: found "64kb", allowed: bytes, also as 64KiB or 1MiB, 1KiB to 64MiB
 
