@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +16,7 @@ func TestNode(t *testing.T) {
 	if exec.Command("node", flag, "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)").Run() != nil {
 		t.Skip("needs Node 20.10 or later")
 	}
-	run(t, exec.Command("node", flag, "testdata/peer.mjs", "ws://"+server(t)+"/"))
+	peer(t, "node", flag, "testdata/peer.mjs")
 }
 
 // TestPython has the Python package websockets as the peer.
@@ -22,16 +24,31 @@ func TestPython(t *testing.T) {
 	if exec.Command("python3", "-c", "import websockets.asyncio.client").Run() != nil {
 		t.Skip("needs Python 3 with the package websockets 13 or later")
 	}
-	run(t, exec.Command("python3", "testdata/peer.py", "ws://"+server(t)+"/"))
+	peer(t, "python3", "testdata/peer.py")
 }
 
-func run(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+// peer runs a program with the URL of a server, with and without TLS.
+func peer(t *testing.T, name string, args ...string) {
+	for _, o := range []over{plain, records, cryptoTLS} {
+		t.Run(string(o), func(t *testing.T) {
+			t.Parallel()
+			url := "ws://" + serverOver(t, o) + "/"
+			if o != plain {
+				url = "wss" + strings.TrimPrefix(url, "ws")
+			}
+			p, err := pair()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(name, append(slices.Clone(args), url)...)
+			cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+p.file, "SSL_CERT_FILE="+p.file)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			t.Logf("%s", out)
+		})
 	}
-	t.Logf("%s", out)
 }
 
 // TestAutobahnSuite runs the Autobahn test suite itself, which takes about a minute. It is asked for by the environment
