@@ -43,13 +43,13 @@ check: build formatted ## the first minute of feedback: formatting, vet, the qui
 	$(GO) test ./stomp/... ./engine/auth ./engine/bus ./engine/destination ./engine/fifo ./engine/proxyproto ./engine/refusal ./engine/session ./engine/websocket ./cmd/stentor/config
 	$(GO) test ./engine -run Imports
 
-# Many packages wait more than they compute: one more at a time than there are processors keeps these busy.
+# Many packages and tests wait more than they compute: one more at a time than there are processors keeps these busy.
 SIDE_BY_SIDE := $(shell expr $$(nproc) + 1)
 
 .PHONY: test
 test: lint e2e-deps tuning-deps check-clients ## every test: codecs, sessions, simulation, real clients, faults; with the race detector
 	$(GO) test -race -p $(SIDE_BY_SIDE) -timeout 9m $$($(GO) list ./... | grep -v /e2e)
-	$(GO) test -timeout 9m ./engine/e2e
+	$(GO) test -timeout 9m -parallel $(SIDE_BY_SIDE) ./engine/e2e
 
 MESSAGES ?= 100000
 .PHONY: test-clients

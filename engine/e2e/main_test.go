@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for something that has to happen.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // eventually waits until cond holds. It is for what can only be asked for, such as a count.
 func eventually(t testing.TB, what string, cond func() bool) {

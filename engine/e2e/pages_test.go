@@ -67,7 +67,10 @@ func TestPages(t *testing.T) {
 				all = append(all, b.commands()...)
 			}
 		}
-		t.Run(strings.TrimPrefix(page, "../../"), func(t *testing.T) { follow(t, newShell(t, bench), blocks) })
+		t.Run(strings.TrimPrefix(page, "../../"), func(t *testing.T) {
+			t.Parallel()
+			follow(t, newShell(t, bench), blocks)
+		})
 	}
 	for _, begin := range slices.Concat(slices.Collect(maps.Keys(notRun)), slices.Collect(maps.Keys(replaced)), slices.Collect(maps.Keys(statuses))) {
 		if !slices.ContainsFunc(all, func(command string) bool { return strings.HasPrefix(command, begin) }) {
