@@ -32,8 +32,9 @@ what they do. It needs an admin key.
   stentor nodes --key ADMIN-KEY --watch
   stentor nodes --key ADMIN-KEY --json | jq -r '.nodes[] | select(.handed | not) | .id'
 
-STATE: up; suspect (silent for more than 5 s: clients are sent there only if there is no other node); draining; left;
-not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPENING and DELIVERED are per second.`,
+STATE: up; suspect, with the time since it was heard of (more than 5 s: it is the last resort for clients that find no
+other node); draining; left; not ready. ADVERTISED says why no client is sent to a node, "yes" otherwise. OPENING and
+DELIVERED are per second. Nodes of older versions do not say what they do.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := f.list(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -115,6 +116,10 @@ func writeNodes(out io.Writer, page *admin.NodePage) {
 		if n.Self {
 			name += " *"
 		}
+		if n.Version == "" { // it says no more than this
+			fmt.Fprintf(table, "%s\t%s\t%s\t-\t-\t-\t-\t-\t-\t-\t%s\tolder\n", name, nodeState(n), advertised(n), time.Duration(n.LateMS)*time.Millisecond)
+			continue
+		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%d\t%.0f%%\t%d MiB\t%s\t%s\n", name, nodeState(n), advertised(n), n.Connections, n.Capacity, full,
 			n.Opening, n.Deliveries, 100*n.CPU, n.Memory>>20, time.Duration(n.LateMS)*time.Millisecond, n.Version)
 	}
@@ -123,6 +128,8 @@ func writeNodes(out io.Writer, page *admin.NodePage) {
 
 func nodeState(n *admin.NodeInfo) string {
 	switch {
+	case n.State == "suspect" && n.HeardMS >= 0:
+		return "suspect, " + (time.Duration(n.HeardMS) * time.Millisecond).Round(time.Second).String()
 	case n.State != "up":
 		return n.State
 	case n.Draining:
@@ -136,6 +143,8 @@ func nodeState(n *admin.NodeInfo) string {
 // advertised returns why no client is sent to a node that is up.
 func advertised(n *admin.NodeInfo) string {
 	switch {
+	case n.Handed && n.State == "suspect":
+		return "last resort"
 	case n.Handed:
 		return "yes"
 	case !n.Sealed:

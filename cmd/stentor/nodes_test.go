@@ -26,9 +26,9 @@ func nodesServer(t *testing.T, stale string) string {
 
 func TestNodesTable(t *testing.T) {
 	got := cli(t, "nodes", "--api", nodesServer(t, "0"), "--key", "k")
-	want := "NODE      STATE    ADVERTISED      CONNECTIONS  CAPACITY  FULL   OPENING  DELIVERED  CPU  MEMORY   LATE  VERSION\n" +
-		"push-1 *  up       yes             250          1000      25.0%  12       5200       42%  100 MiB  3ms   1.4.0\n" +
-		"push-2    suspect  no cluster.key  0            0         -      0        0          0%   0 MiB    0s    \n"
+	want := "NODE      STATE        ADVERTISED      CONNECTIONS  CAPACITY  FULL   OPENING  DELIVERED  CPU  MEMORY   LATE  VERSION\n" +
+		"push-1 *  up           yes             250          1000      25.0%  12       5200       42%  100 MiB  3ms   1.4.0\n" +
+		"push-2    suspect, 9s  no cluster.key  -            -         -      -        -          -    -        0s    older\n"
 	if got != (result{exitOK, want, ""}) {
 		t.Errorf("%+v\nwant\n%s", got, want)
 	}
