@@ -223,7 +223,9 @@ func testTLSNode(t *testing.T, ours bool) {
 	n, trust, stop := startSecure(t, ours, func(*Options) {})
 	defer stop()
 	for _, version := range []string{"--tls-min-v1.3", "--tls-max-v1.2"} {
-		cmd := exec.Command("node", "--experimental-websocket", version, "--input-type=module", "-e", nodeScript, "--", "wss://"+n.Addresses()[0].String()+"/ws")
+		ctx, cancel := context.WithTimeout(t.Context(), peerPatience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "node", "--experimental-websocket", version, "--input-type=module", "-e", nodeScript, "--", "wss://"+n.Addresses()[0].String()+"/ws")
 		cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+anchor(t, n.shown(t, trust)))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", version, err, out)
@@ -245,7 +247,9 @@ func TestTLSJava(t *testing.T) {
 		url, file := "wss://"+n.Addresses()[0].String()+"/ws", anchor(t, n.shown(t, trust))
 		args = append(args, file, "TLSv1.3", url, file, "TLSv1.2", url)
 	}
-	if out, err := exec.Command("java", args...).CombinedOutput(); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*peerPatience)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -9,6 +9,7 @@
 //	keyupdate.go  KeyUpdate, both ways
 //	suite.go      the cipher suites and their key schedule
 //	alert.go      alerts and errors
+//	ledger.go     a hook for tests, see package ledger
 //
 // # Take-over
 //
