@@ -1,12 +1,12 @@
 // The back-forward cache of a real browser: a page that was left, and is shown again as it was, has what came meanwhile.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { browser, files } from './browser.js'
+import { browser, context, files } from './browser.js'
 import { Node, token, until } from './node.js'
 
 // Playwright loses track of a page that comes out of the cache: this speaks Chromium's own protocol.
 async function open(chrome, url) {
-  const page = await (await chrome.newContext()).newPage()
+  const page = await (await context(chrome)).newPage()
   const cdp = await page.context().newCDPSession(page)
   const value = async (expression) => {
     const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })

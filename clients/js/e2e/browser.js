@@ -4,6 +4,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { chromium } from 'playwright-core'
 
+/** A context of its own for pages, patient with a busy machine. */
+export async function context(chrome) {
+  const made = await chrome.newContext()
+  made.setDefaultTimeout(120_000)
+  return made
+}
+
 export const browser = () =>
   chromium.launch({
     timeout: 120_000,

@@ -1,7 +1,7 @@
 // The page of the examples in Chromium: publishes, loses its connection, reloads.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { browser, files } from './browser.js'
+import { browser, context, files } from './browser.js'
 import { Node, Way, until } from './node.js'
 
 test('a page that loses its connection, and is loaded again', async (t) => {
@@ -11,7 +11,7 @@ test('a page that loses its connection, and is loaded again', async (t) => {
   t.after(() => way.close())
   const chrome = await browser()
   t.after(() => chrome.close())
-  const page = await chrome.newPage()
+  const page = await (await context(chrome)).newPage()
   const trouble = []
   page.on('pageerror', (e) => trouble.push(String(e)))
   await page.goto(`${await files(t)}/page.html?url=${way.url}&project=shop&destination=/topic/shop/sent/chat`)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { build } from 'esbuild'
 import test from 'node:test'
-import { browser } from './browser.js'
+import { browser, context } from './browser.js'
 import { blocks, home, readme } from './docs.js'
 import { Node, token, until } from './node.js'
 
@@ -76,7 +76,7 @@ test('recipes', async (t) => {
         format: 'iife',
         define: { 'process.env.NODE_ENV': '"development"', __VUE_OPTIONS_API__: 'true', __VUE_PROD_DEVTOOLS__: 'false', __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false' },
       })
-      const page = await chrome.newPage()
+      const page = await (await context(chrome)).newPage()
       const trouble = []
       page.on('pageerror', (e) => trouble.push(String(e)))
       page.on('console', (m) => ['error', 'warning'].includes(m.type()) && trouble.push(m.text()))

@@ -1,7 +1,7 @@
 // Tabs of a real browser over one connection.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { browser, files } from './browser.js'
+import { browser, context, files } from './browser.js'
 import { Node, Way, token, until } from './node.js'
 
 async function setting(t, missing) {
@@ -11,10 +11,10 @@ async function setting(t, missing) {
   t.after(() => way.close())
   const chrome = await browser()
   t.after(() => chrome.close())
-  const context = await chrome.newContext()
+  const tabs = await context(chrome)
   const at = await files(t, missing)
   const tab = async (user) => {
-    const page = await context.newPage()
+    const page = await tabs.newPage()
     page.on('pageerror', (e) => assert.fail(String(e)))
     page.on('console', (m) => m.type() === 'error' && t.diagnostic(m.text()))
     await page.goto(`${at}/tab.html?user=${user}&token=${token(user)}&url=${way.url}`)

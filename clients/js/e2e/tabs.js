@@ -1,6 +1,6 @@
 // Tabs of a browser that are opened and closed at random, over one connection, which loses its worker now and then.
 import assert from 'node:assert/strict'
-import { browser, files } from './browser.js'
+import { browser, context, files } from './browser.js'
 import { token, until } from './node.js'
 import { pause } from './random.js'
 
@@ -39,7 +39,7 @@ export class Tabs {
     const tabs = new Tabs()
     tabs.chrome = await browser()
     t.after(() => tabs.chrome.close())
-    tabs.context = await tabs.chrome.newContext()
+    tabs.context = await context(tabs.chrome)
     const query = new URLSearchParams([['user', user], ['token', token(user)], ...urls.map((url) => ['url', url])])
     Object.assign(tabs, { address: `${await files(t)}/tab.html?${query}`, chance, pushed })
     await tabs.#add()
