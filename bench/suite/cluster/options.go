@@ -52,7 +52,7 @@ type plan struct {
 	after    time.Duration // of pushes once all clients are back
 	costs    int           // samples of what an answer costs
 	each     int           // answers of one sample
-	window   time.Duration // of a node's history, while nodes restart
+	window   time.Duration // of a node's history, while nodes restart; longer than a client is away
 	away     time.Duration // the brokers
 	stage    time.Duration // of new clients, when they come back
 	patience time.Duration // for what has to come
@@ -60,9 +60,9 @@ type plan struct {
 
 func (o *Options) plan() plan {
 	p := plan{choices: choices, samples: 3, settle: 4 * time.Second, kills: 3, silences: 2, warm: 5 * time.Second, before: 15 * time.Second, after: 5 * time.Second,
-		costs: 9, each: 4000, window: 5 * time.Second, away: time.Minute, stage: 15 * time.Second, patience: time.Minute}
+		costs: 9, each: 4000, window: 8 * time.Second, away: time.Minute, stage: 15 * time.Second, patience: time.Minute}
 	if o.Quick {
-		p.costs, p.each, p.window, p.away, p.stage = 3, 2000, 2*time.Second, 15*time.Second, 10*time.Second
+		p.costs, p.each, p.window, p.away, p.stage = 3, 2000, 5*time.Second, 15*time.Second, 10*time.Second
 		p.samples, p.kills, p.silences, p.warm, p.before, p.after = 1, 1, 1, 2*time.Second, 5*time.Second, 2*time.Second
 	}
 	return p

@@ -176,12 +176,12 @@ func (b *bench) registries(ctx context.Context) (results []report.Result, err er
 		return b.withOutage(ctx, "registry", n, asked, func(o *outage) error {
 			young := b.Connections / newShare
 			o.t.start(ctx)
-			err := o.run(ctx, stage{name: "with it", lasts: b.plan.before}, young/2)
+			err := o.run(ctx, stage{name: "with it", lasts: b.plan.stage}, young/2)
 			before := o.old.Latency()
 			o.old.ResetLatency()
 			if err == nil {
 				n.first.stop()
-				err = o.run(ctx, stage{name: "without it", lasts: b.plan.before}, young-young/2)
+				err = o.run(ctx, stage{name: "without it", lasts: b.plan.stage}, young-young/2)
 			}
 			during := o.old.Latency()
 			if err := errors.Join(err, o.t.stop()); err != nil {
