@@ -186,7 +186,7 @@ func testTLSCurl(t *testing.T, ours bool) {
 	file := anchor(t, n.shown(t, trust))
 	for _, version := range []string{"--tlsv1.3", "--tls-max 1.2"} {
 		port := n.Addresses()[0].Port()
-		args := append(strings.Fields(version), "-sS", "-m", "30", "--cacert", file, "--resolve", fmt.Sprintf("%s:%d:127.0.0.1", certificate.Name, port), "-w", " %{http_code}", fmt.Sprintf("https://%s:%d/nothing", certificate.Name, port))
+		args := append(strings.Fields(version), "-sS", "-m", "30", "--cacert", file, "--resolve", fmt.Sprintf("%s:%d:127.0.0.1", certificate.Name, port), "-w", " %{http_code}", "https://"+net.JoinHostPort(certificate.Name, fmt.Sprint(port))+"/nothing")
 		out, err := exec.Command("curl", args...).CombinedOutput()
 		if err != nil || !strings.HasSuffix(string(out), " 426") {
 			t.Errorf("%s: %s, %v", version, out, err)

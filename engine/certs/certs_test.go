@@ -249,8 +249,8 @@ func TestRemind(t *testing.T) {
 	if log.Len() > 0 {
 		t.Error("too early:", log)
 	}
-	for _, later := range []time.Duration{10, 10, 21} {
-		c.remind(now.Add(later * 24 * time.Hour))
+	for _, days := range []int{10, 10, 21} {
+		c.remind(now.AddDate(0, 0, days))
 	}
 	text := log.String()
 	if strings.Count(text, "a certificate has to be renewed") != 2 || !strings.Contains(text, "it expired at") || strings.Count(text, "ticket keys have to be changed") != 2 {
