@@ -17,6 +17,7 @@ type feed struct {
 	mu    sync.Mutex
 	more  sync.Cond
 	queue []byte // whole records that Read has yet to return
+	had   int    // bytes that were put: crypto/tls keeps a message until it is complete
 	left  int    // of the record that queue begins with
 	err   error  // of Read, once queue is empty
 	dead  bool   // Write fails: after a take-over crypto/tls would seal with numbers that are ours
@@ -32,7 +33,8 @@ type feed struct {
 	given  []byte
 }
 
-// feedMost bounds what waits for a handshake's goroutine: certificates of a client, and the first request behind its Finished.
+// feedMost bounds what a client sends within a handshake: certificates, and the first request behind its Finished. crypto/tls
+// would keep a message of 256 KiB.
 const feedMost = 64 << 10
 
 func newFeed(t turns, send func(p []byte)) *feed {
@@ -59,20 +61,21 @@ func (f *feed) kill() []byte {
 	return wrote
 }
 
-// held is how many bytes wait.
+// held is how many bytes wait, here or in crypto/tls.
 func (f *feed) held() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return cap(f.queue)
+	return max(f.had, cap(f.queue))
 }
 
 // put hands records to Read, and reports whether there was room.
 func (f *feed) put(records []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue)+len(records) > feedMost {
+	if f.had+len(records) > feedMost {
 		return false
 	}
+	f.had += len(records)
 	f.queue = append(f.queue, records...)
 	f.more.Signal()
 	return true
@@ -91,7 +94,7 @@ func (f *feed) take() []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	rest := f.queue
-	f.queue = nil
+	f.queue, f.had = nil, 0
 	return rest
 }
 

@@ -55,7 +55,25 @@ type someTLS struct {
 	part []byte // the ClientHello, or the beginning of a record
 	feed *feed
 	tls  *tls.Conn // it does the records
+	mute int       // bytes of records in a row without data, which crypto/tls may keep
 }
+
+// muteMost bounds them. crypto/tls keeps a message of the handshake until it is complete, up to 256 KiB; the only one that a
+// client may send, KeyUpdate, takes a few bytes and the padding of its record.
+const muteMost = 32 << 10
+
+// listen counts the bytes of records that had so much data, and fails when a client sends too many without.
+func (s *someTLS) listen(bytes, data int) error {
+	if s.mute += bytes; data > 0 {
+		s.mute = 0
+	}
+	if s.mute > muteMost {
+		return errMute
+	}
+	return nil
+}
+
+var errMute = errors.New("too many records in a row carried no data")
 
 func (t *secure) rare() *someTLS {
 	if t.some == nil {
@@ -77,7 +95,7 @@ func (t *secure) Held() int {
 	if s == nil {
 		return 0
 	}
-	n := int(unsafe.Sizeof(*s)) + cap(s.part)
+	n := int(unsafe.Sizeof(*s)) + cap(s.part) + s.mute
 	if s.feed != nil {
 		n += s.feed.held()
 	}
@@ -144,6 +162,8 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 	t.tidy()
 	if len(plain) > 0 {
 		l.above.Input(t.conn, plain)
+	} else if t.phase == openPhase {
+		l.above.Recount(t.conn)
 	}
 	switch {
 	case err == nil || t.phase == endedPhase:
@@ -185,7 +205,7 @@ func (l *Loop) unseal(t *secure, whole []byte) (plain []byte, err error) {
 	}
 	f.give(nil)
 	if err == errAgain {
-		err = nil
+		err = t.some.listen(len(whole), len(plain))
 	}
 	return plain, err
 }

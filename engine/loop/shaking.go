@@ -127,7 +127,7 @@ func (l *Loop) sendSealed(t *secure, p []byte) error {
 	if t.phase != openPhase {
 		return errOver
 	}
-	if t.OutboundBuffered() > answersMost && len(t.some.feed.given) > 0 {
+	if t.OutboundBuffered() > answersMost && t.some.feed.given != nil {
 		return errUnread
 	}
 	_, err := write(t.Conn, p)
