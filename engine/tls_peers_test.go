@@ -31,11 +31,11 @@ import (
 // peerPatience is how long a peer's program may take.
 const peerPatience = time.Minute
 
-// need skips a test whose program is not installed.
+// need skips a test whose program is not installed, and fails it in CI.
 func need(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Skipf("needs %s: %v %.200s", name, err, out)
+		testkit.Missing(t, fmt.Sprintf("needs %s, which engine/e2e/deps.sh, tuning/deps.sh or kafka/dev/deps.sh installs: %v %.200s", name, err, out))
 	}
 }
 

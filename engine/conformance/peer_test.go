@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"stentor/engine/testkit"
 )
 
 // TestNode has Node's own WebSocket client as the peer.
 func TestNode(t *testing.T) {
 	const flag = "--experimental-websocket"
 	if exec.Command("node", flag, "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)").Run() != nil {
-		t.Skip("needs Node 20.10 or later")
+		testkit.Missing(t, "needs Node 20.10 or later, which engine/e2e/deps.sh installs")
 	}
 	peer(t, "node", flag, "testdata/peer.mjs")
 }

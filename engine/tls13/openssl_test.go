@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit"
 )
 
 // listen is a server on loopback that sends back what it gets, after a take-over. Its first error comes out of the channel,
@@ -50,7 +52,7 @@ func listen(t *testing.T) (address string, ended <-chan error, records func() *R
 // one, k one that does not.
 func TestOpenSSL(t *testing.T) {
 	if exec.Command("openssl", "s_client", "-help").Run() != nil {
-		t.Skip("needs openssl")
+		testkit.Missing(t, "needs openssl, which tuning/deps.sh installs")
 	}
 	for _, suite := range []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"} {
 		t.Run(suite, func(t *testing.T) {

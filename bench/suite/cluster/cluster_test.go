@@ -22,6 +22,7 @@ import (
 	"stentor/bench/internal/fake"
 	"stentor/bench/machine/server"
 	"stentor/bench/suite"
+	"stentor/engine/testkit"
 )
 
 // TestMain turns the test binary into the nodes that a run starts.
@@ -211,7 +212,7 @@ func TestBusiest(t *testing.T) {
 func TestIsland(t *testing.T) {
 	i, err := newIsland()
 	if err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "as root, with iproute2, which tuning/deps.sh installs: "+err.Error())
 	}
 	defer i.close()
 	broker, err := net.Listen("tcp4", "127.0.0.1:0")
