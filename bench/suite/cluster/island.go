@@ -59,6 +59,14 @@ func newIsland() (*island, error) {
 // live is the goroutine whose thread is on the island. The thread ends with it.
 func (i *island) live(made chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		// The namespace of a process's first thread is that of the process for everybody else: the cable would begin on the
+		// island too. While this thread is held the next one is another.
+		go i.live(made)
+		<-i.ended
+		runtime.UnlockOSThread()
+		return
+	}
 	defer close(i.ended)
 	err := unix.Unshare(unix.CLONE_NEWNET)
 	made <- err
