@@ -2,7 +2,6 @@ package certs
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -136,9 +135,9 @@ func (c *Certs) build(files contents) (*state, error) {
 	}
 	s.open, s.gated = base, base
 	if c.opts.ClientCA != "" {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(files[c.opts.ClientCA]) {
-			return nil, fmt.Errorf("%s: found no certificate, allowed: a PEM file with the authorities of the clients' certificates", c.opts.ClientCA)
+		pool, err := authorities(files[c.opts.ClientCA])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w, allowed: a PEM file with the authorities of the clients' certificates", c.opts.ClientCA, err)
 		}
 		s.gated = base.Clone()
 		s.gated.ClientAuth, s.gated.ClientCAs = tls.RequireAndVerifyClientCert, pool

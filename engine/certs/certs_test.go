@@ -264,11 +264,22 @@ func TestLoadErrors(t *testing.T) {
 	other := issue(t, dir, "b.test", time.Hour)
 	empty := filepath.Join(dir, "empty")
 	write(t, empty, nil)
+	cut := filepath.Join(dir, "cut") // a certificate, and half of the next one
+	text, err := os.ReadFile(p.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, cut, append(text, text[:len(text)/2]...))
+	bad := filepath.Join(dir, "bad")
+	write(t, bad, append(text, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
 	for name, o := range map[string]Options{
 		"no such file": {Pairs: []Pair{{Cert: p.Cert, Key: filepath.Join(dir, "none")}}},
 		"empty":        {Pairs: []Pair{{Cert: empty, Key: p.Key}}},
 		"another key":  {Pairs: []Pair{{Cert: p.Cert, Key: other.Key}}},
 		"no authority": {Pairs: []Pair{p}, ClientCA: p.Key},
+		"half a chain": {Pairs: []Pair{{Cert: cut, Key: p.Key}}},
+		"half of them": {Pairs: []Pair{p}, ClientCA: cut},
+		"a bad one":    {Pairs: []Pair{p}, ClientCA: bad},
 		"no keys":      {Pairs: []Pair{p}, TicketKeys: p.Key},
 	} {
 		if _, err := Load(o); err == nil || !strings.Contains(err.Error(), dir) {

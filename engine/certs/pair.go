@@ -13,6 +13,9 @@ type Pair struct{ Cert, Key string }
 
 // parse reads a pair, and checks what would only show when a client connects.
 func (p Pair) parse(files contents) (tls.Certificate, error) {
+	if err := wholePEM(files[p.Cert]); err != nil {
+		return tls.Certificate{}, fmt.Errorf("%s: %w", p.Cert, err)
+	}
 	cert, err := tls.X509KeyPair(files[p.Cert], files[p.Key])
 	if err != nil {
 		return cert, fmt.Errorf("%s with %s: %s", p.Cert, p.Key, strings.TrimPrefix(err.Error(), "tls: "))

@@ -80,9 +80,8 @@ func (c *Config) checkCerts() error {
 			v.certs(item("tls.certificates", i), one)
 		}
 	}
-	if len(v.problems) == 0 {
-		v.certs("tls", o)
-	}
+	v.certs("tls.client_ca", certs.Options{ClientCA: o.ClientCA})
+	v.certs("tls.ticket_keys_file", certs.Options{TicketKeys: o.TicketKeys})
 	return v.problems.err()
 }
 

@@ -44,6 +44,8 @@ tls: {` + twoFiles + "}", ""},
 		{"version", "listen: {api_tls: true}\ntls: {min_version: 1.1, " + twoFiles + "}", `tls.min_version: found "1.1", allowed: 1.2, 1.3`},
 		{"records", "listen: {api_tls: true}\ntls: {records: mine, " + twoFiles + "}", `tls.records: found "mine", allowed: auto, go`},
 		{"authorities", "listen: {api_tls: true}\ntls: {client_ca: push.pem.key, " + twoFiles + "}", "found no certificate, allowed: a PEM file"},
+		{"authorities by name", "listen: {api_tls: true}\ntls: {client_ca: push.pem.key, " + twoFiles + "}", "4: tls.client_ca: "},
+		{"ticket keys by name", "listen: {api_tls: true}\ntls: {ticket_keys_file: none, " + twoFiles + "}", "4: tls.ticket_keys_file: open "},
 		{"ticket keys", "listen: {api_tls: true}\ntls: {ticket_keys_file: push.pem, " + twoFiles + "}", "line 1 is not a key, allowed: a key a line, 64 hexadecimal digits"},
 		{"alone", "tls: {client_ca: push.pem}", "tls: found client_ca or ticket_keys_file without certificates"},
 	} {
