@@ -163,17 +163,18 @@ func (k *losses) add(away, stay client.Counts, s sample) error {
 }
 
 func (k *losses) results() []report.Result {
-	return []report.Result{
+	all := []report.Result{
 		report.New(k.name, k.back, "s", k.backMost, append([]report.Detail{
 			report.With("p50", "s", k.backP50...), report.With("p99", "s", k.backP99...),
 			report.With("attempts that failed, most of them at the lost node", "", k.again...),
 			report.With("latest message of all, of all clients", "ms", k.latest...),
 		}, k.details...)...).Most(k.most),
-		report.New(k.name, "messages lost, reordered, corrupted", "", []float64{k.wrong}, report.With("messages", "", float64(k.delivered))).Most(0),
-		report.New(k.name, "messages repeated", "", []float64{k.repeated}).Most(0),
+	}
+	all = append(all, k.faults.results(k.name)...)
+	return append(all,
 		report.New(k.name, "the surviving node that is furthest from its share", "%", k.off).Most(survivorTarget),
 		report.New(k.name, "p99 of the other nodes' clients until all are back, against before", "times", k.ratios,
 			report.With("p99 then", "ms", k.during...), report.With("p99 before", "ms", k.before...),
 		).Most(othersTarget),
-	}
+	)
 }

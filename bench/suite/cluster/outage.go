@@ -155,13 +155,14 @@ func (o *outage) results() []report.Result {
 	for _, n := range o.old.Counts().Failures {
 		cut += float64(n)
 	}
-	return []report.Result{
+	all := []report.Result{
 		report.New(o.name, "connected clients that were disconnected", "", []float64{cut}, report.With("connected", "", float64(o.old.Counts().Reading))).Most(0),
-		report.New(o.name, "messages lost, reordered, corrupted", "", []float64{f.wrong}, report.With("messages", "", float64(f.delivered))).Most(0),
-		report.New(o.name, "messages repeated", "", []float64{f.repeated}).Most(0),
+	}
+	all = append(all, f.results(o.name)...)
+	return append(all,
 		report.New(o.name, "the node that is furthest from its share of the new clients ("+o.most+")", "%", []float64{o.worst},
 			append([]report.Detail{report.With("new clients", "", float64(o.came))}, o.details...)...).Most(newTarget),
-	}
+	)
 }
 
 // registries kills the registry that clients ask. New ones ask another, or the nodes.

@@ -11,7 +11,6 @@ import (
 
 	"stentor/bench/gen/measure"
 	"stentor/bench/gen/pace"
-	"stentor/bench/gen/push"
 	"stentor/bench/machine/server"
 	"stentor/bench/suite/report"
 )
@@ -25,7 +24,9 @@ const (
 func (b *bench) rebalance(ctx context.Context) ([]report.Result, error) {
 	l := &levelled{}
 	with := setup{config: server.Config{AdminKey: rand.Text()}}
-	err := b.withNodes(ctx, "rebalance", with, func(ctx context.Context, n *nodes) error { return b.levelOut(ctx, n, l) })
+	err := b.withNodes(ctx, "rebalance", with, func(ctx context.Context, n *nodes) error {
+		return b.gather(ctx, n, "rebalance", b.plan.warm+b.plan.before, func(g *gathering) error { return b.levelOut(ctx, n, g, l) })
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -42,29 +43,8 @@ type levelled struct {
 	parts        []report.Detail
 }
 
-func (b *bench) levelOut(ctx context.Context, n *nodes, l *levelled) error {
-	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
-	if err != nil {
-		return err
-	}
-	defer sender.Close()
-	t := &traffic{to: sender, active: destinations}
-	h := newHoming(b.Connections, n.home, n.first.url)
-	all, err := b.crowd(t, b.Connections, h, nil, n.list()[0].Client)
-	if err != nil {
-		return err
-	}
-	defer all.Close()
-	h.start(ctx, all)
-	defer h.end()
-	live := func() string {
-		c := all.Counts()
-		return fmt.Sprintf("%d open, %d resumed, %s messages", c.Reading, c.Resumed, report.Group(c.Delivered))
-	}
-	b.Progress.Step(live, "rebalance: opening %d connections", b.Connections)
-	if err := errors.Join(open(ctx, all, b.Connections), t.during(ctx, b.plan.warm+b.plan.before), b.complete(ctx, t, all)); err != nil {
-		return err
-	}
+func (b *bench) levelOut(ctx context.Context, n *nodes, g *gathering, l *levelled) error {
+	t, h, all, live := g.t, g.h, g.all, g.live
 	b.Progress.Step(live, "rebalance: a fourth node starts")
 	whole, gaps := measure.NewLatency(), measure.NewLatency()
 	all.Take(measure.NewLatency(), measure.NewLatency())
@@ -114,15 +94,12 @@ func (b *bench) runRebalance(ctx context.Context, n *nodes, younger time.Duratio
 
 func (l *levelled) results() []report.Result {
 	const name = "rebalance"
-	return []report.Result{
+	return append([]report.Result{
 		report.New(name, "the node that is furthest from its share, in the end", "%", []float64{l.off}, report.With("it took", "s", l.took)).Most(rebalanceTarget),
 		report.New(name, "clients that were moved twice", "", []float64{float64(l.again)}, append([]report.Detail{
 			report.With("clients that were moved", "", float64(l.moved)), report.With("share of the new node", "", l.needed),
 			report.With("one is away, p50", "s", l.gap.P50.Seconds()), report.With("p99", "s", l.gap.P99.Seconds()), report.With("the longest", "s", l.gap.Most.Seconds()),
 			report.With("latest message of all, of all clients", "ms", report.Millis(l.late.Most)),
 		}, l.parts...)...).Most(0),
-		report.New(name, "messages lost, reordered, corrupted", "", []float64{l.wrong}, report.With("messages", "", float64(l.delivered))).Most(0),
-		report.New(name, "messages repeated", "", []float64{l.repeated}).Most(0),
-		report.New(name, "subscriptions that were told resumed:false", "", []float64{l.gaps}, report.With("resumed:true", "", l.resumed)).Most(0),
-	}
+	}, append(l.faults.results(name), l.resumption(name))...)
 }

@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"stentor/bench/gen/client"
 	"stentor/bench/gen/measure"
 	"stentor/bench/gen/pace"
-	"stentor/bench/gen/push"
 	"stentor/bench/machine/server"
 	"stentor/bench/suite/report"
 )
@@ -34,7 +32,9 @@ const (
 func (b *bench) rolling(ctx context.Context) ([]report.Result, error) {
 	r := &restarts{}
 	with := setup{config: server.Config{DrainChunk: drainChunk, Window: b.plan.window, StateDir: filepath.Join(b.Dir, "state")}}
-	err := b.withNodes(ctx, "rolling", with, func(ctx context.Context, n *nodes) error { return b.roll(ctx, n, r) })
+	err := b.withNodes(ctx, "rolling", with, func(ctx context.Context, n *nodes) error {
+		return b.gather(ctx, n, "rolling", b.plan.warm, func(g *gathering) error { return b.roll(ctx, n, g, r) })
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -50,35 +50,14 @@ type restarts struct {
 	parts     []report.Detail
 }
 
-func (b *bench) roll(ctx context.Context, n *nodes, r *restarts) error {
-	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
-	if err != nil {
-		return err
-	}
-	defer sender.Close()
-	t := &traffic{to: sender, active: destinations}
-	h := newHoming(b.Connections, n.home, n.first.url)
-	all, err := b.crowd(t, b.Connections, h, nil, n.list()[0].Client)
-	if err != nil {
-		return err
-	}
-	defer all.Close()
-	h.start(ctx, all)
-	defer h.end()
-	live := func() string {
-		c := all.Counts()
-		return fmt.Sprintf("%d open, %d resumed, %s messages", c.Reading, c.Resumed, report.Group(c.Delivered))
-	}
-	b.Progress.Step(live, "rolling: opening %d connections", b.Connections)
-	if err := errors.Join(open(ctx, all, b.Connections), t.during(ctx, b.plan.warm), b.complete(ctx, t, all)); err != nil {
-		return err
-	}
+func (b *bench) roll(ctx context.Context, n *nodes, g *gathering, r *restarts) error {
+	t, h, all, live := g.t, g.h, g.all, g.live
 	b.Progress.Step(live, "rolling: nine of ten subscriptions are silent for longer than %v", b.plan.window)
 	t.active = busyDestinations
 	t.start(ctx)
 	whole, gaps := measure.NewLatency(), measure.NewLatency()
 	all.Take(measure.NewLatency(), measure.NewLatency())
-	if err := errors.Join(b.restart(ctx, n, h, all, live, r)); err != nil {
+	if err := b.restart(ctx, n, h, live, r); err != nil {
 		return errors.Join(err, t.stop())
 	}
 	if err := errors.Join(t.stop(), t.once(ctx), b.complete(ctx, t, all)); err != nil {
@@ -91,7 +70,7 @@ func (b *bench) roll(ctx context.Context, n *nodes, r *restarts) error {
 }
 
 // restart restarts each node.
-func (b *bench) restart(ctx context.Context, n *nodes, h *homing, all *client.Client, live func() string, r *restarts) error {
+func (b *bench) restart(ctx context.Context, n *nodes, h *homing, live func() string, r *restarts) error {
 	for i, s := range n.list() {
 		if err := pace.Wait(ctx, b.plan.window*3/2); err != nil {
 			return err
@@ -116,17 +95,17 @@ func (b *bench) restart(ctx context.Context, n *nodes, h *homing, all *client.Cl
 
 func (r *restarts) results() []report.Result {
 	const name, paced = "rolling", drainChunk * 10
-	return []report.Result{
+	all := []report.Result{
 		report.New(name, "a client is away, p99", "s", []float64{r.gap.P99.Seconds()}, append([]report.Detail{
 			report.With("p50", "s", r.gap.P50.Seconds()), report.With("the longest", "s", r.gap.Most.Seconds()),
 			report.With("times that one was", "", float64(r.gap.Count)),
 			report.With("until a node is ready again", "s", r.took...),
 			report.With("latest message of all, of all clients", "ms", report.Millis(r.late.Most)),
 		}, r.parts...)...).Most(gapTarget),
-		report.New(name, "messages lost, reordered, corrupted", "", []float64{r.wrong}, report.With("messages", "", float64(r.delivered))).Most(0),
-		report.New(name, "messages repeated", "", []float64{r.repeated}).Most(0),
-		report.New(name, "subscriptions that were told resumed:false", "", []float64{r.gaps}, report.With("resumed:true", "", r.resumed)).Most(0),
+	}
+	all = append(all, r.faults.results(name)...)
+	return append(all, r.resumption(name),
 		report.New(name, "most clients that came to one node in a second, against the pace of a drain", "times", []float64{r.busiest / paced},
 			report.With("clients", "", r.busiest), report.With("pace", "a second", paced)).Most(paceTarget),
-	}
+	)
 }
