@@ -6,7 +6,6 @@ import "stentor/engine/refusal"
 const (
 	CodeAuth        = "auth"
 	CodeExpired     = "expired"
-	CodeForbidden   = "forbidden"
 	CodeUnavailable = "unavailable"
 )
 
@@ -22,9 +21,6 @@ func (e *Error) Error() string { return e.Text }
 
 // failed begins the text of each permanent refusal. It has no ':', which many clients would show escaped.
 const failed = "Failed to send message, "
-
-// ErrForbidden refuses a destination.
-var ErrForbidden = &Error{refusal.SubscribeForbidden, CodeForbidden, failed + "the destination is not allowed"}
 
 var (
 	errNoToken       = &Error{refusal.TokenMissing, CodeAuth, failed + "a token is required"}

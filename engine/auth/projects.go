@@ -83,11 +83,6 @@ func (p *Projects) Get(name string) *Project {
 // Names returns the names of all projects, in their order. The caller does not change them.
 func (p *Projects) Names() []string { return p.current.Load().names }
 
-// ByIssuer returns the only project whose tokens that issuer makes, or nil.
-func (p *Projects) ByIssuer(issuer string) *Project {
-	return p.current.Load().byIssuer[issuer]
-}
-
 // Exists says whether there is a project of that name.
 func (p *Projects) Exists(project string) bool { return p.Get(project) != nil }
 

@@ -337,10 +337,6 @@ func TestChooseByIssuer(t *testing.T) {
 			t.Errorf("named %q, default %q, issuer %q: %+v, %v", c.named, c.fallback, c.iss, v, err)
 		}
 	}
-	ps, _ := NewProjects(set.list, nil)
-	if ps.ByIssuer("own") != set.list[2] || ps.ByIssuer("shared") != nil || ps.ByIssuer("") != nil {
-		t.Error("ByIssuer is wrong")
-	}
 }
 
 func FuzzToken(f *testing.F) {
