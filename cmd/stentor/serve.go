@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -25,7 +24,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stentor/cmd/stentor/config"
-	"stentor/cmd/stentor/logqueue"
 	"stentor/engine"
 	"stentor/engine/admin"
 	"stentor/engine/auth"
@@ -220,22 +218,6 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	return s, nil
 }
 
-// advertiseOwn makes the node advertise the addresses at which it listens, unless the configuration names others.
-func (s *server) advertiseOwn() {
-	a := s.cfg.Advertise
-	if len(a.Clients) == 0 {
-		for _, url := range s.clients() {
-			if strings.HasPrefix(url, "ws") && len(a.Clients) < directory.MaxURLs {
-				a.Clients = append(a.Clients, url)
-			}
-		}
-	}
-	if a.API == "" {
-		a.API = strings.TrimSuffix(s.apiURL(), "/")
-	}
-	s.advertise.Store(&a)
-}
-
 // listening adds to a failed listen which key has the address, and what to do about it.
 func listening(key string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -308,55 +290,6 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 	}
 }
 
-// consoleURL returns the URL at which the page reaches the client endpoint.
-func (s *server) consoleURL() string {
-	path := s.cfg.Endpoints[0].Path
-	if len(s.node.Addresses()) == 0 {
-		return "ws://" + path // the page inserts its own host
-	}
-	a, ws := s.node.Addresses()[0], scheme("ws", s.node.Secure(0))
-	if a.Addr().IsUnspecified() {
-		return fmt.Sprintf("%s://:%d%s", ws, a.Port(), path)
-	}
-	return ws + "://" + a.String() + path
-}
-
-// clients returns the addresses where clients connect.
-func (s *server) clients() []string {
-	var all []string
-	for i, a := range s.node.Addresses() {
-		all = append(all, scheme("ws", s.node.Secure(i))+"://"+a.String()+s.cfg.Endpoints[0].Path)
-	}
-	for _, path := range s.node.Paths() {
-		all = append(all, "unix:"+path)
-	}
-	return all
-}
-
-// apiURL returns the URL of the API and the console, with a / at its end.
-func (s *server) apiURL() string {
-	return scheme("http", s.cfg.Listen.APITLS) + "://" + s.apiAddr.Addr().String() + "/"
-}
-
-func (s *server) announce(out io.Writer, dev bool) {
-	clients := s.clients()
-	page := s.apiURL()
-	if !dev {
-		s.log.Info("serving", "node", s.cfg.Node.ID, "clients", strings.Join(clients, ","), "api", page, "projects", strings.Join(s.cfg.ProjectNames(), ","))
-		return
-	}
-	fmt.Fprintf(out, `Stentor is running for trials (project demo, this machine only).
-
-  page      %s
-  clients   %s
-  keys      demo-key (project demo), admin-key (all)
-  library   new StentorClient({ endpoints: '%sv1/endpoints', project: 'demo' }) // clients/js
-  push      curl -H 'Authorization: Bearer demo-key' -H 'Content-Type: application/json' -d '{"topic":"all","payload":"hello"}' %sv1/projects/demo/push
-
-Ctrl-C stops it.
-`, page, strings.Join(clients, " "), page, page)
-}
-
 // reload reads the projects again, and the certificates. If a file is wrong, the node keeps its configuration.
 func (s *server) reload(load func() (*config.Config, error)) {
 	if s.certs != nil {
@@ -423,94 +356,4 @@ func (s *server) stop() error {
 	}
 	s.log.Info("stopped")
 	return err
-}
-
-// patientLog puts a queue before the log: nothing waits for the log's reader, and the node outlives it. flush writes what is
-// queued, for at most a second.
-func patientLog(cfg config.Log, to io.Writer) (queue *logqueue.Queue, flush func()) {
-	signal.Ignore(syscall.SIGPIPE) // else logging ends the process when the reader is gone
-	var line bytes.Buffer
-	notes := newLogger(cfg, &line)
-	queue = logqueue.New(to, func(lines uint64) []byte {
-		line.Reset()
-		notes.Warn("log lines were dropped: their reader was too slow", "lines", lines)
-		return line.Bytes()
-	})
-	return queue, func() { queue.Close(time.Second) }
-}
-
-// logMetrics counts the lines that the log dropped, if it can drop lines.
-func logMetrics(to io.Writer) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "stentor_log_dropped_total", Help: "Log lines dropped because their reader was too slow.",
-	}, func() float64 {
-		if q, ok := to.(*logqueue.Queue); ok {
-			return float64(q.Dropped())
-		}
-		return 0
-	})
-}
-
-func newLogger(cfg config.Log, to io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Level))
-	o := &slog.HandlerOptions{Level: level}
-	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(to, o))
-	}
-	return slog.New(slog.NewTextHandler(to, o))
-}
-
-// apiNode is the node as the API sees it.
-type apiNode struct {
-	*engine.Node
-	id   string
-	pace engine.Drain
-}
-
-// Drain implements admin.Node.
-func (n apiNode) Drain(on bool) {
-	if on {
-		n.Empty(n.pace)
-	} else {
-		n.Fill()
-	}
-}
-
-// drainPace is how fast clients are sent away.
-func drainPace(cfg *config.Config) engine.Drain {
-	return engine.Drain{Chunk: cfg.Drain.Chunk, Interval: time.Duration(cfg.Drain.Interval)}
-}
-
-// Delivery implements admin.Node.
-func (n apiNode) Delivery(project, id string) (admin.Delivery, bool) {
-	d, ok := n.Node.Delivery(project, id)
-	if !ok {
-		return admin.Delivery{}, false
-	}
-	here := admin.NodeDelivery{Node: n.id, Matched: d.Matched, Written: d.Written, Dropped: d.Dropped, Failed: d.Failed}
-	if !d.FirstWrite.IsZero() {
-		here.FirstWrite, here.LastWrite = &d.FirstWrite, &d.LastWrite
-	}
-	return admin.Delivery{ID: id, Position: d.Position.String(), Nodes: []admin.NodeDelivery{here}}, true
-}
-
-// Stats implements admin.Node.
-func (n apiNode) Stats(project string) admin.Stats {
-	counts, pushes := n.Counts(project)
-	return admin.Stats{Sessions: counts.Sessions, Subscriptions: counts.Subscriptions, Pushes: pushes, Deliveries: counts.Deliveries}
-}
-
-// apiProjects are the projects as the API sees them.
-type apiProjects struct{ *auth.Projects }
-
-// Describe implements admin.Projects.
-func (p apiProjects) Describe(name string) (admin.Project, bool) {
-	found := p.Get(name)
-	if found == nil {
-		return admin.Project{}, false
-	}
-	e := found.Examples()
-	return admin.Project{Project: name, Destinations: found.Style().String(), Anonymous: found.Anonymous(), Patterns: found.Patterns(),
-		Examples: admin.ProjectExamples{Subscribe: e.Subscribe, Send: e.Send}}, true
 }
