@@ -124,9 +124,6 @@ func (r *registry) start(logTo io.Writer) error {
 	if r.listener, err = net.Listen("tcp", r.cfg.Listen.Client); err != nil {
 		return listening("listen.client", err)
 	}
-	if r.certs != nil {
-		r.listener = tls.NewListener(r.listener, r.certs.Open())
-	}
 	r.view = newDirectory(key, "", time.Duration(r.cfg.Kafka.Lateness))
 	properties := maps.Clone(r.cfg.Kafka.Properties)
 	if properties == nil {
@@ -144,14 +141,17 @@ func (r *registry) start(logTo io.Writer) error {
 func (r *registry) serverOptions(logTo io.Writer) admin.ServerOptions {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(admin.DirectoryMetrics(r.view), logMetrics(logTo), collectors.NewGoCollector())
+	var over *tls.Config
 	if r.certs != nil {
 		metrics.MustRegister(certMetrics{r.certs})
+		over = r.certs.Open()
 	}
 	if process, err := newProcessCollector(); err == nil {
 		metrics.MustRegister(process)
 	}
 	refusals := refusal.NewLog(r.log)
 	return admin.ServerOptions{
+		TLS: over,
 		Handler: admin.NewRegistry(admin.RegistryOptions{
 			Directory: r.view, Discovery: directory.NewLimiter(r.cfg.Limits.RequestsPerSecond, r.cfg.Limits.Burst), Origins: r.cfg.Origins,
 			TrustedProxies: r.cfg.Listen.Proxies(), Ready: r.reader.Ready, Gatherer: metrics, Registerer: metrics, Refusals: refusals, Log: r.log,

@@ -68,6 +68,7 @@ func TestRegistryCommand(t *testing.T) {
 		text, _ := io.ReadAll(r.Body)
 		return r.StatusCode, string(text)
 	}
+	wantsTLS(t, strings.TrimPrefix(base, "https://"))
 	eventually(t, "not ready", func() bool { code, _ := ask("/readyz"); return code == http.StatusOK })
 	const both = `{"endpoints":["ws://push.example.com/ws","ws://push.example.com/ws"],"ttl_ms":10000,"spread_ms":0}` + "\n"
 	eventually(t, "the nodes are not found", func() bool { _, text := ask("/v1/endpoints?n=2"); return text == both })

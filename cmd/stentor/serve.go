@@ -190,9 +190,6 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	if s.apiAddr, err = net.Listen("tcp", cfg.Listen.API); err != nil {
 		return nil, listening("listen.api", err)
 	}
-	if cfg.Listen.APITLS {
-		s.apiAddr = tls.NewListener(s.apiAddr, s.certs.Open())
-	}
 	s.sources.Serve(sourcesOf(list))
 	s.auth = auth.NewAuthenticator(s.projects, auth.Options{
 		Workers: cmp.Or(cfg.Auth.Workers, loops()), Queue: cfg.Auth.Queue, CacheEntries: cfg.Auth.CacheEntries, DefaultProject: cfg.DefaultProject,
@@ -279,7 +276,12 @@ func (s *server) apiOptions(dev bool) admin.ServerOptions {
 		}
 		names = s.names.Has
 	}
+	var over *tls.Config
+	if s.cfg.Listen.APITLS {
+		over = s.certs.Open()
+	}
 	return admin.ServerOptions{
+		TLS: over,
 		Handler: admin.New(admin.Options{
 			Node: apiNode{s.node, s.cfg.Node.ID, drainPace(s.cfg)}, Projects: apiProjects{s.projects}, Gatherer: registry, Registerer: registry,
 			PushBytes: int64(s.cfg.Limits.PushBytes), BatchBytes: int64(s.cfg.Limits.BatchBytes), MemoryBytes: int64(s.cfg.Limits.APIBytes), Console: console, Names: names, Refusals: s.refusals, Log: s.log,

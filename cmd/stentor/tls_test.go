@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,7 @@ projects: {demo: {anonymous: true, api_keys: [demo-key-of-16-bytes]}}
 			t.Fatalf("no session: %+v", got)
 		}
 	}
+	wantsTLS(t, s.apiAddr.Addr().String())
 	old := dialOnce(t, clients)
 	renewCertificate(t, dir)
 	hup <- nil
@@ -92,6 +94,19 @@ projects: {demo: {anonymous: true, api_keys: [demo-key-of-16-bytes]}}
 	}
 	if got := push("--insecure", "--ca", ca); got.code != exitUsage || !strings.Contains(got.err, "both --ca and --insecure") {
 		t.Errorf("both: %+v", got)
+	}
+}
+
+// wantsTLS: plain HTTP to a port of TLS is told so.
+func wantsTLS(t *testing.T, address string) {
+	t.Helper()
+	r, err := (&http.Client{Timeout: 20 * time.Second}).Get("http://" + address + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	if text, err := io.ReadAll(r.Body); r.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "https://") {
+		t.Errorf("plain HTTP: %d %q, %v", r.StatusCode, text, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -35,8 +36,9 @@ const (
 type conns struct {
 	net.Listener
 	max, reserve int
-	keyed        *shares // connections with such a request, by the key's owner
-	full         []byte  // the whole answer to a connection that is closed before it sends a request
+	tls          *tls.Config // nil without TLS
+	keyed        *shares     // connections with such a request, by the key's owner
+	full         []byte      // the whole answer to a connection that is closed before it sends a request
 
 	evicted  prometheus.Counter
 	refusals *refusal.Log // nil for nobody
@@ -53,6 +55,7 @@ type conns struct {
 // conn is one accepted connection. Its fields are guarded by conns.mu.
 type conn struct {
 	net.Conn
+	raw     net.Conn // below TLS; Conn itself without
 	home    *conns
 	address string
 	place   place
@@ -62,6 +65,7 @@ type conn struct {
 	asked   bool   // a whole request has come
 	unread  bool   // its last input will not be read
 	gone    bool   // no longer counted in open
+	plain   bool   // plain HTTP came instead of TLS
 
 	ends atomic.Int32 // how many bytes of ends of lines may still be skipped; not guarded
 }
@@ -106,7 +110,10 @@ func (p passing) Unwrap() error { return p.error }
 
 // admit counts nc, in place of another one when there are too many.
 func (l *conns) admit(nc net.Conn) *conn {
-	c := &conn{Conn: nc, home: l, address: source(nc)}
+	c := &conn{Conn: nc, raw: nc, home: l, address: source(nc)}
+	if l.tls != nil {
+		c.Conn = tls.Server(nc, l.tls) // the first Read makes the handshake
+	}
 	c.ends.Store(leadingEnds)
 	l.mu.Lock()
 	victim := l.victim()
@@ -123,7 +130,7 @@ func (l *conns) admit(nc net.Conn) *conn {
 		l.refuse(victim)
 		l.dismiss(victim)
 	case victim != nil:
-		_ = victim.Conn.Close()
+		_ = victim.raw.Close() // not over TLS: close_notify waits for who does not read
 	}
 	return c
 }
@@ -147,30 +154,35 @@ func (l *conns) refuse(c *conn) {
 	}
 }
 
-// dismiss answers 503 and closes a connection that has not sent a request, without making the next one wait.
+// dismiss answers 503 and closes a connection that has not sent a request, without making the next one wait. Over TLS it only
+// closes: an answer would have to wait for the handshake.
 func (l *conns) dismiss(c *conn) {
+	if l.tls != nil {
+		_ = c.raw.Close()
+		return
+	}
 	_ = c.Conn.SetDeadline(time.Now().Add(lingerTime))
 	_, _ = c.Conn.Write(l.full) // fits the empty buffer of a new socket
-	l.part(c)
+	l.part(c.Conn)
 }
 
-// part closes c when its client has read the last answer, or soon.
-func (l *conns) part(c *conn) {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
+// part closes nc when its client has read the last answer, or soon.
+func (l *conns) part(nc net.Conn) {
+	half, ok := nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
-		_ = c.Conn.Close()
+		_ = nc.Close()
 		return
 	}
 	select {
 	case l.linger <- struct{}{}:
-		_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		_ = nc.SetReadDeadline(time.Now().Add(lingerTime))
 		go func() {
-			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
-			_ = c.Conn.Close()
+			_, _ = io.CopyN(io.Discard, nc, lingerBytes)
+			_ = nc.Close()
 			<-l.linger
 		}()
 	default:
-		_ = c.Conn.Close()
+		_ = nc.Close()
 	}
 }
 
@@ -255,6 +267,9 @@ const leadingEnds = 4
 func (c *conn) Read(p []byte) (n int, err error) {
 	for {
 		n, err = c.Conn.Read(p)
+		if err != nil && c.answersPlain(err) {
+			return 0, io.EOF
+		}
 		left := c.ends.Load()
 		if left == 0 || n == 0 {
 			return n, err
@@ -283,13 +298,16 @@ func (c *conn) abandon() {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.home.mu.Lock()
-	first, unread := c.forget(), c.unread
+	first, unread, nc := c.forget(), c.unread, c.Conn
+	if c.plain {
+		nc = c.raw
+	}
 	c.home.mu.Unlock()
 	if first && unread {
-		c.home.part(c)
+		c.home.part(nc)
 		return nil
 	}
-	return c.Conn.Close()
+	return nc.Close()
 }
 
 // CloseWrite lets net/http end an answer whose request it did not read whole. It waits a moment before it closes.

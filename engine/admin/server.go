@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"log"
 	"log/slog"
 	"net"
@@ -30,6 +31,8 @@ type ServerOptions struct {
 	// MaxConns bounds the open connections, two at least; 0 stands for 512. A sixteenth of them never has a request with a
 	// key: probes and newcomers always get in. A few more are open for up to a second while they are being closed.
 	MaxConns int
+	// TLS is served when it is there; http/1.1 is the only protocol.
+	TLS *tls.Config
 	// Registerer takes the metrics of connections; nil for none.
 	Registerer prometheus.Registerer
 	// Refusals counts and logs connections that are closed before they send a request; nil for nobody.
@@ -67,6 +70,7 @@ func NewServer(o ServerOptions) *Server {
 		conns: conns{
 			max:      o.MaxConns,
 			reserve:  reserve,
+			tls:      o.TLS,
 			keyed:    newShares(int64(o.MaxConns-reserve), connShare, "connections", "api_connections", refused),
 			full:     fullAnswer(),
 			refusals: o.Refusals,

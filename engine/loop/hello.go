@@ -2,11 +2,9 @@ package loop
 
 import (
 	"bytes"
-	"net/http"
 
 	"github.com/panjf2000/gnet/v2"
 
-	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 )
 
@@ -76,7 +74,7 @@ func helloEnd(b []byte) (whole, ok bool) {
 func plainHTTP(b []byte) bool { return len(b) > 0 && b[0] >= 'A' && b[0] <= 'Z' }
 
 // plainAnswer tells who sends HTTP to a port of TLS.
-var plainAnswer = (&websocket.Refusal{Reason: refusal.TLSMissing, Status: http.StatusBadRequest, Text: "This port speaks TLS: connect with wss:// or https://."}).AppendTo(nil)
+var plainAnswer = websocket.TLSMissing.AppendTo(nil)
 
 // plainProxy tells a proxy that sends the PROXY protocol to a port without it. It is not answered: it would not read it.
 var plainProxy = []byte("PROXY ")

@@ -129,7 +129,7 @@ var table = [Reasons]entry{
 	ProxyInvalid:              {Accept, "proxy_invalid", 0, "The header of the PROXY protocol cannot be read."},
 
 	TLSHandshake:            {TLS, "tls_handshake", 0, "A handshake of TLS failed: a scanner, a client that does not trust the certificate, or one without a version, a suite or a certificate that the node accepts. The text says which."},
-	TLSMissing:              {TLS, "tls_missing", 400, "Plain HTTP came to a listener with `tls`: the URL has to begin with `wss://` or `https://`."},
+	TLSMissing:              {TLS, "tls_missing", 400, "Plain HTTP came to a port of TLS, of clients or of the API: the URL has to begin with `wss://` or `https://`."},
 	TLSHandshakes:           {TLS, "tls_handshakes", 0, "Too many handshakes of TLS were under way: `tls.handshakes`."},
 	TLSHandshakesPerAddress: {TLS, "tls_handshakes_per_address", 0, "Too many handshakes of TLS of this address were under way: one address may have a tenth of the free places of `tls.handshakes`."},
 

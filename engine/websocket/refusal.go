@@ -15,10 +15,12 @@ type Refusal struct {
 	Header string // further header lines, each with its CR LF; may be empty
 }
 
-// Refusals for Check. They contain no names: an endpoint that can say more makes its own.
+// Refusals for Check, and for who did not get so far. They contain no names: an endpoint that can say more makes its own.
 var (
-	Forbidden   = &Refusal{Reason: refusal.Origin, Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins, or, if it is the node's own, its name to listen.names."}
-	NotFound    = &Refusal{Reason: refusal.Path, Status: http.StatusNotFound, Text: "No endpoint has this path. Check the path of the WebSocket URL."}
+	Forbidden = &Refusal{Reason: refusal.Origin, Status: http.StatusForbidden, Text: "Pages of this origin may not connect here. Add the origin to the endpoint's list of origins, or, if it is the node's own, its name to listen.names."}
+	NotFound  = &Refusal{Reason: refusal.Path, Status: http.StatusNotFound, Text: "No endpoint has this path. Check the path of the WebSocket URL."}
+	// TLSMissing answers plain HTTP on a port of TLS.
+	TLSMissing  = &Refusal{Reason: refusal.TLSMissing, Status: http.StatusBadRequest, Text: "This port speaks TLS: connect with wss:// or https://."}
 	Unavailable = &Refusal{Reason: refusal.Connections, Status: http.StatusServiceUnavailable, Text: "This node takes no new connections now. Try again later, or another node.", Header: "Retry-After: 5\r\n"}
 )
 
