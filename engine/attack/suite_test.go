@@ -77,7 +77,7 @@ const (
 	perSilent       = 20 * kib // of a client that does not read: what was copied for it and is not sent
 )
 
-// garbage is the share that the collector lets lie (gc_percent as the node chooses it).
+// garbage is the share that the collector has not freed yet (gc_percent as the node chooses it).
 const garbage = 0.3
 
 // allowed is what the node may have resident: what it has with the victim alone, what the limits let the attacker have,

@@ -3,6 +3,7 @@
 //
 //	certs.go    Certs: what is served now, and how it is replaced
 //	pair.go     a certificate with its key, and when it expires
+//	pem.go      reads certificates: all of a file, or an error
 //	tickets.go  the file of ticket keys
 //	watch.go    reads the files again, and says what is about to expire
 package certs

@@ -5,8 +5,9 @@
 // The broker runs already; nodes and registry are processes of their own, the clients and the back end are in this one.
 // Every measurement has fresh nodes, topics and groups of its own, and removes what it created in Kafka.
 //
+//	run.go       a run; options.go its measurements, its load, and how long each takes
 //	nodes.go     the nodes and the registry
-//	clients.go   the clients, and what was wrong with their messages
+//	clients.go   the clients, and what was wrong with their messages; gather opens those that come back
 //	ask.go       what a client asks a registry
 //	return.go    clients that come back: when their connection ends they wait, ask and connect, as a real client does
 //	traffic.go   the back end
