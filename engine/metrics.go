@@ -80,6 +80,9 @@ var (
 	unshakenDesc = prometheus.NewDesc("stentor_tls_failures_total", "Connections to listeners with TLS that did not get to their data, by reason. Connections that were closed without a byte do not count.", []string{"reason"}, nil)
 	brokenDesc   = prometheus.NewDesc("stentor_tls_broken_total", "Connections over TLS that were closed because of what came behind the handshake: not a record, not sealed with their key, or an alert.", nil, nil)
 	shakingDesc  = prometheus.NewDesc("stentor_tls_handshakes_under_way", "Handshakes of TLS that are under way.", nil, nil)
+	ciphersDesc  = prometheus.NewDesc("stentor_tls_ciphers", "Ciphers that are kept for the next writes over TLS 1.3: tls.cipher_bytes bounds them.", nil, nil)
+	usesDesc     = prometheus.NewDesc("stentor_tls_cipher_uses_total", "Writes over TLS 1.3, by the cipher: kept from an earlier write, or made for this one, which takes more processor time.", []string{"cipher"}, nil)
+	updatesDesc  = prometheus.NewDesc("stentor_tls_key_updates_total", "KeyUpdates of TLS 1.3, of clients and of the node.", nil, nil)
 	readyDesc    = prometheus.NewDesc("stentor_ready", "1 when clients may be sent to this node.", nil, nil)
 
 	excessBytes    = prometheus.NewDesc("stentor_session_bytes_used", "Bytes that count against limits.session_bytes: what sessions hold above what each may always hold.", nil, nil)
@@ -156,6 +159,11 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		}
 		number(brokenDesc, prometheus.CounterValue, float64(n.server.BrokenRecords()))
 		number(shakingDesc, prometheus.GaugeValue, float64(n.shaking.count()))
+		ciphers := n.server.Ciphers()
+		number(ciphersDesc, prometheus.GaugeValue, float64(ciphers.Kept))
+		number(usesDesc, prometheus.CounterValue, float64(ciphers.Hits), "kept")
+		number(usesDesc, prometheus.CounterValue, float64(ciphers.Misses), "made")
+		number(updatesDesc, prometheus.CounterValue, float64(ciphers.KeyUpdates))
 	}
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
 	ready := 0.0

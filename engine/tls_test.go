@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"stentor/engine/certs"
 	"stentor/engine/history"
 	"stentor/engine/loop"
+	"stentor/engine/testkit"
 	"stentor/engine/testkit/certificate"
 	"stentor/engine/testkit/ledger"
 	"stentor/engine/tls13"
@@ -85,7 +88,13 @@ func (c *testClient) over(conf *tls.Config) *testClient {
 }
 
 // failed is the metric of a reason.
-func (n testNode) failed(t *testing.T, reason string) (count float64) {
+func (n testNode) failed(t *testing.T, reason string) float64 {
+	t.Helper()
+	return n.counted(t, "stentor_tls_failures_total", reason)
+}
+
+// counted is a metric, of the label's value if there is one.
+func (n testNode) counted(t *testing.T, name, label string) (count float64) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(n.Node)
@@ -95,8 +104,8 @@ func (n testNode) failed(t *testing.T, reason string) (count float64) {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() == "stentor_tls_failures_total" && (reason == "" || m.GetLabel()[0].GetValue() == reason) {
-				count += m.GetCounter().GetValue()
+			if f.GetName() == name && (label == "" || m.GetLabel()[0].GetValue() == label) {
+				count += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}
@@ -170,6 +179,38 @@ func testTLS(t *testing.T, ours bool) {
 	if ours && ledger.Sealed() == before {
 		t.Error("tls13 has sealed no record")
 	}
+}
+
+// TestTLSCiphers: what the record layers count becomes metrics. crypto/tls's records count nothing.
+func TestTLSCiphers(t *testing.T) { inBoth(t, testTLSCiphers) }
+
+func testTLSCiphers(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
+	defer stop()
+	c := n.dial(t).over(trust)
+	c.connect(t)
+	const receipts = 8
+	for i := range receipts {
+		c.send(t, stomp.Subscribe, "id", strconv.Itoa(i), "destination", "/topic/shop/a", "receipt", strconv.Itoa(i))
+		c.until(t, "receipt-id:"+strconv.Itoa(i)+"\n")
+	}
+	counts := func() (got [4]float64) {
+		return [4]float64{
+			n.counted(t, "stentor_tls_ciphers", ""), n.counted(t, "stentor_tls_cipher_uses_total", "made"),
+			n.counted(t, "stentor_tls_cipher_uses_total", "kept"), n.counted(t, "stentor_tls_key_updates_total", ""),
+		}
+	}
+	enough := func() bool { got := counts(); return got[0] == 1 && got[1] >= 1 && got[2] >= receipts && got[3] == 0 }
+	if !ours {
+		if got := counts(); got != [4]float64{} {
+			t.Errorf("crypto/tls's records are counted: %v", got)
+		}
+		return
+	}
+	testkit.Eventually(t, 20*time.Second, func() string { return fmt.Sprint("the counts of one connection, not ", counts()) }, enough)
+	_ = c.conn.Close()
+	n.gone(t)
+	testkit.Eventually(t, 20*time.Second, func() string { return "no cipher is kept" }, func() bool { return counts()[0] == 0 })
 }
 
 // TestTLSLargePush: a client that reads in small steps gets all of a large push, and the answer behind it.

@@ -22,9 +22,10 @@ type Loop struct {
 	ticking atomic.Bool                    // the same of a tick
 	again   chan struct{}                  // the loop has more to do, once its sockets are served
 
-	layer  *tls13.Layer // of connections over TLS; nil when no listener has it
-	plain  []byte       // scratch: what crypto/tls has opened
-	sealed []byte       // scratch: what the layer has sealed
+	layer   *tls13.Layer // of connections over TLS; nil when no listener has it
+	ciphers ciphers
+	plain   []byte // scratch: what crypto/tls has opened
+	sealed  []byte // scratch: what the layer has sealed
 
 	runTask, tickTask gnet.Runnable
 }
@@ -46,6 +47,7 @@ func newLoop(s *Server, index int) *Loop {
 	l.tickTask = runnable(func() {
 		l.ticking.Store(false)
 		l.shard.Tick()
+		l.ciphers.publish(l.layer)
 		l.run()
 	})
 	return l
