@@ -96,11 +96,7 @@ func TestExpiry(t *testing.T) {
 	stays := s.join(t, "token", s.Token(t, "shop", "ann", "--exp", "3s"))
 	goes := s.join(t, "projectId", "more", "token", s.Token(t, "more", "ann", "--exp", "3s"))
 	goes.subscribe("a", "/topic/more/all")
-	begun := time.Now()
 	goes.wantClose(1008)
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("closed after %v", took)
-	}
 	stays.subscribe("a", "/topic/shop/all")
 	s.push(t, fields{"topic": "all", "payload": "x"})
 	stays.wantMessage("x")

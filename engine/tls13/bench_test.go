@@ -30,7 +30,7 @@ func BenchmarkSealCold(b *testing.B) {
 }
 
 func benchSeal(b *testing.B, r *rig, l *Layer) {
-	scratch := make([]byte, 0, SealedLen(len(frame)))
+	scratch := make([]byte, 0, sealedLen(len(frame)))
 	for b.Loop() {
 		scratch, _ = l.Seal(scratch[:0], &r.server, frame[:4], frame[4:])
 	}
@@ -44,7 +44,7 @@ func BenchmarkSealMany(b *testing.B) {
 			Observe(nil)
 			l := NewLayer(places * cipherBytes)
 			all := make([]*Records, n)
-			scratch := make([]byte, 0, SealedLen(len(frame)))
+			scratch := make([]byte, 0, sealedLen(len(frame)))
 			for i := range all {
 				all[i] = &newRig(b, AES128GCMSHA256).server
 			}

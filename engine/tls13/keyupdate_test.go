@@ -148,8 +148,8 @@ func TestOwnKeyUpdate(t *testing.T) {
 		data := strings.Repeat("x", 5*maxContent)
 		out := r.seal(data)
 		r.gets(out, data)
-		if len(out) != SealedLen(len(data)) {
-			t.Errorf("%d bytes, not %d", len(out), SealedLen(len(data)))
+		if len(out) != sealedLen(len(data)) {
+			t.Errorf("%d bytes, not %d", len(out), sealedLen(len(data)))
 		}
 		if r.server.out.number != 3 || r.server.out.secret == r.client.out.secret {
 			t.Errorf("the next number is %d", r.server.out.number)

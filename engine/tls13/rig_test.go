@@ -171,3 +171,11 @@ func repeat(n int, f func() []byte) []byte {
 	}
 	return b.Bytes()
 }
+
+// sealedLen is how many bytes Seal appends for n bytes, at most.
+func sealedLen(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return n + (n+maxContent-1)/maxContent*overhead + overhead + updateSize
+}

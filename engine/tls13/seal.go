@@ -22,17 +22,9 @@ const (
 // overhead is what a record has beside its content: header, type and tag.
 const overhead = headerSize + 1 + tagSize
 
-// SealedLen is how many bytes Seal appends for n bytes, at most.
-func SealedLen(n int) int {
-	if n == 0 {
-		return 0
-	}
-	return n + (n+maxContent-1)/maxContent*overhead + overhead + updateSize
-}
-
 // Seal appends records with the bytes of all parts. The parts are not changed; dst must not overlap them. What it appends
-// must be sent, or the connection closed. It appends nothing when there are no bytes. It allocates nothing when dst has room
-// for SealedLen, the AEAD is kept, and no key changes.
+// must be sent, or the connection closed. It appends nothing when there are no bytes. It allocates nothing when dst has
+// room, the AEAD is kept, and no key changes.
 func (l *Layer) Seal(dst []byte, r *Records, parts ...[]byte) ([]byte, error) {
 	if !r.is(outOpen) {
 		return dst, ErrClosed

@@ -16,13 +16,13 @@ func TestSeal(t *testing.T) {
 		} {
 			want := strings.Join(parts, "")
 			out := r.seal(parts...)
-			if n := len(want) + (len(want)+maxContent-1)/maxContent*overhead; len(out) != n || n > SealedLen(len(want)) {
-				t.Errorf("%d bytes for %d, at most %d", len(out), len(want), SealedLen(len(want)))
+			if n := len(want) + (len(want)+maxContent-1)/maxContent*overhead; len(out) != n || n > sealedLen(len(want)) {
+				t.Errorf("%d bytes for %d, at most %d", len(out), len(want), sealedLen(len(want)))
 			}
 			r.gets(out, want)
 		}
 		for _, parts := range [][]string{nil, {""}, {"", ""}} {
-			if out := r.seal(parts...); len(out) != 0 || SealedLen(0) != 0 {
+			if out := r.seal(parts...); len(out) != 0 || sealedLen(0) != 0 {
 				t.Errorf("%d bytes for none", len(out))
 			}
 		}
