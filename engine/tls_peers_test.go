@@ -8,11 +8,14 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
+	account "os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -24,6 +27,7 @@ import (
 	"stentor/engine/testkit/certificate"
 	"stentor/engine/websocket"
 	"stentor/stomp"
+	"stentor/tuning/proxy"
 )
 
 // Other implementations of TLS as clients of a node, over its whole stack.
@@ -254,9 +258,11 @@ func TestTLSJava(t *testing.T) {
 	}
 }
 
-// TestTLSPassthrough has HAProxy in front of the node, which passes TLS through and says who the client is.
+// TestTLSPassthrough has HAProxy and nginx in front of the node, which pass TLS through and say who the client is.
 func TestTLSPassthrough(t *testing.T) {
 	need(t, "haproxy", "-v")
+	need(t, "nginx", "-v")
+	need(t, "test", "-e", nginxModules+"/ngx_stream_module.so")
 	inBoth(t, testTLSPassthrough)
 }
 
@@ -264,12 +270,20 @@ func testTLSPassthrough(t *testing.T, ours bool) {
 	path := filepath.Join(testkit.SocketDir(t), "node")
 	n, trust, stop := startSecure(t, ours, func(o *Options) {
 		o.Listen = []string{"127.0.0.1:0 proxy_protocol tls", "unix:" + path + " proxy_protocol tls"}
-		o.TrustedProxies = trustLoopback
+		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
 	defer stop()
-	for name, server := range map[string]string{"tcp": n.Addresses()[0].String(), "unix": "unix@" + path} {
+	tcp := n.Addresses()[0].String()
+	for name, start := range map[string]func(*testing.T) string{
+		"haproxy-tcp":  func(t *testing.T) string { return passHAProxy(t, tcp) },
+		"haproxy-unix": func(t *testing.T) string { return passHAProxy(t, "unix@"+path) },
+		"nginx-tcp": func(t *testing.T) string {
+			return passNginx(t, proxy.Request{Nodes: []string{tcp}, Sources: []string{"127.0.0.1", "127.0.0.2"}})
+		},
+		"nginx-unix": func(t *testing.T) string { return passNginx(t, proxy.Request{Unix: path}) },
+	} {
 		t.Run(name, func(t *testing.T) {
-			c := dialTest(t, "tcp", passthrough(t, server))
+			c := dialTest(t, "tcp", start(t))
 			address := c.conn.LocalAddr().String()
 			n.session(t, c.over(trust), "/topic/shop/"+name)
 			if got := n.sessionAddresses(t); len(got) != 1 || got[0] != address {
@@ -281,8 +295,32 @@ func testTLSPassthrough(t *testing.T, ours bool) {
 	}
 }
 
-// passthrough starts HAProxy in front of a server, and returns where it listens.
-func passthrough(t *testing.T, server string) (address string) {
+const nginxModules = "/usr/lib/nginx/modules"
+
+// passNginx starts nginx as proxy-config has it, and returns where it listens.
+func passNginx(t *testing.T, r proxy.Request) string {
+	t.Helper()
+	me, err := account.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	r.Kind, r.Connections, r.Passthrough, r.Workers = proxy.Nginx, 100, true, 1
+	r.Listen, r.User, r.RunDir = testkit.FreePort(t), me.Username, dir
+	var text bytes.Buffer
+	if err := proxy.Write(&text, r); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "nginx.conf")
+	if err := errors.Join(os.WriteFile(file, text.Bytes(), 0o600), os.Symlink(nginxModules, filepath.Join(dir, "modules"))); err != nil {
+		t.Fatal(err)
+	}
+	runProxy(t, r.Listen, "nginx", "-p", dir, "-e", "stderr", "-c", file, "-g", "daemon off;")
+	return r.Listen
+}
+
+// passHAProxy starts HAProxy in front of a server, and returns where it listens.
+func passHAProxy(t *testing.T, server string) (address string) {
 	t.Helper()
 	address = testkit.FreePort(t)
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
@@ -290,27 +328,33 @@ func passthrough(t *testing.T, server string) (address string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("haproxy", "-db", "-f", file)
+	runProxy(t, address, "haproxy", "-db", "-f", file)
+	return address
+}
+
+// runProxy runs a proxy until the test ends, and returns when it listens.
+func runProxy(t *testing.T, address, program string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = cmd.Process.Signal(syscall.SIGTERM) // nginx's workers end with it
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("haproxy: %s", &out)
+			t.Logf("%s: %s", program, &out)
 		}
 	})
-	testkit.Eventually(t, peerPatience, func() string { return "HAProxy accepts" }, func() bool {
+	testkit.Eventually(t, peerPatience, func() string { return program + " accepts" }, func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
 	})
-	return address
 }
 
 // TestTLSLastWords: what a client sent before it made a mistake, or ended its half, is still answered, and the node ends as

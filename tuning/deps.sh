@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests of the scripts, of the proxies, of several hosts and of LVS need: shellcheck, busybox, the
-# distribution's nginx and HAProxy, openssl, iproute2, ipvsadm, systemd's analyzer. It skips installed
+# distribution's nginx with its module stream, HAProxy, openssl, iproute2, ipvsadm, systemd's analyzer. It skips installed
 # packages, so a second run costs nothing. It stops a service that an installation started: the tests start the proxies themselves.
 set -eu
 
@@ -8,6 +8,7 @@ missing=
 command -v shellcheck >/dev/null || missing="$missing shellcheck"
 command -v busybox >/dev/null || missing="$missing busybox-static"
 command -v nginx >/dev/null || missing="$missing nginx-light"
+[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 command -v haproxy >/dev/null || missing="$missing haproxy"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v ipvsadm >/dev/null || missing="$missing ipvsadm"
@@ -26,6 +27,6 @@ $sudo apt-get update -q
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 if [ -d /run/systemd/system ]; then
 	for service in nginx haproxy; do
-		case "$missing" in *"$service"*) $sudo systemctl disable --now "$service" || true ;; esac
+		case "$missing" in *" $service"*) $sudo systemctl disable --now "$service" || true ;; esac
 	done
 fi

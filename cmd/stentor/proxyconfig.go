@@ -39,8 +39,8 @@ TLS at the nodes, whose listeners have the words tls and proxy_protocol:
 
   stentor proxy-config haproxy --connections 25000 --node 10.0.0.5:8443 --passthrough > haproxy.cfg
 
-Check it with "nginx -t -c FILE" or "haproxy -c -f FILE". HAProxy passes the client's address on with the PROXY
-protocol: give its addresses in listen.client the word proxy_protocol.`,
+Check it with "nginx -t -c FILE" or "haproxy -c -f FILE". HAProxy, and nginx with --passthrough, pass the client's
+address on with the PROXY protocol: give their addresses in listen.client the word proxy_protocol.`,
 		Args: usageArgs(1, 1, "the proxy, nginx or haproxy,"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Kind = proxy.Kind(args[0])
@@ -75,7 +75,7 @@ protocol: give its addresses in listen.client the word proxy_protocol.`,
 	flags.StringSliceVar(&r.Sources, "source", nil, "address of the proxy's host to connect to the nodes from (repeatable, or separated by commas)")
 	flags.StringVar(&r.Listen, "listen", "", "address and port for clients (default 0.0.0.0:80, with --tls 0.0.0.0:443)")
 	flags.StringSliceVar(&tls, "tls", nil, "files with the certificate and its key: CERTIFICATE,KEY")
-	flags.BoolVar(&r.Passthrough, "passthrough", false, "HAProxy: pass TLS through to listeners of the nodes with tls, see tls in their configuration")
+	flags.BoolVar(&r.Passthrough, "passthrough", false, "pass TLS through to listeners of the nodes with tls, see tls in their configuration")
 	flags.StringVar(&r.ServerName, "server-name", "", "host name that clients use; *.example.com means all subdomains, .example.com also the domain itself (default: any)")
 	flags.StringVar(&r.Path, "path", "", "path of the endpoint (default /ws)")
 	flags.IntVar(&r.HealthPort, "health-port", 0, "HAProxy: port of the nodes' API, where it requests /readyz (default: check only whether the node accepts connections)")

@@ -106,11 +106,11 @@ func (p *plan) fit() error {
 // Listening is the part of stentor.yaml that this proxy needs.
 func (p *plan) Listening() string {
 	option := ""
-	if p.Kind == HAProxy {
+	if p.Kind == HAProxy || p.Passthrough {
 		option = " proxy_protocol"
-		if p.Passthrough {
-			option += " tls"
-		}
+	}
+	if p.Passthrough {
+		option += " tls"
 	}
 	if p.Unix != "" {
 		return fmt.Sprintf("client: [\"unix:%s%s group=%s\"]", p.Unix, option, p.User)

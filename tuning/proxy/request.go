@@ -33,7 +33,7 @@ type Request struct {
 	// Certificate and Key turn TLS on. They are PEM files. HAProxy needs the key in the certificate's file, or in a file of
 	// its name with .key appended.
 	Certificate, Key string
-	// Passthrough leaves TLS to the nodes, whose listeners need tls; HAProxy only. The proxy sees neither paths nor names.
+	// Passthrough leaves TLS to the nodes, whose listeners need tls. The proxy sees neither paths nor names.
 	Passthrough bool
 	// ServerName is a host name, *.example.com for all names below it, or .example.com for it and all below it, as in nginx.
 	// "" and _ match every name.
@@ -75,8 +75,6 @@ func (r *Request) complete() error {
 	}
 	if r.Passthrough {
 		switch {
-		case r.Kind != HAProxy:
-			return errors.New("TLS is passed through by HAProxy only")
 		case r.Certificate != "":
 			return errors.New("TLS is passed through, or ends at the proxy: give a certificate or passthrough, not both")
 		case r.ServerName != "" || r.Path != "":
