@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"stentor/engine/testkit"
 )
 
 func TestShellcheck(t *testing.T) {
@@ -186,7 +188,7 @@ func TestDirectorLooks(t *testing.T) {
 // TestRealServer does it in a network namespace of its own: up twice and down leave all as it was.
 func TestRealServer(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("a network namespace needs root")
+		testkit.Missing(t, "a network namespace needs root")
 	}
 	h := newHost(t, nil)
 	h.shell = []string{"unshare", "--net", "sh"}
