@@ -234,13 +234,13 @@ func (d *decoder) unknownKey(above, name string, t reflect.Type) string {
 	if near := Nearest(name, names(t)); near != "" {
 		return "unknown key, did you mean " + near + "?"
 	}
+	if kind := otherKind(d.cfg, join(above, name)); kind != "" {
+		return "unknown key here, it belongs in the configuration of a " + kind
+	}
 	for _, path := range paths(d.cfg) {
 		if path == name || strings.HasSuffix(path, "."+name) {
 			return "unknown key here, did you mean " + path + "?"
 		}
-	}
-	if kind := otherKind(d.cfg, join(above, name)); kind != "" {
-		return "unknown key here, it belongs in the configuration of a " + kind
 	}
 	return "unknown key, allowed: " + strings.Join(names(t), ", ")
 }

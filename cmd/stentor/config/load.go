@@ -17,7 +17,7 @@ import (
 // the settings (key.path=value, as given to --set). With the path "" there is no file. The error is a Problems unless
 // the file cannot be read.
 func Load(path string, environ, settings []string) (*Config, error) {
-	text, err := readConfig(path)
+	text, err := readConfig(path, "config init")
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func Load(path string, environ, settings []string) (*Config, error) {
 
 // Check is Load, but also reads the files that keys name: the error has all mistakes at once.
 func Check(path string, environ, settings []string) (*Config, error) {
-	text, err := readConfig(path)
+	text, err := readConfig(path, "config init")
 	if err != nil {
 		return nil, err
 	}
@@ -38,13 +38,14 @@ func Check(path string, environ, settings []string) (*Config, error) {
 	return cfg, Join(problems.err(), projects, admins, cluster, state, cfg.checkCerts())
 }
 
-func readConfig(path string) ([]byte, error) {
+// readConfig reads a file; init are the words of the command that writes one.
+func readConfig(path, init string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
 	text, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file (\"stentor config init %s\" writes one)", path, path)
+		return nil, fmt.Errorf("%s: no such file (\"stentor %s %s\" writes one)", path, init, path)
 	}
 	return text, err
 }

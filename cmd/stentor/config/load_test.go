@@ -102,6 +102,9 @@ func TestMistakes(t *testing.T) {
 		{name: "misspelt", file: base + "limits:\n  conections: 5\n", want: "f:3: limits.conections: unknown key, did you mean connections?"},
 		{name: "elsewhere", file: base + "client_frame_bytes: 5\n", want: "f:2: client_frame_bytes: unknown key here, did you mean limits.client_frame_bytes?"},
 		{name: "unknown", file: base + "drain:\n  zebra: 5\n", want: "f:3: drain.zebra: unknown key, allowed: timeout, chunk, interval"},
+		{name: "a registry's, and a name of a node's elsewhere", file: base + "tls: {key_file: x}\n", want: "f:2: tls.key_file: unknown key here, it belongs in the configuration of a registry"},
+		{name: "address and word", file: base + "listen: {client: [\"0.0.0.0:x tls\"]}\n", want: `f:2: listen.client[0]: found "0.0.0.0:x tls", allowed: host:port, as in 0.0.0.0:8080 or [::]:8080`},
+		{name: "host name", file: base + "listen: {client: [\"push.example.com:8080\"]}\n", want: `the host must be an IP address`},
 		{name: "a registry's", file: base + "limits: {burst: 5}\n", want: "f:2: limits.burst: unknown key here, it belongs in the configuration of a registry"},
 		{name: "unknown in a project", file: "projects:\n  shop:\n    anonymus: true\n", want: "f:3: projects.shop.anonymus: unknown key, did you mean anonymous?"},
 		{name: "unknown in an item", file: base + "endpoints:\n  - path: /ws\n    origin: ['*']\n", want: "f:4: endpoints[0].origin: unknown key, did you mean origins?"},
@@ -287,6 +290,10 @@ func TestNoFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "none.yaml")
 	_, err := Load(name, nil, nil)
 	if want := name + `: no such file ("stentor config init ` + name + `" writes one)`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	_, err = LoadRegistry(name, nil, nil)
+	if want := name + `: no such file ("stentor config init --registry ` + name + `" writes one)`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -65,7 +65,7 @@ type RegistryDrain struct {
 
 // LoadRegistry is Load for a registry.
 func LoadRegistry(path string, environ, settings []string) (*Registry, error) {
-	text, err := readConfig(path)
+	text, err := readConfig(path, "config init --registry")
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func LoadRegistry(path string, environ, settings []string) (*Registry, error) {
 
 // CheckRegistry is Check for a registry.
 func CheckRegistry(path string, environ, settings []string) (*Registry, error) {
-	text, err := readConfig(path)
+	text, err := readConfig(path, "config init --registry")
 	if err != nil {
 		return nil, err
 	}

@@ -69,13 +69,17 @@ func (v *validator) listen() {
 		}
 		taken[address] = path
 	}
-	address := func(path, found, addr string) {
+	address := func(path, found, addr string) (ok bool) {
 		host, port, err := net.SplitHostPort(addr)
-		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || host == "" {
+		n, e := strconv.ParseUint(port, 10, 16)
+		if err != nil || e != nil || host == "" {
 			v.bad(path, "found %q, allowed: host:port, as in 0.0.0.0:8080 or [::]:8080", found)
-		} else if n != 0 {
+			return false
+		}
+		if n != 0 {
 			once(path, found, addr)
 		}
+		return true
 	}
 	if len(v.Listen.Client) == 0 {
 		v.missing("listen.client", "no address, allowed: at least one, as in 0.0.0.0:8080")
@@ -84,14 +88,13 @@ func (v *validator) listen() {
 		path := v.itemPath("listen.client", i)
 		addr, _, _ := strings.Cut(text, " ")
 		local := strings.HasPrefix(addr, "unix:")
-		if !local {
-			address(path, text, addr)
+		if !local && !address(path, text, addr) {
+			continue
 		}
 		l, err := loop.ParseListener(text)
 		switch {
-		case err != nil && (local || addr != text): // a plain address was reported already
-			v.bad(path, "%v", err)
 		case err != nil:
+			v.bad(path, "%v", err)
 		case local:
 			once(path, text, addr)
 		case l.ProxyProtocol && len(v.Listen.TrustedProxies) == 0:
