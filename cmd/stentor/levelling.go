@@ -68,10 +68,10 @@ func takesPart(n *admin.NodeInfo) bool {
 	return n.State == "up" && n.Ready && !n.Draining && n.Sealed && n.Capacity > 0
 }
 
-// level reports whether all nodes are within the threshold of their share. A difference of one connection is none.
-func level(all []load, threshold float64) bool {
+// level reports whether all nodes are within the threshold of their share, or differ from it by no more than so many connections.
+func level(all []load, threshold, connections float64) bool {
 	for _, n := range all {
-		if math.Abs(float64(n.Connections)-n.Share) > max(1, threshold*n.Share) {
+		if math.Abs(float64(n.Connections)-n.Share) > max(connections, threshold*n.Share) {
 			return false
 		}
 	}
@@ -90,7 +90,7 @@ func excess(all []load) (total int) {
 // next plans a round: Shed is how many each node should shed in it.
 func (l *levelling) next(nodes []admin.NodeInfo) (all []load, done bool) {
 	all = shares(nodes)
-	if excess(all) == 0 || level(all, l.threshold) {
+	if excess(all) == 0 || level(all, l.threshold, 1) {
 		for i := range all {
 			all[i].Shed = 0
 		}

@@ -94,7 +94,7 @@ func (f *rebalanceFlags) run(ctx context.Context, out io.Writer) error {
 		case len(all) < 2:
 			return errors.New("there are not two nodes with cluster.key that clients can be sent to: stentor nodes lists them")
 		case done:
-			return f.show(out, all, "every node is within "+f.threshold+" of its share")
+			return f.show(out, all, f.settled(all, l))
 		case back != "":
 			return f.fail(out, all, "clients come back to "+back+": they do not ask where to connect")
 		case f.dryRun:
@@ -120,6 +120,14 @@ func (f *rebalanceFlags) run(ctx context.Context, out io.Writer) error {
 		case <-time.After(f.every - time.Since(began)):
 		}
 	}
+}
+
+// settled says why nothing is left to do. Of few clients one more or less can be far beyond the threshold.
+func (f *rebalanceFlags) settled(all []load, l *levelling) string {
+	if level(all, l.threshold, 0) {
+		return "every node is within " + f.threshold + " of its share"
+	}
+	return "every node is as near to its share as whole clients allow"
 }
 
 // fresh has the nodes as they are now.

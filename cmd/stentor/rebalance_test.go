@@ -52,6 +52,20 @@ func rebalance(url string, change func(*rebalanceFlags)) (string, error) {
 	return out.String(), err
 }
 
+// Of few clients a node can have a hundred per cent too many, and nothing is to be done.
+func TestRebalanceOfFewClients(t *testing.T) {
+	f := rebalanceFlags{threshold: "10%"}
+	l := levelling{threshold: 0.1}
+	for text, all := range map[string][]load{
+		"every node is within 10% of its share":                     {{Connections: 20, Share: 19}, {Connections: 18, Share: 19}},
+		"every node is as near to its share as whole clients allow": {{Connections: 1, Share: 0.5}, {Connections: 0, Share: 0.5}},
+	} {
+		if got := f.settled(all, &l); got != text {
+			t.Errorf("%v: %s", all, got)
+		}
+	}
+}
+
 func TestRebalance(t *testing.T) {
 	same := func(*rebalanceFlags) {}
 	url, asked := shedServer(t, 400, false)
