@@ -50,6 +50,11 @@ time, so that a node that joins later does not know the earlier pushes.`,
 			if most := 65535 - 2*mostNodes - 4; port < 0 || port > most {
 				return usagef("--base-port is %d, allowed: 1 to %d, or 0 for ports that are free", port, most)
 			}
+			for _, s := range settings {
+				if name, _, _ := strings.Cut(s, "="); slices.Contains(own, name) {
+					return usagef("--set: found %s, which the cluster sets itself for each node, allowed: keys other than %s", name, strings.Join(own, ", "))
+				}
+			}
 			return cluster(cmd.Context(), clusterPlan{nodes: nodes, port: port, settings: settings}, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -62,6 +67,9 @@ time, so that a node that joins later does not know the earlier pushes.`,
 }
 
 const mostNodes = 16
+
+// own are the keys that each node needs a value of its own for, or that make it one of this cluster.
+var own = []string{"node.id", "listen.client", "listen.api", "bus", "kafka.brokers"}
 
 // clusterPlan is what a cluster for trials is to be.
 type clusterPlan struct {
@@ -167,7 +175,7 @@ func (c *devCluster) start(ctx context.Context) (err error) {
 	}
 	c.plan.broker = c.broker.at.Kafka
 	key := config.Variable("cluster.key") + "=" + c.plan.key
-	if c.registry, err = c.run("registry", setFlags(c.registrySettings()), []string{key}); err != nil {
+	if c.registry, err = c.run("registry", setFlags(c.registrySettings(c.plan.address(2*c.plan.nodes))), []string{key}); err != nil {
 		return err
 	}
 	for i := range c.plan.nodes {
@@ -207,9 +215,10 @@ func (c *devCluster) topics() (flags []string) {
 	return flags
 }
 
-func (c *devCluster) registrySettings() []string {
+// registrySettings are the settings of the registry, which listens at this address.
+func (c *devCluster) registrySettings(client string) []string {
 	return []string{
-		"listen.client=" + c.plan.address(2*c.plan.nodes), "kafka.brokers=" + c.plan.broker, "kafka.nodes_topic=" + c.cfg.Kafka.NodesTopic,
+		"listen.client=" + client, "kafka.brokers=" + c.plan.broker, "kafka.nodes_topic=" + c.cfg.Kafka.NodesTopic,
 		"log.level=" + c.cfg.Log.Level, "log.format=" + c.cfg.Log.Format,
 	}
 }
@@ -285,11 +294,22 @@ func (c *devCluster) consequence(m *member) string {
 	case c.broker:
 		return "Nodes keep their clients and answer pushes with 503. This broker kept everything in memory: end the cluster and start it again."
 	case c.registry:
-		return "Clients that are connected notice nothing, and every node answers /v1/endpoints as well."
+		return "Clients that are connected notice nothing, and every node answers /v1/endpoints as well. It starts again with\n\n  " + c.registryCommand(m)
 	}
 	client, _, _ := strings.Cut(strings.TrimPrefix(m.at.Clients[0], "ws://"), "/")
 	api := strings.TrimSuffix(strings.TrimPrefix(m.at.API, "http://"), "/")
 	return "The others continue. It starts again with\n\n  " + c.plan.command(m.name, client, api)
+}
+
+// registryCommand is a command line for a shell that starts the registry at its address again.
+func (c *devCluster) registryCommand(m *member) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s=%s %s registry --config ''", config.Variable("cluster.key"), c.plan.key, quoteArg(os.Args[0]))
+	address := strings.TrimSuffix(strings.TrimPrefix(m.at.API, "http://"), "/")
+	for _, s := range c.registrySettings(address) {
+		b.WriteString(" --set " + quoteArg(s))
+	}
+	return b.String()
 }
 
 // end ends what runs: the nodes side by side, which have drain.timeout, then the registry, then the broker.
