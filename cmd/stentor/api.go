@@ -33,15 +33,17 @@ type apiFlags struct {
 }
 
 func (f *apiFlags) add(cmd *cobra.Command) {
-	f.addWithoutProject(cmd)
+	f.addFlags(cmd, "API key of the project, or an admin key")
 	cmd.Flags().StringVarP(&f.project, "project", "p", "", "the project")
 }
 
 // addWithoutProject adds the flags of commands that concern all projects.
-func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
+func (f *apiFlags) addWithoutProject(cmd *cobra.Command) { f.addFlags(cmd, "admin key") }
+
+func (f *apiFlags) addFlags(cmd *cobra.Command, key string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.base, "api", "http://127.0.0.1:8081", "address of the HTTP API")
-	flags.StringVar(&f.key, "key", "", "API key of the project, or an admin key (default: $"+config.VariableAPIKey+", which other users of the machine cannot see)")
+	flags.StringVar(&f.key, "key", "", key+" (default: $"+config.VariableAPIKey+", which other users of the machine cannot see)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	f.trust.add(flags)
@@ -49,7 +51,7 @@ func (f *apiFlags) addWithoutProject(cmd *cobra.Command) {
 
 // addLocal adds the flag for requests that otherwise all nodes of a cluster answer together.
 func (f *apiFlags) addLocal(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.local, "local", false, "of the node that is asked alone, not of all nodes of its cluster")
+	cmd.Flags().BoolVar(&f.local, "local", false, "on the node that is asked alone, not on all nodes of its cluster")
 }
 
 // query is the query string for the flag of addLocal.

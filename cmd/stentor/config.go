@@ -64,7 +64,7 @@ func newConfigInitCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
-	cmd.Flags().BoolVar(&registry, "registry", false, "of a registry")
+	cmd.Flags().BoolVar(&registry, "registry", false, "the configuration is of a registry, not of a node")
 	return cmd
 }
 
@@ -159,7 +159,7 @@ Examples:
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&registry, "registry", false, "of a registry")
+	cmd.Flags().BoolVar(&registry, "registry", false, "the configuration is of a registry, not of a node")
 	addSetFlag(cmd, &settings)
 	return cmd
 }

@@ -159,7 +159,11 @@ func start(cfg *config.Config, dev bool, logTo io.Writer) (*server, error) {
 	s.advertise.Store(&cfg.Advertise)
 	if !dev {
 		for _, w := range cfg.Warnings() {
-			s.log.Warn("configuration", "where", w.Where, "key", w.Key, "text", w.Text)
+			about := []any{"where", w.Where}
+			if w.Key != "" { // of the whole file
+				about = append(about, "key", w.Key)
+			}
+			s.log.Warn("configuration", append(about, "text", w.Text)...)
 		}
 	}
 	s.sources = jwks.NewSources(jwks.Options{Refresh: time.Duration(cfg.Auth.KeysRefresh), MaxAge: time.Duration(cfg.Auth.KeysMaxAge), Log: s.log})

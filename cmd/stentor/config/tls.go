@@ -77,12 +77,26 @@ func (c *Config) checkCerts() error {
 	for i, p := range o.Pairs {
 		one := certs.Options{Pairs: []certs.Pair{p}, MinVersion: o.MinVersion}
 		if c.TLS.Certificates[i].Cert != "" && c.TLS.Certificates[i].Key != "" {
-			v.certs(item("tls.certificates", i), one)
+			at, c := item("tls.certificates", i), c.TLS.Certificates[i]
+			if v.reads(at+".cert", c.Cert) && v.reads(at+".key", c.Key) {
+				v.certs(at, one)
+			}
 		}
 	}
-	v.certs("tls.client_ca", certs.Options{ClientCA: o.ClientCA})
-	v.certs("tls.ticket_keys_file", certs.Options{TicketKeys: o.TicketKeys})
+	if o.ClientCA != "" && v.reads("tls.client_ca", c.TLS.ClientCA) {
+		v.certs("tls.client_ca", certs.Options{ClientCA: o.ClientCA})
+	}
+	if o.TicketKeys != "" && v.reads("tls.ticket_keys_file", c.TLS.TicketKeysFile) {
+		v.certs("tls.ticket_keys_file", certs.Options{TicketKeys: o.TicketKeys})
+	}
 	return v.problems.err()
+}
+
+// reads reports whether the file that a key names can be read.
+func (v *validator) reads(path, name string) bool {
+	before := len(v.problems)
+	v.read(path, name)
+	return len(v.problems) == before
 }
 
 func (v *validator) certs(path string, o certs.Options) {
