@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +18,11 @@ func loadCerts(cfg *config.Config, log *slog.Logger) (*certs.Certs, error) {
 		return nil, nil
 	}
 	o.Log = log
-	return certs.Load(o)
+	c, err := certs.Load(o)
+	if err != nil {
+		return nil, cmp.Or(cfg.CheckCerts(), err) // the first names the key as well
+	}
+	return c, nil
 }
 
 // tlsOptions are those of the event loops.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -118,7 +119,8 @@ func (r *registry) start(logTo io.Writer) error {
 	if o, ok := r.cfg.CertsOptions(); ok {
 		o.Log = r.log
 		if r.certs, err = certs.Load(o); err != nil {
-			return err
+			_, named := r.cfg.Certificate()
+			return cmp.Or(named, err) // the first names the key as well
 		}
 	}
 	if r.listener, err = net.Listen("tcp", r.cfg.Listen.Client); err != nil {

@@ -35,7 +35,7 @@ func Check(path string, environ, settings []string) (*Config, error) {
 	_, admins := cfg.AllAdminKeys()
 	_, _, cluster := cfg.ClusterSecrets()
 	_, state := cfg.StateDir()
-	return cfg, Join(problems.err(), projects, admins, cluster, state, cfg.checkCerts())
+	return cfg, Join(problems.err(), projects, admins, cluster, state, cfg.CheckCerts())
 }
 
 // readConfig reads a file; init are the words of the command that writes one.

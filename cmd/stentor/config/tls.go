@@ -67,8 +67,8 @@ func (c *Config) TLSClients() bool {
 	})
 }
 
-// checkCerts reads the files of the section. The error is a Problems.
-func (c *Config) checkCerts() error {
+// CheckCerts reads the files of the section. The error is a Problems.
+func (c *Config) CheckCerts() error {
 	v := newValidator(c)
 	o, ok := c.CertsOptions()
 	if !ok {
@@ -78,7 +78,7 @@ func (c *Config) checkCerts() error {
 		one := certs.Options{Pairs: []certs.Pair{p}, MinVersion: o.MinVersion}
 		if c.TLS.Certificates[i].Cert != "" && c.TLS.Certificates[i].Key != "" {
 			at, c := item("tls.certificates", i), c.TLS.Certificates[i]
-			if v.reads(at+".cert", c.Cert) && v.reads(at+".key", c.Key) {
+			if cert, key := v.reads(at+".cert", c.Cert), v.reads(at+".key", c.Key); cert && key {
 				v.certs(at, one)
 			}
 		}
