@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -68,14 +69,11 @@ func launch(ctx context.Context, name, binary, command, dir string, host netip.A
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := freePort(host)
+	ports, err := freePorts(host, 2)
 	if err != nil {
 		return nil, nil, err
 	}
-	api, err := freePort(host)
-	if err != nil {
-		return nil, nil, err
-	}
+	client, api := ports[0], ports[1]
 	file := filepath.Join(dir, "stentor.yaml")
 	if err := os.WriteFile(file, text(client, api), 0o600); err != nil {
 		return nil, nil, err
@@ -117,18 +115,33 @@ func serverEnv(env []string) (kept []string) {
 }
 
 // FreePort finds a free loopback port.
-func FreePort() (netip.AddrPort, error) { return freePort(netip.Addr{}) }
-
-func freePort(host netip.Addr) (netip.AddrPort, error) {
-	if !host.IsValid() {
-		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	l, err := net.Listen("tcp4", netip.AddrPortFrom(host, 0).String())
+func FreePort() (netip.AddrPort, error) {
+	ports, err := freePorts(netip.Addr{}, 1)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	defer l.Close()
-	return netip.ParseAddrPort(l.Addr().String())
+	return ports[0], nil
+}
+
+// freePorts finds ports below those that the kernel gives to outgoing connections: one of the thousands that a measurement
+// opens would have taken one of these before the server listens.
+func freePorts(host netip.Addr, n int) (ports []netip.AddrPort, err error) {
+	if !host.IsValid() {
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	for range 100 * n {
+		at := netip.AddrPortFrom(host, uint16(20_000+rand.IntN(12_000)))
+		l, e := net.Listen("tcp4", at.String())
+		if e != nil {
+			err = e
+			continue
+		}
+		defer l.Close() // all stay open until the last is found, so that none is found twice
+		if ports = append(ports, at); len(ports) == n {
+			return ports, nil
+		}
+	}
+	return nil, fmt.Errorf("no free ports on %s: %w", host, err)
 }
 
 func (s *Server) waitReady(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +139,19 @@ func TestServerEnv(t *testing.T) {
 	got := serverEnv([]string{"PATH=/bin", "GOGC=50", "STENTOR_LIMITS_CONNECTIONS=1", "GOMEMLIMIT=1GiB", "HOME=/"})
 	if strings.Join(got, " ") != "PATH=/bin HOME=/" {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestFreePorts(t *testing.T) {
+	ports, err := freePorts(netip.Addr{}, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[netip.AddrPort]bool{}
+	for _, p := range ports {
+		if p.Port() >= 32768 || seen[p] {
+			t.Errorf("%s: taken by outgoing connections, or twice in %v", p, ports)
+		}
+		seen[p] = true
 	}
 }
