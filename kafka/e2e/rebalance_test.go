@@ -19,7 +19,7 @@ func TestRebalance(t *testing.T) {
 	c := newCluster(t, kafkatest.Bootstrap(t), 0)
 	c.config += "admin_keys: [admin-key]\ncluster: {key: " + clusterKey + "}\n"
 	add := func(to *cluster, id string) *testkit.Node {
-		clients, api := freeAddress(t), freeAddress(t)
+		clients, api := testkit.FreePort(t), testkit.FreePort(t)
 		n := to.add("node.id="+c.run+id, "listen.client="+clients, "listen.api="+api, "advertise.clients=ws://"+clients+"/ws", "advertise.api=http://"+api)
 		n.WaitReady()
 		return n

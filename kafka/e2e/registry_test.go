@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,23 +116,12 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// freeAddress is one that nobody listens on now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestNodesAsOne: a node answers for all of them. One that was killed is named, once it does not answer.
 func TestNodesAsOne(t *testing.T) {
 	c := newCluster(t, kafkatest.Bootstrap(t), 0)
 	c.config += "admin_keys: [admin-key]\ncluster: {key: " + clusterKey + "}\n"
 	for range 3 {
-		api := freeAddress(t)
+		api := testkit.FreePort(t)
 		c.add("listen.api="+api, "advertise.api=http://"+api)
 	}
 	for _, n := range c.nodes {
