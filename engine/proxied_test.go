@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"stentor/engine/shard"
 	"stentor/engine/websocket"
 	"stentor/stomp"
@@ -39,21 +37,7 @@ func (n testNode) sessionAddresses(t *testing.T) (all []string) {
 // refusedHeaders is the metric of a reason.
 func (n testNode) refusedHeaders(t *testing.T, reason string) float64 {
 	t.Helper()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(n.Node)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == "stentor_proxy_protocol_refused_total" && m.GetLabel()[0].GetValue() == reason {
-				return m.GetCounter().GetValue()
-			}
-		}
-	}
-	t.Fatalf("nothing counts %s", reason)
-	return 0
+	return n.counted(t, "stentor_proxy_protocol_refused_total", reason)
 }
 
 var trustLoopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

@@ -93,9 +93,10 @@ func (n testNode) failed(t *testing.T, reason string) float64 {
 	return n.counted(t, "stentor_tls_failures_total", reason)
 }
 
-// counted is a metric, of the label's value if there is one.
+// counted is a metric, of the label's value if that is not empty; it must be there.
 func (n testNode) counted(t *testing.T, name, label string) (count float64) {
 	t.Helper()
+	there := false
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(n.Node)
 	families, err := registry.Gather()
@@ -106,13 +107,17 @@ func (n testNode) counted(t *testing.T, name, label string) (count float64) {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == name && (label == "" || m.GetLabel()[0].GetValue() == label) {
 				count += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+				there = true
 			}
 		}
+	}
+	if !there {
+		t.Fatalf("nothing counts %s %s", name, label)
 	}
 	return count
 }
 
-// wait waits until so many failures of a reason are counted.
+// failures waits until so many failures of a reason are counted.
 func (n testNode) failures(t *testing.T, reason string, want float64) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); n.failed(t, reason) < want; time.Sleep(time.Millisecond) {
