@@ -5,9 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -196,17 +194,10 @@ func TestDialCanBeInterrupted(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	web := httptest.NewUnstartedServer(nil)
-	web.StartTLS() // for its certificate
-	defer web.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := clienttest.Serve(t, tls.NewListener(l, web.TLS.Clone()))
+	s, certificate := clienttest.NewTLSServer(t)
 	roots := x509.NewCertPool()
-	roots.AddCert(web.Certificate())
-	o := Options{URL: strings.Replace(s.URL(), "ws://", "wss://", 1), TLS: &tls.Config{RootCAs: roots}}
+	roots.AddCert(certificate)
+	o := Options{URL: s.URL(), TLS: &tls.Config{RootCAs: roots}}
 	if _, err := dialed(t, o, func() { s.Connected("0,0") }); err != nil {
 		t.Error(err)
 	}

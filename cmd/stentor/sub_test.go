@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -83,21 +82,14 @@ func TestSubJSON(t *testing.T) {
 
 func TestSubTrusts(t *testing.T) {
 	t.Setenv(config.VariableToken, "")
-	web := httptest.NewUnstartedServer(nil)
-	web.StartTLS() // for its certificate
-	defer web.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := clienttest.Serve(t, tls.NewListener(l, web.TLS.Clone()))
+	s, certificate := clienttest.NewTLSServer(t)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan result, 1)
 	go func() {
-		done <- execute(t.Context(), "", "sub", "--url", strings.Replace(s.URL(), "ws://", "wss://", 1), "--ca", ca, "-n", "1", "/topic/a")
+		done <- execute(t.Context(), "", "sub", "--url", s.URL(), "--ca", ca, "-n", "1", "/topic/a")
 	}()
 	c, _ := s.Connected("0,0")
 	c.Subscribed()

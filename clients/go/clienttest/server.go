@@ -3,7 +3,10 @@
 package clienttest
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
+	"net/http/httptest"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -21,6 +24,7 @@ const patience = 30 * time.Second
 type Server struct {
 	t        testing.TB
 	listener net.Listener
+	scheme   string
 }
 
 // NewServer starts a server that ends with the test.
@@ -29,17 +33,22 @@ func NewServer(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Serve(t, l)
+	t.Cleanup(func() { l.Close() })
+	return &Server{t: t, listener: l, scheme: "ws"}
 }
 
-// Serve is NewServer on the caller's listener, which may use TLS.
-func Serve(t testing.TB, l net.Listener) *Server {
-	t.Cleanup(func() { l.Close() })
-	return &Server{t: t, listener: l}
+// NewTLSServer is NewServer with TLS, and the certificate that it shows, which is its own authority.
+func NewTLSServer(t testing.TB) (*Server, *x509.Certificate) {
+	web := httptest.NewUnstartedServer(nil)
+	web.StartTLS() // for its certificate
+	defer web.Close()
+	s := NewServer(t)
+	s.listener, s.scheme = tls.NewListener(s.listener, web.TLS.Clone()), "wss"
+	return s, web.Certificate()
 }
 
 // URL returns the server's address for a client.
-func (s *Server) URL() string { return "ws://" + s.listener.Addr().String() + "/ws" }
+func (s *Server) URL() string { return s.scheme + "://" + s.listener.Addr().String() + "/ws" }
 
 // Conn is one client's connection. Its methods fail the test when anything unexpected arrives, and so belong to the
 // test's goroutine.
