@@ -13,7 +13,7 @@
 # does not pass through it. This requires that
 #   - director and nodes are in one network segment, and realserver.sh has run on every node;
 #   - nodes listen on the director's port (ports are not translated), on 0.0.0.0 or the virtual address;
-#   - TLS ends on the nodes, at an nginx or HAProxy on each of them (stentor proxy-config);
+#   - TLS ends on the nodes: at their listeners with the word tls, or at an nginx or HAProxy on each of them;
 #   - the director is neither a client nor a node itself.
 # Nodes see the clients' own addresses, so listen.trusted_proxies need not name the director.
 #
