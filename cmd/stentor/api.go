@@ -170,13 +170,13 @@ func (f *apiFlags) explain(err error) error {
 	var (
 		refused *net.OpError
 		plain   tls.RecordHeaderError
-		unknown *tls.CertificateVerificationError
 	)
+	if not := f.trust.explain(err, f.base); not != nil {
+		return not
+	}
 	switch {
-	case errors.As(err, &plain):
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch): // what net/http makes of an HTTP answer
 		return fmt.Errorf("%s does not answer in TLS: the API has https:// with listen.api_tls or behind a proxy", f.base)
-	case errors.As(err, &unknown):
-		return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust, --insecure trusts any", f.base, unknown.Err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not answer within %s", f.base, f.timeout)
 	case errors.Is(err, context.Canceled):

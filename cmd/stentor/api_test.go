@@ -166,14 +166,20 @@ func TestNoAPI(t *testing.T) {
 	}
 	l.Close() // nobody listens there now
 	closed := "http://" + l.Addr().String()
+	secure := strings.Replace(proxy.URL, "http:", "https:", 1)
 	for _, one := range []struct{ api, user, want string }{
 		{proxy.URL, "html", "Bad Gateway (502): <html>\uFFFD[2J"},
 		{proxy.URL, "empty", " (599)"},
 		{proxy.URL, "text", "the API's answer is not JSON: invalid character 'h' looking for beginning of value"},
 		{proxy.URL, "slow", proxy.URL + " did not answer within 50ms"},
 		{closed, "", "cannot reach the API at " + closed + " (connect: connection refused); is the node running? --api names another address"},
+		{secure, "", secure + " does not answer in TLS: the API has https:// with listen.api_tls or behind a proxy"},
 	} {
-		got := cli(t, "sessions", "--api", one.api, "-p", "demo", "--key", "k", "--json", "--timeout", "50ms", "--user", one.user)
+		timeout := "1m"
+		if one.user == "slow" {
+			timeout = "50ms"
+		}
+		got := cli(t, "sessions", "--api", one.api, "-p", "demo", "--key", "k", "--json", "--timeout", timeout, "--user", one.user)
 		if got != (result{exitFailure, "", "stentor sessions: " + one.want + "\n"}) {
 			t.Errorf("%+v, want %s", got, one.want)
 		}

@@ -115,16 +115,16 @@ func (f *subFlags) explain(err error) error {
 	var (
 		dial    *net.OpError
 		plain   tls.RecordHeaderError
-		unknown *tls.CertificateVerificationError
 		answer  *websocket.AnswerError
 		refused *client.ServerError
 		p       problem
 	)
+	if not := f.trust.explain(err, f.url); not != nil {
+		return not
+	}
 	switch {
 	case errors.As(err, &plain):
 		return fmt.Errorf("%s does not answer in TLS: wss:// is for a proxy, or for a listener with the word tls", f.url)
-	case errors.As(err, &unknown):
-		return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust, --insecure trusts any", f.url, unknown.Err)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("cannot reach %s (%v); is the node running? --url names another endpoint", f.url, dial.Err)
 	case errors.As(err, &answer) && json.Unmarshal([]byte(answer.Text), &p) == nil && p.Code != "":

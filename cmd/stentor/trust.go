@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -40,6 +41,15 @@ func (f *trustFlags) config() (*tls.Config, error) {
 		return nil, usagef("--ca: found no certificate in %s, allowed: a PEM file", f.ca)
 	}
 	return &tls.Config{RootCAs: roots}, nil
+}
+
+// explain says what to do about a certificate that is not trusted. It returns nil for every other error.
+func (f *trustFlags) explain(err error, address string) error {
+	var unknown *tls.CertificateVerificationError
+	if !errors.As(err, &unknown) {
+		return nil
+	}
+	return fmt.Errorf("the certificate of %s is not trusted (%v); --ca names those to trust, --insecure trusts any", address, unknown.Err)
 }
 
 // client is for requests to the API.
