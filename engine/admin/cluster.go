@@ -50,14 +50,14 @@ func target(r *http.Request) string {
 // gather lets this node answer a request, and then all others side by side. Each answer that arrived goes to use. It returns
 // the nodes without one, or the problem to answer with when there is none.
 func (a *api) gather(r *http.Request, project string, alone projectHandler, use func(node string, body []byte) error) (missing []Missing, p *problem) {
-	f, p := a.fanOut(r, a.asking())
+	others := a.peers.others()
+	f, p := a.fanOut(r, a.asking(len(others)))
 	if p != nil {
 		return nil, p
 	}
 	defer f.end()
 	all := []reply{a.here(r, project, alone)}
 	if all[0].status != http.StatusBadRequest { // otherwise the others would answer the same
-		others := a.peers.others()
 		f.asks(len(others))
 		all = append(all, a.peers.askAll(r.Context(), others, r.Method, target(r))...)
 	}

@@ -12,7 +12,7 @@ type Delivery struct {
 	Position string `json:"position"`
 	// Nodes are those that answered.
 	Nodes []NodeDelivery `json:"nodes"`
-	// Missing are nodes that did not answer in time.
+	// Missing are nodes of which this has nothing.
 	Missing []Missing `json:"missing,omitempty"`
 }
 

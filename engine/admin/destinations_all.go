@@ -14,8 +14,6 @@ const (
 	// as many as are wanted: a destination of the cluster's first need not be among the first of each node.
 	leastLeaders = 100
 	leadersAsked = 10
-	// mergedBytes bounds the destinations that are kept while those of more nodes arrive.
-	mergedBytes = mergeBytes / 2
 	// destinationBytes is what one takes beside its name.
 	destinationBytes = 128
 )

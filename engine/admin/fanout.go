@@ -69,8 +69,8 @@ func (f *fan) end() {
 // rest is how long the place stays empty.
 func (f *fan) rest() time.Duration { return askRest * time.Duration(f.asked) * askCost }
 
-// asking is what a request is charged that other nodes are asked for, as far as the API's memory allows. So it bounds the
+// asking is what a request is charged for which so many other nodes are asked, as far as the API's memory allows. So it bounds the
 // connections to other nodes as well.
-func (a *api) asking() int64 {
-	return min(int64(min(len(a.peers.others()), peersAtOnce))*askBytes, a.o.MemoryBytes/8)
+func (a *api) asking(others int) int64 {
+	return min(int64(min(others, peersAtOnce))*askBytes, a.o.MemoryBytes/8)
 }

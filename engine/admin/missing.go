@@ -62,6 +62,7 @@ const (
 	notAskable   = "it does not say how to ask it: set advertise.api and cluster.key there"
 	notReachable = "it cannot be reached"
 	noTimeLeft   = "the others took so long that it was not asked"
+	notMerged    = "its answer was not merged in time"
 )
 
 // silent says that a node did not answer within a time.

@@ -15,7 +15,8 @@ const (
 	listingsAtOnce = 4
 	// mergeBytes is what merging is charged for the pages in memory at a time, if the API's memory allows it. Half of it
 	// is for pages that arrive, half for what becomes of them.
-	mergeBytes = 2 * listingsAtOnce * peerPageBytes
+	mergeBytes  = 2 * listingsAtOnce * peerPageBytes
+	mergedBytes = mergeBytes / 2
 )
 
 // merging is what a listing of all nodes is charged.

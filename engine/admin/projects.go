@@ -3,6 +3,8 @@ package admin
 import (
 	"net/http"
 	"slices"
+
+	"stentor/engine/directory"
 )
 
 const (
@@ -78,14 +80,11 @@ func (a *api) projects(w http.ResponseWriter, r *http.Request) *problem {
 	if q.Has("node") && q.Get("node") != "local" {
 		return badNode(q.Get("node"))
 	}
-	all := !signed(r) && !q.Has("node") && len(a.peers.others()) > 0
-	path, atOnce := target(r), peersAtOnce
-	if owner != "" {
-		path = projectPath(owner)
-	} else if limit > defaultProjects {
-		atOnce = listingsAtOnce
+	var others []directory.Node
+	if !signed(r) && !q.Has("node") {
+		others = a.peers.others()
 	}
-	if !all {
+	if len(others) == 0 {
 		if p := a.memory.take(owner, listingBytes); p != nil {
 			return p
 		}
@@ -98,8 +97,14 @@ func (a *api) projects(w http.ResponseWriter, r *http.Request) *problem {
 		return p
 	}
 	defer f.end()
+	path, atOnce := target(r), peersAtOnce
+	if owner != "" {
+		path = projectPath(owner)
+	} else if limit > defaultProjects {
+		atOnce = listingsAtOnce
+	}
 	page := a.pageOfProjects(owner, q.Get("after"), limit)
-	page.Missing = a.addOthers(r, f, page.Projects, path, atOnce)
+	page.Missing = a.addOthers(r, f, others, page.Projects, path, atOnce)
 	writeJSON(w, page)
 	return nil
 }

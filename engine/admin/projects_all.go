@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"stentor/engine/directory"
 )
 
 // projectOfAll is a project with its counts on all nodes that answered.
@@ -22,27 +24,28 @@ func (a *api) projectEverywhere(w http.ResponseWriter, r *http.Request, project 
 	if !ok {
 		return unknownProject(project)
 	}
-	f, no := a.fanOut(r, a.asking())
+	others := a.peers.others()
+	f, no := a.fanOut(r, a.asking(len(others)))
 	if no != nil {
 		return no
 	}
 	defer f.end()
 	one := []Project{p}
-	missing := a.addOthers(r, f, one, projectPath(project), peersAtOnce)
+	missing := a.addOthers(r, f, others, one, projectPath(project), peersAtOnce)
 	writeJSON(w, projectOfAll{one[0], missing})
 	return nil
 }
 
-// addOthers adds to the counts of projects those of the other nodes, which it asks at path, some at once, and names the
+// addOthers adds to the counts of projects those of the others, which it asks at path, some at once, and names the
 // nodes that did not answer. Its memory is bounded by the projects of a page and by how many answer at once.
-func (a *api) addOthers(r *http.Request, f *fan, projects []Project, path string, atOnce int) (missing []Missing) {
+func (a *api) addOthers(r *http.Request, f *fan, others []directory.Node, projects []Project, path string, atOnce int) (missing []Missing) {
 	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
 	defer cancel()
 	index := make(map[string]int, len(projects))
 	for i := range projects {
 		index[projects[i].Project] = i
 	}
-	for some := range slices.Chunk(a.peers.others(), atOnce) {
+	for some := range slices.Chunk(others, atOnce) {
 		f.asks(len(some))
 		replies := a.peers.askAll(ctx, some, http.MethodGet, path)
 		merged := f.merge(r, func() {
@@ -54,7 +57,7 @@ func (a *api) addOthers(r *http.Request, f *fan, projects []Project, path string
 		})
 		if !merged {
 			for i := range replies {
-				missing = append(missing, Missing{replies[i].node, noTimeLeft})
+				missing = append(missing, Missing{replies[i].node, notMerged})
 			}
 		}
 	}

@@ -36,14 +36,14 @@ func (a *api) allSessions(w http.ResponseWriter, r *http.Request, project string
 	m := sessionMerge{left: most, page: sessionsOfAll{Sessions: []json.RawMessage{}}}
 	nodes := slices.DeleteFunc(a.everyNode(), func(n listed) bool { return n.id < from })
 	for width := 1; len(nodes) > 0 && !m.full; width = min(2*width, peersAtOnce) {
-		if m.left == 0 || m.bytes >= mergeBytes/2 || ctx.Err() != nil {
+		if m.left == 0 || m.bytes >= mergedBytes || ctx.Err() != nil {
 			m.page.Next = nodes[0].id + ":"
 			break
 		}
 		some := nodes[:min(width, len(nodes))]
 		nodes = nodes[len(some):]
 		f.asks(len(some))
-		replies := a.askPages(r, project, some, a.sessions, newRoom(mergeBytes/2), func(node string) url.Values {
+		replies := a.askPages(r, project, some, a.sessions, newRoom(mergedBytes), func(node string) url.Values {
 			one := maps.Clone(q)
 			one.Del("after")
 			if node == from && after != "" {

@@ -7,7 +7,7 @@ type SessionPage struct {
 	Sessions []Session `json:"sessions"`
 	// Next is the cursor of the next page, "" on the last.
 	Next string `json:"next,omitempty"`
-	// Missing are nodes that did not answer in time.
+	// Missing are nodes of which this has nothing.
 	Missing []Missing `json:"missing,omitempty"`
 }
 
