@@ -33,7 +33,7 @@ func (w Want) each() int64 {
 func (w Want) Need() int64 { return base + w.Connections*w.each() }
 
 // Fit returns how many connections fit into memory (KiB). It ignores w.Connections.
-func (w Want) Fit(memory int64) int64 { return min(MaxConnections, max(0, (memory-base)/w.each())) }
+func (w Want) Fit(memory int64) int64 { return w.FitWith(memory, 0) }
 
 // What a connection needs in addition when the node itself speaks TLS with its client, in KiB, as make bench-tls measures it:
 // with the node's own records (1.5), and with those of crypto/tls (10), which it uses for TLS 1.2 and with tls.records: go.

@@ -106,29 +106,13 @@ func (h *hostile) pretend() error {
 		}
 	}()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		status, body, err := h.askAsAdmin("/v1/nodes")
+		status, body, err := h.requestAs("admin-key", "GET", "/v1/nodes", "")
 		if n := bytes.Count(body, []byte(`"state":"up"`)); err == nil && n == otherNodes+1 {
 			return nil
 		} else if time.Now().After(deadline) {
 			return fmt.Errorf("the node knows %d nodes: %d %.300s, %v", n, status, body, err)
 		}
 	}
-}
-
-func (h *hostile) askAsAdmin(path string) (int, []byte, error) {
-	r, err := http.NewRequest("GET", h.API+path, nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	r.Header.Set("Authorization", "Bearer admin-key")
-	answer, err := h.http.Do(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer answer.Body.Close()
-	var body bytes.Buffer
-	_, err = body.ReadFrom(answer.Body)
-	return answer.StatusCode, body.Bytes(), err
 }
 
 // ready waits until the node has read what is on its broker.

@@ -399,11 +399,16 @@ func (h *hostile) drain(w *wire) {
 
 // request sends a request to the API as the hostile tenant, and returns the answer's status and body.
 func (h *hostile) request(method, path, body string) (int, []byte, error) {
+	return h.requestAs("hostile-key", method, path, body)
+}
+
+// requestAs is request with somebody else's key.
+func (h *hostile) requestAs(key, method, path, body string) (int, []byte, error) {
 	req, err := http.NewRequest(method, h.API+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("Authorization", "Bearer hostile-key")
+	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := h.http.Do(req)
 	if err != nil {

@@ -85,8 +85,8 @@ func (c *Client) Open(ctx context.Context, kind Kind, n int) error {
 	if err := c.WaitOpened(ctx); err != nil {
 		return fmt.Errorf("%d of %d connections are open: %w", c.Counts().Opened-before.Opened, n, err)
 	}
-	if now := c.Counts(); now.failed() > before.failed() {
-		return fmt.Errorf("%d of %d connections failed: %v", now.failed()-before.failed(), n, now.Failures)
+	if now := c.Counts(); now.Failed() > before.Failed() {
+		return fmt.Errorf("%d of %d connections failed: %v", now.Failed()-before.Failed(), n, now.Failures)
 	}
 	return nil
 }

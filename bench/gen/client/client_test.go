@@ -482,7 +482,7 @@ func TestFailsOnce(t *testing.T) {
 		}
 	}
 	const cause = "connect: connection refused"
-	if got := c.Counts(); got.failed() != 5 || got.Failures[cause] != 5 || got.Again[cause] != 10 {
+	if got := c.Counts(); got.Failed() != 5 || got.Failures[cause] != 5 || got.Again[cause] != 10 {
 		t.Errorf("failures %v, and again %v", got.Failures, got.Again)
 	}
 }
@@ -564,7 +564,7 @@ func TestServerGoesAway(t *testing.T) {
 			s.Hang(test.frame)
 			eventually(t, "closed", func() bool { return c.Counts().Reading == 0 })
 			got := c.Counts()
-			if got.failed() != 7 {
+			if got.Failed() != 7 {
 				t.Errorf("failures %v", got.Failures)
 			}
 			for cause := range got.Failures {

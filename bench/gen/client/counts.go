@@ -81,8 +81,8 @@ func (c *Counts) open(kind Kind) *int {
 	return [kinds]*int{Reading: &c.Reading, Silent: &c.Silent, Slow: &c.Slow}[kind]
 }
 
-// failed is the number of all failures.
-func (c *Counts) failed() (n int) {
+// Failed is how many connections failed or were ended by the server.
+func (c *Counts) Failed() (n int) {
 	for v := range maps.Values(c.Failures) {
 		n += v
 	}

@@ -184,7 +184,7 @@ func TestSlow(t *testing.T) {
 	}
 	s.Hang(nil)
 	eventually(t, "gone", func() bool { return c.Counts().Slow == 0 })
-	if got := c.Counts(); got.failed() != 0 || len(got.Ended) != 1 {
+	if got := c.Counts(); got.Failed() != 0 || len(got.Ended) != 1 {
 		t.Errorf("%+v", got)
 	}
 }

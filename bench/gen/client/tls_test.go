@@ -68,7 +68,7 @@ func TestTLS(t *testing.T) {
 	last = websocket.AppendClose(last, 1012, "restart")
 	s.Each(func(write func([]byte)) { write(last) })
 	eventually(t, "closed", func() bool { return c.Counts().Reading == 0 })
-	if got := c.Counts(); got.failed() != connections || got.Opening != 0 { // each once, though more could be read
+	if got := c.Counts(); got.Failed() != connections || got.Opening != 0 { // each once, though more could be read
 		t.Errorf("%+v", got)
 	}
 }

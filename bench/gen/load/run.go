@@ -285,7 +285,7 @@ func (r *run) judge() []string {
 	if want := r.want.Load(); want >= 0 {
 		lack = want - int64(c.Reading)
 	}
-	switch n := failures(c) - r.kicked.Load(); {
+	switch n := int64(c.Failed()) - r.kicked.Load(); {
 	case n > 0 && lack > 0:
 		add(n, "times a connection did not open or was ended by the server (%d are not open at the end%s): %s", lack, inVain(c.Again), causes(c.Failures))
 	case n > 0:
@@ -312,14 +312,6 @@ func inVain(again map[string]int) string {
 		return ""
 	}
 	return "; retries failed: " + causes(again)
-}
-
-// failures is how many connections failed or were ended by the server.
-func failures(c client.Counts) (n int64) {
-	for _, v := range c.Failures {
-		n += int64(v)
-	}
-	return n
 }
 
 // tell calls each once a second until ctx ends.

@@ -265,7 +265,7 @@ func (r *run) seen(ctx context.Context) error {
 func (r *run) kick(ctx context.Context) error {
 	x := r.streams
 	n := min(r.Kicks, r.Connections)
-	failed := func() int64 { return failures(r.clients.Counts()) }
+	failed := func() int64 { c := r.clients.Counts(); return int64(c.Failed()) }
 	before := failed()
 	for i := range n {
 		number := r.first + i*(r.Connections/n)

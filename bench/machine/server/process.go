@@ -41,17 +41,10 @@ func Run(ctx context.Context, name string, cmd *exec.Cmd, log string) (*Process,
 	return p, ctx, nil
 }
 
-// Stop ends the process gracefully, and kills it if that takes longer than patience.
-func (p *Process) Stop(patience time.Duration) {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
-	select {
-	case <-p.exited:
-	case <-time.After(patience):
-		p.Kill()
-	}
-}
+// Stop is Leave for those who do not ask how the process ended.
+func (p *Process) Stop(patience time.Duration) { _ = p.Leave(patience) }
 
-// Leave asks the process to end, waits until it has, and returns how it ended.
+// Leave asks the process to end, waits until it has, and returns how it ended. After patience it kills it.
 func (p *Process) Leave(patience time.Duration) error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
 	select {

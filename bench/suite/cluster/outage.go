@@ -151,12 +151,9 @@ func (o *outage) spread() (counts []float64) {
 func (o *outage) results() []report.Result {
 	var f faults
 	f.add(o.t, o.old, o.young)
-	cut := 0.0
-	for _, n := range o.old.Counts().Failures {
-		cut += float64(n)
-	}
+	old := o.old.Counts()
 	all := []report.Result{
-		report.New(o.name, "connected clients that were disconnected", "", []float64{cut}, report.With("connected", "", float64(o.old.Counts().Reading))).Most(0),
+		report.New(o.name, "connected clients that were disconnected", "", []float64{float64(old.Failed())}, report.With("connected", "", float64(old.Reading))).Most(0),
 	}
 	all = append(all, f.results(o.name)...)
 	return append(all,

@@ -6,11 +6,11 @@ import { createServer } from 'node:net'
 import test, { after } from 'node:test'
 import { Node, config, token, until } from '../node.js'
 import { StentorClient, WebSocket } from '../packed.js'
+import { pause } from '../random.js'
 
 const rounds = Number(process.env.STENTOR_ROUNDS ?? 400)
 const clients = 15
 const run = `${process.pid}-${Date.now()}`
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 const unhandled = []
 process.on('unhandledRejection', (e) => unhandled.push(e))
