@@ -49,7 +49,7 @@ func (p *Projects) Swap(list []*Project, adminKeys []string) error {
 		}
 		s.byName[project.name] = uint32(i)
 		for _, issuer := range project.issuers() {
-			if _, twice := s.byIssuer[issuer]; twice {
+			if other, taken := s.byIssuer[issuer]; taken && other != project {
 				s.byIssuer[issuer] = nil // an issuer of several projects chooses none
 			} else {
 				s.byIssuer[issuer] = project

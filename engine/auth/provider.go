@@ -12,13 +12,13 @@ import (
 // Sources are the identity providers whose keys verify tokens of the project.
 func (p *Project) Sources() []*jwks.Source { return p.sources }
 
-// issuers are those whose tokens are of the project.
+// issuers are those whose tokens are of the project; one may come more than once.
 func (p *Project) issuers() (all []string) {
 	if p.issuer != "" {
 		all = append(all, p.issuer)
 	}
 	for _, s := range p.sources {
-		if issuer := s.Spec().Issuer; issuer != "" && issuer != p.issuer {
+		if issuer := s.Spec().Issuer; issuer != "" {
 			all = append(all, issuer)
 		}
 	}

@@ -283,7 +283,7 @@ func TestIssuerOfProvider(t *testing.T) {
 			}
 			return mustProject(t, c)
 		}
-		a, b := of("a", our, their), of("b", their)
+		a, b := of("a", our, their, our), of("b", their)
 		sources.Serve(append(a.Sources(), b.Sources()...))
 		ps, err := NewProjects([]*Project{a, b}, nil)
 		if err != nil {
