@@ -14,10 +14,13 @@ func sizeOf(b []byte) (int, error) {
 	if len(b) > 0 && b[0] != typeApplication {
 		return 0, errType
 	}
+	if len(b) > 1 && b[1] != 3 {
+		return 0, errVersion
+	}
 	if len(b) < headerSize {
 		return 0, nil
 	}
-	if b[1] != 3 || b[2] != 3 {
+	if b[2] != 3 {
 		return 0, errVersion
 	}
 	n := int(b[3])<<8 | int(b[4])

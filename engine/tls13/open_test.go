@@ -105,6 +105,7 @@ func TestOpenHeaders(t *testing.T) {
 		{"\x17\x03\x01\x00\x20", errVersion},
 		{"\x17\x03\x04\x00\x20", errVersion},
 		{"\x17\x02\x03\x00\x20", errVersion},
+		{"\x17\x02", errVersion},
 		{"\x17\x03\x03\x41\x01", errOverflow},
 		{"\x17\x03\x03\xff\xff", errOverflow},
 		{"\x17\x03\x03\x00\x00", errMAC},
