@@ -79,13 +79,10 @@ func (m *Machine) Settle(s *Session, token uint32, lines string) (goesOn bool) {
 	if o == nil {
 		return false
 	}
-	for i := range o.answers {
-		if a := &o.answers[i]; !a.ready && a.token == token {
-			a.ready, a.lines = true, lines
-			o.held += len(lines) - a.bytes
-			a.bytes = 0
-			break
-		}
+	if a := o.awaited(token); a != nil {
+		a.ready, a.lines = true, lines
+		o.held += len(lines) - a.bytes
+		a.bytes = 0
 	}
 	done := 0
 	for done < len(o.answers) && o.answers[done].ready {
@@ -135,18 +132,27 @@ func (m *Machine) Fail(s *Session, f *Failure) {
 	m.Close(s, f.Close, f.Text)
 }
 
+// awaited is the answer that waits for token, nil if there is none.
+func (o *owed) awaited(token uint32) *answer {
+	if o == nil {
+		return nil
+	}
+	for i := range o.answers {
+		if a := &o.answers[i]; !a.ready && a.token == token {
+			return a
+		}
+	}
+	return nil
+}
+
 // FailAwaited is Fail for the frame whose answer Await promised with token.
 func (m *Machine) FailAwaited(s *Session, token uint32, f *Failure) {
 	if s.Phase == Closing {
 		return
 	}
 	id, wanted := []byte(nil), false
-	if o := s.owed; o != nil {
-		for _, a := range o.answers {
-			if !a.ready && a.token == token {
-				id, wanted = []byte(a.receipt), a.wanted
-			}
-		}
+	if a := s.owed.awaited(token); a != nil {
+		id, wanted = []byte(a.receipt), a.wanted
 	}
 	m.fail(s, f, id, wanted)
 	m.Close(s, f.Close, f.Text)
