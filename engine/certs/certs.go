@@ -38,7 +38,7 @@ type Certs struct {
 	gated, open *tls.Config
 
 	mu     sync.Mutex  // guards what follows, and the order of reloads
-	seen   [32]byte    // sum of the files that were read last, good or bad
+	seen   [32]byte    // sum of the files that are served
 	keys   []TicketKey // of tickets, from the file
 	warned map[string]time.Time
 

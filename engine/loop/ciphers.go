@@ -6,14 +6,6 @@ import (
 	"stentor/engine/tls13"
 )
 
-// Ciphers counts what the record layers of the loops did with the ciphers of what they write.
-type Ciphers struct {
-	Kept       int    // now
-	Hits       uint64 // writes with a cipher that was kept
-	Misses     uint64 // writes for which one was made
-	KeyUpdates uint64 // both ways
-}
-
 // ciphers are those of one loop at its last tick. The loop stores them, any goroutine may read them: records are sealed without
 // anything that other cores see.
 type ciphers struct {
@@ -34,7 +26,7 @@ func (c *ciphers) publish(layer *tls13.Layer) {
 }
 
 // Ciphers are those of all loops, each at its last tick.
-func (s *Server) Ciphers() (sum Ciphers) {
+func (s *Server) Ciphers() (sum tls13.Stats) {
 	for _, l := range s.loops {
 		sum.Kept += int(l.ciphers.kept.Load())
 		sum.Hits += l.ciphers.hits.Load()

@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"github.com/panjf2000/gnet/v2"
-	"golang.org/x/sys/unix"
 
 	"stentor/engine/shard"
 	"stentor/engine/tls13"
@@ -261,7 +260,7 @@ func (l *Loop) endSecure(t *secure) {
 	}
 	t.phase = endedPhase
 	if !t.closed && t.OutboundBuffered() == 0 {
-		_ = unix.Shutdown(t.Fd(), unix.SHUT_WR)
+		closeWrite(t.Conn)
 	}
 }
 

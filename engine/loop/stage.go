@@ -7,8 +7,8 @@ import (
 )
 
 // stage is the context of a connection whose input does not reach the shard yet. The shard already has the connection, so
-// that its deadlines hold. The last stage makes the *shard.Conn itself the context: from then on every byte goes to the
-// shard.
+// that its deadlines hold. A stage that ends makes what follows the context: the next stage, or the *shard.Conn itself, to which
+// every byte goes from then on. The stage of TLS (secure) stays as long as the connection.
 type stage interface {
 	// input takes what arrived. It runs in the loop.
 	input(l *Loop, c gnet.Conn, in []byte) gnet.Action

@@ -17,7 +17,7 @@ func (s *Shard) refuse(c *Conn, why refusal.Reason, code ws.StatusCode, text str
 	s.refuseAbout(c, why, code, text, "")
 }
 
-// refuseAbout is refuse, outside a turn of c, with the subject.
+// refuseAbout is refuse with the subject. Without one it is, in a turn of c, that of its frame.
 func (s *Shard) refuseAbout(c *Conn, why refusal.Reason, code ws.StatusCode, text, subject string) {
 	r := refusal.Record{Reason: why, Code: int(code), Address: c.addrPort(), Text: text, Subject: subject}
 	switch {

@@ -68,9 +68,8 @@ func (a RemoteAlert) Error() string { return "the peer sent the alert " + Alert(
 
 // Error is what the peer did wrong. There is a fixed set of them.
 type Error struct {
-	Alert  Alert  // to be sent to the peer
-	Reason string // short, for a metric's label
-	text   string
+	Alert Alert // to be sent to the peer
+	text  string
 }
 
 // Error implements error.
@@ -86,21 +85,21 @@ func AlertOf(err error) (a Alert, ok bool) {
 
 // What a peer may do wrong.
 var (
-	errType          = &Error{UnexpectedMessage, "type", "a record that is not encrypted came after the handshake"}
-	errVersion       = &Error{ProtocolVersion, "version", "a record has another version than 0x0303"}
-	errOverflow      = &Error{RecordOverflow, "overflow", "a record is longer than 2^14+256 bytes"}
-	errLong          = &Error{RecordOverflow, "overflow", "the content of a record is longer than 2^14 bytes"}
-	errMAC           = &Error{BadRecordMAC, "mac", "a record cannot be decrypted"}
-	errNoType        = &Error{UnexpectedMessage, "padding", "a record has padding only"}
-	errContentType   = &Error{UnexpectedMessage, "type", "a record has a content that may not be encrypted"}
-	errEmpty         = &Error{UnexpectedMessage, "empty", "too many records in a row carried no data"}
-	errAlert         = &Error{DecodeError, "alert", "an alert has another length than 2 bytes"}
-	errEmptyMessage  = &Error{UnexpectedMessage, "handshake", "a record of handshake messages is empty"}
-	errMessage       = &Error{UnexpectedMessage, "handshake", "a handshake message other than KeyUpdate came after the handshake"}
-	errInterleaved   = &Error{UnexpectedMessage, "handshake", "another record came between the parts of a KeyUpdate"}
-	errUpdateLength  = &Error{DecodeError, "key_update", "a KeyUpdate has another length than 1 byte"}
-	errUpdateRequest = &Error{IllegalParameter, "key_update", "a KeyUpdate asks neither for an answer nor for none"}
-	errUpdateBehind  = &Error{UnexpectedMessage, "key_update", "a KeyUpdate is not the last message of its record"}
-	errUpdates       = &Error{UnexpectedMessage, "key_update", "too many keys in a row were hardly used"}
-	errInternal      = &Error{InternalError, "internal", "a key could not be derived"}
+	errType          = &Error{UnexpectedMessage, "a record that is not encrypted came after the handshake"}
+	errVersion       = &Error{ProtocolVersion, "a record has another version than 0x0303"}
+	errOverflow      = &Error{RecordOverflow, "a record is longer than 2^14+256 bytes"}
+	errLong          = &Error{RecordOverflow, "the content of a record is longer than 2^14 bytes"}
+	errMAC           = &Error{BadRecordMAC, "a record cannot be decrypted"}
+	errNoType        = &Error{UnexpectedMessage, "a record has padding only"}
+	errContentType   = &Error{UnexpectedMessage, "a record has a content that may not be encrypted"}
+	errEmpty         = &Error{UnexpectedMessage, "too many records in a row carried no data"}
+	errAlert         = &Error{DecodeError, "an alert has another length than 2 bytes"}
+	errEmptyMessage  = &Error{UnexpectedMessage, "a record of handshake messages is empty"}
+	errMessage       = &Error{UnexpectedMessage, "a handshake message other than KeyUpdate came after the handshake"}
+	errInterleaved   = &Error{UnexpectedMessage, "another record came between the parts of a KeyUpdate"}
+	errUpdateLength  = &Error{DecodeError, "a KeyUpdate has another length than 1 byte"}
+	errUpdateRequest = &Error{IllegalParameter, "a KeyUpdate asks neither for an answer nor for none"}
+	errUpdateBehind  = &Error{UnexpectedMessage, "a KeyUpdate is not the last message of its record"}
+	errUpdates       = &Error{UnexpectedMessage, "too many keys in a row were hardly used"}
+	errInternal      = &Error{InternalError, "a key could not be derived"}
 )
