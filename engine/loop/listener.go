@@ -50,10 +50,16 @@ func ParseListener(text string) (Listener, error) {
 	} else if l.Address, err = parseAddress(words[0]); err != nil {
 		return Listener{}, err
 	}
+	seen := map[string]bool{}
 	for _, word := range words[1:] {
 		if err := l.option(word); err != nil {
 			return Listener{}, err
 		}
+		name, _, _ := strings.Cut(word, "=")
+		if seen[name] {
+			return Listener{}, fmt.Errorf("found %s twice, allowed: once", name)
+		}
+		seen[name] = true
 	}
 	return l, nil
 }

@@ -27,7 +27,7 @@ func TestParseListener(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", " ", "unix:", "unix:s.sock", "unix:/run/", "unix:@abstract", "127.0.0.1:1 mode=0600", "127.0.0.1:1 proxy", "unix:/s mode=8", "unix:/s mode=1777",
-		"unix:/s mode=", "unix:/s group=", "unix:/s group", "127.0.0.1:1 proxy_protocol=on",
+		"unix:/s mode=", "unix:/s group=", "unix:/s group", "127.0.0.1:1 proxy_protocol=on", "127.0.0.1:1 tls tls", "unix:/s mode=0600 mode=0660",
 	} {
 		if got, err := ParseListener(text); err == nil {
 			t.Errorf("%q is taken: %+v", text, got)
