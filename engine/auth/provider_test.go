@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -19,6 +19,7 @@ import (
 
 	"stentor/engine/jwks"
 	"stentor/engine/refusal"
+	"stentor/engine/testkit/bubble"
 )
 
 // keyServer stands in for an identity provider, by kid.
@@ -72,7 +73,7 @@ const providerURL = "https://provider/keys"
 
 // provided runs f with a project p whose keys are those of a provider.
 func provided(t *testing.T, o Options, k *keyServer, f func(a *Authenticator)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		sources := jwks.NewSources(jwks.Options{Transport: k})
 		defer sources.Close()
 		p := mustProject(t, ProjectConfig{Name: "p", Providers: []jwks.Spec{{URL: providerURL, Algorithms: jwks.Algorithms}}, Sources: sources})
@@ -177,19 +178,19 @@ func TestGoneKeyFlushesTheCache(t *testing.T) {
 		}
 		k.set(func(k *keyServer) { k.keys["c"] = newP256() })
 		time.Sleep(15 * time.Minute)
-		synctest.Wait()
+		bubble.Wait()
 		if _, _, cached := authenticate(t, a, who); !cached {
 			t.Error("a new key flushes")
 		}
 		k.set(func(k *keyServer) { delete(k.keys, "b") })
 		time.Sleep(15 * time.Minute)
-		synctest.Wait()
+		bubble.Wait()
 		if _, err, cached := authenticate(t, a, who); cached || err != nil {
 			t.Errorf("another key is gone: cached %v, %v", cached, err)
 		}
 		k.set(func(k *keyServer) { delete(k.keys, "a") })
 		time.Sleep(15 * time.Minute)
-		synctest.Wait()
+		bubble.Wait()
 		if _, err, cached := authenticate(t, a, who); cached || err == nil || err.Code != CodeAuth {
 			t.Errorf("its key is gone: cached %v, %v", cached, err)
 		}
@@ -209,11 +210,12 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 	s := signers()[es256]
 	k := &keyServer{keys: map[string]*signer{"a": s}}
 	provided(t, Options{Workers: 1, Queue: 50}, k, func(a *Authenticator) {
-		synctest.Wait()
+		bubble.Wait()
 		k.set(func(k *keyServer) { k.takes = time.Hour })
 		time.Sleep(time.Minute)
 		var mu sync.Mutex
 		answers := map[refusal.Reason]int{}
+		answered := func() map[refusal.Reason]int { mu.Lock(); defer mu.Unlock(); return maps.Clone(answers) }
 		const crowd = 200
 		for i := range crowd {
 			who := Credentials{Project: "p", Token: s.sign(t, "new", jwt.MapClaims{"n": i}), Source: netip.AddrFrom4([4]byte{1, 2, 3, byte(i % 4)})}
@@ -221,10 +223,10 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 			if ok {
 				t.Fatal(err)
 			}
-			synctest.Wait()
+			bubble.Wait()
 		}
-		if n := a.Stats().Parked; n != 50 || answers[refusal.TokenQueue] != crowd-50 {
-			t.Errorf("%d wait, %v are answered", n, answers)
+		if n := a.Stats().Parked; n != 50 || answered()[refusal.TokenQueue] != crowd-50 {
+			t.Errorf("%d wait, %v are answered", n, answered())
 		}
 		begun := time.Now()
 		if id, err, _ := authenticate(t, a, Credentials{Project: "p", Token: s.sign(t, "a", jwt.MapClaims{"sub": "ann"})}); err != nil || id.User != "ann" {
@@ -237,9 +239,9 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 			t.Error("they waited")
 		}
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		if n := a.Stats().Parked; n != 0 || answers[refusal.TokenProvider] != 50 {
-			t.Errorf("%d wait, %v are answered", n, answers)
+		bubble.Wait()
+		if n := a.Stats().Parked; n != 0 || answered()[refusal.TokenProvider] != 50 {
+			t.Errorf("%d wait, %v are answered", n, answered())
 		}
 	})
 }
@@ -251,7 +253,7 @@ func TestCloseAnswersWhatIsParked(t *testing.T) {
 	var got *Error
 	provided(t, Options{}, k, func(a *Authenticator) {
 		a.Authenticate(Credentials{Project: "p", Token: s.sign(t, "a", "{}")}, func(_ Identity, err *Error) { got = err })
-		synctest.Wait()
+		bubble.Wait()
 		if a.Stats().Parked != 1 {
 			t.Errorf("%+v", a.Stats())
 		}
@@ -271,7 +273,7 @@ func TestIssuerOfProvider(t *testing.T) {
 		answers[issuer+"/.well-known/openid-configuration"] = fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer, issuer+"/keys")
 		answers[issuer+"/keys"] = string(set)
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		sources := jwks.NewSources(jwks.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answers[r.URL.String()])), ContentLength: -1}, nil
 		})})

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"stentor/engine/testkit/bubble"
 )
 
 // stand stands in for a provider, in simulated time.
@@ -74,7 +75,7 @@ func served(s *stand) (*Sources, *Source) {
 	all := NewSources(Options{Transport: s})
 	source := all.Get(Spec{URL: "https://provider/keys", Algorithms: Algorithms})
 	all.Serve([]*Source{source})
-	synctest.Wait()
+	bubble.Wait()
 	return all, source
 }
 
@@ -96,13 +97,13 @@ func keysOf(s *Source) (ids string) {
 
 func TestSource(t *testing.T) {
 	a, b, c := newEC(t, elliptic.P256()).Public(), newEC(t, elliptic.P256()).Public(), newEC(t, elliptic.P256()).Public()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := &stand{text: set(jwk(t, a, "a"))}
 		all, s := served(p)
 		defer all.Close()
 		want := func(ids string, version uint32) {
 			t.Helper()
-			if synctest.Wait(); keysOf(s) != ids || s.Version() != version {
+			if bubble.Wait(); keysOf(s) != ids || s.Version() != version {
 				t.Errorf("keys %q, version %d, want %q, %d", keysOf(s), s.Version(), ids, version)
 			}
 		}
@@ -135,7 +136,7 @@ func TestSource(t *testing.T) {
 // However often it is asked, a provider has one fetch at a time, and one in 10 s.
 func TestSourceIsSparing(t *testing.T) {
 	a := newEC(t, elliptic.P256()).Public()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := &stand{text: set(jwk(t, a, "a")), takes: 3 * time.Second}
 		all, s := served(p)
 		defer all.Close()
@@ -163,7 +164,7 @@ func TestSourceIsSparing(t *testing.T) {
 // Who asks is answered with a fetch that began later, or at once when the provider has just failed.
 func TestAsk(t *testing.T) {
 	a, b := newEC(t, elliptic.P256()).Public(), newEC(t, elliptic.P256()).Public()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := &stand{text: set(jwk(t, a, "a")), takes: 2 * time.Second}
 		all, s := served(p)
 		defer all.Close()
@@ -204,7 +205,7 @@ func TestAsk(t *testing.T) {
 // A provider that is away is tried again, ever more rarely.
 func TestSourceAway(t *testing.T) {
 	a := newEC(t, elliptic.P256()).Public()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := &stand{err: errAway}
 		all, s := served(p)
 		defer all.Close()
@@ -214,7 +215,7 @@ func TestSourceAway(t *testing.T) {
 		}
 		p.answers(set(jwk(t, a, "a")), nil, 0)
 		time.Sleep(mostBackoff)
-		synctest.Wait()
+		bubble.Wait()
 		if keysOf(s) != "a" {
 			t.Error("it is back, and its keys are not")
 		}
@@ -224,7 +225,7 @@ func TestSourceAway(t *testing.T) {
 // Projects share sources; a reload keeps those that are used, and ends the others, whoever waits for them.
 func TestServe(t *testing.T) {
 	a := newEC(t, elliptic.P256()).Public()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := &stand{text: set(jwk(t, a, "a"))}
 		all := NewSources(Options{Transport: p})
 		one, two := Spec{URL: "https://a/", Algorithms: Algorithms}, Spec{Issuer: "https://b/", Algorithms: Algorithms}
@@ -236,7 +237,7 @@ func TestServe(t *testing.T) {
 		if err := ask(idle); !errors.Is(err, ErrClosed) {
 			t.Errorf("%v", err)
 		}
-		synctest.Wait()
+		bubble.Wait()
 		p.answers("", nil, time.Hour)
 		time.Sleep(MinPause)
 		answer := make(chan error, 1)
@@ -259,7 +260,7 @@ func TestServe(t *testing.T) {
 // Providers that hang hold up those that fail as well, and none that answers.
 func TestHangingProvidersDelayNobodyElse(t *testing.T) {
 	a := newEC(t, elliptic.P256()).Public()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := &stand{text: set(jwk(t, a, "a"))}
 		hang := &stand{takes: time.Hour}
 		both := roundTrip(func(r *http.Request) (*http.Response, error) {

@@ -3,10 +3,10 @@ package load
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"stentor/bench/gen/result"
+	"stentor/engine/testkit/bubble"
 )
 
 // What comes after a drop waits until the server's number of connections stands still, for as long as it may.
@@ -23,7 +23,7 @@ func TestSeen(t *testing.T) {
 		{"a server without metrics", -1, hold, hold + look},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
 				r := &run{Spec: &Spec{Hold: hold, OpenTimeout: timeout}, stock: &stock{}}
@@ -39,7 +39,7 @@ func TestSeen(t *testing.T) {
 							}
 						}
 					}()
-					synctest.Wait()
+					bubble.Wait()
 				}
 				began := time.Now()
 				if err := r.seen(ctx); err != nil {
