@@ -40,7 +40,7 @@ func (m *Machine) Connected(s *Session, id, user string, least uint32, lines str
 	}
 	t = append(t, lines...)
 	m.text = stomp.AppendBody(t, nil)
-	m.put()
+	m.put(s)
 }
 
 // Receipt answers the frame whose receipt header was id, in its turn. lines are further header lines of the RECEIPT.
@@ -116,7 +116,7 @@ func (m *Machine) receipt(s *Session, id []byte, lines string) {
 	t = stomp.AppendHeader(t, s.Version, "receipt-id", id)
 	t = append(t, lines...)
 	m.text = stomp.AppendBody(t, nil)
-	m.put()
+	m.put(s)
 }
 
 // Fail answers a client's mistake: an ERROR (unless f is Silent, or STOMP was not spoken yet), then the close frame. The
@@ -173,12 +173,12 @@ func (m *Machine) fail(s *Session, f *Failure, receipt []byte, wanted bool) {
 	t = strconv.AppendInt(t, int64(len(f.Text)), 10)
 	t = append(t, '\n')
 	m.text = stomp.AppendBody(t, []byte(f.Text))
-	m.put()
+	m.put(s)
 }
 
 // Message sends a MESSAGE of the server's own, which is no push: it has no position, and is not acknowledged. sub is the
 // header line with the subscription's id, lines are further ones.
-func (m *Machine) Message(destination, id string, sub []byte, lines string, body []byte) {
+func (m *Machine) Message(s *Session, destination, id string, sub []byte, lines string, body []byte) {
 	t := stomp.AppendCommand(m.text[:0], stomp.MessageCommand)
 	t = stomp.AppendHeader(t, stomp.V10, "destination", destination)
 	t = stomp.AppendHeader(t, stomp.V10, "message-id", id)
@@ -189,7 +189,7 @@ func (m *Machine) Message(destination, id string, sub []byte, lines string, body
 	t = strconv.AppendInt(t, int64(len(body)), 10)
 	t = append(t, '\n')
 	m.text = stomp.AppendBody(t, body)
-	m.put()
+	m.put(s)
 }
 
 // Close appends a close frame (when the WebSocket is open), forgets the owed answers, and discards all input from now on.

@@ -199,8 +199,9 @@ func keep(frame, data []byte, progress *stomp.Progress) []byte {
 	return append(frame, data...)
 }
 
-// put frames m.text as one WebSocket message: text when it is UTF-8, binary otherwise.
-func (m *Machine) put() {
+// put frames m.text, one STOMP frame, as the form of s wants it. Plain is one WebSocket message: text when it is UTF-8, binary
+// otherwise.
+func (m *Machine) put(s *Session) {
 	op := ws.OpText
 	if !utf8.Valid(m.text) {
 		op = ws.OpBinary

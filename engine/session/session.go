@@ -33,6 +33,7 @@ type Session struct {
 	// Phase is advanced by the Machine, except that the owner sets Connected after authentication.
 	Phase   Phase
 	Version stomp.Version
+	Form    Form // set when the handshake succeeds
 }
 
 // partial is input that waits for more. It exists only while there is some.

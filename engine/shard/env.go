@@ -86,6 +86,9 @@ type Admission struct {
 	// Endpoint is the project of the endpoint's path; Project and Token come from the handshake's query and headers.
 	Endpoint, Project, Token string
 
+	// Form is how the client wants its STOMP frames.
+	Form session.Form
+
 	least uint32 // see leastInterval; from CONNECT until CONNECTED, which must announce the same
 }
 

@@ -216,7 +216,8 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		s.patience(c, i)
 		return false
 	}
-	s.frames.begin()
+	out := &s.frames[c.sess.Form]
+	out.begin()
 	var dropped int
 	s.given, dropped = t.p.settings.History.Read(&f.past, t.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4})
 	s.lose(f, dropped)
@@ -231,20 +232,20 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	note := b.note()
 	noted := note != nil
 	for _, e := range s.given {
-		note = s.appendNoted(b, e, note)
+		note = s.appendNoted(out, b, e, note)
 	}
 	if l != nil && f.past.Empty() {
 		end := l.tail()
 		if f.cursor < l.end { // not past the rounds: where they are it can join them
 			end = l.end
 		}
-		for ; f.cursor < end && s.fits(l.at(f.cursor), room); f.cursor++ {
-			note = s.appendNoted(b, l.at(f.cursor), note)
+		for ; f.cursor < end && s.fits(out, l.at(f.cursor), room); f.cursor++ {
+			note = s.appendNoted(out, b, l.at(f.cursor), note)
 			s.given = append(s.given, l.at(f.cursor))
 		}
 	}
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
-	if len(s.frames.buf) == 0 {
+	if len(out.buf) == 0 {
 		s.unfinished = len(s.given) == 0 && !f.past.Empty()
 		clear(s.given)
 		return !s.unfinished
@@ -253,8 +254,8 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		f.dropped, f.resumed = 0, notResumed
 		b.gaps = t.lossCount()
 	}
-	s.sent(t.p)
-	written := s.write(c, s.frames.buf)
+	s.sent(out, t.p)
+	written := s.write(c, out.buf)
 	for _, e := range s.given {
 		if written {
 			e.AddWritten(1, s.now)
@@ -291,7 +292,7 @@ func (s *Shard) feedLarge(c *Conn, i uint32, e *history.Entry) bool {
 }
 
 // fits reports whether the write under way has room for one more push.
-func (s *Shard) fits(e *history.Entry, room int) bool {
+func (s *Shard) fits(out *scratch, e *history.Entry, room int) bool {
 	n := len(s.given)
-	return n == 0 || n < room && len(s.frames.buf)+frameLen(e) <= writeBytes
+	return n == 0 || n < room && len(out.buf)+frameLen(e) <= writeBytes
 }

@@ -23,7 +23,7 @@ const linesGuess = 24
 func frameLen(e *history.Entry) int { return e.Message.Len(stomp.V12, linesGuess) }
 
 // scratch keeps the last built bytes of a round: most subscribers of a destination chose the same id, and get the
-// same bytes.
+// same bytes. There is one for each form, so that clients of several forms side by side do not spoil each other's.
 type scratch struct {
 	buf      []byte
 	messages int
@@ -41,15 +41,21 @@ type scratch struct {
 // forget is called when what was built may not be used again.
 func (f *scratch) forget() { f.log, f.id = nil, nil }
 
-// roundFrames returns what b gets in l's round: the range [head, end) without expired pushes. It is valid until the next
-// call.
-func (s *Shard) roundFrames(l *log, b *sub) []byte {
-	f := &s.frames
+// forget is called when a round begins.
+func (s *Shard) forget() {
+	for i := range s.frames {
+		s.frames[i].forget()
+	}
+}
+
+// roundFrames returns what b gets in l's round: the range [head, end) without expired pushes. f is the scratch of its
+// form. It is valid until the next call.
+func (s *Shard) roundFrames(f *scratch, l *log, b *sub) []byte {
 	if b.follow != nil || b.missed() {
 		f.begin()
 		note := b.note()
 		for n := l.head; n < l.end; n++ {
-			note = s.appendNoted(b, l.at(n), note)
+			note = s.appendNoted(f, b, l.at(n), note)
 		}
 		return f.buf
 	}
@@ -62,24 +68,23 @@ func (s *Shard) roundFrames(l *log, b *sub) []byte {
 	}
 	f.begin()
 	for n := l.head; n < l.end; n++ {
-		s.appendMessage(b, l.at(n), nil)
+		s.appendMessage(f, b, l.at(n), nil)
 	}
 	f.log, f.from, f.to, f.id, f.ack = l, l.head, l.end, b.id, ack
 	return f.buf
 }
 
-// appendMessage adds b's frame of e to the scratch, unless e has expired. note holds further header lines.
-func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool) {
+// appendMessage adds b's frame of e to the scratch of its form, unless e has expired. note holds further header lines.
+func (s *Shard) appendMessage(f *scratch, b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
-		s.frames.expired++
+		f.expired++
 		return false
 	}
-	f := &s.frames
 	if e.Expires != 0 {
 		f.until = min(f.until, e.Expires)
 	}
-	lines, version := s.lines(b, e, note), b.id.key.version
+	lines, version := s.lines(f, b, e, note), b.id.key.version
 	f.buf = websocket.AppendHeader(f.buf, opcode(e), e.Message.Len(version, len(lines)))
 	f.buf = e.Message.AppendTo(f.buf, version, lines)
 	f.messages++
@@ -87,8 +92,8 @@ func (s *Shard) appendMessage(b *sub, e *history.Entry, note []byte) (added bool
 }
 
 // lines returns the header lines of e that are b's own. They are valid until the next call.
-func (s *Shard) lines(b *sub, e *history.Entry, note []byte) []byte {
-	f, lines := &s.frames, b.id.lines
+func (s *Shard) lines(f *scratch, b *sub, e *history.Entry, note []byte) []byte {
+	lines := b.id.lines
 	if acked := b.ack != session.AckAuto && b.id.key.version == stomp.V12; acked || len(note) > 0 {
 		f.lines = append(f.lines[:0], lines...)
 		if acked {
@@ -117,11 +122,11 @@ func (f *scratch) begin() {
 	f.buf, f.messages, f.expired, f.until = f.buf[:0], 0, 0, math.MaxInt64
 }
 
-// sent counts a write of the scratch for p.
-func (s *Shard) sent(p *project) {
-	p.counts.deliveries.Add(uint64(s.frames.messages))
+// sent counts a write of f for p.
+func (s *Shard) sent(f *scratch, p *project) {
+	p.counts.deliveries.Add(uint64(f.messages))
 	s.stats.Writes.Add(1)
-	s.stats.Deliveries.Add(uint64(s.frames.messages))
+	s.stats.Deliveries.Add(uint64(f.messages))
 }
 
 // cost of a write, in units of a small one.
@@ -129,8 +134,8 @@ func cost(n int) int { return 1 + n/4096 }
 
 // appendNoted is appendMessage for a subscription with a follow: it expects the ACK, and returns the note that is still to
 // be sent, nil once a message carries it.
-func (s *Shard) appendNoted(b *sub, e *history.Entry, note []byte) []byte {
-	if !s.appendMessage(b, e, note) {
+func (s *Shard) appendNoted(f *scratch, b *sub, e *history.Entry, note []byte) []byte {
+	if !s.appendMessage(f, b, e, note) {
 		return note
 	}
 	s.expect(b, e)

@@ -222,7 +222,7 @@ func (s *Shard) notify(c *Conn) (stands bool) {
 		if b.ack != session.AckAuto && c.sess.Version == stomp.V12 {
 			lines += "ack:" + id + "\n"
 		}
-		s.machine.Message(notice, id, b.id.lines, lines, fmt.Appendf(nil, `{"expires_in":%d}`, left))
+		s.machine.Message(&c.sess, notice, id, b.id.lines, lines, fmt.Appendf(nil, `{"expires_in":%d}`, left))
 	}
 	s.flush(c)
 	return c.state == stateOpen && c.sess.Phase == session.Connected

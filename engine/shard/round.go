@@ -1,5 +1,7 @@
 package shard
 
+import "stentor/engine/session"
+
 // quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
 const quantum = 32
 
@@ -125,7 +127,7 @@ func (s *Shard) beginRound(l *log) bool {
 	}
 	l.end = end
 	l.large = size > writeBytes && large(l.at(l.head))
-	s.frames.forget()
+	s.forget()
 	s.stats.Rounds.Add(1)
 	return true
 }
@@ -143,10 +145,11 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	if l.large {
 		return s.deliverLarge(l, c, i)
 	}
-	out := s.roundFrames(l, b)
+	f := &s.frames[c.sess.Form]
+	out := s.roundFrames(f, l, b)
 	if len(out) > 0 {
 		s.told(b)
-		s.sent(l.p)
+		s.sent(f, l.p)
 		l.held = true
 		stands := s.write(c, out)
 		l.held = false
@@ -198,7 +201,7 @@ func (l *log) failed(n int, now int64) {
 func (s *Shard) skip() {
 	at := s.doing
 	s.doing = doing{}
-	s.frames = scratch{}
+	s.frames = [session.Forms]scratch{}
 	switch {
 	case at.log != nil:
 		l := at.log

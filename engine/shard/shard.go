@@ -50,7 +50,7 @@ type Shard struct {
 	late         bool           // it had to wait
 	handshake    refusal.Record // of its handshake, what Admit said of it
 	doing        doing
-	frames       scratch
+	frames       [session.Forms]scratch
 	pieces       []byte               // one write's worth of a transfer
 	spare        []*transfer          // for the next ones
 	moves        map[uint32]*transfer // by connection
@@ -133,6 +133,7 @@ func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 		return refused
 	}
 	c.hello = &admission
+	c.sess.Form = admission.Form
 	c.address, c.port = admission.Address.Addr().As16(), admission.Address.Port()
 	return nil
 }

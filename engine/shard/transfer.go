@@ -92,7 +92,7 @@ func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands 
 	if b.follow != nil {
 		t.dropped = b.follow.dropped
 	}
-	t.lines = append(t.lines[:0], s.lines(b, e, b.note())...)
+	t.lines = append(t.lines[:0], s.lines(&s.frames[c.sess.Form], b, e, b.note())...)
 	n := e.Message.Len(t.version, len(t.lines))
 	t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))
 	t.size = int(t.heads) + n

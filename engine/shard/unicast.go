@@ -126,13 +126,14 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		used, _ := s.transfer(c, i, e)
 		return used
 	}
-	s.frames.begin()
-	s.appendNoted(b, e, b.note())
-	n := len(s.frames.buf)
+	f := &s.frames[c.sess.Form]
+	f.begin()
+	s.appendNoted(f, b, e, b.note())
+	n := len(f.buf)
 	if n > 0 {
 		s.told(b)
-		s.sent(c.project)
-		if s.write(c, s.frames.buf) {
+		s.sent(f, c.project)
+		if s.write(c, f.buf) {
 			e.AddWritten(1, s.now)
 		} else {
 			e.AddFailed(1, s.now)
