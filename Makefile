@@ -21,8 +21,8 @@ page: # what the console loads and the tree does not have: npm fetches the libra
 	@engine/admin/library.sh || echo 'without the client library the console tries messages with a client of its own'
 
 .PHONY: run
-run: build ## a node to try out, on loopback
-	bin/stentor serve --dev
+run: build ## a node to try out, with an identity provider to try, on loopback
+	bin/stentor serve --dev --provider 127.0.0.1:8082
 
 .PHONY: fmt
 fmt: ## format the code

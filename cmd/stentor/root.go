@@ -40,7 +40,7 @@ Exit codes: 0 success, 1 failure, 2 wrong command line.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupNode, newServeCmd(), newRegistryCmd(), newClusterCmd(), newConfigCmd(), newDoctorCmd(), newTokenCmd(), newProxyConfigCmd(), newVersionCmd())
+	add(groupNode, newServeCmd(), newRegistryCmd(), newClusterCmd(), newConfigCmd(), newDoctorCmd(), newTokenCmd(), newProviderCmd(), newProxyConfigCmd(), newVersionCmd())
 	add(groupClient, newPushCmd(), newSubCmd(), newSessionsCmd(), newKickCmd(), newNodesCmd(), newDrainCmd(), newRebalanceCmd())
 	return root
 }

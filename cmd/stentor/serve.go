@@ -38,16 +38,17 @@ import (
 
 func newServeCmd() *cobra.Command {
 	var (
-		file     string
-		dev      bool
-		settings []string
+		file, provider string
+		dev            bool
+		settings       []string
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a node",
 		Long: `Runs a node until it is told to stop.
 
-  stentor serve --dev                      # try it: project demo, no tokens, this machine only
+  stentor serve --dev                      # try it: project demo, no tokens needed, this machine only
+  stentor serve --dev --provider 127.0.0.1:8082   # with an identity provider to try, see stentor provider
   stentor config init stentor.yaml
   stentor serve --config stentor.yaml
   stentor serve --config stentor.yaml --set log.level=debug
@@ -59,11 +60,22 @@ A second signal ends it at once.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (*config.Config, error) { return config.Load(file, os.Environ(), settings) }
-			if dev {
-				if cmd.Flags().Changed("config") {
-					return usagef("--dev has a configuration of its own: give either --dev or --config")
-				}
+			switch {
+			case dev && cmd.Flags().Changed("config"):
+				return usagef("--dev has a configuration of its own: give either --dev or --config")
+			case provider != "" && !dev:
+				return usagef("--provider goes with --dev: whoever asks it gets a token; for a configuration of your own run stentor provider")
+			case dev:
 				load = func() (*config.Config, error) { return config.LoadDev(os.Environ(), settings) }
+			}
+			if provider != "" {
+				p, err := openProvider("--provider", provider)
+				if err != nil {
+					return err
+				}
+				defer p.start()() // before the node, which asks it for its keys
+				settings = append([]string{p.keys("demo")}, settings...)
+				p.announce(cmd.OutOrStdout())
 			}
 			cfg, err := load()
 			if err != nil {
@@ -74,6 +86,7 @@ A second signal ends it at once.`,
 	}
 	cmd.Flags().StringVar(&file, "config", usualFile, "configuration file")
 	cmd.Flags().BoolVar(&dev, "dev", false, "use the built-in configuration for trials, on loopback")
+	cmd.Flags().StringVar(&provider, "provider", "", "with --dev: loopback address for an identity provider that the project demo trusts, as in "+usualProvider)
 	addSetFlag(cmd, &settings)
 	return cmd
 }

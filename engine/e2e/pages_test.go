@@ -32,7 +32,7 @@ var notRun = map[string]string{
 
 // replaced has commands that another one stands for here, and why.
 var replaced = map[string]string{
-	"make run": "bin/stentor serve --dev", // it builds first
+	"make run": "bin/stentor serve --dev --provider 127.0.0.1:8082", // it builds first
 }
 
 // statuses has commands that may end with more than 0, by how they begin.
@@ -170,7 +170,7 @@ func (s *shell) do(t *testing.T, line int, command string) string {
 }
 
 // serving are the commands that run until they are told to stop.
-var serving = regexp.MustCompile(`^bin/stentor(-bench)? (serve|registry|cluster|sub|agent)\b`)
+var serving = regexp.MustCompile(`^bin/stentor(-bench)? (serve|registry|cluster|provider|sub|agent)\b`)
 
 // keep runs a command in the background, and returns when it serves. A node takes the place of the one before.
 func (s *shell) keep(t *testing.T, line int, kind, command string) {
@@ -196,6 +196,11 @@ func (s *shell) keep(t *testing.T, line int, kind, command string) {
 	case "registry":
 		ready = func() bool {
 			status, _ := s.run(t, "curl -sf http://127.0.0.1:8090/healthz")
+			return status == 0
+		}
+	case "provider":
+		ready = func() bool {
+			status, _ := s.run(t, "curl -sf http://127.0.0.1:8082/keys")
 			return status == 0
 		}
 	case "sub":
