@@ -25,6 +25,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/destination": {},
 	"engine/directory":   {own: []string{"engine/address"}},
 	"engine/websocket":   {own: []string{"engine/refusal"}, modules: []string{"github.com/gobwas/ws"}},
+	"engine/sockjs":      {},
 	"engine/statefile":   {},
 	"engine/tls13":       {modules: []string{"golang.org/x/crypto"}},
 	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/statefile"}},
