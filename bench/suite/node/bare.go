@@ -9,6 +9,7 @@ import (
 
 	"stentor/bench/gen/client"
 	"stentor/bench/gen/measure"
+	"stentor/bench/suite"
 	"stentor/bench/suite/baseline"
 	"stentor/bench/suite/report"
 )
@@ -16,16 +17,16 @@ import (
 // readFrame has the server send one message, for the bare loop to send the same bytes.
 func (b *bench) readFrame(ctx context.Context) error {
 	b.Progress.Step(nil, "a message, to see how long its frame is")
-	return b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
-		if err := r.open(ctx, client.Reading, 1); err != nil {
+	return b.withRig(ctx, nil, func(ctx context.Context, r *suite.Rig) error {
+		if err := r.Open(ctx, client.Reading, 1); err != nil {
 			return err
 		}
 		// Some rounds, so that the message's id is as long as ids mostly are.
 		const typical = 40
-		if err := r.rounds(ctx, typical); err != nil {
+		if err := r.Rounds(ctx, typical); err != nil {
 			return err
 		}
-		b.frame = r.clients.LastMessage()
+		b.frame = r.Clients.LastMessage()
 		if at := len(b.frame) - 1 - payloadBytes; at < 0 || !bytes.HasPrefix(b.frame[at:], measure.AppendPayload(nil, typical, 0, payloadBytes)[:16]) {
 			return errors.New("the server's frame does not end with the payload and a NUL")
 		}
@@ -61,8 +62,8 @@ func (b *bench) withBare(ctx context.Context, connections int, f func(context.Co
 		err = f(ctx, w)
 	}
 	if err == nil {
-		r := rig{clients: c}
-		err = r.check()
+		r := suite.Rig{Clients: c}
+		err = r.Check()
 	}
 	err = errors.Join(err, p.Close())
 	c.Close()

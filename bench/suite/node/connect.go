@@ -8,6 +8,7 @@ import (
 	"stentor/bench/gen/client"
 	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
+	"stentor/bench/suite"
 	"stentor/bench/suite/report"
 	"stentor/engine/testkit/proc"
 )
@@ -33,9 +34,9 @@ func (b *bench) connect(ctx context.Context) ([]report.Result, error) {
 		}
 		noReceipts := func(o *client.Options) { o.Receipts = false }
 		var cost, own, rate float64
-		err = b.withRig(ctx, noReceipts, func(ctx context.Context, r *rig) (err error) {
-			b.Progress.Step(live(r.clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
-			cost, own, rate, err = r.connectCost(ctx, b.Connections)
+		err = b.withRig(ctx, noReceipts, func(ctx context.Context, r *suite.Rig) (err error) {
+			b.Progress.Step(suite.Live(r.Clients), "connect %d/%d: %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
+			cost, own, rate, err = connectCost(ctx, r, b.Connections)
 			return err
 		})
 		if err != nil {
@@ -61,19 +62,19 @@ const subscribedTimeout = 30 * time.Second
 
 // connectCost opens connections and returns what each costs the server and this process, in us, and how many opened a
 // second.
-func (r *rig) connectCost(ctx context.Context, connections int) (cost, own, rate float64, err error) {
-	before, err := r.server.CPU()
+func connectCost(ctx context.Context, r *suite.Rig, connections int) (cost, own, rate float64, err error) {
+	before, err := r.Server.CPU()
 	if err != nil {
 		return 0, 0, 0, err
 	}
 	ownBefore, start := proc.OwnCPU(), time.Now()
-	if err := r.open(ctx, client.Reading, connections); err != nil {
+	if err := r.Open(ctx, client.Reading, connections); err != nil {
 		return 0, 0, 0, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, subscribedTimeout, fmt.Errorf("after %v the server does not count %d subscriptions", subscribedTimeout, connections))
 	defer cancel()
 	for {
-		n, err := r.server.Subscriptions(ctx, server.Topic)
+		n, err := r.Server.Subscriptions(ctx, server.Topic)
 		if err != nil {
 			return 0, 0, 0, err
 		}
@@ -86,6 +87,6 @@ func (r *rig) connectCost(ctx context.Context, connections int) (cost, own, rate
 	}
 	own = report.Micros(proc.OwnCPU()-ownBefore) / float64(connections)
 	rate = float64(connections) / time.Since(start).Seconds()
-	after, err := r.server.CPU()
+	after, err := r.Server.CPU()
 	return report.Micros(after-before) / float64(connections), own, rate, err
 }

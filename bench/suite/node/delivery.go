@@ -2,9 +2,9 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"stentor/bench/gen/client"
+	"stentor/bench/suite"
 	"stentor/bench/suite/report"
 )
 
@@ -24,17 +24,23 @@ func (b *bench) delivery(ctx context.Context) ([]report.Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		var cost, user float64
-		err = b.withRig(ctx, nil, func(ctx context.Context, r *rig) (err error) {
-			b.Progress.Step(live(r.clients), "delivery %d/%d: server with %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
-			cost, user, err = r.deliveryCost(ctx, b.Connections, b.plan.cpu)
+		var cost suite.Cost
+		err = b.withRig(ctx, nil, func(ctx context.Context, r *suite.Rig) (err error) {
+			b.Progress.Step(suite.Live(r.Clients), "delivery %d/%d: server with %d connections (bare write %.2f us)", i+1, b.plan.pairs, b.Connections, bare.wrapped)
+			if err := r.Open(ctx, client.Reading, b.Connections); err != nil {
+				return err
+			}
+			if err := r.Rounds(ctx, warmUp); err != nil {
+				return err
+			}
+			cost, err = r.DeliveryCost(ctx, b.plan.cpu)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		costs, users, wrapped, raw = append(costs, cost), append(users, user), append(wrapped, bare.wrapped), append(raw, bare.raw)
-		ratios, rawRatios = append(ratios, cost/bare.wrapped), append(rawRatios, cost/bare.raw)
+		costs, users, wrapped, raw = append(costs, cost.CPU), append(users, cost.User), append(wrapped, bare.wrapped), append(raw, bare.raw)
+		ratios, rawRatios = append(ratios, cost.CPU/bare.wrapped), append(rawRatios, cost.CPU/bare.raw)
 	}
 	return []report.Result{
 		report.New("delivery", "server CPU per message, against a bare write", "times", ratios,
@@ -45,38 +51,4 @@ func (b *bench) delivery(ctx context.Context) ([]report.Result, error) {
 			report.With("against the raw system call", "times", rawRatios...),
 		).Most(deliveryTarget),
 	}, nil
-}
-
-// deliveryCost opens connections and pushes one by one until the server has used so much CPU time. It returns what one
-// delivery costs, and how much of that in user mode, in us.
-func (r *rig) deliveryCost(ctx context.Context, connections int, cpu time.Duration) (cost, user float64, err error) {
-	if err := r.open(ctx, client.Reading, connections); err != nil {
-		return 0, 0, err
-	}
-	if err := r.rounds(ctx, warmUp); err != nil {
-		return 0, 0, err
-	}
-	before, err := r.server.CPU()
-	if err != nil {
-		return 0, 0, err
-	}
-	userBefore, err := r.server.UserCPU()
-	if err != nil {
-		return 0, 0, err
-	}
-	used, pushes := time.Duration(0), 0
-	for used < cpu {
-		if err := r.rounds(ctx, 1); err != nil {
-			return 0, 0, err
-		}
-		pushes++
-		now, err := r.server.CPU()
-		if err != nil {
-			return 0, 0, err
-		}
-		used = now - before
-	}
-	userNow, err := r.server.UserCPU()
-	messages := float64(pushes * connections)
-	return report.Micros(used) / messages, report.Micros(userNow-userBefore) / messages, err
 }

@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"stentor/bench/gen/client"
-	"stentor/bench/gen/measure"
-	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
+	"stentor/bench/suite"
 	"stentor/bench/suite/report"
 )
 
@@ -25,7 +24,7 @@ func (b *bench) memory(ctx context.Context) ([]report.Result, error) {
 	var points [2]memoryPoint
 	for i, n := range []int{small, large} {
 		o := func(o *client.Options) { o.Headers, o.Heartbeat = b.Credentials.Token, 10*time.Second }
-		err := b.withRig(ctx, o, func(ctx context.Context, r *rig) (err error) {
+		err := b.withRig(ctx, o, func(ctx context.Context, r *suite.Rig) (err error) {
 			points[i], err = b.memoryPoint(ctx, r, n)
 			return err
 		})
@@ -56,30 +55,30 @@ type memorySample struct{ rss, history int64 }
 // own is what is there for connections.
 func (m memorySample) own() int64 { return m.rss - m.history }
 
-func (b *bench) memoryPoint(ctx context.Context, r *rig, n int) (p memoryPoint, err error) {
-	b.Progress.Step(live(r.clients), "memory: %d connections", n)
-	if err := r.open(ctx, client.Reading, n); err != nil {
+func (b *bench) memoryPoint(ctx context.Context, r *suite.Rig, n int) (p memoryPoint, err error) {
+	b.Progress.Step(suite.Live(r.Clients), "memory: %d connections", n)
+	if err := r.Open(ctx, client.Reading, n); err != nil {
 		return p, err
 	}
 	if p.connected, err = b.memorySample(ctx, r); err != nil {
 		return p, err
 	}
-	b.Progress.Step(live(r.clients), "memory: %d connections, broadcast and churn", n)
-	if err := r.rounds(ctx, 1); err != nil {
+	b.Progress.Step(suite.Live(r.Clients), "memory: %d connections, broadcast and churn", n)
+	if err := r.Rounds(ctx, 1); err != nil {
 		return p, err
 	}
-	if err := r.clients.Drop(client.Reading, n/churn); err != nil {
+	if err := r.Clients.Drop(client.Reading, n/churn); err != nil {
 		return p, err
 	}
-	if err := r.open(ctx, client.Reading, n/churn); err != nil {
+	if err := r.Open(ctx, client.Reading, n/churn); err != nil {
 		return p, err
 	}
-	b.Progress.Step(live(r.clients), "memory: %d connections, %d pushes a second for %v", n, workRate, b.plan.work)
-	pushed, err := r.back.Paced(ctx, workRate, b.plan.work)
+	b.Progress.Step(suite.Live(r.Clients), "memory: %d connections, %d pushes a second for %v", n, workRate, b.plan.work)
+	pushed, err := r.Back.Paced(ctx, workRate, b.plan.work)
 	if err != nil {
 		return p, err
 	}
-	if err := r.expect(ctx, pushed); err != nil {
+	if err := r.Expect(ctx, pushed); err != nil {
 		return p, err
 	}
 	p.worked, err = b.memorySample(ctx, r)
@@ -87,22 +86,10 @@ func (b *bench) memoryPoint(ctx context.Context, r *rig, n int) (p memoryPoint, 
 }
 
 // memorySample waits until the server is at rest and takes the median of a few readings.
-func (b *bench) memorySample(ctx context.Context, r *rig) (m memorySample, err error) {
-	if err := pace.Wait(ctx, b.plan.settle); err != nil {
+func (b *bench) memorySample(ctx context.Context, r *suite.Rig) (m memorySample, err error) {
+	if m.rss, err = r.Resting(ctx, b.plan.settle); err != nil {
 		return m, err
 	}
-	var readings []float64
-	for range 5 {
-		rss, err := r.server.RSS()
-		if err != nil {
-			return m, err
-		}
-		readings = append(readings, float64(rss))
-		if err := pace.Wait(ctx, 200*time.Millisecond); err != nil {
-			return m, err
-		}
-	}
-	m.rss = int64(measure.Median(readings))
-	m.history, err = r.server.Metric(ctx, server.HistoryBytes)
+	m.history, err = r.Server.Metric(ctx, server.HistoryBytes)
 	return m, err
 }

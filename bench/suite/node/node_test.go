@@ -67,8 +67,8 @@ func TestRunEndsWithTheServer(t *testing.T) {
 	}
 	t.Cleanup(r.Close)
 	b := &bench{Options: o, Run: r, plan: o.plan()}
-	err = b.withRig(bounded(t), nil, func(ctx context.Context, r *rig) error {
-		r.server.Kill()
+	err = b.withRig(bounded(t), nil, func(ctx context.Context, r *suite.Rig) error {
+		r.Server.Kill()
 		return pace.Wait(ctx, time.Minute)
 	})
 	if err == nil || !strings.Contains(err.Error(), "the server ended (signal: killed)") {

@@ -6,6 +6,7 @@ import (
 
 	"stentor/bench/gen/client"
 	"stentor/bench/gen/measure"
+	"stentor/bench/suite"
 	"stentor/bench/suite/baseline"
 	"stentor/bench/suite/report"
 )
@@ -29,9 +30,9 @@ func (b *bench) overload(ctx context.Context) ([]report.Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = b.withRig(ctx, nil, func(ctx context.Context, r *rig) (err error) {
-			b.Progress.Step(live(r.clients), "overload %d/%d: server, %d pushes at once (bare loop %s a second)", i+1, b.plan.pairs, burst, report.Number(bare))
-			if err := r.open(ctx, client.Reading, b.Connections); err != nil {
+		err = b.withRig(ctx, nil, func(ctx context.Context, r *suite.Rig) (err error) {
+			b.Progress.Step(suite.Live(r.Clients), "overload %d/%d: server, %d pushes at once (bare loop %s a second)", i+1, b.plan.pairs, burst, report.Number(bare))
+			if err := r.Open(ctx, client.Reading, b.Connections); err != nil {
 				return err
 			}
 			batch, err = b.speeds(func() error {
@@ -40,24 +41,24 @@ func (b *bench) overload(ctx context.Context) ([]report.Result, error) {
 				for i := range due {
 					due[i] = now
 				}
-				if err := r.back.Post(ctx, due...); err != nil {
+				if err := r.Back.Post(ctx, due...); err != nil {
 					return err
 				}
-				return r.expect(ctx, burst)
+				return r.Expect(ctx, burst)
 			})
 			if err != nil {
 				return err
 			}
-			if err := r.check(); err != nil {
+			if err := r.Check(); err != nil {
 				return err
 			}
 			parallel, err = b.speeds(func() error {
-				if err := r.back.Parallel(ctx, burst); err != nil {
+				if err := r.Back.Parallel(ctx, burst); err != nil {
 					return err
 				}
-				return r.expect(ctx, burst)
+				return r.Expect(ctx, burst)
 			})
-			r.anyOrder = true
+			r.AnyOrder = true
 			return err
 		})
 		if err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"stentor/bench/gen/client"
+	"stentor/bench/suite"
 	"stentor/bench/suite/report"
 	"stentor/engine/testkit/proc"
 )
@@ -29,40 +29,40 @@ const (
 func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 	silent := b.silent()
 	var ratios, with, without, kib, user, kernel, queued []float64
-	err := b.withRig(ctx, nil, func(ctx context.Context, r *rig) error {
-		b.Progress.Step(live(r.clients), "slow clients: opening %d that read", b.Connections-silent)
-		if err := r.open(ctx, client.Reading, b.Connections-silent); err != nil {
+	err := b.withRig(ctx, nil, func(ctx context.Context, r *suite.Rig) error {
+		b.Progress.Step(suite.Live(r.Clients), "slow clients: opening %d that read", b.Connections-silent)
+		if err := r.Open(ctx, client.Reading, b.Connections-silent); err != nil {
 			return err
 		}
-		if _, err := r.p99(ctx, b.plan.slow/2); err != nil {
+		if _, err := r.P99(ctx, slowRate, b.plan.slow/2); err != nil {
 			return err
 		}
 		for i := range b.plan.slowPairs {
-			b.Progress.Step(live(r.clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
-			p99, err := r.p99(ctx, b.plan.slow)
+			b.Progress.Step(suite.Live(r.Clients), "slow clients %d/%d: all read, %d pushes a second", i+1, b.plan.slowPairs, slowRate)
+			p99, err := r.P99(ctx, slowRate, b.plan.slow)
 			if err != nil {
 				return err
 			}
-			before, err := r.server.RSS()
+			before, err := r.Server.RSS()
 			if err != nil {
 				return err
 			}
-			b.Progress.Step(live(r.clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, report.Millis(p99))
-			if err := r.open(ctx, client.Silent, silent); err != nil {
+			b.Progress.Step(suite.Live(r.Clients), "slow clients %d/%d: with %d that never read (p99 without %.1f ms)", i+1, b.plan.slowPairs, silent, report.Millis(p99))
+			if err := r.Open(ctx, client.Silent, silent); err != nil {
 				return err
 			}
-			if _, err := r.p99(ctx, b.plan.fill); err != nil {
+			if _, err := r.P99(ctx, slowRate, b.plan.fill); err != nil {
 				return err
 			}
-			p99With, err := r.p99(ctx, b.plan.slow)
+			p99With, err := r.P99(ctx, slowRate, b.plan.slow)
 			if err != nil {
 				return err
 			}
-			after, err := r.server.RSS()
+			after, err := r.Server.RSS()
 			if err != nil {
 				return err
 			}
-			buffers, unsent, err := r.silentBuffers(silent)
+			buffers, unsent, err := silentBuffers(r, silent)
 			if err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 			ratios = append(ratios, float64(p99With)/float64(p99))
 			user, kernel, queued = append(user, each/1024), append(kernel, buffers/1024), append(queued, unsent/1024)
 			kib = append(kib, (each+buffers)/1024)
-			if err := r.clients.Drop(client.Silent, silent); err != nil {
+			if err := r.Clients.Drop(client.Silent, silent); err != nil {
 				return err
 			}
 		}
@@ -93,23 +93,10 @@ func (b *bench) slow(ctx context.Context) ([]report.Result, error) {
 	}, nil
 }
 
-// p99 pushes at slowRate for d, waits until all reading clients have everything, and returns how late it came.
-func (r *rig) p99(ctx context.Context, d time.Duration) (time.Duration, error) {
-	r.clients.ResetLatency()
-	pushed, err := r.back.Paced(ctx, slowRate, d)
-	if err != nil {
-		return 0, err
-	}
-	if err := r.expect(ctx, pushed); err != nil {
-		return 0, err
-	}
-	return r.clients.Latency().P99, nil
-}
-
 // silentBuffers returns the kernel's buffers of the server's end of a silent connection, and the data that is unsent in
 // them, in bytes on average.
-func (r *rig) silentBuffers(want int) (buffers, unsent float64, err error) {
-	addresses, err := r.clients.Addresses(client.Silent)
+func silentBuffers(r *suite.Rig, want int) (buffers, unsent float64, err error) {
+	addresses, err := r.Clients.Addresses(client.Silent)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -117,7 +104,7 @@ func (r *rig) silentBuffers(want int) (buffers, unsent float64, err error) {
 	for _, a := range addresses {
 		silent[a] = true
 	}
-	sockets, err := proc.Sockets(r.server.Client.Port())
+	sockets, err := proc.Sockets(r.Server.Client.Port())
 	if err != nil {
 		return 0, 0, err
 	}
