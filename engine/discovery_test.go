@@ -224,9 +224,9 @@ type benchEnv struct {
 	closed int
 }
 
-func (e *benchEnv) Wake()                   {}
-func (e *benchEnv) CloseWrite(shard.Socket) { e.closed++ }
-func (e *benchEnv) Close(shard.Socket)      {}
+func (e *benchEnv) Wake()                              {}
+func (e *benchEnv) CloseWrite(shard.Socket)            { e.closed++ }
+func (e *benchEnv) Close(shard.Socket, refusal.Reason) {}
 
 type benchSocket struct{ written int }
 

@@ -37,7 +37,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/jwks": {modules: []string{"github.com/go-jose/go-jose/v4"}},
 	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/jwks", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine/loop": {
-		own:     []string{"engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
+		own:     []string{"engine/certs", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
 	"engine": {
@@ -54,7 +54,7 @@ var allowed = map[string]struct{ own, modules []string }{
 
 	"tuning":       {},
 	"tuning/proxy": {},
-	"engine/admin": {own: []string{"engine/address", "engine/bus", "engine/directory", "engine/fifo", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
+	"engine/admin": {own: []string{"engine/address", "engine/bus", "engine/certs", "engine/directory", "engine/fifo", "engine/refusal", "engine/shard", "engine/websocket", "stomp"}, modules: []string{"github.com/prometheus/client_golang"}},
 }
 
 // only names modules that a single part of the tree may import.

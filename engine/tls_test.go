@@ -405,16 +405,52 @@ func TestTLSDrain(t *testing.T) { inBoth(t, testTLSDrain) }
 func testTLSDrain(t *testing.T, ours bool) {
 	n, trust, stop := startSecure(t, ours, func(*Options) {})
 	hello := clientHello(t, trust)
-	for _, begin := range []string{"", hello[:20], hello} {
-		c := n.dial(t)
-		c.write(t, []byte(begin))
-	}
+	_ = n.dial(t) // it sends nothing, which is no failure
+	half := n.dial(t)
+	half.write(t, []byte(hello[:20]))
+	begun := n.dial(t)
+	begun.write(t, []byte(hello))
+	begun.until(t, "\x16\x03\x03")
 	open := n.dial(t).over(trust)
 	open.connect(t)
+	testkit.Eventually(t, 20*time.Second, func() string { return "half a ClientHello has come" }, func() bool {
+		return n.counted(t, "stentor_unauthenticated_bytes", "") >= float64(len(hello)+20)
+	})
 	stop()
 	open.until(t, "\x88")
 	if _, err := io.Copy(io.Discard, open.conn); err != nil {
 		t.Errorf("the end is not close_notify: %v", err)
+	}
+	if ended, all := n.failed(t, "ended"), n.failed(t, ""); ended != 2 || all != 2 {
+		t.Errorf("of %v failures %v are of handshakes that the node ended, want 2 of 2", all, ended)
+	}
+}
+
+// TestTLSReset: a client that resets its connection has closed it, however far the handshake has come; before its first byte
+// that is a probe.
+func TestTLSReset(t *testing.T) { inBoth(t, testTLSReset) }
+
+func testTLSReset(t *testing.T, ours bool) {
+	n, trust, stop := startSecure(t, ours, func(*Options) {})
+	defer stop()
+	hello := clientHello(t, trust)
+	for i, begin := range []string{"", hello[:1], hello[:20], hello} {
+		c := n.dial(t)
+		c.write(t, []byte(begin))
+		switch begin {
+		case "":
+		case hello:
+			c.until(t, "\x16\x03\x03")
+		default:
+			testkit.Eventually(t, 20*time.Second, func() string { return "its bytes are counted" }, func() bool { return n.counted(t, "stentor_unauthenticated_bytes", "") > 0 })
+		}
+		_ = c.conn.(*net.TCPConn).SetLinger(0)
+		_ = c.conn.Close()
+		n.failures(t, "closed", float64(i))
+		n.gone(t)
+	}
+	if all := n.failed(t, ""); all != 3 {
+		t.Errorf("%v failures are counted, want 3", all)
 	}
 }
 

@@ -5,5 +5,6 @@
 //	pair.go     a certificate with its key, and when it expires
 //	pem.go      reads certificates: all of a file, or an error
 //	tickets.go  the file of ticket keys
+//	failure.go  why handshakes fail
 //	watch.go    reads the files again, and says what is about to expire
 package certs

@@ -5,6 +5,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"stentor/engine/certs"
 	"stentor/engine/websocket"
 )
 
@@ -21,12 +22,12 @@ func (l *Loop) hello(t *secure, in []byte) gnet.Action {
 	case !ok && plainHTTP(s.part):
 		return l.answerPlain(t)
 	case !ok:
-		l.failed(t, failNoTLS)
+		l.failed(t, certs.NotTLS)
 		return gnet.Close
 	case whole:
 		return l.shake(t)
 	case len(s.part) > helloMost:
-		l.failed(t, failHello)
+		l.failed(t, certs.HelloSize)
 		return gnet.Close
 	}
 	l.above.Recount(t.conn)
@@ -82,10 +83,10 @@ var plainProxy = []byte("PROXY ")
 // answerPlain answers plain HTTP so that a person can read it.
 func (l *Loop) answerPlain(t *secure) gnet.Action {
 	if bytes.HasPrefix(t.some.part, plainProxy) {
-		l.failed(t, failNoTLS)
+		l.failed(t, certs.NotTLS)
 		return gnet.Close
 	}
-	l.failed(t, failPlain)
+	l.failed(t, certs.PlainHTTP)
 	t.some = nil
 	if _, err := write(t.Conn, plainAnswer); err == nil {
 		l.above.Hangup(t.conn)

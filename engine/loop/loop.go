@@ -6,6 +6,8 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"stentor/engine/certs"
+	"stentor/engine/refusal"
 	"stentor/engine/shard"
 	"stentor/engine/tls13"
 )
@@ -143,10 +145,13 @@ func (l *Loop) CloseWrite(s shard.Socket) {
 }
 
 // Close closes within the loop: onClose runs inside.
-func (l *Loop) Close(s shard.Socket) {
+func (l *Loop) Close(s shard.Socket, why refusal.Reason) {
 	c := raw(s)
-	if t := over(s); t != nil && (t.phase == helloPhase || t.phase == shakingPhase) {
-		l.failed(t, failTimeout)
+	if t := over(s); t != nil {
+		if why == refusal.HandshakeTimeout && (t.phase == helloPhase || t.phase == shakingPhase) {
+			l.failed(t, certs.Timeout)
+		}
+		l.cut(t, certs.Ended)
 	}
 	_ = c.EventLoop().Close(c)
 }

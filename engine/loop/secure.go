@@ -8,6 +8,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"stentor/engine/certs"
 	"stentor/engine/shard"
 	"stentor/engine/tls13"
 )
@@ -127,7 +128,7 @@ func (t *secure) input(l *Loop, c gnet.Conn, in []byte) gnet.Action {
 	case shakingPhase:
 		whole := t.whole(in)
 		if len(whole) > 0 && !t.some.feed.put(whole) {
-			l.failed(t, failFlood)
+			l.failed(t, certs.Flood)
 			return gnet.Close
 		}
 		l.above.Recount(t.conn)
@@ -258,6 +259,7 @@ func (l *Loop) endSecure(t *secure) {
 			_ = t.some.tls.CloseWrite()
 		}
 	}
+	l.cut(t, certs.Ended)
 	t.phase = endedPhase
 	if !t.closed && t.OutboundBuffered() == 0 {
 		closeWrite(t.Conn)
@@ -266,9 +268,7 @@ func (l *Loop) endSecure(t *secure) {
 
 // gone is called when the connection is closed.
 func (l *Loop) gone(t *secure) {
-	if t.phase == helloPhase && t.some != nil || t.phase == shakingPhase {
-		l.failed(t, failClosed)
-	}
+	l.cut(t, certs.Closed)
 	t.phase, t.closed = endedPhase, true
 	if t.own {
 		l.layer.Forget(&t.records)

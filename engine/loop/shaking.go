@@ -7,6 +7,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"stentor/engine/certs"
 	"stentor/engine/tls13"
 )
 
@@ -15,7 +16,7 @@ import (
 func (l *Loop) shake(t *secure) gnet.Action {
 	client := l.above.Address(t.conn)
 	if !l.server.conf.Host.Handshake(client) {
-		l.failed(t, failBusy)
+		l.failed(t, certs.Busy)
 		t.some = nil
 		return gnet.Close
 	}
@@ -27,7 +28,7 @@ func (l *Loop) shake(t *secure) gnet.Action {
 	whole := t.whole(hello)
 	if !f.put(whole) {
 		l.server.conf.Host.HandshakeOver(client)
-		l.failed(t, failFlood)
+		l.failed(t, certs.Flood)
 		return gnet.Close
 	}
 	l.above.Recount(t.conn)
@@ -92,7 +93,7 @@ func (l *Loop) shaken(t *secure, f *feed, m made) {
 	}
 	defer l.endures(t)
 	if m.err != nil {
-		l.failed(t, failureOf(m.err))
+		l.failed(t, certs.FailureOf(m.err))
 		t.some = nil
 		l.finish(t)
 		return

@@ -307,7 +307,7 @@ func (s *Shard) write(c *Conn, p []byte) (stands bool) {
 // drop closes c after a panic, without a close frame: it is unknown what was written.
 func (s *Shard) drop(c *Conn) {
 	if c.state == stateOpen {
-		s.env.Close(c.socket)
+		s.env.Close(c.socket, refusal.None)
 	}
 }
 
@@ -357,7 +357,7 @@ func (s *Shard) closing(c *Conn) {
 	waited := s.millis() - c.lastWrite
 	switch {
 	case c.linger, waited > uint32(lingerTime.Milliseconds()) && !s.grace.lasts, c.moves && s.overdue(s.moves[c.idx]):
-		s.env.Close(c.socket)
+		s.env.Close(c.socket, refusal.None)
 	case c.moves: // a close frame goes behind it, not into it
 		s.schedule(c, s.wheel.now+1)
 		s.retryTransfer(c)

@@ -60,9 +60,9 @@ type Env interface {
 	Known(address netip.AddrPort)
 	// Release reports that a connection of this address is gone; stranger is true when Known was never called for it.
 	Release(address netip.AddrPort, stranger bool)
-	// CloseWrite sends FIN, Close closes; Gone is called inside Close.
+	// CloseWrite sends FIN, Close closes; Gone is called inside Close. why is what was refused, if anything was.
 	CloseWrite(Socket)
-	Close(Socket)
+	Close(s Socket, why refusal.Reason)
 	// Wake makes the loop call Run soon. Any goroutine may call it.
 	Wake()
 	// Refused reports that a client is refused, and why. Its strings are valid only now.

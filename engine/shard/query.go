@@ -287,7 +287,7 @@ func (s *Shard) endSome(slot uint32, n int, code ws.StatusCode, reason string, s
 		room -= endUnits
 		ended++
 		if c.sess.Phase == session.Handshake {
-			s.env.Close(c.socket)
+			s.env.Close(c.socket, refusal.None)
 			continue
 		}
 		s.end(c, code, reason)

@@ -56,7 +56,7 @@ func (s *Shard) expel(c *Conn, why refusal.Reason, text string) {
 // cut closes c for a reason, where no close frame can follow what was written.
 func (s *Shard) cut(c *Conn, why refusal.Reason, text string) {
 	s.refuse(c, why, 0, text)
-	s.env.Close(c.socket)
+	s.env.Close(c.socket, why)
 }
 
 // logged is what the log says of a failure.

@@ -182,11 +182,11 @@ func (r *rig) Known(netip.AddrPort) {}
 func (r *rig) Patience(quiet time.Duration) time.Duration {
 	return quiet / time.Duration(1+r.crowd)
 }
-func (r *rig) Release(netip.AddrPort, bool) { r.leaves() }
-func (r *rig) CloseWrite(Socket)            {}
-func (r *rig) Close(s Socket)               { r.close(s.(*stubSocket)) }
-func (r *rig) Wake()                        { r.woken++ }
-func (r *rig) Panicked(string, any)         { r.panics++ }
+func (r *rig) Release(netip.AddrPort, bool)     { r.leaves() }
+func (r *rig) CloseWrite(Socket)                {}
+func (r *rig) Close(s Socket, _ refusal.Reason) { r.close(s.(*stubSocket)) }
+func (r *rig) Wake()                            { r.woken++ }
+func (r *rig) Panicked(string, any)             { r.panics++ }
 func (r *rig) Refused(one refusal.Record) {
 	one.Subject = strings.Clone(one.Subject)
 	r.refusals = append(r.refusals, one)

@@ -667,7 +667,7 @@ func (e *simEnv) CloseWrite(socket Socket) {
 	e.sh.w.tracef("%v: FIN", k)
 }
 
-func (e *simEnv) Close(socket Socket) {
+func (e *simEnv) Close(socket Socket, _ refusal.Reason) {
 	k := socket.(*simSocket)
 	if k.gone {
 		e.sh.w.failf("%v: closed twice", k)
