@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stentor/engine/address"
+	"stentor/engine/certs"
 	"stentor/engine/refusal"
 )
 
@@ -41,7 +42,8 @@ type conns struct {
 	full         []byte      // the whole answer to a connection that is closed before it sends a request
 
 	evicted  prometheus.Counter
-	refusals *refusal.Log // nil for nobody
+	failures certs.Failures // of handshakes of TLS
+	refusals *refusal.Log   // nil for nobody
 
 	mu        sync.Mutex
 	open      int
@@ -67,7 +69,9 @@ type conn struct {
 	gone    bool   // no longer counted in open
 	plain   bool   // plain HTTP came instead of TLS
 
-	ends atomic.Int32 // how many bytes of ends of lines may still be skipped; not guarded
+	// Not guarded.
+	ends   atomic.Int32 // how many bytes of ends of lines may still be skipped
+	failed atomic.Bool  // the handshake of TLS
 }
 
 // connKey is the context key of a request's *conn.
@@ -112,7 +116,7 @@ func (p passing) Unwrap() error { return p.error }
 func (l *conns) admit(nc net.Conn) *conn {
 	c := &conn{Conn: nc, raw: nc, home: l, address: source(nc)}
 	if l.tls != nil {
-		c.Conn = tls.Server(nc, l.tls) // the first Read makes the handshake
+		c.Conn = tls.Server(&below{Conn: nc}, l.tls) // the first Read makes the handshake
 	}
 	c.ends.Store(leadingEnds)
 	l.mu.Lock()
@@ -267,7 +271,7 @@ const leadingEnds = 4
 func (c *conn) Read(p []byte) (n int, err error) {
 	for {
 		n, err = c.Conn.Read(p)
-		if err != nil && c.answersPlain(err) {
+		if err != nil && c.unshaken(err) {
 			return 0, io.EOF
 		}
 		left := c.ends.Load()

@@ -84,6 +84,9 @@ func NewServer(o ServerOptions) *Server {
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
+	if o.TLS != nil {
+		register(o.Registerer, newHandshakes(&s.conns.failures))
+	}
 	register(o.Registerer, s.conns.evicted, refused,
 		gauge("stentor_api_connections", "Open connections of the HTTP API.", func() int { n, _ := s.conns.counts(); return n }),
 		gauge("stentor_api_connections_idle", "Open connections of the HTTP API without a valid key.", func() int { _, n := s.conns.counts(); return n }),
