@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -129,12 +130,15 @@ Examples:
 			r.Projects, r.Problems, r.Warnings = []string{}, []config.Problem{}, []config.Problem{}
 			err, valid := error(nil), " for a registry"
 			if registry {
-				_, err = config.CheckRegistry(r.File, os.Environ(), settings)
+				cfg, e := config.CheckRegistry(r.File, os.Environ(), settings)
+				if err = e; err == nil {
+					r.Warnings = append(r.Warnings, cfg.Dated(time.Now())...)
+				}
 			} else if cfg, e := config.Check(r.File, os.Environ(), settings); e != nil {
 				err = e
 			} else {
 				r.Projects = cfg.ProjectNames()
-				r.Warnings = append(r.Warnings, cfg.Warnings()...)
+				r.Warnings = append(append(r.Warnings, cfg.Warnings()...), cfg.Dated(time.Now())...)
 				valid = "; projects: " + strings.Join(r.Projects, ", ")
 				if r.NotAsked = append(r.NotAsked, cfg.Providers()...); len(r.NotAsked) > 0 {
 					valid += "; not asked for their keys: " + strings.Join(r.NotAsked, ", ")

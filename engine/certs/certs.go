@@ -107,6 +107,9 @@ func (c *Certs) load() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := c.improves(next.leaves, time.Now()); err != nil {
+		return false, err
+	}
 	keys, err := c.tickets(files)
 	if err != nil {
 		return false, err
@@ -115,6 +118,21 @@ func (c *Certs) load() (changed bool, err error) {
 	c.adopt(keys)
 	c.now.Store(next)
 	return true, nil
+}
+
+// improves refuses certificates that clients would not accept now, in place of such as they do: the files are yesterday's, or
+// the clock is late. At the start, and in place of what is no better, any is served: other listeners and names go on.
+func (c *Certs) improves(next []Leaf, now time.Time) error {
+	served := c.now.Load()
+	if served == nil {
+		return nil
+	}
+	for i, l := range next {
+		if text := l.Invalid(now); text != "" && served.leaves[i].Invalid(now) == "" {
+			return fmt.Errorf("%s: the certificate %s, allowed: one that is valid, as that which is served", l.File, text)
+		}
+	}
+	return nil
 }
 
 // build makes the configurations of what was read.

@@ -24,6 +24,12 @@ import (
 // issue writes a self-signed certificate for name, and returns its files.
 func issue(t *testing.T, dir, name string, life time.Duration) Pair {
 	t.Helper()
+	return issueFrom(t, dir, name, min(0, life)-time.Hour, life)
+}
+
+// issueFrom is issue for a certificate that is valid in that time from now.
+func issueFrom(t *testing.T, dir, name string, from, until time.Duration) Pair {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +37,7 @@ func issue(t *testing.T, dir, name string, life time.Duration) Pair {
 	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<40))
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until), IsCA: true, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -161,6 +167,43 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadOfDates: a certificate that clients would refuse for its time does not replace one that they accept, which goes on
+// being served, and is said once. It replaces one that is no better, and is served from the start, with a warning.
+func TestReloadOfDates(t *testing.T) {
+	dir := t.TempDir()
+	p := issue(t, dir, "a.test", time.Hour)
+	c, log := load(t, Options{Pairs: []Pair{p}})
+	first := c.Leaves()[0]
+	issue(t, dir, "a.test", -time.Minute)
+	last := c.look("")
+	if !strings.Contains(last, p.Cert+": the certificate expired at ") || c.look(last) != last || strings.Count(log.String(), "nothing was changed") != 1 {
+		t.Errorf("an expired one: %q, logged %s", last, log)
+	}
+	early := issueFrom(t, dir, "a.test", time.Hour, 2*time.Hour)
+	if last = c.look(last); !strings.Contains(last, "is valid only from ") {
+		t.Errorf("one of the future: %q", last)
+	}
+	if got := c.Leaves()[0]; !got.NotAfter.Equal(first.NotAfter) {
+		t.Error("what clients refuse is served")
+	}
+	if _, err := shake(t, c.Clients(), client("a.test"), nil); err != nil {
+		t.Error(err)
+	}
+	if err := c.improves(c.Leaves(), time.Now().Add(2*time.Hour)); err != nil {
+		t.Errorf("in place of one that is no better: %v", err)
+	}
+	issue(t, dir, "a.test", 2*time.Hour)
+	if c.look(last) != "" {
+		t.Error("a good one is not served")
+	}
+	issueFrom(t, dir, "a.test", time.Hour, 2*time.Hour)
+	c, log = load(t, Options{Pairs: []Pair{early}})
+	c.remind(time.Now())
+	if !strings.Contains(log.String(), "a certificate is valid only from ") {
+		t.Errorf("at the start: %s", log)
+	}
+}
+
 // TestKeyLog: a connection that wants its secrets gets them, others do not, and both resume.
 func TestKeyLog(t *testing.T) {
 	c, _ := load(t, Options{Pairs: []Pair{issue(t, t.TempDir(), "a.test", time.Hour)}})
@@ -253,7 +296,7 @@ func TestRemind(t *testing.T) {
 		c.remind(now.AddDate(0, 0, days))
 	}
 	text := log.String()
-	if strings.Count(text, "a certificate has to be renewed") != 2 || !strings.Contains(text, "it expired at") || strings.Count(text, "ticket keys have to be changed") != 2 {
+	if strings.Count(text, "a certificate expires at") != 1 || strings.Count(text, "a certificate expired at") != 1 || strings.Count(text, "ticket keys have to be changed") != 2 {
 		t.Error(text)
 	}
 }

@@ -30,13 +30,13 @@ func (p Pair) parse(files contents) (tls.Certificate, error) {
 
 // Leaf is a certificate that is served.
 type Leaf struct {
-	File     string
-	Names    []string // that clients may ask for
-	NotAfter time.Time
+	File                string
+	Names               []string // that clients may ask for
+	NotBefore, NotAfter time.Time
 }
 
 func leafOf(p Pair, cert *tls.Certificate) Leaf {
-	l := Leaf{File: p.Cert, Names: cert.Leaf.DNSNames, NotAfter: cert.Leaf.NotAfter}
+	l := Leaf{File: p.Cert, Names: cert.Leaf.DNSNames, NotBefore: cert.Leaf.NotBefore, NotAfter: cert.Leaf.NotAfter}
 	for _, ip := range cert.Leaf.IPAddresses {
 		l.Names = append(l.Names, ip.String())
 	}
@@ -46,14 +46,24 @@ func leafOf(p Pair, cert *tls.Certificate) Leaf {
 // soon is how long before the end of a certificate the log begins to say so.
 const soon = 14 * 24 * time.Hour
 
-// Expiring says what a person should know about the end of l, empty when there is time.
-func (l Leaf) Expiring(now time.Time) string {
-	left := l.NotAfter.Sub(now)
+// Invalid says why clients refuse l now, empty when they do not for its time.
+func (l Leaf) Invalid(now time.Time) string {
 	switch {
-	case left <= 0:
-		return fmt.Sprintf("it expired at %s: clients refuse it", l.NotAfter.UTC().Format(time.RFC3339))
-	case left < soon:
-		return fmt.Sprintf("it expires at %s, in %d days", l.NotAfter.UTC().Format(time.RFC3339), int(left/(24*time.Hour)))
+	case now.After(l.NotAfter):
+		return "expired at " + when(l.NotAfter) + ": clients refuse it"
+	case now.Before(l.NotBefore):
+		return "is valid only from " + when(l.NotBefore) + " on: clients refuse it"
 	}
 	return ""
 }
+
+// Dated says what a person should know about the time of l, empty when all is well for long enough.
+func (l Leaf) Dated(now time.Time) string {
+	left := l.NotAfter.Sub(now)
+	if text := l.Invalid(now); text != "" || left >= soon {
+		return text
+	}
+	return fmt.Sprintf("expires at %s, in %d days", when(l.NotAfter), int(left/(24*time.Hour)))
+}
+
+func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }

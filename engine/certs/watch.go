@@ -74,15 +74,15 @@ func (c *Certs) Now() { c.look("") }
 
 func (c *Certs) logReload() {
 	for _, l := range c.Leaves() {
-		c.opts.Log.Info("certificate reloaded", "file", l.File, "names", l.Names, "expires", l.NotAfter.UTC().Format(time.RFC3339))
+		c.opts.Log.Info("certificate reloaded", "file", l.File, "names", l.Names, "expires", when(l.NotAfter))
 	}
 }
 
 // remind says, once a day, what expires and what is old.
 func (c *Certs) remind(now time.Time) {
 	for _, l := range c.Leaves() {
-		if text := l.Expiring(now); text != "" && c.due(l.File, now) {
-			c.opts.Log.Warn("a certificate has to be renewed: "+text, "file", l.File, "names", l.Names)
+		if text := l.Dated(now); text != "" && c.due(l.File, now) {
+			c.opts.Log.Warn("a certificate "+text, "file", l.File, "names", l.Names)
 		}
 	}
 	if text := TicketsOld(c.opts.TicketKeys, now); text != "" && c.due(c.opts.TicketKeys, now) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"time"
 
 	"stentor/engine/certs"
 )
@@ -173,6 +174,15 @@ func (r *Registry) Certificate() (*certs.Certs, error) {
 		return nil, v.problems.err()
 	}
 	return c, nil
+}
+
+// Dated warns of a certificate that has had its time, or soon will.
+func (r *Registry) Dated(now time.Time) []Problem {
+	v := checker{src: &r.source}
+	if served, err := r.Certificate(); err == nil && served != nil {
+		v.dated("tls.certificate_file", r.TLS.CertificateFile, served.Leaves()[0], now)
+	}
+	return v.problems
 }
 
 const registryHead = `# Configuration of a registry of Stentor, which tells clients where to connect. Every key is here, with its default

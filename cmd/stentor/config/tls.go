@@ -105,28 +105,40 @@ func (v *validator) certs(path string, o certs.Options) {
 	}
 }
 
-// tls warns of what expires, of keys that others can read, and of what every host can do.
+// tls warns of keys that others can read.
 func (w *warner) tls() {
 	o, ok := w.CertsOptions()
 	if !ok {
 		return
 	}
-	now := time.Now()
-	if c, err := certs.Load(o); err == nil {
-		for i, l := range c.Leaves() {
-			if text := l.Expiring(now); text != "" {
-				w.warn(item("tls.certificates", i)+".cert", "%q has to be renewed: %s", w.TLS.Certificates[i].Cert, text)
-			}
-		}
-	}
 	for i, p := range o.Pairs {
 		w.readable(item("tls.certificates", i)+".key", p.Key)
 	}
-	if o.TicketKeys == "" {
-		return
+	if o.TicketKeys != "" {
+		w.readable("tls.ticket_keys_file", o.TicketKeys)
 	}
-	w.readable("tls.ticket_keys_file", o.TicketKeys)
+}
+
+// Dated warns of files that have had their time, or soon will. A node does so by itself (certs.Certs.Watch).
+func (c *Config) Dated(now time.Time) []Problem {
+	o, ok := c.CertsOptions()
+	if !ok {
+		return nil
+	}
+	v := newValidator(c)
+	if served, err := certs.Load(o); err == nil {
+		for i, l := range served.Leaves() {
+			v.dated(item("tls.certificates", i)+".cert", c.TLS.Certificates[i].Cert, l, now)
+		}
+	}
 	if text := certs.TicketsOld(o.TicketKeys, now); text != "" {
-		w.warn("tls.ticket_keys_file", "%s, better: change the keys each day", text)
+		v.bad("tls.ticket_keys_file", "%s, better: change the keys each day", text)
+	}
+	return v.problems
+}
+
+func (v *checker) dated(path, file string, l certs.Leaf, now time.Time) {
+	if text := l.Dated(now); text != "" {
+		v.bad(path, "%q %s", file, text)
 	}
 }
