@@ -130,6 +130,10 @@ bench-kafka: build bin/kafka-dev ## a node with a real Kafka, about 12 minutes; 
 bench-cluster: build bin/kafka-dev ## three nodes, a registry and a real Kafka: nodes killed, restarted, added, brokers away; about 10 minutes; BENCH='--only rolling' and the like
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench cluster --stentor bin/stentor $(BENCH)
 
+.PHONY: bench-browsers
+bench-browsers: build ## what clients of every kind cost a node beside plain WebSockets: keys of identity providers; about 5 minutes; BENCH=--quick and the like
+	bin/stentor-bench browsers --stentor bin/stentor $(BENCH)
+
 .PHONY: bench-spring
 bench-spring: build ## the same load on a node and on a Spring Boot simple broker, about 7 minutes; BENCH='--connections 2000' and the like
 	bench/suite/spring/deps.sh

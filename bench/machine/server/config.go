@@ -60,6 +60,12 @@ type Config struct {
 	// Certificate is the file of a certificate, with its key in that name and ".key", for listeners with tls; Records is
 	// tls.records, "" for the default.
 	Certificate, Records string
+	// Endpoint are further keys of its endpoint, as "sockjs: true".
+	Endpoint string
+	// Keys are the project's, in the configuration's form; empty: the secret of the Credentials. Projects are further ones, by
+	// their names, in that form too.
+	Keys     string
+	Projects map[string]string
 	// Kafka is nil for the embedded bus.
 	Kafka *Kafka
 }
@@ -101,12 +107,19 @@ listen:
 {{- with .Certificate}}
 tls: {certificates: [{cert: {{yaml .}}, key: {{yaml (print . ".key")}}}]{{with $.Records}}, records: {{.}}{{end -}} }
 {{- end}}
-endpoints: [{path: {{yaml .Path}}}]
+endpoints: [{path: {{yaml .Path}}{{with .Endpoint}}, {{.}}{{end}}}]
 projects:
+{{- range $name, $keys := .Projects}}
+  {{$name}}: { {{- $keys -}} }
+{{- end}}
   {{.Project}}:
     anonymous: true
     api_keys: [{{yaml .APIKey}}]
+{{- with .Keys}}
+    keys: {{.}}
+{{- else}}
     keys: [{kid: {{yaml .KeyID}}, alg: HS256, secret: {{yaml .Secret}}}]
+{{- end}}
 {{- with .SlowTimeout}}
     slow: {policy: disconnect, timeout: {{.}}}
 {{- end}}
@@ -144,7 +157,7 @@ func (c *Config) text(client, api netip.AddrPort) []byte {
 	err := configTemplate.Execute(&b, map[string]any{
 		"Clients": append([]string{client.String()}, c.Listen...), "Trusted": c.Trusted, "API": api.String(), "Path": Path, "Project": Project,
 		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
-		"Certificate": c.Certificate, "Records": c.Records,
+		"Certificate": c.Certificate, "Records": c.Records, "Endpoint": c.Endpoint, "Keys": c.Keys, "Projects": c.Projects,
 		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
 		"AdminKey": c.AdminKey, "DrainChunk": c.DrainChunk, "Window": c.Window, "StateDir": c.StateDir,
 		"ClusterKey": c.ClusterKey, "ClientURL": "ws://" + client.String() + Path, "APIURL": "http://" + api.String(),

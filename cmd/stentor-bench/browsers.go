@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"stentor/bench/suite/browsers"
+	"stentor/bench/suite/report"
+)
+
+func browsersCommand() *cobra.Command {
+	var o browsers.Options
+	c := suiteCommand(&cobra.Command{
+		Use:   "browsers",
+		Short: "Measure what clients of every kind cost a node, beside plain WebSockets",
+		Long: `Measure what clients of every kind cost a node, beside plain WebSockets:
+
+  keys       CONNECTs whose keys come from an identity provider, beside keys from a file
+  hang       what others feel while an identity provider does not answer
+
+Servers and providers are started and ended by this command, on free loopback ports;
+nothing needs to run. It needs an idle machine, and one descriptor per connection
+(ulimit -n). The exit status is 1 when a target is missed.`,
+		Example: `  stentor-bench browsers --stentor bin/stentor
+  stentor-bench browsers --only keys --quick
+  stentor-bench browsers --json > browsers.json`,
+	}, &o.Options, browsers.Measurements, "fewer and shorter samples, for orientation",
+		func(ctx context.Context) (*report.Report, error) { return browsers.Run(ctx, o) })
+	c.Flags().IntVar(&o.Connections, "connections", 15000, "connections")
+	return c
+}
