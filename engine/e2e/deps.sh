@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the end-to-end tests need beside Go: Node, the client libraries of js/package.json, Chromium with a
-# font, and what the commands of the pages use. What is installed is left alone, so that a second run costs nothing.
+# font, certutil for the authorities that it trusts, and what the commands of the pages use. What is installed is left alone, so that a second run costs nothing.
 set -eu
 cd "$(dirname "$0")/js"
 
@@ -18,6 +18,7 @@ packages() {
 
 command -v node >/dev/null && command -v npm >/dev/null || packages nodejs npm
 command -v python3 >/dev/null && command -v curl >/dev/null || packages python3 curl # the commands of docs/
+command -v certutil >/dev/null || packages libnss3-tools
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || packages chromium fonts-dejavu-core
 
 # The copy says that the last install was for this list, and that it went well. Optional packages are left out: they

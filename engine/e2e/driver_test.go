@@ -54,8 +54,15 @@ type report struct {
 // launch starts a script of js/ with these arguments. It is ended with the test.
 func launch(t testing.TB, name string, args ...string) *script {
 	t.Helper()
+	return launchWith(t, nil, name, args...)
+}
+
+// launchWith is launch with more of an environment.
+func launchWith(t testing.TB, environ []string, name string, args ...string) *script {
+	t.Helper()
 	needLibraries(t)
 	cmd := exec.Command("node", append([]string{filepath.Join("js", name)}, args...)...)
+	cmd.Env = append(os.Environ(), environ...)
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
 	in, err := cmd.StdinPipe()

@@ -27,10 +27,16 @@ var browsers = make(chan struct{}, 2)
 // browse starts a script that drives Chromium, and returns its actor.
 func browse(t *testing.T, script string, args ...string) *actor {
 	t.Helper()
+	return browseWith(t, nil, script, args...)
+}
+
+// browseWith is browse with more of an environment.
+func browseWith(t *testing.T, environ []string, script string, args ...string) *actor {
+	t.Helper()
 	program := browser(t)
 	browsers <- struct{}{}
 	t.Cleanup(func() { <-browsers }) // after the script has ended
-	return launch(t, script, append([]string{program}, args...)...).actor(t, "page")
+	return launchWith(t, environ, script, append([]string{program}, args...)...).actor(t, "page")
 }
 
 // pageTrouble is what a page's actor has at its end: nothing may have gone wrong, and nothing be asked of another server.

@@ -42,7 +42,9 @@ func completed(o setup) setup {
 	if o.Config == "" {
 		o.Config = shop
 	}
-	o.Patience, o.HTTP = patience, caller
+	if o.Patience = patience; o.HTTP == nil {
+		o.HTTP = caller
+	}
 	return o
 }
 

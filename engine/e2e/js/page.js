@@ -13,6 +13,11 @@ const steps = {
   async open() {
     await page.goto(address);
   },
+  // distrust is open for a browser that does not know who signed the node's certificate.
+  async distrust() {
+    const error = await page.goto(address).then(() => "the page came", String);
+    if (!error.includes("ERR_CERT_AUTHORITY_INVALID")) throw new Error(error);
+  },
   // library has the client that the page uses.
   async library() {
     const answers = await page.evaluate(() => fetch("/page/stentor.js").then((a) => a.ok));

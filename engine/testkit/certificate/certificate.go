@@ -20,33 +20,55 @@ import (
 // Name is the host that a certificate is for, in addition to 127.0.0.1.
 const Name = "stentor.test"
 
-// Pair is a self-signed certificate for Name and 127.0.0.1 (ECDSA P-256, as common authorities issue them) and its key,
-// both in PEM form. It is valid for a day.
+// Pair is a certificate for Name and 127.0.0.1 (ECDSA P-256, as common authorities issue them) and its key, both in PEM form. It
+// is valid for a day.
 type Pair struct{ Certificate, Key []byte }
 
-// New creates a Pair.
-func New() (p Pair, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// New creates a Pair that is self-signed.
+func New() (Pair, error) {
+	p, _, _, err := create(nil, nil)
+	return p, err
+}
+
+// Issued creates a Pair that an authority of its own has signed, as browsers want it, and the authority's certificate.
+func Issued() (p Pair, authority []byte, err error) {
+	ca, parent, signer, err := create(nil, nil)
 	if err != nil {
-		return p, err
+		return p, nil, err
+	}
+	p, _, _, err = create(parent, signer)
+	return p, ca.Certificate, err
+}
+
+// create makes a Pair that signer signs for parent, or its own key when parent is nil: then it is an authority too.
+func create(parent *x509.Certificate, signer *ecdsa.PrivateKey) (p Pair, made *x509.Certificate, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return p, nil, nil, err
 	}
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: Name},
 		DNSNames: []string{Name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), IsCA: parent == nil, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if parent == nil {
+		parent, signer = template, key
+	} else {
+		template.SerialNumber, template.Subject.CommonName = big.NewInt(2), "127.0.0.1"
+		template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {
-		return p, err
+		return p, nil, nil, err
 	}
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return p, err
+		return p, nil, nil, err
 	}
 	p.Certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	p.Key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-	return p, nil
+	made, err = x509.ParseCertificate(der)
+	return p, made, key, err
 }
 
 // Write writes both into dir, named as HAProxy expects: the certificate's file, which it returns, and that name with ".key".
