@@ -28,10 +28,10 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/sockjs":      {},
 	"engine/statefile":   {},
 	"engine/tls13":       {modules: []string{"golang.org/x/crypto"}},
-	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/statefile"}},
-	"engine/session":     {own: []string{"stomp", "engine/refusal", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
+	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/sockjs", "engine/statefile"}},
+	"engine/session":     {own: []string{"stomp", "engine/refusal", "engine/sockjs", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/shard": {
-		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/websocket"},
+		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/sockjs", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws"},
 	},
 	"engine/jwks": {modules: []string{"github.com/go-jose/go-jose/v4"}},
@@ -41,7 +41,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
 	"engine": {
-		own:     []string{"stomp", "engine/address", "engine/auth", "engine/bus", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/statefile", "engine/websocket"},
+		own:     []string{"stomp", "engine/address", "engine/auth", "engine/bus", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/sockjs", "engine/statefile", "engine/websocket"},
 		modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"kafka": {

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"stentor/engine/bus"
+	"stentor/engine/sockjs"
 	"stentor/stomp"
 )
 
@@ -25,6 +26,7 @@ type Entry struct {
 	number  uint64 // in its chain
 	size    int32  // bytes that it takes, without its chain
 	pending atomic.Int32
+	escaped atomic.Int32 // length of the body as SockJS has it, with its NUL; 0: not known yet
 }
 
 // NewEntry encodes r once for all its subscribers, and keeps only references to its strings. now and expires are times of
@@ -53,6 +55,24 @@ func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 
 // Expired reports whether the push has outlived its time to live. Any goroutine may call it.
 func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expires }
+
+// EscapedLen is the length of the frame as a JSON string of SockJS. lines are the receiver's. The body, which all share, is
+// measured once. Any goroutine may call it.
+func (e *Entry) EscapedLen(v stomp.Version, lines []byte) int {
+	head := e.Message.Len(v, len(lines)) - len(e.Message.Body()) - 1
+	n := int(e.escaped.Load())
+	if n == 0 {
+		n = sockjs.Len(e.Message.Body()) + sockjs.Len([]byte{0})
+		e.escaped.Store(int32(n))
+	}
+	for at := 0; at < head; {
+		p := e.Message.At(v, lines, at)
+		p = p[:min(len(p), head-at)]
+		n += sockjs.Len(p)
+		at += len(p)
+	}
+	return n
+}
 
 // Evicted reports whether history has evicted e: a cursor that still needs it has lost it. Any goroutine may call it.
 func (e *Entry) Evicted() bool { return e.seq < e.chain.log.floor.Load() }

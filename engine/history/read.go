@@ -7,10 +7,15 @@ type Budget struct {
 	Pushes int
 	Bytes  int // of the frames; one push is given however large it is
 	Lines  int // what each frame has beside Message.Len(stomp.V12, 0), which is the longest
+	// Escaped: the frames are as SockJS has them.
+	Escaped bool
 }
 
 func (b *Budget) takes(e *Entry, n int) bool {
 	size := e.Message.Len(stomp.V12, b.Lines)
+	if b.Escaped {
+		size = e.EscapedLen(stomp.V12, nil) + b.Lines
+	}
 	if n > 0 && (n >= b.Pushes || size > b.Bytes) {
 		return false
 	}

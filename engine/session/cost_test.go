@@ -100,11 +100,14 @@ func TestAllocations(t *testing.T) {
 
 // TestHeartbeatFrames: PROTOCOL wants a text message of one EOL.
 func TestHeartbeatFrames(t *testing.T) {
-	if string(HeartbeatFrame) != "\x81\x01\n" || string(PingFrame) != "\x89\x00" {
-		t.Errorf("%q, %q", HeartbeatFrame, PingFrame)
+	if string(Plain.Heartbeat()) != "\x81\x01\n" || string(Plain.Ping()) != "\x89\x00" {
+		t.Errorf("%q, %q", Plain.Heartbeat(), Plain.Ping())
+	}
+	if string(SockJS.Heartbeat()) != "\x81\x07a[\"\\n\"]" || string(SockJSHTTP.Heartbeat()) != "a[\"\\n\"]\n" || string(SockJSHTTP.Ping()) != "h\n" {
+		t.Errorf("%q, %q, %q", SockJS.Heartbeat(), SockJSHTTP.Heartbeat(), SockJSHTTP.Ping())
 	}
 	var r websocket.ClientReader
-	if ev, n, err := r.Next(HeartbeatFrame, 1); n != 3 || err != nil || string(ev.Payload) != "\n" || !ev.Final {
+	if ev, n, err := r.Next(Plain.Heartbeat(), 1); n != 3 || err != nil || string(ev.Payload) != "\n" || !ev.Final {
 		t.Errorf("%v, %d, %v", ev, n, err)
 	}
 }

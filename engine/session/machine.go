@@ -2,9 +2,6 @@ package session
 
 import (
 	"bytes"
-	"unicode/utf8"
-
-	"github.com/gobwas/ws"
 
 	"stentor/engine/refusal"
 	"stentor/engine/websocket"
@@ -40,6 +37,7 @@ type Machine struct {
 	data  []byte         // STOMP bytes of this turn, not yet decoded
 	text  []byte         // scratch: a STOMP frame before it is framed
 	parts []*stomp.Frame // of the transaction that the last event commits
+	array []byte         // scratch: STOMP bytes of a piece of a client's array
 }
 
 // NewMachine returns a Machine. check decides on a complete handshake request (nil accepts), plain on a request that is not
@@ -96,6 +94,14 @@ func (m *Machine) Next(s *Session) Event {
 		switch {
 		case kind == Closed:
 			s.owed = nil
+		case kind == Data && s.Form == SockJS:
+			if failure = m.unwrap(s); failure != nil {
+				return failed(failure)
+			}
+			if m.data = m.Piece.Payload; len(m.data) > 0 {
+				continue
+			}
+			kind = Alive
 		case kind == Data && len(m.Piece.Payload) > 0:
 			m.data = m.Piece.Payload
 			continue
@@ -199,12 +205,11 @@ func keep(frame, data []byte, progress *stomp.Progress) []byte {
 	return append(frame, data...)
 }
 
-// put frames m.text, one STOMP frame, as the form of s wants it. Plain is one WebSocket message: text when it is UTF-8, binary
-// otherwise.
-func (m *Machine) put(s *Session) {
-	op := ws.OpText
-	if !utf8.Valid(m.text) {
-		op = ws.OpBinary
-	}
-	m.Out = websocket.AppendFrame(m.Out, op, m.text)
+// put frames m.text, one STOMP frame, as the form of s wants it.
+func (m *Machine) put(s *Session) { m.Out = s.Form.append(m.Out, m.text) }
+
+// Open begins a session of this form that needs no handshake.
+func (m *Machine) Open(s *Session, f Form) {
+	s.Phase, s.Form = Greeting, f
+	m.Out = f.appendOpen(m.Out)
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -203,6 +204,13 @@ func (p *player) replies() (all []string) {
 			if ev.Op == ws.OpBinary {
 				op = "binary"
 			}
+			if p.s.Form.Escaped() {
+				if op != "text" {
+					p.t.Fatalf("%q is %s", ev.Payload, op)
+				}
+				all = append(all, p.unwrapped(ev.Payload))
+				break
+			}
 			all = append(all, op+" "+string(ev.Payload))
 			p.wholeFrame(ev.Payload)
 			if !ev.Final {
@@ -220,6 +228,20 @@ func (p *player) replies() (all []string) {
 		}
 	}
 	return all
+}
+
+// unwrapped is a frame of SockJS: the message in it, if it has one, which is a whole STOMP frame.
+func (p *player) unwrapped(frame []byte) string {
+	p.t.Helper()
+	if frame[0] != 'a' {
+		return string(frame)
+	}
+	var messages []string
+	if err := json.Unmarshal(frame[1:], &messages); err != nil || len(messages) != 1 {
+		p.t.Fatalf("%q: %v", frame, err)
+	}
+	p.wholeFrame([]byte(messages[0]))
+	return "text " + messages[0]
 }
 
 func (p *player) wholeFrame(b []byte) {

@@ -3,6 +3,7 @@ package session
 import (
 	"unsafe"
 
+	"stentor/engine/sockjs"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -42,7 +43,8 @@ type partial struct {
 	scanned  int    // how much of raw the handshake search has seen
 	frame    []byte // the beginning of a STOMP frame
 	progress stomp.Progress
-	late     bool // some of it waited for the session to go on
+	late     bool           // some of it waited for the session to go on
+	array    sockjs.Decoder // within a message of SockJS
 }
 
 // Buffered is how many bytes of input the session holds.

@@ -27,6 +27,9 @@ type Wire struct {
 	joined []byte // scratch: kept input and new input in one piece
 }
 
+// maxEscape is how many times longer than itself a STOMP frame may be as a JSON string. Nothing is kept of the escapes.
+const maxEscape = 6
+
 // NewWire returns a Wire. maxFrame is how many bytes one WebSocket frame may declare.
 func NewWire(h websocket.Handshaker, maxFrame uint64) *Wire {
 	return &Wire{handshaker: h, maxFrame: maxFrame}
@@ -60,11 +63,19 @@ func (w *Wire) Next(s *Session) (Kind, *Failure) {
 	if len(w.in) == 0 {
 		return More, nil
 	}
+	most := w.maxFrame
+	switch s.Form {
+	case SockJSHTTP:
+		w.Piece, w.in = websocket.Event{Kind: websocket.Data, Op: ws.OpText, Payload: w.in}, nil
+		return Data, nil
+	case SockJS:
+		most *= maxEscape
+	}
 	var (
 		n   int
 		err error
 	)
-	if w.Piece, n, err = s.reader.Next(w.in, w.maxFrame); err != nil {
+	if w.Piece, n, err = s.reader.Next(w.in, most); err != nil {
 		return Failed, wireFailure(err)
 	}
 	if n == 0 {
@@ -77,7 +88,8 @@ func (w *Wire) Next(s *Session) (Kind, *Failure) {
 	case websocket.Ping:
 		w.Out = websocket.AppendFrame(w.Out, ws.OpPong, w.Piece.Payload)
 	case websocket.Close:
-		w.Close(s, answerTo(w.Piece.Code), "")
+		w.Out = websocket.AppendClose(w.Out, answerTo(w.Piece.Code), "")
+		s.close()
 		return Closed, nil
 	}
 	return Alive, nil
@@ -107,6 +119,7 @@ func (w *Wire) handshake(s *Session) Kind {
 	}
 	w.in = w.in[n:]
 	s.Phase = Greeting
+	w.Out = s.Form.appendOpen(w.Out)
 	return Upgraded
 }
 
@@ -119,7 +132,7 @@ func (w *Wire) End(s *Session) {
 	}
 	if p := s.partial; p != nil {
 		p.late = s.waits()
-		if len(p.raw) == 0 && len(p.frame) == 0 {
+		if len(p.raw) == 0 && len(p.frame) == 0 && p.array.Idle() {
 			s.partial = nil
 		}
 	}
@@ -130,17 +143,18 @@ func (w *Wire) End(s *Session) {
 	}
 }
 
-// Close appends a close frame (when the WebSocket is open) and discards all input from now on.
+// Close appends what a session ends with (when the WebSocket is open) and discards all input from now on.
 func (w *Wire) Close(s *Session, code closeCode, reason string) {
 	if s.Phase == Closing {
 		return
 	}
 	if s.Phase != Handshake {
-		w.Out = websocket.AppendClose(w.Out, code, reason)
+		w.Out = s.Form.appendClose(w.Out, code, reason)
 	}
-	s.Phase = Closing
-	s.partial = nil
+	s.close()
 }
+
+func (s *Session) close() { s.Phase, s.partial = Closing, nil }
 
 // answerTo echoes a close code; a close frame without one is answered with 1000.
 func answerTo(code ws.StatusCode) ws.StatusCode {
@@ -158,9 +172,3 @@ func wireFailure(err error) *Failure {
 	}
 	return &Failure{Reason: refusal.WebSocket, Code: CodeProtocol, Text: e.Text, Close: e.Code, Silent: true}
 }
-
-// HeartbeatFrame is a heart-beat, a text message of one EOL, and PingFrame an empty ping, both ready for the wire.
-var (
-	HeartbeatFrame = websocket.AppendFrame(nil, ws.OpText, []byte("\n"))
-	PingFrame      = websocket.AppendFrame(nil, ws.OpPing, nil)
-)

@@ -105,6 +105,17 @@ func (s *Shard) Open(socket Socket, peer netip.AddrPort) *Conn {
 	return c
 }
 
+// OpenSession is Open for a session that needs no handshake, since a was admitted otherwise. Its input is STOMP, and its form
+// is a's. It may be gone when OpenSession returns.
+func (s *Shard) OpenSession(socket Socket, a *Admission) *Conn {
+	c := s.Open(socket, a.Address)
+	c.hello = a
+	s.machine.Open(&c.sess, a.Form)
+	s.scheduleIn(c, s.env.Patience(s.conf.Limits.ConnectTimeout))
+	s.flush(c)
+	return c
+}
+
 // OpenSecure is Open for a socket over TLS. Its deadline is the handshake's of TLS until Secured.
 func (s *Shard) OpenSecure(socket Holding, peer netip.AddrPort) *Conn {
 	c := s.Open(socket, peer)
@@ -215,6 +226,10 @@ func (s *Shard) depart(c *Conn) {
 		c.project, c.rights, c.user = nil, nil, ""
 		p.counts.sessions.Add(-1)
 		s.stats.Sessions.Add(-1)
+		s.stats.Forms[c.sess.Form].Add(-1)
+		if c.sess.Form.Escaped() {
+			s.escaping--
+		}
 		s.env.Leave(p.settings, user)
 		s.dropProject(p)
 	}

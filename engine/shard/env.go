@@ -163,6 +163,7 @@ type Limits struct {
 	HandshakeTimeout time.Duration // until the WebSocket is open
 	ConnectTimeout   time.Duration // until CONNECTED
 	Ping             time.Duration // for clients without STOMP heart-beats
+	Heartbeat        time.Duration // of SockJS, for the answers of HTTP transports that are silent for so long; 0 none
 	Heartbeats       int           // and pings a second, both ways, that the intervals of new sessions aim at; 0 unlimited
 	FramesPerSecond  int           // a connection
 	Subscriptions    int           // a session

@@ -149,6 +149,10 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	c.project.pool.enter()
 	c.project.counts.sessions.Add(1)
 	s.stats.Sessions.Add(1)
+	s.stats.Forms[c.sess.Form].Add(1)
+	if c.sess.Form.Escaped() {
+		s.escaping++
+	}
 	s.rememberUser(c)
 	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least, s.endLine(c))
 	c.lastRead = s.millis()

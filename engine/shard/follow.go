@@ -219,14 +219,14 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	out := &s.frames[c.sess.Form]
 	out.begin()
 	var dropped int
-	s.given, dropped = t.p.settings.History.Read(&f.past, t.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4})
+	s.given, dropped = t.p.settings.History.Read(&f.past, t.matcher(), s.given[:0], history.Budget{Pushes: room, Bytes: writeBytes, Lines: linesGuess + 4, Escaped: out.form.Escaped()})
 	s.lose(f, dropped)
 	for _, e := range s.given {
 		if f.past.Counts(e) {
 			e.AddMatched(1)
 		}
 	}
-	if e := s.largeOne(b); e != nil {
+	if e := s.largeOne(out, b); e != nil {
 		return s.feedLarge(c, i, e)
 	}
 	note := b.note()
@@ -269,14 +269,14 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 
 // largeOne takes the next push of a detached subscription from its history or its log if the push is large and so goes
 // alone; else it returns nil.
-func (s *Shard) largeOne(b *sub) *history.Entry {
-	f, l := b.follow, b.target.log
+func (s *Shard) largeOne(out *scratch, b *sub) *history.Entry {
+	f, l, escaped := b.follow, b.target.log, out.form.Escaped()
 	switch {
-	case len(s.given) == 1 && large(s.given[0]):
+	case len(s.given) == 1 && large(s.given[0], escaped):
 		e := s.given[0]
 		clear(s.given)
 		return e
-	case len(s.given) == 0 && l != nil && f.past.Empty() && f.cursor < l.tail() && large(l.at(f.cursor)):
+	case len(s.given) == 0 && l != nil && f.past.Empty() && f.cursor < l.tail() && large(l.at(f.cursor), escaped):
 		f.cursor++
 		return l.at(f.cursor - 1)
 	}
@@ -294,5 +294,5 @@ func (s *Shard) feedLarge(c *Conn, i uint32, e *history.Entry) bool {
 // fits reports whether the write under way has room for one more push.
 func (s *Shard) fits(out *scratch, e *history.Entry, room int) bool {
 	n := len(s.given)
-	return n == 0 || n < room && len(out.buf)+frameLen(e) <= writeBytes
+	return n == 0 || n < room && len(out.buf)+frameLen(e, out.form.Escaped()) <= writeBytes
 }

@@ -19,12 +19,18 @@ const writeBytes = 16 << 10
 // linesGuess is the assumed length of the subscription line, for the choice of a round's range.
 const linesGuess = 24
 
-// frameLen is the length of a frame of e in STOMP 1.2, which escapes most.
-func frameLen(e *history.Entry) int { return e.Message.Len(stomp.V12, linesGuess) }
+// frameLen is the length of a frame of e in STOMP 1.2, which escapes most; escaped as SockJS has it.
+func frameLen(e *history.Entry, escaped bool) int {
+	if escaped {
+		return e.EscapedLen(stomp.V12, nil) + linesGuess
+	}
+	return e.Message.Len(stomp.V12, linesGuess)
+}
 
 // scratch keeps the last built bytes of a round: most subscribers of a destination chose the same id, and get the
 // same bytes. There is one for each form, so that clients of several forms side by side do not spoil each other's.
 type scratch struct {
+	form     session.Form
 	buf      []byte
 	messages int
 	expired  int   // pushes that were left out
@@ -74,20 +80,27 @@ func (s *Shard) roundFrames(f *scratch, l *log, b *sub) []byte {
 	return f.buf
 }
 
-// appendMessage adds b's frame of e to the scratch of its form, unless e has expired. note holds further header lines.
+// appendMessage adds b's frame of e to the scratch of its form, unless e has expired, or the form cannot carry it. note holds further header lines.
 func (s *Shard) appendMessage(f *scratch, b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)
 		f.expired++
 		return false
 	}
+	if !s.carries(f.form, e) {
+		return false
+	}
 	if e.Expires != 0 {
 		f.until = min(f.until, e.Expires)
 	}
 	lines, version := s.lines(f, b, e, note), b.id.key.version
+	f.messages++
+	if f.form.Escaped() {
+		f.appendEscaped(e, version, lines)
+		return true
+	}
 	f.buf = websocket.AppendHeader(f.buf, opcode(e), e.Message.Len(version, len(lines)))
 	f.buf = e.Message.AppendTo(f.buf, version, lines)
-	f.messages++
 	return true
 }
 

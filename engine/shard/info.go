@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"stentor/engine/session"
 )
 
 // ErrCursor is the answer to a cursor that no page gave.
@@ -17,6 +19,7 @@ type SessionInfo struct {
 	Address       string
 	Since         time.Time
 	Version       string
+	Transport     string // websocket, websocket+deflate, sockjs-websocket, or one of SockJS over HTTP
 	Subscriptions []SubscriptionInfo
 	// More is how many subscriptions it has beside these.
 	More int
@@ -65,4 +68,12 @@ type DestinationInfo struct {
 	Subscriptions int
 	// Detached of them follow at their own pace.
 	Detached int
+}
+
+// transport is how the client is connected. A socket of an HTTP transport knows it better than its form.
+func (c *Conn) transport() string {
+	if named, ok := c.socket.(interface{ Transport() string }); ok && c.sess.Form == session.SockJSHTTP {
+		return named.Transport()
+	}
+	return c.sess.Form.Transport()
 }

@@ -117,12 +117,13 @@ func (i *SessionInfo) bytes() int {
 
 func (s *Shard) info(c *Conn) SessionInfo {
 	info := SessionInfo{
-		ID:       s.sessionID(c),
-		User:     c.user,
-		Address:  c.shownAddress(),
-		Since:    time.Unix(int64(c.since), 0).UTC(),
-		Version:  c.sess.Version.String(),
-		Buffered: c.socket.OutboundBuffered(),
+		ID:        s.sessionID(c),
+		User:      c.user,
+		Address:   c.shownAddress(),
+		Since:     time.Unix(int64(c.since), 0).UTC(),
+		Version:   c.sess.Version.String(),
+		Transport: c.transport(),
+		Buffered:  c.socket.OutboundBuffered(),
 	}
 	if t := s.moves[c.idx]; t != nil {
 		info.Buffered += t.left() + len(t.answers)

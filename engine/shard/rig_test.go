@@ -14,6 +14,7 @@ import (
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
+	"stentor/engine/sockjs"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -32,6 +33,7 @@ type rig struct {
 	panics   int
 	leaves   func()               // hears of it
 	joins    refusal.Reason       // why nobody does
+	form     session.Form         // of those who connect
 	joined   map[*history.Log]int // sessions that Join and Leave have counted
 	closed   []*stubSocket
 	refusals []refusal.Record
@@ -126,7 +128,7 @@ func (r *rig) Plain(_ *websocket.Request, peer Peer, dst []byte) ([]byte, netip.
 }
 
 func (r *rig) Admit(_ *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
-	return Admission{Address: peer.Address}, nil
+	return Admission{Address: peer.Address, Form: r.form}, nil
 }
 
 func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
@@ -225,7 +227,14 @@ func (r *rig) open() *stubSocket {
 
 // connect opens a session of user. more are headers of its CONNECT.
 func (r *rig) connect(user string, more ...string) *stubSocket {
-	k := r.open()
+	var k *stubSocket
+	if r.form == session.SockJSHTTP {
+		k = &stubSocket{r: r}
+		k.conn = r.s.OpenSession(k, &Admission{Form: r.form})
+		k.send(stomp.Connect, append([]string{"accept-version", "1.2", "user", user}, more...)...)
+		return k
+	}
+	k = r.open()
 	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 	k.send(stomp.Connect, append([]string{"accept-version", "1.2", "user", user}, more...)...)
 	if k.conn.sess.Phase != session.Connected {
@@ -241,6 +250,13 @@ func (k *stubSocket) send(cmd stomp.Command, headers ...string) {
 		f.Headers = append(f.Headers, stomp.Header{Name: []byte(headers[i]), Value: []byte(headers[i+1])})
 	}
 	frame := stomp.AppendFrame(nil, stomp.V12, &f)
+	switch k.conn.sess.Form {
+	case session.SockJS:
+		frame = sockjs.AppendMessage(nil, frame)[len("a"):]
+	case session.SockJSHTTP:
+		k.r.s.Input(k.conn, frame)
+		return
+	}
 	k.r.s.Input(k.conn, websocket.AppendMasked(nil, ws.OpText, [4]byte{1, 2, 3, 4}, frame))
 }
 
@@ -250,7 +266,9 @@ func (k *stubSocket) subscribe(dest, id string, more ...string) {
 
 // entry is a push with a body of size bytes that history has; it is not handed to the shard yet.
 func (r *rig) entry(rec bus.Record, size int) *history.Entry {
-	rec.Project, rec.Body = rigProject, make([]byte, size)
+	if rec.Project = rigProject; rec.Body == nil {
+		rec.Body = make([]byte, size)
+	}
 	e := history.NewEntry(bus.Position{Epoch: 1, Offset: r.offset}, &rec, r.now, 0)
 	r.offset++
 	if _, taken := r.settings.History.Append(e, 1); !taken {

@@ -1,7 +1,5 @@
 package shard
 
-import "stentor/engine/session"
-
 // quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
 const quantum = 32
 
@@ -118,15 +116,16 @@ func (s *Shard) beginRound(l *log) bool {
 	}
 	size := 0
 	end := l.head
+	l.escaped = s.escaping > 0
 	for end < tail {
-		size += frameLen(l.at(end)) + 4
+		size += frameLen(l.at(end), l.escaped) + 4
 		if size > writeBytes && end > l.head {
 			break
 		}
 		end++
 	}
 	l.end = end
-	l.large = size > writeBytes && large(l.at(l.head))
+	l.large = size > writeBytes && large(l.at(l.head), l.escaped)
 	s.forget()
 	s.stats.Rounds.Add(1)
 	return true
@@ -136,16 +135,16 @@ func (s *Shard) beginRound(l *log) bool {
 func (s *Shard) deliver(l *log, i uint32) (used int) {
 	b := s.subs.at(i)
 	c := s.conns.at(b.conn)
-	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) {
+	f := &s.frames[c.sess.Form]
+	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) || f.form.Escaped() && !l.escaped {
 		from := l.head
 		s.enter(i, following)
 		b.follow.cursor = from
 		return 1
 	}
-	if l.large {
+	if l.large && large(l.at(l.head), f.form.Escaped()) {
 		return s.deliverLarge(l, c, i)
 	}
-	f := &s.frames[c.sess.Form]
 	out := s.roundFrames(f, l, b)
 	if len(out) > 0 {
 		s.told(b)
@@ -201,7 +200,7 @@ func (l *log) failed(n int, now int64) {
 func (s *Shard) skip() {
 	at := s.doing
 	s.doing = doing{}
-	s.frames = [session.Forms]scratch{}
+	s.frames = newScratches()
 	switch {
 	case at.log != nil:
 		l := at.log

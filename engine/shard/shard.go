@@ -55,6 +55,7 @@ type Shard struct {
 	spare        []*transfer          // for the next ones
 	moves        map[uint32]*transfer // by connection
 	most         int                  // of them, since the map was made
+	escaping     int                  // sessions of SockJS
 	renewals     map[uint32]*renewal  // by connection
 	mostRenewals int                  // since the map was made
 	given        []*history.Entry     // that a detached subscription is being given
@@ -95,6 +96,7 @@ func New(conf Config, env Env) *Shard {
 		moves:    map[uint32]*transfer{},
 		renewals: map[uint32]*renewal{},
 		shares:   map[uint32]int64{},
+		frames:   newScratches(),
 	}
 	s.users.seed = maphash.MakeSeed()
 	s.machine = session.NewMachine(conf.Session, s.admit, s.plain)

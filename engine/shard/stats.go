@@ -2,6 +2,8 @@ package shard
 
 import (
 	"sync/atomic"
+
+	"stentor/engine/session"
 )
 
 // Stats are a shard's counters and gauges. The loop writes them; any goroutine may read them.
@@ -14,6 +16,8 @@ type Stats struct {
 	Detached      atomic.Int64 // subscriptions that go at their own pace
 	Transfers     atomic.Int64 // large pushes under way to a connection
 	Logs          atomic.Int64 // subscribed destinations and patterns
+	// Forms are the sessions by their form.
+	Forms [session.Forms]atomic.Int64
 
 	// Counters.
 	Accepted      atomic.Uint64
@@ -30,6 +34,7 @@ type Stats struct {
 	Detaches      atomic.Uint64
 	Dropped       atomic.Uint64 // pushes that a slow subscription lost to its policy
 	Expired       atomic.Uint64 // pushes that outlived their time to live on the way to a subscription
+	Unsendable    atomic.Uint64 // pushes that a session's form cannot carry: to SockJS what is not UTF-8
 	SlowCloses    atomic.Uint64
 	Shed          atomic.Uint64 // sessions closed since other nodes have more room
 	Heartbeats    atomic.Uint64

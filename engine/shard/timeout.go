@@ -66,9 +66,13 @@ func (s *Shard) beat(c *Conn) {
 	}
 	out := []byte(nil)
 	if c.sends > 0 && now-c.lastWrite >= c.sends*6/10 {
-		out = session.HeartbeatFrame
+		out = c.sess.Form.Heartbeat()
+	} else if c.sess.Form == session.SockJSHTTP {
+		if s.conf.Limits.Heartbeat > 0 && now-c.lastWrite >= s.lineAfter() {
+			out = c.sess.Form.Ping()
+		}
 	} else if s.pinged(c) && silent >= s.pingAfter(c) && !s.grace.lasts {
-		out = session.PingFrame
+		out = c.sess.Form.Ping()
 		c.pings++
 	}
 	switch {
@@ -85,7 +89,14 @@ func (s *Shard) beat(c *Conn) {
 }
 
 // pinged reports whether c gets pings: it sends no heart-beats, and its loss would otherwise go unnoticed.
-func (s *Shard) pinged(c *Conn) bool { return c.receives == 0 && s.conf.Limits.Ping > 0 }
+func (s *Shard) pinged(c *Conn) bool {
+	return c.receives == 0 && s.conf.Limits.Ping > 0 && c.sess.Form != session.SockJSHTTP
+}
+
+// lineAfter is how many milliseconds the answer of an HTTP transport is silent before it gets a line that says nothing.
+func (s *Shard) lineAfter() uint32 {
+	return max(uint32(s.conf.Limits.Heartbeat.Milliseconds()), s.leastInterval())
+}
 
 func (s *Shard) pingAfter(c *Conn) uint32 {
 	return max(uint32(s.conf.Limits.Ping.Milliseconds()), s.leastInterval()) * (uint32(c.pings) + 1)
@@ -133,6 +144,9 @@ func (s *Shard) rearm(c *Conn) {
 		judged(c.lastRead, silences*c.receives+1)
 	} else if s.pinged(c) {
 		judged(c.lastRead, s.pingAfter(c))
+	}
+	if c.sess.Form == session.SockJSHTTP && s.conf.Limits.Heartbeat > 0 {
+		nearer(c.lastWrite, s.lineAfter())
 	}
 	if t := s.moves[c.idx]; t != nil && !t.queued {
 		nearer(t.tried, t.wait*tickMillis)

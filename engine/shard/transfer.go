@@ -25,9 +25,10 @@ type transfer struct {
 	lines   []byte // see sub.lines; a copy, for the subscription may end
 	answers []byte // what the client gets behind it
 
-	header  [10]byte // of the WebSocket frame
+	header  [14]byte // of the WebSocket frame, and what SockJS puts before a message
 	heads   uint8    // bytes of header
 	version stomp.Version
+	form    session.Form
 	queued  bool // in project.transfers
 	waited  bool // for the socket, since it was full
 	reads   bool // the client reads: the socket took more after that
@@ -37,12 +38,13 @@ type transfer struct {
 	dropped uint32 // what lines say
 	gaps    uint16 // what lines say, see sub.gaps
 
-	size  int    // of the WebSocket frame
-	sent  int    // bytes of it that the kernel has
-	moved uint32 // ms when it last took some
-	tried uint32 // ms when it last was offered some
-	wait  uint32 // ticks until the next try
-	until uint32 // ms when a session that ends gives it up; 0 while the session stands
+	walk  escapedWalk // of SockJS
+	size  int         // of the WebSocket frame, or the line of SockJS
+	sent  int         // bytes of it that the kernel has
+	moved uint32      // ms when it last took some
+	tried uint32      // ms when it last was offered some
+	wait  uint32      // ticks until the next try
+	until uint32      // ms when a session that ends gives it up; 0 while the session stands
 }
 
 // transfers are a project's that wait for their turn.
@@ -59,6 +61,8 @@ const (
 	// is not yet known to read gets pieces of writeBytes, and no more than the kernel has sent: the kernel would hold all
 	// of a large piece for a client that does not read.
 	pieceBytes = 64 << 10
+	// pieceSlack is by how much a piece of SockJS may be longer, so that no escape is cut, and what it takes to write one.
+	pieceSlack = 32
 	// windowBytes is more than most clients' kernels take without being read.
 	windowBytes = 192 << 10
 	// unsentLow is how few unsent bytes the kernel must hold before it reports that a socket can be written to: less than
@@ -71,7 +75,7 @@ const (
 )
 
 // large reports whether e goes out as a transfer.
-func large(e *history.Entry) bool { return frameLen(e) > writeBytes }
+func large(e *history.Entry, escaped bool) bool { return frameLen(e, escaped) > writeBytes }
 
 // holds is how many bytes t takes beside the push.
 func (t *transfer) holds() int { return int(unsafe.Sizeof(*t)) + cap(t.lines) + cap(t.answers) }
@@ -86,16 +90,24 @@ func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands 
 		s.stats.Expired.Add(1)
 		return 1, true
 	}
+	if !s.carries(c.sess.Form, e) {
+		return 1, true
+	}
 	b, t := s.subs.at(i), s.newTransfer()
 	t.conn, t.entry, t.project, t.version = c, e, b.target.p, b.id.key.version
+	t.form = c.sess.Form
 	t.sub, t.gaps = i, b.target.lossCount()
 	if b.follow != nil {
 		t.dropped = b.follow.dropped
 	}
 	t.lines = append(t.lines[:0], s.lines(&s.frames[c.sess.Form], b, e, b.note())...)
-	n := e.Message.Len(t.version, len(t.lines))
-	t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))
-	t.size = int(t.heads) + n
+	if t.form.Escaped() {
+		t.beginEscaped()
+	} else {
+		n := e.Message.Len(t.version, len(t.lines))
+		t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))
+		t.size = int(t.heads) + n
+	}
 	t.moved = s.millis()
 	e.Hold()
 	t.project.add(t)
@@ -114,7 +126,7 @@ func (s *Shard) carry(c *Conn) (used int, stands bool) {
 		return 1, s.goOn(c)
 	}
 	for turn := t.sent; t.sent < turn+pieceBytes; {
-		p := t.piece(s.pieces[:0])
+		p, end := t.next(s.pieces[:0])
 		n, full, ok := s.offer(c, p)
 		if used += cost(n); !ok {
 			return used, false // t is another's
@@ -123,7 +135,7 @@ func (s *Shard) carry(c *Conn) (used int, stands bool) {
 			if t.sent == 0 {
 				s.begun(t)
 			}
-			t.sent += n
+			t.move(n, len(p), end)
 			t.wait, t.reads = 0, t.waited || t.sent >= windowBytes
 			t.moved = s.millis()
 			if c.receives == 0 { // a client that takes bytes is alive
@@ -156,6 +168,25 @@ func (s *Shard) begun(t *transfer) {
 		f.resumed = notResumed
 		b.releaseFollow()
 	}
+}
+
+// next returns what comes next, and where the walk of SockJS stands behind it.
+func (t *transfer) next(buf []byte) (piece []byte, end escapedWalk) {
+	if t.form.Escaped() {
+		return t.escapedPiece(buf)
+	}
+	return t.piece(buf), escapedWalk{}
+}
+
+// move is called when the kernel has taken n bytes of a piece of so many, behind which the walk stands at end.
+func (t *transfer) move(n, piece int, end escapedWalk) {
+	switch {
+	case n == piece:
+		t.walk = end
+	case t.form.Escaped():
+		t.advance(n)
+	}
+	t.sent += n
 }
 
 // piece returns what comes next: a piece of the shared encoding, or, around the beginning, at most one write's worth built
@@ -299,7 +330,7 @@ func (s *Shard) endTransfer(c *Conn) {
 
 func (s *Shard) newTransfer() *transfer {
 	if s.pieces == nil {
-		s.pieces = make([]byte, 0, writeBytes)
+		s.pieces = make([]byte, 0, writeBytes+pieceSlack)
 	}
 	last := len(s.spare) - 1
 	if last < 0 {

@@ -48,8 +48,8 @@ func newReaders(t testing.TB, watch bool, change ...func(*Settings)) *readers {
 }
 
 // reader connects a client that takes everything, and is subscribed to /topic/a.
-func (r *readers) reader(user string) *reader {
-	k := &reader{stubSocket: r.connect(user), each: math.MaxInt, left: math.MaxInt}
+func (r *readers) reader(user string, more ...string) *reader {
+	k := &reader{stubSocket: r.connect(user, more...), each: math.MaxInt, left: math.MaxInt}
 	r.all[k.stubSocket] = k
 	k.keep = true
 	k.subscribe("/topic/a", "sub-0")

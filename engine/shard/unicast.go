@@ -122,11 +122,11 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 		b.target.p.settings.History.Extend(&b.follow.past, e)
 		return 1
 	}
-	if large(e) {
+	f := &s.frames[c.sess.Form]
+	if large(e, f.form.Escaped()) {
 		used, _ := s.transfer(c, i, e)
 		return used
 	}
-	f := &s.frames[c.sess.Form]
 	f.begin()
 	s.appendNoted(f, b, e, b.note())
 	n := len(f.buf)
