@@ -23,6 +23,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/refusal":     {own: []string{"engine/address"}},
 	"engine/bus":         {},
 	"engine/destination": {},
+	"engine/deflate":     {},
 	"engine/directory":   {own: []string{"engine/address"}},
 	"engine/websocket":   {own: []string{"engine/refusal"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/sockjs":      {},

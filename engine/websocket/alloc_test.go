@@ -35,6 +35,7 @@ func TestAllocations(t *testing.T) {
 	server := concat(AppendFrame(nil, ws.OpText, []byte("hello")), AppendFrame(nil, ws.OpPing, nil))
 	h := Handshaker{Protocols: stompProtocols, Check: func(*Request) *Refusal { return nil }}
 	_, _, answer, _ := h.Next(browserRequest, 0, nil)
+	compressing := Handshaker{Check: func(r *Request) *Refusal { r.Compress = CompressUnlessWebKit; return nil }}
 	refused := bytes.Replace(browserRequest, []byte("websocket"), []byte("h2c"), 1)
 	out := make([]byte, 0, 1<<10)
 	payload := make([]byte, 200)
@@ -56,6 +57,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}},
 		{"Handshaker.Next, accepted", 0, func() { _, _, out, _ = h.Next(browserRequest, 0, out[:0]) }},
+		{"Handshaker.Next, compression", 0, func() { _, _, out, _ = compressing.Next(browserRequest, 0, out[:0]) }},
 		{"Handshaker.Next, incomplete", 0, func() { _, _, out, _ = h.Next(browserRequest[:500], 499, out[:0]) }},
 		{"Handshaker.Next, refused", 0, func() { _, _, out, _ = h.Next(refused, 0, out[:0]) }},
 		{"AppendFrame", 0, func() { out = AppendFrame(out[:0], ws.OpText, payload) }},

@@ -11,6 +11,11 @@ func AppendHeader(dst []byte, op ws.OpCode, n int) []byte {
 	return appendHeader(dst, op, n, 0)
 }
 
+// AppendPackedHeader is AppendHeader for a compressed message, whose payload is that of RFC 7692.
+func AppendPackedHeader(dst []byte, op ws.OpCode, n int) []byte {
+	return appendHeader(dst, op|bitPacked, n, 0)
+}
+
 // AppendFrame appends a server's frame, the only one of its message.
 func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	return append(AppendHeader(dst, op, len(payload)), payload...)

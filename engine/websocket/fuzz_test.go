@@ -22,11 +22,16 @@ func FuzzReader(f *testing.F) {
 		f.Add(concat(c.send...), uint8(1))
 	}
 	f.Add(text(strings.Repeat("é", 200)), uint8(100))
+	f.Add(concat(frame(0xC1, "\xff"), frame(0x41, "a"), ping("b"), frame(0x80, "c"), frame(0xC0, "")), uint8(2))
 	f.Add(header(0x81, 127, 1<<63, true), uint8(2))
 	f.Add(header(0x82, 127, 1<<40, true), uint8(2))
 	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
 		const limit = 1 << 16
-		for _, r := range []func() frameReader{func() frameReader { return new(Reader) }, func() frameReader { return new(ClientReader) }} {
+		for _, r := range []func() frameReader{
+			func() frameReader { return new(Reader) },
+			func() frameReader { return new(ClientReader) },
+			func() frameReader { return unpacking() },
+		} {
 			whole, wholeUnder := read(t, r(), limit, [][]byte{bytes.Clone(in)})
 			failed := len(whole) > 0 && strings.HasPrefix(whole[len(whole)-1], "10")
 			for _, n := range []int{1, int(size) + 1, len(in)/2 + 1} {

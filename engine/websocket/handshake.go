@@ -20,7 +20,12 @@ type Handshaker struct {
 	MaxHeader int
 
 	request handshake // here, so that Check's argument does not allocate
+	agreed  Compression
+	window  bool // the answer confirms the server's window
 }
+
+// Compression is what became of permessage-deflate in the last handshake that Next accepted.
+func (h *Handshaker) Compression() Compression { return h.agreed }
 
 const defaultMaxHeader = 8192
 
@@ -100,6 +105,10 @@ func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {
 			return 0, refusal
 		}
 	}
+	var wrong bool
+	if h.agreed, h.window, wrong = h.request.negotiate(); wrong {
+		return 0, malformed("The header Sec-WebSocket-Extensions is not a list of extensions with their parameters.")
+	}
 	return end, nil
 }
 
@@ -141,6 +150,12 @@ func (h *Handshaker) appendAnswer(dst []byte) []byte {
 	if p := h.request.protocol; p != "" {
 		dst = append(dst, "\r\nSec-WebSocket-Protocol: "...)
 		dst = append(dst, p...)
+	}
+	if h.agreed == CompressionAgreed {
+		dst = append(dst, "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"...)
+		if h.window {
+			dst = append(dst, "; server_max_window_bits=15"...)
+		}
 	}
 	return append(dst, "\r\n\r\n"...)
 }

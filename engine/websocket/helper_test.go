@@ -85,6 +85,9 @@ func read(t testing.TB, r frameReader, maxFrame uint64, chunks [][]byte) (events
 				}
 				if ev.Final {
 					name := map[ws.OpCode]string{ws.OpText: "text", ws.OpBinary: "binary"}[ev.Op]
+					if ev.Packed {
+						name = "packed " + name
+					}
 					events = append(events, name+" "+abridge(under))
 					under = nil
 				}

@@ -22,6 +22,9 @@ func (r *Reader) Next(b []byte, maxFrame uint64) (ev Event, n int, err error) {
 	return r.stream.next(b, maxFrame, ws.StateServerSide)
 }
 
+// Unpack allows compressed messages (RFC 7692) from now on: CompressionAgreed. Their pieces are handed out as they came.
+func (r *Reader) Unpack() { r.stream.flags |= flagUnpack }
+
 // MidMessage reports whether a text or binary message has begun and not ended.
 func (r *Reader) MidMessage() bool { return r.stream.midMessage() }
 

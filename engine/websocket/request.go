@@ -21,6 +21,9 @@ type Request struct {
 	ForwardedProto string // X-Forwarded-Proto
 	ForwardedHost  string // X-Forwarded-Host
 	ForwardedPort  string // X-Forwarded-Port
+
+	// Compress is for Check to set: whether messages may be compressed if the client offers it.
+	Compress Compressing
 }
 
 // Target returns the host and the scheme that the client itself used, as far as the server can know. The forwarded ones are
@@ -56,6 +59,8 @@ type handshake struct {
 	key        string
 	version    string
 	protocol   string // the chosen one
+	agent      string // User-Agent
+	extensions string // what the client offers, all lines of it joined
 	hasUpgrade bool   // Upgrade names websocket
 	hasConnect bool   // Connection names upgrade
 }
@@ -183,6 +188,12 @@ func (r *handshake) parseField(name, value []byte, protocols []string) (wrong st
 		join(&r.Protocols, value)
 		if r.protocol == "" {
 			r.protocol = choose(value, protocols)
+		}
+	case "sec-websocket-extensions":
+		join(&r.extensions, value)
+	case "user-agent":
+		if r.agent == "" {
+			r.agent = alias(value)
 		}
 	case "origin":
 		return once(&r.Origin, value, "The header Origin must come once.")

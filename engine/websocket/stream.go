@@ -22,6 +22,7 @@ type Event struct {
 	Kind    Kind
 	Op      ws.OpCode     // of Data: OpText or OpBinary, as the message began, on its continuations too
 	Final   bool          // of Data: the message ends with this piece
+	Packed  bool          // of Data: the message is compressed, and its text was not checked
 	Code    ws.StatusCode // of Close: its status code, 1005 when the frame has none
 	Payload []byte        // of Data, Ping and Pong; may be empty
 	Reason  []byte        // of Close
@@ -39,15 +40,18 @@ type stream struct {
 }
 
 const (
-	flagLast = 1 << iota // the current data frame is the last of its message
-	flagDone             // a close frame or an error was seen: nothing that follows counts
+	flagLast   = 1 << iota // the current data frame is the last of its message
+	flagDone               // a close frame or an error was seen: nothing that follows counts
+	flagPacked             // the message under way is compressed
+	flagUnpack             // messages may be compressed
 )
 
 const (
 	bitFinal  = 0x80
 	bitMasked = 0x80
-	length16  = 126 // the length follows in 2 bytes
-	length64  = 127 // the length follows in 8 bytes
+	bitPacked = 0x40 // RSV1, on the first frame of a compressed message (RFC 7692 section 6)
+	length16  = 126  // the length follows in 2 bytes
+	length64  = 127  // the length follows in 8 bytes
 )
 
 func (s *stream) fail(err *Error) (Event, int, error) {
@@ -79,8 +83,12 @@ func (s *stream) next(b []byte, maxFrame uint64, side ws.State) (Event, int, err
 		Masked: b[1]&bitMasked != 0,
 		Length: int64(length),
 	}
+	packed := s.flags & flagPacked
 	if s.op != ws.OpContinuation {
 		side = side.Set(ws.StateFragmented)
+	} else if packed = 0; s.flags&flagUnpack != 0 && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation && b[0]&bitPacked != 0 {
+		packed = flagPacked
+		h.Rsv &^= bitPacked >> 4
 	}
 	if err := ws.CheckHeader(h, side); err != nil {
 		return s.fail(&Error{ws.StatusProtocolError, err.Error()})
@@ -126,9 +134,9 @@ func (s *stream) next(b []byte, maxFrame uint64, side ws.State) (Event, int, err
 	if h.OpCode != ws.OpContinuation {
 		s.op = h.OpCode
 	}
-	s.remain, s.mask, s.phase, s.flags = length, mask, 0, 0
+	s.remain, s.mask, s.phase, s.flags = length, mask, 0, s.flags&flagUnpack|packed
 	if h.Fin {
-		s.flags = flagLast
+		s.flags |= flagLast
 	}
 	return s.data(b, size)
 }
@@ -143,13 +151,14 @@ func (s *stream) data(b []byte, start int) (Event, int, error) {
 	}
 	s.remain -= uint64(len(p))
 	final := s.remain == 0 && s.flags&flagLast != 0
-	if s.op == ws.OpText {
+	packed := s.flags&flagPacked != 0
+	if s.op == ws.OpText && !packed {
 		s.text = s.text.advance(p)
 		if s.text == invalid || final && s.text != boundary {
 			return s.fail(errText)
 		}
 	}
-	ev := Event{Kind: Data, Op: s.op, Final: final, Payload: p}
+	ev := Event{Kind: Data, Op: s.op, Final: final, Packed: packed, Payload: p}
 	if final {
 		s.op = ws.OpContinuation
 	}
