@@ -30,7 +30,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/statefile":   {},
 	"engine/tls13":       {modules: []string{"golang.org/x/crypto"}},
 	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/sockjs", "engine/statefile"}},
-	"engine/session":     {own: []string{"stomp", "engine/refusal", "engine/sockjs", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
+	"engine/session":     {own: []string{"stomp", "engine/deflate", "engine/refusal", "engine/sockjs", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/shard": {
 		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/sockjs", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws"},

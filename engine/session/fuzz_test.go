@@ -36,10 +36,11 @@ func FuzzMachine(f *testing.F) {
 		if !raw {
 			send = messages(ws.OpBinary, string(stream), int(size)+1)
 		}
-		want := play(t, [][]byte{send})
+		greeting := Session{Phase: Greeting}
+		want := play(t, greeting, [][]byte{send})
 		pieces := rand.New(rand.NewPCG(seed, 0))
 		for _, chunks := range [][][]byte{chop(send, 1), chop(send, int(size)+1), scatter(pieces, send)} {
-			got := play(t, chunks)
+			got := play(t, greeting, chunks)
 			switch {
 			case want.text: // of a message that is not UTF-8, what comes before the mistake is handed out only in pieces
 				if n := len(want.events) - 1; len(got.events) < n || !slices.Equal(got.events[:n], want.events[:n]) {
@@ -60,9 +61,9 @@ type outcome struct {
 	text    bool // closed because of text that is not UTF-8
 }
 
-func play(t *testing.T, chunks [][]byte) (o outcome) {
+func play(t *testing.T, begin Session, chunks [][]byte) (o outcome) {
 	p := newPlayer(t, testConfig)
-	p.s.Phase, p.alone = Greeting, true
+	p.s, p.alone = begin, true
 	var tokens []uint32
 	p.own = func(ev *Event) bool {
 		if ev.Kind == Send {

@@ -57,6 +57,7 @@ func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal, 
 				Check: check, Plain: plain, Protocols: []string{"v10.stomp", "v11.stomp", "v12.stomp"}, MaxHeader: conf.HandshakeBytes,
 			},
 			maxFrame: uint64(conf.FrameBytes + conf.HeaderBytes + frameSlack),
+			greeting: conf.ConnectFrameBytes,
 		},
 	}
 }
@@ -167,7 +168,7 @@ func (m *Machine) decode(s *Session) (ev Event, ok bool) {
 		}
 		if n == 0 {
 			p = s.part()
-			p.frame, p.progress = keep(nil, m.data, &progress), progress
+			p.frame, p.progress = grow(nil, m.data, progress.Need()), progress
 			m.data = nil
 			return Event{}, false
 		}
@@ -175,7 +176,7 @@ func (m *Machine) decode(s *Session) (ev Event, ok bool) {
 		return m.check(s), true
 	}
 	if len(m.data) > 0 {
-		p.frame = keep(p.frame, m.data, &p.progress)
+		p.frame = grow(p.frame, m.data, p.progress.Need())
 		m.data = nil
 	}
 	n, err := m.decoder.Decode(p.frame, s.Version, limits, &p.progress, &m.Frame)
@@ -190,19 +191,19 @@ func (m *Machine) decode(s *Session) (ev Event, ok bool) {
 	return m.check(s), true
 }
 
-// keep appends data to a kept frame: at once to its full size when that is known, else by a quarter.
-func keep(frame, data []byte, progress *stomp.Progress) []byte {
-	need := len(frame) + len(data)
-	if need > cap(frame) {
-		size := max(need, progress.Need())
-		if frame != nil {
-			size = max(size, len(frame)+len(frame)/4)
+// grow appends data to what is kept: at once to its full size when that is known (0: it is not), else by a quarter.
+func grow(kept, data []byte, full int) []byte {
+	need := len(kept) + len(data)
+	if need > cap(kept) {
+		size := max(need, full)
+		if kept != nil {
+			size = max(size, len(kept)+len(kept)/4)
 		}
-		grown := make([]byte, len(frame), size)
-		copy(grown, frame)
-		frame = grown
+		grown := make([]byte, len(kept), size)
+		copy(grown, kept)
+		kept = grown
 	}
-	return append(frame, data...)
+	return append(kept, data...)
 }
 
 // put frames m.text, one STOMP frame, as the form of s wants it.

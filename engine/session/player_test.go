@@ -23,10 +23,13 @@ var testConfig = Config{
 	DestinationBytes: 64, Unanswered: 4, InputBytes: 1024, TransactionBytes: 4096, Sends: 10000, Receives: 20000,
 }
 
-// testCheck refuses one path, as an owner's check would.
+// testCheck refuses one path, and allows compression on another, as an owner's check would.
 func testCheck(r *websocket.Request) *websocket.Refusal {
-	if r.Path == "/nowhere" {
+	switch r.Path {
+	case "/nowhere":
 		return websocket.NotFound
+	case "/compressed":
+		r.Compress = websocket.CompressUnlessWebKit
 	}
 	return nil
 }
@@ -65,6 +68,9 @@ func connected(t testing.TB, v stomp.Version) *player {
 	return p
 }
 
+// packedByOther is what the other client sends compressed.
+var packedByOther = zip(ws.OpText, packed("SEND\ndestination:/topic/other\n\nhalf"), 0)
+
 func (p *player) feed(in []byte) {
 	p.t.Helper()
 	in = bytes.Clone(in)
@@ -76,6 +82,8 @@ func (p *player) feed(in []byte) {
 	if p.alone {
 		return
 	}
+	other := deflated(Connected)
+	p.turn(&other, bytes.Clone(packedByOther), func(*Event) {})
 	for _, frame := range []string{"SEND\ndestination:/topic/other\nreceipt:other\n\nhalf", "ACK\nid:\\c\nreceipt:other\n\n\x00"} {
 		p.turn(&Session{Phase: Connected, Version: stomp.V12}, text(frame), func(*Event) {})
 	}

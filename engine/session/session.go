@@ -41,6 +41,7 @@ type Session struct {
 type partial struct {
 	raw      []byte // not yet parsed: part of the handshake, of a frame header, or anything while authenticating
 	scanned  int    // how much of raw the handshake search has seen
+	packed   []byte // the beginning of a compressed message
 	frame    []byte // the beginning of a STOMP frame
 	progress stomp.Progress
 	late     bool           // some of it waited for the session to go on
@@ -52,7 +53,7 @@ func (s *Session) Buffered() int {
 	if s.partial == nil {
 		return 0
 	}
-	return len(s.partial.raw) + len(s.partial.frame)
+	return len(s.partial.raw) + len(s.partial.packed) + len(s.partial.frame)
 }
 
 // waits reports whether input is kept unread.
@@ -73,7 +74,7 @@ const (
 // Held is how many bytes the session takes beside itself: input, answers that are owed, transactions.
 func (s *Session) Held() (bytes int) {
 	if p := s.partial; p != nil {
-		bytes += partialCost + cap(p.raw) + cap(p.frame)
+		bytes += partialCost + cap(p.raw) + cap(p.packed) + cap(p.frame)
 	}
 	if o := s.owed; o != nil {
 		bytes += owedCost + cap(o.answers)*answerCost + o.held + o.txBytes

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"stentor/engine/deflate"
 	"stentor/engine/refusal"
 	"stentor/engine/websocket"
 )
@@ -20,11 +21,17 @@ type Wire struct {
 	// Piece is the piece of a message that the last Data was about. Its bytes are valid until End.
 	Piece websocket.Event
 
+	// Unpacked is what compressed messages have cost since the owner reset it.
+	Unpacked Unpacked
+
 	handshaker websocket.Handshaker
 	maxFrame   uint64
+	greeting   int // bytes of a compressed message, and of its content, in phase Greeting; 0: maxFrame
 
-	in     []byte // what this turn has not parsed yet
-	joined []byte // scratch: kept input and new input in one piece
+	in       []byte // what this turn has not parsed yet
+	joined   []byte // scratch: kept input and new input in one piece
+	inflater *deflate.Inflater
+	inflated []byte // scratch: the content of a compressed message
 }
 
 // maxEscape is how many times longer than itself a STOMP frame may be as a JSON string. Nothing is kept of the escapes.
@@ -60,39 +67,47 @@ func (w *Wire) Next(s *Session) (Kind, *Failure) {
 	case Handshake:
 		return w.handshake(s), nil
 	}
-	if len(w.in) == 0 {
-		return More, nil
-	}
 	most := w.maxFrame
 	switch s.Form {
 	case SockJSHTTP:
+		if len(w.in) == 0 {
+			return More, nil
+		}
 		w.Piece, w.in = websocket.Event{Kind: websocket.Data, Op: ws.OpText, Payload: w.in}, nil
 		return Data, nil
 	case SockJS:
 		most *= maxEscape
 	}
-	var (
-		n   int
-		err error
-	)
-	if w.Piece, n, err = s.reader.Next(w.in, most); err != nil {
-		return Failed, wireFailure(err)
+	for len(w.in) > 0 {
+		piece, n, err := s.reader.Next(w.in, most)
+		w.Piece = piece
+		if err != nil {
+			return Failed, wireFailure(err)
+		}
+		if n == 0 {
+			return More, nil
+		}
+		w.in = w.in[n:]
+		switch piece.Kind {
+		case websocket.Data:
+			goesOn, failure := w.unpack(s)
+			switch {
+			case failure != nil:
+				return Failed, failure
+			case goesOn:
+				return Data, nil
+			}
+			continue
+		case websocket.Ping:
+			w.Out = websocket.AppendFrame(w.Out, ws.OpPong, piece.Payload)
+		case websocket.Close:
+			w.Out = websocket.AppendClose(w.Out, answerTo(piece.Code), "")
+			s.close()
+			return Closed, nil
+		}
+		return Alive, nil
 	}
-	if n == 0 {
-		return More, nil
-	}
-	w.in = w.in[n:]
-	switch w.Piece.Kind {
-	case websocket.Data:
-		return Data, nil
-	case websocket.Ping:
-		w.Out = websocket.AppendFrame(w.Out, ws.OpPong, w.Piece.Payload)
-	case websocket.Close:
-		w.Out = websocket.AppendClose(w.Out, answerTo(w.Piece.Code), "")
-		s.close()
-		return Closed, nil
-	}
-	return Alive, nil
+	return More, nil
 }
 
 func (w *Wire) handshake(s *Session) Kind {
@@ -120,8 +135,15 @@ func (w *Wire) handshake(s *Session) Kind {
 	w.in = w.in[n:]
 	s.Phase = Greeting
 	w.Out = s.Form.appendOpen(w.Out)
+	if w.Compression() == websocket.CompressionAgreed {
+		s.Form = Deflated
+		s.reader.Unpack()
+	}
 	return Upgraded
 }
+
+// Compression is what became of permessage-deflate in the handshake of the last Upgraded.
+func (w *Wire) Compression() websocket.Compression { return w.handshaker.Compression() }
 
 // End finishes the turn: what is left of the input is kept in s.
 func (w *Wire) End(s *Session) {
@@ -132,7 +154,7 @@ func (w *Wire) End(s *Session) {
 	}
 	if p := s.partial; p != nil {
 		p.late = s.waits()
-		if len(p.raw) == 0 && len(p.frame) == 0 && p.array.Idle() {
+		if len(p.raw) == 0 && len(p.packed) == 0 && len(p.frame) == 0 && p.array.Idle() {
 			s.partial = nil
 		}
 	}
@@ -140,6 +162,9 @@ func (w *Wire) End(s *Session) {
 	const keep = 256 << 10
 	if cap(w.joined) > keep {
 		w.joined = nil
+	}
+	if cap(w.inflated) > keep {
+		w.inflated = nil
 	}
 }
 
