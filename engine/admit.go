@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"stentor/engine/refusal"
+	"stentor/engine/session"
 	"stentor/engine/shard"
+	"stentor/engine/sockjs"
 	"stentor/engine/websocket"
 )
 
@@ -23,7 +25,6 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	// X-Forwarded-Proto, -Host and -Port count when a trusted proxy is at the other end, X-Forwarded-For when the client that is
 	// known so far is one: the PROXY protocol may have named another client, and may come from a proxy that passes headers
 	// on unchanged.
-	trusted := n.trusts(peer.Address.Addr())
 	a := shard.Admission{Address: n.clientOf(r, peer)}
 	if n.Draining() {
 		return a, leaving
@@ -31,14 +32,13 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that do not exist
 		return a, early
 	}
-	endpoint := n.endpoint(r.Path)
-	if endpoint == nil {
-		return a, websocket.NotFound
+	endpoint, form, refused := n.endpoint(r.Path)
+	if refused != nil {
+		return a, refused
 	}
-	host, secure := r.Target(trusted || peer.Proxied)
-	secure = secure || peer.Secure
+	a.Form = form
 	switch {
-	case !endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names):
+	case !n.welcomes(endpoint, r, peer):
 		return a, websocket.Forbidden
 	case n.sockets.Load() > int64(n.capacity):
 		return a, websocket.Unavailable
@@ -53,13 +53,30 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	return a, nil
 }
 
-func (n *Node) endpoint(path string) *Endpoint {
-	for i := range n.opts.Endpoints {
-		if n.opts.Endpoints[i].Path == path {
-			return &n.opts.Endpoints[i]
-		}
+// endpoint is the one to which a path leads a WebSocket, and the form of a session there.
+func (n *Node) endpoint(path string) (*Endpoint, session.Form, *websocket.Refusal) {
+	endpoint, at := n.sockJS(path)
+	switch {
+	case endpoint == nil:
+		return nil, 0, websocket.NotFound
+	case endpoint.Path == path:
+		return endpoint, session.Plain, nil
+	case !endpoint.SockJS && at.Kind != sockjs.Greeting:
+		return nil, 0, sockJSOff
+	case at.Kind == sockjs.Raw:
+		return endpoint, session.Plain, nil
+	case at.Kind == sockjs.Session && at.Transport == sockjs.WebSocket:
+		return endpoint, session.SockJS, nil
+	case at.Kind == sockjs.NotBuilt:
+		return nil, 0, notBuilt
 	}
-	return nil
+	return nil, 0, websocket.NotFound
+}
+
+// welcomes reports whether a page of the request's origin may connect to an endpoint.
+func (n *Node) welcomes(endpoint *Endpoint, r *websocket.Request, peer shard.Peer) bool {
+	host, secure := r.Target(n.trusts(peer.Address.Addr()) || peer.Proxied)
+	return endpoint.Origins.Allows(r.Origin, host, secure || peer.Secure, &n.opts.Names)
 }
 
 func (n *Node) trusts(a netip.Addr) bool {

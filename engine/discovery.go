@@ -23,10 +23,13 @@ var (
 	miscounted = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusBadRequest, Text: "The parameter n is how many nodes are asked for, a number from 1 to 10.", Header: discoveryHeader}
 )
 
-// plain decides on a request that is not for a WebSocket: it serves discoveryPath, if the node has a directory. A node that
+// plain decides on a request that is not for a WebSocket: it serves discoveryPath, if the node has a directory, and SockJS. A node that
 // is stopping, full or not ready names the others. Any loop calls it.
 func (n *Node) plain(r *websocket.Request, peer shard.Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal) {
 	if r.Path != discoveryPath || n.opts.Directory == nil {
+		return n.plainSockJS(r, peer, dst)
+	}
+	if r.Options {
 		return dst, peer.Address, nil
 	}
 	now := time.Now()

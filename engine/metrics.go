@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stentor/engine/refusal"
+	"stentor/engine/session"
 	"stentor/engine/shard"
 )
 
@@ -54,6 +55,7 @@ var metrics = []metric{
 	counter("detaches", "Subscriptions whose socket was full in a round.", func(s *shard.Stats) *atomic.Uint64 { return &s.Detaches }),
 	counter("dropped", "Pushes dropped by the policy for slow clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
 	counter("expired", "Pushes that expired before they were written to a subscription.", func(s *shard.Stats) *atomic.Uint64 { return &s.Expired }),
+	counter("unsendable", "Pushes that a session was not given because its transport cannot carry them: SockJS carries only UTF-8.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unsendable }),
 	counter("slow_closes", "Clients closed for reading too slowly.", func(s *shard.Stats) *atomic.Uint64 { return &s.SlowCloses }),
 	counter("shed", "Sessions closed so that their clients go to nodes that have more room.", func(s *shard.Stats) *atomic.Uint64 { return &s.Shed }),
 	counter("heartbeats", "Heart-beats and pings sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Heartbeats }),
@@ -87,6 +89,7 @@ var (
 
 	excessBytes    = prometheus.NewDesc("stentor_session_bytes_used", "Bytes that count against limits.session_bytes: what sessions hold above what each may always hold.", nil, nil)
 	strangerBytes  = prometheus.NewDesc("stentor_unauthenticated_bytes", "Bytes of input that connections hold before their CONNECT is accepted.", nil, nil)
+	transports     = prometheus.NewDesc("stentor_sessions_by_transport", "Connected sessions by how they are connected.", []string{"transport"}, nil)
 	headersDropped = prometheus.NewDesc("stentor_headers_dropped_total", "Headers of clients' SENDs that were not passed on, by reason.", []string{"reason"}, nil)
 
 	projectSessions = prometheus.NewDesc("stentor_project_sessions", "Connected sessions.", []string{"project"}, nil)
@@ -135,6 +138,13 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range n.shards {
 		credentials += s.Stats().Credentials.Load()
 		reserved += s.Stats().Reserved.Load()
+	}
+	for f := range session.Forms {
+		sum := int64(0)
+		for _, s := range n.shards {
+			sum += s.Stats().Forms[f].Load()
+		}
+		number(transports, prometheus.GaugeValue, float64(sum), f.Transport())
 	}
 	number(excessBytes, prometheus.GaugeValue, float64(n.budget.Used()))
 	number(strangerBytes, prometheus.GaugeValue, float64(n.strangers.Held()))

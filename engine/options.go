@@ -45,6 +45,10 @@ type Options struct {
 	Directory *directory.View
 	Discovery *directory.Limiter
 
+	// AdvertisedURLs are the WebSocket URLs of this node: clients of SockJS are told to open their transports there. None: they do
+	// it where they asked.
+	AdvertisedURLs []string
+
 	TLS *loop.TLS // for the listeners that have it; nil when none has
 
 	Log *slog.Logger
@@ -69,6 +73,7 @@ type Endpoint struct {
 	Path    string
 	Origins websocket.Origins
 	Project string // of all its clients; may be empty
+	SockJS  bool   // serves SockJS too, below the path
 }
 
 // Limits of the node.

@@ -39,7 +39,7 @@ func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([
 	n.query = q
 	since := time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)
 	if q.After == "" {
-		return "next-page", emit([]shard.SessionInfo{{ID: "s1", User: "ann\x1b[2J", Address: "192.0.2.1", Since: since, Version: "1.2", Buffered: 7,
+		return "next-page", emit([]shard.SessionInfo{{ID: "s1", User: "ann\x1b[2J", Address: "192.0.2.1", Since: since, Version: "1.2", Transport: "sockjs-websocket", Buffered: 7,
 			Subscriptions: []shard.SubscriptionInfo{{ID: "1", Destination: "/topic/demo/a", Behind: 2}, {ID: "2", Destination: "/user/queue/b", Behind: 3}}}})
 	}
 	return "", emit([]shard.SessionInfo{{ID: "s2", Address: "192.0.2.2", Since: since, Version: "1.0"}})
@@ -196,8 +196,8 @@ func TestSessions(t *testing.T) {
 	list := func(more ...string) result {
 		return cli(t, append([]string{"sessions", "--api", url, "-p", "demo", "--key", "good"}, more...)...)
 	}
-	table := "SESSION  USER     ADDRESS    SINCE                STOMP  SUBSCRIPTIONS  BEHIND  BUFFERED  NODE\n" +
-		"s1       ann\uFFFD[2J  192.0.2.1  2030-01-02 03:04:05  1.2    2              5       7         -\n"
+	table := "SESSION  USER     ADDRESS    SINCE                STOMP  TRANSPORT         SUBSCRIPTIONS  BEHIND  BUFFERED  NODE\n" +
+		"s1       ann\uFFFD[2J  192.0.2.1  2030-01-02 03:04:05  1.2    sockjs-websocket  2              5       7         -\n"
 	if got := list("--user", "ann", "--destination", "/topic/demo/a", "--id", "s1", "--limit", "5"); got != (result{exitOK, table, "more follow: --after next-page\n"}) {
 		t.Errorf("%+v\nwant\n%s", got, table)
 	}

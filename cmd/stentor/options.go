@@ -31,7 +31,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		if err != nil {
 			return engine.Options{}, err
 		}
-		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project}
+		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project, SockJS: e.SockJS}
 	}
 	names, err := websocket.ParseNames(c.Listen.Names)
 	if err != nil {
@@ -47,7 +47,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		connections = connectionsThatFit("/", moreForTLS(c))
 	}
 	return engine.Options{
-		Loops: loops(), Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names,
+		Loops: loops(), Listen: c.Listen.Client, Endpoints: endpoints, TrustedProxies: c.Listen.Proxies(), Names: names, AdvertisedURLs: c.Advertise.Clients,
 		TokenHeader: c.Credentials.TokenHeader, ProjectHeader: c.Credentials.ProjectHeader, PasscodeIsToken: c.Credentials.PasscodeIsToken,
 		Session: session.Config{
 			HandshakeBytes: int(l.HandshakeBytes), ConnectFrameBytes: int(l.ConnectFrameBytes), FrameBytes: int(l.ClientFrameBytes),
@@ -57,7 +57,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		},
 		Shard: shard.Limits{
 			HandshakeTimeout: time.Duration(l.HandshakeTimeout), ConnectTimeout: time.Duration(l.ConnectTimeout),
-			Ping: time.Duration(c.Heartbeat.Ping), FramesPerSecond: l.FramesPerSecond, Subscriptions: l.Subscriptions,
+			Ping: time.Duration(c.Heartbeat.Ping), Heartbeat: time.Duration(c.SockJS.Heartbeat), FramesPerSecond: l.FramesPerSecond, Subscriptions: l.Subscriptions,
 			Patterns: l.Patterns, PatternSteps: l.PatternSteps, UserPatternSteps: l.UserPatternSteps, ReplyBytes: int(l.ReplyBytes),
 			SlowBytes: int64(l.SlowBytes), Heartbeats: heartbeats(c.Heartbeat.Auto, moreForTLS(c) > 0),
 		},

@@ -69,7 +69,7 @@ func (f *sessionsFlags) list(cmd *cobra.Command) error {
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 	if !f.asJSON {
-		fmt.Fprintln(table, "SESSION\tUSER\tADDRESS\tSINCE\tSTOMP\tSUBSCRIPTIONS\tBEHIND\tBUFFERED\tNODE")
+		fmt.Fprintln(table, "SESSION\tUSER\tADDRESS\tSINCE\tSTOMP\tTRANSPORT\tSUBSCRIPTIONS\tBEHIND\tBUFFERED\tNODE")
 	}
 	var missing []admin.Missing
 	defer func() { tellMissing(cmd, missing) }()
@@ -136,8 +136,8 @@ func writeTable(table *tabwriter.Writer, sessions []admin.Session) error {
 		if user == "" {
 			user = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", s.ID, user, s.Address, s.Since.Local().Format(time.DateTime),
-			s.Version, len(s.Subscriptions), behind, s.Buffered, cmp.Or(s.Node, "-"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", s.ID, user, s.Address, s.Since.Local().Format(time.DateTime),
+			s.Version, cmp.Or(s.Transport, "-"), len(s.Subscriptions), behind, s.Buffered, cmp.Or(s.Node, "-"))
 	}
 	return table.Flush()
 }

@@ -72,7 +72,7 @@ func (n *fakeNode) Sessions(_ context.Context, q shard.SessionQuery, emit func([
 		return n.pages(q, emit)
 	}
 	return "c1", emit([]shard.SessionInfo{
-		{ID: "s1", User: "ann", Address: "203.0.113.7", Since: time.Unix(1e9, 0).UTC(), Version: "1.2",
+		{ID: "s1", User: "ann", Address: "203.0.113.7", Since: time.Unix(1e9, 0).UTC(), Version: "1.2", Transport: "sockjs-websocket",
 			Subscriptions: []shard.SubscriptionInfo{{ID: "sub-0", Destination: "/topic/shop/all", Ack: "auto", Behind: 3, Dropped: 1}}, Buffered: 7},
 		{ID: "s2"},
 	})

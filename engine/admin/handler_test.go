@@ -18,7 +18,7 @@ import (
 func TestSessions(t *testing.T) {
 	h, node, _ := newTest(t, nil)
 	w := do(h, request("GET", "/v1/projects/shop/sessions?user=a%2Fb&destination=/topic/shop/all&id=s1&after=c0&limit=7&address=203.0.113.7", ""))
-	want := `{"sessions":[{"id":"s1","user":"ann","address":"203.0.113.7","since":"2001-09-09T01:46:40Z","version":"1.2",` +
+	want := `{"sessions":[{"id":"s1","user":"ann","address":"203.0.113.7","since":"2001-09-09T01:46:40Z","version":"1.2","transport":"sockjs-websocket",` +
 		`"subscriptions":[{"id":"sub-0","destination":"/topic/shop/all","ack":"auto","behind":3,"dropped":1}],"buffered":7},` +
 		`{"id":"s2","address":"","since":"0001-01-01T00:00:00Z","version":"","subscriptions":[],"buffered":0}],"next":"c1"}` + "\n"
 	if w.Code != 200 || w.Body.String() != want {

@@ -63,7 +63,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request, project string) *
 // session adds the JSON of i, subscription by subscription: it may be long.
 func (s *stream) session(i *shard.SessionInfo) {
 	s.item()
-	head := encode(sessionHead{i.ID, i.User, i.Address, i.Since, i.Version})
+	head := encode(sessionHead{i.ID, i.User, i.Address, i.Since, i.Version, i.Transport})
 	s.chunk = append(append(s.chunk, head[:len(head)-2]...), `,"subscriptions":[`...)
 	for n := range i.Subscriptions {
 		if n > 0 {

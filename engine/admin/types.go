@@ -28,6 +28,8 @@ type sessionHead struct {
 	Address string    `json:"address"`
 	Since   time.Time `json:"since"`
 	Version string    `json:"version"`
+	// Transport is how the client is connected; empty from a node that does not say.
+	Transport string `json:"transport,omitempty"`
 }
 
 // Subscription is one of a session's. Its fields are those of shard.SubscriptionInfo, which is converted to it.

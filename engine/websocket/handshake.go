@@ -11,7 +11,7 @@ import (
 type Handshaker struct {
 	// Check decides on a request that is valid otherwise: nil accepts it. Optional.
 	Check func(*Request) *Refusal
-	// Plain decides on a valid GET or HEAD that is not for a WebSocket. Answered means that the whole answer to a GET is
+	// Plain decides on a valid GET, HEAD or OPTIONS that is not for a WebSocket. Answered means that the whole answer to a GET is
 	// behind dst; another refusal is sent to the client; nil refuses it as if there were no Plain. Optional.
 	Plain func(r *Request, dst []byte) (resp []byte, refusal *Refusal)
 	// Protocols are the supported subprotocols. The first of the client's that is among them is chosen.
@@ -64,7 +64,7 @@ func (h *Handshaker) plain(dst []byte) (resp []byte, refusal *Refusal) {
 		resp, refusal = h.Plain(&h.request.Request, dst)
 	}
 	switch {
-	case refusal == nil && h.request.head:
+	case refusal == nil && (h.request.head || h.request.Options):
 		return dst, notGet
 	case refusal == nil:
 		return dst, noUpgrade

@@ -72,6 +72,13 @@ func AppendAnswer(dst []byte, contentType, header string, body []byte) []byte {
 	return append(appendRest(dst, len(body), header), body...)
 }
 
+// AppendNoContent appends an answer without a body, after which the connection is closed.
+func AppendNoContent(dst []byte, header string) []byte {
+	dst = append(dst, "HTTP/1.1 204 No Content\r\nConnection: close\r\n"...)
+	dst = append(dst, header...)
+	return append(dst, "\r\n"...)
+}
+
 // appendRest ends a head.
 func appendRest(dst []byte, length int, header string) []byte {
 	dst = append(dst, "\r\nContent-Length: "...)

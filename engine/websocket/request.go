@@ -12,6 +12,8 @@ type Request struct {
 	Path  string // as sent: not unescaped
 	Query string // as sent, without the '?'
 	Host  string // never empty
+	// Options: the method is OPTIONS, with which a page asks what it may do. Only Plain sees such a request.
+	Options bool
 
 	Origin         string
 	Authorization  string
@@ -103,7 +105,7 @@ func (r *handshake) parse(block []byte, protocols []string) *Refusal {
 	switch {
 	case !r.hasUpgrade:
 		return noUpgrade
-	case r.head:
+	case r.head, r.Options:
 		return notGet
 	case !r.hasConnect:
 		return malformed("The header Connection does not name Upgrade. A proxy in between has to send Connection: Upgrade.")
@@ -127,6 +129,8 @@ func (r *handshake) parseRequestLine(line []byte) *Refusal {
 		return malformed("WebSocket needs HTTP/1.1. A proxy in between has to speak it (nginx: proxy_http_version 1.1).")
 	case string(method) == "HEAD":
 		r.head = true
+	case string(method) == "OPTIONS":
+		r.Options = true
 	case string(method) != "GET":
 		return notGet
 	}

@@ -10,6 +10,7 @@ type Config struct {
 	Listen         Listen              `key:"listen" doc:"Where the node listens."`
 	TLS            TLS                 `key:"tls" doc:"What the node shows clients that connect over TLS without a proxy: to addresses of listen.client with the word tls, and with listen.api_tls to the API. The files are read again every few seconds, and at SIGHUP: a changed certificate needs no restart, and one that does not fit its key changes nothing."`
 	Endpoints      []Endpoint          `key:"endpoints" default:"[{path: /ws}]" doc:"The WebSocket endpoints that clients connect to."`
+	SockJS         SockJS              `key:"sockjs" doc:"SockJS, at endpoints with sockjs: true."`
 	DefaultProject string              `key:"default_project" doc:"Project of clients that name none: neither by the project header, nor by the endpoint, nor by the token's issuer. Empty: such clients are refused."`
 	AdminKeys      []string            `key:"admin_keys" secret:"yes" doc:"Bearer keys that may use the HTTP API for every project."`
 	AdminKeysFile  string              `key:"admin_keys_file" file:"yes" doc:"File with more of them, one per line; lines that begin with # are comments."`
@@ -68,6 +69,12 @@ type Endpoint struct {
 	Path    string   `key:"path" doc:"Path of the WebSocket handshake."`
 	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page); of apps \"capacitor://localhost\", \"file://\", \"moz-extension://*\" (any host of the scheme); \"null\" (pages without an origin, as those of local files, but also what any page puts into a sandboxed frame). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
 	Project string   `key:"project" doc:"The only project whose clients may connect here. Empty: any."`
+	SockJS  bool     `key:"sockjs" default:"false" doc:"Clients of SockJS may connect as well: to the path with new SockJS(...), and to PATH/websocket without SockJS. Over WebSocket; jsonp, htmlfile and iframe are not served. Without it PATH/info is answered 404. A session of SockJS may go to any node if advertise.clients is set; otherwise a proxy before several nodes has to send all requests of a client to the same one."`
+}
+
+// SockJS has the settings of endpoints with SockJS.
+type SockJS struct {
+	Heartbeat Duration `key:"heartbeat" default:"25s" range:"0..1h" doc:"When an answer of an HTTP transport has been silent for so long, it gets a line that says nothing, so that proxies keep it open. 0: never."`
 }
 
 // Credentials has the names of the headers with credentials.

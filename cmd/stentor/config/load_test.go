@@ -96,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{name: "empty file", want: `f: projects: no project, allowed: at least one ("stentor config init" prints an example)`},
 		{name: "not YAML", file: "limits: [1,\nprojects: {}\n", want: `f:1: this is not YAML: sequence end token ']' not found`},
 		{name: "two documents", file: base + "---\nnode: {}\n", want: "f:3: a second document, allowed: one"},
-		{name: "a list", file: "- a\n", want: "f:1: found a list, allowed: a mapping with node, listen, tls, endpoints, default_project, admin_keys, admin_keys_file, credentials, auth, heartbeat, history, bus, kafka, advertise, cluster, push, limits, drain, log, gc_percent, projects"},
+		{name: "a list", file: "- a\n", want: "f:1: found a list, allowed: a mapping with node, listen, tls, endpoints, sockjs, default_project, admin_keys, admin_keys_file, credentials, auth, heartbeat, history, bus, kafka, advertise, cluster, push, limits, drain, log, gc_percent, projects"},
 		{name: "twice", file: base + "log: {}\nlog: {}\n", want: `f:3: this is not YAML: mapping key "log" already defined at [2:1]`},
 
 		{name: "misspelt", file: base + "limits:\n  conections: 5\n", want: "f:3: limits.conections: unknown key, did you mean connections?"},
@@ -122,7 +122,7 @@ func TestMistakes(t *testing.T) {
 		{name: "list for a word", file: base + "listen: {api: [a, b]}\n", want: "f:2: listen.api: found a list, allowed: a word"},
 		{name: "mapping for a list", file: base + "listen: {client: {a: b}}\n", want: "f:2: listen.client: found a mapping, allowed: a word"},
 		{name: "word for a section", file: base + "log: info\n", want: `f:2: log: found "info", allowed: a mapping with level, format`},
-		{name: "word for a list of mappings", file: base + "endpoints: /ws\n", want: `f:2: endpoints: found "/ws", allowed: a list of mappings with path, origins, project`},
+		{name: "word for a list of mappings", file: base + "endpoints: /ws\n", want: `f:2: endpoints: found "/ws", allowed: a list of mappings with path, origins, project, sockjs`},
 		{name: "word for a mapping", file: "projects: {shop: {anonymous: true, send: push}}\n", want: `f:1: projects.shop.send: found "push", allowed: a mapping of patterns to ignore, push, forward, deny`},
 
 		{name: "no variable", file: base + "node: {id: \"a-${NOWHERE}\"}\n", want: "f:2: node.id: found ${NOWHERE}, but the environment has no NOWHERE (write $${ for a plain ${)"},

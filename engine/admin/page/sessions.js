@@ -107,7 +107,7 @@ function sessionRow(s, several) {
   const since = new Date(s.since);
   return row(
     cell("User", s.user ? make("strong", {}, s.user) : make("span", { class: "hint" }, "anonymous")),
-    cell("Address", make("code", {}, s.address)),
+    cell("Address", make("code", {}, s.address), s.transport && s.transport !== "websocket" ? make("span", { class: "hint" }, ` ${s.transport}`) : ""),
     cell("Connected", make("time", { datetime: s.since, title: since.toLocaleString() }, span(Date.now() - since))),
     cell("Subscriptions", count ? subscriptions(s, count) : "0"),
     amount("Behind", number(behind), dropped ? make("span", { class: "badge bad" }, `${number(dropped)} dropped`) : ""),

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"stentor/engine/refusal"
+	"stentor/engine/shard"
+	"stentor/engine/sockjs"
+	"stentor/engine/websocket"
+)
+
+var (
+	sockJSOff = &websocket.Refusal{Reason: refusal.Path, Status: http.StatusNotFound, Text: "This endpoint does not serve SockJS: its key sockjs in the configuration is not true. Or connect to it with a WebSocket, without SockJS."}
+	notBuilt  = &websocket.Refusal{Reason: refusal.Path, Status: http.StatusNotFound, Text: "The transports jsonp, htmlfile and iframe of SockJS are not served. Served are websocket, xhr, xhr_streaming and eventsource."}
+)
+
+// sockJS is the endpoint that a path is of, or below in the way of SockJS, whether it serves SockJS or not, and what the path
+// asks for there; nil when there is none.
+func (n *Node) sockJS(path string) (*Endpoint, sockjs.Target) {
+	for i := range n.opts.Endpoints {
+		if e := &n.opts.Endpoints[i]; e.Path == path {
+			return e, sockjs.Target{Kind: sockjs.Greeting}
+		}
+	}
+	for i := range n.opts.Endpoints {
+		e := &n.opts.Endpoints[i]
+		if at := sockjs.Parse(e.Path, path); at.Kind != sockjs.Nothing {
+			return e, at
+		}
+	}
+	return nil, sockjs.Target{}
+}
+
+// plainSockJS decides on a request that is not for a WebSocket: it answers what SockJS asks for before it connects. Any loop
+// calls it.
+func (n *Node) plainSockJS(r *websocket.Request, peer shard.Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal) {
+	endpoint, at := n.sockJS(r.Path)
+	if endpoint == nil || !endpoint.SockJS && at.Kind == sockjs.Greeting {
+		return dst, peer.Address, nil
+	}
+	client = n.clientOf(r, peer)
+	switch {
+	case !endpoint.SockJS:
+		return dst, client, sockJSOff
+	case at.Kind == sockjs.NotBuilt:
+		return dst, client, notBuilt
+	case at.Kind == sockjs.Greeting && !r.Options:
+		return websocket.AppendAnswer(dst, "text/plain; charset=UTF-8", "", []byte(sockjs.GreetingText)), client, websocket.Answered
+	case at.Kind != sockjs.Info:
+		return dst, client, nil
+	case n.Draining():
+		return dst, client, leaving
+	case n.bus.Ready() != nil:
+		return dst, client, early
+	case !n.welcomes(endpoint, r, peer):
+		return dst, client, websocket.Forbidden
+	}
+	header := sockJSHeader(r.Origin)
+	if r.Options {
+		return websocket.AppendNoContent(dst, "Access-Control-Allow-Methods: OPTIONS, GET\r\nAccess-Control-Max-Age: 3600\r\n"+header), client, websocket.Answered
+	}
+	var scratch [1024]byte
+	body := sockjs.AppendInfo(scratch[:0], n.baseURL(endpoint, r, peer), rand.Uint32())
+	return websocket.AppendAnswer(dst, "application/json; charset=UTF-8", header, body), client, websocket.Answered
+}
+
+// sockJSHeader is the header lines with which a page of this origin, which is welcome, may read an answer. Clients send their
+// cookies with each request, whether there are any or not, and then no browser accepts "*".
+func sockJSHeader(origin string) string {
+	const never = "Cache-Control: no-store, no-cache, must-revalidate, max-age=0\r\nVary: Origin\r\n"
+	if origin == "" {
+		return never + "Access-Control-Allow-Origin: *\r\n"
+	}
+	return never + "Access-Control-Allow-Credentials: true\r\nAccess-Control-Allow-Origin: " + origin + "\r\n"
+}
+
+// baseURL is where a client is to open its transports: at this node, so that nothing before it has to know which node has a
+// session. It is empty for where the client asked: when the node advertises no URL of the endpoint, or only one without TLS to
+// a page that came with it, from which no browser would go there. The query is the request's, since clients drop their own.
+func (n *Node) baseURL(endpoint *Endpoint, r *websocket.Request, peer shard.Peer) string {
+	_, secure := r.Target(n.trusts(peer.Address.Addr()) || peer.Proxied)
+	for _, url := range n.opts.AdvertisedURLs {
+		rest, tls := strings.CutPrefix(url, "wss://")
+		if !tls {
+			rest = strings.TrimPrefix(url, "ws://")
+		}
+		if !tls && (secure || peer.Secure) || !strings.HasSuffix(rest, endpoint.Path) {
+			continue
+		}
+		base := "http://" + rest
+		if tls {
+			base = "https://" + rest
+		}
+		if r.Query != "" {
+			base += "?" + r.Query
+		}
+		return base
+	}
+	return ""
+}
