@@ -32,7 +32,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/history":     {own: []string{"stomp", "engine/bus", "engine/fifo", "engine/sockjs", "engine/statefile"}},
 	"engine/session":     {own: []string{"stomp", "engine/deflate", "engine/refusal", "engine/sockjs", "engine/websocket"}, modules: []string{"github.com/gobwas/ws"}},
 	"engine/shard": {
-		own:     []string{"stomp", "engine/bus", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/sockjs", "engine/websocket"},
+		own:     []string{"stomp", "engine/bus", "engine/deflate", "engine/destination", "engine/fifo", "engine/history", "engine/refusal", "engine/session", "engine/sockjs", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws"},
 	},
 	"engine/jwks": {modules: []string{"github.com/go-jose/go-jose/v4"}},

@@ -19,6 +19,7 @@ type Message struct {
 	buf     []byte // as 1.0 writes it; for all versions if nothing has to be escaped
 	split   uint32 // where the receiver's lines go
 	body    uint32 // where the body begins
+	end     uint32 // where the frame ends, and packed begins
 	text    bool
 	escaped *escapedHeads // nil if nothing has to be escaped
 }
@@ -35,11 +36,17 @@ type messageHead struct {
 // content-length, the place for the subscriber's lines, and then headers, without those that are reserved (ReservedHeader)
 // or have no name.
 func NewMessage(destination, messageID, contentType string, headers []HeaderField, body []byte) Message {
+	return NewPackedMessage(destination, messageID, contentType, headers, body, nil)
+}
+
+// NewPackedMessage is NewMessage with packed beside it, another form of the body and its NUL: see Packed.
+func NewPackedMessage(destination, messageID, contentType string, headers []HeaderField, body, packed []byte) Message {
 	parts := messageParts{destination, messageID, contentType, headers, len(body)}
 	plain := parts.size(V10)
-	buf, split := parts.appendTo(make([]byte, 0, plain+len(body)+1), V10)
+	buf, split := parts.appendTo(make([]byte, 0, plain+len(body)+1+len(packed)), V10)
 	buf = append(append(buf, body...), 0)
-	m := Message{buf: buf, split: uint32(split), body: uint32(plain), text: utf8.Valid(buf)}
+	m := Message{split: uint32(split), body: uint32(plain), end: uint32(len(buf)), text: utf8.Valid(buf)}
+	m.buf = append(buf, packed...)
 
 	if size12 := parts.size(V12); size12 > plain {
 		m.escaped = parts.escape(size12)
@@ -50,10 +57,13 @@ func NewMessage(destination, messageID, contentType string, headers []HeaderFiel
 // Len returns the length of the frame with so many bytes of lines.
 func (m *Message) Len(v Version, lines int) int {
 	if h := m.head(v); h != nil {
-		return len(h.buf) + lines + len(m.buf) - int(m.body)
+		return len(h.buf) + lines + int(m.end-m.body)
 	}
-	return len(m.buf) + lines
+	return int(m.end) + lines
 }
+
+// HeadLen returns how long the frame is up to its body.
+func (m *Message) HeadLen(v Version, lines int) int { return m.Len(v, lines) - int(m.end-m.body) }
 
 // AppendTo appends the frame for a subscriber that uses v. lines are complete header lines, escaped for v, each with its
 // LF: at least subscription.
@@ -63,12 +73,25 @@ func (m *Message) AppendTo(dst []byte, v Version, lines []byte) []byte {
 		dst = append(dst, h.buf[:h.split]...)
 		dst = append(dst, lines...)
 		dst = append(dst, h.buf[h.split:]...)
-		return append(dst, m.buf[m.body:]...)
+		return append(dst, m.buf[m.body:m.end]...)
 	}
-	dst = slices.Grow(dst, len(m.buf)+len(lines))
+	dst = slices.Grow(dst, int(m.end)+len(lines))
 	dst = append(dst, m.buf[:m.split]...)
 	dst = append(dst, lines...)
-	return append(dst, m.buf[m.split:]...)
+	return append(dst, m.buf[m.split:m.end]...)
+}
+
+// AppendPacked is AppendTo with Packed in place of the body and its NUL.
+func (m *Message) AppendPacked(dst []byte, v Version, lines []byte) []byte {
+	head, split := m.buf[:m.body], m.split
+	if h := m.head(v); h != nil {
+		head, split = h.buf, h.split
+	}
+	dst = slices.Grow(dst, len(head)+len(lines)+len(m.Packed()))
+	dst = append(dst, head[:split]...)
+	dst = append(dst, lines...)
+	dst = append(dst, head[split:]...)
+	return append(dst, m.Packed()...)
 }
 
 // At returns the frame from offset on, as far as it is contiguous in memory, and nothing at its end. The frame is the one
@@ -87,19 +110,32 @@ func (m *Message) At(v Version, lines []byte, offset int) []byte {
 	}
 	offset += split - len(lines) // as if there were no lines
 	if h == nil {
-		return m.buf[offset:]
+		return m.buf[offset:m.end]
 	}
 	if offset < len(head) {
 		return head[offset:]
 	}
-	return m.buf[int(m.body)+offset-len(head):]
+	return m.buf[int(m.body)+offset-len(head) : m.end]
+}
+
+// PackedAt is At for what AppendPacked appends.
+func (m *Message) PackedAt(v Version, lines []byte, offset int) []byte {
+	head := m.HeadLen(v, len(lines))
+	if offset >= head {
+		return m.Packed()[offset-head:]
+	}
+	p := m.At(v, lines, offset)
+	return p[:min(len(p), head-offset)]
 }
 
 // Text reports whether the frame is UTF-8, provided that the lines are.
 func (m *Message) Text() bool { return m.text }
 
 // Body returns the body, which must not be changed.
-func (m *Message) Body() []byte { return m.buf[m.body : len(m.buf)-1] }
+func (m *Message) Body() []byte { return m.buf[m.body : m.end-1] }
+
+// Packed returns what NewPackedMessage was given, which must not be changed; nothing if there is none.
+func (m *Message) Packed() []byte { return m.buf[m.end:] }
 
 // Size returns how many bytes all encodings take together, without the struct itself.
 func (m *Message) Size() int {

@@ -29,12 +29,39 @@ func wholeMessage(destination, id, contentType string, headers []HeaderField, bo
 func checkMessage(t *testing.T, destination, id, contentType string, headers []HeaderField, body []byte, lines []Header) {
 	t.Helper()
 	m := NewMessage(destination, id, contentType, headers, body)
-	f := wholeMessage(destination, id, contentType, headers, body, lines)
+	checkWhole(t, &m, body, wholeMessage(destination, id, contentType, headers, body, lines), lines)
+	packed := NewPackedMessage(destination, id, contentType, headers, body, []byte("packed"))
+	checkWhole(t, &packed, body, wholeMessage(destination, id, contentType, headers, body, lines), lines)
+	if string(packed.Packed()) != "packed" || len(m.Packed()) > 0 || packed.Size() != m.Size()+len("packed") {
+		t.Errorf("%q of %d bytes, %q of %d", m.Packed(), m.Size(), packed.Packed(), packed.Size())
+	}
 	for v := V10; v <= V12; v++ {
-		var spliced []byte
-		for _, h := range lines {
-			spliced = AppendHeader(spliced, v, string(h.Name), h.Value)
+		spliced := appendLines(v, lines)
+		head := packed.HeadLen(v, len(spliced))
+		got, want := packed.AppendPacked([]byte("+"), v, spliced), append(m.AppendTo([]byte("+"), v, spliced)[:1+head], "packed"...)
+		if string(got) != string(want) {
+			t.Errorf("%v:\n got %q\nwant %q", v, got, want)
 		}
+		for offset := range len(got) {
+			if p := packed.PackedAt(v, spliced, offset); len(p) == 0 != (offset == len(got)-1) || !strings.HasPrefix(string(got[1+offset:]), string(p)) {
+				t.Errorf("%v: PackedAt %d: %q", v, offset, p)
+			}
+		}
+	}
+}
+
+func appendLines(v Version, lines []Header) (spliced []byte) {
+	for _, h := range lines {
+		spliced = AppendHeader(spliced, v, string(h.Name), h.Value)
+	}
+	return spliced
+}
+
+// checkWhole compares m with the frame that it has to equal.
+func checkWhole(t *testing.T, m *Message, body []byte, f Frame, lines []Header) {
+	t.Helper()
+	for v := V10; v <= V12; v++ {
+		spliced := appendLines(v, lines)
 		got, want := m.AppendTo([]byte("+"), v, spliced), AppendFrame([]byte("+"), v, &f)
 		if string(got) != string(want) {
 			t.Errorf("%v:\n got %q\nwant %q", v, got, want)

@@ -32,6 +32,11 @@ type Entry struct {
 // NewEntry encodes r once for all its subscribers, and keeps only references to its strings. now and expires are times of
 // the node's clock.
 func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
+	return NewPackedEntry(pos, r, nil, now, expires)
+}
+
+// NewPackedEntry is NewEntry with the compressed form of the body and its NUL, which Message.Packed has then; nil: none.
+func NewPackedEntry(pos bus.Position, r *bus.Record, packed []byte, now, expires int64) *Entry {
 	shown := r.Destination
 	if r.User != "" || r.Session != "" {
 		shown = "/user" + r.Destination
@@ -42,7 +47,7 @@ func NewEntry(pos bus.Position, r *bus.Record, now, expires int64) *Entry {
 		fields = append(fields, stomp.HeaderField(h))
 	}
 	return &Entry{
-		Message:     stomp.NewMessage(shown, pos.String(), r.ContentType, fields, r.Body),
+		Message:     stomp.NewPackedMessage(shown, pos.String(), r.ContentType, fields, r.Body, packed),
 		Destination: r.Destination,
 		User:        r.User,
 		Session:     r.Session,

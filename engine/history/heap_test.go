@@ -34,6 +34,7 @@ func TestBytesAreTheHeap(t *testing.T) {
 			return bus.Record{Destination: fmt.Sprint("/topic/", n%1000), Body: make([]byte, 200)}
 		},
 		"large":             func(n int) bus.Record { return bus.Record{Destination: "/topic/a", Body: make([]byte, 40_000)} },
+		"compressed":        func(n int) bus.Record { return bus.Record{Destination: "/topic/a", Body: make([]byte, 2000)} },
 		"in all partitions": func(n int) bus.Record { return bus.Record{Destination: fmt.Sprint("/topic/", n%5000)} },
 		"headers to be escaped": func(n int) bus.Record {
 			return bus.Record{Destination: "/topic/a", Headers: []bus.Header{{Name: "a:b", Value: fmt.Sprint("x:", n)}}}
@@ -51,7 +52,11 @@ func TestBytesAreTheHeap(t *testing.T) {
 				if name == "in all partitions" {
 					partition = int32(n % 20)
 				}
-				l.Append(NewEntry(place(partition, int64(n)), &r, 0, 0), 0)
+				var packed []byte
+				if name == "compressed" {
+					packed = make([]byte, 700)
+				}
+				l.Append(NewPackedEntry(place(partition, int64(n)), &r, packed, 0, 0), 0)
 				if l.Len() < n/3 && n > 2000 {
 					break // it has evicted, and floors are as many as there may be
 				}

@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"stentor/engine/bus"
+	"stentor/engine/deflate"
 	"stentor/engine/history"
+	"stentor/engine/session"
 )
 
 // perDelivery runs f, which makes so many deliveries, and fails when it allocates.
@@ -40,6 +42,17 @@ func TestRoundAllocates(t *testing.T) {
 			e := r.push("/topic/a", 200)
 			perDelivery(t, r, 300, func() { r.again(e) })
 		})
+	}
+}
+
+func TestPackedRoundAllocates(t *testing.T) {
+	r := newRig(t)
+	r.form, r.packer = session.Deflated, new(deflate.Packer)
+	r.fill(300, "/topic/a", sameID)
+	e := r.push("/topic/a", 2000)
+	perDelivery(t, r, 300, func() { r.again(e) })
+	if r.s.stats.Saved.Load() == 0 {
+		t.Error("nothing is compressed")
 	}
 }
 

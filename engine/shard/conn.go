@@ -225,6 +225,7 @@ func (s *Shard) depart(c *Conn) {
 		user := c.user
 		c.project, c.rights, c.user = nil, nil, ""
 		p.counts.sessions.Add(-1)
+		p.packs(c.sess.Form, -1)
 		s.stats.Sessions.Add(-1)
 		s.stats.Forms[c.sess.Form].Add(-1)
 		if c.sess.Form.Escaped() {

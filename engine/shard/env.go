@@ -2,6 +2,7 @@ package shard
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"stentor/engine/bus"
@@ -156,6 +157,9 @@ type Settings struct {
 	AckWindow   int // 0 unlimited
 	// Share is the project's part of what the node's sessions may hold; a reload keeps it. nil: nothing is counted.
 	Share *Share
+	// Packing is how many of the project's sessions, on all shards, accept compressed pushes; a reload keeps it. nil: nothing
+	// is counted.
+	Packing *atomic.Int64
 }
 
 // Limits of one shard.

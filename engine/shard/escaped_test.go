@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"stentor/engine/bus"
+	"stentor/engine/deflate"
 	"stentor/engine/session"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
 
-// messages are those in what a client has read since, in frames of SockJS or without; what is in none it returns as part.
+// messages are those in what a client has read since, in frames of SockJS, compressed or without; what is in none it returns as part.
 func messages(t *testing.T, form session.Form, in []byte) (all []string, part int) {
 	t.Helper()
 	unwrap := func(frame []byte) {
@@ -40,6 +41,9 @@ func messages(t *testing.T, form session.Form, in []byte) (all []string, part in
 		}
 	}
 	var r websocket.ClientReader
+	if form == session.Deflated {
+		r.Unpack()
+	}
 	var message []byte
 	for len(in) > 0 {
 		ev, n, err := r.Next(in, math.MaxInt64)
@@ -50,6 +54,11 @@ func messages(t *testing.T, form session.Form, in []byte) (all []string, part in
 			return all, len(in)
 		}
 		if message = append(message, ev.Payload...); ev.Final {
+			if ev.Packed {
+				if message, err = new(deflate.Inflater).Inflate(nil, message, 1<<24); err != nil {
+					t.Fatal(err)
+				}
+			}
 			unwrap(message)
 			message = nil
 		}

@@ -19,6 +19,7 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 	switch ev.Kind {
 	case session.Upgraded:
 		s.stats.Handshakes.Add(1)
+		s.stats.Compression[s.machine.Compression()].Add(1)
 		s.scheduleIn(c, s.env.Patience(s.conf.Limits.ConnectTimeout))
 	case session.Refused:
 		s.refuseHandshake(c, s.handshake)
@@ -70,6 +71,23 @@ func (s *Shard) tooFast(c *Conn) bool {
 	}
 	c.frames++
 	return false
+}
+
+// inflatedFrame is how many bytes of compressed messages count as one frame, once they are inflated: a client may have them made
+// of a thousandth of what it sends.
+const inflatedFrame = 4 << 10
+
+// unpacked counts what compressed messages of c have cost, against its rate as well.
+func (s *Shard) unpacked(c *Conn) {
+	u := &s.machine.Unpacked
+	if u.Messages == 0 {
+		return
+	}
+	s.stats.Unpacked.Add(uint64(u.Messages))
+	s.stats.UnpackedBytes.Add(uint64(u.Packed))
+	s.stats.InflatedBytes.Add(uint64(u.Bytes))
+	c.frames += int32((u.Packed + u.Bytes) / inflatedFrame)
+	*u = session.Unpacked{}
 }
 
 func (s *Shard) fail(c *Conn, f *session.Failure) {
@@ -148,6 +166,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	c.project = s.project(settings)
 	c.project.pool.enter()
 	c.project.counts.sessions.Add(1)
+	c.project.packs(c.sess.Form, 1)
 	s.stats.Sessions.Add(1)
 	s.stats.Forms[c.sess.Form].Add(1)
 	if c.sess.Form.Escaped() {

@@ -33,6 +33,7 @@ type scratch struct {
 	form     session.Form
 	buf      []byte
 	messages int
+	saved    int   // bytes by compression
 	expired  int   // pushes that were left out
 	until    int64 // when the first of the others expires
 	lines    []byte
@@ -99,6 +100,9 @@ func (s *Shard) appendMessage(f *scratch, b *sub, e *history.Entry, note []byte)
 		f.appendEscaped(e, version, lines)
 		return true
 	}
+	if f.form == session.Deflated && f.appendPacked(e, version, lines) {
+		return true
+	}
 	f.buf = websocket.AppendHeader(f.buf, opcode(e), e.Message.Len(version, len(lines)))
 	f.buf = e.Message.AppendTo(f.buf, version, lines)
 	return true
@@ -132,7 +136,7 @@ func opcode(e *history.Entry) ws.OpCode {
 // begin empties the scratch.
 func (f *scratch) begin() {
 	f.forget()
-	f.buf, f.messages, f.expired, f.until = f.buf[:0], 0, 0, math.MaxInt64
+	f.buf, f.messages, f.saved, f.expired, f.until = f.buf[:0], 0, 0, 0, math.MaxInt64
 }
 
 // sent counts a write of f for p.
@@ -140,6 +144,9 @@ func (s *Shard) sent(f *scratch, p *project) {
 	p.counts.deliveries.Add(uint64(f.messages))
 	s.stats.Writes.Add(1)
 	s.stats.Deliveries.Add(uint64(f.messages))
+	if f.saved > 0 {
+		s.stats.Saved.Add(uint64(f.saved))
+	}
 }
 
 // cost of a write, in units of a small one.

@@ -3,11 +3,13 @@ package shard
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"stentor/engine/bus"
 	"stentor/engine/destination"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
+	"stentor/engine/session"
 )
 
 // tenant is what a shard knows of a project whether or not it has sessions here.
@@ -33,7 +35,8 @@ type project struct {
 	unicast    unicast
 	ids        map[subKey]*subID // of the subscriptions
 	pool       pool
-	gaps       uint16 // how often something was lost that any of its subscriptions may have wanted; it may wrap
+	packing    *atomic.Int64 // see Settings
+	gaps       uint16        // how often something was lost that any of its subscriptions may have wanted; it may wrap
 
 	transfers transfers
 
@@ -90,6 +93,7 @@ func (s *Shard) project(settings *Settings) *project {
 			shares:   map[Holder]int{},
 			ids:      map[subKey]*subID{},
 			pool:     pool{share: settings.Share},
+			packing:  settings.Packing,
 		}
 		if p.settings == nil {
 			p.settings = settings
@@ -97,6 +101,13 @@ func (s *Shard) project(settings *Settings) *project {
 		s.projects[settings.Name] = p
 	}
 	return p
+}
+
+// packs counts n sessions of a form, which may be negative, among those that accept compressed pushes.
+func (p *project) packs(f session.Form, n int64) {
+	if f == session.Deflated && p.packing != nil {
+		p.packing.Add(n)
+	}
 }
 
 // dropProject forgets a project without sessions, and the pushes that it no longer needs.

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"stentor/engine/bus"
+	"stentor/engine/deflate"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
 	"stentor/engine/session"
@@ -34,6 +35,7 @@ type rig struct {
 	leaves   func()               // hears of it
 	joins    refusal.Reason       // why nobody does
 	form     session.Form         // of those who connect
+	packer   *deflate.Packer      // of the pushes; nil: they have no compressed form
 	joined   map[*history.Log]int // sessions that Join and Leave have counted
 	closed   []*stubSocket
 	refusals []refusal.Record
@@ -127,7 +129,11 @@ func (r *rig) Plain(_ *websocket.Request, peer Peer, dst []byte) ([]byte, netip.
 	return dst, peer.Address, nil
 }
 
-func (r *rig) Admit(_ *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
+func (r *rig) Admit(request *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
+	if r.form == session.Deflated { // the handshake will agree on it
+		request.Compress = websocket.CompressAlways
+		return Admission{Address: peer.Address}, nil
+	}
 	return Admission{Address: peer.Address, Form: r.form}, nil
 }
 
@@ -235,7 +241,7 @@ func (r *rig) connect(user string, more ...string) *stubSocket {
 		return k
 	}
 	k = r.open()
-	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
+	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Extensions: permessage-deflate"))
 	k.send(stomp.Connect, append([]string{"accept-version", "1.2", "user", user}, more...)...)
 	if k.conn.sess.Phase != session.Connected {
 		r.t.Fatal("not connected")
@@ -269,7 +275,11 @@ func (r *rig) entry(rec bus.Record, size int) *history.Entry {
 	if rec.Project = rigProject; rec.Body == nil {
 		rec.Body = make([]byte, size)
 	}
-	e := history.NewEntry(bus.Position{Epoch: 1, Offset: r.offset}, &rec, r.now, 0)
+	var packed []byte
+	if r.packer != nil {
+		packed = r.packer.Pack(nil, rec.Body, []byte{0})
+	}
+	e := history.NewPackedEntry(bus.Position{Epoch: 1, Offset: r.offset}, &rec, packed, r.now, 0)
 	r.offset++
 	if _, taken := r.settings.History.Append(e, 1); !taken {
 		r.t.Fatal("history does not take the push")

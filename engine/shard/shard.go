@@ -172,6 +172,7 @@ func (s *Shard) handle(c *Conn, in []byte) {
 	s.machine.Begin(&c.sess, in)
 	for c.state == stateOpen {
 		ev := s.machine.Next(&c.sess)
+		s.unpacked(c)
 		if ev.Kind == session.More {
 			break
 		}

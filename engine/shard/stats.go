@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"stentor/engine/session"
+	"stentor/engine/websocket"
 )
 
 // Stats are a shard's counters and gauges. The loop writes them; any goroutine may read them.
@@ -30,6 +31,7 @@ type Stats struct {
 	Deliveries    atomic.Uint64 // MESSAGEs handed to the kernel or the socket's buffer
 	Writes        atomic.Uint64 // writes that carried them
 	Pieces        atomic.Uint64 // writes of pieces of large pushes
+	Saved         atomic.Uint64 // bytes that compressed MESSAGEs had less than plain ones
 	Rounds        atomic.Uint64
 	Detaches      atomic.Uint64
 	Dropped       atomic.Uint64 // pushes that a slow subscription lost to its policy
@@ -52,4 +54,9 @@ type Stats struct {
 	Paused        atomic.Uint64 // tries that a session's share postponed
 	ResumeGaps    atomic.Uint64 // resumes answered with resumed:false
 	Panics        atomic.Uint64
+
+	Compression   [websocket.Compressions]atomic.Uint64 // handshakes, by what became of permessage-deflate
+	Unpacked      atomic.Uint64                         // compressed messages of clients
+	UnpackedBytes atomic.Uint64                         // their bytes as they came
+	InflatedBytes atomic.Uint64                         // and inflated
 }

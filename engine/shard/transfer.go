@@ -3,6 +3,7 @@ package shard
 import (
 	"unsafe"
 
+	"stentor/engine/deflate"
 	"stentor/engine/fifo"
 	"stentor/engine/history"
 	"stentor/engine/session"
@@ -25,10 +26,11 @@ type transfer struct {
 	lines   []byte // see sub.lines; a copy, for the subscription may end
 	answers []byte // what the client gets behind it
 
-	header  [14]byte // of the WebSocket frame, and what SockJS puts before a message
+	header  [15]byte // of the WebSocket frame, and what SockJS or a stored block puts before a message
 	heads   uint8    // bytes of header
 	version stomp.Version
 	form    session.Form
+	packed  bool // the compressed form of the push
 	queued  bool // in project.transfers
 	waited  bool // for the socket, since it was full
 	reads   bool // the client reads: the socket took more after that
@@ -103,7 +105,7 @@ func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands 
 	t.lines = append(t.lines[:0], s.lines(&s.frames[c.sess.Form], b, e, b.note())...)
 	if t.form.Escaped() {
 		t.beginEscaped()
-	} else {
+	} else if !t.beginPacked() {
 		n := e.Message.Len(t.version, len(t.lines))
 		t.heads = uint8(len(websocket.AppendHeader(t.header[:0], opcode(e), n)))
 		t.size = int(t.heads) + n
@@ -193,7 +195,7 @@ func (t *transfer) move(n, piece int, end escapedWalk) {
 // in buf.
 func (t *transfer) piece(buf []byte) []byte {
 	if t.reads && t.sent >= writeBytes {
-		p := t.entry.Message.At(t.version, t.lines, t.sent-int(t.heads))
+		p := t.at(t.sent - int(t.heads))
 		return p[:min(len(p), pieceBytes)]
 	}
 	for at := t.sent; len(buf) < writeBytes; {
@@ -201,7 +203,7 @@ func (t *transfer) piece(buf []byte) []byte {
 		if at < int(t.heads) {
 			p = t.header[at:t.heads]
 		} else {
-			p = t.entry.Message.At(t.version, t.lines, at-int(t.heads))
+			p = t.at(at - int(t.heads))
 		}
 		p = p[:min(len(p), writeBytes-len(buf))]
 		at += len(p)
@@ -214,6 +216,14 @@ func (t *transfer) piece(buf []byte) []byte {
 		}
 	}
 	return buf
+}
+
+// at returns what is behind the header from offset on, as far as it is contiguous in memory.
+func (t *transfer) at(offset int) []byte {
+	if t.packed {
+		return t.entry.Message.PackedAt(t.version, t.lines, offset)
+	}
+	return t.entry.Message.At(t.version, t.lines, offset)
 }
 
 // offer writes as much of p as the socket takes at once, and says when it is full. A panic of the socket closes this
@@ -281,6 +291,9 @@ func (s *Shard) arrived(c *Conn) (stands bool) {
 	t.project.counts.deliveries.Add(1)
 	s.stats.Deliveries.Add(1)
 	s.stats.Writes.Add(1)
+	if t.packed {
+		s.stats.Saved.Add(uint64(t.entry.Message.Len(t.version, len(t.lines)) - (t.size - int(t.heads) + deflate.StoredHeader)))
+	}
 	return s.goOn(c)
 }
 

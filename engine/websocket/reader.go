@@ -37,5 +37,8 @@ func (r *ClientReader) Next(b []byte, maxFrame uint64) (ev Event, n int, err err
 	return r.stream.next(b, maxFrame, ws.StateClientSide)
 }
 
+// Unpack is Reader.Unpack for the client's side.
+func (r *ClientReader) Unpack() { r.stream.flags |= flagUnpack }
+
 // MidMessage reports whether a text or binary message has begun and not ended.
 func (r *ClientReader) MidMessage() bool { return r.stream.midMessage() }
