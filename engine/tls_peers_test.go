@@ -138,7 +138,9 @@ func testTLSOpenSSL(t *testing.T, ours bool) {
 		{"-tls1_3", "-max_send_frag", "512", "-split_send_frag", "512"},
 		{"-tls1_3", "-record_padding", "500"},
 		{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"},
+		{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"},
 		{"-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"},
+		{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			c := client(t, args...)
@@ -163,16 +165,18 @@ func testTLSOpenSSL(t *testing.T, ours bool) {
 			n.gone(t)
 		})
 	}
-	t.Run("tickets", func(t *testing.T) {
-		ticket := filepath.Join(t.TempDir(), "ticket")
-		c := client(t, "-tls1_3", "-sess_out", ticket)
-		n.session(t, c, "/topic/shop/first")
-		c.write(t, []byte("Q\n"))
-		c.end(t)
-		c = client(t, "-tls1_3", "-sess_in", ticket)
-		c.until(t, "Reused, TLSv1.3")
-		n.session(t, c, "/topic/shop/second")
-	})
+	for option, version := range map[string]string{"-tls1_2": "TLSv1.2", "-tls1_3": "TLSv1.3"} {
+		t.Run("tickets "+version, func(t *testing.T) {
+			ticket := filepath.Join(t.TempDir(), "ticket")
+			c := client(t, option, "-sess_out", ticket)
+			n.session(t, c, "/topic/shop/first"+version)
+			c.write(t, []byte("Q\n"))
+			c.end(t)
+			c = client(t, option, "-sess_in", ticket)
+			c.until(t, "Reused, "+version)
+			n.session(t, c, "/topic/shop/second"+version)
+		})
+	}
 	if got := n.failed(t, ""); got != 0 {
 		t.Errorf("%v failures are counted", got)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	client "stentor/clients/go"
+	"stentor/engine/testkit/ledger"
+	"stentor/engine/tls13"
 	"stentor/kafka"
 )
 
@@ -52,7 +54,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "cluster" || os.Args[1] == "serve") {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(ledger.Main(m, tls13.Observe))
 }
 
 // trial is a running cluster for trials.

@@ -141,6 +141,21 @@ func TestKeyUpdateAnswer(t *testing.T) {
 	})
 }
 
+// A client may change its key behind the server's close_notify, and asks in vain for an answer.
+func TestKeyUpdateBehindTheEnd(t *testing.T) {
+	forSuites(t, func(t *testing.T, r *rig) {
+		if _, err := r.layer.Alert(nil, &r.server, CloseNotify); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.took(concat(r.data("a"), r.update(requested), r.data("b"))); got != "ab" {
+			t.Errorf("%q", got)
+		}
+		if out, err := r.layer.Seal(nil, &r.server, []byte("c")); err != ErrClosed || len(out) > 0 {
+			t.Errorf("%d bytes behind close_notify, %v", len(out), err)
+		}
+	})
+}
+
 // Before a key is used too often the server changes it, also in the middle of what is sealed.
 func TestOwnKeyUpdate(t *testing.T) {
 	forSuites(t, func(t *testing.T, r *rig) {
