@@ -28,12 +28,14 @@ func TestNodeCutOff(t *testing.T) {
 		w.await(t, before)
 		one := []byte(`{"topic":"held","payload":1,"id":"one"}`)
 		eventually(t, text("the far node takes no push"), func() bool { return c.push(cut, "held", 1).Status == http.StatusOK }) // it is connected
-		broker.Cut(0)
+		// First one direction: else the answers of five requests could be cut off, and the node would send no other.
+		broker.CutUp(0)
 		if r := cut.Push(t, project, one); r.Status != http.StatusServiceUnavailable {
 			t.Errorf("a push that Kafka did not get: %d %s", r.Status, r.Body)
 		}
-		// That one, or those before it: no more than five requests are on the wire at a time.
+		// That one, or those before it: without an answer no more than five requests are sent.
 		eventually(t, text("the wire holds no push"), func() bool { return broker.Holds(0, "/topic/"+project+"/") || broker.Holds(0, "/queue/") })
+		broker.Cut(0)
 		if r := w.nodes[0].Push(t, project, one); r.Status != http.StatusOK {
 			t.Errorf("the same push by the other node: %d %s", r.Status, r.Body)
 		}

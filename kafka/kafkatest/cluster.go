@@ -140,11 +140,13 @@ func (c *Cluster) Far() (string, error) {
 	return c.addresses(func(b *broker) int { return b.Wire }), nil
 }
 
-// Cut stops all data between broker i and the clients of its address in Far; Mend ends that. Connections stay open.
-func (c *Cluster) Cut(i int)  { c.brokers[i].wire.set(true) }
-func (c *Cluster) Mend(i int) { c.brokers[i].wire.set(false) }
+// Cut stops all data between broker i and the clients of its address in Far, CutUp only what goes to the broker; Mend ends
+// that. Connections stay open.
+func (c *Cluster) Cut(i int)   { c.brokers[i].wire.set(true, true) }
+func (c *Cluster) CutUp(i int) { c.brokers[i].wire.set(true, false) }
+func (c *Cluster) Mend(i int)  { c.brokers[i].wire.set(false, false) }
 
-// Holds reports whether these bytes were sent to broker i since Cut, and will arrive after Mend.
+// Holds reports whether these bytes were sent to broker i since Cut or CutUp, and will arrive after Mend.
 func (c *Cluster) Holds(i int, some string) bool { return c.brokers[i].wire.holds([]byte(some)) }
 
 func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// wire forwards the connections to a broker's far listener. While it is cut nothing passes in either direction, and neither
-// end sees an error, as when a network loses all packets. What was sent in the meantime arrives after the wire is mended, as
+// wire forwards the connections to a broker's far listener. A direction that is cut passes nothing, and neither end sees an
+// error, as when a network loses all packets. What was sent in the meantime arrives after the wire is mended, as
 // after TCP's retransmissions.
 type wire struct {
 	to       string
@@ -16,7 +16,8 @@ type wire struct {
 
 	mu    sync.Mutex
 	moved *sync.Cond // of mu: something below has changed
-	cut   bool
+	up    bool       // what goes to the broker is cut
+	down  bool       // what comes from it
 	ended bool
 	conns map[net.Conn]struct{}
 	ways  map[*way]struct{}
@@ -97,7 +98,7 @@ func (w *wire) take(v *way, from net.Conn) {
 	}
 }
 
-// give writes v.held to the other end while the wire is not cut.
+// give writes v.held to the other end while v is not cut.
 func (w *wire) give(v *way, to net.Conn) {
 	for {
 		piece, ok := w.next(v)
@@ -118,7 +119,7 @@ func (w *wire) give(v *way, to net.Conn) {
 // next waits for a piece, and returns false when there will be none.
 func (w *wire) next(v *way) (piece []byte, ok bool) {
 	w.change(func() {
-		for !w.ended && (w.cut || len(v.held) == 0 && !v.over) {
+		for !w.ended && (w.stops(v) || len(v.held) == 0 && !v.over) {
 			w.moved.Wait()
 		}
 		if ok = !w.ended && len(v.held) > 0; ok {
@@ -146,17 +147,25 @@ func (w *wire) change(f func()) {
 	f()
 }
 
-// pass waits until the wire is not cut, and returns false when it has ended.
+// pass waits until a connection to the broker can be made, and returns false when it has ended.
 func (w *wire) pass() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.cut && !w.ended {
+	for w.up && !w.ended {
 		w.moved.Wait()
 	}
 	return !w.ended
 }
 
-func (w *wire) set(cut bool) { w.change(func() { w.cut = cut }) }
+// stops reports whether v is cut. The caller holds mu.
+func (w *wire) stops(v *way) bool {
+	if v.up {
+		return w.up
+	}
+	return w.down
+}
+
+func (w *wire) set(up, down bool) { w.change(func() { w.up, w.down = up, down }) }
 
 func (w *wire) keep(c net.Conn) bool {
 	w.mu.Lock()
