@@ -4,12 +4,13 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"stentor/engine/jwks"
 )
 
 // Key is the configuration of one key that tokens are signed with.
@@ -30,10 +31,7 @@ const (
 	hs256 = "HS256"
 )
 
-const (
-	minRSABits     = 2048
-	minSecretBytes = 32
-)
+const minSecretBytes = 32
 
 // key is a Key ready for use.
 type key struct {
@@ -73,25 +71,14 @@ func parseMaterial(k Key) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch p := public.(type) {
-	case *rsa.PublicKey:
-		if k.Alg == rs256 && p.N.BitLen() >= minRSABits {
-			return p, nil
-		}
-	case *ecdsa.PublicKey:
-		if k.Alg == es256 && p.Curve == elliptic.P256() {
-			return p, nil
-		}
-	case ed25519.PublicKey:
-		if k.Alg == edDSA {
-			return p, nil
-		}
+	if jwks.Algorithm(public) == k.Alg {
+		return public, nil
 	}
 	return nil, fmt.Errorf("%s takes %s, found %s", k.Alg, wanted[k.Alg], describe(public))
 }
 
 var wanted = map[string]string{
-	rs256: "an RSA key of at least 2048 bits",
+	rs256: "an RSA key of 2048 to 8192 bits",
 	es256: "an ECDSA key on P-256",
 	edDSA: "an Ed25519 key",
 }

@@ -117,6 +117,8 @@ func TestParseKeyForms(t *testing.T) {
 func TestParseKeyErrors(t *testing.T) {
 	all := signers()
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})
+	n := new(big.Int).Lsh(big.NewInt(1), 8199)
+	large := pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})})
 	for _, c := range []struct {
 		name string
 		key  Key
@@ -126,7 +128,8 @@ func TestParseKeyErrors(t *testing.T) {
 		{"none", Key{ID: "k1", Alg: "none"}, []string{`found alg "none"`}},
 		{"RS512", Key{ID: "k1", Alg: "RS512", PEM: all[rs256].pem}, []string{`found alg "RS512"`}},
 		{"case", Key{ID: "k1", Alg: "rs256", PEM: all[rs256].pem}, []string{`found alg "rs256"`}},
-		{"small", newRSA(1024).key("k1"), []string{`"k1"`, "RSA key of at least 2048 bits", "RSA key of 1024 bits"}},
+		{"small", newRSA(1024).key("k1"), []string{`"k1"`, "RSA key of 2048 to 8192 bits", "RSA key of 1024 bits"}},
+		{"large", Key{ID: "k1", Alg: rs256, PEM: large}, []string{"RSA key of 2048 to 8192 bits", "RSA key of 8200 bits"}},
 		{"curve", newECDSA(elliptic.P384()).key("k1"), []string{"ECDSA key on P-256", "ECDSA key on P-384"}},
 		{"other kind", Key{ID: "k1", Alg: rs256, PEM: all[es256].pem}, []string{"an RSA key", "found an ECDSA key on P-256"}},
 		{"other kind", Key{ID: "k1", Alg: edDSA, PEM: all[rs256].pem}, []string{"an Ed25519 key", "found an RSA key of 2048 bits"}},

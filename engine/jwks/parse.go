@@ -88,13 +88,14 @@ func parseKey(raw json.RawMessage, algorithms []string) (Key, bool) {
 	case use.Ops != nil && !slices.Contains(*use.Ops, "verify"), jwk.Use != "" && jwk.Use != "sig", len(jwk.KeyID) > maxKid:
 		return Key{}, false
 	}
-	k := Key{ID: jwk.KeyID, Alg: algorithm(jwk.Key), Public: jwk.Key}
+	k := Key{ID: jwk.KeyID, Alg: Algorithm(jwk.Key), Public: jwk.Key}
 	ok := k.Alg != "" && (jwk.Algorithm == "" || jwk.Algorithm == k.Alg) && slices.Contains(algorithms, k.Alg)
 	return k, ok
 }
 
-// algorithm is the one that a public key is for, empty for all that is no key of ours: secrets and private keys too.
-func algorithm(key any) string {
+// Algorithm is the one that a public key is for, wherever the key comes from; empty for all that is no key of ours: secrets and
+// private keys too.
+func Algorithm(key any) string {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); minRSABits <= bits && bits <= maxRSABits {

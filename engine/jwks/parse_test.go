@@ -131,7 +131,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%d keys, %d passed over", len(keys), passed)
 		}
 		for _, k := range keys {
-			if k.Alg != algorithm(k.Public) || len(k.ID) > maxKid {
+			if k.Alg != Algorithm(k.Public) || len(k.ID) > maxKid {
 				t.Errorf("%+v", k)
 			}
 		}

@@ -58,11 +58,16 @@ func (all *Sources) Get(spec Spec) *Source {
 
 // Serve has exactly these sources fetch from now on. The others end; who waits for them is answered.
 func (all *Sources) Serve(used []*Source) {
+	wanted := make(map[*Source]struct{}, len(used)) // each of many projects may have its own
+	for _, s := range used {
+		wanted[s] = struct{}{}
+	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for name, s := range all.known {
-		switch wanted := slices.Contains(used, s); {
-		case !wanted:
+		_, stays := wanted[s]
+		switch {
+		case !stays:
 			delete(all.known, name)
 			if s.stop != nil {
 				s.stop()

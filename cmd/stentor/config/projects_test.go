@@ -120,7 +120,7 @@ func TestProjectConfigsMistakes(t *testing.T) {
 	_, err = c.ProjectConfigs()
 	dir := filepath.Dir(path)
 	want := strings.Join([]string{
-		`PATH:4: projects.shop.keys[0]: key "a": RS256 takes an RSA key of at least 2048 bits, found an ECDSA key on P-256`,
+		`PATH:4: projects.shop.keys[0]: key "a": RS256 takes an RSA key of 2048 to 8192 bits, found an ECDSA key on P-256`,
 		`PATH:5: projects.shop.keys[1]: key "b": found no PEM block, allowed are PUBLIC KEY, RSA PUBLIC KEY and CERTIFICATE`,
 		`PATH:6: projects.shop.keys[2]: key "c": HS256 takes a secret of random bytes, found a PEM block "PUBLIC KEY"`,
 		`PATH:9: projects.blog.keys[0].file: found "none.pem", which cannot be read: open DIR/none.pem: no such file or directory`,
