@@ -101,6 +101,11 @@ func (q *queue) take() *job {
 		}
 		q.some.Wait()
 	}
+	return q.next()
+}
+
+// next takes out the job whose turn it is. There is one, and q.mu is held.
+func (q *queue) next() *job {
 	q.n--
 	c := q.turn.Pop()
 	j := c.take()
@@ -116,14 +121,9 @@ func (q *queue) take() *job {
 func (q *queue) drain() (all []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.closed = true; q.n > 0; q.n-- {
-		c := q.turn.Pop()
-		all = append(all, c.take())
-		if c.n > 0 {
-			q.turn.Push(c)
-		}
+	for q.closed = true; q.n > 0; {
+		all = append(all, q.next())
 	}
-	clear(q.projects)
 	return all
 }
 
