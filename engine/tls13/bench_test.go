@@ -32,7 +32,7 @@ func BenchmarkSealCold(b *testing.B) {
 func benchSeal(b *testing.B, r *rig, l *Layer) {
 	scratch := make([]byte, 0, sealedLen(len(frame)))
 	for b.Loop() {
-		scratch, _ = l.Seal(scratch[:0], &r.server, frame[:4], frame[4:])
+		scratch, _ = l.Seal(scratch[:0], &r.server, frame)
 	}
 }
 

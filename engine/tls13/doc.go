@@ -28,7 +28,7 @@
 // One Layer serves all connections of an event loop.
 //
 //	plain, n, err := layer.Open(&r, in) // plain is a part of in; keep in[n:]
-//	scratch, err = layer.Seal(scratch[:0], &r, header, payload)
+//	scratch, err = layer.Seal(scratch[:0], &r, payload)
 //
 // A number is never used twice with one key. So everything that Seal appends is sent, in order, or the connection is closed,
 // and every error is final.

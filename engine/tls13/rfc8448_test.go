@@ -76,7 +76,7 @@ func testRFC8448(t *testing.T) {
 		data[i] = byte(i)
 	}
 	l := NewLayer(0)
-	if out, err := l.Seal(nil, &r, data[:20], data[20:]); err != nil || !bytes.Equal(out, unhex(t, traceServerData)) {
+	if out, err := l.Seal(nil, &r, data); err != nil || !bytes.Equal(out, unhex(t, traceServerData)) {
 		t.Errorf("%x, %v", out, err)
 	}
 	if out, err := l.Alert(nil, &r, CloseNotify); err != nil || !bytes.Equal(out, unhex(t, traceServerEnd)) {

@@ -62,13 +62,9 @@ func random(n int) []byte {
 }
 
 // seal is what the server sends for data.
-func (r *rig) seal(data ...string) []byte {
+func (r *rig) seal(data string) []byte {
 	r.t.Helper()
-	var parts [][]byte
-	for _, d := range data {
-		parts = append(parts, []byte(d))
-	}
-	out, err := r.layer.Seal(nil, &r.server, parts...)
+	out, err := r.layer.Seal(nil, &r.server, []byte(data))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -22,18 +22,14 @@ const (
 // overhead is what a record has beside its content: header, type and tag.
 const overhead = headerSize + 1 + tagSize
 
-// Seal appends records with the bytes of all parts. The parts are not changed; dst must not overlap them. What it appends
-// must be sent, or the connection closed. It appends nothing when there are no bytes. It allocates nothing when dst has
-// room, the AEAD is kept, and no key changes.
-func (l *Layer) Seal(dst []byte, r *Records, parts ...[]byte) ([]byte, error) {
+// Seal appends records with the bytes of p, which is not changed; dst must not overlap it. What it appends must be sent, or the
+// connection closed. It appends nothing when there are no bytes. It allocates nothing when dst has room, the AEAD is kept, and no
+// key changes.
+func (l *Layer) Seal(dst []byte, r *Records, p []byte) ([]byte, error) {
 	if !r.is(outOpen) {
 		return dst, ErrClosed
 	}
-	left := 0
-	for _, p := range parts {
-		left += len(p)
-	}
-	if left == 0 {
+	if len(p) == 0 {
 		return dst, nil
 	}
 	aead, err := l.outbound(r)
@@ -41,25 +37,15 @@ func (l *Layer) Seal(dst []byte, r *Records, parts ...[]byte) ([]byte, error) {
 		return dst, r.failOut()
 	}
 	begin := len(dst)
-	var rest []byte // of the part at hand
-	for left > 0 {
+	for len(p) > 0 {
 		if r.is(owing) || r.out.number >= l.updateAfter {
 			if dst, aead, err = l.sealUpdate(dst, r, aead); err != nil {
 				return dst[:begin], err
 			}
 		}
-		size := min(left, maxContent)
-		left -= size
-		start := len(dst)
+		size, start := min(len(p), maxContent), len(dst)
 		dst = slices.Grow(dst, size+overhead)[:start+headerSize]
-		for size > 0 {
-			if len(rest) == 0 {
-				rest, parts = parts[0], parts[1:]
-			}
-			n := min(size, len(rest))
-			dst = append(dst, rest[:n]...)
-			size, rest = size-n, rest[n:]
-		}
+		dst, p = append(dst, p[:size]...), p[size:]
 		dst = l.seal(dst, start, r, aead, typeApplication)
 	}
 	return dst, nil
