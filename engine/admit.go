@@ -37,6 +37,9 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 		return a, refused
 	}
 	a.Form = form
+	if form == session.Plain { // the handshake may make it Deflated
+		r.Compress = endpoint.Compress
+	}
 	switch {
 	case !n.welcomes(endpoint, r, peer):
 		return a, websocket.Forbidden

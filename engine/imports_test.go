@@ -42,7 +42,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
 	"engine": {
-		own:     []string{"stomp", "engine/address", "engine/auth", "engine/bus", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/sockjs", "engine/statefile", "engine/websocket"},
+		own:     []string{"stomp", "engine/address", "engine/auth", "engine/bus", "engine/deflate", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/sockjs", "engine/statefile", "engine/websocket"},
 		modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"},
 	},
 	"kafka": {

@@ -146,6 +146,7 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		}
 		number(transports, prometheus.GaugeValue, float64(sum), f.Transport())
 	}
+	n.collectCompression(ch)
 	number(excessBytes, prometheus.GaugeValue, float64(n.budget.Used()))
 	number(strangerBytes, prometheus.GaugeValue, float64(n.strangers.Held()))
 	number(headersDropped, prometheus.CounterValue, float64(credentials), "credential")

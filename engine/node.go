@@ -50,6 +50,7 @@ type Node struct {
 	shedding  shedding
 	refusals  *refusal.Log
 	floors    *floors
+	packing   *packing
 
 	stop chan struct{} // ends the ticker, and makes the floors be written
 	wg   sync.WaitGroup
@@ -78,6 +79,7 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	if n.refusals == nil {
 		n.refusals = refusal.NewLog(opts.Log)
 	}
+	n.packing = newPacking(n.now)
 	n.tenants.Store(&map[string]*project{})
 	n.budget = shard.NewBudget(opts.Limits.SessionBytes)
 	n.strangers = shard.NewBudget(opts.strangersBudget()).Share(0)

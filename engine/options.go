@@ -74,6 +74,8 @@ type Endpoint struct {
 	Origins websocket.Origins
 	Project string // of all its clients; may be empty
 	SockJS  bool   // serves SockJS too, below the path
+	// Compress is whether messages of WebSockets may be compressed, but for SockJS.
+	Compress websocket.Compressing
 }
 
 // Limits of the node.

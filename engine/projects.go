@@ -22,6 +22,8 @@ type project struct {
 	limit    atomic.Int64 // sessions; 0 unlimited
 	sessions atomic.Int64
 	full     atomic.Uint64 // sessions refused by limit
+	packing  atomic.Int64  // sessions that accept compressed pushes
+	packTime allowance     // see packing
 	pushes   atomic.Pointer[rate.Limiter]
 	senders  atomic.Pointer[senders]
 	reports  reports
@@ -87,6 +89,7 @@ func (p *project) configure(conf Project) {
 		SlowTimeout: conf.SlowTimeout,
 		AckWindow:   conf.AckWindow,
 		Share:       p.share,
+		Packing:     &p.packing,
 	})
 }
 

@@ -64,7 +64,7 @@ func (n *Node) Covered(name string, begin bus.Position, end int64) (next int64) 
 	return begin.Offset
 }
 
-// Deliver implements bus.Sink: encode once, keep, hand to every shard.
+// Deliver implements bus.Sink: encode once, compress once if some session wants it, keep, hand to every shard.
 func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken bus.Taken) {
 	p := n.project(r.Project)
 	if p == nil {
@@ -80,7 +80,9 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken 
 		}
 		expires = now + int64(ttl-age)
 	}
-	e := history.NewEntry(pos, r, now, expires)
+	body, by := n.packing.pack(p, r)
+	defer n.packing.done(by)
+	e := history.NewPackedEntry(pos, r, body, now, expires)
 	report := newReport(r.ID, pos)
 	e.Report = report.shared()
 	if first, taken := p.history.Append(e, len(n.shards)); !taken {

@@ -23,6 +23,17 @@ import (
 // apiReserve is how many descriptors the node keeps beside those of its clients and of the API's connections.
 const apiReserve = 128
 
+// compressing is which clients of an endpoint may compress messages.
+func compressing(e config.Endpoint) websocket.Compressing {
+	switch {
+	case !e.Compression:
+		return websocket.CompressNever
+	case e.CompressionWebKit:
+		return websocket.CompressAlways
+	}
+	return websocket.CompressUnlessWebKit
+}
+
 // nodeOptions turns a valid configuration into the options of the engine.
 func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (engine.Options, error) {
 	endpoints := make([]engine.Endpoint, len(c.Endpoints))
@@ -31,7 +42,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		if err != nil {
 			return engine.Options{}, err
 		}
-		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project, SockJS: e.SockJS}
+		endpoints[i] = engine.Endpoint{Path: e.Path, Origins: origins, Project: e.Project, SockJS: e.SockJS, Compress: compressing(e)}
 	}
 	names, err := websocket.ParseNames(c.Listen.Names)
 	if err != nil {

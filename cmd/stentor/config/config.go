@@ -70,6 +70,9 @@ type Endpoint struct {
 	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page); of apps \"capacitor://localhost\", \"file://\", \"moz-extension://*\" (any host of the scheme); \"null\" (pages without an origin, as those of local files, but also what any page puts into a sandboxed frame). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
 	Project string   `key:"project" doc:"The only project whose clients may connect here. Empty: any."`
 	SockJS  bool     `key:"sockjs" default:"false" doc:"Clients of SockJS may connect as well: to the path with new SockJS(...), and to PATH/websocket without SockJS. Over WebSocket; jsonp, htmlfile and iframe are not served. Without it PATH/info is answered 404. A session of SockJS may go to any node if advertise.clients is set; otherwise a proxy before several nodes has to send all requests of a client to the same one."`
+	// Compression is permessage-deflate.
+	Compression       bool `key:"compression" default:"false" doc:"Messages may be compressed for clients that offer it (permessage-deflate, RFC 7692; not over SockJS): those of clients, and pushes to topics of 512 bytes to 256 KiB. Each push is compressed once. It saves traffic, mostly of JSON from 1 KB on, and takes processor time of clients and node. See docs/operate.md."`
+	CompressionWebKit bool `key:"compression_webkit" default:"false" doc:"Also for clients on WebKit (Safari, browsers and web views of iOS, NSURLSession): some of their versions fail on compressed messages."`
 }
 
 // SockJS has the settings of endpoints with SockJS.

@@ -122,7 +122,7 @@ func TestMistakes(t *testing.T) {
 		{name: "list for a word", file: base + "listen: {api: [a, b]}\n", want: "f:2: listen.api: found a list, allowed: a word"},
 		{name: "mapping for a list", file: base + "listen: {client: {a: b}}\n", want: "f:2: listen.client: found a mapping, allowed: a word"},
 		{name: "word for a section", file: base + "log: info\n", want: `f:2: log: found "info", allowed: a mapping with level, format`},
-		{name: "word for a list of mappings", file: base + "endpoints: /ws\n", want: `f:2: endpoints: found "/ws", allowed: a list of mappings with path, origins, project, sockjs`},
+		{name: "word for a list of mappings", file: base + "endpoints: /ws\n", want: `f:2: endpoints: found "/ws", allowed: a list of mappings with path, origins, project, sockjs, compression, compression_webkit`},
 		{name: "word for a mapping", file: "projects: {shop: {anonymous: true, send: push}}\n", want: `f:1: projects.shop.send: found "push", allowed: a mapping of patterns to ignore, push, forward, deny`},
 
 		{name: "no variable", file: base + "node: {id: \"a-${NOWHERE}\"}\n", want: "f:2: node.id: found ${NOWHERE}, but the environment has no NOWHERE (write $${ for a plain ${)"},
@@ -161,6 +161,8 @@ func TestMistakes(t *testing.T) {
 		{name: "admin key", file: base + "admin_keys: ['pass word']\n", want: `f:2: admin_keys: found a value (not shown), allowed: a key of visible ASCII characters without spaces`},
 		{name: "header name", file: base + "credentials: {token_header: 'a:b'}\n", want: `f:2: credentials.token_header: found "a:b", allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -`},
 		{name: "same header", file: base + "credentials: {token_header: ProjectID}\n", want: `f:2: credentials.project_header: found "projectId", allowed: a name other than token_header`},
+		{name: "compression of large frames", file: base + "endpoints: [{path: /ws}, {path: /m, compression: true}]\nlimits: {client_frame_bytes: 2MiB}\n", want: `f:3: limits.client_frame_bytes: found 2MiB, allowed with endpoints[1].compression: at most 1MiB`},
+		{name: "compression for WebKit alone", file: base + "endpoints: [{path: /ws, compression_webkit: true}]\n", want: `f:2: endpoints[0].compression_webkit: found true, allowed only with compression: true`},
 		{name: "frames larger than a session's share", file: base + "limits: {client_frame_bytes: 60MiB}\n", want: `f:2: limits.session_bytes: found "512MiB", allowed: at least twelve times limits.client_frame_bytes, which is 60MiB`},
 		{name: "push larger than history", file: base + "limits: {push_bytes: 2MiB}\nhistory: {bytes: 1MiB}\n", want: `f:3: history.bytes: found "1MiB", allowed: at least limits.push_bytes, which is 2MiB`},
 

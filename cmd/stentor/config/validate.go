@@ -170,9 +170,21 @@ func (v *validator) endpoints() {
 		if e.Project != "" {
 			v.oneOf(at+".project", e.Project, v.ProjectNames())
 		}
+		v.compression(at, &v.Endpoints[i])
 	}
 	if v.DefaultProject != "" {
 		v.oneOf("default_project", v.DefaultProject, v.ProjectNames())
+	}
+}
+
+// compression: a compressed message is inflated at once, by a loop that others wait for.
+func (v *validator) compression(at string, e *Endpoint) {
+	const most = 1 << 20
+	if n := v.Limits.ClientFrameBytes; e.Compression && n > most {
+		v.bad("limits.client_frame_bytes", "found %v, allowed with %s.compression: at most 1MiB", n, at)
+	}
+	if e.CompressionWebKit && !e.Compression {
+		v.bad(at+".compression_webkit", "found true, allowed only with compression: true")
 	}
 }
 
