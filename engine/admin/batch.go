@@ -24,6 +24,9 @@ type item struct {
 // before the first is published; they are published in their order, each is independent of the others, and has its answer
 // in the same place and form.
 func (a *api) batch(w http.ResponseWriter, r *http.Request, project string) *problem {
+	if _, p := query(r); p != nil {
+		return p
+	}
 	kind, p := media(r, jsonMedia, ndjsonMedia)
 	if p != nil {
 		return p

@@ -30,6 +30,9 @@ type NodeDelivery struct {
 
 // delivery answers GET /v1/projects/{project}/pushes/{id}.
 func (a *api) delivery(w http.ResponseWriter, r *http.Request, project string) *problem {
+	if _, p := query(r); p != nil {
+		return p
+	}
 	id := r.PathValue("id")
 	d, ok := a.o.Node.Delivery(project, id)
 	if !ok {

@@ -23,6 +23,9 @@ func (a *api) drain(on bool) handler {
 			return p
 		}
 		if re == nil {
+			if _, p := bare(r); p != nil {
+				return p
+			}
 			a.o.Node.Drain(on)
 			a.o.Log.Info("drain of this node asked for", "on", on)
 		}

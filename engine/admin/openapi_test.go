@@ -232,7 +232,9 @@ func TestDescribedErrors(t *testing.T) {
 				if body == "" {
 					body = `[{"topic":"all","payload":1}]`
 				}
-				r = op.request(t, jsonMedia, body)
+				if op.body["requestBody"] != nil {
+					r = op.request(t, jsonMedia, body)
+				}
 			}
 			h, _, _ := newTest(t, func(o *Options) {
 				node = o.Node.(*fakeNode)

@@ -47,7 +47,10 @@ type projectPage struct {
 }
 
 // project answers GET /v1/projects/{project} for this node.
-func (a *api) project(w http.ResponseWriter, _ *http.Request, project string) *problem {
+func (a *api) project(w http.ResponseWriter, r *http.Request, project string) *problem {
+	if _, p := query(r); p != nil {
+		return p
+	}
 	p, ok := a.describe(project)
 	if !ok { // a reload has just removed it
 		return unknownProject(project)

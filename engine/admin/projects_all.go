@@ -20,6 +20,9 @@ func projectPath(project string) string { return "/v1/projects/" + url.PathEscap
 
 // projectEverywhere answers GET /v1/projects/{project} for all nodes.
 func (a *api) projectEverywhere(w http.ResponseWriter, r *http.Request, project string) *problem {
+	if _, p := query(r); p != nil {
+		return p
+	}
 	p, ok := a.describe(project)
 	if !ok {
 		return unknownProject(project)

@@ -49,6 +49,9 @@ type push struct {
 
 // push answers POST /v1/projects/{project}/push.
 func (a *api) push(w http.ResponseWriter, r *http.Request, project string) *problem {
+	if _, p := query(r); p != nil {
+		return p
+	}
 	return a.one(w, r, func(key string, raw []byte) (*push, *problem) {
 		push, p := a.readPush(project, key, raw)
 		if p == nil && key != "" && key != push.id {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func network(s string) (netip.Prefix, *problem) {
 
 // reason is why an operator closes sessions, in words for their clients.
 func reason(r *http.Request) (string, *problem) {
-	q, p := query(r, "reason")
+	q, p := bare(r, "reason")
 	if p != nil {
 		return "", p
 	}
@@ -234,7 +235,10 @@ func (a *api) bySubscriptions(w http.ResponseWriter, r *http.Request, q shard.De
 }
 
 // stats answers GET /v1/projects/{project}/stats.
-func (a *api) stats(w http.ResponseWriter, _ *http.Request, project string) *problem {
+func (a *api) stats(w http.ResponseWriter, r *http.Request, project string) *problem {
+	if _, p := query(r); p != nil {
+		return p
+	}
 	writeJSON(w, a.o.Node.Stats(project))
 	return nil
 }
@@ -259,13 +263,21 @@ func query(r *http.Request, known ...string) (url.Values, *problem) {
 			if s := suggest(name, known); s != "" {
 				hint = "did you mean " + s + "? "
 			}
-			return nil, badField("unknown parameter %s: %sthe parameters are %s", quote(name), hint, strings.Join(known, ", "))
+			return nil, badField("unknown parameter %s: %sthe parameters are %s", quote(name), hint, cmp.Or(strings.Join(known, ", "), "none"))
 		}
 		if len(values) > 1 {
 			return nil, badField("parameter %s is present twice: send it once", name)
 		}
 	}
 	return q, nil
+}
+
+// bare is query for a request that has parameters alone: what its body says would be lost.
+func bare(r *http.Request, known ...string) (url.Values, *problem) {
+	if r.ContentLength != 0 {
+		return nil, badField("the request has a body, which would be ignored: send what it says as parameters, which are %s", cmp.Or(strings.Join(known, ", "), "none"))
+	}
+	return query(r, known...)
 }
 
 // begins refuses a parameter that fits no destination.

@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -41,10 +40,11 @@ func (a *api) shed(w http.ResponseWriter, r *http.Request) *problem {
 		writeJSON(w, done)
 		return nil
 	}
-	q, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return newProblem(http.StatusBadRequest, codeField, "the query cannot be read: %s", err)
+	q, p := bare(r, "count", "min_age_ms")
+	if p != nil {
+		return p
 	}
+	var err error
 	count := defaultShed
 	if text := q.Get("count"); text != "" {
 		if count, err = strconv.Atoi(text); err != nil || count < 1 || count > MostShed {
