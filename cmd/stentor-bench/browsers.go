@@ -18,6 +18,7 @@ func browsersCommand() *cobra.Command {
 
   keys       CONNECTs whose keys come from an identity provider, beside keys from a file
   hang       what others feel while an identity provider does not answer
+  sockjs     deliveries and memory by SockJS over WebSocket
 
 Servers and providers are started and ended by this command, on free loopback ports;
 nothing needs to run. It needs an idle machine, and one descriptor per connection

@@ -56,17 +56,32 @@ const maxAnswer = 16 << 10
 // b, is the subprotocol that the server chose: the caller compares it with what it offered. An error is an
 // *AnswerError; of a refusal with a body it comes when the body is complete. An accepted answer costs no allocation.
 func ParseAnswer(b []byte, key string) (n int, protocol []byte, err error) {
+	n, protocol, _, err = parseAnswer(b, key, false)
+	return n, protocol, err
+}
+
+// OfferCompression is a line of a request whose answer is for ParsePackedAnswer: the offer of Chromium.
+const OfferCompression = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+
+// ParsePackedAnswer is ParseAnswer for a request with OfferCompression. packed: the server may compress, each message with an
+// empty window. An answer that agrees on anything else is refused.
+func ParsePackedAnswer(b []byte, key string) (n int, packed bool, err error) {
+	n, _, packed, err = parseAnswer(b, key, true)
+	return n, packed, err
+}
+
+func parseAnswer(b []byte, key string, offered bool) (n int, protocol []byte, packed bool, err error) {
 	end := blockEnd(b, 0)
 	switch {
 	case end == 0 && len(b) >= maxAnswer:
-		return 0, nil, errAnswerTooBig
+		return 0, nil, false, errAnswerTooBig
 	case end == 0:
-		return 0, nil, nil
+		return 0, nil, false, nil
 	}
 	line, rest, wrong := cutLine(b[:end])
 	status := parseStatus(line)
 	if wrong != "" || status == 0 {
-		return 0, nil, &AnswerError{Text: "the server does not answer in HTTP/1.1"}
+		return 0, nil, false, &AnswerError{Text: "the server does not answer in HTTP/1.1"}
 	}
 	var hasUpgrade, hasConnect, hasAccept, hasExtension bool
 	length := len(b) - end // without Content-Length: what there is
@@ -74,7 +89,7 @@ func ParseAnswer(b []byte, key string) (n int, protocol []byte, err error) {
 	for {
 		ok, wrong := f.next()
 		if wrong != "" {
-			return 0, nil, &AnswerError{status, wrong}
+			return 0, nil, false, &AnswerError{status, wrong}
 		}
 		if !ok {
 			break
@@ -88,7 +103,8 @@ func ParseAnswer(b []byte, key string) (n int, protocol []byte, err error) {
 			var accept [28]byte
 			hasAccept = string(f.value) == string(appendAccept(accept[:0], key))
 		case "sec-websocket-extensions":
-			hasExtension = len(f.value) > 0
+			packed = offered && isPacked(string(f.value))
+			hasExtension = len(f.value) > 0 && !packed
 		case "sec-websocket-protocol":
 			protocol = f.value
 		case "content-length":
@@ -99,17 +115,28 @@ func ParseAnswer(b []byte, key string) (n int, protocol []byte, err error) {
 	case status != http.StatusSwitchingProtocols:
 		length = min(max(length, 0), maxAnswer)
 		if len(b)-end < length {
-			return 0, nil, nil
+			return 0, nil, false, nil
 		}
-		return 0, nil, &AnswerError{status, string(bytes.TrimSpace(b[end : end+length]))}
+		return 0, nil, false, &AnswerError{status, string(bytes.TrimSpace(b[end : end+length]))}
 	case !hasUpgrade, !hasConnect:
-		return 0, nil, &AnswerError{status, "the answer does not upgrade to websocket"}
+		return 0, nil, false, &AnswerError{status, "the answer does not upgrade to websocket"}
 	case !hasAccept:
-		return 0, nil, &AnswerError{status, "the answer's Sec-WebSocket-Accept does not fit the key"}
+		return 0, nil, false, &AnswerError{status, "the answer's Sec-WebSocket-Accept does not fit the key"}
 	case hasExtension:
-		return 0, nil, &AnswerError{status, "the answer names an extension that was not asked for"}
+		return 0, nil, false, &AnswerError{status, "the answer names an extension that was not asked for, or with parameters that were not"}
 	}
-	return end, protocol, nil
+	return end, protocol, packed, nil
+}
+
+// isPacked reports whether an answer agrees on permessage-deflate so that each message of the server has an empty window.
+func isPacked(value string) bool {
+	list := offers{rest: value}
+	found, ok := list.next()
+	if !ok || found == nil || found.name != "permessage-deflate" || found.bad || found.seen&1 == 0 {
+		return false
+	}
+	more, ok := list.next()
+	return ok && more == nil
 }
 
 // parseStatus reads the status of a line as "HTTP/1.1 101 Switching Protocols". A proxy may refuse in HTTP/1.0.

@@ -15,6 +15,7 @@ const (
 	dialing                  // until the socket can be written to
 	securing                 // until the TLS handshake is done; a worker has the descriptor
 	upgrading                // until the 101 answer
+	greeting                 // until the open frame of SockJS
 	signing                  // until a worker has made the CONNECT headers
 	connecting               // until CONNECTED
 	subscribing              // until the receipt, if there is to be one
@@ -22,7 +23,7 @@ const (
 )
 
 func (s state) String() string {
-	return [...]string{"closed", "no TCP connection", "TLS handshake", "no answer to the WebSocket handshake", "waits for its token", "no CONNECTED", "no RECEIPT", "open"}[s]
+	return [...]string{"closed", "no TCP connection", "TLS handshake", "no answer to the WebSocket handshake", "no open frame of SockJS", "waits for its token", "no CONNECTED", "no RECEIPT", "open"}[s]
 }
 
 // conn is one connection. Its thread owns it.

@@ -25,6 +25,8 @@ type Options struct {
 	Path    string // of the WebSocket endpoint
 	// TLS makes connections to wss://, or is nil. It costs extra memory for each.
 	TLS *tls.Config
+	// Form is how STOMP frames go in messages.
+	Form Form
 	// Raw leaves out handshake and STOMP session: the server sends WebSocket frames with MESSAGEs from the start.
 	Raw bool
 	// Bare leaves out only the STOMP session: each message of the server is a payload, on subscription 0.

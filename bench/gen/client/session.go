@@ -80,7 +80,12 @@ func (t *thread) readSome(c *conn, input []byte) {
 func (t *thread) handle(c *conn, b []byte, now time.Time) {
 	b = c.takeRaw(b)
 	if c.state == upgrading {
-		n, _, err := websocket.ParseAnswer(b, t.client.wire.key)
+		n, packed, err := 0, false, error(nil)
+		if t.client.options.Form == Deflated {
+			n, packed, err = websocket.ParsePackedAnswer(b, t.client.wire.key)
+		} else {
+			n, _, err = websocket.ParseAnswer(b, t.client.wire.key)
+		}
 		if err != nil {
 			t.fail(c, "handshake: "+err.Error())
 			return
@@ -90,12 +95,21 @@ func (t *thread) handle(c *conn, b []byte, now time.Time) {
 			return
 		}
 		b = b[n:]
-		if t.client.options.Bare {
+		switch {
+		case packed:
+			c.reader.Unpack()
+			t.connect(c)
+		case t.client.options.Form == Deflated:
+			t.fail(c, "handshake: the server does not compress")
+			return
+		case t.client.options.Form == SockJS:
+			c.state = greeting
+		case t.client.options.Bare:
 			if c.subscriptions = 1; t.client.options.Stream != nil {
 				c.streams[0] = t.client.options.Stream(t.number(c), 0)
 			}
 			t.opened(c)
-		} else {
+		default:
 			t.connect(c)
 		}
 	}
@@ -131,9 +145,17 @@ func (t *thread) next(c *conn, b []byte, nanos int64) int {
 			if begins {
 				frame = b[:n]
 			}
-			if t.client.options.Bare {
+			if ev.Packed {
+				if whole, ok = t.unpack(c, whole); !ok {
+					return 0
+				}
+			}
+			switch {
+			case t.client.options.Form == SockJS:
+				t.sockjs(c, whole, frame, nanos)
+			case t.client.options.Bare:
 				t.bare(c, whole, nanos)
-			} else {
+			default:
 				t.stomp(c, whole, frame, nanos)
 			}
 		}
@@ -299,6 +321,9 @@ func (t *thread) opened(c *conn) {
 // send writes one WebSocket frame and reports whether that succeeded. A socket's buffer has room for everything that a client
 // sends, unless the server does not read.
 func (t *thread) send(c *conn, op ws.OpCode, payload []byte) bool {
+	if op == ws.OpText {
+		payload = t.framed(payload)
+	}
 	t.output = appendFrame(t.output[:0], op, payload)
 	var n int
 	var err error

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stentor/bench/gen/measure"
+	"stentor/engine/deflate"
 	"stentor/stomp"
 )
 
@@ -49,12 +50,15 @@ type thread struct {
 	leaving func(number, subscription int) uint32
 
 	// The fields below are used only within one step.
-	input   []byte
-	output  []byte
-	scratch []byte
-	events  []unix.EpollEvent
-	decoder stomp.Decoder
-	frame   stomp.Frame
+	input    []byte
+	output   []byte
+	scratch  []byte
+	array    []byte // of framed
+	decoded  []byte // of sockjs and unpack
+	inflater deflate.Inflater
+	events   []unix.EpollEvent
+	decoder  stomp.Decoder
+	frame    stomp.Frame
 }
 
 // wanted are connections that were due to open at due, in nanoseconds since the client started.

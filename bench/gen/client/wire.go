@@ -25,15 +25,21 @@ type wire struct {
 func newWire(o *Options, key string) wire {
 	w := wire{key: key, millis: uint32(o.Heartbeat.Milliseconds())}
 	var lines []string
-	if !o.Bare {
-		lines = []string{"Sec-WebSocket-Protocol: " + version.Subprotocol()}
+	if o.Form == Deflated {
+		lines = append(lines, websocket.OfferCompression)
+	}
+	path := o.Path
+	if o.Form == SockJS {
+		path += sockjsPath
+	} else if !o.Bare {
+		lines = append(lines, "Sec-WebSocket-Protocol: "+version.Subprotocol())
 	}
 	for _, a := range o.Addresses {
 		host := o.Host
 		if host == "" {
 			host = hostOf(a)
 		}
-		w.requests = append(w.requests, websocket.AppendRequest(nil, host, o.Path, key, lines...))
+		w.requests = append(w.requests, websocket.AppendRequest(nil, host, path, key, lines...))
 	}
 	host := o.Host
 	if host == "" {

@@ -33,17 +33,21 @@ const (
 
 // Append appends p as size bytes, or MinPayload if that is more.
 func (p Payload) Append(dst []byte, size int) []byte {
-	dst = append(dst, payloadStart...)
-	dst = hex.AppendEncode(dst, binary.BigEndian.AppendUint32(nil, p.Seq))
-	dst = append(dst, payloadDue...)
-	dst = hex.AppendEncode(dst, binary.BigEndian.AppendUint64(nil, uint64(p.Due)))
-	dst = append(dst, payloadStream...)
-	dst = hex.AppendEncode(dst, binary.BigEndian.AppendUint64(nil, p.Stream))
+	dst = p.appendNumbers(dst)
 	dst = append(dst, payloadFill...)
 	for i := range size - MinPayload {
 		dst = append(dst, fill(p.Seq, i))
 	}
 	return append(dst, payloadEnd...)
+}
+
+func (p Payload) appendNumbers(dst []byte) []byte {
+	dst = append(dst, payloadStart...)
+	dst = hex.AppendEncode(dst, binary.BigEndian.AppendUint32(nil, p.Seq))
+	dst = append(dst, payloadDue...)
+	dst = hex.AppendEncode(dst, binary.BigEndian.AppendUint64(nil, uint64(p.Due)))
+	dst = append(dst, payloadStream...)
+	return hex.AppendEncode(dst, binary.BigEndian.AppendUint64(nil, p.Stream))
 }
 
 // AppendPayload appends a payload of stream 0, for a load with only one stream.
@@ -54,14 +58,12 @@ func AppendPayload(dst []byte, seq uint32, due int64, size int) []byte {
 // fill is byte i of the filling of payload seq: letters only, so that JSON and STOMP leave them alone.
 func fill(seq uint32, i int) byte { return 'a' + byte((seq+uint32(i))%26) }
 
-// ParsePayload reads what Append wrote. ok is false when any byte differs.
+// ParsePayload reads what Append or AppendDocument wrote. ok is false when any byte differs.
 func ParsePayload(b []byte) (p Payload, ok bool) {
 	if len(b) < MinPayload ||
 		!bytes.HasPrefix(b, []byte(payloadStart)) ||
 		!bytes.HasPrefix(b[seqAt+8:], []byte(payloadDue)) ||
-		!bytes.HasPrefix(b[dueAt+16:], []byte(payloadStream)) ||
-		!bytes.HasPrefix(b[streamAt+16:], []byte(payloadFill)) ||
-		!bytes.HasSuffix(b, []byte(payloadEnd)) {
+		!bytes.HasPrefix(b[dueAt+16:], []byte(payloadStream)) {
 		return Payload{}, false
 	}
 	var number [8]byte
@@ -77,6 +79,12 @@ func ParsePayload(b []byte) (p Payload, ok bool) {
 		return Payload{}, false
 	}
 	p.Stream = binary.BigEndian.Uint64(number[:])
+	if !bytes.HasPrefix(b[streamAt+16:], []byte(payloadFill)) || !bytes.HasSuffix(b, []byte(payloadEnd)) {
+		if !isDocument(b, p.Seq) {
+			return Payload{}, false
+		}
+		return p, true
+	}
 	for i, c := range b[fillAt : len(b)-len(payloadEnd)] {
 		if c != fill(p.Seq, i) {
 			return Payload{}, false

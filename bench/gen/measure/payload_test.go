@@ -51,6 +51,7 @@ func TestPayloadCorrupted(t *testing.T) {
 
 func FuzzParsePayload(f *testing.F) {
 	f.Add(Payload{Seq: 9, Due: 12345, Stream: 3}.Append(nil, 150))
+	f.Add(Payload{Seq: 9, Due: 12345, Stream: 3}.AppendDocument(nil))
 	f.Add([]byte(payloadStart))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, ok := ParsePayload(b)
@@ -59,6 +60,9 @@ func FuzzParsePayload(f *testing.F) {
 		}
 		// Hexadecimal digits may be upper case; all else is rebuilt byte for byte.
 		again := p.Append(nil, len(b))
+		if isDocument(b, p.Seq) {
+			again = p.AppendDocument(nil)
+		}
 		if len(again) != len(b) || string(again[fillAt:]) != string(b[fillAt:]) {
 			t.Fatalf("%q parsed, but is rebuilt as %q", b, again)
 		}

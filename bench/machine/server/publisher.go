@@ -16,7 +16,9 @@ import (
 type Publisher struct {
 	Server *Server
 	Size   int // of a payload
-	Seq    uint32
+	// Documents makes payloads JSON documents of a fixed corpus, of some 2 KB, whatever Size is.
+	Documents bool
+	Seq       uint32
 }
 
 // Push posts one push, due now.
@@ -86,7 +88,12 @@ func (p *Publisher) Paced(ctx context.Context, rate pace.Rate, d time.Duration) 
 func (p *Publisher) append(dst []byte, due time.Time) []byte {
 	p.Seq++
 	dst = append(dst, `{"topic":"`+Topic+`","payload":`...)
-	dst = measure.AppendPayload(dst, p.Seq, due.UnixNano(), p.Size)
+	one := measure.Payload{Seq: p.Seq, Due: due.UnixNano()}
+	if p.Documents {
+		dst = one.AppendDocument(dst)
+	} else {
+		dst = one.Append(dst, p.Size)
+	}
 	return append(dst, '}')
 }
 
