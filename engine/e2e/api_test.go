@@ -71,8 +71,8 @@ func base64Text(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // session is one of those that the API lists.
 type session struct {
-	ID, User, Address, Version string
-	Subscriptions              []struct{ ID, Destination, Ack string }
+	ID, User, Address, Version, Transport string
+	Subscriptions                         []struct{ ID, Destination, Ack string }
 }
 
 func (s *server) sessions(t testing.TB, project, key, query string) []session {

@@ -8,6 +8,7 @@
 //	driver_test.go       the JavaScript client libraries, driven over standard input; their side is js/
 //
 //	libraries_test.go    @stomp/stompjs, stompjs 2.3.3 and webstomp-client
+//	sockjs_test.go       the same over sockjs-client, in Node and in pages of Chromium; a node killed under them
 //	pushes_test.go       targets of pushes, expiry of tokens, the commands of the binary
 //	sessions_test.go     lists of sessions
 //	page_test.go         the page in a browser

@@ -27,29 +27,39 @@ type Front struct {
 // Behind starts a proxy, which ends with the test. What the request leaves out is chosen for the test.
 func Behind(t testing.TB, r proxy.Request) *Front {
 	t.Helper()
-	dir := SocketDir(t)
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return BehindOther(t, r.Kind, func(listen, dir string) string {
+		r.Listen, r.RunDir, r.User, r.Connections, r.Workers = listen, dir, me.Username, max(r.Connections, 2000), 2
+		var text bytes.Buffer
+		if err := proxy.Write(&text, r); err != nil {
+			t.Fatal(err)
+		}
+		return text.String()
+	})
+}
+
+// BehindOther starts a proxy with a configuration that somebody else would write, which listens at listen and keeps its files in
+// dir. It ends with the test.
+func BehindOther(t testing.TB, kind proxy.Kind, configuration func(listen, dir string) string) *Front {
+	t.Helper()
+	dir := SocketDir(t)
 	f := &Front{t: t, Address: FreePort(t), ended: make(chan struct{})}
-	r.Listen, r.RunDir, r.User, r.Connections, r.Workers = f.Address, dir, me.Username, max(r.Connections, 2000), 2
-	var text bytes.Buffer
-	if err := proxy.Write(&text, r); err != nil {
-		t.Fatal(err)
-	}
+	text := configuration(f.Address, dir)
 	file := filepath.Join(dir, "configuration")
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	errors := filepath.Join(dir, "errors")
 	check, run := []string{"haproxy", "-c", "-f", file}, []string{"haproxy", "-W", "-db", "-f", file}
-	if r.Kind == proxy.Nginx {
+	if kind == proxy.Nginx {
 		check = []string{"nginx", "-t", "-p", dir, "-e", errors, "-c", file}
 		run = []string{"nginx", "-p", dir, "-e", errors, "-c", file, "-g", "daemon off;"}
 	}
 	if out, err := exec.Command(check[0], check[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v (make tuning-deps installs it)\n%s\n%s", check, err, out, &text)
+		t.Fatalf("%v: %v (make tuning-deps installs it)\n%s\n%s", check, err, out, text)
 	}
 	f.cmd = exec.Command(run[0], run[1:]...)
 	f.cmd.Stdout, f.cmd.Stderr = &f.out, &f.out

@@ -1,6 +1,7 @@
 // Applications as people write them, that come back by themselves. Arguments: the URL, and milliseconds that stand for
 // the 30 seconds of the owner's code. A command makes one: {"client": name, "do": "owner" | "modern" | "resuming", ...}.
 import WebSocket from "ws";
+import SockJS from "sockjs-client";
 import { Client } from "@stomp/stompjs";
 import stomp2 from "stompjs/lib/stomp.js";
 import { emit, commands } from "./lines.js";
@@ -14,8 +15,9 @@ stomp2.Stomp.clearInterval = (id) => clearInterval(id);
 class Watch {
   numbers = { sockets: 0, timers: 0, most: 0, connects: 0, errors: 0 };
 
-  constructor(name) {
+  constructor(name, command) {
     this.report = (event) => emit({ client: name, ...event });
+    this.command = command;
   }
 
   #count(what, n) {
@@ -23,7 +25,20 @@ class Watch {
     this.numbers.most = Math.max(this.numbers.most, this.numbers.sockets + this.numbers.timers);
   }
 
+  // sockjs is a connection by sockjs-client to the next of several URLs.
+  sockjs() {
+    const { urls, sockjs: transports } = this.command;
+    const s = new SockJS(urls[this.numbers.connects++ % urls.length], null, { transports, timeout: 20_000 });
+    this.#count("sockets", 1);
+    s.addEventListener("close", ({ code }) => {
+      this.#count("sockets", -1);
+      this.report({ event: "close", code });
+    });
+    return s;
+  }
+
   socket() {
+    if (this.command.sockjs) return this.sockjs();
     const ws = new WebSocket(url, ["v10.stomp", "v11.stomp", "v12.stomp"]);
     this.ws = ws;
     this.numbers.connects++;
@@ -53,8 +68,9 @@ class Watch {
 
 // owner is an application around the owner's reconnect code, which stands here as it is published, with the time as a
 // parameter.
-function owner(name, { token, destination }) {
-  const watch = new Watch(name);
+function owner(name, command) {
+  const { token, destination } = command;
+  const watch = new Watch(name, command);
   const setTimeout = (f, ms) => watch.timer(f, ms);
   const console = { log: () => {} };
   const INVALID_TOKEN = "INVALID_TOKEN";
@@ -105,8 +121,9 @@ function owner(name, { token, destination }) {
 }
 
 // modern is an application on @stomp/stompjs that gives up at the first ERROR.
-function modern(name, { token, destination }) {
-  const watch = new Watch(name);
+function modern(name, command) {
+  const { token, destination } = command;
+  const watch = new Watch(name, command);
   const client = new Client({
     webSocketFactory: () => watch.socket(),
     connectHeaders: { token, projectId: "shop" },
@@ -126,15 +143,16 @@ function modern(name, { token, destination }) {
 
 // resuming is an application on @stomp/stompjs that asks for what it missed. It breaks its own connection after every
 // so many messages.
-function resuming(name, { token, destination, breakAfter }) {
-  const watch = new Watch(name);
+function resuming(name, command) {
+  const { token, destination, breakAfter, project: projectId = "shop" } = command;
+  const watch = new Watch(name, command);
   const bodies = [];
   let last;
   let left = breakAfter;
   const resumed = [];
   const client = new Client({
     webSocketFactory: () => watch.socket(),
-    connectHeaders: { token, projectId: "shop" },
+    connectHeaders: token ? { token, projectId } : { projectId },
     reconnectDelay: Number(wait),
     onConnect: () => {
       client.watchForReceipt("subscribed", ({ headers }) => {

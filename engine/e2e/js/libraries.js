@@ -1,6 +1,7 @@
 // The client libraries behind one interface: each class makes a client of its library that reports what happens to it
 // with report(event) and has the methods that the Go tests call.
 import WebSocket from "ws";
+import SockJS from "sockjs-client";
 import { Client, Versions } from "@stomp/stompjs";
 import stomp2 from "stompjs/lib/stomp.js";
 import webstompModule from "webstomp-client";
@@ -11,14 +12,29 @@ const webstomp = webstompModule.default ?? webstompModule;
 stomp2.Stomp.setInterval = (interval, f) => setInterval(f, interval);
 stomp2.Stomp.clearInterval = (id) => clearInterval(id);
 
-// socket opens a WebSocket and reports what no library passes on: the subprotocol and how it was closed.
-export function socket(report, url, protocols) {
+// socket opens a WebSocket, or what o.sockjs says in its place, and reports what no library passes on: the subprotocol and how it
+// was closed.
+export function socket(report, o, protocols) {
+  const { url } = o;
+  if (o.sockjs) return sockjs(report, o);
   const ws = new WebSocket(url, protocols);
   ws.on("open", () => report({ event: "open", protocol: ws.protocol }));
   ws.on("close", (code, reason) => report({ event: "close", code, reason: reason.toString() }));
   ws.on("error", (e) => report({ event: "socket-error", reason: e.message }));
   ws.on("ping", () => report({ event: "ping" }));
   return ws;
+}
+
+// patience is for one that loads the machine with tests: sockjs-client gives a transport up after about twice its round trip.
+const patience = 20_000;
+
+// sockjs opens a connection by the transports that o.sockjs names.
+export function sockjs(report, o) {
+  const s = new SockJS(o.url, null, { transports: o.sockjs, timeout: o.timeout ?? patience });
+  s.addEventListener("open", () => report({ event: "open", protocol: "", texts: [s.transport] }));
+  s.addEventListener("close", ({ code, reason }) => report({ event: "close", code, reason }));
+  s.addEventListener("heartbeat", () => report({ event: "ping" }));
+  return s;
 }
 
 const frameEvent = (event, frame) => ({ event, headers: frame.headers, body: frame.body });
@@ -43,10 +59,10 @@ export class Modern {
     this.#options = o;
     const versions = new Versions(o.versions ?? ["1.2", "1.1", "1.0"]);
     this.#client = new Client({
-      webSocketFactory: () => socket(report, o.url, versions.protocolVersions()),
+      webSocketFactory: () => socket(report, o, versions.protocolVersions()),
       stompVersions: versions,
       connectHeaders: o.headers ?? {},
-      reconnectDelay: 0,
+      reconnectDelay: o.reconnect ?? 0,
       heartbeatOutgoing: o.heartbeat ?? 0,
       heartbeatIncoming: o.heartbeat ?? 0,
       forceBinaryWSFrames: o.binary ?? false,
@@ -177,7 +193,7 @@ class Old {
 export class Classic extends Old {
   connect() {
     const o = this.options;
-    this.client = stomp2.Stomp.over(socket(this.report, o.url, o.protocols ?? ["v10.stomp", "v11.stomp"]));
+    this.client = stomp2.Stomp.over(socket(this.report, o, o.protocols ?? ["v10.stomp", "v11.stomp"]));
     this.client.heartbeat = { outgoing: o.heartbeat ?? 0, incoming: o.heartbeat ?? 0 };
     this.client.debug = (text) => text === "<<< PONG" && this.report({ event: "beat" });
     const headers = { ...o.headers };
@@ -203,7 +219,7 @@ export class Webstomp extends Old {
     const o = this.options;
     const protocols = o.protocols ?? webstomp.VERSIONS.supportedProtocols();
     const heartbeat = o.heartbeat ? { outgoing: o.heartbeat, incoming: o.heartbeat } : false;
-    this.client = webstomp.over(socket(this.report, o.url, protocols), { protocols, heartbeat, binary: o.binary ?? false, debug: true });
+    this.client = webstomp.over(socket(this.report, o, protocols), { protocols, heartbeat, binary: o.binary ?? false, debug: true });
     this.client.debug = (text) => text === "<<< PONG" && this.report({ event: "beat" });
     this.listen({ ...o.headers });
   }
