@@ -26,7 +26,7 @@ type Entry struct {
 	number  uint64 // in its chain
 	size    int32  // bytes that it takes, without its chain
 	pending atomic.Int32
-	escaped atomic.Int32 // length of the body as SockJS has it, with its NUL; 0: not known yet
+	escaped atomic.Int64 // length of the body as SockJS has it, with its NUL; 0: not known yet
 }
 
 // NewEntry encodes r once for all its subscribers, and keeps only references to its strings. now and expires are times of
@@ -46,7 +46,7 @@ func NewPackedEntry(pos bus.Position, r *bus.Record, packed []byte, now, expires
 	for _, h := range r.Headers {
 		fields = append(fields, stomp.HeaderField(h))
 	}
-	return &Entry{
+	e := &Entry{
 		Message:     stomp.NewPackedMessage(shown, pos.String(), r.ContentType, fields, r.Body, packed),
 		Destination: r.Destination,
 		User:        r.User,
@@ -56,6 +56,20 @@ func NewPackedEntry(pos bus.Position, r *bus.Record, packed []byte, now, expires
 		Expires:     expires,
 		Time:        now,
 	}
+	if len(r.Body) > measured {
+		e.measure()
+	}
+	return e
+}
+
+// measured is how many bytes of body are measured when a shard asks. A larger one would keep its loop for too long.
+const measured = 256 << 10
+
+// measure returns the length of the body as SockJS has it, with its NUL.
+func (e *Entry) measure() int {
+	n := sockjs.Len(e.Message.Body()) + sockjs.Len([]byte{0})
+	e.escaped.Store(int64(n))
+	return n
 }
 
 // Expired reports whether the push has outlived its time to live. Any goroutine may call it.
@@ -67,8 +81,7 @@ func (e *Entry) EscapedLen(v stomp.Version, lines []byte) int {
 	head := e.Message.Len(v, len(lines)) - len(e.Message.Body()) - 1
 	n := int(e.escaped.Load())
 	if n == 0 {
-		n = sockjs.Len(e.Message.Body()) + sockjs.Len([]byte{0})
-		e.escaped.Store(int32(n))
+		n = e.measure()
 	}
 	for at := 0; at < head; {
 		p := e.Message.At(v, lines, at)

@@ -9,7 +9,7 @@ import (
 // node's clock in ns, 0 for none.
 type Report struct {
 	// Matched are the subscriptions that it was for, Written those whose socket took it. Dropped lost it to the policy
-	// for slow clients, Failed to a write that broke the connection or to a panic. What is in none of them waits, has
+	// for slow clients, or have a transport that cannot carry it, Failed to a write that broke the connection or to a panic. What is in none of them waits, has
 	// expired, or its client left.
 	Matched, Written, Dropped, Failed atomic.Int64
 	First, Last                       atomic.Int64 // write
@@ -55,6 +55,13 @@ func (e *Entry) AddBroken() {
 func (e *Entry) AddDropped() {
 	if e.Report != nil {
 		e.Report.Dropped.Add(1)
+	}
+}
+
+// AddSkipped counts subscriptions whose transport cannot carry a push: they have lost it as well.
+func (e *Entry) AddSkipped(n int, now int64) {
+	if e.Report != nil && n > 0 && !e.Expired(now) {
+		e.Report.Dropped.Add(int64(n))
 	}
 }
 

@@ -24,14 +24,8 @@ func newScratches() (all [session.Forms]scratch) {
 	return all
 }
 
-// carries reports whether a session of form f can be given e, and counts it if not: SockJS carries only UTF-8.
-func (s *Shard) carries(f session.Form, e *history.Entry) bool {
-	if !f.Escaped() || e.Message.Text() {
-		return true
-	}
-	s.stats.Unsendable.Add(1)
-	return false
-}
+// carries reports whether a session of form f can be given e: SockJS carries only UTF-8.
+func carries(f session.Form, e *history.Entry) bool { return !f.Escaped() || e.Message.Text() }
 
 // appendEscaped appends the frame of e with these lines, as f's form has it.
 func (f *scratch) appendEscaped(e *history.Entry, version stomp.Version, lines []byte) {

@@ -6,6 +6,7 @@ import (
 	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
+	"stentor/engine/session"
 )
 
 // follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for ACKs,
@@ -247,6 +248,7 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
 	if len(out.buf) == 0 {
 		s.unfinished = len(s.given) == 0 && !f.past.Empty()
+		s.skipped(out.form)
 		clear(s.given)
 		return !s.unfinished
 	}
@@ -257,14 +259,26 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 	s.sent(out, t.p)
 	written := s.write(c, out.buf)
 	for _, e := range s.given {
-		if written {
+		switch {
+		case !carries(out.form, e):
+		case written:
 			e.AddWritten(1, s.now)
-		} else {
+		default:
 			e.AddFailed(1, s.now)
 		}
 	}
+	s.skipped(out.form)
 	clear(s.given)
 	return written
+}
+
+// skipped counts those that a detached subscription was given and whose form cannot carry them.
+func (s *Shard) skipped(form session.Form) {
+	for _, e := range s.given {
+		if !carries(form, e) {
+			e.AddSkipped(1, s.now)
+		}
+	}
 }
 
 // largeOne takes the next push of a detached subscription from its history or its log if the push is large and so goes

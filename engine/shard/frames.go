@@ -35,6 +35,7 @@ type scratch struct {
 	messages int
 	saved    int   // bytes by compression
 	expired  int   // pushes that were left out
+	skipped  int   // and those that the form cannot carry
 	until    int64 // when the first of the others expires
 	lines    []byte
 
@@ -71,6 +72,9 @@ func (s *Shard) roundFrames(f *scratch, l *log, b *sub) []byte {
 		if f.expired > 0 {
 			s.stats.Expired.Add(uint64(f.expired))
 		}
+		if f.skipped > 0 {
+			s.stats.Unsendable.Add(uint64(f.skipped))
+		}
 		return f.buf
 	}
 	f.begin()
@@ -88,7 +92,9 @@ func (s *Shard) appendMessage(f *scratch, b *sub, e *history.Entry, note []byte)
 		f.expired++
 		return false
 	}
-	if !s.carries(f.form, e) {
+	if !carries(f.form, e) {
+		s.stats.Unsendable.Add(1)
+		f.skipped++
 		return false
 	}
 	if e.Expires != 0 {
@@ -136,7 +142,7 @@ func opcode(e *history.Entry) ws.OpCode {
 // begin empties the scratch.
 func (f *scratch) begin() {
 	f.forget()
-	f.buf, f.messages, f.saved, f.expired, f.until = f.buf[:0], 0, 0, 0, math.MaxInt64
+	f.buf, f.messages, f.saved, f.expired, f.skipped, f.until = f.buf[:0], 0, 0, 0, 0, math.MaxInt64
 }
 
 // sent counts a write of f for p.

@@ -22,7 +22,8 @@ type log struct {
 
 	attached []uint32 // subscriptions
 	served   int      // of them in the round under way
-	wrote    int      // of those, given something since the reports were last updated
+	wrote    int32    // of those, given something since the reports were last updated
+	skipped  int32    // of these, with a form that carries no binary pushes
 	queued   bool     // in its project's queue
 	large    bool     // the round under way brings a push that does not fit into one write
 	escaped  bool     // the range of the round under way fits into one as SockJS has it, too

@@ -1,5 +1,7 @@
 package shard
 
+import "stentor/engine/session"
+
 // quantum is how much one log, and one project, may write in its turn, in units of a small write: some 200 us.
 const quantum = 32
 
@@ -159,7 +161,11 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 			return cost(len(out)) // c is gone, and with it the subscription: another has its place
 		}
 	}
-	if len(out) > 0 {
+	switch {
+	case f.form.Escaped(): // what it was not given counts too
+		l.wrote++
+		l.skipped++
+	case len(out) > 0:
 		l.wrote++
 	}
 	l.served++
@@ -183,9 +189,14 @@ func (s *Shard) deliverLarge(l *log, c *Conn, i uint32) (used int) {
 func (s *Shard) report(l *log) {
 	if l.wrote > 0 {
 		for n := l.head; n < l.end; n++ {
-			l.at(n).AddWritten(l.wrote, s.now)
+			e, skipped := l.at(n), int32(0)
+			if !carries(session.SockJS, e) {
+				skipped = l.skipped
+			}
+			e.AddWritten(int(l.wrote-skipped), s.now)
+			e.AddSkipped(int(skipped), s.now)
 		}
-		l.wrote = 0
+		l.wrote, l.skipped = 0, 0
 	}
 }
 

@@ -86,7 +86,7 @@ func (f *feed) lacks() (n int) {
 	for part := range f.parts {
 		x := f.parts[part]
 		for _, p := range f.c.topic.parts[part][min(max(x.next, x.must), len(f.c.topic.parts[part])):] {
-			if f.matches(p) && p.record.Session == "" && p.expires == 0 && !f.leapt(part, p.index) {
+			if f.gets(p) && p.record.Session == "" && p.expires == 0 && !f.leapt(part, p.index) {
 				n++
 			}
 		}
@@ -217,7 +217,7 @@ func (f *feed) awaits() bool {
 				from = max(from, f.c.topic.past(claim))
 			}
 		}
-		if from < len(pushes) && slices.ContainsFunc(pushes[from:], f.matches) {
+		if from < len(pushes) && slices.ContainsFunc(pushes[from:], f.gets) {
 			return true
 		}
 	}

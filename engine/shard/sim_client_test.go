@@ -22,6 +22,7 @@ type simClient struct {
 	mute    bool // sends no heart-beats and no pongs
 	acks    bool // acknowledges at once
 	reads   int  // bytes it reads at a time; 0 all
+	sockJS  bool // over WebSocket
 	blocked int64
 
 	link  *simLink
@@ -51,7 +52,7 @@ func (w *world) join(o *op) bool {
 	}
 	w.clients = append(w.clients, &simClient{
 		w: w, number: o.Client, topic: t, user: o.User, version: stomp.Version(o.Version), beats: o.Beats,
-		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads,
+		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads, sockJS: o.SockJS,
 	})
 	return true
 }
@@ -137,6 +138,9 @@ func (c *simClient) connect(o *op) bool {
 		}
 	}
 	path := "/ws?token=t"
+	if c.sockJS {
+		path = simSockJS + "?token=t"
+	}
 	if o.Path != "" {
 		path = o.Path
 		l.blame("path")

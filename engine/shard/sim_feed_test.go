@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"stentor/engine/bus"
 	"stentor/engine/destination"
@@ -371,7 +372,7 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 		f.begins(l, written.most)
 	}
 	f.compare(p, fr)
-	if !f.matches(p) {
+	if !f.gets(p) {
 		w.failf("%v: MESSAGE %v is not for it: %+v", f, pos, p.record)
 		return
 	}
@@ -521,6 +522,11 @@ func (f *feed) matches(p *push) bool {
 	return f.dest == r.Destination
 }
 
+// gets reports whether p is for the feed, and its client's transport can carry it.
+func (f *feed) gets(p *push) bool {
+	return f.matches(p) && (!f.c.sockJS || utf8.Valid(p.record.Body))
+}
+
 // skip says that what lies before index and was not given will not be given any more.
 func (f *feed) skip(part, index int) {
 	x := &f.parts[part]
@@ -534,6 +540,8 @@ func (f *feed) skip(part, index int) {
 			start = x.session
 		}
 		switch {
+		case !f.gets(p): // if it is lost, that counts as well
+			f.maybe++
 		case n < start, f.leapt(part, n), p.expires != 0 && f.c.w.now >= p.expires:
 			f.maybe++
 		default:

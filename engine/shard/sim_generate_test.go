@@ -96,6 +96,7 @@ func (g *generator) client(number int) op {
 		o.User = choose(g, g.world.users()...)
 	}
 	o.Acks = o.Good || g.chance(2)
+	o.SockJS = g.chance(4)
 	if !o.Good {
 		o.Mute = g.chance(8)
 		if g.chance(2) {

@@ -63,6 +63,9 @@ func (l *simLink) pace(n int) {
 	if l.quiet() {
 		l.inputBytes = 0
 	}
+	if l.c.sockJS {
+		n = 2*n + len(`["",""]`) // with its escapes
+	}
 	if l.inputBytes += n; l.inputBytes > allowed.machine.InputBytes {
 		l.risk("too much waits for answers")
 	}

@@ -37,6 +37,8 @@ type simLink struct {
 	decoder stomp.Decoder
 
 	opened    bool // the WebSocket is open
+	begins    bool // SockJS's session is, too
+	ends      int  // the code with which SockJS says that it ends; 0: it has not
 	greeted   bool // CONNECT was sent
 	connected bool
 	session   string
@@ -139,13 +141,17 @@ func (l *simLink) seal() {
 		return
 	}
 	cut := 0
-	if l.w.chance(6) {
+	if l.w.chance(6) && (!l.c.sockJS || utf8.Valid(l.held)) {
 		cut = l.w.rng.IntN(len(l.held))
 	}
 	begins := 0
 	for _, part := range [][]byte{l.held[:cut], l.held[cut:]} {
 		from := l.passed + len(l.out)
-		if len(part) > 0 {
+		switch {
+		case len(part) == 0:
+		case l.c.sockJS:
+			l.wrapped(part)
+		default:
 			l.raw(ws.OpBinary, part)
 		}
 		for i := range l.marks {
@@ -234,7 +240,11 @@ func (l *simLink) beat() {
 	if l.connected && l.receives > 0 && !l.c.mute && l.w.now-l.sent > l.receives/2 && !l.leaving {
 		l.sent = l.w.now
 		l.seal()
-		l.raw(ws.OpText, []byte("\n"))
+		if l.c.sockJS {
+			l.wrapped([]byte("\n"))
+		} else {
+			l.raw(ws.OpText, []byte("\n"))
+		}
 	}
 }
 
@@ -308,7 +318,11 @@ func (l *simLink) parse() int {
 		if ev.Final {
 			message := l.message
 			l.message = nil
-			l.frame(ev.Op, message)
+			if l.c.sockJS {
+				l.unwrap(ev.Op, message)
+			} else {
+				l.frame(ev.Op, message)
+			}
 		}
 	case websocket.Ping:
 		if !l.c.mute {
@@ -333,6 +347,9 @@ func (l *simLink) closeFrame(code ws.StatusCode, reason string) {
 	fallen := l.c.topic.forgets() && code == session.CloseTryLater // out of what history has
 	if !l.may() && !fallen {
 		l.w.failf("%v: closed for no reason: %d %s", l.sock, code, reason)
+	}
+	if l.ends != int(code) && l.c.sockJS && !l.leaving {
+		l.w.failf("%v: closed with %d, but SockJS was told %d", l.sock, code, l.ends)
 	}
 	if len(l.message) > 0 {
 		l.w.failf("%v: a message is cut by the close frame", l.sock)

@@ -480,10 +480,15 @@ func (e *simEnv) Plain(_ *websocket.Request, peer Peer, dst []byte) ([]byte, net
 }
 
 func (e *simEnv) Admit(r *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
-	if r.Path != "/ws" {
+	form := session.Plain
+	switch r.Path {
+	case "/ws":
+	case simSockJS:
+		form = session.SockJS
+	default:
 		return Admission{}, websocket.NotFound
 	}
-	return Admission{Address: peer.Address, Token: strings.Clone(r.Query)}, nil
+	return Admission{Address: peer.Address, Token: strings.Clone(r.Query), Form: form}, nil
 }
 
 func (e *simEnv) Patience(quiet time.Duration) time.Duration { return quiet }

@@ -67,6 +67,7 @@ type op struct {
 	Mute    bool   `json:"mute,omitempty"`
 	Acks    bool   `json:"acks,omitempty"`
 	Reads   int    `json:"reads,omitempty"`
+	SockJS  bool   `json:"sockjs,omitempty"`
 
 	// Of connections.
 	Kernel  int    `json:"kernel,omitempty"`  // bytes that the kernel takes before the client reads; 0 all

@@ -132,10 +132,10 @@ func (k *simSocket) written(p []byte) {
 		}
 	}
 	k.writes = append(k.writes, written{k.total, k.w.now, most})
-	k.welcome = k.welcome || bytes.Contains(p, []byte("CONNECTED\n"))
-	const name = "\nmessage-id:"
+	k.welcome = k.welcome || bytes.Contains(p, k.link.c.line("CONNECTED"))
+	name := append(k.link.c.line(""), "message-id:"...)
 	k.tail = append(k.tail, p...)
-	k.sh.node.projects[k.link.c.topic.number].frames += bytes.Count(k.tail, []byte(name))
+	k.sh.node.projects[k.link.c.topic.number].frames += bytes.Count(k.tail, name)
 	k.tail = append(k.tail[:0], k.tail[max(0, len(k.tail)-len(name)+1):]...)
 	k.buffered = append(k.buffered, p...)
 	k.flow()
@@ -144,14 +144,14 @@ func (k *simSocket) written(p []byte) {
 
 // checkMessages checks whether a write that carries MESSAGEs may be made now, and is not too large.
 func (k *simSocket) checkMessages(p []byte) {
-	if !bytes.Contains(p[:min(len(p), 20)], []byte("MESSAGE\n")) {
+	if !bytes.Contains(p[:min(len(p), 20)], k.link.c.line("MESSAGE")) {
 		return
 	}
 	if len(k.buffered) > 0 {
 		k.w.failf("%v: MESSAGEs are written behind %d bytes that wait", k, len(k.buffered))
 	}
 	const lines = 1.5 // for the lines that differ from one subscriber to the next
-	if n := bytes.Count(p, []byte("\nmessage-id:")); n > 1 && len(p) > writeBytes*lines {
+	if n := bytes.Count(p, append(k.link.c.line(""), "message-id:"...)); n > 1 && len(p) > writeBytes*lines {
 		k.w.failf("%v: %d MESSAGEs in a write of %d bytes", k, n, len(p))
 	}
 }

@@ -92,7 +92,9 @@ func (s *Shard) transfer(c *Conn, i uint32, e *history.Entry) (used int, stands 
 		s.stats.Expired.Add(1)
 		return 1, true
 	}
-	if !s.carries(c.sess.Form, e) {
+	if !carries(c.sess.Form, e) {
+		s.stats.Unsendable.Add(1)
+		e.AddSkipped(1, s.now)
 		return 1, true
 	}
 	b, t := s.subs.at(i), s.newTransfer()

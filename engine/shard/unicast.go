@@ -130,6 +130,7 @@ func (s *Shard) give(c *Conn, i uint32, e *history.Entry, number uint64) int {
 	f.begin()
 	s.appendNoted(f, b, e, b.note())
 	n := len(f.buf)
+	e.AddSkipped(f.skipped, s.now)
 	if n > 0 {
 		s.told(b)
 		s.sent(f, c.project)

@@ -1,6 +1,10 @@
 package sockjs
 
-import "slices"
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // SockJS wants more escaped than JSON does: old browsers change some characters on their way to the page. What is escaped here
 // is what Spring escapes: control characters, U+200C to U+200F, U+2028 to U+202F, U+2060 to U+206F, U+FFF0 to U+FFFF, and
@@ -72,19 +76,48 @@ func escapedUnit(p []byte) bool {
 	return false
 }
 
-// Len returns the length of what Append appends.
+// Len returns the length of what Append appends. Pushes may be large, so it looks at eight bytes at a time where none of them
+// needs more than a backslash: that takes half of the time.
 func Len(p []byte) int {
 	n := len(p)
 	for i := 0; i < len(p); {
-		if meaning[p[i]] == asItIs {
-			i++
-			continue
+		if i+8 <= len(p) {
+			if more, ok := backslashes(binary.LittleEndian.Uint64(p[i:])); ok {
+				n += more
+				i += 8
+				continue
+			}
 		}
-		size, escaped := one(p[i:])
-		n += escaped - size
-		i += size
+		for end := min(i+8, len(p)); i < end; {
+			size, escaped := one(p[i:])
+			n += escaped - size
+			i += size
+		}
 	}
 	return n
+}
+
+const (
+	each = 0x0101010101010101 // one in each byte of a word
+	high = 0x8080808080808080
+)
+
+// backslashes returns how many bytes of a word need a backslash, if all of them need that or nothing.
+func backslashes(w uint64) (n int, ok bool) {
+	ascii := w &^ high
+	beyond := w & high
+	control := ^(ascii + (0x80-' ')*each) & high &^ beyond // below a space
+	four := w & (w << 1) & (w << 2) & (w << 3) & high      // F0 to FF
+	if control|four|equal(w, 0xE2)|equal(w, 0xEF) != 0 {
+		return 0, false
+	}
+	return bits.OnesCount64(equal(w, '"') | equal(w, '\\')), true
+}
+
+// equal has the high bit set of each byte of w that is c.
+func equal(w uint64, c uint64) uint64 {
+	x := w ^ c*each
+	return ^((x&^uint64(high) + 0x7F*each) | x) & high
 }
 
 // Append appends p, which is UTF-8, as the inside of a JSON string.

@@ -123,6 +123,18 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
+func BenchmarkLen(b *testing.B) {
+	for name, text := range map[string]string{"json": `{"symbol":"ACME","price":1.25,"text":"ok"},`, "han": "价格更新", "control": "\x00"} {
+		b.Run(name, func(b *testing.B) {
+			p := []byte(strings.Repeat(text, 1<<20/len(text)))
+			b.SetBytes(int64(len(p)))
+			for b.Loop() {
+				Len(p)
+			}
+		})
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{200, 2000} {
 		text := []byte("MESSAGE\ndestination:/topic/prices\nmessage-id:1-2-3\ncontent-length:200\nsubscription:sub-0\n\n")
