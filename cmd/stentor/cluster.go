@@ -115,9 +115,14 @@ func setFlags(settings []string) (flags []string) {
 
 // command is a command line for a shell that starts a node.
 func (p *clusterPlan) command(id, client, api string) string {
+	return p.shell("serve --dev", p.node(id, client, api))
+}
+
+// shell is a command line for a shell, of a subcommand with its first flags, and settings.
+func (p *clusterPlan) shell(subcommand string, settings []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s=%s %s serve --dev", config.Variable("cluster.key"), p.key, quoteArg(os.Args[0]))
-	for _, s := range p.node(id, client, api) {
+	fmt.Fprintf(&b, "%s=%s %s %s", config.Variable("cluster.key"), p.key, quoteArg(os.Args[0]), subcommand)
+	for _, s := range settings {
 		b.WriteString(" --set " + quoteArg(s))
 	}
 	return b.String()
@@ -303,13 +308,8 @@ func (c *devCluster) consequence(m *member) string {
 
 // registryCommand is a command line for a shell that starts the registry at its address again.
 func (c *devCluster) registryCommand(m *member) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s=%s %s registry --config ''", config.Variable("cluster.key"), c.plan.key, quoteArg(os.Args[0]))
 	address := strings.TrimSuffix(strings.TrimPrefix(m.at.API, "http://"), "/")
-	for _, s := range c.registrySettings(address) {
-		b.WriteString(" --set " + quoteArg(s))
-	}
-	return b.String()
+	return c.plan.shell("registry --config ''", c.registrySettings(address))
 }
 
 // end ends what runs: the nodes side by side, which have drain.timeout, then the registry, then the broker.
