@@ -35,6 +35,14 @@ func (o *operator) accessible(what string) {
 	}
 }
 
+// oneLine looks that each label of a count is on one line.
+func (o *operator) oneLine(what string) {
+	o.t.Helper()
+	if found := o.step("wrapped", nil); len(found) > 0 {
+		o.t.Errorf("%s: %q", what, found)
+	}
+}
+
 // wantRows waits until a table has these rows, each of which has its parts in it.
 func (o *operator) wantRows(label string, want ...[]string) {
 	o.t.Helper()
@@ -141,9 +149,11 @@ func TestConsoleNodes(t *testing.T) {
 	s := start(t, setup{})
 	s.join(t)
 	o := operate(t, s, 1280, "light")
+	o.oneLine("Try")
 	o.step("go", fields{"name": "Nodes"})
 	o.step("signin", fields{"key": "shop-key"})
 	o.wantRows("Nodes", []string{"ready", "1 of "})
+	o.oneLine("Nodes")
 	if charts := o.step("charts", nil); len(charts) != 4 || charts[0] != "Connections over time: now 1, at most 1" {
 		t.Errorf("%q", charts)
 	}

@@ -49,6 +49,19 @@ const steps = {
     await form.getByLabel("Address").fill(address);
     await page.keyboard.press("Enter");
   },
+  // wrapped has the labels of tiles that take more than a line, or are cut off, on screens from the narrowest phone on.
+  async wrapped() {
+    const before = page.viewportSize();
+    const texts = [];
+    for (let width = 320; width <= 1400; width += 40) {
+      await page.setViewportSize({ ...before, width });
+      const wrong = await page.locator(".tile .name:visible").evaluateAll((all) =>
+        all.filter((e) => e.offsetHeight > 1.9 * parseFloat(getComputedStyle(e).fontSize) || e.scrollWidth > e.clientWidth).map((e) => e.textContent));
+      texts.push(...wrong.map((name) => `${name} at ${width}`));
+    }
+    await page.setViewportSize(before);
+    return { texts };
+  },
   // rows has the text of each row of a table, its head's as well.
   async rows({ label }) {
     return { texts: await rows(label).allTextContents() };
