@@ -121,6 +121,20 @@ func (c *addresses) known(a netip.Addr, client bool) {
 	c.greet(a, client)
 }
 
+// again takes a connection back among the strangers, whatever there are.
+func (c *addresses) again(a netip.Addr, client bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.strangers++
+	if client {
+		key, wide, six := addressKeys(a)
+		c.fresh[key]++
+		if six {
+			c.wide[wide]++
+		}
+	}
+}
+
 func (c *addresses) greet(a netip.Addr, client bool) {
 	c.strangers--
 	if client {

@@ -22,9 +22,15 @@ var (
 // there too many. The connection was counted at accept, except for the client of a proxy that X-Forwarded-For names. Any
 // loop calls it.
 func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal) {
-	// X-Forwarded-Proto, -Host and -Port count when a trusted proxy is at the other end, X-Forwarded-For when the client that is
-	// known so far is one: the PROXY protocol may have named another client, and may come from a proxy that passes headers
-	// on unchanged.
+	a, refused := n.check(r, peer, n.endpoint)
+	if refused == nil && a.Address != peer.Address { // it counts as another client from now on
+		refused = n.identify(a.Address.Addr())
+	}
+	return a, refused
+}
+
+// check is admit without counting. find is the endpoint of a path.
+func (n *Node) check(r *websocket.Request, peer shard.Peer, find func(path string) (*Endpoint, session.Form, *websocket.Refusal)) (shard.Admission, *websocket.Refusal) {
 	a := shard.Admission{Address: n.clientOf(r, peer)}
 	if n.Draining() {
 		return a, leaving
@@ -32,7 +38,7 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 	if n.bus.Ready() != nil { // it has nothing to resume from yet: clients would be told of gaps that do not exist
 		return a, early
 	}
-	endpoint, form, refused := n.endpoint(r.Path)
+	endpoint, form, refused := find(r.Path)
 	if refused != nil {
 		return a, refused
 	}
@@ -45,11 +51,6 @@ func (n *Node) admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *w
 		return a, websocket.Forbidden
 	case n.sockets.Load() > int64(n.capacity):
 		return a, websocket.Unavailable
-	}
-	if a.Address != peer.Address { // it counts as another client from now on
-		if refused := n.identify(a.Address.Addr()); refused != nil {
-			return a, refused
-		}
 	}
 	a.Endpoint = endpoint.Project
 	n.credentials(r, &a)
@@ -76,7 +77,9 @@ func (n *Node) endpoint(path string) (*Endpoint, session.Form, *websocket.Refusa
 	return nil, 0, websocket.NotFound
 }
 
-// welcomes reports whether a page of the request's origin may connect to an endpoint.
+// welcomes reports whether a page of the request's origin may connect to an endpoint. X-Forwarded-Proto, -Host and -Port count
+// when a trusted proxy is at the other end, X-Forwarded-For when the client that is known so far is one: the PROXY protocol may
+// have named another client, and may come from a proxy that passes headers on unchanged.
 func (n *Node) welcomes(endpoint *Endpoint, r *websocket.Request, peer shard.Peer) bool {
 	host, secure := r.Target(n.trusts(peer.Address.Addr()) || peer.Proxied)
 	return endpoint.Origins.Allows(r.Origin, host, secure || peer.Secure, &n.opts.Names)

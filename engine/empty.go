@@ -51,6 +51,7 @@ func (n *Node) Empty(d Drain) {
 		pace := time.Duration(int(n.sockets.Load())/max(1, d.Chunk)) * d.Interval
 		n.closeClients(ctx, d, pace, time.Now().Add(pace+emptyPatience))
 	}()
+	n.restHTTP(true)
 	n.log.Info("the clients of this node are sent away", "connections", n.sockets.Load())
 }
 
@@ -58,6 +59,7 @@ func (n *Node) Empty(d Drain) {
 func (n *Node) Fill() {
 	if n.emptying.on() {
 		n.emptying.stop()
+		n.restHTTP(false)
 		n.log.Info("this node takes clients again")
 	}
 }

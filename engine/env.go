@@ -34,6 +34,10 @@ func (e *env) Known(address netip.AddrPort) {
 	e.node.addresses.known(address.Addr(), !e.node.trusts(address.Addr()))
 }
 
+func (e *env) Stranger(address netip.AddrPort) {
+	e.node.addresses.again(address.Addr(), !e.node.trusts(address.Addr()))
+}
+
 func (e *env) Release(address netip.AddrPort, stranger bool) {
 	e.node.addresses.leave(address.Addr(), !e.node.trusts(address.Addr()), stranger)
 }

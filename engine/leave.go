@@ -36,6 +36,7 @@ const stalled = 2 * time.Second
 func (n *Node) Stop(ctx context.Context, d Drain) error {
 	n.draining.Store(true)
 	n.emptying.stop() // Stop has a pace of its own
+	n.restHTTP(true)
 	began, end := time.Now(), time.Now().Add(time.Hour)
 	if t, ok := ctx.Deadline(); ok {
 		end = t
@@ -51,6 +52,7 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	stopping, cancel := context.WithTimeout(context.Background(), max(time.Until(end), time.Second))
 	defer cancel()
 	err := n.server.Close(stopping)
+	n.closeHTTP()
 	close(n.stop)
 	n.wg.Wait()
 	n.floors.wait(stopping)

@@ -47,6 +47,7 @@ type Node struct {
 	users     *users
 	draining  atomic.Bool
 	emptying  emptying
+	http      *overHTTP // nil when no endpoint has SockJS
 	shedding  shedding
 	refusals  *refusal.Log
 	floors    *floors
@@ -116,10 +117,12 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 	n.server = loop.NewServer(loop.Config{
 		Listeners: listeners, Loops: loops, Host: gate{n}, Log: opts.Log,
 		TLS:       opts.TLS,
+		LentBytes: opts.Session.HandshakeBytes + opts.bodyBytes() + lentSlack, LentTotal: opts.lentBudget(),
 		KeepAlive: opts.Shard.Ping == 0, // then clients without heart-beats get no pings
 		NewShard: func(l *loop.Loop, conf shard.Config) *shard.Shard {
 			conf.Instance, conf.Seed = n.instance, binary.BigEndian.Uint64(seed[:8])
 			conf.Session, conf.Limits, conf.Credentials, conf.Strangers = opts.Session, opts.Shard, opts.credentials(), n.strangers
+			conf.Session.Elsewhere = n.elsewhere
 			conf.Now, conf.Wall = n.now, time.Now
 			s := shard.New(conf, &env{Loop: l, node: n})
 			n.shards = append(n.shards, s)
@@ -140,11 +143,14 @@ const maxLoops = 256
 func (n *Node) Start(b bus.Bus) error {
 	n.bus = b
 	n.SetProjects(n.opts.Projects)
+	n.openHTTP()
 	if err := n.server.Start(); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		n.draining.Store(true)
-		return errors.Join(err, n.server.Close(ctx), n.floors.close())
+		err = errors.Join(err, n.server.Close(ctx), n.floors.close())
+		n.closeHTTP()
+		return err
 	}
 	n.wg.Go(n.tick)
 	go n.floors.run(n)

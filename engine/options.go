@@ -51,6 +51,8 @@ type Options struct {
 
 	TLS *loop.TLS // for the listeners that have it; nil when none has
 
+	expiry time.Duration // of sessions over HTTP without a receiver, in tests
+
 	Log *slog.Logger
 	// Refusals counts and logs refusals; nil for one of the node's own, which writes to Log.
 	Refusals *refusal.Log
@@ -66,6 +68,21 @@ func (o *Options) credentials() []string {
 func (o *Options) strangersBudget() int64 {
 	few := 10 * int64(o.Session.HandshakeBytes+o.Session.ConnectFrameBytes)
 	return max(few, 2*int64(o.Limits.Unauthenticated)*int64(o.Session.HandshakeBytes))
+}
+
+// bodyBytes is how much a client may send with one request of SockJS: a whole frame, with as many headers, as JSON.
+func (o *Options) bodyBytes() int {
+	const slack = 64 << 10
+	return o.Session.FrameBytes + o.Session.HeaderBytes + slack
+}
+
+// lentSlack is what a client may send behind a whole request.
+const lentSlack = 4 << 10
+
+// lentBudget bounds what clients of SockJS over HTTP have sent, beside a little each: it has to be eight times what one may
+// send.
+func (o *Options) lentBudget() int64 {
+	return max(8*int64(o.bodyBytes()+o.Session.HandshakeBytes+lentSlack)*2, o.Limits.SessionBytes/8)
 }
 
 // Endpoint is a path that clients connect to.
@@ -88,6 +105,7 @@ type Limits struct {
 	UnauthenticatedPerAddress int
 	SessionsPerUser           int // of one user; 0 unlimited
 	Handshakes                int // of TLS, under way
+	SockJS                    int // sessions of SockJS over HTTP; 0: it is not served
 	PendingBytes              int64
 	SessionBytes              int64         // that all sessions hold above shard.Allowance; 0 unlimited
 	PushAge                   time.Duration // pushes older than this are not delivered; 0 unlimited

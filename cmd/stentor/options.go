@@ -75,7 +75,7 @@ func nodeOptions(c *config.Config, projects []*auth.Project, log *slog.Logger) (
 		History: history.Bounds{Window: time.Duration(c.History.Window), Bytes: int64(c.History.Bytes)},
 		Limits: engine.Limits{
 			Connections: connections, AsManyAsFit: l.Connections == 0, PerAddress: l.ConnectionsPerAddress, Unauthenticated: l.Unauthenticated, UnauthenticatedPerAddress: l.UnauthPerAddress,
-			SessionsPerUser: l.SessionsPerUser, Handshakes: c.TLS.Handshakes, PendingBytes: int64(l.PendingBytes), SessionBytes: int64(l.SessionBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
+			SessionsPerUser: l.SessionsPerUser, Handshakes: c.TLS.Handshakes, SockJS: c.SockJS.Connections, PendingBytes: int64(l.PendingBytes), SessionBytes: int64(l.SessionBytes), PushAge: time.Duration(c.Push.MaxAge), ReservedDescriptors: l.APIConnections + apiReserve,
 		},
 		Projects: engineProjects(c, projects), StateDir: state,
 		Log: log, DefaultProject: c.DefaultProject, Refusals: refusal.NewLog(log),

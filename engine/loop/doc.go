@@ -11,6 +11,7 @@
 //	shaking.go     the handshake's goroutine, and what follows it
 //	feed.go        the net.Conn below crypto/tls, which the loop feeds
 //	own.go         records of ours behind it, by package tls13
+//	lent.go        connections that net/http serves; lentroom.go bounds what they have sent
 //	ciphers.go     what they count
 //	shakes.go      handshakes that were made and that failed
 //	write.go       raw writes

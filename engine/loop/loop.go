@@ -24,6 +24,8 @@ type Loop struct {
 	ticking atomic.Bool                    // the same of a tick
 	again   chan struct{}                  // the loop has more to do, once its sockets are served
 
+	full map[shard.Ref]*Lent // lent connections whose sockets take no more
+
 	layer   *tls13.Layer // of connections over TLS; nil when no listener has it
 	ciphers ciphers
 	plain   []byte // scratch: what crypto/tls has opened
@@ -124,13 +126,19 @@ func (l *Loop) write(s shard.Socket, p []byte) (int, error) {
 	if t := over(s); t != nil {
 		return l.writeSecure(t, p)
 	}
-	return write(s.(gnet.Conn), p)
+	if c, ok := s.(gnet.Conn); ok {
+		return write(c, p)
+	}
+	return s.Write(p)
 }
 
 // offer implements shard.Config.Offer.
 func (l *Loop) offer(s shard.Socket, p []byte) (int, error) {
 	if t := over(s); t != nil {
 		return l.offerSecure(t, p)
+	}
+	if v := virtual(s); v != nil {
+		return v.Offer(p)
 	}
 	return offer(s.(gnet.Conn), p)
 }
@@ -141,11 +149,19 @@ func (l *Loop) CloseWrite(s shard.Socket) {
 		l.endSecure(t)
 		return
 	}
+	if v := virtual(s); v != nil {
+		v.CloseWrite()
+		return
+	}
 	closeWrite(s.(gnet.Conn))
 }
 
 // Close closes within the loop: onClose runs inside.
 func (l *Loop) Close(s shard.Socket, why refusal.Reason) {
+	if v := virtual(s); v != nil {
+		v.Close()
+		return
+	}
 	c := raw(s)
 	if t := over(s); t != nil {
 		if why == refusal.HandshakeTimeout && (t.phase == helloPhase || t.phase == shakingPhase) {
@@ -154,4 +170,10 @@ func (l *Loop) Close(s shard.Socket, why refusal.Reason) {
 		l.cut(t, certs.Ended)
 	}
 	_ = c.EventLoop().Close(c)
+}
+
+// virtual returns the socket of a session that has no connection of its own; nil for others.
+func virtual(s shard.Socket) shard.Virtual {
+	v, _ := s.(shard.Virtual)
+	return v
 }

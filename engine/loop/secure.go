@@ -55,6 +55,7 @@ type someTLS struct {
 	part []byte // the ClientHello, or the beginning of a record
 	feed *feed
 	tls  *tls.Conn // it does the records
+	lent *Lent     // gets the data, in place of the shard
 	mute int       // bytes of records in a row without data, which crypto/tls may keep
 }
 
@@ -84,7 +85,7 @@ func (t *secure) rare() *someTLS {
 
 // tidy frees what is empty.
 func (t *secure) tidy() {
-	if s := t.some; s != nil && s.part == nil && s.feed == nil && s.tls == nil {
+	if s := t.some; s != nil && s.part == nil && s.feed == nil && s.tls == nil && s.lent == nil {
 		t.some = nil
 	}
 }
@@ -160,10 +161,11 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 	}
 	plain, err := l.unseal(t, whole)
 	t.tidy()
-	if len(plain) > 0 {
-		l.above.Input(t.conn, plain)
-	} else if t.phase == openPhase {
+	switch {
+	case len(plain) == 0 && t.phase == openPhase:
 		l.above.Recount(t.conn)
+	case len(plain) > 0 && !l.give(t, plain):
+		return gnet.Close
 	}
 	switch {
 	case err == nil || t.phase == endedPhase:
@@ -178,6 +180,15 @@ func (l *Loop) open(t *secure, in []byte) gnet.Action {
 	l.server.shakes.broken.Add(1)
 	l.finish(t)
 	return gnet.None
+}
+
+// give hands data on, and reports whether there was room for it.
+func (l *Loop) give(t *secure, plain []byte) bool {
+	if t.some != nil && t.some.lent != nil {
+		return t.some.lent.put(plain)
+	}
+	l.above.Input(t.conn, plain)
+	return true
 }
 
 // finish ends a connection whose TLS has failed: its last alert is on its way, or it has none.
@@ -275,6 +286,9 @@ func (l *Loop) gone(t *secure) {
 	}
 	if s := t.some; s != nil && s.feed != nil {
 		s.feed.fail(io.ErrUnexpectedEOF)
+	}
+	if s := t.some; s != nil && s.lent != nil {
+		s.lent.fail(io.EOF)
 	}
 	t.some = nil
 }

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -23,6 +24,7 @@ type Server struct {
 	shakes shakes
 	wg     sync.WaitGroup
 	under  sync.WaitGroup // handshakes of TLS, which end with their connections
+	lent   lentRoom
 }
 
 // Config of a Server. All fields are required.
@@ -36,7 +38,11 @@ type Config struct {
 	// for sockets.
 	NewShard func(l *Loop, conf shard.Config) *shard.Shard
 	TLS      *TLS // for the listeners that have it; nil when none has
-	Log      *slog.Logger
+	// LentBytes is what a client of a lent connection may have sent that was not read yet, LentTotal what all may have in
+	// addition to a small allowance each.
+	LentBytes int
+	LentTotal int64
+	Log       *slog.Logger
 }
 
 // Host decides for a Server who may connect. Acceptors and loops call it, several at once; it must not block.
@@ -57,6 +63,9 @@ type Host interface {
 	// Handshake decides whether a client may make a handshake of TLS now. HandshakeOver follows when it may.
 	Handshake(client netip.AddrPort) bool
 	HandshakeOver(client netip.AddrPort)
+	// Serve takes a connection whose request is for a path of session.Config.Elsewhere. A refused one gets the answer and is
+	// closed.
+	Serve(c *Lent) (answer []byte, ok bool)
 	// Panicked is called for a panic that cost a connection.
 	Panicked(where string, reason any)
 	// Gone is called for each connection that entered a loop, before its shard is told that it is gone.
@@ -66,6 +75,7 @@ type Host interface {
 // NewServer makes a server that does not listen yet. Its shards already take tasks by Post.
 func NewServer(conf Config) *Server {
 	s := &Server{net: newNetwork(conf.Log), conf: conf, stop: make(chan struct{}), turns: turnsFor()}
+	s.lent.each, s.lent.all = conf.LentBytes, conf.LentTotal
 	if conf.KeepAlive {
 		s.net.keepAlive = keepAliveTime
 	}
@@ -93,7 +103,7 @@ func (s *Server) Start() error {
 	}
 	for _, l := range s.loops {
 		s.wg.Go(func() { l.relay(s.stop) })
-		s.wg.Go(func() { l.watcher.run(l.shard.Writable) })
+		s.wg.Go(func() { l.watcher.run(l.writable) })
 		l.watcher.running = true
 	}
 	return nil
@@ -217,6 +227,9 @@ func (s *Server) onClose(c gnet.Conn) {
 		conn = at
 	case *secure:
 		conn, t = at.conn, at
+	case *Lent:
+		conn = at.conn
+		at.fail(io.EOF)
 	case stage:
 		conn = at.of()
 	default:

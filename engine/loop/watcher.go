@@ -44,6 +44,9 @@ func (w *watcher) close() {
 
 // watch implements shard.Config.Watch. The kernel forgets a socket that is closed.
 func (w *watcher) watch(s shard.Socket, r shard.Ref) bool {
+	if v := virtual(s); v != nil {
+		return v.Watch(r)
+	}
 	fd := raw(s).Fd()
 	slot, gen := r.Numbers()
 	event := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(slot), Pad: int32(gen)}
@@ -56,6 +59,10 @@ func (w *watcher) watch(s shard.Socket, r shard.Ref) bool {
 
 // unwatch implements shard.Config.Unwatch.
 func (w *watcher) unwatch(s shard.Socket) {
+	if v := virtual(s); v != nil {
+		v.Unwatch()
+		return
+	}
 	_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, raw(s).Fd(), nil)
 }
 

@@ -28,6 +28,9 @@ const (
 	HandshakeUpgrade
 	Path
 	Origin
+	SockJSConnections
+	SockJSConnectionsPerAddress
+	SockJSUnknown
 	NotReady
 	Stopping
 
@@ -132,6 +135,10 @@ var table = [Reasons]entry{
 	TLSMissing:              {TLS, "tls_missing", 400, "Plain HTTP came to a port of TLS, of clients or of the API: the URL has to begin with `wss://` or `https://`."},
 	TLSHandshakes:           {TLS, "tls_handshakes", 0, "Too many handshakes of TLS were under way: `tls.handshakes`."},
 	TLSHandshakesPerAddress: {TLS, "tls_handshakes_per_address", 0, "Too many handshakes of TLS of this address were under way: one address may have a tenth of the free places of `tls.handshakes`."},
+
+	SockJSConnections:           {Handshake, "sockjs_connections", 503, "Too many clients use SockJS over HTTP: `sockjs.connections`."},
+	SockJSConnectionsPerAddress: {Handshake, "sockjs_connections_per_address", 503, "Too many clients of this address use SockJS over HTTP and have not sent CONNECT yet: one address may have a tenth of the free places of `sockjs.connections`."},
+	SockJSUnknown:               {Handshake, "sockjs_unknown", 429, "The address named sessions of SockJS that do not exist, again and again."},
 
 	HandshakeTimeout:   {Handshake, "handshake_timeout", 0, "The handshake was not complete in time: `limits.handshake_timeout`, or less while many wait."},
 	HandshakeBytes:     {Handshake, "handshake_bytes", 431, "Request line and headers are too large: `limits.handshake_bytes`."},

@@ -125,7 +125,7 @@ func (m *Machine) Fail(s *Session, f *Failure) {
 	if s.Phase == Closing {
 		return
 	}
-	if !f.Silent && s.Phase != Handshake {
+	if !f.Silent && s.Phase.opened() {
 		id, ok := m.Frame.Get("receipt")
 		m.fail(s, f, id, ok && (s.Phase == Connected || s.Phase == Leaving))
 	}

@@ -19,6 +19,8 @@ const (
 	Refused
 	// Answered: a request that is not for a WebSocket was answered, in Out; close after it.
 	Answered
+	// Lent: the request is for a path that is served elsewhere; Wire.Lent has all that came of it. The session is now Elsewhere.
+	Lent
 	// Alive: a heart-beat, a ping (its pong is in Out), a pong, a part of a frame.
 	Alive
 	// Connect: CONNECT or STOMP. The session is now Authenticating.

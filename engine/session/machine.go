@@ -20,6 +20,8 @@ type Config struct {
 	Unanswered        int // answers that wait for the bus, a session; then its input waits
 	InputBytes        int // such waiting input, beside one frame; also the bound of what owed answers hold
 	TransactionBytes  int // open transactions, a session
+	// Elsewhere reports whether requests of a path are served elsewhere, see websocket.Handshaker; nil: none are.
+	Elsewhere func(path string) bool
 	// Sends and Receives are the server's heart-beat offer in milliseconds (0: none).
 	Sends, Receives uint32
 }
@@ -55,6 +57,7 @@ func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal, 
 		Wire: Wire{
 			handshaker: websocket.Handshaker{
 				Check: check, Plain: plain, Protocols: []string{"v10.stomp", "v11.stomp", "v12.stomp"}, MaxHeader: conf.HandshakeBytes,
+				Elsewhere: conf.Elsewhere,
 			},
 			maxFrame: uint64(conf.FrameBytes + conf.HeaderBytes + frameSlack),
 			greeting: conf.ConnectFrameBytes,
@@ -75,7 +78,7 @@ func (m *Machine) Begin(s *Session, in []byte) {
 func (m *Machine) Next(s *Session) Event {
 	for {
 		switch s.Phase {
-		case Handshake, Leaving, Closing:
+		case Handshake, Leaving, Closing, Elsewhere:
 			m.data = nil
 		case Authenticating:
 			return m.wait(s, m.conf.ConnectFrameBytes, tooEarly)

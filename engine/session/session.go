@@ -24,7 +24,12 @@ const (
 	Leaving
 	// Closing: the last bytes were written; input is discarded.
 	Closing
+	// Elsewhere: somebody else serves the connection.
+	Elsewhere
 )
+
+// opened reports whether the client can read frames.
+func (p Phase) opened() bool { return p != Handshake && p != Elsewhere }
 
 // Session is the protocol state of one client. The zero value is a client that has just been accepted.
 type Session struct {

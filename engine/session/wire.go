@@ -23,6 +23,8 @@ type Wire struct {
 
 	// Unpacked is what compressed messages have cost since the owner reset it.
 	Unpacked Unpacked
+	// Lent is what came of the request that the last Lent was about, and behind it. Its bytes are valid until End.
+	Lent []byte
 
 	handshaker websocket.Handshaker
 	maxFrame   uint64
@@ -58,10 +60,10 @@ func (w *Wire) Begin(s *Session, in []byte) {
 	}
 }
 
-// Next returns what comes next: More, Upgraded, Refused, Answered, Alive, Data, Closed, or Failed with the failure.
+// Next returns what comes next: More, Upgraded, Refused, Answered, Lent, Alive, Data, Closed, or Failed with the failure.
 func (w *Wire) Next(s *Session) (Kind, *Failure) {
 	switch s.Phase {
-	case Closing, Leaving:
+	case Closing, Leaving, Elsewhere:
 		w.in = nil
 		return More, nil
 	case Handshake:
@@ -124,6 +126,10 @@ func (w *Wire) handshake(s *Session) Kind {
 	case refused == websocket.Answered:
 		s.Phase = Closing
 		return Answered
+	case refused == websocket.ElsewhereServed:
+		w.Lent, w.in = w.in, nil
+		s.Phase = Elsewhere
+		return Lent
 	case refused != nil:
 		w.Refused = refused
 		s.Phase = Closing
@@ -158,7 +164,7 @@ func (w *Wire) End(s *Session) {
 			s.partial = nil
 		}
 	}
-	w.in, w.Piece = nil, websocket.Event{}
+	w.in, w.Lent, w.Piece = nil, nil, websocket.Event{}
 	const keep = 256 << 10
 	if cap(w.joined) > keep {
 		w.joined = nil
@@ -173,7 +179,7 @@ func (w *Wire) Close(s *Session, code closeCode, reason string) {
 	if s.Phase == Closing {
 		return
 	}
-	if s.Phase != Handshake {
+	if s.Phase.opened() {
 		w.Out = s.Form.appendClose(w.Out, code, reason)
 	}
 	s.close()

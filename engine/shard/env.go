@@ -29,6 +29,18 @@ type Holding interface {
 	Held() int
 }
 
+// Virtual is the socket of a session that has no connection of its own, see OpenSession. All methods are called in the loop.
+type Virtual interface {
+	Socket
+	// Offer, Watch and Unwatch are as Config has them.
+	Offer(p []byte) (int, error)
+	Watch(r Ref) bool
+	Unwatch()
+	// CloseWrite and Close are as Env has them.
+	CloseWrite()
+	Close()
+}
+
 // Env is what a shard needs of the node around it. All but Wake and the done functions run in the loop and must not
 // block.
 type Env interface {
@@ -61,6 +73,11 @@ type Env interface {
 	Known(address netip.AddrPort)
 	// Release reports that a connection of this address is gone; stranger is true when Known was never called for it.
 	Release(address netip.AddrPort, stranger bool)
+	// Stranger takes back a Known: the connection begins anew.
+	Stranger(address netip.AddrPort)
+	// Lend hands over the connection of c, whose request is not the shard's: in is what has come of it, valid until the end of
+	// the call. From then on nothing that comes is given to Input, until GiveBack.
+	Lend(c *Conn, socket Socket, peer Peer, in []byte)
 	// CloseWrite sends FIN, Close closes; Gone is called inside Close. why is what was refused, if anything was.
 	CloseWrite(Socket)
 	Close(s Socket, why refusal.Reason)

@@ -26,6 +26,8 @@ func (s *Shard) event(c *Conn, ev *session.Event) {
 		s.handshake = refusal.Record{}
 	case session.Answered:
 		s.stats.Answered.Add(1)
+	case session.Lent:
+		s.lend(c)
 	case session.Connect:
 		s.authenticate(c)
 	case session.Subscribe:
@@ -155,8 +157,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 		return
 	}
 	s.greeted(c)
-	c.stranger = false
-	s.env.Known(c.addrPort())
+	s.known(c)
 	least := c.hello.least
 	c.hello = nil
 	c.user, c.rights = id.User, id.Rights

@@ -22,6 +22,7 @@ import (
 
 // rig is one shard with one project, for tests of one thing. Everything happens when they say so.
 type rig struct {
+	lent     int // connections
 	t        testing.TB
 	s        *Shard
 	now      int64
@@ -191,6 +192,8 @@ func (r *rig) Patience(quiet time.Duration) time.Duration {
 	return quiet / time.Duration(1+r.crowd)
 }
 func (r *rig) Release(netip.AddrPort, bool)     { r.leaves() }
+func (r *rig) Stranger(netip.AddrPort)          {}
+func (r *rig) Lend(*Conn, Socket, Peer, []byte) { r.lent++ }
 func (r *rig) CloseWrite(Socket)                {}
 func (r *rig) Close(s Socket, _ refusal.Reason) { r.close(s.(*stubSocket)) }
 func (r *rig) Wake()                            { r.woken++ }

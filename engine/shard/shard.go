@@ -123,7 +123,7 @@ func (s *Shard) unix() int64 { return s.conf.Wall().Unix() }
 
 func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 	c := s.turn
-	admission, refused := s.env.Admit(r, Peer{Address: c.addrPort(), Proxied: c.proxied, Secure: c.secure})
+	admission, refused := s.env.Admit(r, s.peer(c))
 	if refused != nil {
 		s.handshake = refusal.Record{Address: admission.Address}
 		switch refused.Reason {
@@ -143,7 +143,7 @@ func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 // plain decides on a request that is not for a WebSocket.
 func (s *Shard) plain(r *websocket.Request, dst []byte) ([]byte, *websocket.Refusal) {
 	c := s.turn
-	answer, client, refused := s.env.Plain(r, Peer{Address: c.addrPort(), Proxied: c.proxied, Secure: c.secure}, dst)
+	answer, client, refused := s.env.Plain(r, s.peer(c), dst)
 	if refused != nil && refused != websocket.Answered {
 		s.handshake = refusal.Record{Address: client}
 	}
@@ -164,7 +164,7 @@ func (s *Shard) Input(c *Conn, in []byte) {
 
 // handle runs one turn of c over in and what was kept before it.
 func (s *Shard) handle(c *Conn, in []byte) {
-	if c.sess.Phase == session.Closing {
+	if c.sess.Phase >= session.Closing {
 		return
 	}
 	s.turn, s.late, s.more = c, c.sess.Late(), false

@@ -495,6 +495,10 @@ func (e *simEnv) Patience(quiet time.Duration) time.Duration { return quiet }
 
 func (e *simEnv) Known(netip.AddrPort) { e.sh.node.known++ }
 
+func (e *simEnv) Stranger(netip.AddrPort) { e.sh.node.known-- }
+
+func (e *simEnv) Lend(*Conn, Socket, Peer, []byte) { panic("no path is served elsewhere") }
+
 func (e *simEnv) Release(_ netip.AddrPort, stranger bool) {
 	e.sh.node.released++
 	if stranger {

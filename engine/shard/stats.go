@@ -25,6 +25,7 @@ type Stats struct {
 	Handshakes    atomic.Uint64
 	Refused       atomic.Uint64 // handshakes answered with an error
 	Answered      atomic.Uint64 // requests that were not for a WebSocket, and were served
+	Lent          atomic.Uint64 // connections that were lent, see Env.Lend
 	Frames        atomic.Uint64 // events from clients
 	BytesIn       atomic.Uint64
 	BytesOut      atomic.Uint64

@@ -6,7 +6,7 @@
 //
 //	n, protocol, out, refusal := h.Next(b, scanned, out[:0])
 //	switch {
-//	case refusal != nil: // write out, then close; Answered is none
+//	case refusal != nil: // write out, then close; Answered and ElsewhereServed are none
 //	case n == 0: // keep b, remember len(b) as scanned, wait for more
 //	default: // write out; b[n:] are frames already
 //	}

@@ -15,6 +15,8 @@ type Handshaker struct {
 	// Plain decides on a valid GET, HEAD or OPTIONS that is not for a WebSocket. Answered means that the whole answer to a GET is
 	// behind dst; another refusal is sent to the client; nil refuses it as if there were no Plain. Optional.
 	Plain func(r *Request, dst []byte) (resp []byte, refusal *Refusal)
+	// Elsewhere reports whether requests of this path, as sent, are served elsewhere, whatever their method. Optional.
+	Elsewhere func(path string) bool
 	// Protocols are the supported subprotocols. The first of the client's that is among them is chosen.
 	Protocols []string
 	// MaxHeader is how many bytes a header block may have, its empty line included; 0 is 8192.
@@ -35,7 +37,7 @@ const defaultMaxHeader = 8192
 //   - n > 0: accepted. n bytes are consumed, frames may follow in b[n:]. resp is dst with the answer (101) behind it,
 //     protocol is the chosen subprotocol, empty when the client offered none or none that is spoken.
 //   - refusal != nil: resp is dst with the whole answer behind it, to be written before closing. Answered is no refusal:
-//     Plain has answered.
+//     Plain has answered. Nor is ElsewhereServed: resp is dst, and all of b belongs to who serves it.
 //   - neither: more bytes are needed, resp is dst. The caller keeps b.
 //
 // What is wrong is said as soon as it is certain: something that is not HTTP within its first bytes, a header block
@@ -48,6 +50,8 @@ func (h *Handshaker) Next(b []byte, scanned int, dst []byte) (n int, protocol st
 		}
 	}
 	switch {
+	case refusal == ElsewhereServed:
+		return 0, "", dst, refusal
 	case refusal != nil:
 		if isHead(b) {
 			return 0, "", refusal.appendHead(dst), refusal
@@ -97,6 +101,9 @@ func (h *Handshaker) read(b []byte, scanned int) (int, *Refusal) {
 	case end == 0:
 		return 0, nil
 	}
+	if h.Elsewhere != nil && h.Elsewhere(pathOf(b[empty:end])) {
+		return 0, ElsewhereServed
+	}
 	h.request = handshake{}
 	if refusal := h.request.parse(b[empty:end], h.Protocols); refusal != nil {
 		return 0, refusal
@@ -123,6 +130,20 @@ func emptyLine(b []byte) int {
 }
 
 var crlf = []byte("\r\n")
+
+// pathOf is the path of a request, as sent; empty when its target is not in origin form.
+func pathOf(block []byte) string {
+	line, _, _ := bytes.Cut(block, crlf)
+	_, target, _ := bytes.Cut(line, space)
+	target, _, _ = bytes.Cut(target, space)
+	path, _, _ := bytes.Cut(target, question)
+	if !bytes.HasPrefix(path, slash) {
+		return ""
+	}
+	return alias(path)
+}
+
+var space = []byte{' '}
 
 // isHead reports whether b begins with a HEAD request, whose answer has no body (RFC 9110 section 9.3.2).
 func isHead(b []byte) bool { return bytes.HasPrefix(b[emptyLine(b):], headMethod) }

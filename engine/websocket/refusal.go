@@ -28,6 +28,9 @@ var (
 // one.
 var Answered = &Refusal{}
 
+// ElsewhereServed is not a refusal either: the request is for a path that Handshaker.Elsewhere names.
+var ElsewhereServed = &Refusal{}
+
 var (
 	notGet       = &Refusal{Reason: refusal.HandshakeMethod, Status: http.StatusMethodNotAllowed, Text: "WebSocket connections are opened with GET. Pushes go to the API, at the address listen.api.", Header: "Allow: GET\r\n"}
 	noUpgrade    = &Refusal{Reason: refusal.HandshakeUpgrade, Status: http.StatusUpgradeRequired, Text: "This is a WebSocket endpoint: connect with ws:// or wss://. A proxy in between has to pass the headers Upgrade and Connection on.", Header: upgradeHeader}

@@ -69,7 +69,7 @@ type Endpoint struct {
 	Path    string   `key:"path" doc:"Path of the WebSocket handshake."`
 	Origins []string `key:"origins" doc:"Origins of the web pages that may connect: \"https://shop.example.com\", \"https://*.example.com\", \"loopback\" (any page of this machine), \"*\" (any page); of apps \"capacitor://localhost\", \"file://\", \"moz-extension://*\" (any host of the scheme); \"null\" (pages without an origin, as those of local files, but also what any page puts into a sandboxed frame). Empty: only the node's own origin, see listen.names. Clients that send no Origin are always accepted."`
 	Project string   `key:"project" doc:"The only project whose clients may connect here. Empty: any."`
-	SockJS  bool     `key:"sockjs" default:"false" doc:"Clients of SockJS may connect as well: to the path with new SockJS(...), and to PATH/websocket without SockJS. Over WebSocket; jsonp, htmlfile and iframe are not served. Without it PATH/info is answered 404. A session of SockJS may go to any node if advertise.clients is set; otherwise a proxy before several nodes has to send all requests of a client to the same one."`
+	SockJS  bool     `key:"sockjs" default:"false" doc:"Clients of SockJS may connect as well: to the path with new SockJS(...), and to PATH/websocket without SockJS. Over WebSocket, xhr, xhr_streaming and eventsource; jsonp, htmlfile and iframe are not served. Without it PATH/info is answered 404. A session of SockJS may go to any node if advertise.clients is set; otherwise a proxy before several nodes has to send all requests of a client to the same one."`
 	// Compression is permessage-deflate.
 	Compression       bool `key:"compression" default:"false" doc:"Messages may be compressed for clients that offer it (permessage-deflate, RFC 7692; not over SockJS): those of clients, and pushes to topics of 512 bytes to 256 KiB. Each push is compressed once. It saves traffic, mostly of JSON from 1 KB on, and takes processor time of clients and node. See docs/operate.md."`
 	CompressionWebKit bool `key:"compression_webkit" default:"false" doc:"Also for clients on WebKit (Safari, browsers and web views of iOS, NSURLSession): some of their versions fail on compressed messages."`
@@ -77,7 +77,8 @@ type Endpoint struct {
 
 // SockJS has the settings of endpoints with SockJS.
 type SockJS struct {
-	Heartbeat Duration `key:"heartbeat" default:"25s" range:"0..1h" doc:"When an answer of an HTTP transport has been silent for so long, it gets a line that says nothing, so that proxies keep it open. 0: never."`
+	Connections int      `key:"connections" default:"10000" range:"0..1000000" doc:"Sessions over HTTP (xhr, xhr_streaming, eventsource), for clients that cannot have a WebSocket, and half of the connections that they may have. Each takes a goroutine and some 10 to 30 KB of memory. More are refused with 503, and so are those of an address that has more than a tenth of the free places before CONNECT. 0: no transport over HTTP is served."`
+	Heartbeat   Duration `key:"heartbeat" default:"25s" range:"0..1h" doc:"When an answer of an HTTP transport has been silent for so long, it gets a line that says nothing, so that proxies keep it open. 0: never."`
 }
 
 // Credentials has the names of the headers with credentials.

@@ -1,0 +1,168 @@
+package xhr
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"stentor/engine/refusal"
+	"stentor/engine/sockjs"
+	"stentor/engine/websocket"
+)
+
+// exchange is one request for a session.
+type exchange struct {
+	all      *Sessions
+	w        http.ResponseWriter
+	r        *http.Request
+	conn     Conn
+	endpoint string
+	target   sockjs.Target
+	request  websocket.Request
+}
+
+// ServeHTTP implements http.Handler. A request that is not for a transport over HTTP, which may follow others on a
+// connection, goes back to the loop with its connection: it may be for a WebSocket.
+func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{all: s, w: w, r: r, conn: connOf(r)}
+	defer x.recovered("sockjs")
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	var ok bool
+	if x.endpoint, x.target, ok = s.conf.Host.Target(path); !ok {
+		x.giveBack()
+		return
+	}
+	x.request = handshakeOf(r, path)
+	w.Header().Set("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
+	w.Header().Set("Vary", "Origin")
+	refused := s.conf.Host.Allow(&x.request, x.conn.Peer())
+	if len(r.Header["Origin"]) > 1 || len(r.Header["Authorization"]) > 1 {
+		refused = twice
+	}
+	if refused != nil {
+		x.refuse(refused)
+		return
+	}
+	x.open()
+	allowed := http.MethodPost
+	if x.target.Transport == sockjs.EventSource {
+		allowed = http.MethodGet
+	}
+	switch {
+	case r.Method == http.MethodOptions:
+		x.options(allowed)
+	case r.Method != allowed:
+		w.Header().Set("Allow", "OPTIONS, "+allowed)
+		w.Header()["Content-Type"] = nil
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	default:
+		x.serve()
+	}
+}
+
+func (x *exchange) serve() {
+	if len(x.target.ID) < leastID {
+		x.refuse(shortID)
+		return
+	}
+	k := x.all.key(x.endpoint, x.target, &x.request)
+	if x.target.Transport == sockjs.XHRSend {
+		x.send(k)
+		return
+	}
+	x.receive(k)
+}
+
+// recovered counts a panic, which costs the connection.
+func (x *exchange) recovered(where string) {
+	if reason := recover(); reason != nil {
+		if reason != http.ErrAbortHandler {
+			x.all.conf.Host.Panicked(where, reason)
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// handshakeOf is a request as the checks of handshakes know it.
+func handshakeOf(r *http.Request, path string) websocket.Request {
+	list := func(name string) string { return strings.Join(r.Header.Values(name), ", ") }
+	return websocket.Request{
+		Path: path, Query: r.URL.RawQuery, Host: r.Host,
+		Origin: r.Header.Get("Origin"), Authorization: r.Header.Get("Authorization"), Cookie: r.Header.Get("Cookie"),
+		ForwardedFor: list("X-Forwarded-For"), ForwardedProto: list("X-Forwarded-Proto"),
+		ForwardedHost: list("X-Forwarded-Host"), ForwardedPort: list("X-Forwarded-Port"),
+	}
+}
+
+// open lets the page that sent the request, which is allowed to, read the answer.
+func (x *exchange) open() {
+	h := x.w.Header()
+	origin := x.request.Origin
+	if origin == "" {
+		origin = "*"
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if wants := x.r.Header.Get("Access-Control-Request-Headers"); wants != "" {
+		h.Set("Access-Control-Allow-Headers", wants)
+	}
+}
+
+// options answers what a browser asks before it sends a page's request.
+func (x *exchange) options(allowed string) {
+	const year = "31536000"
+	h := x.w.Header()
+	h.Set("Cache-Control", "public, max-age="+year)
+	h.Set("Expires", "Fri, 01 Jan 2500 00:00:00 GMT")
+	h.Set("Access-Control-Max-Age", year)
+	h.Set("Access-Control-Allow-Methods", "OPTIONS, "+allowed)
+	x.w.WriteHeader(http.StatusNoContent)
+}
+
+// refuse answers a request that is refused.
+func (x *exchange) refuse(why *websocket.Refusal) {
+	client := x.all.conf.Host.Client(&x.request, x.conn.Peer())
+	x.all.conf.Host.Refused(refusal.Record{Reason: why.Reason, Code: why.Status, Address: client, Text: why.Text, Subject: x.request.Origin})
+	for _, one := range strings.Split(why.Header, "\r\n") {
+		if name, value, ok := strings.Cut(one, ": "); ok {
+			x.w.Header().Set(name, value)
+		}
+	}
+	x.answer(why.Status, why.Text+"\n")
+}
+
+func (x *exchange) answer(status int, text string) {
+	x.w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write([]byte(text))
+}
+
+// giveBack gives the connection back to its loop, with the request as if it had just come.
+func (x *exchange) giveBack() {
+	if x.r.ContentLength != 0 {
+		x.w.Header().Set("Connection", "close")
+		x.answer(http.StatusMethodNotAllowed, "No request with a body is served here.\n")
+		return
+	}
+	var again bytes.Buffer
+	fmt.Fprintf(&again, "%s %s %s\r\nHost: %s\r\n", x.r.Method, x.r.RequestURI, x.r.Proto, x.r.Host)
+	_ = x.r.Header.Write(&again)
+	again.WriteString("\r\n")
+	if behind, ok := x.hijack(); ok {
+		again.Write(behind)
+		x.all.server.release(x.conn)
+		x.conn.GiveBack(again.Bytes())
+	}
+}
+
+// hijack takes the connection from net/http, with what it has read behind the request.
+func (x *exchange) hijack() (behind []byte, ok bool) {
+	_, b, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		x.conn.Abort()
+		return nil, false
+	}
+	behind, _ = b.Reader.Peek(b.Reader.Buffered())
+	return behind, true
+}

@@ -1,0 +1,215 @@
+package xhr
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"stentor/engine/shard"
+)
+
+// Conn is a connection that a loop feeds: loop.Lent.
+type Conn interface {
+	net.Conn
+	// Peer is who is at the other end.
+	Peer() shard.Peer
+	// Vouch reports that it works for a session that is authenticated.
+	Vouch()
+	// GiveBack makes it the loop's again, with the bytes that were read and not used.
+	GiveBack(in []byte)
+	// Hold says how many bytes of its client's are kept in memory, after Read has returned them, and reports false when there
+	// is no room for so many.
+	Hold(bytes int) bool
+	// Abort closes it at once.
+	Abort()
+	// Gone is closed with it.
+	Gone() <-chan struct{}
+}
+
+// Server runs net/http over connections that loops feed.
+type Server struct {
+	conf  ServerConfig
+	http  *http.Server
+	queue chan Conn
+	done  chan struct{}
+	once  sync.Once
+	runs  sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[Conn]*entry
+	idle  entry // a ring of idle ones: that which has been idle for the longest time comes first
+	rests int   // how many are in it
+}
+
+// entry is a connection, with its place in the ring while it is idle.
+type entry struct {
+	prev, next *entry
+	conn       Conn
+	known      bool // it works for a session that is authenticated
+}
+
+// ServerConfig is what a Server allows. All fields are required.
+type ServerConfig struct {
+	Handler http.Handler
+	// Conns is how many connections it serves. Idle ones are closed for new ones, and at most half may be idle.
+	Conns int
+	// HeaderBytes bounds the header of a request; HeaderTime and Idle the time for it, and between requests.
+	HeaderBytes      int
+	HeaderTime, Idle time.Duration
+	// BodyTime is for a whole request, AnswerTime for its answer; handlers may give themselves more.
+	BodyTime, AnswerTime time.Duration
+	// Known is called when a connection works for a session that is authenticated, Gone when it is gone.
+	Known func(Conn)
+	Gone  func(c Conn, known bool)
+	Log   *slog.Logger
+}
+
+// queued is how many connections may wait for the goroutine that accepts.
+const queued = 256
+
+// NewServer starts a server.
+func NewServer(conf ServerConfig) *Server {
+	s := &Server{conf: conf, queue: make(chan Conn, queued), done: make(chan struct{}), conns: map[Conn]*entry{}}
+	s.idle.prev, s.idle.next = &s.idle, &s.idle
+	s.http = &http.Server{
+		Handler:           conf.Handler,
+		MaxHeaderBytes:    conf.HeaderBytes,
+		ReadHeaderTimeout: conf.HeaderTime,
+		ReadTimeout:       conf.BodyTime,
+		WriteTimeout:      conf.AnswerTime,
+		IdleTimeout:       conf.Idle,
+		Protocols:         new(http.Protocols),
+		ErrorLog:          slog.NewLogLogger(conf.Log.Handler(), slog.LevelDebug),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnState:         s.state,
+	}
+	s.http.Protocols.SetHTTP1(true)
+	s.runs.Go(func() { _ = s.http.Serve(s) })
+	return s
+}
+
+type connKey struct{}
+
+// connOf is the connection of a request.
+func connOf(r *http.Request) Conn { return r.Context().Value(connKey{}).(Conn) }
+
+// Take serves a connection, or reports that there are too many. It does not block.
+func (s *Server) Take(c Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) >= s.conf.Conns && !s.evict() {
+		return false
+	}
+	select {
+	case <-s.done:
+		return false
+	case s.queue <- c:
+		s.conns[c] = &entry{conn: c}
+		return true
+	default:
+		return false
+	}
+}
+
+// evict closes the connection that has been idle for the longest time, if there is one. It stays counted until it is gone. The
+// caller has mu.
+func (s *Server) evict() bool {
+	first := s.idle.next
+	if first == &s.idle {
+		return false
+	}
+	s.wake(first)
+	first.conn.Abort()
+	return true
+}
+
+// wake takes a connection out of the idle ones. The caller has mu.
+func (s *Server) wake(e *entry) {
+	if e.prev != nil {
+		e.prev.next, e.next.prev = e.next, e.prev
+		e.prev, e.next = nil, nil
+		s.rests--
+	}
+}
+
+// state follows what net/http does with a connection.
+func (s *Server) state(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.conns[c.(Conn)]
+	switch state {
+	case http.StateActive, http.StateHijacked:
+		s.wake(e)
+	case http.StateIdle:
+		last := s.idle.prev
+		e.prev, e.next = last, &s.idle
+		last.next, s.idle.prev = e, e
+		if s.rests++; s.rests > max(1, s.conf.Conns/2) {
+			s.evict()
+		}
+	case http.StateClosed:
+		s.forget(e)
+	}
+}
+
+// release is called when a hijacked connection is gone, or is the loop's again.
+func (s *Server) release(c Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(s.conns[c])
+}
+
+func (s *Server) forget(e *entry) {
+	s.wake(e)
+	delete(s.conns, e.conn)
+	s.conf.Gone(e.conn, e.known)
+}
+
+// vouch says that a connection works for a session that is authenticated.
+func (s *Server) vouch(c Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.conns[c]; e != nil && !e.known {
+		e.known = true
+		s.conf.Known(c)
+		c.Vouch()
+	}
+}
+
+// Conns is how many connections it has.
+func (s *Server) Conns() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Rest closes the idle connections, and the others after their requests, or lets them stay open again.
+func (s *Server) Rest(rests bool) { s.http.SetKeepAlivesEnabled(!rests) }
+
+// Accept implements net.Listener.
+func (s *Server) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.queue:
+		return c, nil
+	case <-s.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (s *Server) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (s *Server) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Stop ends the server. It is called when the loops have ended, and their connections with them.
+func (s *Server) Stop() {
+	_ = s.http.Close()
+	s.runs.Wait()
+}
