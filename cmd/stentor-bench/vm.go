@@ -56,6 +56,7 @@ func vmMillionCommand() *cobra.Command {
 		Long: `Boot a virtual machine, set it up with tuning/apply.sh, look at it with stentor doctor, start
 one server in it and run "stentor-bench million" against it. The figures of kernel and
 processes at each phase come out to --out. The exit status is 1 when a target is missed.
+With --tls the clients connect to wss:// of the server itself.
 With --via the clients come through one nginx with the configuration of "stentor proxy-config".
 Without hardware virtualisation a million connections take 45 minutes, 100,000 some five.`,
 		Args: cobra.NoArgs,
@@ -93,6 +94,7 @@ Without hardware virtualisation a million connections take 45 minutes, 100,000 s
 	f.StringVar(&m.Tuning, "tuning", "tuning", "folder with the tuning scripts; empty: raise the descriptors only")
 	f.StringArrayVar(&m.BenchFlags, "bench-flag", nil, "another flag for stentor-bench million, as in --bench-flag=--broadcasts=2; may be repeated")
 	f.StringVar((*string)(&m.Via), "via", "", "put nginx before the server, and between them unix, ports or sources: a Unix socket, several ports or several addresses")
+	f.BoolVar(&m.TLS, "tls", false, "clients connect to wss://, and the server has TLS itself")
 	f.StringVar(&m.Nginx, "nginx", "/usr/sbin/nginx", "nginx's binary, for --via")
 	f.DurationVar(&m.After, "after", 4*time.Minute, "how long after all clients have left to note what the server keeps; 0: not at all")
 	f.BoolVar(&m.Leave, "leave", false, "end with SIGTERM to the server, a broadcast being on its way, and look whether all are closed with 1012 and lack nothing")

@@ -15,6 +15,7 @@ type Spec struct {
 	Host        string
 	CA          string
 	Insecure    bool
+	TLSResume   bool
 	Protocol    string
 	Sources     []string
 	Threads     int
@@ -116,6 +117,7 @@ func NewSpec() (*Spec, *pflag.FlagSet) {
 	f.StringVar(&s.Host, "host", "", "Host header and TLS server name (default: as in the url)")
 	f.StringVar(&s.CA, "ca", "", "PEM file with the certificates to trust for wss://")
 	f.BoolVar(&s.Insecure, "insecure", false, "trust any certificate")
+	f.BoolVar(&s.TLSResume, "tls-resume", false, "resume TLS with a ticket that an earlier connection got, as clients that come back do (default: full handshakes)")
 	choice(f, &s.Protocol, "protocol", "stomp", []string{"stomp", "websocket"}, "stomp, or websocket for bare messages")
 	f.StringSliceVar(&s.Sources, "source", nil, "local addresses to connect from, as in 127.0.0.2-127.0.0.60 (default: as many of 127.0.0.0/8 as needed for a server on loopback, else the host's choice); IPv6 if the server's address is")
 	integer(f, &s.Threads, "threads", 0, 0, 1024, "threads that read and write; 0: one per core")

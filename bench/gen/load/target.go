@@ -156,6 +156,9 @@ func (t *target) secure(s *Spec) error {
 		name = host
 	}
 	t.tls = &tls.Config{ServerName: name, InsecureSkipVerify: s.Insecure, MinVersion: tls.VersionTLS12}
+	if s.TLSResume {
+		t.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1) // all servers have one name, and so one entry
+	}
 	text := []byte(s.CAText)
 	if s.CA != "" {
 		var err error

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"stentor/engine/testkit/certificate"
 )
 
 //go:embed million.sh
@@ -30,6 +32,8 @@ type Million struct {
 	// Via puts nginx in front of the server, with a configuration that `stentor proxy-config` writes.
 	Via   Via
 	Nginx string // the program, unless Via is Direct
+	// TLS makes the clients connect to wss:// of the server itself, with a certificate that is made for the run.
+	TLS bool
 	// LocalPorts, when it is set, is net.ipv4.ip_local_port_range: with few ports, few connections meet the limits that many
 	// meet otherwise.
 	LocalPorts string
@@ -59,6 +63,8 @@ const (
 	memoryPerConnection = 17 << 10
 	// nginx adds two sockets, with buffers during a broadcast, and 18 KiB of its own.
 	memoryPerProxied = 42 << 10
+	// TLS adds to the server, and to the load generator, whose client is crypto/tls, what it keeps and as much garbage.
+	memoryPerTLS = 32 << 10
 )
 
 // Run boots the machine, runs the proof, and returns it; nil when there is no result.
@@ -71,6 +77,21 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 		m.Files = append(m.Files, File{Host: m.Nginx, Guest: "/bin/nginx"})
 	default:
 		return nil, fmt.Errorf("found the way %q, allowed: %s, %s, %s", m.Via, Unix, Ports, Sources)
+	}
+	if m.TLS && m.Via != Direct {
+		return nil, errors.New("TLS ends in the server: there is no nginx before it")
+	}
+	secure := ""
+	if m.TLS {
+		dir, err := os.MkdirTemp("", "stentor-vm-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		if err := m.certify(dir); err != nil {
+			return nil, err
+		}
+		secure, each = "1", each+memoryPerTLS
 	}
 	m.Memory = baseMemory + int64(m.Connections)*each
 	m.Job = millionScript
@@ -99,6 +120,7 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 		"SECRET":      rand.Text() + rand.Text(),
 		"API_KEY":     rand.Text(),
 		"VIA":         string(m.Via),
+		"TLS":         secure,
 		"LOCAL_PORTS": m.LocalPorts,
 		"LEAVE":       "",
 		"AFTER":       fmt.Sprint(int(m.After.Seconds())),
@@ -111,11 +133,22 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 	if ran == nil && status != 0 {
 		ran = fmt.Errorf("the run in the machine ended with status %d: see %s", status, filepath.Join(m.Out, "console.log"))
 	}
-	proof, err := ReadProof(m.Out, m.Connections)
+	proof, err := ReadProof(m.Out, m.Connections, m.TLS)
 	if err != nil {
 		return nil, errors.Join(ran, err)
 	}
 	return proof, ran
+}
+
+// certify makes a certificate in dir, for the machine's server and its clients.
+func (m *Million) certify(dir string) error {
+	pair, err := certificate.New()
+	if err != nil {
+		return err
+	}
+	file, err := pair.Write(dir)
+	m.Files = append(m.Files, File{Host: file, Guest: "/root/push.pem"}, File{Host: file + ".key", Guest: "/root/push.pem.key"})
+	return err
 }
 
 // loadResult is the part of the load generator's report (package result) that is read.

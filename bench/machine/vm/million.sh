@@ -1,6 +1,6 @@
 #!/bin/sh
 # The proof, as it runs in the machine: set the kernel up, start one server, put CONNECTIONS clients on it, and note at
-# each phase what the kernel and the processes use. VIA puts nginx before the server.
+# each phase what the kernel and the processes use. VIA puts nginx before the server; TLS makes its clients use wss://.
 # shellcheck disable=SC3045 # the sh of busybox has ulimit -n
 set -u
 server_log=/tmp/server.log
@@ -101,6 +101,14 @@ unix) listen=unix:/run/ws.sock way='--unix /run/ws.sock' each=2 ;;
 ports) listen=$(several "$ways" 127.0.0.1: 9001) way="--node $(several "$ways" 127.0.0.1: 9001)" ;;
 sources) way="--node 127.0.0.1:8080 --source $(several "$ways" 127.0.1. 1)" ;;
 esac
+tls='' trust=''
+[ "$TLS" = '' ] || {
+	listen="$listen tls" url=wss://127.0.0.1:8080/ws
+	# An emulated processor takes 20 ms for a full handshake with the keys that browsers use: most resume, with smaller ones.
+	trust='--ca push.pem --tls-resume'
+	export GODEBUG=tlsmlkem=0
+	tls='tls: {certificates: [{cert: push.pem, key: push.pem.key}]}'
+}
 drain=$((60 + CONNECTIONS / 300)) # seconds; an emulated close takes milliseconds
 room=$((CONNECTIONS + 1000)) # what the server takes: a client that comes back may be there before its end is seen
 if [ -d tuning ]; then
@@ -126,6 +134,7 @@ fi
 cat >stentor.yaml <<YAML
 node: {id: million}
 listen: {client: ["$(echo "$listen" | sed 's/,/", "/g')"], api: "127.0.0.1:8081", trusted_proxies: [127.0.0.1, 127.0.1.0/24]}
+$tls
 endpoints: [{path: /ws}]
 drain: {timeout: ${drain}s, interval: 1s} # a tenth of the usual pace, as all else here
 history: {window: 1h} # emulated, a tenth of a million takes minutes to come back
@@ -167,7 +176,7 @@ printf %s "$SECRET" >secret
 printf %s "$API_KEY" >key
 {
 	# shellcheck disable=SC2086 # several words
-	stentor-bench million --url $url --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
+	stentor-bench million --url $url $trust --connections "$CONNECTIONS" --heartbeat "$HEARTBEAT" --open-rate 0 --gather 10ms --open-timeout 10m --settle 1m \
 		--broadcasts 3 --rate 50 \
 		--project million --kid million --secret-file secret --api-key-file key --json million.json $BENCH_FLAGS $leaving 2>&1
 	echo $? >/tmp/load.status

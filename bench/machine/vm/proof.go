@@ -16,6 +16,7 @@ import (
 // Proof is the result of a run of Million.
 type Proof struct {
 	Connections int      `json:"connections"`
+	TLS         bool     `json:"tls,omitempty"`
 	Results     []Claim  `json:"results"`
 	Phases      []Phase  `json:"phases"`
 	Problems    []string `json:"problems"` // what the load generator found wrong
@@ -52,6 +53,10 @@ const (
 	// 512 of metadata. On an overloaded host every connection has one at the same time.
 	inFlight = 1_536
 	million  = 1_000_000
+	// tlsPerConnection is what TLS adds to a server whose clients are written to: keys, cipher, and what handshakes leave.
+	tlsPerConnection = 1_200
+	// tlsClient is a connection of crypto/tls in the load generator, with as much garbage.
+	tlsClient = 26_000
 )
 
 func target(connections int, each, base int64) int64 {
@@ -62,7 +67,7 @@ func target(connections int, each, base int64) int64 {
 }
 
 // ReadProof reads what million.sh brought out to dir.
-func ReadProof(dir string, connections int) (*Proof, error) {
+func ReadProof(dir string, connections int, secure bool) (*Proof, error) {
 	samples, err := readSamples(filepath.Join(dir, "figures", "samples.tsv"))
 	if err != nil {
 		return nil, err
@@ -71,7 +76,7 @@ func ReadProof(dir string, connections int) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proof{Connections: connections, Samples: samples, Problems: load.Verdict.Problems}
+	p := &Proof{Connections: connections, TLS: secure, Samples: samples, Problems: load.Verdict.Problems}
 	if !load.Verdict.Good && len(p.Problems) == 0 {
 		p.Problems = []string{"the load generator says that the run is not good"}
 	}
@@ -89,15 +94,19 @@ func ReadProof(dir string, connections int) (*Proof, error) {
 	p.claim("messages repeated", repeated, 0, "")
 	p.claim("messages out of order, corrupted or misrouted", wrong, 0, "")
 	p.claim("heart-beats missed", missed, 0, "")
-	p.claim("server's RSS", peak(samples, func(s Sample) int64 { return s.Server }), target(connections, serverPerConnection, serverBase), bytesUnit)
+	server, all := int64(serverPerConnection), int64(allPerConnection)
+	if secure {
+		server, all = server+tlsPerConnection, all+tlsPerConnection+tlsClient
+	}
+	p.claim("server's RSS", peak(samples, func(s Sample) int64 { return s.Server }), target(connections, server, serverBase), bytesUnit)
 	if err := p.left(dir, load); err != nil {
 		return nil, err
 	}
 	p.Proxy = costOf(p)
 	if peak(samples, func(s Sample) int64 { return s.Proxy }) == 0 { // there is no target for what nginx adds
 		used := func(s Sample) int64 { return s.Used }
-		p.claim("kernel and both processes, when each phase has ended", peak(atRest(samples), used), target(connections, allPerConnection, allBase), bytesUnit)
-		p.claim("the same at any time", peak(samples, used), target(connections, allPerConnection+inFlight, allBase), bytesUnit)
+		p.claim("kernel and both processes, when each phase has ended", peak(atRest(samples), used), target(connections, all, allBase), bytesUnit)
+		p.claim("the same at any time", peak(samples, used), target(connections, all+inFlight, allBase), bytesUnit)
 	}
 	return p, nil
 }
@@ -171,6 +180,10 @@ func (p *Proof) WriteTable(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if each := eachOf(p.Samples); each != nil {
+		fmt.Fprintf(w, "\na connection that is open and idle: %s bytes of the server, %s of the load generator, %s of the kernel for both ends\n",
+			group(each.server), group(each.generator), group(each.kernel))
+	}
 	if p.Proxy != nil {
 		fmt.Fprintln(w)
 		p.Proxy.write(w)
@@ -182,6 +195,19 @@ func (p *Proof) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, "problem:", text)
 	}
 	return nil
+}
+
+// shares are what one connection takes.
+type shares struct{ server, generator, kernel int64 }
+
+// eachOf divides what the phase that opened all connections has added; nil when the run did not get that far.
+func eachOf(samples []Sample) *shares {
+	start, open := sampleOf(samples, "start"), sampleOf(samples, "open")
+	if start == nil || open == nil || open.Clients == 0 {
+		return nil
+	}
+	n := int64(open.Clients)
+	return &shares{(open.Server - start.Server) / n, (open.Generator - start.Generator) / n, (open.Slab - start.Slab) / n}
 }
 
 // running is the phase of samples that were taken between the phases.

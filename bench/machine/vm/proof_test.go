@@ -36,11 +36,21 @@ const goodResult = `{"phases":[
 // proofOf reads a proof with these files.
 func proofOf(t *testing.T, samples, result string, leave ...string) *Proof {
 	t.Helper()
-	dir := t.TempDir()
+	p, err := ReadProof(write(t, samples, result, strings.Join(leave, "")), 1000, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// write writes what a run brings out.
+func write(t *testing.T, samples, result, leave string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "figures"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"figures/samples.tsv": samples, "million.json": result, "figures/leave.tsv": strings.Join(leave, "")} {
+	for name, text := range map[string]string{"figures/samples.tsv": samples, "million.json": result, "figures/leave.tsv": leave} {
 		if text == "" {
 			continue
 		}
@@ -48,11 +58,7 @@ func proofOf(t *testing.T, samples, result string, leave ...string) *Proof {
 			t.Fatal(err)
 		}
 	}
-	p, err := ReadProof(dir, 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return dir
 }
 
 func TestProof(t *testing.T) {
@@ -110,6 +116,22 @@ func TestCost(t *testing.T) {
 	}
 	if p := proofOf(t, strings.ReplaceAll(samples, "\t10000\t5\n", "\t\t\n"), goodResult); p.Proxy != nil {
 		t.Errorf("without nginx: %+v", p.Proxy)
+	}
+}
+
+// TLS has targets of its own, and the table says what a connection takes.
+func TestProofOfTLS(t *testing.T) {
+	const samples = "5\tstart\t0\t1000\t20000\t\t9\t10\t\t\t\n30\topen\t1000\t9000\t51000\t9000\t1009\t10\t5\t\t\n"
+	dir := write(t, samples, goodResult, "")
+	for secure, missed := range map[bool]int{false: 1, true: 0} {
+		p, err := ReadProof(dir, 1000, secure)
+		if err != nil || p.Missed() != missed {
+			t.Fatalf("TLS %v: %v, %+v", secure, err, p)
+		}
+		var table strings.Builder
+		if err := p.WriteTable(&table); err != nil || !strings.Contains(table.String(), "31,744 bytes of the server, 9,216 of the load generator, 1,024 of the kernel") {
+			t.Errorf("%v\n%s", err, table.String())
+		}
 	}
 }
 
