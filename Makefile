@@ -102,6 +102,11 @@ AFTER ?= 4m
 million: build vm-deps ## the proof: a million connections to one server, in a virtual machine; CONNECTIONS=100000 for a short run
 	bin/stentor-bench vm million --connections $(CONNECTIONS) --after $(AFTER) --stentor bin/stentor --out million
 
+.PHONY: million-tls
+million-tls: CONNECTIONS = 100000
+million-tls: build vm-deps ## the same with TLS in the server, for 100,000 connections
+	bin/stentor-bench vm million --tls --connections $(CONNECTIONS) --after $(AFTER) --stentor bin/stentor --out million/tls
+
 VIA ?= unix
 .PHONY: million-leave
 million-leave: CONNECTIONS = 100000
@@ -141,9 +146,9 @@ bench-spring: build ## the same load on a node and on a Spring Boot simple broke
 	bin/stentor-bench spring --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-tls
-bench-tls: build ## what TLS in the node costs beside plain connections: CPU, memory, handshakes, about 3 minutes; BENCH='--samples 5' and the like
-	$(GO) test -run '^$$' -bench TLS -benchtime 2s ./engine
-	bin/stentor-bench proxies --stentor bin/stentor --only node-tls,node-tls-go $(BENCH)
+bench-tls: build ## TLS in the node against its targets: CPU, memory, handshakes, strangers, about 8 minutes; BENCH=--quick for two
+	$(GO) test -run '^$$' -bench TLSMemory -benchtime 1x ./engine
+	bin/stentor-bench tls --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-proxies
 bench-proxies: build tuning-deps ## what nginx and HAProxy in front of a node cost, about 5 minutes; BENCH='--connections 1000' and the like

@@ -55,7 +55,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), millionCommand(), agentCommand(), reportCommand(), nodeCommand(), kafkaCommand(), clusterCommand(), browsersCommand(), springCommand(), proxiesCommand(), planCommand(), vmCommand(), baselineCommand())
+	root.AddCommand(runCommand(), millionCommand(), agentCommand(), reportCommand(), nodeCommand(), kafkaCommand(), clusterCommand(), browsersCommand(), springCommand(), proxiesCommand(), tlsCommand(), planCommand(), vmCommand(), baselineCommand(), peerCommand())
 	root.Args = cobra.NoArgs
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return mistake(cmd, err) })

@@ -146,6 +146,11 @@ func (t *thread) handshake(fd int, p place) {
 	}
 	c.tls = conn
 	c.state = upgrading
+	if t.client.options.Raw {
+		t.watch(c, unix.EPOLL_CTL_ADD, unix.EPOLLIN)
+		t.opened(c)
+		return
+	}
 	if _, err := conn.Write(t.client.wire.request(t.number(c))); err != nil {
 		t.fail(c, "TLS: "+cause(err))
 		return

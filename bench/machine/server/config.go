@@ -60,6 +60,8 @@ type Config struct {
 	// Certificate is the file of a certificate, with its key in that name and ".key", for listeners with tls; Records is
 	// tls.records, "" for the default.
 	Certificate, Records string
+	// CipherBytes is tls.cipher_bytes, "" for the default.
+	CipherBytes string
 	// Endpoint are further keys of its endpoint, as "sockjs: true".
 	Endpoint string
 	// Keys are the project's, in the configuration's form; empty: the secret of the Credentials. Projects are further ones, by
@@ -105,7 +107,7 @@ listen:
   trusted_proxies: {{yaml .}}
 {{- end}}
 {{- with .Certificate}}
-tls: {certificates: [{cert: {{yaml .}}, key: {{yaml (print . ".key")}}}]{{with $.Records}}, records: {{.}}{{end -}} }
+tls: {certificates: [{cert: {{yaml .}}, key: {{yaml (print . ".key")}}}]{{with $.Records}}, records: {{.}}{{end}}{{with $.CipherBytes}}, cipher_bytes: {{.}}{{end -}} }
 {{- end}}
 endpoints: [{path: {{yaml .Path}}{{with .Endpoint}}, {{.}}{{end}}}]
 projects:
@@ -157,7 +159,7 @@ func (c *Config) text(client, api netip.AddrPort) []byte {
 	err := configTemplate.Execute(&b, map[string]any{
 		"Clients": append([]string{client.String()}, c.Listen...), "Trusted": c.Trusted, "API": api.String(), "Path": Path, "Project": Project,
 		"APIKey": c.Credentials.APIKey, "KeyID": keyID, "Secret": c.Credentials.Secret,
-		"Certificate": c.Certificate, "Records": c.Records, "Endpoint": c.Endpoint, "Keys": c.Keys, "Projects": c.Projects,
+		"Certificate": c.Certificate, "Records": c.Records, "CipherBytes": c.CipherBytes, "Endpoint": c.Endpoint, "Keys": c.Keys, "Projects": c.Projects,
 		"SlowTimeout": c.SlowTimeout, "HistoryBytes": c.HistoryBytes, "Kafka": c.Kafka,
 		"AdminKey": c.AdminKey, "DrainChunk": c.DrainChunk, "Window": c.Window, "StateDir": c.StateDir,
 		"ClusterKey": c.ClusterKey, "ClientURL": "ws://" + client.String() + Path, "APIURL": "http://" + api.String(),

@@ -2,9 +2,11 @@
 package certificate
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -20,29 +22,37 @@ import (
 // Name is the host that a certificate is for, in addition to 127.0.0.1.
 const Name = "stentor.test"
 
-// Pair is a certificate for Name and 127.0.0.1 (ECDSA P-256, as common authorities issue them) and its key, both in PEM form. It
+// Pair is a certificate for Name and 127.0.0.1 (ECDSA P-256, as common authorities issue them, unless it says otherwise) and its key, both in PEM form. It
 // is valid for a day.
 type Pair struct{ Certificate, Key []byte }
 
 // New creates a Pair that is self-signed.
 func New() (Pair, error) {
-	p, _, _, err := create(nil, nil)
+	p, _, _, err := create(newKey, nil, nil)
+	return p, err
+}
+
+// NewRSA is New with RSA-2048.
+func NewRSA() (Pair, error) {
+	p, _, _, err := create(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }, nil, nil)
 	return p, err
 }
 
 // Issued creates a Pair that an authority of its own has signed, as browsers want it, and the authority's certificate.
 func Issued() (p Pair, authority []byte, err error) {
-	ca, parent, signer, err := create(nil, nil)
+	ca, parent, signer, err := create(newKey, nil, nil)
 	if err != nil {
 		return p, nil, err
 	}
-	p, _, _, err = create(parent, signer)
+	p, _, _, err = create(newKey, parent, signer)
 	return p, ca.Certificate, err
 }
 
+func newKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
 // create makes a Pair that signer signs for parent, or its own key when parent is nil: then it is an authority too.
-func create(parent *x509.Certificate, signer *ecdsa.PrivateKey) (p Pair, made *x509.Certificate, key *ecdsa.PrivateKey, err error) {
-	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+func create(newKey func() (crypto.Signer, error), parent *x509.Certificate, signer crypto.Signer) (p Pair, made *x509.Certificate, key crypto.Signer, err error) {
+	if key, err = newKey(); err != nil {
 		return p, nil, nil, err
 	}
 	now := time.Now()
@@ -57,7 +67,7 @@ func create(parent *x509.Certificate, signer *ecdsa.PrivateKey) (p Pair, made *x
 		template.SerialNumber, template.Subject.CommonName = big.NewInt(2), "127.0.0.1"
 		template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		return p, nil, nil, err
 	}

@@ -1,0 +1,38 @@
+package wss
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"stentor/engine/testkit/certificate"
+)
+
+// trusting is the configuration of a client that trusts the certificate in file.
+func trusting(file string) (*tls.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, errors.New(file + ": no certificate")
+	}
+	return &tls.Config{RootCAs: pool, ServerName: certificate.Name, CurvePreferences: []tls.CurveID{tls.X25519}}, nil
+}
+
+// helloOf is a ClientHello.
+func helloOf(conf *tls.Config) ([]byte, error) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go func() { _ = tls.Client(theirs, conf).Handshake() }()
+	b := make([]byte, 4096)
+	if err := ours.SetReadDeadline(time.Now().Add(steadyTimeout)); err != nil {
+		return nil, err
+	}
+	n, err := ours.Read(b)
+	return b[:n], err
+}

@@ -1,0 +1,191 @@
+package wss
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"stentor/bench/gen/client"
+	"stentor/bench/gen/measure"
+	"stentor/bench/gen/pace"
+	"stentor/bench/machine/server"
+	"stentor/bench/suite"
+	"stentor/bench/suite/report"
+	"stentor/engine/testkit/certificate"
+)
+
+type bench struct {
+	Options
+	*suite.Run
+	plan       plan
+	ecdsa, rsa identity
+}
+
+// identity is a certificate, and what its clients trust.
+type identity struct {
+	file  string
+	trust *tls.Config
+}
+
+// Run takes the measurements. The report has those that were completed even when there is an error.
+func Run(ctx context.Context, o Options) (*report.Report, error) { return run(ctx, o, o.plan()) }
+
+func run(ctx context.Context, o Options, p plan) (*report.Report, error) {
+	if err := o.check(); err != nil {
+		return &report.Report{}, err
+	}
+	r, err := suite.Begin(ctx, o.Options)
+	if err != nil {
+		return &report.Report{}, err
+	}
+	defer r.Close()
+	b := &bench{Options: o, Run: r, plan: p}
+	if b.ecdsa, err = b.identity("ecdsa", certificate.New); err != nil {
+		return r.Report, err
+	}
+	if b.rsa, err = b.identity("rsa", certificate.NewRSA); err != nil {
+		return r.Report, err
+	}
+	r.Report.Load = fmt.Sprintf("%d connections, payloads of %d bytes; ECDSA P-256 and X25519 unless something else is said", o.Connections, payloadBytes)
+	return r.Report, r.Measure(ctx, []suite.Measurement{
+		{Name: "delivery", Run: b.delivery}, {Name: "connect", Run: b.connect}, {Name: "resumed", Run: b.resumed},
+		{Name: "strangers", Run: b.strangers},
+	})
+}
+
+func (b *bench) identity(name string, make func() (certificate.Pair, error)) (i identity, err error) {
+	pair, err := make()
+	if err != nil {
+		return i, err
+	}
+	dir := filepath.Join(b.Dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return i, err
+	}
+	i.file, err = pair.Write(dir)
+	i.trust = pair.Trusting()
+	i.trust.CurvePreferences = []tls.CurveID{tls.X25519}
+	return i, err
+}
+
+// way is how clients come to a node.
+type way struct {
+	trust   *tls.Config // nil: without TLS
+	file    string      // of the certificate
+	records string      // tls.records, "" for the default
+	ciphers string      // tls.cipher_bytes, "" for the default
+}
+
+// overTLS is with a certificate.
+func overTLS(i identity) way { return way{trust: i.trust, file: i.file} }
+
+// hybrid is w with the key exchange of browsers.
+func (w way) hybrid() way {
+	w.trust = w.trust.Clone()
+	w.trust.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768}
+	return w
+}
+
+// resuming is w with clients that have a ticket.
+func (w way) resuming() way {
+	w.trust = w.trust.Clone()
+	w.trust.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	return w
+}
+
+// rig is a node, clients connected to it, and a back end.
+type rig struct {
+	node    *server.Server
+	secure  netip.AddrPort // where it speaks TLS
+	clients *client.Client
+	back    server.Publisher
+	total   int64 // messages that the clients must have had by now
+}
+
+// withRig runs f with a fresh node and no client yet. It is an error when a message was not in order, or a connection lost.
+func (b *bench) withRig(ctx context.Context, w way, f func(context.Context, *rig) error) error {
+	at, err := server.FreePort()
+	if err != nil {
+		return err
+	}
+	c := server.Config{Credentials: b.Credentials}
+	if w.file != "" {
+		c.Listen, c.Certificate, c.Records, c.CipherBytes = []string{at.String() + " tls"}, w.file, w.records, w.ciphers
+	}
+	node, ctx, err := server.Start(ctx, b.Stentor, b.Dir, c)
+	if err != nil {
+		return err
+	}
+	defer node.Stop()
+	o := client.Options{
+		Addresses: []netip.AddrPort{node.Client}, Path: server.Path, Subscriptions: []string{server.Queue, server.Topic},
+		Heartbeat: restfulHeartbeat, Headers: server.Anonymous, Sources: client.Loopback(b.Connections),
+	}
+	if w.trust != nil {
+		o.Addresses[0], o.TLS, o.Host = at, w.trust, certificate.Name
+	}
+	r := &rig{node: node, secure: at, back: server.Publisher{Server: node, Size: payloadBytes}}
+	if r.clients, err = client.New(o); err != nil {
+		return err
+	}
+	defer r.clients.Close()
+	if err := f(ctx, r); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return err
+	}
+	if n := r.clients.Counts(); n.Order != (measure.Order{}) || len(n.Failures) > 0 {
+		return fmt.Errorf("messages or connections were lost or disordered: %+v, %v", n.Order, n.Failures)
+	}
+	return nil
+}
+
+// open opens n connections more, and returns when the node has dealt with their last SUBSCRIBE.
+func (r *rig) open(ctx context.Context, n int) error {
+	if err := openAll(ctx, r.clients, n); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, steadyTimeout, fmt.Errorf("after %v the node does not count the subscriptions", steadyTimeout))
+	defer cancel()
+	for {
+		have, err := r.node.Subscriptions(ctx, server.Topic)
+		if err != nil || have == r.clients.Counts().Reading {
+			return err
+		}
+		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func openAll(ctx context.Context, c *client.Client, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	return c.Open(ctx, client.Reading, n)
+}
+
+// rounds pushes n times, each time when all have had the push before, so that each delivery is a write of its own.
+func (r *rig) rounds(ctx context.Context, n int) error {
+	for range n {
+		if err := r.back.Push(ctx); err != nil {
+			return err
+		}
+		if err := r.expect(ctx, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect waits until all clients have got so many pushes more.
+func (r *rig) expect(ctx context.Context, pushes int) error {
+	r.total += int64(pushes) * int64(r.clients.Counts().Reading)
+	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
+	defer cancel()
+	return r.clients.WaitDelivered(ctx, r.total)
+}
