@@ -75,9 +75,7 @@ func (r *Records) keyUpdate(request byte) error {
 	if err := r.uselessRecord(); err != nil {
 		return err
 	}
-	if r.in.update(r.suite()) != nil {
-		return errInternal
-	}
+	r.in.update(r.suite())
 	return errNewKey
 }
 
@@ -88,9 +86,7 @@ func (l *Layer) sealUpdate(dst []byte, r *Records, aead cipher.AEAD) ([]byte, ci
 	dst = append(dst, typeKeyUpdate, 0, 0, 1, notRequested)
 	dst = l.seal(dst, start, r, aead, typeHandshake)
 	r.state &^= owing
-	if r.out.update(r.suite()) != nil {
-		return dst, nil, r.failOut()
-	}
+	r.out.update(r.suite())
 	aead, err := r.out.aead(r.suite())
 	if err != nil {
 		return dst, nil, r.failOut()

@@ -44,13 +44,12 @@ func (r *Records) suite() *suite { return &suites[r.state&suiteBits] }
 func (r *Records) is(flag uint8) bool { return r.state&flag != 0 }
 
 // begin sets the secret of a half, and derives its key and IV (section 7.3).
-func (h *half) begin(s *suite, secret []byte) error {
+func (h *half) begin(s *suite, secret []byte) {
 	copy(h.secret[:], secret)
 	h.number = 0
-	if err := s.expand(h.key[:s.keySize], secret, labelKey); err != nil {
-		return err
-	}
-	return s.expand(h.iv[:], secret, labelIV)
+	from := s.expander(secret)
+	expand(from, h.key[:s.keySize], labelKey)
+	expand(from, h.iv[:], labelIV)
 }
 
 // Format implements fmt.Formatter: secrets are not printed, whatever asks for it.
@@ -60,13 +59,11 @@ func (r *Records) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "TLS 1.3 re
 func (h *half) aead(s *suite) (cipher.AEAD, error) { return s.aead(h.key[:s.keySize]) }
 
 // update derives the next secret and begins with it (section 7.2).
-func (h *half) update(s *suite) error {
+func (h *half) update(s *suite) {
 	var next [maxSecret]byte
 	secret := next[:s.hashSize]
-	if err := s.expand(secret, h.secret[:s.hashSize], labelUpdate); err != nil {
-		return err
-	}
-	return h.begin(s, secret)
+	expand(s.expander(h.secret[:s.hashSize]), secret, labelUpdate)
+	h.begin(s, secret)
 }
 
 // take uses up the number of the next record, and puts its nonce into nonce (section 5.3). Nothing else changes numbers: two

@@ -66,9 +66,7 @@ func (s *Secrets) TakeOver(r *Records, id uint16, written []byte) error {
 	if s.client.size != cs.hashSize || s.server.size != cs.hashSize {
 		return fmt.Errorf("the handshake has traffic secrets of %d and %d bytes, cipher suite %#04x has %d", s.client.size, s.server.size, id, cs.hashSize)
 	}
-	if err := r.begin(index, s.client.bytes[:cs.hashSize], s.server.bytes[:cs.hashSize]); err != nil {
-		return err
-	}
+	r.begin(index, s.client.bytes[:cs.hashSize], s.server.bytes[:cs.hashSize])
 	if err := r.pass(written); err != nil {
 		*r = Records{}
 		return err
@@ -77,16 +75,11 @@ func (s *Secrets) TakeOver(r *Records, id uint16, written []byte) error {
 }
 
 // begin begins both halves.
-func (r *Records) begin(index uint8, in, out []byte) error {
+func (r *Records) begin(index uint8, in, out []byte) {
 	*r = Records{}
-	if err := r.in.begin(&suites[index], in); err != nil {
-		return err
-	}
-	if err := r.out.begin(&suites[index], out); err != nil {
-		return err
-	}
+	r.in.begin(&suites[index], in)
+	r.out.begin(&suites[index], out)
 	r.state = index | inOpen | outOpen
-	return nil
 }
 
 var errFlight = errors.New("the server's last flight does not end with whole records of the application key")

@@ -4,7 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/fips140"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
 	"hash"
@@ -72,18 +72,21 @@ const (
 	labelUpdate = "traffic upd"
 )
 
-// expand is HKDF-Expand-Label with an empty context (section 7.1). It fills out.
-func (s *suite) expand(out, secret []byte, label string) error {
+// expander is the HMAC that expand takes, for a secret.
+func (s *suite) expander(secret []byte) hash.Hash { return hmac.New(s.hash, secret) }
+
+// expand is HKDF-Expand-Label with an empty context (section 7.1). It fills out, which is no longer than the hash: so that it is
+// the first block of HKDF-Expand (RFC 5869 section 2.3).
+func expand(h hash.Hash, out []byte, label string) {
 	const prefix = "tls13 "
-	info := make([]byte, 0, 2+1+len(prefix)+len(label)+1)
+	info := make([]byte, 0, 64)
 	info = append(info, byte(len(out)>>8), byte(len(out)), byte(len(prefix)+len(label)))
 	info = append(info, prefix...)
 	info = append(info, label...)
-	info = append(info, 0)
-	key, err := hkdf.Expand(s.hash, secret, string(info), len(out))
-	if err != nil {
-		return err
-	}
-	copy(out, key)
-	return nil
+	info = append(info, 0, 1) // no context; the number of the block
+	h.Reset()
+	_, _ = h.Write(info)
+	block := h.Sum(info[:0])
+	copy(out, block[:len(out)])
+	clear(block)
 }
