@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -11,8 +12,8 @@ import (
 )
 
 // feed is the net.Conn below crypto/tls. During the handshake, which blocks and so has a goroutine, Read waits for what the loop
-// puts, and Write hands to the loop. With crypto/tls's records the loop itself calls both later: then Read has what give gave,
-// and Write writes.
+// puts, and Write hands to the kernel, or to the loop what the kernel does not take. With crypto/tls's records the loop itself
+// calls both later: then Read has what give gave, and Write writes.
 type feed struct {
 	mu    sync.Mutex
 	more  sync.Cond
@@ -20,10 +21,17 @@ type feed struct {
 	had   int    // bytes that were put: crypto/tls keeps a message until it is complete
 	left  int    // of the record that queue begins with
 	err   error  // of Read, once queue is empty
-	dead  bool   // Write fails: after a take-over crypto/tls would seal with numbers that are ours
 
 	turns turns
-	send  func(p []byte) // in the loop, later
+
+	writing sync.Mutex // is held in Write, and guards what follows
+	dead    bool       // Write fails: after a take-over crypto/tls would seal with numbers that are ours
+	behind  bool       // send had a part: all that follows goes behind it
+	// now writes what the kernel takes at once. Nobody else writes within a handshake, and fail, which the end of the connection
+	// calls before its descriptor is closed, waits for it. A wake of the loop for each flight would cost as much as a tenth of a
+	// handshake.
+	now  func(p []byte) int
+	send func(p []byte) // in the loop, later
 
 	wants   bool // the secrets
 	secrets tls13.Secrets
@@ -37,8 +45,8 @@ type feed struct {
 // would keep a message of 256 KiB.
 const feedMost = 64 << 10
 
-func newFeed(t turns, send func(p []byte)) *feed {
-	f := &feed{turns: t, send: send}
+func newFeed(t turns, now func(p []byte) int, send func(p []byte)) *feed {
+	f := &feed{turns: t, now: now, send: send}
 	f.more.L = &f.mu
 	return f
 }
@@ -53,8 +61,8 @@ func (f *feed) KeyLog() io.Writer {
 
 // kill makes Write fail for ever, and returns what crypto/tls has written since the secrets are known.
 func (f *feed) kill() []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.writing.Lock()
+	defer f.writing.Unlock()
 	f.dead = true
 	wrote := f.wrote
 	f.wrote = nil
@@ -81,11 +89,14 @@ func (f *feed) put(records []byte) bool {
 	return true
 }
 
-// fail ends the handshake: the connection is gone.
+// fail ends the handshake: the connection is gone, or ends. Nothing is written when it has returned.
 func (f *feed) fail(err error) {
+	f.writing.Lock()
+	f.dead = true
+	f.writing.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.err, f.queue, f.dead = err, nil, true
+	f.err, f.queue = err, nil
 	f.more.Signal()
 }
 
@@ -168,16 +179,22 @@ func (f *feed) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	f.mu.Lock()
-	dead := f.dead
-	if !dead && f.wants && f.secrets.Ready() {
-		f.wrote = append(f.wrote, p...)
-	}
-	f.mu.Unlock()
-	if dead {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if f.dead {
 		return 0, errOver
 	}
-	f.send(append([]byte(nil), p...))
+	if f.wants && f.secrets.Ready() {
+		f.wrote = append(f.wrote, p...)
+	}
+	n := 0
+	if !f.behind {
+		n = f.now(p)
+	}
+	if n < len(p) {
+		f.behind = true
+		f.send(bytes.Clone(p[n:]))
+	}
 	return len(p), nil
 }
 

@@ -10,7 +10,7 @@ import (
 // TestFeedBound: what a client sends within a handshake is bounded and counted also when crypto/tls has read it, which may keep
 // it all.
 func TestFeedBound(t *testing.T) {
-	f := newFeed(turnsFor(), nil)
+	f := newFeed(turnsFor(), nil, nil)
 	part := append([]byte("\x16\x03\x03\x40\x00"), make([]byte, 16<<10)...)
 	room := make([]byte, len(part))
 	for sent := 0; sent+len(part) <= feedMost; sent += len(part) {
@@ -38,7 +38,7 @@ func (unreading) Write(p []byte) (int, error) { return len(p), nil }
 // TestAnswersBound: what crypto/tls answers to a client that does not read is refused, also to the last record that came; what
 // the shard writes is not.
 func TestAnswersBound(t *testing.T) {
-	f := newFeed(turnsFor(), nil)
+	f := newFeed(turnsFor(), nil, nil)
 	s := &secure{Conn: unreading{}, phase: openPhase, some: &someTLS{feed: f}}
 	f.looped = func(p []byte) error { return (&Loop{}).sendSealed(s, p) }
 	record := []byte("\x17\x03\x03\x00\x01x")
@@ -52,5 +52,33 @@ func TestAnswersBound(t *testing.T) {
 	f.give(nil)
 	if _, err := f.Write([]byte("push")); err != nil {
 		t.Errorf("the push: %v", err)
+	}
+}
+
+// TestFeedWrites: what the kernel does not take goes to the loop, and what is written later behind it. Nothing is written once
+// the connection has ended.
+func TestFeedWrites(t *testing.T) {
+	var kernel, later []byte
+	room := 5
+	f := newFeed(turnsFor(), func(p []byte) int {
+		n := min(len(p), room)
+		kernel = append(kernel, p[:n]...)
+		return n
+	}, func(p []byte) { later = append(later, p...) })
+	for _, p := range []string{"abc", "defg", "hi"} {
+		if n, err := f.Write([]byte(p)); n != len(p) || err != nil {
+			t.Fatal(n, err)
+		}
+		room = max(0, room-len(p))
+		if p == "defg" {
+			room = 100
+		}
+	}
+	if string(kernel) != "abcde" || string(later) != "fghi" {
+		t.Errorf("the kernel has %q, the loop %q", kernel, later)
+	}
+	f.fail(errOver)
+	if n, err := f.Write([]byte("x")); n != 0 || err != errOver || len(kernel)+len(later) != 9 {
+		t.Errorf("after the end: %d, %v", n, err)
 	}
 }

@@ -270,6 +270,9 @@ func (l *Loop) endSecure(t *secure) {
 			_ = t.some.tls.CloseWrite()
 		}
 	}
+	if t.phase == shakingPhase {
+		t.some.feed.fail(errOver)
+	}
 	l.cut(t, certs.Ended)
 	t.phase = endedPhase
 	if !t.closed && t.OutboundBuffered() == 0 {

@@ -21,6 +21,7 @@ type Shake struct {
 
 // shakes counts handshakes. Any goroutine may use it.
 type shakes struct {
+	begun  atomic.Uint64
 	failed certs.Failures
 	broken atomic.Uint64 // connections that ended for their records, behind the handshake
 	mu     sync.Mutex
@@ -62,6 +63,9 @@ func (l *Loop) cut(t *secure, why certs.Failure) {
 
 // BrokenRecords counts connections over TLS that were closed because what came behind the handshake was no record of theirs.
 func (s *Server) BrokenRecords() uint64 { return s.shakes.broken.Load() }
+
+// HandshakesBegun counts handshakes of TLS, however they went on.
+func (s *Server) HandshakesBegun() uint64 { return s.shakes.begun.Load() }
 
 // Handshakes are those of TLS that were made, and those that failed by reason.
 func (s *Server) Handshakes() (made map[Shake]uint64, failed map[string]uint64) {

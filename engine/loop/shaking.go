@@ -21,7 +21,9 @@ func (l *Loop) shake(t *secure) gnet.Action {
 		return gnet.Close
 	}
 	s := l.server
-	f := newFeed(s.turns, func(p []byte) { l.above.Post(func() { l.passOn(t, p) }) })
+	s.shakes.begun.Add(1)
+	fd := t.Fd()
+	f := newFeed(s.turns, func(p []byte) int { return writeSome(fd, p) }, func(p []byte) { l.above.Post(func() { l.passOn(t, p) }) })
 	f.wants = s.conf.TLS.Records
 	hello := t.some.part
 	t.some.part, t.some.feed, t.phase = nil, f, shakingPhase
@@ -76,7 +78,7 @@ var errPanic = errors.New("the handshake panicked")
 // turnsFor is how many handshakes compute at once: the loops and the rest of the node go on meanwhile.
 func turnsFor() turns { return make(turns, max(1, runtime.GOMAXPROCS(0)/4)) }
 
-// passOn writes a part of the handshake.
+// passOn writes a part of the handshake that the kernel did not take at once.
 func (l *Loop) passOn(t *secure, p []byte) {
 	if t.phase == shakingPhase {
 		_, _ = write(t.Conn, p)

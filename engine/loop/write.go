@@ -29,6 +29,15 @@ func write(c gnet.Conn, p []byte) (int, error) {
 	return len(p), nil
 }
 
+// writeSome writes what the kernel takes of p, and is silent on errors: the loop meets them as well.
+func writeSome(fd int, p []byte) int {
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
 // offer writes as much of p as the kernel takes, and buffers nothing. The call is raw for the same reason.
 func offer(c gnet.Conn, p []byte) (int, error) {
 	if c.OutboundBuffered() > 0 {
