@@ -199,6 +199,9 @@ func (n *Node) evict() {
 // Ended is closed when event loops have ended, asked or not; Err says why.
 func (n *Node) Ended() <-chan struct{} { return n.server.Ended() }
 
+// HandshakesBegun counts handshakes of TLS of clients, however they went on.
+func (n *Node) HandshakesBegun() uint64 { return n.server.HandshakesBegun() }
+
 // Err is why the event loops ended, after Ended.
 func (n *Node) Err() error {
 	if err := n.server.Err(); err != nil {

@@ -16,13 +16,24 @@ func TestCollector(t *testing.T) {
 	}
 	c := newCollector(0)
 	defer c.stop()
-	c.settle(false)
+	c.settle(false, 0)
 	if c.look == nil || percent() != 100 {
 		t.Errorf("%d before the node is ready", percent())
 	}
-	c.settle(true)
+	c.settle(true, 0)
 	if c.look == nil || percent() != mostGCPercent {
 		t.Errorf("%d when it is ready", percent())
+	}
+	for i, shakes := range []uint64{busyShakes, busyShakes, 2*busyShakes - 1, 2*busyShakes - 1, 3 * busyShakes, 3 * busyShakes} {
+		if c.settle(true, shakes); percent() != busyGCPercent {
+			t.Errorf("look %d: %d while clients connect over TLS", i, percent())
+		}
+	}
+	for range busyLooks {
+		c.settle(true, 3*busyShakes+1)
+	}
+	if percent() != mostGCPercent {
+		t.Errorf("%d when they have connected", percent())
 	}
 	if own := newCollector(77); own.look != nil || percent() != 77 {
 		t.Errorf("%d with gc_percent 77", percent())
@@ -41,9 +52,13 @@ func TestCollector(t *testing.T) {
 func TestGCPercent(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
+		most int
 		want int
-	}{{0, 30}, {1 << 20, 30}, {500 << 20, 30}, {600 << 20, 25}, {750e6, 20}, {1 << 30, 15}, {64 << 30, 15}} {
-		if got := gcPercent(c.live); got != c.want {
+	}{
+		{0, 30, 30}, {1 << 20, 30, 30}, {500 << 20, 30, 30}, {600 << 20, 30, 25}, {750e6, 30, 20}, {1 << 30, 30, 15}, {64 << 30, 30, 15},
+		{0, 100, 100}, {100 << 20, 100, 100}, {200 << 20, 100, 80}, {1 << 30, 100, 15},
+	} {
+		if got := gcPercent(c.live, c.most); got != c.want {
 			t.Errorf("%d bytes: %d, want %d", c.live, got, c.want)
 		}
 	}
