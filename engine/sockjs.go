@@ -38,7 +38,10 @@ func (n *Node) sockJS(path string) (*Endpoint, sockjs.Target) {
 // calls it.
 func (n *Node) plainSockJS(r *websocket.Request, peer shard.Peer, dst []byte) (answer []byte, client netip.AddrPort, refused *websocket.Refusal) {
 	endpoint, at := n.sockJS(r.Path)
-	if endpoint == nil || !endpoint.SockJS && at.Kind == sockjs.Greeting {
+	switch {
+	case endpoint == nil && n.belowSockJS(r.Path):
+		return dst, peer.Address, websocket.NotFound
+	case endpoint == nil, !endpoint.SockJS && at.Kind == sockjs.Greeting:
 		return dst, peer.Address, nil
 	}
 	client = n.clientOf(r, peer)
@@ -58,23 +61,45 @@ func (n *Node) plainSockJS(r *websocket.Request, peer shard.Peer, dst []byte) (a
 	case !n.welcomes(endpoint, r, peer):
 		return dst, client, websocket.Forbidden
 	}
-	header := sockJSHeader(r.Origin)
 	if r.Options {
-		return websocket.AppendNoContent(dst, "Access-Control-Allow-Methods: OPTIONS, GET\r\nAccess-Control-Max-Age: 3600\r\n"+header), client, websocket.Answered
+		return websocket.AppendNoContent(dst, preflightHeader(r, "OPTIONS, GET")), client, websocket.Answered
 	}
 	var scratch [1024]byte
 	body := sockjs.AppendInfo(scratch[:0], n.baseURL(endpoint, r, peer), rand.Uint32())
-	return websocket.AppendAnswer(dst, "application/json; charset=UTF-8", header, body), client, websocket.Answered
+	return websocket.AppendAnswer(dst, "application/json; charset=UTF-8", neverKept+sockJSHeader(r.Origin), body), client, websocket.Answered
 }
+
+// belowSockJS reports whether a path is below an endpoint with SockJS.
+func (n *Node) belowSockJS(path string) bool {
+	for i := range n.opts.Endpoints {
+		if e := &n.opts.Endpoints[i]; e.SockJS && strings.HasPrefix(path, strings.TrimSuffix(e.Path, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// neverKept are the header lines with which no cache keeps an answer.
+const neverKept = "Cache-Control: no-store, no-cache, must-revalidate, max-age=0\r\n"
 
 // sockJSHeader is the header lines with which a page of this origin, which is welcome, may read an answer. Clients send their
 // cookies with each request, whether there are any or not, and then no browser accepts "*".
 func sockJSHeader(origin string) string {
-	const never = "Cache-Control: no-store, no-cache, must-revalidate, max-age=0\r\nVary: Origin\r\n"
 	if origin == "" {
-		return never + "Access-Control-Allow-Origin: *\r\n"
+		return "Vary: Origin\r\nAccess-Control-Allow-Origin: *\r\n"
 	}
-	return never + "Access-Control-Allow-Credentials: true\r\nAccess-Control-Allow-Origin: " + origin + "\r\n"
+	return "Vary: Origin\r\nAccess-Control-Allow-Credentials: true\r\nAccess-Control-Allow-Origin: " + origin + "\r\n"
+}
+
+// preflightHeader is the header lines that allow a page, which is welcome, these methods and the headers that it asked for. It
+// may keep the answer, as the protocol wants it.
+func preflightHeader(r *websocket.Request, methods string) string {
+	const year = "31536000" // seconds
+	lines := "Cache-Control: public, max-age=" + year + "\r\nAccess-Control-Max-Age: " + year + "\r\nAccess-Control-Allow-Methods: " + methods + "\r\n" + sockJSHeader(r.Origin)
+	if r.AskedHeaders != "" {
+		lines += "Access-Control-Allow-Headers: " + r.AskedHeaders + "\r\n"
+	}
+	return lines
 }
 
 // baseURL is where a client is to open its transports: at this node, so that nothing before it has to know which node has a

@@ -73,8 +73,8 @@ func TestSockJSInfo(t *testing.T) {
 	if len(entropies) != 3 {
 		t.Errorf("the entropies are %v", entropies)
 	}
-	resp, body := n.dial(t).request(t, "OPTIONS", "/ws/info", origin, "Access-Control-Request-Method: GET")
-	if h := resp.Header; resp.StatusCode != 204 || body != "" || h.Get("Access-Control-Allow-Methods") != "OPTIONS, GET" || h.Get("Access-Control-Allow-Origin") != "https://shop.example" {
+	resp, body := n.dial(t).request(t, "OPTIONS", "/ws/info", origin, "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: x-a, x-b")
+	if h := resp.Header; h.Get("Access-Control-Allow-Headers") != "x-a, x-b" || h.Get("Cache-Control") != "public, max-age=31536000" || resp.StatusCode != 204 || body != "" || h.Get("Access-Control-Allow-Methods") != "OPTIONS, GET" || h.Get("Access-Control-Allow-Origin") != "https://shop.example" {
 		t.Errorf("%v %q", resp, body)
 	}
 	n.gone(t)
@@ -104,7 +104,8 @@ func TestSockJSPaths(t *testing.T) {
 		{"GET", "/ws/iframe.html", 404, "are not served"}, {"GET", "/ws/0/abc/htmlfile", 404, "are not served"}, {"GET", "/ws/0/abc/jsonp", 404, "are not served"},
 		{"GET", "/plain", 426, "WebSocket"}, {"GET", "/plain/", 426, "WebSocket"}, {"GET", "/plain/info", 404, "sockjs in the configuration"},
 		{"GET", "/plain/0/abc/xhr", 404, "sockjs in the configuration"}, {"OPTIONS", "/plain/info", 404, "sockjs in the configuration"}, {"GET", "/elsewhere/info", 426, "WebSocket"},
-		{"PUT", "/ws/info", 405, "GET"},
+		{"PUT", "/ws/info", 405, "GET"}, {"GET", "/ws/a", 404, "No endpoint"}, {"GET", "/ws//", 404, "No endpoint"}, {"GET", "/ws/a.html", 404, "No endpoint"},
+		{"GET", "/ws/a/a/", 404, "No endpoint"}, {"GET", "/wss", 426, "WebSocket"},
 	} {
 		if resp, body := n.dial(t).request(t, c.method, c.target); resp.StatusCode != c.status || !strings.Contains(body, c.body) {
 			t.Errorf("%s %s: %d %q", c.method, c.target, resp.StatusCode, body)

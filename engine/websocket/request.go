@@ -14,6 +14,8 @@ type Request struct {
 	Host  string // never empty
 	// Options: the method is OPTIONS, with which a page asks what it may do. Only Plain sees such a request.
 	Options bool
+	// AskedHeaders are those that the page wants to send: Access-Control-Request-Headers.
+	AskedHeaders string
 
 	Origin         string
 	Authorization  string
@@ -207,6 +209,8 @@ func (r *handshake) parseField(name, value []byte, protocols []string) (wrong st
 		if r.Cookie == "" {
 			r.Cookie = alias(value)
 		}
+	case "access-control-request-headers":
+		join(&r.AskedHeaders, value)
 	case "x-forwarded-for":
 		join(&r.ForwardedFor, value)
 	case "x-forwarded-proto":
