@@ -61,6 +61,7 @@ clients with 1001.`,
 	}
 	cmd.Flags().StringVar(&opts.Listen, "listen", "127.0.0.1:9001", "address to listen on, with a literal IP address; port 0 takes a free one")
 	cmd.Flags().IntVar(&opts.MaxMessage, "max-message", 16<<20, "largest message in bytes; a larger one is answered with 1009")
+	cmd.Flags().BoolVar(&opts.Compress, "compression", false, "agree on permessage-deflate with clients that offer it, and compress every message")
 	cmd.Flags().StringVar(&secure.cert, "tls-cert", "", "serve wss:// with the certificate chain of this PEM file")
 	cmd.Flags().StringVar(&secure.key, "tls-key", "", "its key, a PEM file")
 	cmd.Flags().StringVar(&secure.records, "tls-records", "auto", "what seals and opens the records of TLS 1.3: auto (the code of a node) or go (crypto/tls)")

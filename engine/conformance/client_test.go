@@ -41,10 +41,16 @@ const (
 	plain     over = "plain"
 	records   over = "TLS, our records"
 	cryptoTLS over = "TLS, crypto/tls"
+	// With these the server compresses messages of clients that offer it.
+	compressed    over = "compression"
+	compressedTLS over = "compression, TLS, our records"
 )
 
+func (o over) compresses() bool { return o == compressed || o == compressedTLS }
+func (o over) secure() bool     { return o != plain && o != compressed }
+
 // shared are Echos that the tests share.
-var shared = map[over]*echo{plain: {}, records: {}, cryptoTLS: {}}
+var shared = map[over]*echo{plain: {}, records: {}, cryptoTLS: {}, compressed: {}, compressedTLS: {}}
 
 type echo struct {
 	once sync.Once
@@ -63,7 +69,7 @@ func serverOver(t testing.TB, o over) string {
 		if e.Echo, e.err = newEcho(o, maxMessage); e.err == nil {
 			e.err = e.Start()
 		}
-		if e.err == nil && o != plain {
+		if e.err == nil && o.secure() {
 			secure.Store(e.Addresses()[0].String(), true)
 		}
 	})
@@ -93,8 +99,8 @@ var pair = sync.OnceValues(func() (p struct {
 })
 
 func newEcho(o over, maxMessage int) (*loop.Echo, error) {
-	opts := loop.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler)}
-	if o != plain {
+	opts := loop.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler), Compress: o.compresses()}
+	if o.secure() {
 		p, err := pair()
 		if err != nil {
 			return nil, err
@@ -103,7 +109,7 @@ func newEcho(o over, maxMessage int) (*loop.Echo, error) {
 		if err != nil {
 			return nil, err
 		}
-		opts.TLS = &loop.TLS{Config: c.Clients(), Records: o == records, CipherBytes: 10_000}
+		opts.TLS = &loop.TLS{Config: c.Clients(), Records: o != cryptoTLS, CipherBytes: 10_000}
 	}
 	return loop.NewEcho(opts)
 }
@@ -240,6 +246,9 @@ func (c *client) receive() string {
 		case websocket.Data:
 			message = append(message, ev.Payload...)
 			if ev.Final {
+				if ev.Packed {
+					message = c.inflate(message)
+				}
 				return shown(ev.Op, message)
 			}
 		case websocket.Ping:

@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/panjf2000/gnet/v2"
 
+	"stentor/engine/deflate"
 	"stentor/engine/session"
 	"stentor/engine/websocket"
 )
@@ -25,18 +26,21 @@ type Echo struct {
 	capacity int
 	wire     *session.Wire
 	tls      *echoTLS // nil: plain
+	packer   deflate.Packer
+	packed   []byte // scratch: a compressed message
 	leaving  atomic.Bool
 
 	mu    sync.Mutex // guards conns only
 	conns map[*echoConn]struct{}
 }
 
-// EchoOptions of an Echo. All fields but TLS are required.
+// EchoOptions of an Echo. All fields but TLS and Compress are required.
 type EchoOptions struct {
 	Listen     string // host:port with a literal IP address; port 0 takes a free one
 	MaxMessage int    // bytes of a message; a larger one is answered with 1009
 	Log        *slog.Logger
 	TLS        *TLS // nil: plain
+	Compress   bool // messages of clients that offer it, both ways
 }
 
 const (
@@ -54,7 +58,13 @@ func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
 func NewEcho(o EchoOptions) (*Echo, error) {
 	e := &Echo{net: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
 	e.net.keepAlive = keepAliveTime
-	e.wire = session.NewWire(websocket.Handshaker{MaxHeader: echoHandshake}, uint64(o.MaxMessage))
+	check := func(r *websocket.Request) *websocket.Refusal {
+		if o.Compress {
+			r.Compress = websocket.CompressAlways
+		}
+		return nil
+	}
+	e.wire = session.NewWire(websocket.Handshaker{MaxHeader: echoHandshake, Check: check}, uint64(o.MaxMessage))
 	if o.TLS != nil {
 		e.tls = newEchoTLS(e, o.TLS)
 	}
@@ -253,8 +263,14 @@ func (e *Echo) echo(c *echoConn) {
 		c.message = append(c.message, p.Payload...)
 		return
 	}
-	e.wire.Out = websocket.AppendHeader(e.wire.Out, p.Op, len(c.message)+len(p.Payload))
-	e.wire.Out = append(append(e.wire.Out, c.message...), p.Payload...)
+	if c.sess.Form == session.Deflated {
+		e.packed = e.packer.Pack(e.packed[:0], c.message, p.Payload)
+		e.wire.Out = websocket.AppendPackedHeader(e.wire.Out, p.Op, len(e.packed))
+		e.wire.Out = append(e.wire.Out, e.packed...)
+	} else {
+		e.wire.Out = websocket.AppendHeader(e.wire.Out, p.Op, len(c.message)+len(p.Payload))
+		e.wire.Out = append(append(e.wire.Out, c.message...), p.Payload...)
+	}
 	if c.message = c.message[:0]; cap(c.message) > echoScratch {
 		c.message = nil
 	}

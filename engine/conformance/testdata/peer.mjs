@@ -1,5 +1,7 @@
 // Talks to the echo server at argv[2] with the WebSocket of Node itself.
-const sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, (16 << 20) - 7]
+const compression = process.argv[3] === 'true'
+// Node inflates 4 MiB at most.
+const sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, ...(compression ? [] : [(16 << 20) - 7])]
 const sent = []
 for (const size of sizes) {
   sent.push('é'.repeat(size >> 1), new Uint8Array(size).map((_, i) => i * 31))
@@ -23,6 +25,6 @@ ws.onmessage = ({ data }) => {
 }
 ws.onerror = (e) => fail(`error: ${e.message ?? e.type}`)
 ws.onclose = (e) => {
-  if (!e.wasClean || e.code !== 3001 || ws.protocol !== '') fail(`closed with ${e.code}, clean ${e.wasClean}, protocol ${ws.protocol}`)
+  if (!e.wasClean || e.code !== 3001 || ws.protocol !== '' || (ws.extensions !== '') !== compression) fail(`closed with ${e.code}, clean ${e.wasClean}, protocol ${ws.protocol}, extensions ${ws.extensions}`)
   console.log(`${next} messages`)
 }

@@ -5,13 +5,13 @@ import sys
 import websockets
 
 
-async def main(url):
+async def main(url, compression):
     messages = []
     for size in (0, 1, 125, 126, 65535, 65536, 1 << 20, (16 << 20) - 7):
         messages += ["é" * (size // 2), bytes(i * 31 & 255 for i in range(min(size, 70000)))]
     messages += ["κόσμε 😀", ["frag", "", "ments ", "é"], [b"\x00\xff", b"\xfe" * 70000]]
     async with websockets.connect(url, max_size=None, ping_interval=None) as ws:
-        assert ws.response.headers.get("Sec-WebSocket-Extensions") is None
+        assert (ws.response.headers.get("Sec-WebSocket-Extensions") is not None) == compression
         for message in messages:
             await ws.send(message)
             pong = await ws.ping("between")
@@ -29,4 +29,4 @@ async def main(url):
     print(len(messages), "messages")
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(sys.argv[1], sys.argv[2] == "true"))
