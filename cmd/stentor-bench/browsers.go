@@ -16,9 +16,11 @@ func browsersCommand() *cobra.Command {
 		Short: "Measure what clients of every kind cost a node, beside plain WebSockets",
 		Long: `Measure what clients of every kind cost a node, beside plain WebSockets:
 
-  keys       CONNECTs whose keys come from an identity provider, beside keys from a file
-  hang       what others feel while an identity provider does not answer
-  sockjs     deliveries and memory by SockJS over WebSocket
+  keys         CONNECTs whose keys come from an identity provider, beside keys from a file
+  hang         what others feel while an identity provider does not answer
+  sockjs       deliveries and memory by SockJS over WebSocket
+  compression  the bytes, deliveries and memory of permessage-deflate, on a fixed corpus of
+               JSON documents of 2 KB
 
 Servers and providers are started and ended by this command, on free loopback ports;
 nothing needs to run. It needs an idle machine, and one descriptor per connection

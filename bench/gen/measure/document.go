@@ -40,7 +40,7 @@ var corpus = sync.OnceValue(func() []string {
 	all := make([]string, documentCount)
 	for i := range all {
 		w := writer{rand.New(rand.NewPCG(2048, uint64(i)))}
-		all[i] = []func() string{w.order, w.quotes, w.chat, w.telemetry}[i%4]()
+		all[i] = []func() string{w.order, w.quotes, w.feed, w.telemetry}[i%4]()
 	}
 	return all
 })
@@ -78,16 +78,6 @@ func (w writer) person() string {
 	return w.of("Ann", "Bob", "Chen", "Dörte", "Elif", "Femi", "Gita", "Hugo", "Ines", "Jun") + " " + w.of("Smith", "Okafor", "Müller", "Garcia", "Wang", "Yılmaz", "Novak", "Rossi")
 }
 
-func (w writer) sentence() string {
-	words := []string{"the", "order", "was", "shipped", "today", "please", "check", "invoice", "again", "thanks", "customer", "asks", "about", "delivery", "tomorrow", "between",
-		"noon", "and", "three", "address", "changed", "no", "answer", "yet", "refund", "approved", "waiting", "for", "stock", "from", "warehouse"}
-	var all []string
-	for range 8 + w.IntN(14) {
-		all = append(all, w.of(words...))
-	}
-	return strings.Join(all, " ")
-}
-
 func (w writer) order() string {
 	return list(fmt.Sprintf(`{"type":"order.updated","id":%q,"status":%q,"customer":{"id":%d,"name":%q,"email":"customer%d@example.com"},"createdAt":%q,"currency":"EUR","lines":[`,
 		w.uuid(), w.of("NEW", "PAID", "PACKED", "SHIPPED"), w.IntN(1e6), w.person(), w.IntN(1e5), w.time()), fmt.Sprintf(`],"total":%s,"version":%d}`, w.money(), w.IntN(40)),
@@ -107,11 +97,15 @@ func (w writer) quotes() string {
 	})
 }
 
-func (w writer) chat() string {
-	day, minute := w.time()[:11], w.IntN(600)
-	return list(fmt.Sprintf(`{"type":"conversation","room":%q,"messages":[`, w.uuid()), fmt.Sprintf(`],"unread":%d,"typing":[%q]}`, w.IntN(30), w.person()), func(int) string {
-		minute += w.IntN(4)
-		return fmt.Sprintf(`{"id":%q,"from":%q,"at":"%s%02d:%02d:%02dZ","text":%q,"read":%t}`, w.uuid(), w.person(), day, 8+minute/60, minute%60, w.IntN(60), w.sentence(), w.IntN(2) == 0)
+func (w writer) feed() string {
+	day, minute, id := w.time()[:11], w.IntN(300), w.IntN(1e7)
+	return list(fmt.Sprintf(`{"type":"feed","user":{"id":%d,"name":%q},"items":[`, w.IntN(1e5), w.person()), fmt.Sprintf(`],"unread":%d,"cursor":%q}`, w.IntN(30), w.uuid()), func(int) string {
+		minute += w.IntN(20)
+		id += 1 + w.IntN(50)
+		who, what, number := w.person(), w.of("invoice", "ticket", "order", "contract"), w.IntN(1e5)
+		did := w.of("commented on", "approved", "assigned you to", "closed", "mentioned you in")
+		return fmt.Sprintf(`{"id":%d,"actor":{"id":%d,"name":%q},"text":"%s %s %s %d","link":"/%ss/%d","at":"%s%02d:%02d:%02dZ","seen":%t}`,
+			id, w.IntN(1e5), who, who, did, what, number, what, number, day, 8+minute/60, minute%60, w.IntN(60), w.IntN(2) == 0)
 	})
 }
 

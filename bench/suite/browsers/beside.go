@@ -14,6 +14,7 @@ type way struct {
 	name     string
 	endpoint string // keys of the node's endpoint
 	form     client.Form
+	half     bool // half of the clients are plain ones, to the same node; their memory is not taken
 }
 
 var plain = way{name: "plain", form: client.Plain}
@@ -47,6 +48,9 @@ func (b *bench) sample(ctx context.Context, step string, back server.Publisher, 
 	o.Form = w.form
 	err = b.WithRig(ctx, b.Stentor, server.Config{Endpoint: w.endpoint}, o, back, func(ctx context.Context, r *suite.Rig) error {
 		b.Progress.Step(suite.Live(r.Clients), "%s, %d connections", step, b.Connections)
+		if w.half {
+			return b.mix(ctx, r, &s)
+		}
 		few := b.Connections / quarter
 		var rss [2]int64
 		for i, n := range []int{few, b.Connections - few} {
@@ -66,6 +70,20 @@ func (b *bench) sample(ctx context.Context, step string, back server.Publisher, 
 		return err
 	})
 	return s, err
+}
+
+// mix is a sample of a way for half of the connections.
+func (b *bench) mix(ctx context.Context, r *suite.Rig, s *sample) error {
+	if err := r.Open(ctx, client.Reading, b.Connections/2); err != nil {
+		return err
+	}
+	return b.withHalf(ctx, r, b.Connections-b.Connections/2, func(h *half) (err error) {
+		if err := h.rounds(ctx, r, warmUp); err != nil {
+			return err
+		}
+		s.cpu, err = h.cost(ctx, r, b.plan.cpu)
+		return err
+	})
 }
 
 // column is one number of each sample.

@@ -10,7 +10,7 @@ import (
 type Options struct{ suite.Options }
 
 // Measurements are the names for Options.Only, in the order in which they run.
-var Measurements = []string{"keys", "hang", "sockjs"}
+var Measurements = []string{"keys", "hang", "sockjs", "compression"}
 
 const (
 	// reserve is how many descriptors a process needs beside its connections.
