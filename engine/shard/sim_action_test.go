@@ -25,8 +25,8 @@ type simOp struct {
 	do     func(w *world, o *op) bool
 }
 
-// simOpList are all that can happen. Files of schedules name them: their names and the fields that they look at stay,
-// and a new meaning gets a new name.
+// simOpList has every operation. Schedule files refer to them by name: names, and the fields that an operation reads, must not
+// change, and a new meaning gets a new name.
 var simOpList = []simOp{
 	{name: "client", do: (*world).join},
 	{name: "publish", weight: 30, make: (*generator).publish, do: (*world).publish},
@@ -66,7 +66,7 @@ var simOpList = []simOp{
 	{name: "query", weight: 1, make: (*generator).query, do: (*world).query},
 }
 
-// simOps are they by name.
+// simOps has the operations by name.
 var simOps = func() map[string]simOp {
 	all := map[string]simOp{}
 	for _, a := range simOpList {
@@ -75,7 +75,7 @@ var simOps = func() map[string]simOp {
 	return all
 }()
 
-// live has do happen to a client that can ask for something.
+// live applies do to a client that can send frames.
 func live(do func(*simLink, *op) bool) func(*world, *op) bool {
 	return func(w *world, o *op) bool {
 		c := w.client(o.Client)
@@ -83,7 +83,7 @@ func live(do func(*simLink, *op) bool) func(*world, *op) bool {
 	}
 }
 
-// of finds one in a list, and the zero of its type where there is none.
+// of picks one from a list, or returns the zero value when the list is empty.
 func of[T any](list []T, i int) (found T) {
 	if i >= 0 && i < len(list) {
 		found = list[i]
@@ -98,7 +98,7 @@ func (w *world) shard(o *op) *simShard {
 	return nil
 }
 
-// served finds a node's project.
+// served picks a project that a node serves.
 func (w *world) served(o *op) (*simNode, *simProject) {
 	n := of(w.nodes, o.Node)
 	if n == nil {
@@ -132,7 +132,7 @@ func (w *world) connect(o *op) bool {
 	return c.connect(o)
 }
 
-// maxSubs is below the limit of a session, which is broken on purpose only.
+// maxSubs is below the limit of a session, which only simBreaks exceeds.
 const maxSubs = 9
 
 func (l *simLink) subscribe(o *op) bool {
@@ -141,7 +141,7 @@ func (l *simLink) subscribe(o *op) bool {
 	user := strings.HasPrefix(o.Dest, userPrefix+"/")
 	switch {
 	case len(c.feeds) >= maxSubs || len(l.feeds) >= maxSubs, user && c.user == "",
-		slices.ContainsFunc(all, func(f *feed) bool { return f.id == o.ID }), // which MESSAGE is whose could not be told
+		slices.ContainsFunc(all, func(f *feed) bool { return f.id == o.ID }), // MESSAGEs could not be attributed
 		o.ID == "" && (c.version != stomp.V10 || !user && destination.IsPattern(o.Dest)):
 		return false
 	}
@@ -184,7 +184,7 @@ func (l *simLink) unsubscribe(o *op) bool {
 	return true
 }
 
-// subscribeTwice uses an id again that stands: the first subscription stays.
+// subscribeTwice reuses the id of an existing subscription, which stays as it is.
 func (l *simLink) subscribeTwice(*op) bool {
 	for _, f := range l.feeds {
 		if f.taken && !f.stopping && f.id != "" {
@@ -218,8 +218,8 @@ func (l *simLink) ackSome(o *op) bool {
 	return l.feeds[o.Nth%len(l.feeds)].acknowledge(o.Count) || o.Kind != ""
 }
 
-// acknowledged notes what an ACK does that the client made up itself: one that names a push without a subscription is for
-// all of them.
+// acknowledged notes the effect of an ACK whose id the client built itself. One that names a push but no subscription acknowledges
+// it on all of them.
 func (l *simLink) acknowledged(id string) {
 	for _, f := range l.feeds {
 		at := slices.IndexFunc(f.tokens, func(token string) bool {
@@ -235,7 +235,7 @@ func (l *simLink) acknowledged(id string) {
 	}
 }
 
-// body of a SEND, like no other.
+// body of a SEND, unique.
 func (l *simLink) body() string {
 	l.w.serial++
 	b := l.c.topic.name + "|sent|" + strconv.Itoa(l.w.serial)
@@ -300,7 +300,7 @@ func (l *simLink) transact(end stomp.Command) bool {
 			w.senders[b] = nil
 			w.aborted = append(w.aborted, aborted{l.c.topic, b})
 		}
-		for _, a := range slices.Backward(tx.acks) { // the oldest come first again: an ACK is for all before it, too
+		for _, a := range slices.Backward(tx.acks) { // the oldest ends up first: an ACK covers all before it
 			a.feed.tokens = slices.Concat(a.tokens, a.feed.tokens)
 		}
 	} else {
@@ -319,7 +319,7 @@ type aborted struct {
 	body  string
 }
 
-// disconnect ends the session as it should be done, asking for a RECEIPT or not.
+// disconnect ends the session in order, with or without asking for a RECEIPT.
 func (l *simLink) disconnect(receipt bool) {
 	var e *expect
 	if receipt {
@@ -387,7 +387,7 @@ func (l *simLink) breakRule(o *op) bool {
 	return true
 }
 
-// closeNow closes the WebSocket as it should be done.
+// closeNow closes the WebSocket in order.
 func (l *simLink) closeNow(*op) bool {
 	l.seal()
 	l.raw(ws.OpClose, []byte{3, 232})
@@ -453,7 +453,7 @@ func (w *world) kick(o *op) bool {
 func (w *world) stall(o *op) bool {
 	sh := w.shard(o)
 	if sh == nil || w.now < sh.stalled+300*millisecond {
-		return false // too long, and clients would be right to give up
+		return false // too long: clients may give up
 	}
 	sh.stalled = w.now + int64(o.For)
 	w.tracef("%v: stalls for %v", sh, time.Duration(o.For))
@@ -577,7 +577,7 @@ func (w *world) newEpoch(o *op) bool {
 	return true
 }
 
-// jump makes the bus lose what a node has yet to read: the node goes on behind it.
+// jump makes the bus lose pushes that a node has not read: the node continues after them.
 func (w *world) jump(o *op) bool {
 	n, p := w.served(o)
 	if p == nil || !p.served || o.Part >= len(p.read) || o.Part >= w.profile.Partitions && w.profile.Growth > 1 {
@@ -590,7 +590,7 @@ func (w *world) jump(o *op) bool {
 	return left > 0
 }
 
-// readAgain makes a node read what it has read, as when its consumer was replaced: nobody gets anything again.
+// readAgain makes a node read pushes a second time, as after its consumer was replaced: no client receives one twice.
 func (w *world) readAgain(o *op) bool {
 	n, p := w.served(o)
 	if p == nil || n.w.now < n.lag || !p.served || p.epoch+1 < len(p.topic.epochs) || o.Part >= len(p.read) {
@@ -604,7 +604,7 @@ func (w *world) readAgain(o *op) bool {
 	w.tracef("node %d: %s reads partition %d again from %d to %d", n.index, p.topic.name, part, at, p.read[part])
 	for ; at < p.read[part]; at++ {
 		x := p.topic.parts[part][at]
-		expired := x.expires != 0 && w.now >= x.expires // it is not looked at
+		expired := x.expires != 0 && w.now >= x.expires // it is not checked
 		if !expired {
 			if _, taken := p.history.Append(history.NewEntry(x.pos, x.record, w.now, x.expires), len(n.shards)); taken {
 				w.failf("node %d: history takes %v again", n.index, x.pos)
@@ -617,7 +617,7 @@ func (w *world) readAgain(o *op) bool {
 	return true
 }
 
-// grow gives a topic one more partition: destinations move.
+// grow adds a partition to a topic: destinations move.
 func (w *world) grow(o *op) bool {
 	t := of(w.topics, o.Project)
 	if t == nil || len(t.parts) == w.profile.Partitions+w.profile.Growth {
@@ -657,7 +657,7 @@ func (w *world) evict(o *op) bool {
 	return true
 }
 
-// query asks a shard what an operator asks.
+// query runs an operator's query on a shard.
 func (w *world) query(o *op) bool {
 	sh, t := w.shard(o), of(w.topics, o.Project)
 	if sh == nil || t == nil {
@@ -712,7 +712,7 @@ func (w *world) query(o *op) bool {
 	return true
 }
 
-// compare checks whether the sessions that a query has found are those that clients have.
+// compare checks the sessions that a query found against those that clients have.
 func (sh *simShard) compare(t *simTopic, q *SessionQuery, found map[string]SessionInfo) {
 	w := sh.w
 	for _, k := range sh.sockets {
@@ -729,7 +729,7 @@ func (sh *simShard) compare(t *simTopic, q *SessionQuery, found map[string]Sessi
 			l.describe(info)
 		}
 	}
-	for id, info := range found { // those who have yet to read CONNECTED
+	for id, info := range found { // clients that have not read CONNECTED
 		if !slices.ContainsFunc(sh.sockets, func(k *simSocket) bool {
 			return k.link.c.topic == t && k.welcome && !k.link.connected && k.link.c.user == info.User
 		}) {
@@ -738,7 +738,7 @@ func (sh *simShard) compare(t *simTopic, q *SessionQuery, found map[string]Sessi
 	}
 }
 
-// certain reports whether the server must have the session, and a subscription to dest ("" for any or none) with it.
+// certain reports whether the server must have the session, with a subscription to dest ("": any or none).
 func (l *simLink) certain(dest string) bool {
 	if l.may() || l.c.topic.forgets() || l.closing || l.sock.gone {
 		return false
@@ -746,11 +746,11 @@ func (l *simLink) certain(dest string) bool {
 	return dest == "" || slices.ContainsFunc(l.feeds, func(f *feed) bool { return f.taken && !f.stopping && f.dest == dest })
 }
 
-// describe checks whether a session is described as it is.
+// describe checks the description of a session.
 func (l *simLink) describe(info SessionInfo) {
 	w := l.w
 	if info.User != l.c.user || info.Version != l.c.version.String() ||
-		info.Buffered < len(l.sock.buffered) { // the rest of a large push waits elsewhere
+		info.Buffered < len(l.sock.buffered) { // the rest of a large push is not counted here
 		w.failf("%v: its session is described as %+v", l.sock, info)
 	}
 	for _, f := range l.feeds {

@@ -7,8 +7,8 @@ import (
 	"stentor/engine/bus"
 )
 
-// simTopic is one project on the bus: everything that was ever published, in order. It is the truth that the clients
-// are judged by. Places in a partition are counted from 0 over all epochs.
+// simTopic is one project on the bus: everything that was published, in order. Deliveries to clients are checked against it. Places
+// in a partition are counted from 0 over all epochs.
 type simTopic struct {
 	w      *world
 	name   string
@@ -16,8 +16,8 @@ type simTopic struct {
 	epochs []simEpoch
 	parts  [][]*push
 	keys   map[string]bool  // destinations, those of users too
-	last   []int            // by partition, the place of the first push that comes when all is calm
-	bodies map[string]*push // what clients sent, once it is here
+	last   []int            // by partition, the place of the first push after the faults have ended
+	bodies map[string]*push // SENDs of clients that are on the bus
 }
 
 // simEpoch is one life of the topic. first are the places of its first pushes.
@@ -59,13 +59,13 @@ func (t *simTopic) begin() {
 
 func (t *simTopic) epoch() *simEpoch { return &t.epochs[len(t.epochs)-1] }
 
-// position is what covers everything below the place index, in the last epoch.
+// position covers everything below the place index, in the last epoch.
 func (t *simTopic) position(part, index int) bus.Position {
 	e := t.epoch()
 	return bus.Position{Epoch: e.number, Partition: int32(part), Offset: int64(max(index-e.first[part], 0) - 1)}
 }
 
-// past is the place of the first push that pos does not cover.
+// past returns the place of the first push that pos does not cover.
 func (t *simTopic) past(pos bus.Position) int {
 	for _, e := range t.epochs {
 		if e.number == pos.Epoch {
@@ -86,7 +86,7 @@ func (t *simTopic) find(pos bus.Position) *push {
 	return nil
 }
 
-// partition is where the pushes of one destination, or to one user, all are.
+// partition returns the partition of a destination or a user.
 func (t *simTopic) partition(r *bus.Record) int {
 	key := r.Destination
 	if r.User != "" {
@@ -111,10 +111,10 @@ func (t *simTopic) publish(r *bus.Record) *push {
 	return p
 }
 
-// simMistake is a kind of push that fails the schedule which has it: a test of what is done with those.
+// simMistake is a kind of push that makes its schedule fail, to test how failures are handled.
 const simMistake = "mistake"
 
-// record makes a push with a body that is like no other.
+// record makes a push with a unique body.
 func (t *simTopic) record(size int, kind string) *bus.Record {
 	w := t.w
 	w.serial++
@@ -135,10 +135,10 @@ func (t *simTopic) record(size int, kind string) *bus.Record {
 	return r
 }
 
-// forgets reports whether nodes may have evicted pushes that somebody still needs.
+// forgets reports whether nodes may have evicted pushes that a client still needs.
 func (t *simTopic) forgets() bool { return t.w.profile.tight() || len(t.epochs) > 1 }
 
-// invent makes a last-message-id out of nothing: some partitions, seen up to anywhere, or farther.
+// invent makes up a last-message-id: some partitions, with positions anywhere or in the future.
 func (t *simTopic) invent() (text string, claims []bus.Position) {
 	w := t.w
 	for part, pushes := range t.parts {

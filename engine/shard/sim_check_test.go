@@ -2,8 +2,8 @@ package shard
 
 import "slices"
 
-// conclude calms the world, waits until everybody has what is theirs, and checks whether that is so. Then all leave, and
-// nothing may be left of them.
+// conclude ends all faults, waits until every client has all of its pushes, and checks that. Then all clients leave, and no state of
+// theirs may remain.
 func (w *world) conclude() {
 	w.tracef("all is calm")
 	w.calm = true
@@ -26,7 +26,7 @@ func (w *world) conclude() {
 	for _, c := range w.clients {
 		c.mute = false
 		if l := c.link; l != nil && (l.guilt != "" || l.late) {
-			l.abort() // it is not certain that the server has seen it that way, or will soon
+			l.abort() // the server may not have noticed, or not soon
 		}
 	}
 	w.idle(9 * second)
@@ -59,7 +59,7 @@ func (w *world) conclude() {
 	w.checkEmpty()
 }
 
-// unserved reports whether some subscription is still to be given something.
+// unserved reports whether some subscription still lacks a push.
 func (w *world) unserved() bool {
 	for _, c := range w.clients {
 		if c.link == nil {
@@ -81,7 +81,7 @@ func (w *world) unserved() bool {
 	return false
 }
 
-// lacks is how many pushes the client has yet to be given.
+// lacks is how many pushes the client still lacks.
 func (f *feed) lacks() (n int) {
 	for part := range f.parts {
 		x := f.parts[part]
@@ -115,7 +115,7 @@ func (w *world) idle(d int64) {
 	}
 }
 
-// checkClients checks whether everybody has all that is theirs.
+// checkClients checks that every client has all of its pushes.
 func (w *world) checkClients() {
 	for _, c := range w.clients {
 		l := c.link
@@ -156,7 +156,7 @@ func (w *world) checkClients() {
 	}
 }
 
-// checkShards checks whether shards do and count what is there, with everybody attached.
+// checkShards checks the state and counters of shards while every subscription is attached.
 func (w *world) checkShards() {
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {
@@ -187,7 +187,7 @@ func (w *world) checkShards() {
 	}
 }
 
-// checkReports checks whether what a node tells of its pushes agrees with itself and with what was written.
+// checkReports checks that a node's delivery reports are consistent, and agree with what was written.
 func (w *world) checkReports(n *simNode, p *simProject) {
 	written, failed := 0, 0
 	all := slices.Clone(p.past)
@@ -208,7 +208,7 @@ func (w *world) checkReports(n *simNode, p *simProject) {
 	}
 }
 
-// awaits reports whether the last pushes of all have one for f.
+// awaits reports whether one of the final pushes is for f.
 func (f *feed) awaits() bool {
 	for part, pushes := range f.c.topic.parts {
 		from := f.c.topic.last[part]
@@ -224,7 +224,7 @@ func (f *feed) awaits() bool {
 	return false
 }
 
-// leave ends all connections, some politely.
+// leave ends all connections, some of them in order.
 func (w *world) leave() {
 	w.over = true
 	for _, c := range w.clients {
@@ -240,7 +240,7 @@ func (w *world) leave() {
 	w.idle(3 * second)
 }
 
-// checkEmpty checks whether anything is left of those who left.
+// checkEmpty checks that no state of clients that left remains.
 func (w *world) checkEmpty() {
 	for _, n := range w.nodes {
 		if n.opened != n.released || n.opened != n.known+n.strange {

@@ -10,7 +10,7 @@ import (
 	"stentor/stomp"
 )
 
-// simClient is a program that wants to hear things, and connects again when its connection ends.
+// simClient is a client that subscribes, and reconnects when its connection ends.
 type simClient struct {
 	w       *world
 	number  int
@@ -18,7 +18,7 @@ type simClient struct {
 	user    string
 	version stomp.Version
 	beats   string
-	good    bool // reads at once, acknowledges at once, breaks no rule: it must never be closed or lose anything
+	good    bool // reads and acknowledges at once, and breaks no rule: it must never be closed or miss a push
 	mute    bool // sends no heart-beats and no pongs
 	acks    bool // acknowledges at once
 	reads   int  // bytes it reads at a time; 0 all
@@ -34,7 +34,7 @@ type simClient struct {
 type simTx struct {
 	name   string
 	bodies []string // to be published
-	owes   []string // they, and those for the back ends
+	owes   []string // the same, and those forwarded to back ends
 	acks   []simAck
 }
 
@@ -44,7 +44,7 @@ type simAck struct {
 	tokens []string
 }
 
-// join has a client come into the world.
+// join adds a client.
 func (w *world) join(o *op) bool {
 	t := of(w.topics, o.Project)
 	if t == nil || o.Client < 1 || w.client(o.Client) != nil || o.Version > int(stomp.V12) {
@@ -57,7 +57,7 @@ func (w *world) join(o *op) bool {
 	return true
 }
 
-// client is the one with this number, nil when there is none.
+// client returns the client with this number, nil when there is none.
 func (w *world) client(number int) *simClient {
 	for _, c := range w.clients {
 		if c.number == number {
@@ -67,10 +67,10 @@ func (w *world) client(number int) *simClient {
 	return nil
 }
 
-// prompt clients let nothing wait.
+// prompt reports whether the client reads and answers at once.
 func (c *simClient) prompt() bool { return c.good || c.w.calm }
 
-// appetite is how many bytes the client reads now.
+// appetite returns how many bytes the client reads now.
 func (c *simClient) appetite() int {
 	switch {
 	case c.prompt():
@@ -109,13 +109,13 @@ func (c *simClient) pump() {
 	}
 }
 
-// again is how the client connects once all is calm.
+// again reconnects the client after the faults have ended.
 func (c *simClient) again() *op {
 	n := pick(c.w, c.w.nodes)
 	return &op{Client: c.number, Node: n.index, Shard: c.w.rng.IntN(len(n.shards)), Early: max(0, c.w.rng.IntN(6)-3)}
 }
 
-// connect opens a connection to some node.
+// connect opens a connection to a node.
 func (c *simClient) connect(o *op) bool {
 	w := c.w
 	sh := w.shard(o)
@@ -189,7 +189,7 @@ func (l *simLink) greet() {
 	l.seal()
 }
 
-// resubscribe asks again for what an earlier connection had.
+// resubscribe repeats the subscriptions of an earlier connection.
 func (c *simClient) resubscribe(l *simLink) {
 	for _, f := range c.feeds {
 		if f.link != nil || l.guilt != "" {
@@ -203,7 +203,7 @@ func (c *simClient) resubscribe(l *simLink) {
 	}
 }
 
-// acknowledge answers n of the oldest pushes of f in some way.
+// acknowledge sends ACK or NACK for n of the oldest pushes of f.
 func (f *feed) acknowledge(n int) bool {
 	n = min(n, len(f.tokens))
 	l := f.link

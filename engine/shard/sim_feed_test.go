@@ -14,8 +14,8 @@ import (
 	"stentor/stomp"
 )
 
-// feed is a subscription as a client wants it, over all connections that it takes: what it was given, what the client
-// knows of it, and what it is owed.
+// feed is a subscription as its client sees it, over all of the client's connections: what was delivered, what the client can
+// resume from, and what must still be delivered.
 type feed struct {
 	c       *simClient
 	dest    string
@@ -23,7 +23,7 @@ type feed struct {
 	id      string
 	ack     session.AckMode
 
-	link     *simLink // on which it was asked for; nil when there is none
+	link     *simLink // that carried SUBSCRIBE; nil when there is none
 	receipts bool     // the client wants a RECEIPT
 	stopping bool     // UNSUBSCRIBE was sent
 	stopped  bool     // and its RECEIPT came
@@ -40,18 +40,18 @@ type feed struct {
 	// What the shard must have done by now, and may have.
 	entered  bool      // SUBSCRIBE is on its way to it
 	taken    bool      // it has it
-	resolved bool      // and it is known where it begins
-	unplaced bool      // it may not have been told how far it is
-	settings *Settings // those that it had when SUBSCRIBE came
-	since    []int     // what it had taken then at least
+	resolved bool      // and its beginning is known
+	unplaced bool      // the client may not know its position
+	settings *Settings // in force when SUBSCRIBE came
+	since    []int     // what the shard had taken by then, at least
 	fresh    []span    // where a subscription that is not resumed begins
 	node     *simProject
 	history  *history.Log // of it, until it is removed
 
 	parts []part
-	known []bus.Position // what the client can resume from; Epoch 0: nothing
+	known []bus.Position // positions to resume from; Epoch 0: none
 
-	told, sure, maybe int      // pushes: told to be dropped; missed; missed with an excuse
+	told, sure, maybe int      // pushes: reported as dropped; missed; missed for a valid reason
 	tokens            []string // not acknowledged
 }
 
@@ -64,27 +64,27 @@ const (
 	gap   // resumed:false
 )
 
-// jump is a gap that a live subscription has met, or what a panic has cost it.
+// jump is a gap in a live subscription, or the pushes that it lost by a panic.
 type jump struct {
-	part, low, high int          // places that the node never had
+	part, low, high int          // places of pushes that the node never had
 	begin           bus.Position // where it goes on
-	panic           bool         // it is that: never certain
-	at              int          // bytes that had been written to the socket: the next MESSAGE tells
-	waits           bool         // or one of those after it: the shard has pushes to take before
-	sure            int          // bytes that had been written when it had taken all: from here on the next one tells
-	may             bool         // or it does not: it is not certain that the subscription has met it
+	panic           bool         // caused by a panic: never certain
+	at              int          // bytes that had been written to the socket: the next MESSAGE reports the gap
+	waits           bool         // or a later MESSAGE: the shard has pushes to take first
+	sure            int          // bytes that had been written when it had taken all: from here on the next MESSAGE reports the gap
+	may             bool         // or no MESSAGE does: the subscription may not have met the gap
 	told            bool
 }
 
-// span is where something begins, when it is not seen exactly.
+// span bounds a beginning that cannot be observed exactly.
 type span struct{ low, high int }
 
-// part is a feed's place in one partition.
+// part is the state of a feed in one partition.
 type part struct {
-	next    int // what lies before it was given, or is not the feed's
-	low     int // nothing before it may be given, except to the session
-	must    int // all from here on has to be given
-	session int // of the pushes to the session all from here on
+	next    int // all before it was delivered, or is not for the feed
+	low     int // nothing before it may be delivered, except pushes to the session
+	must    int // all from here on must be delivered
+	session int // all pushes to the session from here on must be delivered
 	got     bool
 }
 
@@ -104,7 +104,7 @@ func (c *simClient) newFeed(dest, id string) *feed {
 
 func (f *feed) user() bool { return strings.HasPrefix(f.dest, userPrefix+"/") }
 
-// ask subscribes on l. resume is last-message-id; claims is what it says, nil when it says nothing.
+// ask subscribes on l. resume is last-message-id; claims are the positions in it, nil without any.
 func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bool) {
 	f.link, f.stopping, f.stopped = l, false, false
 	f.outcome, f.claims, f.claimed, f.invented, f.noted = plain, claims, resume, invented, false
@@ -134,7 +134,7 @@ func (f *feed) ask(l *simLink, resume string, claims []bus.Position, invented bo
 	l.send(stomp.Subscribe, "", e, headers...)
 }
 
-// enter is when the first of SUBSCRIBE's bytes come to the server: from now on it may have it.
+// enter is called when the first bytes of SUBSCRIBE reach the server: from now on it may have the subscription.
 func (f *feed) enter(l *simLink) {
 	if f.entered || f.link != l {
 		return
@@ -148,7 +148,7 @@ func (f *feed) enter(l *simLink) {
 	f.unplaced = len(sh.intake.sure[t.number]) < f.c.w.profile.Partitions
 }
 
-// take is when the server has SUBSCRIBE for certain. most is what it can have taken of the bus by then.
+// take is called when the server certainly has SUBSCRIBE. most is an upper bound of what it had taken from the bus by then.
 func (f *feed) take(most []int) {
 	if f.taken || !f.entered {
 		return
@@ -162,11 +162,11 @@ func (f *feed) take(most []int) {
 	}
 }
 
-// resolve is called when it is certain that the subscription has begun: somewhere between SUBSCRIBE and now.
+// resolve is called when the subscription has certainly begun, at some time between SUBSCRIBE and now.
 func (f *feed) resolve(most []int) {
 	f.resolved = true
 	f.fresh = nil
-	for p := range f.parts { // one that came later is all its own
+	for p := range f.parts { // a partition that was added later is delivered whole
 		low := of(f.since, p)
 		f.fresh = append(f.fresh, span{low, max(low, of(most, p))})
 	}
@@ -175,8 +175,8 @@ func (f *feed) resolve(most []int) {
 	}
 }
 
-// begins is when the client sees that the subscription has begun: by a frame that is the first of it, written when the
-// shard had taken most at most.
+// begins is called when the client sees, by its first frame, that the subscription has begun. The shard had taken no more than most
+// when it wrote that frame.
 func (f *feed) begins(l *simLink, most []int) {
 	f.take(most)
 	if f.resolved {
@@ -185,12 +185,12 @@ func (f *feed) begins(l *simLink, most []int) {
 	f.resolve(most)
 	for i := range f.jumps {
 		if j := &f.jumps[i]; l.begun < j.at {
-			j.may = j.may && j.panic // it was there before the gap
+			j.may = j.may && j.panic // it had begun before the gap
 		}
 	}
 }
 
-// jumped says that the shard goes on behind a gap. Those that come later may have met it or not.
+// jumped notes that the shard continues after a gap. Subscriptions that begin later may or may not have met it.
 func (f *feed) jumped(j jump) {
 	if f.entered {
 		j.at = f.link.sock.total
@@ -198,7 +198,7 @@ func (f *feed) jumped(j jump) {
 	}
 }
 
-// settled says that the shard has taken all that it was handed, and so has told those of the gaps before whom it wrote to.
+// settled notes that the shard has taken all that it was handed, so that its next MESSAGE to a subscription reports earlier gaps.
 func (f *feed) settled() {
 	for i := range f.jumps {
 		if j := &f.jumps[i]; j.waits {
@@ -207,9 +207,9 @@ func (f *feed) settled() {
 	}
 }
 
-// place looks, by the position on its RECEIPT, which gaps the subscription has met: of those that came before the shard
-// was there it is not told. A RECEIPT may wait behind other bytes while gaps come, and a resume that has pushes to give
-// names a position before them.
+// place derives from the position on a RECEIPT which gaps the subscription has met: gaps before that position are not reported to
+// it. A RECEIPT may wait behind other bytes while gaps occur, and a resume that has pushes to deliver names a position before
+// them.
 func (f *feed) place(positions []bus.Position) {
 	for i := range f.jumps {
 		j := &f.jumps[i]
@@ -225,9 +225,9 @@ func (f *feed) place(positions []bus.Position) {
 	}
 }
 
-// begin is where a subscription begins that is not resumed.
+// begin returns where a subscription that is not resumed begins.
 func (f *feed) begin() {
-	for _, c := range f.claims { // who claims to have what is yet to come goes without it
+	for _, c := range f.claims { // a client that claims future pushes does not receive them
 		if x := &f.parts[c.Partition]; f.invented {
 			x.session = max(x.session, f.c.topic.past(c))
 		}
@@ -240,7 +240,7 @@ func (f *feed) begin() {
 	}
 }
 
-// decide is told how the resume came out.
+// decide notes the outcome of a resume.
 func (f *feed) decide(answer string) {
 	w := f.c.w
 	was := f.outcome
@@ -269,14 +269,14 @@ func (f *feed) decide(answer string) {
 	for p := range f.parts {
 		x := &f.parts[p]
 		for _, c := range f.claims {
-			if int(c.Partition) == p { // less than it had, when its last was a push to the session before its beginning
+			if int(c.Partition) == p { // less than before, if the last was a push to the session before its beginning
 				x.next = min(x.next, f.c.topic.past(c))
 			}
 		}
 		if f.invented {
-			x.next = f.c.topic.epoch().first[p] // of a partition that it did not name, it has nothing
+			x.next = f.c.topic.epoch().first[p] // it has nothing of a partition that it did not name
 			if f.pattern == nil && !f.user() && p < len(f.node.begin) {
-				x.next = f.node.known[p] // and its destination should not be there
+				x.next = f.node.known[p] // and its destination should not be in it
 			}
 			for _, c := range f.claims {
 				if int(c.Partition) == p {
@@ -407,11 +407,11 @@ func (f *feed) message(l *simLink, fr *stomp.Frame) {
 	f.owe(l, fr, pos)
 }
 
-// slack is how long a push may outlive its time: what is written between two reads of the clock.
+// slack is how long a push may be delivered after it expired: the clock is read only now and then.
 func (f *feed) slack() int64 { return 48*int64(f.c.w.profile.WriteCost) + millisecond }
 
-// note checks that the first MESSAGE after a resume says how it came out, the first after a gap that there was one,
-// and no other anything.
+// note checks that the first MESSAGE after a resume reports its outcome, that the first after a gap reports the gap, and that no
+// other MESSAGE reports either.
 func (f *feed) note(l *simLink, fr *stomp.Frame) {
 	resumed, has := fr.Get("resumed")
 	due, gap, perhaps := f.claimed != "" && !f.noted, false, false
@@ -429,7 +429,7 @@ func (f *feed) note(l *simLink, fr *stomp.Frame) {
 		gap = gap || !j.may
 		perhaps = perhaps || j.may
 		if j.may && string(resumed) != "false" {
-			j.low, j.high = 0, 0 // it was spared
+			j.low, j.high = 0, 0 // it lost nothing
 		}
 	}
 	if has != (due || gap) && !(has && perhaps) || has && !due && string(resumed) != "false" || gap && string(resumed) != "false" {
@@ -448,8 +448,8 @@ func (f *feed) note(l *simLink, fr *stomp.Frame) {
 	f.noted = f.noted || has
 }
 
-// muddle is when resumed:false may speak of the resume, or of a gap that came after a resume that was complete: the
-// subscription may be given what it missed, and need not.
+// muddle handles resumed:false that may be about the resume, or about a gap after a complete resume: the subscription may receive
+// what it missed, and need not.
 func (f *feed) muddle() {
 	f.outcome = gap
 	f.begin()
@@ -487,7 +487,7 @@ func (f *feed) compare(p *push, fr *stomp.Frame) {
 	}
 }
 
-// owe notes that the client has to acknowledge the MESSAGE, and checks that the server keeps its window.
+// owe notes that the client must acknowledge the MESSAGE, and checks that the server obeys the ACK window.
 func (f *feed) owe(l *simLink, fr *stomp.Frame, pos bus.Position) {
 	token, has := fr.Get("ack")
 	if has != (f.c.version == stomp.V12 && f.ack != session.AckAuto) {
@@ -522,12 +522,12 @@ func (f *feed) matches(p *push) bool {
 	return f.dest == r.Destination
 }
 
-// gets reports whether p is for the feed, and its client's transport can carry it.
+// gets reports whether p is for the feed and can be carried by its client's transport.
 func (f *feed) gets(p *push) bool {
 	return f.matches(p) && (!f.c.sockJS || utf8.Valid(p.record.Body))
 }
 
-// skip says that what lies before index and was not given will not be given any more.
+// skip notes that pushes before index that were not delivered never will be.
 func (f *feed) skip(part, index int) {
 	x := &f.parts[part]
 	for n := x.next; n < index; n++ {
@@ -540,7 +540,7 @@ func (f *feed) skip(part, index int) {
 			start = x.session
 		}
 		switch {
-		case !f.gets(p): // if it is lost, that counts as well
+		case !f.gets(p): // a lost one counts as well
 			f.maybe++
 		case n < start, f.leapt(part, n), p.expires != 0 && f.c.w.now >= p.expires:
 			f.maybe++
@@ -555,22 +555,22 @@ func (f *feed) skip(part, index int) {
 	x.next = index
 }
 
-// vague reports whether the feed was told of loss that nobody could count: a pattern that resumes has it of what history
-// let go of before anybody looked at it.
+// vague reports whether the feed was told of a loss of unknown size: a resumed pattern is told so of what history had evicted
+// before it was scanned.
 func (f *feed) vague() bool { return f.pattern != nil && f.outcome == whole && f.told > 0 }
 
-// leapt reports whether the node never had the push at n, and has said so or will.
+// leapt reports whether the node never had the push at n, and has reported or will report that.
 func (f *feed) leapt(part, n int) bool {
 	return slices.ContainsFunc(f.jumps, func(j jump) bool { return j.part == part && j.low <= n && n < j.high })
 }
 
-// lost is the end of the connection. What the client knows stays.
+// lost notes the end of the connection. The client keeps its positions.
 func (f *feed) lost() {
 	f.link = nil
 	for p := range f.parts {
 		x := &f.parts[p]
 		if !x.got {
-			x.next = max(x.next, x.must) // what came before was the session's
+			x.next = max(x.next, x.must) // earlier pushes were for the session
 		}
 	}
 	if f.stopping {
@@ -578,7 +578,7 @@ func (f *feed) lost() {
 	}
 }
 
-// resume asks again on a new connection, from what the client knows.
+// resume subscribes again on a new connection, from the client's positions.
 func (f *feed) resume(l *simLink) {
 	var text []byte
 	var claims []bus.Position
@@ -594,11 +594,11 @@ func (f *feed) resume(l *simLink) {
 	f.ask(l, string(text), claims, false)
 }
 
-// justify looks for a reason for resumed:false. positions is what the shard had applied.
+// justify checks that there is a valid reason for resumed:false. positions is what the shard had applied.
 func (f *feed) justify(positions []bus.Position) {
 	t, node := f.c.topic, f.node
 	if !node.served || node.history != f.history {
-		return // the node has forgotten the project since, and what its history had
+		return // the node has since dropped the project with its history
 	}
 	named := map[int]int{}
 	for _, c := range f.claims {
@@ -623,16 +623,16 @@ func (f *feed) justify(positions []bus.Position) {
 		case !ok && (f.pattern != nil || f.user()) && pos.Offset >= 0, ok && seen < node.known[part]:
 			return
 		case !ok && bus.Home(f.dest, len(node.begin)) == pos.Partition && node.known[part] > t.epochs[node.epoch].first[part]:
-			return // what it had there before the node began
+			return // pushes from before the node started
 		case pos.Epoch != t.epochs[node.epoch].number:
-			return // the shard has yet to hear of the epoch
+			return // the shard does not know the epoch yet
 		case ok && seen > applied:
 			f.patient()
 			return
 		case !ok:
 			seen = 0
 		}
-		for n := seen; n < node.read[part]; n++ { // history may have evicted even what this shard has yet to take
+		for n := seen; n < node.read[part]; n++ { // history may have evicted pushes that this shard has not taken
 			p := t.parts[part][n]
 			wanted, gone := f.matches(p) && p.record.Session == "", node.mayForget(f.c.w.now, &f.c.w.profile, part, n)
 			// Of a destination whose newest was gone before a restart, and is read again, it is not known what was before that.
@@ -645,14 +645,14 @@ func (f *feed) justify(positions []bus.Position) {
 	f.c.w.failf("%v: resumed:false for %q, of which nothing is gone", f, f.claimed)
 }
 
-// mistakes reports whether a node that has evicted p may take it for one that f wanted: where it remembers the floors
-// of few destinations only, it has them for all of a kind together.
+// mistakes reports whether a node that has evicted p may mistake it for a push to f: when it keeps floors for few destinations only,
+// the others of a kind share one.
 func (f *feed) mistakes(p *push) bool {
 	world := &f.c.w.profile
 	return world.tight() && f.c.topic.floorBytes() > world.HistoryBytes/4 && p.record.Session == "" && (p.record.User != "") == f.user()
 }
 
-// patient checks that the shard has waited, as it has to when it is behind the client.
+// patient checks that the shard waited, as it must while it is behind the client.
 func (f *feed) patient() {
 	if waited := (f.c.w.now - f.asked) / millisecond; waited < catchUpTime-10 {
 		f.c.w.failf("%v: resumed:false after %d ms, for a shard that is behind", f, waited)

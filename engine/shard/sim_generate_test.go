@@ -9,13 +9,13 @@ import (
 	"stentor/stomp"
 )
 
-// generator makes schedules of what a seed decides.
+// generator makes a schedule from a seed.
 type generator struct {
 	rng     *rand.Rand
 	world   profile
-	clients []*op // "client" operations: who there is
+	clients []*op // "client" operations: the clients so far
 	heavy   bool
-	ids     []int // by client, how many subscriptions it was told to make
+	ids     []int // by client, the number of its subscriptions
 	actions []simOp
 	weight  int // of all actions
 	ops     []op
@@ -39,7 +39,7 @@ func choose[T any](g *generator, list ...T) T { return list[g.rng.IntN(len(list)
 
 func (g *generator) duration(n int64) simDuration { return simDuration(g.rng.Int64N(n)) }
 
-// begin makes the world and its clients, and says how much will happen.
+// begin makes the world and its clients, and returns the number of operations.
 func (g *generator) begin() (steps int) {
 	r := g.rng
 	g.world = profile{
@@ -63,7 +63,7 @@ func (g *generator) begin() (steps int) {
 	}
 	clients := 2 + r.IntN(10)
 	g.heavy = g.chance(5)
-	if g.chance(3) { // history is too small for those who are slow
+	if g.chance(3) { // history is too small for slow clients
 		p.HistoryTime = simDuration(int64(1+r.IntN(8)) * second)
 		p.HistoryBytes = 40_000 + r.Int64N(300_000)
 	}
@@ -106,7 +106,7 @@ func (g *generator) client(number int) op {
 	return o
 }
 
-// chooseActions has each seed like some more than others, and some not at all.
+// chooseActions gives each seed weights of its own; some operations get none.
 func (g *generator) chooseActions() {
 	for _, a := range simOpList {
 		switch {
@@ -120,7 +120,7 @@ func (g *generator) chooseActions() {
 	}
 }
 
-// act adds what happens next.
+// act adds the next operation.
 func (g *generator) act() {
 	n := g.rng.IntN(g.weight)
 	for _, a := range g.actions {
@@ -141,7 +141,7 @@ func (g *generator) act() {
 	}
 }
 
-// gap is how long nothing happens: mostly a moment.
+// gap is the time before the next operation, mostly short.
 func (g *generator) gap() simDuration {
 	switch g.rng.IntN(20) {
 	case 0:
@@ -160,7 +160,7 @@ func (g *generator) any() *op { return choose(g, g.clients...) }
 func (g *generator) ofClient(name string) { g.add(op{Do: name, Client: g.any().Client}) }
 func (g *generator) ofNode(name string)   { g.add(op{Do: name, Node: g.node()}) }
 
-// end ends a process. Two of three have the time to keep what they know.
+// end ends a process. Two of three write their state files first.
 func (g *generator) end(name string) {
 	if g.ends++; g.ends%3 > 0 {
 		name = "restart"
@@ -191,7 +191,7 @@ func (g *generator) publish(name string) {
 	}
 }
 
-// push is to somebody.
+// push is a push to a random target.
 func (g *generator) push(name string, project int) op {
 	o := op{Do: name, Project: project, Size: g.size(), Kind: choose(g, "binary", "json", "headers", "", "", "")}
 	switch g.rng.IntN(10) {
@@ -208,7 +208,7 @@ func (g *generator) push(name string, project int) op {
 	return o
 }
 
-// addressee is a client of the project, now and then one of another: then nobody may get the push.
+// addressee is a client of the project, now and then of another project: then no client may receive the push.
 func (g *generator) addressee(project int) int {
 	for range 4 {
 		if c := g.any(); c.Project == project || g.chance(10) {
@@ -282,11 +282,11 @@ func (g *generator) subscribe(name string) {
 	case 1:
 		o.Dest = choose(g, "/topic/*", "/topic/**", "/topic/c/*", "/topic/?", "/**")
 	}
-	// Many have the same ids, on purpose.
+	// Many subscriptions share an id, on purpose.
 	o.ID = choose(g, "sub-", "a:", "b\\", "0.") + strconv.Itoa(g.ids[c.Client-1])
 	g.ids[c.Client-1]++
 	if g.world.Crowded && !g.chance(4) {
-		o.ID = o.Dest // the same as everybody's
+		o.ID = o.Dest // the same for all clients
 	}
 	if stomp.Version(c.Version) == stomp.V10 && g.chance(2) {
 		o.ID = ""
@@ -335,7 +335,7 @@ func (g *generator) send(name string) {
 	g.add(o)
 }
 
-// renew is with some token: good clients get none that ends their session.
+// renew sends a token; good clients send none that ends their session.
 func (g *generator) renew(name string) {
 	c := g.any()
 	o := op{Do: name, Client: c.Client, Answer: choose(g, "good", "good", "good", "later", "expires60", "expires100")}
@@ -393,12 +393,12 @@ func (g *generator) reload(name string) {
 	})
 }
 
-// remove has a node serve a project no more, and later serve it again.
+// remove makes a node stop serving a project, and serve it again later.
 func (g *generator) remove(name string) {
 	g.add(op{Do: choose(g, name, "serve"), Node: g.node(), Project: g.project()})
 }
 
-// flood is of so many pushes that one look at history does not see them all.
+// flood publishes more pushes than one scan of history covers.
 func (g *generator) flood(name string) {
 	o := op{Do: name, Project: g.project(), Count: 30 + g.rng.IntN(300), Size: g.rng.IntN(60)}
 	switch g.rng.IntN(4) {
@@ -416,7 +416,7 @@ func (g *generator) burst(name string) {
 	g.add(op{Do: name, Client: g.any().Client, Dest: choose(g, g.world.dests()...), Count: 1 + g.rng.IntN(90), Receipt: g.chance(2)})
 }
 
-// wait is long enough for what waits for time.
+// wait is longer than the timers of the server.
 func (g *generator) wait(name string) {
 	n := 5 * second
 	if g.world.Limits == "installed" {
@@ -425,7 +425,7 @@ func (g *generator) wait(name string) {
 	g.add(op{Do: name, For: g.duration(n)})
 }
 
-// place is somewhere in the part of a partition that an operation is about.
+// place is a random place in a partition.
 func (g *generator) place(name string) {
 	g.add(op{
 		Do: name, Node: g.node(), Project: g.project(),
@@ -444,7 +444,7 @@ func (g *generator) query(name string) {
 	g.add(o)
 }
 
-// What there is to be subscribed to, in every project the same, so that what crosses is not told by its name.
+// Destinations, the same in every project, so that a push that crosses projects cannot be recognised by its name.
 func (p *profile) dests() []string {
 	return p.some([]string{"/topic/a", "/topic/b", "/topic/c/d", "/topic/c/e/", "/topic/käse:x"}, 2)
 }
@@ -453,7 +453,7 @@ func (p *profile) dests() []string {
 func (p *profile) paths() []string { return p.some([]string{"/queue/x", "/queue/y"}, 1) }
 func (p *profile) users() []string { return p.some([]string{"ann", "bob", "c/d"}, 1) }
 
-// some of a list, when the world is crowded.
+// some returns a part of a list when the world is crowded.
 func (p *profile) some(list []string, n int) []string {
 	if p.Crowded {
 		return list[:n]
@@ -461,5 +461,5 @@ func (p *profile) some(list []string, n int) []string {
 	return list
 }
 
-// tight reports whether history is too small for those who are slow.
+// tight reports whether history is too small for slow clients.
 func (p *profile) tight() bool { return p.HistoryBytes > 0 }

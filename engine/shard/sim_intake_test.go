@@ -8,15 +8,15 @@ import (
 	"stentor/engine/history"
 )
 
-// intake is what the simulation knows of how far a shard has come with what it was handed. It does not look into the
-// shard: what was handed is known, and that all of it was taken when Run says that nothing is left. In between a shard may
-// have taken any part: a task that was posted behind pushes overtakes those that wait for their project's turn.
+// intake bounds how much a shard has taken of what it was handed, without looking into the shard: all of it was taken when Run
+// returns that nothing is left. In between the shard may have taken any part: a task that was posted after pushes overtakes those
+// that wait for their project's turn.
 type intake struct {
-	handed places // where it is once all was taken
+	handed places // where it is when all was taken
 	sure   places // where it is at least
 	may    [][]int
 	waits  bool // a push, perhaps
-	held   bool // and the shard need not have looked at it
+	held   bool // and the shard may not have handled it
 }
 
 // places are positions by project and partition.
@@ -43,7 +43,7 @@ func (in *intake) hand(t *simTopic, pos bus.Position) {
 	i, part := t.number, int(pos.Partition)
 	old, known := in.handed[i][part]
 	if !known || old.Epoch == pos.Epoch && pos.Offset <= old.Offset {
-		return // the project was removed, or it has been there
+		return // the project was removed, or was there already
 	}
 	in.handed[i][part] = pos
 	in.reach(t, pos)
@@ -65,7 +65,7 @@ func (in *intake) reach(t *simTopic, pos bus.Position) {
 	*at = max(*at, t.past(pos))
 }
 
-// took notes that the shard has taken all there is.
+// took notes that the shard has taken everything.
 func (in *intake) took(w *world) {
 	in.waits = false
 	in.sure = in.handed.clone()
@@ -97,7 +97,7 @@ func (sh *simShard) most(t *simTopic) []int {
 	return all
 }
 
-// post has the shard run a task, behind all that it was handed; change is what the task will have told it.
+// post makes the shard run a task after all that it was handed; change is the effect of the task.
 func (sh *simShard) post(change func(*intake), task func()) {
 	if change != nil {
 		change(sh.intake)
@@ -114,7 +114,7 @@ func (sh *simShard) post(change func(*intake), task func()) {
 	})
 }
 
-// back forgets what a shard is sure to have, as far as it has been told to go back behind that.
+// back withdraws what a shard is certain to have, when it was told to go back before that.
 func (in *intake) back(to places) {
 	for i, sure := range in.sure {
 		maps.DeleteFunc(sure, func(part int, at bus.Position) bool {
@@ -126,24 +126,24 @@ func (in *intake) back(to places) {
 
 // simRead is a push that a node has read into its history.
 type simRead struct {
-	entry *history.Entry // nil for one that was too old
+	entry *history.Entry // nil for one that had expired
 	at    int64
 	sum   int64 // of what was read before it, as history may count it
 }
 
-// entryBytes is more than what history counts for a push beside its text, and that is rounded up.
+// entryBytes is an upper bound of what history counts for a push beside its text, which is rounded up.
 const entryBytes = 2048
 
-// And at most this for each destination and for each push to a user, when it is gone.
+// Upper bounds of what history counts after eviction, for each destination and for each push to a user.
 const (
 	floorBytes  = 512
 	reportBytes = 96
 )
 
-// floorBytes is more than what history counts for all destinations of the topic.
+// floorBytes is an upper bound of what history counts for all destinations of the topic.
 func (t *simTopic) floorBytes() int64 { return int64(len(t.keys) * len(t.parts) * floorBytes) }
 
-// mayForget reports whether the node's history may have let go of the push at index of a partition.
+// mayForget reports whether the node's history may have evicted the push at index of a partition.
 func (p *simProject) mayForget(now int64, world *profile, part, index int) bool {
 	i := index - p.begin[part]
 	if i < 0 || i >= len(p.reads[part]) {
@@ -169,7 +169,7 @@ func (p *simProject) keep(part int, e *history.Entry, record *bus.Record, now in
 	p.sum += int64(size+size/6) + entryBytes
 }
 
-// all are the entries of everything that was read of the partition.
+// all returns the entries of everything that was read from the partition.
 func entriesOf(reads []simRead) (all []*history.Entry) {
 	for _, r := range reads {
 		if r.entry != nil {

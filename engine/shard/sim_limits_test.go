@@ -8,17 +8,17 @@ import (
 	"stentor/stomp"
 )
 
-// simLimits are what the nodes of a world allow.
+// simLimits are the limits of a world's nodes.
 type simLimits struct {
 	machine  session.Config
 	shard    Limits
 	slow     time.Duration
-	pending  int64 // bytes of a project that rounds still need, at which a node stops reading it
+	pending  int64 // bytes of a project needed by rounds, at which a node stops reading it
 	sessions int64 // bytes that sessions hold in sum; 0 any
 }
 
-// allowed are the limits of the world: those of a node as it is installed, small ones, which clients meet all the time,
-// or such as nobody meets who does not mean to.
+// allowed returns the limits of the world: the defaults, small ones that clients reach all the time, or large ones that are reached
+// only on purpose.
 func (p *profile) allowed() (a simLimits) {
 	a = simLimits{
 		machine: session.Config{
@@ -52,7 +52,7 @@ func (p *profile) allowed() (a simLimits) {
 // paceTime is how long a frame may count against the rate of a client: on its way, while it waits, and in the bucket.
 const paceTime = 5 * second
 
-// pace notes that a frame of n bytes is sent, and what limits the client may have met by it.
+// pace notes that a frame of n bytes is sent, and which limits the client may have reached.
 func (l *simLink) pace(n int) {
 	w := l.w
 	allowed := w.profile.allowed()
@@ -79,10 +79,10 @@ func (l *simLink) frames() int {
 	return len(l.paced)
 }
 
-// hurried reports whether the client would soon send more frames than it may, if it sent any more.
+// hurried reports whether one more frame might exceed the client's rate.
 func (l *simLink) hurried() bool { return l.frames() > l.w.profile.allowed().shard.FramesPerSecond }
 
-// risk says that the server may close the connection for a limit, and need not.
+// risk notes that the server may, but need not, close the connection for a limit.
 func (l *simLink) risk(why string) {
 	l.risks = session.CodeLimit
 	l.excuse("risks: " + why)
@@ -110,7 +110,7 @@ func (l *simLink) riskPattern(f *feed) {
 	}
 }
 
-// burst sends many frames at once. Its ACKs wait behind them, and it may be taken for slow.
+// burst sends many frames at once. ACKs wait behind them, so that the client may count as slow.
 func (l *simLink) burst(o *op) bool {
 	l.excuse("its ACKs wait behind its SENDs")
 	for range o.Count {
@@ -125,7 +125,7 @@ func (l *simLink) burst(o *op) bool {
 	return o.Count > 0
 }
 
-// wait lets time pass in which clients and nodes get on with what there is.
+// wait lets time pass in which clients and nodes progress.
 func (w *world) wait(o *op) bool {
 	for end := w.now + int64(o.For); w.now < end && w.err == nil; {
 		w.pass(tickTime / 2)
@@ -135,7 +135,7 @@ func (w *world) wait(o *op) bool {
 	return true
 }
 
-// flood publishes many small pushes: more than one look into history sees. With Kind "many" each goes to a destination of
+// flood publishes more small pushes than one scan of history covers. With Kind "many" each goes to a destination of
 // its own.
 func (w *world) flood(o *op) bool {
 	t := of(w.topics, o.Project)

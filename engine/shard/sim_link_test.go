@@ -13,8 +13,7 @@ import (
 	"stentor/stomp"
 )
 
-// simLink is one connection of a client, from its end: what it has sent, and whether what it reads obeys the
-// protocol.
+// simLink is the client's end of one connection: what it sent, and whether what it reads obeys the protocol.
 type simLink struct {
 	w    *world
 	c    *simClient
@@ -25,20 +24,20 @@ type simLink struct {
 	held    []byte // STOMP bytes of a WebSocket message that is not closed yet
 	in      []byte
 	read    int // bytes that were parsed
-	begun   int // of them those before the message under way
+	begun   int // of these, before the message under way
 	passed  int // bytes that the server has got
 	marks   []mark
 	asking  *feed           // whose SUBSCRIBE is sent next
 	owed    map[string]bool // bodies of SENDs that the bus has yet to answer
-	free    bool            // nothing that came can wait in the server
-	idles   int             // of its shard, when something last could
+	free    bool            // nothing that arrived can wait in the server
+	idles   int             // of its shard, when something last could wait
 	reader  websocket.ClientReader
 	message []byte
 	decoder stomp.Decoder
 
 	opened    bool // the WebSocket is open
 	begins    bool // SockJS's session is, too
-	ends      int  // the code with which SockJS says that it ends; 0: it has not
+	ends      int  // the code of SockJS's close frame; 0: none yet
 	greeted   bool // CONNECT was sent
 	connected bool
 	session   string
@@ -51,18 +50,18 @@ type simLink struct {
 	sent            int64
 
 	reason     string  // why the server may close
-	risks      string  // and one that it may have earned
+	risks      string  // a reason that may apply
 	paced      []int64 // when frames were sent
-	inputBytes int     // bytes of frames since the last time that no answer was owed
-	guilt      string  // the code of the ERROR that the client has earned
+	inputBytes int     // bytes of frames since no answer was outstanding
+	guilt      string  // the code of the ERROR that the client must expect
 	leaving    bool    // DISCONNECT was sent
 	errored    bool
 	closing    bool    // a close frame was read
 	ignores    bool    // does not answer the server's FIN
 	late       bool    // sends no CONNECT
 	answer     string  // of the authentication
-	end        int64   // unix seconds before which the session's token does not expire; 0 never
-	tokens     []int64 // when new ones were sent, of late
+	end        int64   // unix seconds earliest end of the session's token; 0: none
+	tokens     []int64 // when recent new tokens were sent
 	narrow     bool    // the new token may not allow simDenied
 }
 
@@ -73,16 +72,16 @@ type mark struct {
 	from, to int // and in all that is sent: in what WebSocket message
 }
 
-// expect is a RECEIPT that has to come.
+// expect is a RECEIPT that must come.
 type expect struct {
 	id     string
 	what   stomp.Command
 	feed   *feed
-	bodies []string // what has to be on the bus then
+	bodies []string // what must be on the bus by then
 	renews *simRenewal
 }
 
-// excuse says why the server may close the connection without having been provoked.
+// excuse allows the server to close the connection although the client did nothing wrong, and says why.
 func (l *simLink) excuse(reason string) {
 	if l.reason == "" {
 		l.reason = reason
@@ -90,7 +89,7 @@ func (l *simLink) excuse(reason string) {
 	}
 }
 
-// blame says which ERROR the client may get.
+// blame notes which ERROR the client must expect.
 func (l *simLink) blame(code string) {
 	l.guilt += code + " "
 	l.excuse("broke a rule: " + code)
@@ -105,7 +104,7 @@ func (l *simLink) closedByServer() {
 	}
 }
 
-// live reports whether the client can ask for something.
+// live reports whether the client can send frames.
 func (l *simLink) live() bool {
 	return l.connected && !l.leaving && l.guilt == "" && !l.closing && !l.sock.gone
 }
@@ -135,7 +134,7 @@ func (l *simLink) send(cmd stomp.Command, body string, receipt *expect, headers 
 	}
 }
 
-// seal closes the WebSocket message under way, which may hold several frames; or one frame goes over two messages.
+// seal ends the WebSocket message under way, which may hold several frames, or a part of one.
 func (l *simLink) seal() {
 	if len(l.held) == 0 {
 		return
@@ -199,10 +198,10 @@ func (l *simLink) pump() {
 	}
 }
 
-// quiet reports whether no answer is owed that could keep the server from what the client sends.
+// quiet reports that no outstanding answer keeps the server from the client's input.
 func (l *simLink) quiet() bool { return len(l.expects) == 0 && len(l.owed) == 0 }
 
-// arrives notes that the next n bytes come to the server.
+// arrives notes that the next n bytes reach the server.
 func (l *simLink) arrives(n int) {
 	l.passed += n
 	l.free = l.free && l.quiet()
@@ -213,8 +212,8 @@ func (l *simLink) arrives(n int) {
 	}
 }
 
-// observe looks which subscriptions the server has for certain: their bytes have come, and nothing can keep it from
-// them. While answers are owed input may wait, and after that until the shard has nothing left to do.
+// observe notes which subscriptions the server certainly has: their bytes arrived, and nothing delays them. Input may wait while
+// answers are outstanding, and then until the shard has nothing left to do.
 func (l *simLink) observe() {
 	idles := l.sock.sh.idles
 	switch {
@@ -248,7 +247,7 @@ func (l *simLink) beat() {
 	}
 }
 
-// abort ends the connection from the client's side silently.
+// abort ends the connection on the client's side without notice.
 func (l *simLink) abort() {
 	l.w.tracef("%v: aborted", l.sock)
 	if !l.sock.gone {
@@ -257,7 +256,7 @@ func (l *simLink) abort() {
 	l.lost()
 }
 
-// lost is when the client sees the end of its connection.
+// lost is called when the client sees the end of its connection.
 func (l *simLink) lost() {
 	l.w.tracef("%v: lost", l.sock)
 	l.c.link = nil
@@ -265,12 +264,12 @@ func (l *simLink) lost() {
 	for _, f := range l.feeds {
 		f.lost()
 	}
-	if l.risks != "" && l.w.calm { // it asked for too much
+	if l.risks != "" && l.w.calm { // it exceeded a limit
 		l.c.feeds = l.c.feeds[:len(l.c.feeds)/2]
 	}
 }
 
-// receive takes what was read.
+// receive handles bytes that were read.
 func (l *simLink) receive(p []byte) {
 	if l.closing && len(p) > 0 {
 		l.w.failf("%v: %d bytes after the close frame", l.sock, len(p))
@@ -285,7 +284,7 @@ func (l *simLink) receive(p []byte) {
 	}
 }
 
-// parse takes the next thing of in and returns how long it was.
+// parse handles the next item of in and returns its length.
 func (l *simLink) parse() int {
 	if !l.opened {
 		n, _, err := websocket.ParseAnswer(l.in, l.key)
@@ -344,7 +343,7 @@ func (l *simLink) closeFrame(code ws.StatusCode, reason string) {
 	if reason == "the token has expired" {
 		l.expired()
 	}
-	fallen := l.c.topic.forgets() && code == session.CloseTryLater // out of what history has
+	fallen := l.c.topic.forgets() && code == session.CloseTryLater // behind what history has
 	if !l.may() && !fallen {
 		l.w.failf("%v: closed for no reason: %d %s", l.sock, code, reason)
 	}
@@ -356,7 +355,7 @@ func (l *simLink) closeFrame(code ws.StatusCode, reason string) {
 	}
 }
 
-// frame takes one WebSocket message: it must be one whole STOMP frame.
+// frame handles one WebSocket message, which must be one whole STOMP frame.
 func (l *simLink) frame(op ws.OpCode, message []byte) {
 	if (op == ws.OpText) != utf8.Valid(message) {
 		l.w.failf("%v: opcode %d for %q", l.sock, op, message)
@@ -415,7 +414,7 @@ func (l *simLink) onConnected(f *stomp.Frame) {
 func (l *simLink) onError(f *stomp.Frame) {
 	l.w.tracef("%v: ERROR %s %s", l.sock, header(f, "code"), header(f, "message"))
 	l.errored = true
-	if l.risks != "" { // what was too much is not asked for again
+	if l.risks != "" { // what exceeded a limit is not repeated
 		l.c.feeds = slices.DeleteFunc(l.c.feeds, func(f *feed) bool { return f.pattern != nil })
 	}
 	if code := header(f, "code"); !contains(l.guilt+" "+l.risks, code) {
@@ -454,7 +453,7 @@ func (l *simLink) onMessage(f *stomp.Frame) {
 		}
 	}
 	if l.guilt != "" && strings.HasPrefix(string(id), "more") {
-		return // one of too many
+		return // one above a limit
 	}
 	l.w.failf("%v: MESSAGE for %q, which is not subscribed: %s", l.sock, id, f.Headers)
 }

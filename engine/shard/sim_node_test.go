@@ -32,8 +32,8 @@ type simNode struct {
 	released int            // of them
 	known    int            // of them
 	strange  int            // of those released
-	old      []*history.Log // of projects that were removed
-	files    []simLeft      // by project, what the run before has left
+	old      []*history.Log // of removed projects
+	files    []simLeft      // by project, state files of the previous run
 
 	budget    *Budget
 	strangers *Share
@@ -48,13 +48,13 @@ type simProject struct {
 	share    *Share
 	epoch    int              // that it reads
 	begin    []int            // place where this node began, by partition
-	known    []int            // and from where on it knows what there was, from a run before this one
-	evicted  []int            // up to where such runs may have evicted pushes that are read again
+	known    []int            // from where on it knows the pushes, thanks to a previous run
+	evicted  []int            // up to where previous runs may have evicted pushes that are read again
 	read     []int            // place of the next push to read
-	untold   []bus.Position   // that shards are yet to hear of, since what was read is for nobody; Epoch 0: none
+	untold   []bus.Position   // that shards have not been told, since the push read there has no subscriber; Epoch 0: none
 	reads    [][]simRead      // from begin on
 	past     []*history.Entry // from before the last jumps, and before it was removed
-	sum      int64            // of bytes that history was given, as it may count them
+	sum      int64            // of the bytes given to history, as it may count them
 	reports  int64            // pushes to users among them
 	frames   int              // MESSAGEs of it that were written
 	sessions int
@@ -69,9 +69,9 @@ type simShard struct {
 	stalled int64 // does nothing before this time
 	sockets []*simSocket
 	intake  *intake
-	idles   int         // how often it had nothing left to do
-	tasking bool        // runs a task of the simulation, or answers it
-	set     []*Settings // by project, what it was told last
+	idles   int         // times that it had nothing left to do
+	tasking bool        // runs a task of the simulation, or its answer
+	set     []*Settings // by project, as last configured
 }
 
 func newNode(w *world, index int) *simNode {
@@ -80,7 +80,7 @@ func newNode(w *world, index int) *simNode {
 	return n
 }
 
-// boot starts the process. What lies on the bus already is not read.
+// boot starts the process. It does not read what is on the bus already.
 func (n *simNode) boot() {
 	w := n.w
 	n.life++
@@ -131,7 +131,7 @@ func (sh *simShard) tick(life int) {
 	sh.w.after(tickTime, func() { sh.tick(life) })
 }
 
-// slack is how far a slice may go over its time: what is done between two reads of the clock.
+// slack is by how much a slice may exceed its time: the work between two reads of the clock.
 func (sh *simShard) slack() int64 { return 96*int64(sh.w.profile.WriteCost) + 500*microsecond }
 
 // run is one slice.
@@ -169,14 +169,14 @@ func (sh *simShard) input(k *simSocket, in []byte) {
 	sh.w.auditWhiteBox(sh)
 }
 
-// observe looks which subscriptions the shard has taken.
+// observe notes which subscriptions the shard has taken.
 func (sh *simShard) observe() {
 	for _, k := range sh.sockets {
 		k.link.observe()
 	}
 }
 
-// serve begins with a project: at the start, or again after it was removed.
+// serve starts serving a project: at the start, or after it was removed.
 func (n *simNode) serve(p *simProject) {
 	w, t := n.w, p.topic
 	p.served = true
@@ -205,7 +205,7 @@ func (n *simNode) serve(p *simProject) {
 	n.configure(p, w.profile.Policy, w.profile.allowed().slow, w.profile.Window)
 }
 
-// add makes n read one more partition of p.
+// add makes n read another partition of p.
 func (n *simNode) add(p *simProject, begin int) {
 	p.begin = append(p.begin, begin)
 	p.known = append(p.known, begin)
@@ -216,7 +216,7 @@ func (n *simNode) add(p *simProject, begin int) {
 	n.place(p, len(p.begin)-1)
 }
 
-// place says where p's reading of a partition begins.
+// place sets where p begins to read a partition.
 func (n *simNode) place(p *simProject, part int) {
 	begin := p.topic.position(part, p.begin[part])
 	begin.Offset++
@@ -233,8 +233,8 @@ func (n *simNode) place(p *simProject, part int) {
 	}
 }
 
-// begin notes which subscriptions have a gap when the shard is told that a partition begins at pos, and has heard of the
-// project before. Where that waits behind a push it is not certain what it had of it.
+// begin notes which subscriptions have a gap when a shard that knows the project already is told that a partition begins at pos.
+// While that waits behind a push, what the shard had of the partition is uncertain.
 func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	sure := sh.intake.sure[t.number]
 	old, known := sure[int(pos.Partition)]
@@ -250,7 +250,7 @@ func (sh *simShard) begin(t *simTopic, pos bus.Position) {
 	}
 }
 
-// jump makes n go on at a later place of a partition.
+// jump makes n continue at a later place of a partition.
 func (n *simNode) jump(p *simProject, part, to int) {
 	n.w.tracef("node %d: %s jumps from %d to %d in partition %d", n.index, p.topic.name, p.read[part], to, part)
 	p.past = append(p.past, entriesOf(p.reads[part])...)
@@ -258,7 +258,7 @@ func (n *simNode) jump(p *simProject, part, to int) {
 	n.place(p, part)
 }
 
-// configure brings a project's settings, new or changed.
+// configure applies a project's settings, new or changed.
 func (n *simNode) configure(p *simProject, slow Policy, timeout time.Duration, window int) {
 	s := &Settings{
 		Name: p.topic.name, History: p.history, Rights: simRights{}, Patterns: true,
@@ -273,7 +273,7 @@ func (n *simNode) configure(p *simProject, slow Policy, timeout time.Duration, w
 	}
 }
 
-// remove ends the service of a project. A push may be on its way still.
+// remove ends the service of a project. A push may still be on its way.
 func (n *simNode) remove(p *simProject) {
 	for _, sh := range n.shards {
 		sh.post(func(in *intake) { clear(in.handed[p.topic.number]) }, func() {
@@ -295,7 +295,7 @@ func (n *simNode) remove(p *simProject) {
 	n.old = append(n.old, p.history)
 }
 
-// applied tells the shards that they have all of a partition up to pos.
+// applied tells the shards that they have a partition up to pos.
 func (n *simNode) applied(p *simProject, pos bus.Position) {
 	p.history.Advance(pos)
 	for _, sh := range n.shards {
@@ -342,7 +342,7 @@ func (n *simNode) end(p *simProject, part int) int {
 	return len(p.topic.parts[part])
 }
 
-// follow goes on to the next epoch when all of this one was read.
+// follow continues with the next epoch when this one was read completely.
 func (n *simNode) follow(p *simProject) {
 	if p.epoch+1 == len(p.topic.epochs) {
 		return
@@ -387,7 +387,7 @@ func (n *simNode) read(p *simProject, part int) {
 		sh.intake.hand(p.topic, x.pos)
 		sh.intake.waits, sh.intake.held = true, true
 	}
-	if n.w.chance(3) { // the reader goes on with records that lie ready
+	if n.w.chance(3) { // the reader continues with records that are available
 		n.w.after(n.w.rng.Int64N(2*millisecond), n.flush)
 		return
 	}
@@ -401,13 +401,13 @@ func (n *simNode) flush() {
 	}
 }
 
-// simLeft is what a run leaves of a project.
+// simLeft is the state file of a project, left by a run.
 type simLeft struct {
 	text    []byte // empty: nothing
 	evicted []int
 }
 
-// restart is die, and what the histories know is kept.
+// restart is die, but keeps the state files of the histories.
 func (n *simNode) restart() {
 	n.files = make([]simLeft, len(n.projects))
 	for i, p := range n.projects {
@@ -425,7 +425,7 @@ func (n *simNode) restart() {
 	n.files = nil
 }
 
-// recall makes p go on from what the run before has left.
+// recall makes p continue from the previous run's state file.
 func (n *simNode) recall(p *simProject) (state *statefile.State, evicted []int) {
 	file := of(n.files, p.topic.number)
 	if len(file.text) == 0 {
@@ -440,7 +440,7 @@ func (n *simNode) recall(p *simProject) (state *statefile.State, evicted []int) 
 	return state, file.evicted
 }
 
-// restored notes from where on the node knows what there was. before is what the run before may have evicted.
+// restored notes from where on the node knows the pushes. before is what the previous run may have evicted.
 func (p *simProject) restored(file *statefile.State, before []int) {
 	e := p.topic.epoch()
 	if file == nil || file.Epoch != e.number {
@@ -457,7 +457,7 @@ func (p *simProject) restored(file *statefile.State, before []int) {
 	}
 }
 
-// die ends the process: no shard hears of it.
+// die ends the process without notice to its shards.
 func (n *simNode) die() {
 	for _, sh := range n.shards {
 		for _, k := range sh.sockets {
@@ -470,7 +470,7 @@ func (n *simNode) die() {
 	n.boot()
 }
 
-// simEnv is the node as a shard sees it.
+// simEnv is the node that a shard sees.
 type simEnv struct{ sh *simShard }
 
 func (e *simEnv) Wake() { e.sh.woken = true }
@@ -506,7 +506,7 @@ func (e *simEnv) Release(_ netip.AddrPort, stranger bool) {
 	}
 }
 
-// Authenticate believes all that CONNECT says: "project", "user", and what will come of it.
+// Authenticate accepts what CONNECT says: "project", "user", and the outcome that the schedule wants.
 func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
 	w := e.sh.w
 	if c.Admission == nil {
@@ -518,7 +518,7 @@ func (e *simEnv) Authenticate(c Credentials, done func(Identity, *session.Failur
 	return e.verify(name, user, answer, done)
 }
 
-// verify decides, now or in a moment, what answer says.
+// verify delivers the outcome that answer names, now or a moment later.
 func (e *simEnv) verify(project, user, answer string, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
 	w := e.sh.w
 	decide := func() (Identity, *session.Failure) {
@@ -558,7 +558,7 @@ func (e *simEnv) Token(header func(string) (string, bool)) string {
 	return token
 }
 
-// Renew believes what a token says: what will come of it, and whose it is.
+// Renew accepts what a token says: its user, and the outcome that the schedule wants.
 func (e *simEnv) Renew(project, token string, _ netip.AddrPort, done func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {
 	answer, user, _ := strings.Cut(token, " ")
 	return e.verify(project, user, answer, done)
@@ -586,10 +586,10 @@ func (e *simEnv) Forward(m *bus.Inbound, done func(error)) {
 	w.after(w.rng.Int64N(50*millisecond), answer)
 }
 
-// Allow has room for all: Publish and Forward refuse now and then.
+// Allow always allows: Publish and Forward refuse now and then.
 func (e *simEnv) Allow(*Settings, Holder, int, int) error { return nil }
 
-// answered notes that the bus has answered a SEND: once the shard has seen that, nothing waits for it.
+// answered notes that the bus has answered a SEND: once the shard has handled the answer, nothing waits for it.
 func (e *simEnv) answered(body []byte) {
 	if l := e.sh.w.senders[string(body)]; l != nil {
 		e.sh.post(nil, func() { delete(l.owed, string(body)) })
@@ -686,10 +686,10 @@ func (e *simEnv) Close(socket Socket, _ refusal.Reason) {
 	k.close(true)
 }
 
-// Refused is not what the simulation looks at.
+// Refused is not checked by the simulation.
 func (e *simEnv) Refused(refusal.Record) {}
 
-// Panicked may only report panics that were asked for.
+// Panicked may report only panics that the schedule injected.
 func (e *simEnv) Panicked(where string, reason any) {
 	w := e.sh.w
 	w.tracef("panic in %s: %v", where, reason)
@@ -700,7 +700,7 @@ func (e *simEnv) Panicked(where string, reason any) {
 	w.panics--
 }
 
-// simRights allow everything but what is named after its trouble.
+// simRights allow every destination but those whose names ask for a refusal.
 type simRights struct{}
 
 func (r simRights) Subscribe(user, dest string) Verdict {
@@ -722,7 +722,7 @@ func (r simRights) SubscribePattern(user string, p *destination.Pattern) Verdict
 	return r.Subscribe(user, p.String())
 }
 
-// Bytes: these are nobody's.
+// Bytes are charged to nobody.
 func (r simRights) Bytes() int { return 0 }
 
 func (r simRights) Send(user, dest string) SendAction {

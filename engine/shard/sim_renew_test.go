@@ -9,7 +9,7 @@ import (
 	"stentor/stomp"
 )
 
-// simDenied is what narrow tokens do not allow; patterns neither.
+// simDenied is what narrow tokens do not allow, beside patterns.
 const simDenied = "/topic/b"
 
 // denied reports whether a narrow token does not allow f.
@@ -18,13 +18,13 @@ func (f *feed) denied() bool { return f.dest == simDenied || f.pattern != nil }
 // simRenewal is a new token that was sent.
 type simRenewal struct {
 	answer string
-	end    int64   // of the token, at the earliest; 0 never
+	end    int64   // earliest end of the token; 0: none
 	denied []*feed // subscriptions that it does not allow, and that the server has for certain
 	queued bool    // the answer to an earlier one has not come yet
 	recent int     // sent lately, with this one
 }
 
-// endOf is the earliest end of a token that says what will come of it.
+// endOf is the earliest end of a token that names its outcome.
 func (l *simLink) endOf(answer string) int64 {
 	left, ok := strings.CutPrefix(answer, "expires")
 	if !ok {
@@ -51,7 +51,7 @@ func (l *simLink) renew(o *op) bool {
 			}
 		}
 		if slices.ContainsFunc(l.feeds, func(f *feed) bool { return f.denied() && !f.stopping }) {
-			if l.c.good { // it knows its token
+			if l.c.good { // its token is valid
 				return false
 			}
 			l.blame(session.CodeForbidden)
@@ -93,7 +93,7 @@ func (l *simLink) renewed(r *simRenewal, f *stomp.Frame) {
 	}
 }
 
-// expired checks whether the session's token can have expired: the last one that was taken, or one whose answer has not come.
+// expired checks that the session's token can have expired: the last accepted one, or one whose answer is outstanding.
 func (l *simLink) expired() {
 	now := simWall.Unix() + l.w.now/second
 	passed := l.end != 0 && now >= l.end

@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// schedule is one run as data: the world that it begins with, and what happens in it. What an operation does depends
-// on nothing but its fields and the world that it meets, and one that no longer applies (its client is gone, its node
-// closed) does nothing. So any part of a schedule is one, and means much the same.
+// schedule is one run as data: the initial world, and the operations. What an operation does depends only on its fields and the
+// state of the world; one that no longer applies (its client is gone, its node closed) does nothing. So any subset of a schedule
+// is a schedule with nearly the same meaning.
 type schedule struct {
 	world profile
 	ops   []op
 }
 
-// profile is what kind of world it is.
+// profile describes a world.
 type profile struct {
-	Seed       uint64 `json:"seed,omitempty"` // of what chance decides once all is calm
+	Seed       uint64 `json:"seed,omitempty"` // of random decisions after the faults have ended
 	Nodes      int    `json:"nodes"`
 	Shards     int    `json:"shards"` // of each node
 	Partitions int    `json:"partitions"`
 	Projects   int    `json:"projects"`
-	// Growth is how many partitions a topic may get later. With more than one a destination may come back to one where
-	// it was before, and only who has read all of the later ones knows that it was away.
+	// Growth is how many partitions a topic may get later. With more than one, a destination may return to a partition that it had
+	// left, and only a node that has read all of the later ones knows that it was away.
 	Growth     int         `json:"growth,omitempty"`
 	Window     int         `json:"window,omitempty"` // of ACKs, at first
 	Policy     Policy      `json:"policy,omitempty"` // at first
@@ -42,20 +42,20 @@ type profile struct {
 	Faults       bool        `json:"faults,omitempty"`  // writes fail and panic
 }
 
-// op is one thing that happens. Do names it; simOps says which of the other fields it looks at. In a file each is a
-// line of JSON, where fields that are zero are left out.
+// op is one operation. Do names it; simOps says which of the other fields it reads. In a file each is a line of JSON, without the
+// fields that are zero.
 type op struct {
 	Do    string      `json:"do"`
 	After simDuration `json:"after,omitempty"` // that passes first
-	And   bool        `json:"and,omitempty"`   // the next one comes before anybody gets on with anything
-	Seed  uint32      `json:"seed,omitempty"`  // of what chance decides until the next: who gets on, how many bytes move
+	And   bool        `json:"and,omitempty"`   // the next operation follows before clients and shards progress
+	Seed  uint32      `json:"seed,omitempty"`  // of random decisions until the next operation: who progresses, how many bytes move
 
 	Client  int         `json:"client,omitempty"` // from 1
 	Node    int         `json:"node,omitempty"`
 	Shard   int         `json:"shard,omitempty"`
 	Project int         `json:"project,omitempty"`
 	Part    int         `json:"part,omitempty"` // of a topic
-	Nth     int         `json:"nth,omitempty"`  // of those that there are, round and round
+	Nth     int         `json:"nth,omitempty"`  // index into a list, modulo its length
 	Count   int         `json:"count,omitempty"`
 	For     simDuration `json:"for,omitempty"`
 
@@ -126,8 +126,8 @@ func (s *schedule) write(out io.Writer, comment string) error {
 	return w.Flush()
 }
 
-// parseSchedule reads what write has written. What it does not know is an error: a schedule that lost half of its
-// meaning would show nothing.
+// parseSchedule reads what write has written. Unknown content is an error: a schedule of which half is ignored would show
+// nothing.
 func parseSchedule(text []byte) (*schedule, error) {
 	s := &schedule{}
 	number := 0
@@ -200,9 +200,9 @@ func (s *schedule) save(path, comment string) error {
 // outcome of a schedule that was played.
 type played struct {
 	err     error
-	kind    string // of err: the same for the same mistake in another place
-	at      int    // the operation that showed it; len(ops) after the last
-	applied []bool // which operations did anything
+	kind    string // of err: equal for the same failure in another place
+	at      int    // the operation that failed; len(ops) after the last
+	applied []bool // operations that had an effect
 	now     int64
 	got     int // MESSAGEs
 	last    uint64

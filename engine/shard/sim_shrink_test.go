@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// shrinker makes a schedule shorter that fails, for as long as it fails with the same kind of mistake.
+// shrinker shortens a failing schedule for as long as it fails with the same kind of failure.
 type shrinker struct {
 	best *schedule
 	kind string
 	end  time.Time
 }
 
-// shrink returns the shortest schedule that was found to fail as s did.
+// shrink returns the shortest schedule found that fails as s did.
 func (s *schedule) shrink(out *played, limit time.Duration) *schedule {
 	k := &shrinker{best: s, kind: out.kind, end: time.Now().Add(limit)}
 	if out.at < len(s.ops) {
@@ -30,7 +30,7 @@ func (s *schedule) shrink(out *played, limit time.Duration) *schedule {
 
 func (k *shrinker) late() bool { return time.Now().After(k.end) }
 
-// try takes candidate for the best when it fails as well.
+// try adopts candidate as the best when it fails as well.
 func (k *shrinker) try(candidate *schedule) bool {
 	if k.late() || candidate.world.check() != nil {
 		return false
@@ -46,8 +46,8 @@ func (k *shrinker) try(candidate *schedule) bool {
 	return true
 }
 
-// without is the best without the operations from i up to j. The time that they took passes before the next, when it is
-// to be kept.
+// without returns the best without the operations from i up to j. Their time passes before the next operation, if it is to be
+// kept.
 func (k *shrinker) without(drop func(i int) bool, keepTime bool) *schedule {
 	s := &schedule{world: k.best.world}
 	passed := simDuration(0)
@@ -65,12 +65,12 @@ func (k *shrinker) without(drop func(i int) bool, keepTime bool) *schedule {
 	return s
 }
 
-// dropIdle drops all that did nothing.
+// dropIdle drops operations that had no effect.
 func (k *shrinker) dropIdle(out *played) {
 	k.try(k.without(func(i int) bool { return i < len(out.applied) && !out.applied[i] }, true))
 }
 
-// dropOps drops operations, first many at once, in the end each of its own.
+// dropOps drops operations: many at once first, single ones in the end.
 func (k *shrinker) dropOps() {
 	for size := max(1, len(k.best.ops)/2); !k.late(); size = (size + 1) / 2 {
 		for i := len(k.best.ops); i > 0; {
@@ -87,7 +87,7 @@ func (k *shrinker) dropOps() {
 	}
 }
 
-// simplify makes the fields of the world and of each operation zero, or else smaller.
+// simplify makes fields of the world and of operations zero, or else smaller.
 func (k *shrinker) simplify() {
 	k.simplifyFields(func(s *schedule) reflect.Value { return reflect.ValueOf(&s.world).Elem() })
 	for i := len(k.best.ops) - 1; i >= 0 && !k.late(); i-- {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// simSocket is a socket as its shard sees it, and the wire and the client's end behind it.
+// simSocket is the socket that a shard sees, with the wire and the client's end.
 type simSocket struct {
 	w    *world
 	sh   *simShard
@@ -18,7 +18,7 @@ type simSocket struct {
 	buffered []byte // not taken by the kernel
 	window   int    // what the kernel takes before the client reads; 0 all
 	finned   bool   // the server has ended its side
-	gone     bool   // the server has nothing to do with it any more
+	gone     bool   // the server has closed it
 
 	writable func() // tells the shard, once, that the kernel takes more
 
@@ -32,7 +32,7 @@ type simSocket struct {
 	total   int
 }
 
-// written says when the bytes of the stream up to end were written, and what the shard can have taken by then.
+// written notes when the bytes of the stream up to end were written, and what the shard can have taken by then.
 type written struct {
 	end  int
 	at   int64
@@ -59,7 +59,7 @@ func (k *simSocket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// offer takes what the kernel takes.
+// offer writes what the kernel accepts.
 func (k *simSocket) offer(p []byte) (int, error) {
 	if err := k.attempt(p); err != nil {
 		return 0, err
@@ -77,7 +77,7 @@ func (k *simSocket) offer(p []byte) (int, error) {
 	return n, nil
 }
 
-// watch has the shard told when the kernel takes more; sometimes nobody can.
+// watch arranges that the shard is told when the kernel accepts more; sometimes it fails.
 func (k *simSocket) watch(r Ref) bool {
 	if k.w.chance(4) {
 		return false
@@ -86,7 +86,7 @@ func (k *simSocket) watch(r Ref) bool {
 	return true
 }
 
-// attempt is what may become of a write of p before a byte of it is taken.
+// attempt decides the outcome of a write of p before a byte of it is accepted.
 func (k *simSocket) attempt(p []byte) error {
 	k.w.now += int64(k.w.profile.WriteCost) + int64(len(p))/16
 	switch {
@@ -118,12 +118,12 @@ func (k *simSocket) attempt(p []byte) error {
 	return nil
 }
 
-// written is what becomes of bytes that were taken or buffered.
+// written handles bytes that were accepted or buffered.
 func (k *simSocket) written(p []byte) {
 	k.wrote = k.w.now
 	k.total += len(p)
 	most := k.sh.most(k.link.c.topic)
-	if n := len(k.writes); n > 0 { // an answer may have waited since, and its project may have gone
+	if n := len(k.writes); n > 0 { // an answer may have waited since, and its project may have been removed
 		for part, at := range k.writes[n-1].most {
 			if part == len(most) {
 				most = append(most, at)
@@ -142,7 +142,7 @@ func (k *simSocket) written(p []byte) {
 	k.w.tracef("%v: %d bytes written, %d buffered", k, len(p), len(k.buffered))
 }
 
-// checkMessages checks whether a write that carries MESSAGEs may be made now, and is not too large.
+// checkMessages checks that a write with MESSAGEs is allowed now, and is not too large.
 func (k *simSocket) checkMessages(p []byte) {
 	if !bytes.Contains(p[:min(len(p), 20)], k.link.c.line("MESSAGE")) {
 		return
@@ -170,7 +170,7 @@ func (k *simSocket) OutboundBuffered() int {
 	if k.gone {
 		k.w.failf("%v: looked at after it was closed", k)
 	}
-	if k.panicIn > 0 && k.looks && !k.sh.tasking { // a task may be for many
+	if k.panicIn > 0 && k.looks && !k.sh.tasking { // a task may be about many connections
 		if k.panicIn--; k.panicIn == 0 {
 			k.interrupted()
 			k.panic()
@@ -179,8 +179,8 @@ func (k *simSocket) OutboundBuffered() int {
 	return len(k.buffered)
 }
 
-// interrupted notes whom a panic at this moment may cost pushes. It is not known whose fault it is: a round gives up its
-// range, a user's push its other sessions, and all else the connection. Who may have lost something is told.
+// interrupted notes which subscriptions a panic at this moment may cost pushes: a round abandons its range, a push to a user its
+// other sessions, and everything else the connection. Subscriptions that may have lost a push are told.
 func (k *simSocket) interrupted() {
 	t := k.link.c.topic
 	most := k.sh.most(t)
@@ -199,7 +199,7 @@ func (k *simSocket) interrupted() {
 	}
 }
 
-// unsent is what the kernel keeps because the client does not read.
+// unsent is what the kernel holds because the client does not read.
 func (k *simSocket) unsent() int {
 	k.w.now += 200
 	if k.gone {
@@ -211,7 +211,7 @@ func (k *simSocket) unsent() int {
 	return len(k.wire)
 }
 
-// flow moves what the kernel takes.
+// flow moves what the kernel accepts.
 func (k *simSocket) flow() {
 	n := len(k.buffered)
 	if k.window > 0 {
@@ -237,7 +237,7 @@ func (k *simSocket) read(n int) []byte {
 	return p
 }
 
-// when is the write that the byte at this place of the stream was in.
+// when returns the write that contained the byte at this place of the stream.
 func (k *simSocket) when(at int) written {
 	for len(k.writes) > 1 && k.writes[0].end <= at {
 		k.writes = k.writes[1:]

@@ -43,8 +43,8 @@ func (sh *simShard) entering(b *sub, to state) {
 	}
 }
 
-// TestSimVisitsStates checks whether seeds see each change of a subscription's state, windowed and not: a change that no
-// seed sees is one that nothing of the simulation judges.
+// TestSimVisitsStates checks that seeds reach each change of a subscription's state, windowed and not: the simulation tests no
+// change that no seed reaches.
 func TestSimVisitsStates(t *testing.T) {
 	const seeds = 400
 	var rows []([2]state)
@@ -60,7 +60,7 @@ func TestSimVisitsStates(t *testing.T) {
 	}
 	var all visits
 	missing := func(row [2]state) bool { return !all[0][row[0]][row[1]] || !all[1][row[0]][row[1]] }
-	order := []uint64{70, 8, 354} // see them all, which saves most of the time; when the operations change, others will
+	order := []uint64{70, 8, 354} // they reach all of them, which saves most of the time; after a change of the operations others will
 	for seed := range uint64(seeds) {
 		order = append(order, seed+1)
 	}

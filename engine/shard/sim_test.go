@@ -12,9 +12,9 @@ import (
 )
 
 // The simulation: whole nodes with their shards, the bus before them and the clients behind them, in one goroutine and
-// in simulated time. Sockets block, fail and panic inside a write; nodes lag, stall, drain and die; clients subscribe,
-// resume, acknowledge, break rules and vanish. What happens is a schedule: a list of operations, that a seed decides
-// or a file has:
+// in simulated time. Sockets block, fail and panic inside a write; nodes lag, stall, drain and crash; clients subscribe,
+// resume, acknowledge, break rules and disappear. A run is a schedule: a list of operations, from a seed or a
+// file:
 //
 //	go test ./engine/shard -run TestSim$ -sim.seed=N                  one seed
 //	go test ./engine/shard -run TestSim$ -sim.seeds=5000              that many seeds
@@ -22,17 +22,17 @@ import (
 //	go test ./engine/shard -run TestSim$ -sim.file=X.ops              what a file has
 //	                                               -sim.trace=100     and the last 100 things that happened
 //
-// A schedule that fails is made as short as it gets and written to testdata/sim/failed-N.ops. Once the mistake is
-// mended the file is kept in that folder under a name that says what it is about: TestSimKept plays all of them.
+// A failing schedule is shortened as far as possible and written to testdata/sim/failed-N.ops. Once the fault is
+// fixed the file is kept in that folder under a name that describes the fault: TestSimKept plays all of them.
 //
-// sim_schedule_test.go is a schedule and its file, sim_generate_test.go makes one of a seed, sim_shrink_test.go makes
-// it short. sim_world_test.go turns the wheel, sim_action_test.go says what can happen, sim_node_test.go and
-// sim_socket_test.go are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go, sim_renew_test.go and
-// sim_client_test.go are the clients.
+// sim_schedule_test.go is a schedule and its file, sim_generate_test.go makes one from a seed, sim_shrink_test.go shortens
+// it. sim_world_test.go advances the time, sim_action_test.go has the operations, sim_node_test.go and sim_socket_test.go
+// are what a Shard sees, sim_bus_test.go is what was published, sim_link_test.go, sim_renew_test.go and sim_client_test.go
+// are the clients.
 //
-// What is right is decided from outside: from what clients have sent and got, what the bus has handed over
-// (sim_intake_test.go), what limits it met (sim_limits_test.go), and what a subscription is owed by that (sim_feed_test.go, and sim_check_test.go at the end). Only
-// sim_whitebox_test.go looks into a Shard, for what must hold there between any two calls.
+// Correctness is judged from outside: by what clients sent and received, what the bus handed over (sim_intake_test.go), which
+// limits applied (sim_limits_test.go), and what a subscription must therefore receive (sim_feed_test.go, and
+// sim_check_test.go at the end). Only sim_whitebox_test.go looks into a Shard, for invariants between any two calls.
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "the first seed; without sim.seeds and sim.time the only one")
 	simSeeds = flag.Int("sim.seeds", 0, "how many seeds")
@@ -41,13 +41,13 @@ var (
 	simTrace = flag.Int("sim.trace", 0, "how many of the last things that happened are shown with a failure")
 )
 
-// What is tried when no flag says otherwise: so many seeds, and fewer when they take longer.
+// The default number of seeds, and the time after which no more are tried.
 const (
 	defaultSeeds = 1000
 	defaultTime  = 12 * time.Second
 )
 
-// simFolder has the schedules that are kept, and takes those that fail.
+// simFolder has the kept schedules; failing ones are written there.
 const simFolder = "testdata/sim"
 
 func TestSim(t *testing.T) {
@@ -69,7 +69,7 @@ func TestSim(t *testing.T) {
 	t.Logf("%d seeds from %d on", tried, first)
 }
 
-// playFile plays a schedule, and makes a shorter one of it when it fails.
+// playFile plays a schedule, and shortens it when it fails.
 func playFile(t *testing.T, path string) {
 	s, err := readSchedule(path)
 	if err != nil {
@@ -80,7 +80,7 @@ func playFile(t *testing.T, path string) {
 	}
 }
 
-// TestSimKept plays the schedules that have found something once.
+// TestSimKept plays the schedules that once found a fault.
 func TestSimKept(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(simFolder, "*.ops"))
 	if err != nil || len(paths) == 0 {
@@ -101,8 +101,7 @@ func TestSimKept(t *testing.T) {
 	}
 }
 
-// TestSimRepeats checks whether a schedule does the same each time, from its seed and from its file: else it would show
-// nothing again.
+// TestSimRepeats checks that a schedule is reproducible, from its seed and from its file.
 func TestSimRepeats(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		s := generate(seed)
@@ -122,7 +121,7 @@ func TestSimRepeats(t *testing.T) {
 	}
 }
 
-// TestSimParts checks whether any part of a schedule can be played: what makes it short needs that.
+// TestSimParts checks that any part of a schedule can be played, as shrinking requires.
 func TestSimParts(t *testing.T) {
 	for seed := uint64(1); seed <= 60; seed++ {
 		s := generate(seed)
@@ -169,7 +168,7 @@ func trySeeds(t *testing.T, first uint64, count int, limit time.Duration) (tried
 	return tried
 }
 
-// report says what went wrong, in which world.
+// report describes a failure and its world.
 func (out *played) report(s *schedule) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v\n%+v\n%d operations", out.err, s.world, len(s.ops))
@@ -179,7 +178,7 @@ func (out *played) report(s *schedule) string {
 	return b.String()
 }
 
-// shrinkTime is how long a schedule that failed is made shorter.
+// shrinkTime bounds the shrinking of a failing schedule.
 const shrinkTime = 60 * time.Second
 
 // keep writes the shortest schedule that fails like s to a file, and says what to do with it.

@@ -8,10 +8,10 @@ import (
 )
 
 // White-box invariants: what must hold inside a shard between any two calls, when nothing is left to do, and when all
-// clients have left. They look into the shard, and decide over nothing that a client is given: that is for the rest of
-// the simulation, which sees no more than clients, sockets and the bus do.
+// clients have left. They look into the shard, and do not judge what clients receive: the rest of the simulation
+// does, which sees only clients, sockets and the bus.
 
-// quietWhiteBox checks what must hold when nothing is left to do, and everybody is attached.
+// quietWhiteBox checks what must hold when nothing is left to do and every subscription is attached.
 func (sh *simShard) quietWhiteBox() {
 	s, w := sh.shard, sh.w
 	w.auditWhiteBox(sh)
@@ -59,7 +59,7 @@ func (sh *simShard) quietWhiteBox() {
 	}
 }
 
-// emptyWhiteBox checks whether a shard still has anything of those who left.
+// emptyWhiteBox checks that a shard keeps no state of clients that left.
 func (w *world) emptyWhiteBox() {
 	for _, n := range w.nodes {
 		for _, sh := range n.shards {
@@ -97,7 +97,7 @@ func (w *world) emptyWhiteBox() {
 	}
 }
 
-// everyProject are the projects with sessions, those that are no longer served too.
+// everyProject returns the projects with sessions, also those that are no longer served.
 func (s *Shard) everyProject() (all []*project) {
 	for _, p := range s.projects {
 		all = append(all, p)
@@ -110,7 +110,7 @@ func (s *Shard) everyProject() (all []*project) {
 	return all
 }
 
-// busy asks Busy up to its end.
+// busy reads all pages of Busy.
 func (s *Shard) busy() bool {
 	for busy, next := s.Busy(0); ; busy, next = s.Busy(next) {
 		if busy || next == 0 {
@@ -176,7 +176,7 @@ func (w *world) auditWhiteBox(sh *simShard) {
 	}
 }
 
-// auditHeld counts again what the connections of p hold beside held.
+// auditHeld recounts what the connections of p hold, to compare with held.
 func (w *world) auditHeld(sh *simShard, p *project, pool *pool, held int) {
 	for _, k := range sh.sockets {
 		c := k.conn
@@ -207,7 +207,7 @@ func (w *world) auditTarget(sh *simShard, t *target, subs, detached, resumes int
 	}
 }
 
-// sound reports whether what l says of itself is consistent.
+// sound reports whether the state of l is consistent.
 func (s *Shard) sound(l *log) (ok bool) {
 	ok = l.base <= l.head && l.head <= l.end && l.end <= l.tail() && l.served <= len(l.attached) &&
 		!l.held && (l.detached > 0 || l.gone.Len() == 0)

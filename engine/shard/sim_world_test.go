@@ -19,12 +19,12 @@ const (
 // simWall is the wall clock when the simulation begins.
 var simWall = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// world is all there is in a simulation.
+// world is the whole state of a simulation.
 type world struct {
 	profile profile
 	chances *rand.PCG // behind rng
 	rng     *rand.Rand
-	seed    uint64 // of what chance decides for now
+	seed    uint64 // of the random decisions at the moment
 
 	now    int64
 	queue  eventQueue
@@ -37,8 +37,8 @@ type world struct {
 	senders map[string]*simLink // of SENDs, by body
 	aborted []aborted
 
-	calm     bool // nothing bad happens any more
-	over     bool // nobody connects any more
+	calm     bool // no more faults
+	over     bool // no more connects
 	panics   int  // injected and not yet reported
 	pushed   int
 	received int
@@ -62,7 +62,7 @@ func newWorld(p *profile) *world {
 	return w
 }
 
-// Whose chances are drawn. Each has its own with each operation, so that what one does changes nothing for the others.
+// Sources of random decisions. Each is seeded anew with each operation, so that what one draws changes nothing for the others.
 const (
 	byWorld uint64 = iota
 	byTime
@@ -72,13 +72,13 @@ const (
 	byNode  = 20_000
 )
 
-// favour has chance decide by seed for one of those above.
+// favour seeds one of the sources above.
 func (w *world) favour(seed, whose uint64) {
 	w.seed = seed
 	w.chances.Seed(seed, whose)
 }
 
-// play plays a schedule, and then calms the world and checks what is left.
+// play runs a schedule, then ends all faults and checks the final state.
 func (s *schedule) play() (out *played) {
 	w := newWorld(&s.world)
 	out = &played{applied: make([]bool, len(s.ops))}
@@ -103,7 +103,7 @@ func (s *schedule) play() (out *played) {
 	return out
 }
 
-// step has one operation happen, and what comes of it.
+// step applies one operation and its consequences.
 func (w *world) step(o *op) (applied bool) {
 	w.favour(uint64(o.Seed), byTime)
 	w.pass(int64(o.After))
@@ -117,7 +117,7 @@ func (w *world) step(o *op) (applied bool) {
 	return applied
 }
 
-// pass lets time go by, and what is due in it happen.
+// pass advances the time, and runs what becomes due.
 func (w *world) pass(d int64) {
 	end := w.now + d
 	for w.queue.Len() > 0 && w.queue[0].at <= end && w.err == nil {
@@ -128,13 +128,13 @@ func (w *world) pass(d int64) {
 	w.now = max(w.now, end)
 }
 
-// after has do happen later.
+// after schedules do.
 func (w *world) after(d int64, do func()) {
 	w.serial++
 	heap.Push(&w.queue, event{w.now + d, w.serial, do})
 }
 
-// pump lets clients and shards get on with what they have, each with some luck.
+// pump lets clients and shards progress, each by a random amount.
 func (w *world) pump() {
 	first := w.rng.IntN(max(1, len(w.clients)))
 	for i := range w.clients {
@@ -160,7 +160,7 @@ func pick[T any](w *world, list []T) T { return list[w.rng.IntN(len(list))] }
 
 func (w *world) chance(n int) bool { return w.rng.IntN(n) == 0 }
 
-// failf notes what went wrong first. It may be called inside a shard, which would recover a panic.
+// failf records the first failure. It may be called inside a shard, which would recover a panic.
 func (w *world) failf(format string, args ...any) {
 	if w.err == nil {
 		w.err, w.kind = fmt.Errorf(format, args...), format
@@ -168,14 +168,14 @@ func (w *world) failf(format string, args ...any) {
 	}
 }
 
-// tracef notes what happened.
+// tracef records an event.
 func (w *world) tracef(format string, args ...any) {
 	if *simTrace > 0 {
 		w.trace = append(w.trace, fmt.Sprintf("%10.3fms ", float64(w.now)/1e6)+fmt.Sprintf(format, args...))
 	}
 }
 
-// event is something that will happen.
+// event is a scheduled call.
 type event struct {
 	at     int64
 	serial int
