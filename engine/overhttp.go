@@ -58,8 +58,12 @@ func (n *Node) openHTTP() {
 		node: n, guesses: directory.NewLimiter(guessRate, guessBurst),
 		places: newAddresses(Limits{Unauthenticated: most}), conns: newAddresses(Limits{Unauthenticated: connsEach * most}),
 	}
+	shards := make([]xhr.Shard, len(n.shards))
+	for i, s := range n.shards {
+		shards[i] = s
+	}
 	h.sessions = xhr.NewSessions(xhr.Config{
-		Host: h, Shards: n.shards, BodyBytes: n.opts.bodyBytes(), AnswerTime: answerTime, Expiry: cmp.Or(n.opts.expiry, expiry), StreamBytes: streamBytes,
+		Host: h, Shards: shards, BodyBytes: n.opts.bodyBytes(), AnswerTime: answerTime, Expiry: cmp.Or(n.opts.expiry, expiry), StreamBytes: streamBytes,
 	})
 	h.server = xhr.NewServer(xhr.ServerConfig{
 		Handler: h.sessions, Conns: connsEach * most, HeaderBytes: n.opts.Session.HandshakeBytes,

@@ -359,7 +359,7 @@ func TestRequestsOverHTTP(t *testing.T) {
 		{"POST of events", "POST", "/eventsource", "", nil, 405, ""},
 		{"options", "OPTIONS", "/xhr_send", "", []string{"Origin", "https://shop.example", "Access-Control-Request-Headers", "a, b"}, 204, ""},
 		{"options of events", "OPTIONS", "/eventsource", "", nil, 204, ""},
-		{"a short id", "POST", "/../short/xhr", "", nil, 404, "The id of a session has to have at least 8 characters, chosen at random.\n"},
+		{"a short id", "POST", "/../short/xhr", "", nil, 404, "The id of a session has to have 8 to 128 characters, chosen at random.\n"},
 	} {
 		q := p
 		if c.name == "a short id" {

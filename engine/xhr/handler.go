@@ -62,8 +62,8 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *exchange) serve() {
-	if len(x.target.ID) < leastID {
-		x.refuse(shortID)
+	if n := len(x.target.ID); n < leastID || n > mostName || len(x.target.Server) > mostName {
+		x.refuse(badID)
 		return
 	}
 	k := x.all.key(x.endpoint, x.target, &x.request)

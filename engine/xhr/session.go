@@ -18,7 +18,7 @@ import (
 type Session struct {
 	all       *Sessions
 	key       key
-	home      *shard.Shard
+	home      Shard
 	address   netip.AddrPort // the client's
 	transport string         // of its first receiver
 

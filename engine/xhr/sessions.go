@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,10 +41,19 @@ type Host interface {
 	Panicked(where string, reason any)
 }
 
+// Shard is a shard.Shard: what belongs to one loop. All but Post and Writable is called in the loop.
+type Shard interface {
+	Post(task func())
+	Writable(all []shard.Ref)
+	OpenSession(socket shard.Socket, a *shard.Admission) *shard.Conn
+	Input(c *shard.Conn, stomp []byte)
+	Gone(c *shard.Conn)
+}
+
 // Config of Sessions. All fields are required.
 type Config struct {
 	Host   Host
-	Shards []*shard.Shard
+	Shards []Shard
 	// BodyBytes is what a client may send with one request.
 	BodyBytes int
 	// AnswerTime is how long a client may take nothing of what is written to it.
@@ -79,8 +89,11 @@ type key struct {
 	credentials          uint64 // hashed with a secret
 }
 
-// leastID is how long the id of a session has to be: clients of SockJS choose 8 random characters or more.
-const leastID = 8
+// How long the id of a session has to be, and what a client may choose. Clients of SockJS choose 8 random characters or more.
+const (
+	leastID  = 8
+	mostName = 128
+)
 
 // NewSessions returns an empty set, whose requests server serves.
 func NewSessions(conf Config) *Sessions {
@@ -96,7 +109,7 @@ func (s *Sessions) Serve(server *Server) { s.server = server }
 
 // key names the session of a request.
 func (s *Sessions) key(endpoint string, t sockjs.Target, r *websocket.Request) key {
-	k := key{endpoint: endpoint, server: t.Server, id: t.ID}
+	k := key{endpoint: endpoint, server: strings.Clone(t.Server), id: strings.Clone(t.ID)} // not the whole URL with them
 	type credentials struct{ token, project, authorization string }
 	token, project := s.conf.Host.Credentials(r)
 	k.credentials = maphash.Comparable(s.seed, credentials{token, project, r.Authorization})
@@ -180,7 +193,7 @@ func (s *Sessions) Stop() {
 
 // Refusals of the transports.
 var (
-	shortID  = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusNotFound, Text: "The id of a session has to have at least 8 characters, chosen at random."}
+	badID    = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusNotFound, Text: "The id of a session has to have 8 to 128 characters, chosen at random."}
 	twice    = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusBadRequest, Text: "The headers Origin and Authorization must come once."}
 	guessing = &websocket.Refusal{Reason: refusal.SockJSUnknown, Status: http.StatusTooManyRequests, Text: "Your address asks for sessions that do not exist.", Header: "Retry-After: 5\r\n"}
 	tooLarge = &websocket.Refusal{Reason: refusal.FrameBytes, Status: http.StatusRequestEntityTooLarge, Text: "The body is larger than the limits of a frame (limits.client_frame_bytes)."}
