@@ -23,6 +23,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sys/unix"
 
+	"stentor/engine/sockjs"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -31,7 +32,8 @@ import (
 // the victim has 127.0.0.1. Methods may be called from any goroutine.
 type hostile struct {
 	attackerArgument
-	http *http.Client
+	http   *http.Client
+	sockJS bool // its clients use SockJS
 
 	mu     sync.Mutex
 	counts map[string]int64
@@ -142,6 +144,7 @@ func (h *hostile) dialFrom(source net.IP, address string) (*net.TCPConn, error) 
 type wire struct {
 	*net.TCPConn
 	session string
+	sockJS  bool
 
 	mask    byte
 	out     []byte
@@ -158,7 +161,7 @@ func (h *hostile) handshake() (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{TCPConn: c, buffer: make([]byte, 4<<10)}
+	w := &wire{TCPConn: c, sockJS: h.sockJS, buffer: make([]byte, 4<<10)}
 	if err := w.upgrade(); err != nil {
 		c.Close()
 		return nil, err
@@ -167,8 +170,11 @@ func (h *hostile) handshake() (*wire, error) {
 }
 
 func (w *wire) upgrade(header ...string) error {
-	key := websocket.NewKey()
-	if _, err := w.Write(websocket.AppendRequest(nil, "stentor.test", "/ws", key, header...)); err != nil {
+	key, path := websocket.NewKey(), "/ws"
+	if w.sockJS {
+		path = sockJSPath
+	}
+	if _, err := w.Write(websocket.AppendRequest(nil, "stentor.test", path, key, header...)); err != nil {
 		return err
 	}
 	for {
@@ -276,7 +282,11 @@ func (w *wire) put(op ws.OpCode, text []byte) error {
 }
 
 func (w *wire) send(c stomp.Command, body []byte, header ...string) error {
-	return w.put(ws.OpText, frame(nil, c, body, header...))
+	text := frame(nil, c, body, header...)
+	if w.sockJS {
+		text = sockjs.AppendMessage(nil, text)[1:]
+	}
+	return w.put(ws.OpText, text)
 }
 
 // got is a frame from the node.
@@ -322,6 +332,11 @@ func (w *wire) next() (*got, error) {
 			if w.message = append(w.message, ev.Payload...); ev.Final {
 				whole := w.message
 				w.message = nil
+				if w.sockJS {
+					if whole, err = unwrapped(whole); err != nil {
+						return nil, err
+					}
+				}
 				if g, err := w.parse(whole); g != nil || err != nil {
 					return g, err
 				}

@@ -72,18 +72,23 @@ func silent(h *hostile, n int, prepared func(w *wire)) error {
 
 // pushLarge pushes 10 MB a second.
 func pushLarge(h *hostile, read func(context.Context, *wire)) (func(context.Context), error) {
+	return pushLargeOf(h, "x", 1_000_000, read)
+}
+
+// pushLargeOf pushes so often this text, as JSON has it, ten times a second.
+func pushLargeOf(h *hostile, text string, times int, read func(context.Context, *wire)) (func(context.Context), error) {
 	var all []*wire
 	if err := silent(h, silentClients, func(w *wire) { all = append(all, w) }); err != nil {
 		return nil, err
 	}
-	text := `{"topic":"large","payload":"` + strings.Repeat("x", 1_000_000) + `"}`
+	push := `{"topic":"large","payload":"` + strings.Repeat(text, times) + `"}`
 	return func(ctx context.Context) {
 		if read != nil {
 			for _, w := range all {
 				go read(ctx, w)
 			}
 		}
-		h.pace(ctx, 4, 10, func(int, int) error { return h.answered("POST", "/v1/projects/hostile/push", text) })
+		h.pace(ctx, 4, 10, func(int, int) error { return h.answered("POST", "/v1/projects/hostile/push", push) })
 	}, nil
 }
 
