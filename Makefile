@@ -34,7 +34,7 @@ formatted: # says what is not
 
 .PHONY: lint
 lint: formatted ## formatting, vet, golangci-lint (.golangci.yml), which is built the first time
-	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm ./tuning && $(GO) vet -tags attacks ./engine/attack && $(GO) vet -tags clients ./clients/...
+	$(GO) vet ./... && $(GO) vet -tags kafka ./kafka/... && $(GO) vet -tags vm ./bench/machine/vm ./tuning && $(GO) vet -tags attacks ./engine/attack && $(GO) vet -tags clients ./clients/... ./engine/e2e
 	$(GO) tool -modfile=.ci/golangci.mod golangci-lint run --allow-parallel-runners --timeout 10m
 
 .PHONY: check
@@ -53,12 +53,13 @@ test: lint e2e-deps tuning-deps check-clients ## every test: codecs, sessions, s
 
 MESSAGES ?= 100000
 .PHONY: test-clients
-test-clients: build bin/kafka-dev ## the client library as npm packs it, against real nodes and a cluster: drops, kills, ends of tokens, and the clients in Java and Go; MESSAGES=20000 for a short run
+test-clients: build bin/kafka-dev e2e-deps ## the client library as npm packs it, against real nodes and a cluster: drops, kills, ends of tokens, and the clients in Java and Go; clients with compression; MESSAGES=20000 for a short run
 	kafka/dev/deps.sh
 	clients/js/deps.sh
 	cd clients/js && npm run --silent build && npm run --silent docs && node e2e/install.js && STENTOR_MESSAGES=$(MESSAGES) node --test --test-concurrency 2 --test-reporter spec e2e/*.test.js
 	cd clients/js && $(if $(KAFKA_BOOTSTRAP),,$(CURDIR)/bin/kafka-dev -quick) node --test --test-reporter spec e2e/cluster/*.test.js
 	$(GO) test -tags clients -count 1 ./clients/go ./clients/java
+	$(GO) test -tags clients -count 1 -run Compression ./engine/e2e
 
 ATTACK ?=
 .PHONY: test-attacks

@@ -24,8 +24,9 @@ func TestNode(t *testing.T) {
 
 // TestPython has the Python package websockets as the peer.
 func TestPython(t *testing.T) {
+	t.Setenv("PYTHONPATH", "../e2e/python/site") // before others of the machine
 	if exec.Command("python3", "-c", "import websockets.asyncio.client").Run() != nil {
-		t.Skip("needs Python 3 with the package websockets 13 or later")
+		testkit.Missing(t, "needs Python 3 with the package websockets 13 or later, which engine/e2e/deps.sh installs")
 	}
 	peer(t, "python3", "testdata/peer.py")
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the end-to-end tests need beside Go: Node, the client libraries of js/package.json, Chromium with a
+# Installs what the end-to-end tests need beside Go: Node, the client libraries of js/package.json, one in Python, Chromium with a
 # font, certutil for the authorities that it trusts, and what the commands of the pages use. What is installed is left alone, so that a second run costs nothing.
 set -eu
 cd "$(dirname "$0")/js"
@@ -26,6 +26,15 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || pack
 if ! cmp -s package.json node_modules/.installed; then
 	npm install --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	cp package.json node_modules/.installed
+fi
+
+# The client in Python: python/site is for PYTHONPATH.
+websockets=17.4
+if [ "$(cat ../python/site/.installed 2>/dev/null)" != $websockets ]; then
+	python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
+	rm -rf ../python/site
+	python3 -m pip install -q --disable-pip-version-check --root-user-action ignore --no-deps --target ../python/site "websockets==$websockets"
+	echo $websockets >../python/site/.installed
 fi
 
 ../../admin/uplot.sh

@@ -9,6 +9,7 @@
 //
 //	libraries_test.go    @stomp/stompjs, stompjs 2.3.3 and webstomp-client
 //	sockjs_test.go       the same over sockjs-client, in Node and in pages of Chromium; a node killed under them
+//	compression_test.go  clients with permessage-deflate: Node, Chromium, Python, Java (tag clients, make test-clients)
 //	pushes_test.go       targets of pushes, expiry of tokens, the commands of the binary
 //	sessions_test.go     lists of sessions
 //	page_test.go         the page in a browser

@@ -61,7 +61,13 @@ func launch(t testing.TB, name string, args ...string) *script {
 func launchWith(t testing.TB, environ []string, name string, args ...string) *script {
 	t.Helper()
 	needLibraries(t)
-	cmd := exec.Command("node", append([]string{filepath.Join("js", name)}, args...)...)
+	return launchProgram(t, environ, "node", append([]string{filepath.Join("js", name)}, args...)...)
+}
+
+// launchProgram is launch for a program that speaks as the scripts do.
+func launchProgram(t testing.TB, environ []string, name string, args ...string) *script {
+	t.Helper()
+	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), environ...)
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
