@@ -350,6 +350,26 @@ func testTLSFailures(t *testing.T, ours bool) {
 	}
 }
 
+// TestTLSQuickLeave: a client that leaves as soon as it has read why counts under that reason.
+func TestTLSQuickLeave(t *testing.T) { inBoth(t, testTLSQuickLeave) }
+
+func testTLSQuickLeave(t *testing.T, ours bool) {
+	n, _, stop := startSecure(t, ours, func(*Options) {})
+	defer stop()
+	const clients = 100
+	hello := clientHello(t, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	for range clients {
+		c := n.dial(t)
+		c.write(t, []byte(hello))
+		c.until(t, "\x15\x03")
+		_ = c.conn.Close()
+	}
+	n.failures(t, "version", clients)
+	if got := n.failed(t, "closed"); got != 0 {
+		t.Errorf("%v are counted as closed by the client", got)
+	}
+}
+
 // clientHello is what a client begins with.
 func clientHello(t *testing.T, conf *tls.Config) string {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -36,6 +37,10 @@ type feed struct {
 	wants   bool // the secrets
 	secrets tls13.Secrets
 	wrote   []byte // since they are known
+
+	// The loop's: the client closed the connection within the handshake.
+	gone   bool
+	client netip.AddrPort
 
 	looped func(p []byte) error // writes, in the loop; nil during the handshake
 	given  []byte

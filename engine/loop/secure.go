@@ -282,6 +282,10 @@ func (l *Loop) endSecure(t *secure) {
 
 // gone is called when the connection is closed.
 func (l *Loop) gone(t *secure) {
+	if t.phase == shakingPhase { // its goroutine may have found a reason already, for which the client left
+		t.some.feed.gone, t.some.feed.client = true, l.above.Address(t.conn)
+		t.phase = endedPhase
+	}
 	l.cut(t, certs.Closed)
 	t.phase, t.closed = endedPhase, true
 	if t.own {

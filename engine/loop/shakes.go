@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"maps"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -40,10 +41,14 @@ func (s *shakes) done(state *tls.ConnectionState) {
 
 // failed counts a connection that does not get to its data, and logs it as a refusal.
 func (l *Loop) failed(t *secure, why certs.Failure) {
-	l.server.shakes.failed.Add(why)
 	if t.phase == helloPhase || t.phase == shakingPhase {
 		t.phase = endedPhase
 	}
+	l.server.failed(l.above.Address(t.conn), why)
+}
+
+func (s *Server) failed(client netip.AddrPort, why certs.Failure) {
+	s.shakes.failed.Add(why)
 	reason := refusal.TLSHandshake
 	switch why {
 	case certs.Busy, certs.Timeout, certs.Ended:
@@ -51,7 +56,7 @@ func (l *Loop) failed(t *secure, why certs.Failure) {
 	case certs.PlainHTTP:
 		reason = refusal.TLSMissing
 	}
-	l.server.conf.Host.Refused(l.above.Address(t.conn), reason, why.Text())
+	s.conf.Host.Refused(client, reason, why.Text())
 }
 
 // cut counts a handshake that ends before its time, unless nothing came of it.

@@ -91,6 +91,13 @@ func (l *Loop) shaken(t *secure, f *feed, m made) {
 		if m.err == nil && m.conn == nil {
 			l.layer.Forget(&t.records)
 		}
+		if f.gone {
+			why := certs.Closed
+			if m.err != nil && !errors.Is(m.err, errOver) {
+				why = certs.FailureOf(m.err)
+			}
+			l.server.failed(f.client, why)
+		}
 		return
 	}
 	defer l.endures(t)
