@@ -69,6 +69,8 @@ func (h *Handshaker) plain(dst []byte) (resp []byte, refusal *Refusal) {
 		resp, refusal = h.Plain(&h.request.Request, dst)
 	}
 	switch {
+	case refusal == nil && h.request.old:
+		return dst, tooOld
 	case refusal == nil && (h.request.head || h.request.Options):
 		return dst, notGet
 	case refusal == nil:

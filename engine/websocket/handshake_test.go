@@ -387,6 +387,11 @@ func TestPlain(t *testing.T) {
 		{strings.Replace(string(AppendRequest(nil, "a", "/served", sampleKey)), "GET", "HEAD", 1), 405, 0},
 		{strings.Replace(get("/served"), "GET", "POST", 1), 405, 0},
 		{get("/served")[:30], 0, 0},
+		{strings.Replace(get("/served?x"), "HTTP/1.1", "HTTP/1.0", 1), 200, 1}, // of nginx, by default
+		{strings.Replace(get("/busy"), "HTTP/1.1", "HTTP/1.0", 1), 503, 1},
+		{strings.Replace(get("/"), "HTTP/1.1", "HTTP/1.0", 1), 400, 1},
+		{strings.Replace(string(AppendRequest(nil, "a", "/served", sampleKey)), "HTTP/1.1", "HTTP/1.0", 1), 400, 0},
+		{strings.Replace(get("/served"), "HTTP/1.1", "HTTP/2.0", 1), 400, 0},
 	} {
 		for _, size := range chunkSizes([]byte(c.in)) {
 			calls = 0

@@ -34,6 +34,7 @@ var ElsewhereServed = &Refusal{}
 var (
 	notGet       = &Refusal{Reason: refusal.HandshakeMethod, Status: http.StatusMethodNotAllowed, Text: "WebSocket connections are opened with GET. Pushes go to the API, at the address listen.api.", Header: "Allow: GET\r\n"}
 	noUpgrade    = &Refusal{Reason: refusal.HandshakeUpgrade, Status: http.StatusUpgradeRequired, Text: "This is a WebSocket endpoint: connect with ws:// or wss://. A proxy in between has to pass the headers Upgrade and Connection on.", Header: upgradeHeader}
+	tooOld       = malformed("WebSocket needs HTTP/1.1. A proxy in between has to speak it (nginx: proxy_http_version 1.1).")
 	wrongVersion = &Refusal{Reason: refusal.HandshakeUpgrade, Status: http.StatusUpgradeRequired, Text: "Only version 13 of the WebSocket protocol is supported: send Sec-WebSocket-Version: 13.", Header: upgradeHeader + "Sec-WebSocket-Version: 13\r\n"}
 	tooLarge     = &Refusal{Reason: refusal.HandshakeBytes, Status: http.StatusRequestHeaderFieldsTooLarge, Text: "The header of the request is too large. Send fewer and shorter header lines, cookies above all, and a shorter URL."}
 	tooMany      = &Refusal{Reason: refusal.HandshakeHeaders, Status: http.StatusRequestHeaderFieldsTooLarge, Text: badAmount + " Send fewer."}

@@ -60,6 +60,7 @@ func outermost(list string) string {
 type handshake struct {
 	Request
 	head       bool // the method is HEAD
+	old        bool // HTTP/1.0, as nginx speaks to what is behind it unless it is told otherwise
 	key        string
 	version    string
 	protocol   string // the chosen one
@@ -107,6 +108,8 @@ func (r *handshake) parse(block []byte, protocols []string) *Refusal {
 	switch {
 	case !r.hasUpgrade:
 		return noUpgrade
+	case r.old:
+		return tooOld
 	case r.head, r.Options:
 		return notGet
 	case !r.hasConnect:
@@ -126,9 +129,9 @@ func (r *handshake) parseRequestLine(line []byte) *Refusal {
 		return malformed("The request line is not a method, a path and a version.")
 	}
 	method, target, version := line[:first], line[first+1:last], line[last+1:]
-	switch {
-	case string(version) != "HTTP/1.1":
-		return malformed("WebSocket needs HTTP/1.1. A proxy in between has to speak it (nginx: proxy_http_version 1.1).")
+	switch r.old = string(version) == "HTTP/1.0"; {
+	case !r.old && string(version) != "HTTP/1.1":
+		return tooOld
 	case string(method) == "HEAD":
 		r.head = true
 	case string(method) == "OPTIONS":
