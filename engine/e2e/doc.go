@@ -8,7 +8,9 @@
 //	driver_test.go       the JavaScript client libraries, driven over standard input; their side is js/
 //
 //	libraries_test.go    @stomp/stompjs, stompjs 2.3.3 and webstomp-client
-//	sockjs_test.go       the same over sockjs-client, in Node and in pages of Chromium; a node killed under them
+//	sockjs_test.go       the same over sockjs-client, each transport by itself, in Node and in pages of Chromium; a proxy that
+//	                     buffers, a slow reader, a node killed under them
+//	sockjs_protocol_test.go  the cases of SockJS's own protocol tests
 //	compression_test.go  clients with permessage-deflate: Node, Chromium, Python, Java (tag clients, make test-clients)
 //	pushes_test.go       targets of pushes, expiry of tokens, the commands of the binary
 //	sessions_test.go     lists of sessions

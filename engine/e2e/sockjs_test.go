@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stentor/engine/testkit"
+	"stentor/tuning/proxy"
 )
 
 // sockjsShop is the configuration of tests with sockjs-client.
@@ -25,6 +26,9 @@ endpoints: [{path: /ws, sockjs: true, origins: [loopback]}]
 // transports are those of sockjs-client, with what the API calls a session over them.
 var transports = []struct{ name, listed string }{
 	{"websocket", "sockjs-websocket"},
+	{"xhr-streaming", "xhr_streaming"},
+	{"xhr-polling", "xhr"},
+	{"eventsource", "eventsource"},
 }
 
 // overSockJS are the libraries over each transport by itself.
@@ -130,6 +134,79 @@ func TestSockJSInChromium(t *testing.T) {
 	page.do("end", nil)
 	page.want("end")
 	eventually(t, "the sessions of closed pages end", func() bool { return len(s.sessions(t, "shop", "shop-key", "")) == 0 })
+}
+
+// TestSockJSBehindBuffers: a proxy that knows no WebSockets and passes answers on when they are complete leaves polling, to which
+// sockjs-client falls back by itself.
+func TestSockJSBehindBuffers(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Config: sockjsShop})
+	f := testkit.BehindOther(t, proxy.Nginx, func(listen, dir string) string {
+		return fmt.Sprintf(`
+pid %[2]s/pid;
+error_log %[2]s/errors;
+worker_processes 1;
+events { worker_connections 500; }
+http {
+  access_log off;
+  client_body_temp_path %[2]s/body; proxy_temp_path %[2]s/proxy; fastcgi_temp_path %[2]s/fastcgi; uwsgi_temp_path %[2]s/uwsgi; scgi_temp_path %[2]s/scgi;
+  server {
+    listen %[1]s;
+    location / {
+      proxy_pass http://%[3]s;
+      proxy_set_header Host $http_host;
+      proxy_buffering on;
+      proxy_buffers 8 128k;
+      proxy_buffer_size 128k;
+      proxy_busy_buffers_size 256k;
+      proxy_ignore_headers X-Accel-Buffering;
+    }
+  }
+}
+`, listen, dir, s.Client)
+	})
+	a := launch(t, "driver.js").actor(t, "buffered")
+	a.do("make", fields{
+		"library": modern, "url": "http://" + f.Address + "/ws", "sockjs": []string{"websocket", "xhr-streaming", "eventsource", "xhr-polling"}, "timeout": 2000,
+		"reconnect": 100, // sockjs-client passes over the transport behind one that took too long, at times also the last
+	})
+	opened := a.wantEvent("open")
+	if len(opened.Texts) != 1 || opened.Texts[0] != "xhr-polling" {
+		t.Errorf("it is open by %q", opened.Texts)
+	}
+	a.wantEvent("connected")
+	a.do("subscribe", fields{"id": "s", "destination": "/topic/shop/all", "headers": fields{"receipt": "r"}})
+	a.wantEvent("receipt")
+	for _, body := range []string{"hello", strings.Repeat("0123456789 äöü 世界\n", 200<<10/26), "behind it"} {
+		s.push(t, fields{"topic": "all", "payload": body})
+		if r := a.wantEvent("message"); r.Body != body {
+			t.Errorf("got %.300v, want %.100q", r, body)
+		}
+	}
+}
+
+// TestSockJSSlow: a receiver that does not read is closed as a slow client over a WebSocket is, and others do not wait for it.
+func TestSockJSSlow(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{Config: sockjsShop, Set: []string{"projects.shop.slow.policy=disconnect", "projects.shop.slow.timeout=1s"}})
+	u := newSockJSURL(t, s)
+	c := &channel{u: u, path: u.path()}
+	slow := u.stream("POST", c.path+"/xhr_streaming")
+	slow.next()
+	slow.want("o\n")
+	c.join(slow.next)
+	quick := s.join(t)
+	quick.subscribe("q", c.destination)
+	body := strings.Repeat("x", 60_000)
+	n := 0
+	eventually(t, "the slow receiver is closed", func() bool {
+		n++
+		s.push(t, fields{"topic": c.destination, "payload": body})
+		quick.wantMessage(body)
+		return s.Metric(t, "stentor_slow_closes_total") == 1
+	})
+	t.Logf("after %d pushes", n)
+	eventually(t, "its session ends", func() bool { return len(s.sessions(t, "shop", "shop-key", "")) == 1 })
 }
 
 // TestSockJSResumes: a node is killed, and clients continue on another one behind the last message that they got, over each

@@ -83,10 +83,10 @@ type part struct {
 
 // key is what names a session. A client chooses its id, and somebody else could guess it; so the credentials of the request
 // that opened the session are a part of its name: who does not know them names another one. Addresses are not: a client may
-// have one for IPv4 and one for IPv6, or a pool's.
+// have one for IPv4 and one for IPv6, or a pool's. Nor is the server in the path, which the protocol has for proxies alone.
 type key struct {
-	endpoint, server, id string
-	credentials          uint64 // hashed with a secret
+	endpoint, id string
+	credentials  uint64 // hashed with a secret
 }
 
 // How long the id of a session has to be, and what a client may choose. Clients of SockJS choose 8 random characters or more.
@@ -109,7 +109,7 @@ func (s *Sessions) Serve(server *Server) { s.server = server }
 
 // key names the session of a request.
 func (s *Sessions) key(endpoint string, t sockjs.Target, r *websocket.Request) key {
-	k := key{endpoint: endpoint, server: strings.Clone(t.Server), id: strings.Clone(t.ID)} // not the whole URL with them
+	k := key{endpoint: endpoint, id: strings.Clone(t.ID)} // not the whole URL with them
 	type credentials struct{ token, project, authorization string }
 	token, project := s.conf.Host.Credentials(r)
 	k.credentials = maphash.Comparable(s.seed, credentials{token, project, r.Authorization})
