@@ -78,6 +78,7 @@ address on with the PROXY protocol: give their addresses in listen.client the wo
 	flags.BoolVar(&r.Passthrough, "passthrough", false, "pass TLS through to listeners of the nodes with tls, see tls in their configuration")
 	flags.StringVar(&r.ServerName, "server-name", "", "host name that clients use; *.example.com means all subdomains, .example.com also the domain itself (default: any)")
 	flags.StringVar(&r.Path, "path", "", "path of the endpoint (default /ws)")
+	flags.BoolVar(&r.SockJS, "sockjs", false, "the endpoint has sockjs: true: also pass on what is below its path, all requests of a session to one node")
 	flags.IntVar(&r.HealthPort, "health-port", 0, "HAProxy: port of the nodes' API, where it requests /readyz (default: check only whether the node accepts connections)")
 	flags.IntVar(&r.Workers, "workers", 0, "processes of nginx, threads of HAProxy (default: one for each core of this machine)")
 	flags.StringVar(&r.User, "user", "", "user of the proxy (default www-data for nginx, haproxy for HAProxy)")

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 )
 
@@ -126,6 +127,15 @@ func (p *plan) Listening() string {
 	}
 	return "client: [" + strings.Join(all, ", ") + "]"
 }
+
+// Below begins the paths below the endpoint's.
+func (p *plan) Below() string { return strings.TrimSuffix(p.Path, "/") + "/" }
+
+// Quoted is the endpoint's path in a regular expression, without a slash at its end.
+func (p *plan) Quoted() string { return regexp.QuoteMeta(strings.TrimSuffix(p.Path, "/")) }
+
+// SessionField is where a path of SockJS has the session, counted from 1 and separated by slashes: behind the server.
+func (p *plan) SessionField() int { return strings.Count(p.Below(), "/") + 2 }
 
 // Trusting is the value of trusted_proxies.
 func (p *plan) Trusting() string {

@@ -50,6 +50,9 @@ func TestAccepted(t *testing.T) {
 		{Connections: 150_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.5:8082"}, Sources: []string{"10.0.0.11", "10.0.0.12", "10.0.0.13"}, Certificate: certificate, Key: key},
 		{Connections: 1_000_000, Unix: "/run/stentor/ws.sock", Certificate: certificate, Key: key, HealthPort: 8081},
 		{Connections: 20_000, Nodes: []string{"10.0.0.5:8443"}, HealthPort: 8081, Passthrough: true},
+		{Connections: 25_000, Nodes: []string{"10.0.0.5:8080", "10.0.0.6:8080"}, Path: "/msg-center/web.socket", SockJS: true, ServerName: "push.example.com"},
+		{Connections: 50_000, Nodes: []string{"10.0.0.5:8080"}, Sources: []string{"10.0.0.11", "10.0.0.12"}, SockJS: true, HealthPort: 8081},
+		{Connections: 1_000, Unix: "/run/stentor/ws.sock", SockJS: true, Path: "/"},
 	} {
 		for _, kind := range []Kind{Nginx, HAProxy} {
 			dir := t.TempDir()
@@ -165,6 +168,7 @@ func TestRefused(t *testing.T) {
 		{Request{Connections: 1, Nodes: node, Passthrough: true, Certificate: "/c", Key: "/c"}, "not both"},
 		{Request{Connections: 1, Nodes: node, Passthrough: true, Path: "/ws"}, "give neither"},
 		{Request{Connections: 1, Nodes: node, Path: "ws"}, "begins with /"},
+		{Request{Connections: 1, Nodes: node, Passthrough: true, SockJS: true}, "advertise.clients"},
 		{Request{Connections: 1, Nodes: node, Listen: "443"}, "0.0.0.0:443"},
 		{Request{Connections: 1, Nodes: []string{"10.0.0.5"}}, "host:port"},
 		{Request{Connections: 1, Nodes: []string{"10.0.0.5:0"}}, "host:port"},

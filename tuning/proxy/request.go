@@ -39,6 +39,7 @@ type Request struct {
 	// "" and _ match every name.
 	ServerName string
 	Path       string // of the endpoint; "" is /ws
+	SockJS     bool   // the endpoint serves it
 	HealthPort int    // of the nodes' API, on which HAProxy requests /readyz; with 0 it only checks that the node accepts
 	Workers    int    // nginx's processes, HAProxy's threads; 0 is one for each core of this machine
 	User       string // the user that the proxy runs as; "" is the distribution's
@@ -77,6 +78,8 @@ func (r *Request) complete() error {
 		switch {
 		case r.Certificate != "":
 			return errors.New("TLS is passed through, or ends at the proxy: give a certificate or passthrough, not both")
+		case r.SockJS:
+			return errors.New("what is passed through has no paths that the proxy could look at, by which it would find a session of SockJS: set advertise.clients of the nodes instead")
 		case r.ServerName != "" || r.Path != "":
 			return errors.New("what is passed through has no name and no path that the proxy could look at: give neither")
 		}

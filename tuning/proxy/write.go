@@ -6,7 +6,7 @@ import (
 	"text/template"
 )
 
-//go:embed nginx.conf.tmpl nginx.upstream.tmpl nginx.stream.tmpl haproxy.cfg.tmpl
+//go:embed nginx.conf.tmpl nginx.location.tmpl nginx.upstream.tmpl nginx.stream.tmpl haproxy.cfg.tmpl haproxy.servers.tmpl
 var files embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
