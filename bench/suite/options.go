@@ -46,7 +46,7 @@ func (o *Options) Check(b Bounds) error {
 	return proc.NeedFiles(b.Files, b.Flags)
 }
 
-// CheckNames looks whether all names of only are among those that there are.
+// CheckNames checks that only contains known names.
 func CheckNames(only, names []string) error {
 	for _, name := range only {
 		if !slices.Contains(names, name) {

@@ -29,7 +29,7 @@ type Rig struct {
 	Back    server.Publisher
 	// AnyOrder is set when pushes were posted at the same time, so that their order says nothing.
 	AnyOrder bool
-	total    int64 // messages that the clients must have had by now
+	total    int64 // messages that the clients must have received by now
 }
 
 // WithRig runs f with a fresh server of configuration c and no client yet. o has what f wants of its clients; the server's
@@ -61,7 +61,7 @@ func (r *Run) WithRig(ctx context.Context, binary string, c server.Config, o cli
 	return x.Check()
 }
 
-// Check looks for messages that were not in order and for connections that were lost.
+// Check reports messages out of order and lost connections.
 func (r *Rig) Check() error {
 	got := r.Clients.Counts()
 	if r.AnyOrder {
@@ -83,7 +83,7 @@ func (r *Rig) Open(ctx context.Context, kind client.Kind, n int) error {
 	return r.Clients.Open(ctx, kind, n)
 }
 
-// Expect waits until all reading clients have got pushes more messages.
+// Expect waits until every reading client has received pushes more messages.
 func (r *Rig) Expect(ctx context.Context, pushes int) error {
 	r.total += int64(pushes) * int64(r.Clients.Counts().Reading)
 	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
@@ -91,7 +91,7 @@ func (r *Rig) Expect(ctx context.Context, pushes int) error {
 	return r.Clients.WaitDelivered(ctx, r.total)
 }
 
-// Rounds pushes n times, each time when all have had the push before, so that every delivery is a write of its own.
+// Rounds pushes n times, each time after all clients received the push before, so that every delivery is a write of its own.
 func (r *Rig) Rounds(ctx context.Context, n int) error {
 	for range n {
 		if err := r.Back.Push(ctx); err != nil {
@@ -110,7 +110,7 @@ type Cost struct {
 	User float64 // of it in user mode
 }
 
-// DeliveryCost pushes in rounds to all who read until the server has used so much CPU time.
+// DeliveryCost pushes in rounds to all reading clients until the server has used so much CPU time.
 func (r *Rig) DeliveryCost(ctx context.Context, cpu time.Duration) (c Cost, err error) {
 	before, err := r.Server.CPU()
 	if err != nil {

@@ -44,7 +44,7 @@ func Begin(ctx context.Context, o Options) (*Run, error) {
 	}, nil
 }
 
-// Close ends the progress and removes what servers have left.
+// Close ends the progress display and removes files that servers left.
 func (r *Run) Close() {
 	r.Progress.Close()
 	_ = os.RemoveAll(r.Dir)

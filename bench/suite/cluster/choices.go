@@ -24,7 +24,7 @@ const (
 // choices asks the registry for one node as often as clients would, over connections that stay open, as fast as it
 // answers. Nodes are empty and alike, so each should be named a third of the times; the first of the answer counts.
 //
-// A registry takes a node to have those whom it sent there until two beats of the node have not counted them. Nobody
+// A registry counts clients that it sent to a node until two beats of the node do not include them. No client
 // connects here, so each sample waits until that is over at all nodes, whose beats come at different times.
 func (b *bench) choices(ctx context.Context) (results []report.Result, err error) {
 	err = b.withNodes(ctx, "choices", setup{}, func(ctx context.Context, n *nodes) error {

@@ -24,7 +24,7 @@ type gathering struct {
 	live func() string // how they are, for the progress
 }
 
-// gather calls f when all clients of the measurement are open and have had pushes for a while.
+// gather calls f when all clients of the measurement are connected and have received pushes for a while.
 func (b *bench) gather(ctx context.Context, n *nodes, name string, warm time.Duration, f func(*gathering) error) error {
 	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
 	if err != nil {
@@ -75,7 +75,7 @@ func open(ctx context.Context, c *client.Client, n int) error {
 	return c.Open(ctx, client.Reading, n)
 }
 
-// complete waits until all clients have what was pushed. What has not come when nothing more does is counted later.
+// complete waits until all clients have received every push, or nothing arrives any more. Missing pushes are counted later.
 func (b *bench) complete(ctx context.Context, t *traffic, all ...*client.Client) error {
 	for since, before := time.Now(), int64(-1); ; {
 		missing, delivered := int64(0), int64(0)
@@ -121,7 +121,7 @@ func (f *faults) results(name string) []report.Result {
 	}
 }
 
-// resumption is of the subscriptions: none may be told that it missed something.
+// resumption reports on the subscriptions: none may be told that it missed a push.
 func (f *faults) resumption(name string) report.Result {
 	return report.New(name, "subscriptions that were told resumed:false", "", []float64{f.gaps}, report.With("resumed:true", "", f.resumed)).Most(0)
 }

@@ -17,10 +17,10 @@ import (
 const (
 	backTarget     = 5.0  // seconds until all are back
 	survivorTarget = 10.0 // percent that a node may be from its share
-	othersTarget   = 2.0  // times their p99 that clients of other nodes may see
+	othersTarget   = 2.0  // most growth of the p99 of other nodes' clients, as a factor
 )
 
-// victim is the node that is lost.
+// victim is the node that is taken away.
 const victim = 0
 
 // kill connects a third of the clients to each of three nodes, each to one of many destinations, and pushes at a steady
@@ -52,7 +52,7 @@ type losses struct {
 	ratios, before, during, latest, again []float64
 }
 
-// lose has clients on three nodes and loses one of them in some way. change, unless nil, is for the options of all clients.
+// lose connects clients to three nodes and takes one of the nodes away. change, unless nil, alters the options of all clients.
 func (b *bench) lose(ctx context.Context, n *nodes, step string, k *losses, change func(*client.Options), how func(*server.Server) error) error {
 	sender, err := push.NewKafka(push.KafkaOptions{Brokers: b.Brokers, Topic: n.topic})
 	if err != nil {
@@ -136,7 +136,7 @@ func (b *bench) sample(ctx context.Context, t *traffic, live func() string, step
 	return stay.Latency(), err
 }
 
-// sample is what one loss has shown.
+// sample is the result of one loss.
 type sample struct {
 	before, during, whole, back measure.Summary
 	off                         float64

@@ -40,7 +40,7 @@ type registry struct {
 	stop   func()         // may be called again
 }
 
-// setup is what a measurement wants of its nodes.
+// setup is how a measurement configures its nodes.
 type setup struct {
 	config server.Config
 	// before, when it is set, changes the configuration of node i before it starts.

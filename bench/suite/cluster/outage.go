@@ -20,11 +20,11 @@ const newTarget = 10.0 // percent that a node may be from its share of the new c
 type stage struct {
 	name  string
 	lasts time.Duration
-	// until, when it is set, has to return true before the stage may end.
+	// until, when set, must return true before the stage ends.
 	until func(context.Context) (bool, error)
 }
 
-// outage has clients connected, and new ones that come while something is away.
+// outage keeps clients connected, and lets new ones connect, while something is unavailable.
 type outage struct {
 	b       *bench
 	n       *nodes
@@ -88,7 +88,7 @@ func (b *bench) withOutage(ctx context.Context, name string, n *nodes, asked fun
 // newFrom is the address from which clients ask that come for the first time.
 const newFrom = 2000
 
-// run has count new clients come during a stage, evenly, and notes how they are spread over the nodes.
+// run connects count new clients during a stage, evenly, and records how they spread over the nodes.
 func (o *outage) run(ctx context.Context, s stage, count int) error {
 	o.b.Progress.Step(o.live, "%s: %s", o.name, s.name)
 	before := o.spread()
@@ -136,7 +136,7 @@ func (o *outage) run(ctx context.Context, s stage, count int) error {
 	return nil
 }
 
-// lookEvery is how often a stage looks whether it may end.
+// lookEvery is how often a stage checks whether it may end.
 const lookEvery = 200 * time.Millisecond
 
 // spread is how many new clients each node has.
@@ -147,7 +147,7 @@ func (o *outage) spread() (counts []float64) {
 	return counts
 }
 
-// results are those that all outages share.
+// results are the figures that all outages have in common.
 func (o *outage) results() []report.Result {
 	var f faults
 	f.add(o.t, o.old, o.young)

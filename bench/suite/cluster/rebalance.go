@@ -33,7 +33,7 @@ func (b *bench) rebalance(ctx context.Context) ([]report.Result, error) {
 	return l.results(), nil
 }
 
-// levelled is what rebalance has found.
+// levelled is the result of rebalance.
 type levelled struct {
 	faults
 	off, took    float64

@@ -17,8 +17,8 @@ import (
 	"stentor/stomp"
 )
 
-// homing brings clients back that have lost their connection, as a real client does: it waits as long as the close says, asks
-// where to connect, waits the part of spread_ms that falls to it, and tries the addresses that it got, the one that it has lost
+// homing reconnects clients as a real client does: it waits as long as the close says, asks where to connect, waits its random
+// part of spread_ms, and tries the addresses of the answer, the one that it has lost
 // after all others. Any goroutine uses it.
 type homing struct {
 	client *client.Client
@@ -31,11 +31,11 @@ type homing struct {
 
 	mu       sync.Mutex
 	clients  map[int]*homed
-	first    []netip.AddrPort               // nobody has taken: where new clients connect that have asked
+	first    []netip.AddrPort               // not used yet: addresses for new clients that have asked
 	arrivals map[netip.AddrPort][]time.Time // of all connections but the first ones
 	losses   int64                          // connections that ended
-	from     time.Time                      // since when those are away that lose their connection, if it is set
-	unheard  int64                          // times that nobody who was asked answered
+	from     time.Time                      // when set, the time since which clients that lose their connection count as away
+	unheard  int64                          // requests that nobody answered
 	told     *measure.Latency               // what closes asked clients to wait
 	asking   *measure.Latency               // from the end of that until a client was answered, and had waited its part of spread_ms
 	opening  *measure.Latency               // from there until CONNECTED
@@ -43,8 +43,8 @@ type homing struct {
 
 // homed is one client.
 type homed struct {
-	at, avoid netip.AddrPort   // where it is or connects, and what it has lost
-	left      []netip.AddrPort // what it has not tried of its answer
+	at, avoid netip.AddrPort   // where it is connected or connecting, and the address that it lost
+	left      []netip.AddrPort // addresses of its answer that it has not tried
 	lost      time.Time        // when its connection ended
 	begun     time.Time        // of what it does now: it asks, or connects
 	times     int              // that it ended
@@ -97,7 +97,7 @@ func (h *homing) connected(number int) {
 	}
 }
 
-// over is told that a connection has ended, or could not be opened.
+// over handles a connection that ended, or could not be opened.
 func (h *homing) over(number int, l client.Loss) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,7 +120,7 @@ func (h *homing) over(number int, l client.Loss) {
 	h.later(wait, number)
 }
 
-// since makes clients count as away since at that lose their connection.
+// since sets the time since which clients that lose their connection count as away.
 func (h *homing) since(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -178,10 +178,10 @@ func (h *homing) end() {
 	h.done.Wait()
 }
 
-// restless is how long a client waits when nobody has answered.
+// restless is how long a client waits before it asks again when nobody answered.
 const restless = 200 * time.Millisecond
 
-// attempt has a client try its next address, or ask.
+// attempt makes a client try its next address, or ask for more.
 func (h *homing) attempt(ctx context.Context, a *asking, number int) {
 	h.mu.Lock()
 	c := h.of(number)
@@ -220,7 +220,7 @@ func (h *homing) attempt(ctx context.Context, a *asking, number int) {
 	h.later(rand.N(got.spread+1), number)
 }
 
-// newcomers have n clients ask, so that they can open.
+// newcomers makes n clients ask where to connect.
 func (h *homing) newcomers(ctx context.Context, a *asking, n int) error {
 	for range n {
 		got, err := a.ask(ctx, h.asked(0))
@@ -234,7 +234,7 @@ func (h *homing) newcomers(ctx context.Context, a *asking, n int) error {
 	return nil
 }
 
-// whole waits until n clients are open, and all of them again that had lost their connection. at least so many must have.
+// whole waits until n clients are open, those that lost their connection included, and at least least connections were lost.
 func (h *homing) whole(ctx context.Context, n int, least int64, patience time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not all clients are back after %v", patience))
 	defer cancel()
@@ -252,7 +252,7 @@ func (h *homing) whole(ctx context.Context, n int, least int64, patience time.Du
 	}
 }
 
-// parts are what a client's absence consists of.
+// parts are the phases of a client's absence.
 func (h *homing) parts() []report.Detail {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -263,7 +263,7 @@ func (h *homing) parts() []report.Detail {
 	}
 }
 
-// on is how many clients are at a node, or on their way there.
+// on is how many clients are connected or connecting to a node.
 func (h *homing) on(node netip.AddrPort) (n float64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

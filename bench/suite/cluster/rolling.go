@@ -27,8 +27,8 @@ const (
 
 // rolling restarts all nodes in turn while nine tenths of the subscriptions are silent for longer than a node's history. Each
 // node is told to leave (SIGTERM), closes its clients at its pace, ends, and starts again; its clients wait as long as the close
-// says, and ask where to connect. In the end each destination gets one more push: who was told that it missed nothing and lacks
-// one has lost it.
+// says, and ask where to connect. In the end each destination gets one more push: a client that was told that it missed nothing,
+// but lacks a push, has lost it.
 func (b *bench) rolling(ctx context.Context) ([]report.Result, error) {
 	r := &restarts{}
 	with := setup{config: server.Config{DrainChunk: drainChunk, Window: b.plan.window, StateDir: filepath.Join(b.Dir, "state")}}

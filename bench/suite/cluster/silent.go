@@ -68,10 +68,10 @@ func (b *bench) fallSilent(ctx context.Context, host *island, i int, k *losses) 
 		step := fmt.Sprintf("silent %d/%d", i+1, b.plan.silences)
 		lost := n.list()[victim]
 		err := b.lose(ctx, n, step, k, beats, func(s *server.Server) error {
-			n.end(s, func() {}) // it lives on
+			n.end(s, func() {}) // it goes on running
 			return host.silence()
 		})
-		n.end(lost, lost.Kill) // it could not leave in order
+		n.end(lost, lost.Kill) // it can no longer end in order
 		return err
 	})
 }

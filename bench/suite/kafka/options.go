@@ -36,7 +36,7 @@ func (o *Options) check() error {
 	})
 }
 
-// few is how many clients get what the writes to all would hide.
+// few is a number of clients small enough that writes to all do not hide the effect.
 func (o *Options) few() int { return o.Connections / 10 }
 
 // staying is how many clients are not away while Connections are.
@@ -51,9 +51,9 @@ type plan struct {
 	history  int // records of startBytes that a node finds when it starts
 	starts   int
 	resumes  int
-	missed   int           // pushes that those who come back have missed
+	missed   int           // pushes that returning clients missed
 	before   time.Duration // of one sample with all clients connected
-	patience time.Duration // without a message, until what has not come is lost
+	patience time.Duration // without a message, after which missing ones count as lost
 	settle   time.Duration // for connections to be closed and a garbage collection to be over
 }
 
@@ -64,7 +64,7 @@ func (o *Options) plan() plan {
 	return plan{warm: 5 * time.Second, runs: 5, latency: 20 * time.Second, unicast: time.Minute, history: 1 << 20, starts: 5, resumes: 5, missed: 1000, before: 15 * time.Second, settle: 2 * time.Second, patience: time.Minute}
 }
 
-// The load, as the targets have it.
+// The load for which the targets are defined.
 const (
 	payloadBytes  = 200
 	broadcastRate = 20     // pushes a second to all

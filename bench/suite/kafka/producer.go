@@ -87,7 +87,7 @@ type record struct {
 	size        int
 }
 
-// produce hands a record to the client library, and waits while that has no room.
+// produce hands a record to the client library, and waits while the library's queue is full.
 func (p *producer) produce(ctx context.Context, r record) error {
 	key := r.destination
 	headers := []ck.Header{{Key: "destination", Value: []byte(r.destination)}, {Key: "content-type", Value: []byte("application/json")}}

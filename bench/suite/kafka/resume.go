@@ -12,7 +12,7 @@ import (
 	"stentor/bench/suite/report"
 )
 
-// resumeTarget is how many times their p99 those who stayed may see.
+// resumeTarget is the most that the p99 of clients that stayed may grow, as a factor.
 const resumeTarget = 2
 
 // resume connects clients that will be away and clients that stay, all of them to one topic, pushes at a steady rate,
@@ -116,7 +116,7 @@ func (b *bench) resume(ctx context.Context, d *bed) (results []report.Result, er
 	return results, err
 }
 
-// toAll pushes for a while and waits until these clients have everything.
+// toAll pushes for a while and waits until these clients have received everything.
 func (d *bed) toAll(ctx context.Context, rate pace.Rate, length time.Duration, all ...*crowd) (int, error) {
 	n, err := d.broadcast(ctx, rate, length)
 	if err != nil {

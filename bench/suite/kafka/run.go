@@ -57,7 +57,7 @@ func run(ctx context.Context, o Options, p plan, t topics.Topics) (*report.Repor
 	})
 }
 
-// bed is what one measurement has in Kafka: a topic, and a back end that produces to it.
+// bed is the topic of one measurement in Kafka, and a back end that produces to it.
 type bed struct {
 	kafka server.Kafka
 	back  *producer
@@ -108,7 +108,7 @@ func (b *bench) serve(ctx context.Context, d *bed, historyBytes int64, f func(co
 // crowd are clients of a server.
 type crowd struct {
 	*client.Client
-	total    int64 // messages that they must have had by now
+	total    int64 // messages that they must have received by now
 	patience time.Duration
 }
 
@@ -135,7 +135,7 @@ func (c *crowd) open(ctx context.Context, n int) error {
 	return c.Open(ctx, client.Reading, n)
 }
 
-// expect waits until the clients have got n more messages, all together. It gives up when none has come for patience.
+// expect waits until the clients together have received n more messages. It gives up after patience without one.
 func (c *crowd) expect(ctx context.Context, n int64) error {
 	c.total += n
 	for {
@@ -153,7 +153,7 @@ func (c *crowd) wait(ctx context.Context) error {
 	return c.WaitDelivered(ctx, c.total)
 }
 
-// check looks for messages that were not in order and for connections that were lost.
+// check reports messages out of order and lost connections.
 func (c *crowd) check() error {
 	got := c.Counts()
 	if got.Order != (measure.Order{}) {

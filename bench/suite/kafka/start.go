@@ -18,7 +18,7 @@ const startTarget = 10
 const (
 	// destinations of the records in the history.
 	startDestinations = 1000
-	// perRecord bounds what a record takes in a node's history beside its body.
+	// perRecord bounds the bytes of a record in a node's history beside its body.
 	perRecord = 1024
 
 	historyPushes = "stentor_history_pushes"
@@ -92,7 +92,7 @@ func (b *bench) start(ctx context.Context, d *bed) ([]report.Result, error) {
 	}, nil
 }
 
-// touch takes fresh memory from the kernel, writes to each page of it, and gives it back.
+// touch allocates fresh memory, writes to each page, and frees it.
 func touch(size int) (time.Duration, error) {
 	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {

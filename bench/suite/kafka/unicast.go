@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// lagTarget is how many seconds of load may be on their way at most.
+	// lagTarget is the most seconds of load in transit.
 	lagTarget = 1.0
-	// rateTarget is the share of the rate that must have been reached for the other figures to be meaningful.
+	// rateTarget is the share of the rate that must be reached for the other figures to be meaningful.
 	rateTarget = 0.98
 )
 
-// lagGauge has the records in Kafka that the server has not read.
+// lagGauge is the metric of records in Kafka that the server has not read.
 const lagGauge = "stentor_kafka_lag"
 
 // unicast produces records to Kafka at a high rate, each for the queue of one user, the users in turn, and checks that
@@ -140,7 +140,7 @@ type lag struct {
 
 const lagEvery = 500 * time.Millisecond
 
-// watchLag looks at what onTheWay and the server say, until it is stopped.
+// watchLag samples onTheWay and the server's lag until it is stopped.
 func watchLag(ctx context.Context, s *server.Server, onTheWay func() int64) *lag {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lag{cancel: cancel}

@@ -14,7 +14,7 @@ import (
 	"stentor/bench/suite/report"
 )
 
-// readFrame has the server send one message, for the bare loop to send the same bytes.
+// readFrame makes the server send one message, so that the bare loop can send the same bytes.
 func (b *bench) readFrame(ctx context.Context) error {
 	b.Progress.Step(nil, "a message, to see how long its frame is")
 	return b.withRig(ctx, nil, func(ctx context.Context, r *suite.Rig) error {
@@ -111,7 +111,7 @@ func (w *bareLoop) cost(ctx context.Context, cpu time.Duration, call baseline.Ca
 // bareCosts is what one write costs, in us, by both ways to call it.
 type bareCosts struct{ wrapped, raw float64 }
 
-// bareCosts opens connections to a bare loop and takes what a write to them costs.
+// bareCosts opens connections to a bare loop and measures the cost of a write to them.
 func (b *bench) bareCosts(ctx context.Context, cpu time.Duration) (c bareCosts, err error) {
 	err = b.withBare(ctx, b.Connections, func(ctx context.Context, w *bareLoop) (err error) {
 		if c.wrapped, err = w.cost(ctx, cpu, baseline.Wrapped); err != nil {

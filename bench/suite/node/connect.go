@@ -19,7 +19,7 @@ const (
 	bothConnectTarget = 25
 )
 
-// connect takes the CPU time (user + system, garbage collection included) that a fresh server uses for each of many
+// connect measures the CPU time (user + system, garbage collection included) that a fresh server uses for each of many
 // connections: accept, handshake, CONNECT without a token, and two SUBSCRIBEs, each frame written by itself. It counts
 // in bare writes of a loop over as many connections, run just before. Receipts would add a write to each connection,
 // so the clients ask for none: the shared topic is subscribed to last, and when the API counts all subscriptions of it
@@ -57,7 +57,7 @@ func (b *bench) connect(ctx context.Context) ([]report.Result, error) {
 	}, nil
 }
 
-// subscribedTimeout is how long the server may take for its last SUBSCRIBEs.
+// subscribedTimeout bounds the time of the server for its last SUBSCRIBEs.
 const subscribedTimeout = 30 * time.Second
 
 // connectCost opens connections and returns what each costs the server and this process, in us, and how many opened a

@@ -11,10 +11,10 @@ import (
 	"stentor/bench/suite/report"
 )
 
-// memoryTarget is what a connection may take of the server's RSS, in bytes.
+// memoryTarget is the most bytes of the server's RSS for a connection.
 const memoryTarget = 1024
 
-// memory takes the server's RSS at a small and at a large number of connections, in a fresh process each, and divides
+// memory measures the server's RSS at a small and at a large number of connections, in a fresh process each, and divides
 // the difference by the difference in connections. Every connection is a user of its own (JWT) with heart-beats and
 // two subscriptions, a shared topic and its own queue. It is taken when they are connected, and again after work: a
 // broadcast, a tenth of the connections dropped and opened anew, and a minute of pushes to all at 100 a second.
@@ -85,7 +85,7 @@ func (b *bench) memoryPoint(ctx context.Context, r *suite.Rig, n int) (p memoryP
 	return p, err
 }
 
-// memorySample waits until the server is at rest and takes the median of a few readings.
+// memorySample waits until the server is idle and returns the median of a few readings.
 func (b *bench) memorySample(ctx context.Context, r *suite.Rig) (m memorySample, err error) {
 	if m.rss, err = r.Resting(ctx, b.plan.settle); err != nil {
 		return m, err

@@ -49,7 +49,7 @@ func (o *Options) plan() plan {
 	return plan{pairs: 5, cpu: 5 * time.Second, bareCPU: 2 * time.Second, bursts: 10, settle: 10 * time.Second, work: time.Minute, slowPairs: 5, slow: 15 * time.Second, fill: 13 * time.Second}
 }
 
-// The load, as the targets have it.
+// The load for which the targets are defined.
 const (
 	payloadBytes = 200
 	workRate     = 100 // pushes a second
