@@ -137,7 +137,7 @@ bench-cluster: build bin/kafka-dev ## three nodes, a registry and a real Kafka: 
 	$(if $(KAFKA_BOOTSTRAP),,bin/kafka-dev) bin/stentor-bench cluster --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-browsers
-bench-browsers: build ## what clients of every kind cost a node beside plain WebSockets: keys of identity providers, SockJS, compression; about 10 minutes; BENCH=--quick and the like
+bench-browsers: build ## what clients of every kind cost a node beside plain WebSockets: keys of identity providers, SockJS, compression; about 15 minutes; BENCH=--quick and the like
 	bin/stentor-bench browsers --stentor bin/stentor $(BENCH)
 
 .PHONY: bench-spring

@@ -19,6 +19,7 @@ func browsersCommand() *cobra.Command {
   keys         CONNECTs whose keys come from an identity provider, beside keys from a file
   hang         what others feel while an identity provider does not answer
   sockjs       deliveries and memory by SockJS over WebSocket
+  xhr          1,000 clients over xhr_streaming: what is lost, what each takes
   compression  the bytes, deliveries and memory of permessage-deflate, on a fixed corpus of
                JSON documents of 2 KB
 

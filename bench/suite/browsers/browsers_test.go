@@ -26,7 +26,7 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	const ms = time.Millisecond
-	r, err := run(ctx, options(t), plan{pairs: 1, cpu: 10 * ms, settle: ms, turn: 100 * ms, waiting: 300 * ms, phases: 1})
+	r, err := run(ctx, options(t), plan{pairs: 1, cpu: 10 * ms, settle: ms, turn: 100 * ms, waiting: 300 * ms, phases: 1, xhrPushes: 400})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func run(ctx context.Context, o Options, p plan) (*report.Report, error) {
 	b := &bench{Options: o, Run: r, plan: p}
 	r.Report.Load = fmt.Sprintf("%d connections", o.Connections)
 	return r.Report, r.Measure(ctx, []suite.Measurement{
-		{Name: "keys", Run: b.keys}, {Name: "hang", Run: b.hang}, {Name: "sockjs", Run: b.sockjs}, {Name: "compression", Run: b.compression},
+		{Name: "keys", Run: b.keys}, {Name: "hang", Run: b.hang}, {Name: "sockjs", Run: b.sockjs}, {Name: "xhr", Run: b.xhr}, {Name: "compression", Run: b.compression},
 	})
 }
 
