@@ -8,8 +8,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// tick is how often a thread does what is due by the clock. Each tick takes the next few connections in turn, as many
-// as make every one have its turn once per interval: no connection needs a timer, and the load is even.
+// tick is how often a thread does what is due by the clock, unless it is late. Each tick takes the next few connections in turn,
+// as many as make every one have its turn once per interval: no connection needs a timer, and the load is even.
 const tick = 100 * time.Millisecond
 
 // turns takes the places of a list in turn.
@@ -18,9 +18,9 @@ type turns struct {
 	owed   float64 // part of a turn left over from the last tick
 }
 
-// due calls f with the places of a list of n whose turn it is, if each has one every interval.
-func (r *turns) due(n int, every time.Duration, f func(i int)) {
-	for r.owed += float64(n) * min(1, float64(tick)/float64(every)); r.owed >= 1; r.owed-- {
+// due calls f with the places of a list of n whose turn it is when so much time has passed, if each has one every interval.
+func (r *turns) due(n int, passed, every time.Duration, f func(i int)) {
+	for r.owed += float64(n) * min(1, float64(passed)/float64(every)); r.owed >= 1; r.owed-- {
 		if r.cursor++; r.cursor >= n {
 			r.cursor = 0
 		}
@@ -60,10 +60,15 @@ func (t *thread) due(now time.Time) int {
 		t.underway = nil
 	}
 	if h.send == 0 && h.expect == 0 && len(t.slow) == 0 && t.pending == 0 {
+		t.nextTick = time.Time{}
 		return -1
 	}
 	if wait := t.nextTick.Sub(now); wait > 0 {
 		return int(wait.Milliseconds()) + 1
+	}
+	passed := tick
+	if !t.nextTick.IsZero() {
+		passed += now.Sub(t.nextTick) // a host with too much to do comes late to its ticks
 	}
 	t.nextTick = now.Add(tick)
 	every := h.send
@@ -71,13 +76,13 @@ func (t *thread) due(now time.Time) int {
 		every = h.expect
 	}
 	if every > 0 {
-		h.turns.due(t.conns.len(), every, func(i int) {
+		h.turns.due(t.conns.len(), passed, every, func(i int) {
 			if c := t.conns.at(int32(i)); c.state == open {
 				t.beat(c, now)
 			}
 		})
 	}
-	t.sip()
+	t.sip(passed)
 	t.expire(now)
 	return int(tick.Milliseconds())
 }
@@ -103,13 +108,13 @@ func (t *thread) beat(c *conn, now time.Time) {
 // slowTurn is how often a slow connection reads.
 const slowTurn = time.Second
 
-// sip reads a little from the slow connections whose turn it is, and forgets those that are gone.
-func (t *thread) sip() {
+// sip reads a little from the slow connections whose turn it is after so much time, and forgets those that are gone.
+func (t *thread) sip(passed time.Duration) {
 	if len(t.slow) == 0 {
 		return
 	}
 	gone := false
-	t.sips.due(len(t.slow), slowTurn, func(i int) {
+	t.sips.due(len(t.slow), passed, slowTurn, func(i int) {
 		at := t.slow[i]
 		c := t.conns.at(at.slot)
 		if c.generation != at.generation || c.state != open {
