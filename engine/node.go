@@ -199,8 +199,8 @@ func (n *Node) evict() {
 // Ended is closed when event loops have ended, asked or not; Err says why.
 func (n *Node) Ended() <-chan struct{} { return n.server.Ended() }
 
-// HandshakesBegun counts handshakes of TLS of clients, however they went on.
-func (n *Node) HandshakesBegun() uint64 { return n.server.HandshakesBegun() }
+// GarbageOfTLS is about how many bytes TLS has allocated since the start and does not need any more.
+func (n *Node) GarbageOfTLS() uint64 { return n.server.Garbage() }
 
 // Err is why the event loops ended, after Ended.
 func (n *Node) Err() error {

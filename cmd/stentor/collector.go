@@ -11,15 +11,15 @@ import (
 // than Go's default keeps the resident memory close to the live heap, at little cost. At a million connections the live
 // heap is 750 MB, and the share is smaller still, since the room for garbage is bounded. But while a node reads its history
 // the heap only grows, and a small share would make the collector mark all of it again and again: until the node is ready
-// the share is Go's default. The same holds while many clients connect over TLS: a handshake makes some 40 KB of garbage, and
-// at the small share the collector took a fifth of what a node spent on them. It belongs to one goroutine.
+// the share is Go's default. The same holds while TLS makes much garbage, for handshakes or for ciphers that are not kept:
+// at the small share the collector took a fifth of what a node spent on clients that connect. It belongs to one goroutine.
 type collector struct {
 	look    <-chan time.Time // says when to call settle
 	timer   *time.Ticker
 	percent int              // what settle has set
 	live    []metrics.Sample // live heap at the end of the last collection
-	shakes  uint64           // handshakes of TLS at the last look
-	busy    int              // looks for which there were enough of them
+	garbage uint64           // of TLS, up to the last look
+	busy    int              // looks for which there was enough of it
 }
 
 const (
@@ -32,8 +32,8 @@ const (
 	gcRoom         = 160 << 20 // bytes of garbage, between the two
 	gcStep         = 5         // each change stops the world for a moment
 
-	busyShakes = 100 // handshakes between two looks
-	busyLooks  = 5
+	busyGarbage = 4 << 20 // between two looks
+	busyLooks   = 5
 )
 
 // newCollector sets percent at once, unless it is 0. If GOGC is set, that holds.
@@ -48,19 +48,19 @@ func newCollector(percent int) *collector {
 	return c
 }
 
-// settle sets the pace once the node is ready, and adapts it from then on to the live heap, and to how many handshakes of TLS
-// began so far.
-func (c *collector) settle(ready bool, handshakes uint64) {
+// settle sets the pace once the node is ready, and adapts it from then on to the live heap, and to how many bytes
+// of garbage TLS has made so far.
+func (c *collector) settle(ready bool, garbage uint64) {
 	if !ready {
 		return
 	}
 	if c.percent == 0 {
 		c.timer.Reset(gcNext)
 	}
-	if c.busy--; handshakes-c.shakes >= busyShakes {
+	if c.busy--; garbage-c.garbage >= busyGarbage {
 		c.busy = busyLooks
 	}
-	c.busy, c.shakes = max(0, c.busy), handshakes
+	c.busy, c.garbage = max(0, c.busy), garbage
 	most := mostGCPercent
 	if c.busy > 0 {
 		most = busyGCPercent

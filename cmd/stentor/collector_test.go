@@ -24,16 +24,17 @@ func TestCollector(t *testing.T) {
 	if c.look == nil || percent() != mostGCPercent {
 		t.Errorf("%d when it is ready", percent())
 	}
-	for i, shakes := range []uint64{busyShakes, busyShakes, 2*busyShakes - 1, 2*busyShakes - 1, 3 * busyShakes, 3 * busyShakes} {
-		if c.settle(true, shakes); percent() != busyGCPercent {
-			t.Errorf("look %d: %d while clients connect over TLS", i, percent())
+	const much = busyGarbage
+	for i, garbage := range []uint64{much, much, 2*much - 1, 2*much - 1, 3 * much, 3 * much} {
+		if c.settle(true, garbage); percent() != busyGCPercent {
+			t.Errorf("look %d: %d while TLS makes garbage", i, percent())
 		}
 	}
 	for range busyLooks {
-		c.settle(true, 3*busyShakes+1)
+		c.settle(true, 3*much+1)
 	}
 	if percent() != mostGCPercent {
-		t.Errorf("%d when they have connected", percent())
+		t.Errorf("%d when it has ended", percent())
 	}
 	if own := newCollector(77); own.look != nil || percent() != 77 {
 		t.Errorf("%d with gc_percent 77", percent())

@@ -150,7 +150,7 @@ func (s *server) serve(ctx context.Context, load func() (*config.Config, error),
 	for {
 		select {
 		case <-gc.look:
-			gc.settle(s.bus.Ready() == nil, s.node.HandshakesBegun())
+			gc.settle(s.bus.Ready() == nil, s.node.GarbageOfTLS())
 		case <-hup:
 			s.reload(load)
 		case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 
 	"stentor/engine/certs"
 	"stentor/engine/refusal"
+	"stentor/engine/tls13"
 )
 
 var errUnread = errors.New("the client does not read its answers")
@@ -69,8 +70,13 @@ func (l *Loop) cut(t *secure, why certs.Failure) {
 // BrokenRecords counts connections over TLS that were closed because what came behind the handshake was no record of theirs.
 func (s *Server) BrokenRecords() uint64 { return s.shakes.broken.Load() }
 
-// HandshakesBegun counts handshakes of TLS, however they went on.
-func (s *Server) HandshakesBegun() uint64 { return s.shakes.begun.Load() }
+// shakeGarbage is about what a handshake allocates.
+const shakeGarbage = 40 << 10
+
+// Garbage is about how many bytes handshakes and ciphers for single records have allocated.
+func (s *Server) Garbage() uint64 {
+	return s.shakes.begun.Load()*shakeGarbage + s.Ciphers().Misses*tls13.CipherBytes
+}
 
 // Handshakes are those of TLS that were made, and those that failed by reason.
 func (s *Server) Handshakes() (made map[Shake]uint64, failed map[string]uint64) {

@@ -22,7 +22,7 @@ func benchSuites(b *testing.B, f func(b *testing.B, id uint16)) {
 
 // BenchmarkSealWarm has the AEAD, BenchmarkSealCold makes one for each frame.
 func BenchmarkSealWarm(b *testing.B) {
-	benchSuites(b, func(b *testing.B, id uint16) { benchSeal(b, newRig(b, id), NewLayer(cipherBytes)) })
+	benchSuites(b, func(b *testing.B, id uint16) { benchSeal(b, newRig(b, id), NewLayer(CipherBytes)) })
 }
 
 func BenchmarkSealCold(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkSealMany(b *testing.B) {
 	for name, places := range map[string]int{"warm": n, "half": n / 2, "cold": 0} {
 		b.Run(name, func(b *testing.B) {
 			Observe(nil)
-			l := NewLayer(places * cipherBytes)
+			l := NewLayer(places * CipherBytes)
 			all := make([]*Records, n)
 			scratch := make([]byte, 0, sealedLen(len(frame)))
 			for i := range all {

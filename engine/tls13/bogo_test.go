@@ -182,7 +182,7 @@ func (f *shimFlags) serve(conf *tls.Config) error {
 		orderly(conn)
 		return fmt.Errorf("%w: %w", errHandshake, err)
 	}
-	c := &taken{Conn: conn, layer: NewLayer(cipherBytes), Records: r}
+	c := &taken{Conn: conn, layer: NewLayer(CipherBytes), Records: r}
 	if !f.server {
 		if err := c.skipTickets(); err != nil {
 			return fmt.Errorf("%w: %w", errHandshake, err)

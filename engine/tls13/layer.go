@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// cipherBytes is what one AEAD takes that is kept: AES-128-GCM some 740 bytes, the others less or little more.
-const cipherBytes = 768
+// CipherBytes is what one AEAD takes that is kept: AES-128-GCM some 740 bytes, the others less or little more.
+const CipherBytes = 768
 
 // admission: once the Layer is full, one of so many AEADs that are made takes the place of another one. A round over more
 // connections than there are places would otherwise replace each AEAD just before it is needed again.
@@ -40,7 +40,7 @@ type Stats struct {
 }
 
 // NewLayer returns a Layer that keeps AEADs of at most so many bytes in all.
-func NewLayer(bytes int) *Layer { return &Layer{most: bytes / cipherBytes, updateAfter: updateAfter} }
+func NewLayer(bytes int) *Layer { return &Layer{most: bytes / CipherBytes, updateAfter: updateAfter} }
 
 // Stats is what happened so far.
 func (l *Layer) Stats() Stats {

@@ -7,7 +7,7 @@ import (
 
 // many are connections that share a Layer with so many places.
 func many(t testing.TB, n, places int) (*Layer, []*rig) {
-	l := NewLayer(places * cipherBytes)
+	l := NewLayer(places * CipherBytes)
 	all := make([]*rig, n)
 	for i := range all {
 		all[i] = newRig(t, AES128GCMSHA256)

@@ -36,7 +36,7 @@ func listen(t *testing.T) (address string, ended <-chan error, records func() *R
 			if r, _, err = takeOver(c, serverConf()); err != nil {
 				return err
 			}
-			s := &taken{Conn: c, layer: NewLayer(cipherBytes), Records: r}
+			s := &taken{Conn: c, layer: NewLayer(CipherBytes), Records: r}
 			_, err = io.Copy(struct{ io.Writer }{s}, struct{ io.Reader }{s})
 			if err == ErrCloseNotify {
 				s.alert(CloseNotify)

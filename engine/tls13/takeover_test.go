@@ -239,7 +239,7 @@ func establish(t testing.TB, serverConf, clientConf *tls.Config) *established {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	e.server, e.state = &taken{Conn: a, layer: NewLayer(cipherBytes), Records: r}, state
+	e.server, e.state = &taken{Conn: a, layer: NewLayer(CipherBytes), Records: r}, state
 	t.Cleanup(func() { _ = a.Close() })
 	return e
 }

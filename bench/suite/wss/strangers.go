@@ -18,7 +18,7 @@ const strangersTarget = 1.2
 // strangers takes how late messages come to clients without TLS: alone, while strangers make handshakes and others let theirs
 // stand half made, and beside a process that burns as much CPU as those and the node's part of their handshakes.
 func (b *bench) strangers(ctx context.Context) ([]report.Result, error) {
-	var all, alone, with, beside, cores []float64
+	var all, alone, with, beside, cores, made, stood []float64
 	clients := b.Connections / warmPart
 	for i := range b.plan.samples {
 		err := b.withRig(ctx, way{file: b.ecdsa.file}, func(ctx context.Context, r *rig) error {
@@ -33,13 +33,22 @@ func (b *bench) strangers(ctx context.Context) ([]report.Result, error) {
 			}
 			step(fmt.Sprintf("%d handshakes a second, %d that stand", b.plan.rate, b.plan.stalled))
 			visit := visit{Address: r.secure.String(), Certificate: b.ecdsa.file, Rate: b.plan.rate, Stalled: b.plan.stalled}
-			busy, err := b.beside(ctx, r, Strangers, visit, b.plan.p99)
+			var standing int64
+			busy, err := b.beside(ctx, r, Strangers, visit, func() (err error) {
+				standing, err = r.node.Metric(ctx, underWayMetric)
+				return err
+			})
 			if err != nil {
 				return err
 			}
+			count, err := r.node.Metric(ctx, handshakesMetric) // the node is fresh
+			if err != nil {
+				return err
+			}
+			made, stood = append(made, float64(count)/(b.plan.calm+b.plan.p99).Seconds()), append(stood, float64(standing))
 			burn := (busy.cpu - calm.cpu).Seconds() / b.plan.p99.Seconds()
 			step(fmt.Sprintf("a process that burns %.2f cores", burn))
-			control, err := b.beside(ctx, r, Burner, max(0, burn), b.plan.p99)
+			control, err := b.beside(ctx, r, Burner, max(0, burn), nil)
 			if err != nil {
 				return err
 			}
@@ -55,7 +64,7 @@ func (b *bench) strangers(ctx context.Context) ([]report.Result, error) {
 	return []report.Result{
 		report.New("strangers", fmt.Sprintf("p99 without TLS beside %d handshakes a second and %d stalled, against a process that burns as much", b.plan.rate, b.plan.stalled), "times", all,
 			report.With("p99 beside handshakes", "ms", with...), report.With("p99 beside the process", "ms", beside...), report.With("p99 alone", "ms", alone...),
-			report.With("burnt", "cores", cores...),
+			report.With("burnt", "cores", cores...), report.With("handshakes", "/s", made...), report.With("stalled at the end", "", stood...),
 		).Most(strangersTarget),
 	}, nil
 }
@@ -97,8 +106,14 @@ func (r *rig) late(ctx context.Context, d time.Duration, cpu ...func() (time.Dur
 	return lateness{r.clients.Latency().P99, after - before}, nil
 }
 
-// beside is late while a process plays a role.
-func (b *bench) beside(ctx context.Context, r *rig, role Role, argument any, d time.Duration) (l lateness, err error) {
+// What the node says of handshakes.
+const (
+	handshakesMetric = "stentor_tls_handshakes_total"
+	underWayMetric   = "stentor_tls_handshakes_under_way"
+)
+
+// beside is late while a process plays a role; then, unless it is nil, it looks.
+func (b *bench) beside(ctx context.Context, r *rig, role Role, argument any, look func() error) (l lateness, err error) {
 	text, err := json.Marshal(argument)
 	if err != nil {
 		return l, err
@@ -111,5 +126,9 @@ func (b *bench) beside(ctx context.Context, r *rig, role Role, argument any, d t
 	if err := pace.Wait(ctx, b.plan.calm); err != nil {
 		return l, err
 	}
-	return r.late(ctx, d, r.node.CPU, func() (time.Duration, error) { return proc.CPU(p.PID()) })
+	l, err = r.late(ctx, b.plan.p99, r.node.CPU, func() (time.Duration, error) { return proc.CPU(p.PID()) })
+	if err == nil && look != nil {
+		err = look()
+	}
+	return l, err
 }
