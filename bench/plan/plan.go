@@ -105,7 +105,7 @@ func (l *Load) bytes() int64 {
 // deliver is the time of a processor for a message to a client.
 func (l *Load) deliver() time.Duration {
 	if l.TLS {
-		return time.Duration(tlsDeliver * float64(deliverCPU))
+		return deliverCPU * tlsDeliver / 100
 	}
 	return deliverCPU
 }
