@@ -23,6 +23,7 @@ type simClient struct {
 	acks    bool // acknowledges at once
 	reads   int  // bytes it reads at a time; 0 all
 	sockJS  bool // over WebSocket
+	packs   bool // accepts compressed messages, and sends some
 	blocked int64
 
 	link  *simLink
@@ -52,7 +53,7 @@ func (w *world) join(o *op) bool {
 	}
 	w.clients = append(w.clients, &simClient{
 		w: w, number: o.Client, topic: t, user: o.User, version: stomp.Version(o.Version), beats: o.Beats,
-		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads, sockJS: o.SockJS,
+		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads, sockJS: o.SockJS, packs: o.Packs && !o.SockJS,
 	})
 	return true
 }
@@ -145,7 +146,11 @@ func (c *simClient) connect(o *op) bool {
 		path = o.Path
 		l.blame("path")
 	}
-	l.out = websocket.AppendRequest(l.out, "host", path, l.key, "Sec-WebSocket-Protocol: v12.stomp")
+	lines := []string{"Sec-WebSocket-Protocol: v12.stomp"}
+	if c.packs {
+		lines = append(lines, "Sec-WebSocket-Extensions: permessage-deflate")
+	}
+	l.out = websocket.AppendRequest(l.out, "host", path, l.key, lines...)
 	if o.Early > 0 && l.guilt == "" {
 		l.greet()
 		if o.Early > 1 && l.greeted {

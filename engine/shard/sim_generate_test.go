@@ -97,6 +97,7 @@ func (g *generator) client(number int) op {
 	}
 	o.Acks = o.Good || g.chance(2)
 	o.SockJS = g.chance(4)
+	o.Packs = !o.SockJS && g.chance(3)
 	if !o.Good {
 		o.Mute = g.chance(8)
 		if g.chance(2) {

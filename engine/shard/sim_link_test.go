@@ -150,6 +150,8 @@ func (l *simLink) seal() {
 		case len(part) == 0:
 		case l.c.sockJS:
 			l.wrapped(part)
+		case l.c.packs && l.w.chance(2):
+			l.pack(part)
 		default:
 			l.raw(ws.OpBinary, part)
 		}
@@ -287,7 +289,7 @@ func (l *simLink) receive(p []byte) {
 // parse handles the next item of in and returns its length.
 func (l *simLink) parse() int {
 	if !l.opened {
-		n, _, err := websocket.ParseAnswer(l.in, l.key)
+		n, err := l.answered()
 		if err != nil && l.guilt == "" {
 			l.w.failf("%v: the handshake was refused: %v", l.sock, err)
 		}
@@ -317,6 +319,9 @@ func (l *simLink) parse() int {
 		if ev.Final {
 			message := l.message
 			l.message = nil
+			if ev.Packed {
+				message = l.inflate(message)
+			}
 			if l.c.sockJS {
 				l.unwrap(ev.Op, message)
 			} else {

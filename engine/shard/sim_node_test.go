@@ -375,7 +375,7 @@ func (n *simNode) read(p *simProject, part int) {
 		return
 	}
 	p.untold[part] = bus.Position{}
-	e := history.NewEntry(x.pos, x.record, n.w.now, x.expires)
+	e := history.NewPackedEntry(x.pos, x.record, packedBySim(x), n.w.now, x.expires)
 	e.Report = &history.Report{}
 	p.keep(part, e, x.record, n.w.now)
 	if _, taken := p.history.Append(e, len(n.shards)); !taken {
@@ -483,6 +483,7 @@ func (e *simEnv) Admit(r *websocket.Request, peer Peer) (Admission, *websocket.R
 	form := session.Plain
 	switch r.Path {
 	case "/ws":
+		r.Compress = websocket.CompressAlways
 	case simSockJS:
 		form = session.SockJS
 	default:

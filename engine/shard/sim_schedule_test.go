@@ -68,6 +68,7 @@ type op struct {
 	Acks    bool   `json:"acks,omitempty"`
 	Reads   int    `json:"reads,omitempty"`
 	SockJS  bool   `json:"sockjs,omitempty"`
+	Packs   bool   `json:"packs,omitempty"`
 
 	// Of connections.
 	Kernel  int    `json:"kernel,omitempty"`  // bytes that the kernel takes before the client reads; 0 all

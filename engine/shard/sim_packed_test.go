@@ -1,0 +1,87 @@
+package shard
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"github.com/gobwas/ws"
+
+	"stentor/engine/deflate"
+	"stentor/engine/websocket"
+)
+
+// simPackers are for all worlds: each is 800 KB.
+var simPackers = sync.Pool{New: func() any { return new(deflate.Packer) }}
+
+func packedInSim(parts ...[]byte) []byte {
+	p := simPackers.Get().(*deflate.Packer)
+	defer simPackers.Put(p)
+	return p.Pack(nil, parts...)
+}
+
+// packedBySim is the compressed form of a push, which two of three to topics have, worth it or not.
+func packedBySim(x *push) []byte {
+	if r := x.record; r.User != "" || r.Session != "" || x.pos.Offset%3 == 0 {
+		return nil
+	}
+	return packedInSim(x.record.Body, []byte{0})
+}
+
+// answered reads the answer to the handshake. What was agreed on is cut out, for ParseAnswer refuses it.
+func (l *simLink) answered() (n int, err error) {
+	line := []byte("\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover")
+	in := l.in
+	at := bytes.Index(in, line)
+	if l.c.packs && at >= 0 {
+		in = slices.Concat(in[:at], in[at+len(line):])
+	}
+	n, _, err = websocket.ParseAnswer(in, l.key)
+	if n == 0 || !l.c.packs {
+		return n, err
+	}
+	if at < 0 {
+		l.w.failf("%v: compression was not agreed on", l.sock)
+		return n, err
+	}
+	l.reader.Unpack()
+	return n + len(line), err
+}
+
+func (l *simLink) inflate(payload []byte) []byte {
+	content, err := new(deflate.Inflater).Inflate(nil, payload, 1<<24)
+	if err != nil {
+		l.w.failf("%v: %v", l.sock, err)
+	}
+	return content
+}
+
+// pack sends STOMP bytes compressed, in one frame or two with a ping between.
+func (l *simLink) pack(stomp []byte) {
+	payload := packedInSim(stomp)
+	if l.w.chance(4) {
+		payload = append(deflate.AppendStored(nil, len(stomp)), stomp...)
+		payload = append(payload, 0)
+	}
+	for range (len(payload) + len(stomp)) / inflatedFrame {
+		l.paced = append(l.paced, l.w.now)
+	}
+	if l.frames() >= 2*l.w.profile.allowed().shard.FramesPerSecond {
+		l.risk("too many frames a second")
+	}
+	cut := len(payload)
+	if l.w.chance(4) {
+		cut = l.w.rng.IntN(len(payload))
+	}
+	first := len(l.out)
+	l.raw(ws.OpBinary, payload[:cut])
+	l.out[first] |= 0x40
+	if cut < len(payload) {
+		l.out[first] &^= 0x80
+		if l.w.chance(2) {
+			l.pace(0)
+			l.raw(ws.OpPing, nil)
+		}
+		l.raw(ws.OpContinuation, payload[cut:])
+	}
+}
