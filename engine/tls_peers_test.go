@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -23,6 +26,7 @@ import (
 	"time"
 
 	"stentor/engine/bus"
+	"stentor/engine/certs"
 	"stentor/engine/testkit"
 	"stentor/engine/testkit/certificate"
 	"stentor/engine/websocket"
@@ -117,16 +121,58 @@ func (n testNode) exchange(t *testing.T, c *testClient, topic, body string) {
 	c.until(t, "receipt-id:2")
 }
 
-// TestTLSOpenSSL has OpenSSL's client as the peer: each version and suite, tickets, and changes of keys.
+// withRSA writes two certificates for the same name, of which one has an RSA key (.rsa), and both in one file (.both).
+func withRSA(t *testing.T) (file string) {
+	t.Helper()
+	pair, err := certificate.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(pair.Certificate)
+	template, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.SignatureAlgorithm, template.PublicKey, template.PublicKeyAlgorithm = 0, nil, 0
+	template.Subject.CommonName = "with RSA" // else one of the two would be taken for the other
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := certificate.Pair{
+		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		Key:         pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+	}
+	if file, err = pair.Write(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{".rsa": other.Certificate, ".rsa.key": other.Key, ".both": append(pair.Certificate, other.Certificate...)} {
+		if err := os.WriteFile(file+name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file
+}
+
+// TestTLSOpenSSL has OpenSSL's client as the peer: each version, suite and kind of certificate, tickets, and changes of keys.
 func TestTLSOpenSSL(t *testing.T) {
 	need(t, "openssl", "s_client", "-help")
 	inBoth(t, testTLSOpenSSL)
 }
 
 func testTLSOpenSSL(t *testing.T, ours bool) {
-	n, trust, stop := startSecure(t, ours, func(*Options) {})
+	file := withRSA(t)
+	c, err := certs.Load(certs.Options{Pairs: []certs.Pair{{Cert: file, Key: file + ".key"}, {Cert: file + ".rsa", Key: file + ".rsa.key"}}, MinVersion: tls.VersionTLS12, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _, stop := startSecure(t, ours, func(o *Options) { o.TLS.Config = c.Clients() })
 	defer stop()
-	file := anchor(t, n.shown(t, trust))
+	file += ".both"
 	client := func(t *testing.T, args ...string) *testClient {
 		return through(t, "openssl", append([]string{"s_client", "-connect", n.Addresses()[0].String(), "-servername", certificate.Name, "-CAfile", file, "-verify_return_error"}, args...)...)
 	}
@@ -141,6 +187,10 @@ func testTLSOpenSSL(t *testing.T, ours bool) {
 		{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"},
 		{"-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"},
 		{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"},
+		{"-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"},
+		{"-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"},
+		{"-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305"},
+		{"-tls1_3", "-sigalgs", "RSA-PSS+SHA256"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			c := client(t, args...)
