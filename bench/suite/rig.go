@@ -163,7 +163,7 @@ func (r *Rig) Resting(ctx context.Context, settle time.Duration) (int64, error) 
 			return 0, err
 		}
 		readings = append(readings, float64(rss))
-		if err := pace.Wait(ctx, 200*time.Millisecond); err != nil {
+		if err := pace.Wait(ctx, min(settle/5, 200*time.Millisecond)); err != nil {
 			return 0, err
 		}
 	}
