@@ -1,7 +1,7 @@
 //go:build clients
 
 // Package java tests the client in Java of docs/clients.md as it stands there: Maven builds it with the page's
-// dependencies, and it runs against a node.
+// dependencies, and it runs against a node. So does Spring's SockJsClient.
 package java
 
 import (
@@ -42,7 +42,16 @@ projects:
 
 func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 
-// build compiles the client, and returns the class path to run it with.
+// codec is what Spring's SockJsClient reads JSON with, in addition to what the page's client needs.
+const codec = `
+<dependency>
+  <groupId>com.fasterxml.jackson.core</groupId>
+  <artifactId>jackson-databind</artifactId>
+  <version>2.19.2</version>
+</dependency>
+`
+
+// build compiles the clients, and returns the class path to run them with.
 func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,15 +59,19 @@ func build(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	main, err := os.ReadFile("Main.java")
-	if err != nil {
-		t.Fatal(err)
-	}
-	complete := strings.Replace(string(pom), "<dependencies/>", "<dependencies>\n"+testkit.Block(t, page, "xml")+"</dependencies>", 1)
+	complete := strings.Replace(string(pom), "<dependencies/>", "<dependencies>\n"+testkit.Block(t, page, "xml")+codec+"</dependencies>", 1)
 	if err := os.MkdirAll(filepath.Join(dir, "src/main/java"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"pom.xml": complete, "src/main/java/Main.java": string(main), "src/main/java/Orders.java": testkit.Block(t, page, "java")} {
+	sources := map[string]string{"pom.xml": complete, "src/main/java/Orders.java": testkit.Block(t, page, "java")}
+	for _, name := range []string{"Main.java", "SockJs.java"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources["src/main/java/"+name] = string(text)
+	}
+	for name, text := range sources {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +96,7 @@ func build(t *testing.T) string {
 	return filepath.Join(dir, "target/classes") + ":" + string(jars)
 }
 
-// A client is a process that runs the page's.
+// A client is a process that runs one.
 type client struct {
 	t     *testing.T
 	in    io.WriteCloser
@@ -91,9 +104,12 @@ type client struct {
 	ended chan error
 }
 
-func run(t *testing.T, classes, url string) *client {
+func run(t *testing.T, classes, url string) *client { return start(t, classes, "Main", url) }
+
+// start runs a class with its arguments.
+func start(t *testing.T, classes, class string, args ...string) *client {
 	t.Helper()
-	cmd := exec.Command("java", "-XX:TieredStopAtLevel=1", "-cp", classes, "Main", url)
+	cmd := exec.Command("java", append([]string{"-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", classes, class}, args...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -212,10 +228,11 @@ func (w *way) cut() {
 	w.open = nil
 }
 
-func TestOrders(t *testing.T) {
+func TestClients(t *testing.T) {
 	classes := build(t)
 	t.Run("resumes", func(t *testing.T) { resumes(t, classes) })
 	t.Run("obeys the close", func(t *testing.T) { obeys(t, classes) })
+	t.Run("SockJS", func(t *testing.T) { sockJs(t, classes) })
 }
 
 func resumes(t *testing.T, classes string) {
