@@ -9,6 +9,7 @@
 //	gate.go        the node as the event loops see it: who may come in
 //	addresses.go   how many connections an address may have
 //	admit.go       who may open a WebSocket
+//	overhttp.go    SockJS over HTTP: whose connections and sessions, and how many
 //	discovery.go   clients that ask which node to connect to
 //	identity.go    who a client is
 //	users.go       how many sessions each user has on all loops

@@ -75,6 +75,9 @@ var metrics = []metric{
 
 var (
 	capacityDesc = prometheus.NewDesc("stentor_connections_max", "Limit of the clients' sockets on this node.", nil, nil)
+	overHTTPDesc = prometheus.NewDesc("stentor_sockjs_http_sessions", "Sessions of SockJS over HTTP, with those that ended a moment ago: sockjs.connections bounds them.", nil, nil)
+	lentDesc     = prometheus.NewDesc("stentor_sockjs_http_connections", "Connections of clients of SockJS over HTTP, with idle ones.", nil, nil)
+	receiverDesc = prometheus.NewDesc("stentor_sockjs_http_receivers", "Requests of SockJS over HTTP that receive.", nil, nil)
 	headersDesc  = prometheus.NewDesc("stentor_proxy_protocol_refused_total", "Connections refused at a listener with proxy_protocol, by reason.", []string{"reason"}, nil)
 	acceptDesc   = prometheus.NewDesc("stentor_accept_errors_total", "Accepts that failed, by reason. Open connections are not affected.", []string{"reason"}, nil)
 	shortDesc    = prometheus.NewDesc("stentor_accept_refused_total", "Connections closed at accept for lack of a descriptor.", nil, nil)
@@ -177,6 +180,11 @@ func (n *Node) Collect(ch chan<- prometheus.Metric) {
 		number(updatesDesc, prometheus.CounterValue, float64(ciphers.KeyUpdates))
 	}
 	number(capacityDesc, prometheus.GaugeValue, float64(n.capacity))
+	if h := n.http; h != nil {
+		number(overHTTPDesc, prometheus.GaugeValue, float64(h.sessions.Len()))
+		number(lentDesc, prometheus.GaugeValue, float64(h.server.Conns()))
+		number(receiverDesc, prometheus.GaugeValue, float64(h.sessions.Receivers()))
+	}
 	ready := 0.0
 	if n.Ready() == nil {
 		ready = 1

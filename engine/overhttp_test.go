@@ -313,8 +313,10 @@ func TestLargePushOverHTTP(t *testing.T) {
 		if got := s.line(t); !strings.HasSuffix(got, large+"\\u0000\"]\n") {
 			t.Errorf("a stream: %d bytes", len(got))
 		}
-		_ = s.Body.Close()
-		s = streams.stream("/xhr_streaming") // the other one had enough
+		if rest, err := io.ReadAll(s.lines); len(rest) > 0 || err != nil { // this one had enough
+			t.Fatalf("%.100q, %v", rest, err)
+		}
+		s = streams.stream("/xhr_streaming")
 		s.line(t)
 	}
 	_ = s.Body.Close()
