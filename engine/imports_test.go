@@ -38,7 +38,7 @@ var allowed = map[string]struct{ own, modules []string }{
 	"engine/jwks": {modules: []string{"github.com/go-jose/go-jose/v4"}},
 	"engine/auth": {own: []string{"engine/destination", "engine/fifo", "engine/jwks", "engine/refusal"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"engine/loop": {
-		own:     []string{"engine/deflate", "engine/certs", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
+		own:     []string{"engine/address", "engine/deflate", "engine/certs", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
 	"engine/xhr": {own: []string{"engine/refusal", "engine/shard", "engine/sockjs", "engine/websocket"}},

@@ -68,9 +68,10 @@ func (n *Node) openHTTP() {
 	h.server = xhr.NewServer(xhr.ServerConfig{
 		Handler: h.sessions, Conns: connsEach * most, HeaderBytes: n.opts.Session.HandshakeBytes,
 		HeaderTime: n.opts.Shard.HandshakeTimeout, Idle: idleTime, BodyTime: bodyTime, AnswerTime: answerTime,
-		Known: func(c xhr.Conn) { n.known(&h.conns, c.Peer().Address) },
-		Gone:  func(c xhr.Conn, known bool) { n.leave(&h.conns, c.Peer().Address, !known) },
-		Log:   n.log,
+		Known:    func(c xhr.Conn) { n.known(&h.conns, c.Peer().Address) },
+		Stranger: func(c xhr.Conn) { n.again(&h.conns, c.Peer().Address) },
+		Gone:     func(c xhr.Conn, known bool) { n.leave(&h.conns, c.Peer().Address, !known) },
+		Log:      n.log,
 	})
 	h.sessions.Serve(h.server)
 	n.http = h
@@ -81,6 +82,10 @@ const connsEach = 2
 
 func (n *Node) known(of *addresses, client netip.AddrPort) {
 	of.known(client.Addr(), !n.trusts(client.Addr()))
+}
+
+func (n *Node) again(of *addresses, client netip.AddrPort) {
+	of.again(client.Addr(), !n.trusts(client.Addr()))
 }
 
 func (n *Node) leave(of *addresses, client netip.AddrPort, stranger bool) {
@@ -137,6 +142,9 @@ func (n *Node) enterHTTP(of *addresses, client netip.AddrPort) *websocket.Refusa
 
 func (g gate) Serve(c *loop.Lent) (answer []byte, ok bool) {
 	n, client := g.node, c.Peer().Address
+	if !n.trusts(client.Addr()) {
+		c.Charge(client.Addr())
+	}
 	refused := n.enterHTTP(&n.http.conns, client)
 	if refused == nil && !n.http.server.Take(c) {
 		n.leave(&n.http.conns, client, true)

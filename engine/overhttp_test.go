@@ -351,6 +351,8 @@ func TestRequestsOverHTTP(t *testing.T) {
 		{"another origin", "POST", "/xhr_send", `["\n"]`, []string{"Origin", "https://evil.example"}, 403, websocket.Forbidden.Text + "\n"},
 		{"another origin receives", "POST", "/xhr", "", []string{"Origin", "https://evil.example"}, 403, websocket.Forbidden.Text + "\n"},
 		{"another origin asks", "OPTIONS", "/xhr", "", []string{"Origin", "https://evil.example"}, 403, websocket.Forbidden.Text + "\n"},
+		{"a script of another site", "GET", "/eventsource", "", []string{"Sec-Fetch-Site", "cross-site"}, 403, websocket.Forbidden.Text + "\n"},
+		{"the site itself", "POST", "/xhr_send", `["\n"]`, []string{"Sec-Fetch-Site", "same-origin"}, 204, ""},
 		{"two origins", "POST", "/xhr_send", `["\n"]`, []string{"Origin", "https://shop.example", "Origin", "https://shop.example"}, 400, "The headers Origin and Authorization must come once.\n"},
 		{"another session", "POST", "x/xhr_send", `["\n"]`, nil, 404, ""},
 		{"other credentials", "POST", "/xhr_send?token=x", `["\n"]`, nil, 404, ""},
@@ -546,9 +548,14 @@ func TestBrokenOffOverHTTP(t *testing.T) {
 	p := n.browser(t, nil)
 	path := p.url[strings.Index(p.url, "/ws"):]
 	requests := fmt.Sprintf("POST %s/xhr HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", path)
-	requests += fmt.Sprintf("POST %s/xhr_send HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n[\"\\n\r\n2\r\n\"]\r\n0\r\n\r\n", path)
+	chunked := requests + fmt.Sprintf("POST %s/xhr_send HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n[\"\\n\r\n2\r\n\"]\r\n0\r\n\r\n", path) // its last one
+	requests += fmt.Sprintf("POST %s/xhr_send HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n[\"\\n\"]", path)
 	requests += fmt.Sprintf("POST %s/xhr_streaming HTTP/1.1\r\nHost: h\r\n\r\n", path)
-	for end := 1; end <= len(requests); end += 3 {
+	for at := range (len(requests) + len(chunked)) / 3 {
+		requests, end := requests, 3*at+1
+		if end > len(requests) {
+			requests, end = chunked, end-len(requests)
+		}
 		c := n.dial(t)
 		_ = c.conn.(*net.TCPConn).SetNoDelay(true)
 		for i := 0; i < end; i += 97 {

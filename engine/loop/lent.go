@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type Lent struct {
 	conn   *shard.Conn // the loop's
 	socket shard.Socket
 	peer   shard.Peer
+	client netip.Addr // whose room it takes; zero for a proxy's
 	gone   chan struct{}
 
 	writes sync.Mutex // one Write at a time
@@ -32,6 +34,7 @@ type Lent struct {
 	in     []byte   // what Read has yet to return
 	held   int      // what Hold was told
 	lost   int      // bytes that were dropped for lack of room: Read fails behind in
+	deaf   bool     // what comes is dropped
 	err    error    // the connection is gone
 	closed bool     // by us
 	read   waitSide // of Read
@@ -61,12 +64,10 @@ func (l *Loop) Lend(c *shard.Conn, socket shard.Socket, peer shard.Peer, in []by
 	} else {
 		raw(socket).SetContext(h)
 	}
-	if !h.put(in) {
-		l.Close(socket, refusal.None)
-		return
-	}
 	if answer, ok := l.server.conf.Host.Serve(h); !ok {
 		h.refuse(answer)
+	} else if !h.put(in) {
+		l.Close(socket, refusal.None)
 	}
 }
 
@@ -102,7 +103,7 @@ func (h *Lent) put(in []byte) bool {
 	}
 	h.loop.shard.Stats().BytesIn.Add(uint64(len(in)))
 	room := &h.loop.server.lent
-	if h.lost > 0 || len(h.in)+len(in) > room.each || !room.take(len(h.in), len(in)) {
+	if h.deaf || h.lost > 0 || len(h.in)+len(in) > room.each || !room.take(h.client, len(h.in), len(in)) {
 		h.lost += len(in)
 		h.read.Broadcast()
 		return h.lost <= room.each
@@ -114,8 +115,8 @@ func (h *Lent) put(in []byte) bool {
 
 // drop forgets what waits. The caller has mu.
 func (h *Lent) drop() {
-	h.loop.server.lent.give(len(h.in), len(h.in))
-	h.loop.server.lent.give(h.held, h.held)
+	h.loop.server.lent.give(h.client, len(h.in), len(h.in))
+	h.loop.server.lent.give(h.client, h.held, h.held)
 	h.in, h.held = nil, 0
 }
 
@@ -138,7 +139,7 @@ func (h *Lent) Read(p []byte) (int, error) {
 		return 0, h.err
 	}
 	n := copy(p, h.in)
-	h.loop.server.lent.give(len(h.in), n)
+	h.loop.server.lent.give(h.client, len(h.in), n)
 	if h.in = h.in[n:]; len(h.in) == 0 {
 		h.in = nil
 	}
@@ -268,6 +269,14 @@ func (h *Lent) Close() error {
 	return nil
 }
 
+// Deafen drops what the client sends from now on, and closes the connection when that is much: nobody reads it.
+func (h *Lent) Deafen() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.deaf = true
+	h.drop()
+}
+
 // Abort closes the connection at once.
 func (h *Lent) Abort() { h.shut(func() { h.loop.Close(h.socket, refusal.None) }) }
 
@@ -297,7 +306,7 @@ func (h *Lent) post(task func()) {
 }
 
 // Lent is how many bytes the clients of lent connections have sent beyond their allowances.
-func (s *Server) Lent() int64 { return s.lent.used.Load() }
+func (s *Server) Lent() int64 { return s.lent.taken() }
 
 // GiveBack makes it a connection of the shard's again, whose next bytes are in and what has yet to be read. It must not be
 // used afterwards.
@@ -305,7 +314,12 @@ func (h *Lent) GiveBack(in []byte) {
 	h.post(func() {
 		h.mu.Lock()
 		in = append(in, h.in...)
+		whole := h.lost == 0
 		h.mu.Unlock()
+		if !whole {
+			h.loop.Close(h.socket, refusal.None) // what comes next would seem to follow what did not
+			return
+		}
 		h.fail(errGivenBack)
 		if t := over(h.socket); t != nil {
 			t.some.lent = nil
@@ -329,15 +343,18 @@ func (h *Lent) Hold(bytes int) bool {
 	defer h.mu.Unlock()
 	room := &h.loop.server.lent
 	if bytes > h.held {
-		if !room.take(h.held, bytes-h.held) {
+		if !room.take(h.client, h.held, bytes-h.held) {
 			return false
 		}
 	} else {
-		room.give(h.held, h.held-bytes)
+		room.give(h.client, h.held, h.held-bytes)
 	}
 	h.held = bytes
 	return true
 }
+
+// Charge names the client whose room the connection takes. It is called within Host.Serve.
+func (h *Lent) Charge(client netip.Addr) { h.client = client }
 
 // Peer is who is at the other end.
 func (h *Lent) Peer() shard.Peer { return h.peer }

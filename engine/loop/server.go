@@ -75,7 +75,7 @@ type Host interface {
 // NewServer makes a server that does not listen yet. Its shards already take tasks by Post.
 func NewServer(conf Config) *Server {
 	s := &Server{net: newNetwork(conf.Log), conf: conf, stop: make(chan struct{}), turns: turnsFor()}
-	s.lent.each, s.lent.all = conf.LentBytes, conf.LentTotal
+	s.lent.each, s.lent.all, s.lent.of = conf.LentBytes, conf.LentTotal, map[netip.Addr]int64{}
 	if conf.KeepAlive {
 		s.net.keepAlive = keepAliveTime
 	}

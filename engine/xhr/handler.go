@@ -36,7 +36,14 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.request = handshakeOf(r, path)
 	w.Header().Set("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
 	w.Header().Set("Vary", "Origin")
+	w.Header().Set("X-Content-Type-Options", "nosniff") // no page may run the answer to a GET as a script
+	if x.doubtful() {
+		w.Header().Set("Connection", "close")
+	}
 	refused := s.conf.Host.Allow(&x.request, x.conn.Peer())
+	if x.request.Origin == "" && foreign[r.Header.Get("Sec-Fetch-Site")] {
+		refused = websocket.Forbidden
+	}
 	if len(r.Header["Origin"]) > 1 || len(r.Header["Authorization"]) > 1 {
 		refused = twice
 	}
@@ -60,6 +67,14 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.serve()
 	}
 }
+
+// foreign are the pages for which a browser fetches without naming their origin: as an image, or as a script. No client of SockJS
+// does that from another site.
+var foreign = map[string]bool{"cross-site": true, "same-site": true}
+
+// doubtful reports whether two parties could see the request's end at different places: with a transfer coding beside a length,
+// or in HTTP/1.0, that is how requests are smuggled past proxies. It has to be the last of its connection (RFC 9112 section 6.1).
+func (x *exchange) doubtful() bool { return len(x.r.TransferEncoding) > 0 || !x.r.ProtoAtLeast(1, 1) }
 
 func (x *exchange) serve() {
 	if n := len(x.target.ID); n < leastID || n > mostName || len(x.target.Server) > mostName {

@@ -59,7 +59,7 @@ func (x *exchange) unknown() {
 // vouch tells the node that the connection works for a session that is authenticated.
 func (x *exchange) vouch(one *Session) {
 	if one.known.Load() {
-		x.all.server.vouch(x.conn)
+		x.all.server.vouch(x.conn, one)
 	}
 }
 

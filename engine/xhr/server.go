@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,8 @@ type Conn interface {
 	// Hold says how many bytes of its client's are kept in memory, after Read has returned them, and reports false when there
 	// is no room for so many.
 	Hold(bytes int) bool
+	// Deafen drops what its client sends from now on: nobody reads it.
+	Deafen()
 	// Abort closes it at once.
 	Abort()
 	// Gone is closed with it.
@@ -48,8 +51,11 @@ type Server struct {
 type entry struct {
 	prev, next *entry
 	conn       Conn
-	known      bool // it works for a session that is authenticated
+	by         *Session // authenticated, and vouches for it; nil: nobody does
 }
+
+// vouches is how many connections a session vouches for at a time. A client needs two, and may leave as many idle.
+const vouches = 2 * 2
 
 // ServerConfig is what a Server allows. All fields are required.
 type ServerConfig struct {
@@ -61,10 +67,11 @@ type ServerConfig struct {
 	HeaderTime, Idle time.Duration
 	// BodyTime is for a whole request, AnswerTime for its answer; handlers may give themselves more.
 	BodyTime, AnswerTime time.Duration
-	// Known is called when a connection works for a session that is authenticated, Gone when it is gone.
-	Known func(Conn)
-	Gone  func(c Conn, known bool)
-	Log   *slog.Logger
+	// Known is called when a connection works for a session that is authenticated, Stranger when that session is gone, Gone when
+	// the connection is.
+	Known, Stranger func(Conn)
+	Gone            func(c Conn, known bool)
+	Log             *slog.Logger
 }
 
 // queued is how many connections may wait for the goroutine that accepts.
@@ -165,17 +172,44 @@ func (s *Server) release(c Conn) {
 func (s *Server) forget(e *entry) {
 	s.wake(e)
 	delete(s.conns, e.conn)
-	s.conf.Gone(e.conn, e.known)
+	s.conf.Gone(e.conn, e.by != nil)
+	e.trust(nil)
 }
 
-// vouch says that a connection works for a session that is authenticated.
-func (s *Server) vouch(c Conn) {
+// trust makes one the session that vouches for e. The caller has mu.
+func (e *entry) trust(one *Session) {
+	if e.by != nil {
+		e.by.vouched = slices.DeleteFunc(e.by.vouched, func(other *entry) bool { return other == e })
+	}
+	if e.by = one; one != nil {
+		one.vouched = append(one.vouched, e)
+	}
+}
+
+// vouch says that a connection works for a session, which is authenticated. Were there no bound, one account would do for all
+// connections that there may be.
+func (s *Server) vouch(c Conn, one *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.conns[c]; e != nil && !e.known {
-		e.known = true
+	e := s.conns[c]
+	if e == nil || e.by == one || one.parted || len(one.vouched) >= vouches {
+		return
+	}
+	if e.by == nil {
 		s.conf.Known(c)
 		c.Vouch()
+	}
+	e.trust(one)
+}
+
+// part is called when a session is gone: nobody vouches for its connections any more.
+func (s *Server) part(one *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one.parted = true
+	for _, e := range slices.Clone(one.vouched) {
+		e.trust(nil)
+		s.conf.Stranger(e.conn)
 	}
 }
 

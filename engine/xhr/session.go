@@ -25,6 +25,9 @@ type Session struct {
 	conn  *shard.Conn // the loop's; nil before it is open and after its end
 	known atomic.Bool // it was authenticated
 
+	vouched []*entry // connections that it vouches for; under the server's mu, like
+	parted  bool     // it is gone, and vouches for no more
+
 	mu       sync.Mutex
 	out      []byte    // what no receiver has taken
 	cut      bool      // what receivers have taken ends within a line

@@ -47,9 +47,11 @@ func (h *stubHost) Credentials(r *websocket.Request) (token, project string) {
 type stubConn struct {
 	Conn
 	aborted int
+	vouched int
 }
 
 func (c *stubConn) Abort() { c.aborted++ }
+func (c *stubConn) Vouch() { c.vouched++ }
 
 const testExpiry = 5 * time.Second
 
@@ -68,6 +70,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t}
 	r.all = NewSessions(Config{Host: &r.host, Shards: []Shard{&r.shard}, Expiry: testExpiry})
+	r.all.Serve(&Server{})
 	r.first = newReceiver(&r.conn)
 	r.Session, _ = r.all.add(key{id: "abcdefgh"}, shard.Admission{}, sockjs.XHR, r.first)
 	if got := r.takes(); got != "o\n" {
@@ -279,5 +282,38 @@ func TestFraming(t *testing.T) {
 				t.Errorf("%s by %d: %q", transport, size, got)
 			}
 		}
+	}
+}
+
+// A session vouches for a few connections, while it is there.
+func TestVouches(t *testing.T) {
+	known := 0
+	s := &Server{conns: map[Conn]*entry{}, conf: ServerConfig{Known: func(Conn) { known++ }, Stranger: func(Conn) { known-- }, Gone: func(_ Conn, was bool) {
+		if was {
+			known--
+		}
+	}}}
+	one, two := &Session{}, &Session{}
+	var conns []*stubConn
+	for range 10 {
+		c := &stubConn{}
+		conns, s.conns[c] = append(conns, c), &entry{conn: c}
+		s.vouch(c, one)
+		s.vouch(c, one)
+	}
+	if known != vouches || conns[0].vouched != 1 {
+		t.Errorf("%d connections, the first %d times", known, conns[0].vouched)
+	}
+	s.vouch(conns[0], two) // it passes to the next session
+	s.release(conns[1])
+	s.vouch(conns[8], one)
+	if s.part(one); known != 1 {
+		t.Errorf("%d connections of a session that is gone", known-1)
+	}
+	if s.vouch(conns[9], one); known != 1 {
+		t.Error("a session that is gone vouches")
+	}
+	if s.part(two); known != 0 {
+		t.Errorf("%d connections are left", known)
 	}
 }

@@ -156,6 +156,7 @@ func (s *Sessions) remove(one *Session) {
 	}
 	p.mu.Unlock()
 	if there {
+		s.server.part(one)
 		s.conf.Host.Leave(one.address, !one.known.Load())
 	}
 }

@@ -16,6 +16,7 @@ func (x *exchange) stream(one *Session, r *receiver, f framing) {
 		one.interrupt(r)
 		return
 	}
+	x.conn.Deafen()
 	go v.run()
 }
 
@@ -84,7 +85,7 @@ func (v *stream) run() {
 			return
 		}
 		if v.one.known.Load() {
-			v.all.server.vouch(conn)
+			v.all.server.vouch(conn, v.one)
 		}
 	}
 }
