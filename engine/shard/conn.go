@@ -112,6 +112,9 @@ func (s *Shard) OpenSession(socket Socket, a *Admission) *Conn {
 	c.hello = a
 	s.machine.Open(&c.sess, a.Form)
 	s.scheduleIn(c, s.env.Patience(s.conf.Limits.ConnectTimeout))
+	if s.count(c) {
+		s.afford(c)
+	}
 	s.flush(c)
 	return c
 }

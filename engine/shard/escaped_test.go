@@ -185,30 +185,6 @@ func TestEscapesStayWithinAWrite(t *testing.T) {
 	}
 }
 
-// A session that came within a round, whose range was chosen without it, gets the round's pushes by itself.
-func TestEscapedWithinARound(t *testing.T) {
-	r := newReaders(t, true)
-	plain := r.reader("ann")
-	r.form = session.SockJS
-	largest := 0
-	plain.onWrite = func([]byte) error {
-		plain.onWrite = nil
-		k := r.reader("ben")
-		k.onWrite = func(p []byte) error { largest = max(largest, len(p)); return nil }
-		return nil
-	}
-	for range 4 {
-		r.hand(r.entry(bus.Record{Destination: "/topic/a"}, 3000))
-	}
-	r.run()
-	for range 10 {
-		r.tick()
-	}
-	if largest > writeBytes {
-		t.Errorf("a write of %d bytes", largest)
-	}
-}
-
 // SockJS carries text only. Other pushes are left out and counted, and what follows arrives.
 func TestEscapedSkipsWhatIsNotText(t *testing.T) {
 	for _, form := range escapedForms {

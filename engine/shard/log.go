@@ -26,7 +26,6 @@ type log struct {
 	skipped  int32    // of these, with a form that carries no binary pushes
 	queued   bool     // in its project's queue
 	large    bool     // the round under way brings a push that does not fit into one write
-	escaped  bool     // the range of the round under way fits into one as SockJS has it, too
 	held     bool     // kept even without subscriptions, while a write of its round is under way
 
 	// gone are the reports of the last pushes before base that detached subscriptions may have lost.

@@ -118,16 +118,16 @@ func (s *Shard) beginRound(l *log) bool {
 	}
 	size := 0
 	end := l.head
-	l.escaped = s.escaping > 0
+	escaped := s.escaping > 0 // subscriptions that come within the round begin behind it
 	for end < tail {
-		size += frameLen(l.at(end), l.escaped) + 4
+		size += frameLen(l.at(end), escaped) + 4
 		if size > writeBytes && end > l.head {
 			break
 		}
 		end++
 	}
 	l.end = end
-	l.large = size > writeBytes && large(l.at(l.head), l.escaped)
+	l.large = size > writeBytes && large(l.at(l.head), escaped)
 	s.forget()
 	s.stats.Rounds.Add(1)
 	return true
@@ -138,7 +138,7 @@ func (s *Shard) deliver(l *log, i uint32) (used int) {
 	b := s.subs.at(i)
 	c := s.conns.at(b.conn)
 	f := &s.frames[c.sess.Form]
-	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) || f.form.Escaped() && !l.escaped {
+	if s.blocked(c) > 0 || s.room(b) < int(l.end-l.head) {
 		from := l.head
 		s.enter(i, following)
 		b.follow.cursor = from

@@ -379,7 +379,7 @@ var simBreaks = map[string]func(*simLink, *op){
 
 func (l *simLink) breakRule(o *op) bool {
 	do := simBreaks[o.Kind]
-	if l.c.good || do == nil {
+	if l.c.good || do == nil || o.Kind == "no WebSocket frame" && l.c.form == session.SockJSHTTP {
 		return false
 	}
 	do(l, o)
@@ -389,6 +389,9 @@ func (l *simLink) breakRule(o *op) bool {
 
 // closeNow closes the WebSocket in order.
 func (l *simLink) closeNow(*op) bool {
+	if l.c.form == session.SockJSHTTP {
+		return false
+	}
 	l.seal()
 	l.raw(ws.OpClose, []byte{3, 232})
 	l.leaving = true

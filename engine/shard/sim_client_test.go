@@ -22,7 +22,7 @@ type simClient struct {
 	mute    bool // sends no heart-beats and no pongs
 	acks    bool // acknowledges at once
 	reads   int  // bytes it reads at a time; 0 all
-	sockJS  bool // over WebSocket
+	form    session.Form
 	packs   bool // accepts compressed messages, and sends some
 	blocked int64
 
@@ -53,7 +53,7 @@ func (w *world) join(o *op) bool {
 	}
 	w.clients = append(w.clients, &simClient{
 		w: w, number: o.Client, topic: t, user: o.User, version: stomp.Version(o.Version), beats: o.Beats,
-		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads, sockJS: o.SockJS, packs: o.Packs && !o.SockJS,
+		good: o.Good, mute: o.Mute, acks: o.Acks || o.Good, reads: o.Reads, form: simForms[o.SockJS], packs: o.Packs && o.SockJS == "",
 	})
 	return true
 }
@@ -124,6 +124,7 @@ func (c *simClient) connect(o *op) bool {
 		return false
 	}
 	l := &simLink{w: w, c: c, key: websocket.NewKey(), owed: map[string]bool{}, free: true, ignores: o.Ignores, answer: o.Answer, late: o.Late}
+	l.opened = c.form == session.SockJSHTTP
 	l.sock = sh.connect(l)
 	c.link = l
 	l.sent = w.now
@@ -139,18 +140,24 @@ func (c *simClient) connect(o *op) bool {
 		}
 	}
 	path := "/ws?token=t"
-	if c.sockJS {
+	if c.form == session.SockJS {
 		path = simSockJS + "?token=t"
 	}
-	if o.Path != "" {
+	if o.Path != "" && !l.opened {
 		path = o.Path
 		l.blame("path")
 	}
-	lines := []string{"Sec-WebSocket-Protocol: v12.stomp"}
-	if c.packs {
-		lines = append(lines, "Sec-WebSocket-Extensions: permessage-deflate")
+	if l.opened {
+		if o.Early == 0 {
+			l.greet()
+		}
+	} else {
+		lines := []string{"Sec-WebSocket-Protocol: v12.stomp"}
+		if c.packs {
+			lines = append(lines, "Sec-WebSocket-Extensions: permessage-deflate")
+		}
+		l.out = websocket.AppendRequest(l.out, "host", path, l.key, lines...)
 	}
-	l.out = websocket.AppendRequest(l.out, "host", path, l.key, lines...)
 	if o.Early > 0 && l.guilt == "" {
 		l.greet()
 		if o.Early > 1 && l.greeted {

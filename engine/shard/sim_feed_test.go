@@ -524,7 +524,7 @@ func (f *feed) matches(p *push) bool {
 
 // gets reports whether p is for the feed and can be carried by its client's transport.
 func (f *feed) gets(p *push) bool {
-	return f.matches(p) && (!f.c.sockJS || utf8.Valid(p.record.Body))
+	return f.matches(p) && (!f.c.form.Escaped() || utf8.Valid(p.record.Body))
 }
 
 // skip notes that pushes before index that were not delivered never will be.

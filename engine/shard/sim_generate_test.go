@@ -96,8 +96,10 @@ func (g *generator) client(number int) op {
 		o.User = choose(g, g.world.users()...)
 	}
 	o.Acks = o.Good || g.chance(2)
-	o.SockJS = g.chance(4)
-	o.Packs = !o.SockJS && g.chance(3)
+	if g.chance(3) {
+		o.SockJS = choose(g, "websocket", "http")
+	}
+	o.Packs = o.SockJS == "" && g.chance(3)
 	if !o.Good {
 		o.Mute = g.chance(8)
 		if g.chance(2) {

@@ -63,7 +63,7 @@ func (l *simLink) pace(n int) {
 	if l.quiet() {
 		l.inputBytes = 0
 	}
-	if l.c.sockJS {
+	if l.c.form == session.SockJS {
 		n = 2*n + len(`["",""]`) // with its escapes
 	}
 	if l.inputBytes += n; l.inputBytes > allowed.machine.InputBytes {

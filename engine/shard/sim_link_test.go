@@ -140,15 +140,18 @@ func (l *simLink) seal() {
 		return
 	}
 	cut := 0
-	if l.w.chance(6) && (!l.c.sockJS || utf8.Valid(l.held)) {
+	if l.w.chance(6) {
 		cut = l.w.rng.IntN(len(l.held))
+		for l.c.form.Escaped() && cut > 0 && !utf8.RuneStart(l.held[cut]) {
+			cut-- // a string has whole characters
+		}
 	}
 	begins := 0
 	for _, part := range [][]byte{l.held[:cut], l.held[cut:]} {
 		from := l.passed + len(l.out)
 		switch {
 		case len(part) == 0:
-		case l.c.sockJS:
+		case l.c.form.Escaped():
 			l.wrapped(part)
 		case l.c.packs && l.w.chance(2):
 			l.pack(part)
@@ -241,7 +244,7 @@ func (l *simLink) beat() {
 	if l.connected && l.receives > 0 && !l.c.mute && l.w.now-l.sent > l.receives/2 && !l.leaving {
 		l.sent = l.w.now
 		l.seal()
-		if l.c.sockJS {
+		if l.c.form.Escaped() {
 			l.wrapped([]byte("\n"))
 		} else {
 			l.raw(ws.OpText, []byte("\n"))
@@ -304,6 +307,9 @@ func (l *simLink) parse() int {
 		}
 		return n
 	}
+	if l.c.form == session.SockJSHTTP {
+		return l.line()
+	}
 	ev, n, err := l.reader.Next(l.in, 1<<24)
 	if err != nil {
 		l.w.failf("%v: %v", l.sock, err)
@@ -322,7 +328,7 @@ func (l *simLink) parse() int {
 			if ev.Packed {
 				message = l.inflate(message)
 			}
-			if l.c.sockJS {
+			if l.c.form.Escaped() {
 				l.unwrap(ev.Op, message)
 			} else {
 				l.frame(ev.Op, message)
@@ -352,7 +358,7 @@ func (l *simLink) closeFrame(code ws.StatusCode, reason string) {
 	if !l.may() && !fallen {
 		l.w.failf("%v: closed for no reason: %d %s", l.sock, code, reason)
 	}
-	if l.ends != int(code) && l.c.sockJS && !l.leaving {
+	if l.ends != int(code) && l.c.form.Escaped() && !l.leaving {
 		l.w.failf("%v: closed with %d, but SockJS was told %d", l.sock, code, l.ends)
 	}
 	if len(l.message) > 0 {

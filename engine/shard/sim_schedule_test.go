@@ -67,7 +67,7 @@ type op struct {
 	Mute    bool   `json:"mute,omitempty"`
 	Acks    bool   `json:"acks,omitempty"`
 	Reads   int    `json:"reads,omitempty"`
-	SockJS  bool   `json:"sockjs,omitempty"`
+	SockJS  string `json:"sockjs,omitempty"` // over websocket or http
 	Packs   bool   `json:"packs,omitempty"`
 
 	// Of connections.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"stentor/engine/session"
 )
 
 // simSocket is the socket that a shard sees, with the wire and the client's end.
@@ -46,7 +48,12 @@ func (sh *simShard) connect(l *simLink) *simSocket {
 	sh.sockets = append(sh.sockets, k)
 	sh.w.serial++
 	sh.node.opened++
-	k.conn = sh.shard.Open(k, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), uint16(sh.w.serial)))
+	peer := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), uint16(sh.w.serial))
+	if l.c.form == session.SockJSHTTP {
+		k.conn = sh.shard.OpenSession(k, &Admission{Address: peer, Token: "token=t", Form: l.c.form})
+	} else {
+		k.conn = sh.shard.Open(k, peer)
+	}
 	return k
 }
 
