@@ -244,7 +244,7 @@ func TestSockJSResumes(t *testing.T) {
 		if got := a.wantEvent("bodies").Texts; !slices.Equal(got, want) {
 			t.Errorf("%s: got %v", a.name, got)
 		}
-		if got := a.wantEvent("resumed").Texts; !slices.Equal(got, []string{"true"}) {
+		if got := a.wantEvent("resumed").Texts; len(got) == 0 || slices.ContainsFunc(got, func(r string) bool { return r != "true" }) {
 			t.Errorf("%s: it resumed with %v", a.name, got)
 		}
 	}

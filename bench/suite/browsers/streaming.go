@@ -49,11 +49,11 @@ const atOnce = 32
 func stream(ctx context.Context, at netip.AddrPort, n int) (*streamers, error) {
 	ctx, stop := context.WithCancel(ctx)
 	s := &streamers{stop: stop, failed: make(chan error, 1)}
-	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce, DisableCompression: true}}
 	ready := make(chan struct{}, n)
 	turns := make(chan struct{}, atOnce)
 	for i := range n {
-		one := &streamer{base: fmt.Sprintf("http://%s%s/000/streamer-%d", at, server.Path, i), http: c, delivered: &s.delivered}
+		one := &streamer{base: fmt.Sprintf("http://%s%s/000/streamer-%d", at, server.Path, i), delivered: &s.delivered,
+			http: &http.Client{Transport: &http.Transport{DisableCompression: true}}} // with connections of its own, as a browser's
 		s.all = append(s.all, one)
 		s.running.Go(func() {
 			turns <- struct{}{}
@@ -215,7 +215,7 @@ func (s *streamers) wait(ctx context.Context, total int64) error {
 func (s *streamers) close() {
 	s.stop()
 	s.running.Wait()
-	for _, one := range s.all[:1] {
+	for _, one := range s.all {
 		one.http.CloseIdleConnections()
 	}
 }
