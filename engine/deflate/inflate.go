@@ -28,6 +28,9 @@ type Inflater struct {
 	base  int // where the window begins in out
 	most  int // bytes of out
 	left  int // dynamic blocks that may still come
+
+	// Blocks is how many blocks with codes of their own the last message had.
+	Blocks int
 }
 
 // A dynamic block costs up to 2 us for its tables, even if it is a few bytes long and contains nothing. A compressor makes
@@ -43,7 +46,7 @@ const (
 func (f *Inflater) Inflate(dst, src []byte, most int) ([]byte, error) {
 	f.src, f.bits, f.nbits = src, 0, 0
 	f.out, f.base, f.most = dst, len(dst), len(dst)+most
-	f.left = freeBlocks + len(src)/blockBytes
+	f.left, f.Blocks = freeBlocks+len(src)/blockBytes, 0
 	err := f.message()
 	out := f.out
 	f.src, f.out = nil, nil
@@ -161,6 +164,7 @@ func (f *Inflater) dynamic() error {
 	if f.left--; f.left < 0 {
 		return ErrBlocks
 	}
+	f.Blocks++
 	if !f.need(14) {
 		return ErrCorrupt
 	}

@@ -16,6 +16,7 @@ type Unpacked struct {
 	Messages int
 	Packed   int // their bytes as they came
 	Bytes    int // and inflated
+	Blocks   int // that had codes of their own: each costs time, even if it contains nothing
 }
 
 // unpack takes a piece of a message. One that is not compressed goes on as it is. A compressed message is inflated into
@@ -54,6 +55,7 @@ func (w *Wire) unpack(s *Session) (goesOn bool, failure *Failure) {
 	w.Unpacked.Messages++
 	w.Unpacked.Packed += len(p)
 	w.Unpacked.Bytes += len(content)
+	w.Unpacked.Blocks += w.inflater.Blocks
 	if err == nil && w.Piece.Op == ws.OpText && !utf8.Valid(content) {
 		err = errPackedText
 	}

@@ -172,7 +172,7 @@ func TestUnpackCounts(t *testing.T) {
 	payload := packed(content)
 	p.feed(zip(ws.OpText, payload, 3))
 	p.feed(zip(ws.OpText, payload, 0))
-	if want := (Unpacked{2, 2 * len(payload), 2000}); p.m.Unpacked != want {
+	if want := (Unpacked{Messages: 2, Packed: 2 * len(payload), Bytes: 2000, Blocks: 2}); p.m.Unpacked != want {
 		t.Errorf("%+v, want %+v", p.m.Unpacked, want)
 	}
 	message := zip(ws.OpText, packed("SEND\ndestination:/topic/a\n\nbody\x00"), 0)

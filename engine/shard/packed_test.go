@@ -213,3 +213,20 @@ func TestInflatingCounts(t *testing.T) {
 		t.Errorf("%d bytes were inflated to %d", in, out)
 	}
 }
+
+// Blocks that contain nothing take time as well.
+func TestHollowBlocksCount(t *testing.T) {
+	r := newRig(t)
+	r.s.conf.Limits.FramesPerSecond = 100
+	r.form = session.Deflated
+	k := r.connect("ann")
+	const hollow = "\x04\xc0\x81\x00\x00\x00\x00\x00\x90\xffk\x00\x00\x00\xff\xff" // a block with codes of its own, and one to end it at a byte
+	message := websocket.AppendMasked(nil, ws.OpText|0x40, [4]byte{1, 2, 3, 4}, []byte(strings.Repeat(hollow, 32)+"\x00"))
+	sent := 0
+	for ; k.conn.sess.Phase == session.Connected && sent < 1000; sent++ {
+		r.s.Input(k.conn, bytes.Clone(message))
+	}
+	if sent < 20 || sent > 25 {
+		t.Errorf("closed after %d messages of 9 units, of 200", sent)
+	}
+}

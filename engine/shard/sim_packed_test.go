@@ -63,7 +63,7 @@ func (l *simLink) pack(stomp []byte) {
 		payload = append(deflate.AppendStored(nil, len(stomp)), stomp...)
 		payload = append(payload, 0)
 	}
-	for range (len(payload) + len(stomp)) / inflatedFrame {
+	for range (len(payload) + len(stomp) + inflatedBlock) / inflatedFrame {
 		l.paced = append(l.paced, l.w.now)
 	}
 	if l.frames() >= 2*l.w.profile.allowed().shard.FramesPerSecond {
