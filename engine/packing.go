@@ -67,7 +67,7 @@ type packer struct {
 }
 
 func newPacking(now func() int64) *packing {
-	p := &packing{now: now, free: make(chan *packer, min(maxPackers, max(1, runtime.GOMAXPROCS(0)/4)))}
+	p := &packing{now: now, free: make(chan *packer, min(maxPackers, runtime.GOMAXPROCS(0)))}
 	for range cap(p.free) {
 		p.free <- new(packer)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -310,5 +311,47 @@ func TestPackingNeverWaits(t *testing.T) {
 		p.done(by)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// While a push is compressed, other publishers of its project go on: some of them are loops.
+func TestNobodyWaitsForCompression(t *testing.T) {
+	n, stop := startNodeWith(t, nil, compressing)
+	defer stop()
+	c := n.packer(t, "/ws")
+	working, goOn := make(chan struct{}), make(chan struct{})
+	var asked atomic.Int32
+	n.packing.now = func() int64 {
+		if asked.Add(1) == 2 { // compression begins
+			close(working)
+			<-goOn
+		}
+		return n.now()
+	}
+	slow := make(chan error, 1)
+	n.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/other", Body: []byte("x")}, func(_ bus.Position, err error) { slow <- err })
+	if err := <-slow; err != nil || asked.Load() != 0 {
+		t.Fatal(err)
+	}
+	go n.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/a", Body: quotes(2000)}, func(_ bus.Position, err error) { slow <- err })
+	<-working
+	quick := make(chan error, 1)
+	go n.Publish(&bus.Record{Project: "shop", Destination: "/topic/shop/a", Body: []byte("meanwhile")}, func(_ bus.Position, err error) { quick <- err })
+	select {
+	case err := <-quick:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a push waits for the compression of another one")
+	}
+	close(goOn)
+	if err := <-slow; err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"\n\nmeanwhile\x00", string(quotes(2000)) + "\x00"} {
+		if message, _ := c.message(t); !strings.HasSuffix(message, want) {
+			t.Errorf("%.200q, want %.20q", message, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"time"
 
 	"stentor/engine/bus"
@@ -46,6 +47,17 @@ func (n *Node) Admit(name string, size int) error {
 	return nil
 }
 
+// Prepare implements bus.Local.
+func (n *Node) Prepare(r *bus.Record) {
+	p := n.project(r.Project)
+	if p == nil {
+		return
+	}
+	body, by := n.packing.pack(p, r)
+	r.Prepared, r.Packed = true, bytes.Clone(body) // others may need the packer before r has its turn
+	n.packing.done(by)
+}
+
 // Begin implements bus.Sink. Shards are told in order with the pushes.
 func (n *Node) Begin(name string, pos bus.Position) {
 	p := n.project(name)
@@ -80,8 +92,12 @@ func (n *Node) Deliver(pos bus.Position, r *bus.Record) (at bus.Position, taken 
 		}
 		expires = now + int64(ttl-age)
 	}
-	body, by := n.packing.pack(p, r)
-	defer n.packing.done(by)
+	body := r.Packed
+	if !r.Prepared {
+		var by *packer
+		body, by = n.packing.pack(p, r)
+		defer n.packing.done(by)
+	}
 	e := history.NewPackedEntry(pos, r, body, now, expires)
 	report := newReport(r.ID, pos)
 	e.Report = report.shared()

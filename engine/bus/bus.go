@@ -25,6 +25,9 @@ type Record struct {
 	Time        time.Time     // when it was accepted
 	// Admitted says that the bus has already been asked for room, for this record and others together, and has it.
 	Admitted bool
+	// Prepared says that Packed is the compressed body, or that it has none: see Local. A bus does not carry it.
+	Prepared bool
+	Packed   []byte
 	// Repeated is set by Publish, before done runs, when a push with this id existed before: nothing was published, and the
 	// contents of this record were ignored.
 	Repeated bool

@@ -10,6 +10,9 @@ type Local interface {
 	Sink
 	// Admit returns nil when the project can take another record, else ErrUnknownProject or ErrBusy.
 	Admit(project string, size int) error
+	// Prepare does what takes time and needs no position: the publishers of a project, of which some are event loops, wait
+	// for each other while a record is delivered.
+	Prepare(r *Record)
 }
 
 // Embedded is the bus of a single node: it orders pushes and does nothing else. Only the node's history keeps them, and a
@@ -99,6 +102,7 @@ func (b *Embedded) publish(r *Record) (Position, error) {
 			return Position{}, err
 		}
 	}
+	b.sink.Prepare(r)
 	t := b.topic(r.Project)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -35,6 +35,8 @@ func newLocal(projects ...string) *local {
 	return l
 }
 
+func (l *local) Prepare(*Record) {}
+
 func (l *local) Admit(project string, size int) error {
 	if l.projects[project] == nil {
 		return ErrUnknownProject
