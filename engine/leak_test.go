@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,7 +57,23 @@ func openFiles(t *testing.T) int {
 func cycle(t *testing.T) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
-	node, stop := startNodeWith(t, nil, func(o *Options) { o.Listen = append(o.Listen, "unix:"+path) })
+	node, stop := startNodeWith(t, nil, func(o *Options) {
+		withHTTP(o)
+		o.Listen = append(o.Listen, "unix:"+path)
+	})
+	for i, transport := range []string{"xhr", "xhr_streaming", "xhr"} { // of the polls, the first one waits with a second request
+		c := node.dial(t)
+		request := fmt.Appendf(nil, "POST /ws/000/session%d/%s HTTP/1.1\r\nHost: h\r\n\r\n", i, transport)
+		c.write(t, request)
+		c.until(t, "o\n")
+		if i == 0 {
+			c.write(t, request)
+		}
+		go func() {
+			_, _ = io.Copy(io.Discard, c.conn)
+			_ = c.conn.Close()
+		}()
+	}
 	for i := range 24 {
 		c := node.dialUnix(t, path, i%8 > 3)
 		switch {
