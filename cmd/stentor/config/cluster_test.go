@@ -64,13 +64,20 @@ func TestClusterWarnings(t *testing.T) {
 	const there = "advertise: {clients: [wss://push-1.example.com/ws]}\n"
 	const origins = "endpoints: [{path: /ws, origins: [\"https://shop.example.com\"]}]\n"
 	const key = "cluster: {key: " + clusterKey + "}\n"
+	sockJS := func(path string) string {
+		return "endpoints: [{path: " + path + ", origins: [\"https://shop.example.com\"], sockjs: true}]\n"
+	}
 	for text, want := range map[string]string{
-		"projects: {a: {anonymous: true}}\n": "",
-		kafka:                                "advertise.clients",
-		kafka + there + origins:              "cluster",
-		kafka + there + key:                  "endpoints[0].origins",
-		kafka + there:                        "cluster endpoints[0].origins",
-		kafka + there + key + origins:        "",
+		"projects: {a: {anonymous: true}}\n":                 "",
+		kafka:                                                "advertise.clients",
+		kafka + there + origins:                              "cluster",
+		kafka + there + key:                                  "endpoints[0].origins",
+		kafka + there:                                        "cluster endpoints[0].origins",
+		kafka + there + key + origins:                        "",
+		kafka + there + key + sockJS("/ws"):                  "",
+		kafka + there + key + sockJS("/s"):                   "endpoints[0].sockjs",
+		kafka + sockJS("/ws"):                                "advertise.clients endpoints[0].sockjs",
+		"projects: {a: {anonymous: true}}\n" + sockJS("/ws"): "",
 	} {
 		cfg, err := Load(write(t, "stentor.yaml", text), nil, nil)
 		if err != nil {

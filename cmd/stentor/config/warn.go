@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"stentor/engine/loop"
 )
@@ -26,6 +27,7 @@ func (c *Config) Warnings() []Problem {
 	w.sandboxes()
 	w.tls()
 	w.pages()
+	w.sockJS()
 	w.state()
 	slices.SortStableFunc(w.warnings, func(a, b Problem) int { return a.line - b.line })
 	return w.warnings
@@ -147,6 +149,16 @@ func (w *warner) pages() {
 		if len(w.Endpoints[i].Origins) == 0 {
 			path := item("endpoints", i) + ".origins"
 			w.warn(path, "web pages are refused with 403 if browsers load them over plain HTTP by a name of the node: the page's origin is not in this list, nor the name in listen.names, better: the origins of your pages")
+		}
+	}
+}
+
+// sockJS warns of endpoints in a cluster whose sessions of SockJS over HTTP are not sent to the node that has them.
+func (w *warner) sockJS() {
+	for i, e := range w.Endpoints {
+		ends := func(url string) bool { return strings.HasSuffix(url, e.Path) }
+		if w.Bus == "kafka" && e.SockJS && !slices.ContainsFunc(w.Advertise.Clients, ends) {
+			w.warn(item("endpoints", i)+".sockjs", "sessions of SockJS over HTTP find their node only if a proxy keeps them there (stentor proxy-config --sockjs): no URL of advertise.clients ends in this path, better: one that does")
 		}
 	}
 }
