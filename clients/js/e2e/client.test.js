@@ -46,6 +46,29 @@ test('subscribe, publish, unsubscribe, close', async (t) => {
   assert.deepEqual(seen.messages.length, 2)
 })
 
+test('a node with compression', async (t) => {
+  const node = await start(t, config({ endpoint: ', compression: true' }))
+  const way = await Way.open(node)
+  t.after(() => way.close())
+  const { c, seen, follow } = client(t, { urls: way.url })
+  const s = follow('/topic/shop/sent/x')
+  await until('it is subscribed', () => s.active)
+  assert.deepEqual((await node.sessions()).map((s) => s.transport), ['websocket+deflate'])
+  const bodies = [10, 200, 20_000].map((n) => 'grüße 世界 '.repeat(n))
+  const push = (payload) => node.push({ topic: '/topic/shop/sent/x', payload })
+  for (const body of bodies) await push(body)
+  for (const n of [2, 20_000]) await c.publish('/topic/shop/sent/x', bodies[bodies.push('x'.repeat(n)) - 1])
+  await until('all came', () => seen.messages.length === bodies.length)
+  way.refusing = true
+  way.cut()
+  await until('it is away', () => !s.active)
+  await push(bodies[bodies.push('while it is away '.repeat(1000)) - 1])
+  way.refusing = false
+  await until('the missed one came', () => seen.messages.length === bodies.length)
+  assert.deepEqual(seen.messages, bodies)
+  assert.deepEqual(seen.gaps, [])
+})
+
 test('what was missed comes, once, also before the first message', async (t) => {
   const node = await start(t)
   const way = await Way.open(node)

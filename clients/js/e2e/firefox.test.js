@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { files } from './browser.js'
 import { firefox } from './firefox.js'
-import { Node, Way, token, until } from './node.js'
+import { Node, Way, config, token, until } from './node.js'
 
 async function setting(t) {
-  const node = await Node.start()
+  const node = await Node.start(config({ endpoint: ', compression: true' }))
   t.after(() => node.end())
   const way = await Way.open(node)
   t.after(() => way.close())
@@ -30,6 +30,10 @@ test('Firefox: a page, and tabs that share a connection', async (t) => {
     await push(node, 'two')
     way.refusing = false
     await shows('one', 'two')
+    const long = 'long '.repeat(1000)
+    await push(node, long)
+    await shows('one', 'two', long)
+    assert.deepEqual((await node.sessions()).map((s) => s.transport), ['websocket+deflate'])
     way.refusing = true
     await page.reload()
     await push(node, 'three')

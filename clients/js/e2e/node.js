@@ -11,10 +11,10 @@ import { createInterface } from 'node:readline'
 const binary = process.env.STENTOR ?? new URL('../../../bin/stentor', import.meta.url).pathname
 const secret = 'shop-shop-shop-shop-shop-shop-shop-shop'
 
-export const config = ({ project = '', node = '' } = {}) => `
+export const config = ({ project = '', node = '', endpoint = '' } = {}) => `
 node: {id: clients}
 default_project: shop
-endpoints: [{path: /ws, origins: ["*"]}]
+endpoints: [{path: /ws, origins: ["*"]${endpoint}}]
 drain: {timeout: 5s, interval: 1ms}
 ${node}
 projects:
