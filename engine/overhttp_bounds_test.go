@@ -2,10 +2,15 @@ package engine
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"stentor/engine/refusal"
 	"stentor/engine/shard"
@@ -104,4 +109,50 @@ func TestFloodOverHTTP(t *testing.T) {
 	if lent := n.server.Lent(); lent != 0 {
 		t.Errorf("%d bytes are still counted", lent)
 	}
+}
+
+// The kernel gives up a client that has vanished in the middle of a response; a WebSocket has pings for that.
+func TestVanishedClientOverHTTP(t *testing.T) {
+	n, stop := overHTTPNode(t, func(*Options) {})
+	defer stop()
+	c := n.dial(t)
+	timeout := func() int {
+		fd := serverEnd(t, c.conn.LocalAddr().(*net.TCPAddr).Port)
+		ms, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ms
+	}
+	c.write(t, []byte("OPTIONS /ws/000/abcdefgh/xhr HTTP/1.1\r\nHost: h\r\n\r\n"))
+	c.until(t, "\r\n\r\n")
+	if got := timeout(); got != 60_000 {
+		t.Errorf("%d ms while it is lent", got)
+	}
+	c.connect(t)
+	if got := timeout(); got != 0 {
+		t.Errorf("%d ms of a WebSocket", got)
+	}
+}
+
+// serverEnd is the descriptor of this process whose peer has that port.
+func serverEnd(t *testing.T, port int) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		fd, err := strconv.Atoi(one.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if peer, err := unix.Getpeername(fd); err == nil {
+			if a, ok := peer.(*unix.SockaddrInet4); ok && a.Port == port {
+				return fd
+			}
+		}
+	}
+	t.Fatal("it is not connected")
+	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
 
 	"stentor/engine/refusal"
 	"stentor/engine/shard"
@@ -64,11 +65,21 @@ func (l *Loop) Lend(c *shard.Conn, socket shard.Socket, peer shard.Peer, in []by
 	} else {
 		raw(socket).SetContext(h)
 	}
+	h.giveUpAfter(lentSilence)
 	if answer, ok := l.server.conf.Host.Serve(h); !ok {
 		h.refuse(answer)
 	} else if !h.put(in) {
 		l.Close(socket, refusal.None)
 	}
+}
+
+// lentSilence is after how much time the kernel gives up a client that acknowledges nothing of what it was sent. Nobody answers a
+// response that streams: without it, a client that has vanished would be there for a quarter of an hour.
+const lentSilence = time.Minute
+
+// giveUpAfter sets that time, 0 for the kernel's own. Unix sockets have none.
+func (h *Lent) giveUpAfter(d time.Duration) {
+	_ = unix.SetsockoptInt(raw(h.socket).Fd(), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 }
 
 // refuse answers and closes a connection that nobody serves.
@@ -321,6 +332,7 @@ func (h *Lent) GiveBack(in []byte) {
 			return
 		}
 		h.fail(errGivenBack)
+		h.giveUpAfter(0)
 		if t := over(h.socket); t != nil {
 			t.some.lent = nil
 			t.tidy()
