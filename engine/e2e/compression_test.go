@@ -436,6 +436,41 @@ func TestCompressionLibraries(t *testing.T) {
 	}
 }
 
+// TestCompressionInChromium: the STOMP libraries in pages.
+func TestCompressionInChromium(t *testing.T) {
+	s := start(t, setup{Config: compressingShop})
+	page := browse(t, "sockjs_page.js", "http://"+s.Client+"/")
+	for _, name := range []string{modern, classic} {
+		t.Run(name, func(t *testing.T) {
+			a := page.script.actor(t, name)
+			dest := "/topic/shop/sent/" + name[len(name)-len("stompjs"):]
+			a.do("connect", fields{
+				"library": name, "page": "http://" + s.Client + "/ws", "destination": dest, "headers": fields{"token": s.Token(t, "shop", "ann")},
+				"url": s.Clients(),
+			})
+			if r := a.want("open"); len(r.Texts) != 1 || !strings.HasPrefix(r.Texts[0], "permessage-deflate") {
+				t.Errorf("it is open with %q", r.Texts)
+			}
+			a.want("connected")
+			for _, body := range []string{"grüße 世界 🎉", string(orders(20 << 10))} {
+				a.do("send", fields{"body": body})
+				a.wantMessage("s", body)
+			}
+			for _, n := range []int{200, 2000, 200_000} {
+				s.push(t, fields{"topic": dest, "payload": string(orders(n))})
+				a.wantMessage("s", string(orders(n)))
+			}
+			a.do("close", nil)
+			a.take("closed", func(r report) bool { return r.Event == "closed" })
+		})
+	}
+	page.do("end", nil)
+	page.want("end")
+	if counts := (compression{s, t}); counts.pushes("compressed") < 4 || s.Metric(t, "stentor_decompression_messages_total") < 4 {
+		t.Error("hardly anything was compressed")
+	}
+}
+
 // TestCompressionSub: the command sub offers no compression, and gets what others get compressed.
 func TestCompressionSub(t *testing.T) {
 	s := start(t, setup{Config: compressingShop})

@@ -1,5 +1,6 @@
 // Pages with sockjs-client in Chromium. Arguments: the browser's program, and the address of a node. {"client": name, "do":
-// "connect", page, library, transport, url, headers, destination} opens that page and a client in it, {"do": "close"} closes it.
+// "connect", page, library, transport, url, headers, destination} opens that page and a client in it, over a WebSocket where it names no
+// transport, {"do": "close"} closes it.
 import { readFile } from "node:fs/promises";
 import { open } from "./browser.js";
 import { emit, commands } from "./lines.js";
@@ -18,8 +19,8 @@ const pages = new Map();
 function client({ library, transport, url, headers, destination }) {
   const report = (event) => window.report(event);
   const socket = () => {
-    const s = new SockJS(url, null, { transports: transport, timeout: 20_000 });
-    s.addEventListener("open", () => report({ event: "open", texts: [s.transport] }));
+    const s = transport ? new SockJS(url, null, { transports: transport, timeout: 20_000 }) : new WebSocket(url, ["v12.stomp", "v11.stomp"]);
+    s.addEventListener("open", () => report({ event: "open", texts: [s.transport ?? s.extensions] }));
     s.addEventListener("close", ({ code, reason }) => report({ event: "close", code, reason }));
     return s;
   };
