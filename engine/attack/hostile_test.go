@@ -23,6 +23,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sys/unix"
 
+	"stentor/engine/deflate"
 	"stentor/engine/sockjs"
 	"stentor/engine/websocket"
 	"stentor/stomp"
@@ -34,6 +35,7 @@ type hostile struct {
 	attackerArgument
 	http   *http.Client
 	sockJS bool // its clients use SockJS
+	packs  bool // they may compress
 
 	mu     sync.Mutex
 	counts map[string]int64
@@ -145,6 +147,7 @@ type wire struct {
 	*net.TCPConn
 	session string
 	sockJS  bool
+	packs   bool
 
 	mask    byte
 	out     []byte
@@ -161,7 +164,7 @@ func (h *hostile) handshake() (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{TCPConn: c, sockJS: h.sockJS, buffer: make([]byte, 4<<10)}
+	w := &wire{TCPConn: c, sockJS: h.sockJS, packs: h.packs, buffer: make([]byte, 4<<10)}
 	if err := w.upgrade(); err != nil {
 		c.Close()
 		return nil, err
@@ -174,11 +177,18 @@ func (w *wire) upgrade(header ...string) error {
 	if w.sockJS {
 		path = sockJSPath
 	}
+	if w.packs {
+		header = append(header, websocket.OfferCompression)
+		w.reader.Unpack()
+	}
 	if _, err := w.Write(websocket.AppendRequest(nil, "stentor.test", path, key, header...)); err != nil {
 		return err
 	}
 	for {
-		n, _, err := websocket.ParseAnswer(w.raw, key)
+		n, packed, err := websocket.ParsePackedAnswer(w.raw, key)
+		if err == nil && n > 0 && packed != w.packs {
+			err = fmt.Errorf("compression was agreed on: %t", packed)
+		}
 		if err != nil {
 			return err
 		}
@@ -332,6 +342,11 @@ func (w *wire) next() (*got, error) {
 			if w.message = append(w.message, ev.Payload...); ev.Final {
 				whole := w.message
 				w.message = nil
+				if ev.Packed {
+					if whole, err = new(deflate.Inflater).Inflate(nil, whole, 64<<20); err != nil {
+						return nil, err
+					}
+				}
 				if w.sockJS {
 					if whole, err = unwrapped(whole); err != nil {
 						return nil, err

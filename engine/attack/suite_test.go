@@ -58,7 +58,7 @@ func find(name string) *attack {
 func attacks() []attack {
 	var all []attack
 	for _, some := range [][]attack{
-		resumes, largePushes, patternAttacks, listings, clusterAttacks, discoveries, sends, userAttacks, renewals, apiAttacks, bareConnections, histories, logAttacks, descriptorAttacks, commits, headerAttacks, floods, tlsAttacks, sockJSAttacks, overHTTPAttacks,
+		resumes, largePushes, patternAttacks, listings, clusterAttacks, discoveries, sends, userAttacks, renewals, apiAttacks, bareConnections, histories, logAttacks, descriptorAttacks, commits, headerAttacks, floods, tlsAttacks, sockJSAttacks, overHTTPAttacks, compressionAttacks,
 	} {
 		all = append(all, some...)
 	}

@@ -61,6 +61,7 @@ func NewMachine(conf Config, check func(*websocket.Request) *websocket.Refusal, 
 			},
 			maxFrame: uint64(conf.FrameBytes + conf.HeaderBytes + frameSlack),
 			greeting: conf.ConnectFrameBytes,
+			turn:     turnBytes,
 		},
 	}
 }
@@ -111,6 +112,8 @@ func (m *Machine) Next(s *Session) Event {
 			continue
 		case kind == Data:
 			kind = Alive
+		case kind == More && m.Paused:
+			return m.wait(s, m.conf.InputBytes+m.conf.FrameBytes+m.conf.HeaderBytes, tooMuchInput)
 		}
 		return Event{Kind: kind, Failure: failure}
 	}

@@ -40,6 +40,8 @@ type Session struct {
 	Phase   Phase
 	Version stomp.Version
 	Form    Form // set when the handshake succeeds
+	// Pauses is the owner's: it has asked for the turn that goes on with what Wire.Paused left.
+	Pauses bool
 }
 
 // partial is input that waits for more. It exists only while there is some.

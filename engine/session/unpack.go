@@ -19,6 +19,9 @@ type Unpacked struct {
 	Blocks   int // that had codes of their own: each costs time, even if it contains nothing
 }
 
+// turnBytes is what a turn inflates before the others have theirs: some 300 us.
+const turnBytes = 64 << 10
+
 // unpack takes a piece of a message. One that is not compressed goes on as it is. A compressed message is inflated into
 // Piece.Payload at its last piece, at once: what it may have, and what it may inflate to, are both bounded by the largest frame.
 // Until then goesOn is false, except for an empty fragment, which counts as a frame.
@@ -52,6 +55,7 @@ func (w *Wire) unpack(s *Session) (goesOn bool, failure *Failure) {
 	}
 	content, err := w.inflater.Inflate(w.inflated[:0], p, most)
 	w.inflated = content
+	w.spent += len(p) + len(content) + w.inflater.Blocks<<10 // a block's codes cost as much as a kilobyte
 	w.Unpacked.Messages++
 	w.Unpacked.Packed += len(p)
 	w.Unpacked.Bytes += len(content)

@@ -23,11 +23,15 @@ type Wire struct {
 
 	// Unpacked is what compressed messages have cost since the owner reset it.
 	Unpacked Unpacked
+	// Paused: the turn has inflated as much as one may, and the rest of its input is kept for another, which the owner begins.
+	Paused bool
 	// Lent is what came of the request that the last Lent was about, and behind it. Its bytes are valid until End.
 	Lent []byte
 
 	handshaker websocket.Handshaker
 	maxFrame   uint64
+	turn       int // bytes that a turn may inflate before it pauses; 0: as many as there are
+	spent      int // of them
 	greeting   int // bytes of a compressed message, and of its content, in phase Greeting; 0: maxFrame
 
 	in       []byte // what this turn has not parsed yet
@@ -46,7 +50,7 @@ func NewWire(h websocket.Handshaker, maxFrame uint64) *Wire {
 
 // Begin starts a turn of s with new input, which the Wire may change and which must stay until End.
 func (w *Wire) Begin(s *Session, in []byte) {
-	w.in = in
+	w.in, w.spent, w.Paused = in, 0, false
 	p := s.partial
 	switch {
 	case p == nil || len(p.raw) == 0:
@@ -81,6 +85,10 @@ func (w *Wire) Next(s *Session) (Kind, *Failure) {
 		most *= maxEscape
 	}
 	for len(w.in) > 0 {
+		if w.turn > 0 && w.spent >= w.turn {
+			w.Paused = true
+			return More, nil
+		}
 		piece, n, err := s.reader.Next(w.in, most)
 		w.Piece = piece
 		if err != nil {

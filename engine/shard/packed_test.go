@@ -230,3 +230,34 @@ func TestHollowBlocksCount(t *testing.T) {
 		t.Errorf("closed after %d messages of 9 units, of 200", sent)
 	}
 }
+
+// However much a client's input inflates to, a turn inflates little of it: the others have their turns in between.
+func TestInflatingTakesTurns(t *testing.T) {
+	r := newRig(t)
+	r.form = session.Deflated
+	k := r.connect("ann")
+	frame := "SEND\ndestination:/topic/a\n\n" + strings.Repeat("b", 40<<10) + "\x00"
+	message := websocket.AppendMasked(nil, ws.OpText|0x40, [4]byte{1, 2, 3, 4}, new(deflate.Packer).Pack(nil, []byte(frame)))
+	const messages = 50
+	r.s.Input(k.conn, bytes.Repeat(message, messages))
+	turns, before := 1, uint64(0)
+	for ; turns < 1000; turns++ {
+		now := r.s.stats.InflatedBytes.Load()
+		if now-before > 150<<10 {
+			t.Fatalf("a turn inflated %d bytes", now-before)
+		}
+		if now == before {
+			break
+		}
+		before = now
+		r.s.Run()
+	}
+	if len(r.published) != messages || turns < messages/3 || k.conn.sess.Buffered() > 0 {
+		t.Errorf("%d of %d messages in %d turns, %d bytes are left", len(r.published), messages, turns, k.conn.sess.Buffered())
+	}
+	// What waits is bounded like all input that waits.
+	r.s.Input(k.conn, bytes.Repeat(message, (400<<10)/len(message)))
+	if k.conn.sess.Phase != session.Closing {
+		t.Errorf("%d bytes wait", k.conn.sess.Buffered())
+	}
+}

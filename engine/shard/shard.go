@@ -179,6 +179,13 @@ func (s *Shard) handle(c *Conn, in []byte) {
 		s.event(c, &ev)
 	}
 	s.machine.End(&c.sess)
+	if s.machine.Paused && !c.sess.Pauses {
+		c.sess.Pauses = true
+		s.postTo(c.ref(), func(c *Conn) {
+			c.sess.Pauses = false
+			s.handle(c, nil)
+		})
+	}
 	if !c.sess.Late() {
 		c.frames = max(0, c.frames)
 	}

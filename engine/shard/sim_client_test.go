@@ -154,7 +154,7 @@ func (c *simClient) connect(o *op) bool {
 	} else {
 		lines := []string{"Sec-WebSocket-Protocol: v12.stomp"}
 		if c.packs {
-			lines = append(lines, "Sec-WebSocket-Extensions: permessage-deflate")
+			lines = append(lines, websocket.OfferCompression)
 		}
 		l.out = websocket.AppendRequest(l.out, "host", path, l.key, lines...)
 	}

@@ -1,8 +1,6 @@
 package shard
 
 import (
-	"bytes"
-	"slices"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -28,24 +26,18 @@ func packedBySim(x *push) []byte {
 	return packedInSim(x.record.Body, []byte{0})
 }
 
-// answered reads the answer to the handshake. What was agreed on is cut out, for ParseAnswer refuses it.
+// answered reads the answer to the handshake.
 func (l *simLink) answered() (n int, err error) {
-	line := []byte("\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover")
-	in := l.in
-	at := bytes.Index(in, line)
-	if l.c.packs && at >= 0 {
-		in = slices.Concat(in[:at], in[at+len(line):])
-	}
-	n, _, err = websocket.ParseAnswer(in, l.key)
-	if n == 0 || !l.c.packs {
+	if !l.c.packs {
+		n, _, err = websocket.ParseAnswer(l.in, l.key)
 		return n, err
 	}
-	if at < 0 {
+	n, packed, err := websocket.ParsePackedAnswer(l.in, l.key)
+	if n > 0 && !packed {
 		l.w.failf("%v: compression was not agreed on", l.sock)
-		return n, err
 	}
 	l.reader.Unpack()
-	return n + len(line), err
+	return n, err
 }
 
 func (l *simLink) inflate(payload []byte) []byte {
