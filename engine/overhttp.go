@@ -26,6 +26,7 @@ type overHTTP struct {
 	sessions *xhr.Sessions
 	conns    addresses // whose connections are lent
 	places   addresses // whose the sessions are
+	requests addresses // of clients behind trusted proxies, until they have come whole
 	all      atomic.Int64
 	guesses  *directory.Limiter
 }
@@ -57,6 +58,7 @@ func (n *Node) openHTTP() {
 	h := &overHTTP{
 		node: n, guesses: directory.NewLimiter(guessRate, guessBurst),
 		places: newAddresses(Limits{Unauthenticated: most}), conns: newAddresses(Limits{Unauthenticated: connsEach * most}),
+		requests: newAddresses(Limits{Unauthenticated: connsEach * most}),
 	}
 	shards := make([]xhr.Shard, len(n.shards))
 	for i, s := range n.shards {
@@ -190,6 +192,21 @@ func (h *overHTTP) Credentials(r *websocket.Request) (token, project string) {
 // Client implements xhr.Host.
 func (h *overHTTP) Client(r *websocket.Request, peer shard.Peer) netip.AddrPort {
 	return h.node.clientOf(r, peer)
+}
+
+// Begin implements xhr.Host. A connection of a client's own is counted already.
+func (h *overHTTP) Begin(client netip.AddrPort, peer shard.Peer) *websocket.Refusal {
+	if client == peer.Address {
+		return nil
+	}
+	return h.node.enterHTTP(&h.requests, client)
+}
+
+// End implements xhr.Host.
+func (h *overHTTP) End(client netip.AddrPort, peer shard.Peer) {
+	if client != peer.Address {
+		h.node.leave(&h.requests, client, true)
+	}
 }
 
 // Enter implements xhr.Host.

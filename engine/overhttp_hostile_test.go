@@ -108,3 +108,42 @@ func TestGivenBackWhole(t *testing.T) {
 		t.Errorf("%q", all)
 	}
 }
+
+// Behind a proxy, connections do not say whose they are: clients that never send all of their requests are bounded by what the proxy
+// says of each request.
+func TestSlowBodiesBehindProxy(t *testing.T) {
+	n, stop := overHTTPNode(t, func(o *Options) { o.TrustedProxies, o.Limits.SockJS = trustLoopback, 100 })
+	defer stop()
+	p := n.browser(t, nil)
+	p.connect()
+	slow := func(client string) *testClient {
+		c := n.dial(t)
+		c.write(t, fmt.Appendf(nil, "POST %s/xhr_send HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: %s\r\nContent-Length: 100\r\n\r\n[", p.path(), client))
+		return c
+	}
+	for range 20 { // a tenth of the connections
+		slow("203.0.113.7")
+	}
+	eventually(t, "they are not counted", func() bool { return n.http.requests.count() >= 18 })
+	refused := slow("203.0.113.7")
+	for range 5 {
+		refused = slow("203.0.113.7")
+	}
+	refused.until(t, "503")
+	c := slow("203.0.113.8")
+	c.write(t, []byte(`"\n"]`+strings.Repeat(" ", 100-6)))
+	c.until(t, "204")
+}
+
+// Nobody waits for what a client does not send of a request that is refused.
+func TestRefusedAtOnce(t *testing.T) {
+	n, stop := overHTTPNode(t, func(*Options) {})
+	defer stop()
+	p := n.browser(t, nil)
+	for _, request := range []string{"POST " + p.path() + "/xhr_send", "POST /ws/000/short/xhr", "PUT " + p.path() + "/xhr"} {
+		c := n.dial(t)
+		c.write(t, fmt.Appendf(nil, "%s HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n[", request))
+		c.until(t, "Connection: close")
+		eventually(t, "it waits for "+request, func() bool { return n.http.server.Conns() == 0 })
+	}
+}

@@ -142,7 +142,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 func (n testNode) left(t testing.TB) {
 	t.Helper()
 	eventually(t, "clients are still counted", func() bool {
-		sum := n.sockets.Load() + int64(n.addresses.count()) + int64(n.http.conns.count()) + int64(n.http.places.count()) + n.http.all.Load()
+		sum := n.sockets.Load() + int64(n.addresses.count()) + int64(n.http.conns.count()) + int64(n.http.places.count()) + int64(n.http.requests.count()) + n.http.all.Load()
 		for _, s := range n.shards {
 			sum += s.Stats().Connections.Load() + s.Stats().Greeting.Load() + s.Stats().Sessions.Load()
 		}

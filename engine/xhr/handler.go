@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
+	"time"
 
 	"stentor/engine/refusal"
 	"stentor/engine/sockjs"
@@ -20,6 +22,7 @@ type exchange struct {
 	endpoint string
 	target   sockjs.Target
 	request  websocket.Request
+	came     func() // is called once the request has come whole
 }
 
 // ServeHTTP implements http.Handler. A request that is not for a transport over HTTP, which may follow others on a
@@ -51,6 +54,13 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(refused)
 		return
 	}
+	client := x.client()
+	if refused = s.conf.Host.Begin(client, x.conn.Peer()); refused != nil {
+		x.refuse(refused)
+		return
+	}
+	x.came = func() { s.conf.Host.End(client, x.conn.Peer()) }
+	defer func() { x.came() }()
 	x.open()
 	allowed := http.MethodPost
 	if x.target.Transport == sockjs.EventSource {
@@ -62,6 +72,7 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != allowed:
 		w.Header().Set("Allow", "OPTIONS, "+allowed)
 		w.Header()["Content-Type"] = nil
+		x.rest()
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	default:
 		x.serve()
@@ -135,10 +146,23 @@ func (x *exchange) options(allowed string) {
 	x.w.WriteHeader(http.StatusNoContent)
 }
 
+// client is who has sent the request.
+func (x *exchange) client() netip.AddrPort {
+	return x.all.conf.Host.Client(&x.request, x.conn.Peer())
+}
+
+// rest gives up what has not come of a request, which net/http would wait for: some clients never send it.
+func (x *exchange) rest() {
+	if x.r.ContentLength != 0 {
+		x.w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now())
+	}
+}
+
 // refuse answers a request that is refused.
 func (x *exchange) refuse(why *websocket.Refusal) {
-	client := x.all.conf.Host.Client(&x.request, x.conn.Peer())
-	x.all.conf.Host.Refused(refusal.Record{Reason: why.Reason, Code: why.Status, Address: client, Text: why.Text, Subject: x.request.Origin})
+	x.rest()
+	x.all.conf.Host.Refused(refusal.Record{Reason: why.Reason, Code: why.Status, Address: x.client(), Text: why.Text, Subject: x.request.Origin})
 	for _, one := range strings.Split(why.Header, "\r\n") {
 		if name, value, ok := strings.Cut(one, ": "); ok {
 			x.w.Header().Set(name, value)
@@ -156,7 +180,7 @@ func (x *exchange) answer(status int, text string) {
 // giveBack gives the connection back to its loop, with the request as if it had just come.
 func (x *exchange) giveBack() {
 	if x.r.ContentLength != 0 {
-		x.w.Header().Set("Connection", "close")
+		x.rest()
 		x.answer(http.StatusMethodNotAllowed, "No request with a body is served here.\n")
 		return
 	}

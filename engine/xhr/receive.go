@@ -23,6 +23,8 @@ func (x *exchange) receive(k key) {
 	if one == nil {
 		return
 	}
+	x.came()
+	x.came = func() {}
 	if instead == nil {
 		x.vouch(one)
 	}

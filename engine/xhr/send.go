@@ -48,11 +48,12 @@ func (x *exchange) send(k key) {
 
 // unknown answers a request for a session that does not exist.
 func (x *exchange) unknown() {
-	if !x.all.conf.Host.Guess(x.all.conf.Host.Client(&x.request, x.conn.Peer())) {
+	if !x.all.conf.Host.Guess(x.client()) {
 		x.refuse(guessing)
 		return
 	}
 	x.w.Header()["Content-Type"] = nil
+	x.rest()
 	x.w.WriteHeader(http.StatusNotFound)
 }
 

@@ -27,6 +27,10 @@ type Host interface {
 	Credentials(r *websocket.Request) (token, project string)
 	// Client is who has sent r.
 	Client(r *websocket.Request, peer shard.Peer) netip.AddrPort
+	// Begin counts a request that has yet to come whole, or refuses it; End follows. Behind a proxy, connections do not say whose
+	// it is.
+	Begin(client netip.AddrPort, peer shard.Peer) *websocket.Refusal
+	End(client netip.AddrPort, peer shard.Peer)
 	// Enter counts a session for its client's address, or refuses it. Withdraw undoes it for one that was not opened. Known says
 	// that it was authenticated, Leave that it is gone.
 	Enter(client netip.AddrPort) *websocket.Refusal
