@@ -27,20 +27,41 @@ func newScratches() (all [session.Forms]scratch) {
 // carries reports whether a session of form f can be given e: SockJS carries only UTF-8.
 func carries(f session.Form, e *history.Entry) bool { return !f.Escaped() || e.Message.Text() }
 
+// escapedParts is the frame of the last push as a JSON string, without the receiver's lines: clients that chose different ids get
+// the same around them.
+type escapedParts struct {
+	entry         *history.Entry
+	version       stomp.Version
+	before, after []byte // the receiver's lines
+}
+
+func (p *escapedParts) set(e *history.Entry, version stomp.Version) {
+	if p.entry == e && p.version == version {
+		return
+	}
+	p.entry, p.version = e, version
+	first := e.Message.At(version, nil, 0)
+	p.before, p.after = sockjs.Append(p.before[:0], first), p.after[:0]
+	for at := len(first); ; {
+		part := e.Message.At(version, nil, at)
+		if len(part) == 0 {
+			return
+		}
+		p.after = sockjs.Append(p.after, part)
+		at += len(part)
+	}
+}
+
 // appendEscaped appends the frame of e with these lines, as f's form has it.
 func (f *scratch) appendEscaped(e *history.Entry, version stomp.Version, lines []byte) {
 	start := len(f.buf)
 	f.buf = append(f.buf, 0, 0, 0, 0) // headerRoom
 	begin := len(f.buf)
+	f.parts.set(e, version)
 	f.buf = append(f.buf, sockjs.MessageHead...)
-	for at := 0; ; {
-		p := e.Message.At(version, lines, at)
-		if len(p) == 0 {
-			break
-		}
-		f.buf = sockjs.Append(f.buf, p)
-		at += len(p)
-	}
+	f.buf = append(f.buf, f.parts.before...)
+	f.buf = sockjs.Append(f.buf, lines)
+	f.buf = append(f.buf, f.parts.after...)
 	f.buf = append(f.buf, sockjs.MessageTail...)
 	var header [10]byte
 	n, heads := len(f.buf)-begin, 0

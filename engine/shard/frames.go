@@ -38,6 +38,7 @@ type scratch struct {
 	skipped  int   // and those that the form cannot carry
 	until    int64 // when the first of the others expires
 	lines    []byte
+	parts    escapedParts
 
 	log  *log
 	from uint64
@@ -53,6 +54,7 @@ func (f *scratch) forget() { f.log, f.id = nil, nil }
 func (s *Shard) forget() {
 	for i := range s.frames {
 		s.frames[i].forget()
+		s.frames[i].parts.entry = nil
 	}
 }
 
