@@ -46,6 +46,9 @@ func (b *bench) beside(ctx context.Context, name string, back server.Publisher, 
 func (b *bench) sample(ctx context.Context, step string, back server.Publisher, w way) (s sample, err error) {
 	o := b.clients()
 	o.Form = w.form
+	if w.half {
+		o.Threads = halfThreads()
+	}
 	err = b.WithRig(ctx, b.Stentor, server.Config{Endpoint: w.endpoint}, o, back, func(ctx context.Context, r *suite.Rig) error {
 		b.Progress.Step(suite.Live(r.Clients), "%s, %d connections", step, b.Connections)
 		if w.half {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"stentor/bench/gen/client"
@@ -108,10 +109,13 @@ type half struct {
 	total   int64
 }
 
+// halfThreads makes both halves together have as many threads as a whole: the kernel charges the node for waking them.
+func halfThreads() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 // withHalf opens n plain connections to the server of r, and calls f.
 func (b *bench) withHalf(ctx context.Context, r *suite.Rig, n int, f func(*half) error) error {
 	o := b.clients()
-	o.Addresses, o.Path = []netip.AddrPort{r.Server.Client}, server.Path
+	o.Addresses, o.Path, o.Threads = []netip.AddrPort{r.Server.Client}, server.Path, halfThreads()
 	c, err := client.New(o)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func stream(ctx context.Context, at netip.AddrPort, n int) (*streamers, error) {
 			var once sync.Once
 			open := func() { once.Do(func() { <-turns; ready <- struct{}{} }) }
 			defer open()
-			if err := one.run(ctx, open); err != nil && ctx.Err() == nil {
+			if err := one.run(ctx, open); ctx.Err() == nil {
 				select {
 				case s.failed <- fmt.Errorf("xhr_streaming: %w", err):
 				default:
@@ -82,7 +82,7 @@ func stream(ctx context.Context, at netip.AddrPort, n int) (*streamers, error) {
 	return s, nil
 }
 
-// run reads streams until ctx ends. It calls open when it is subscribed.
+// run reads streams until ctx ends, or one fails. It calls open when it is subscribed.
 func (s *streamer) run(ctx context.Context, open func()) error {
 	for {
 		if err := s.read(ctx, open); err != nil {
