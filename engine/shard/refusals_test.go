@@ -196,6 +196,32 @@ func TestStrangersRefused(t *testing.T) {
 	}
 }
 
+// TestRequestsRefused: the log has what a request was for, whether it was for a WebSocket or not, and nothing of its query.
+func TestRequestsRefused(t *testing.T) {
+	for _, c := range []struct {
+		refused *websocket.Refusal
+		subject string
+	}{
+		{websocket.NotFound, "/nowhere/info"},
+		{websocket.Forbidden, "https://evil.example"},
+		{websocket.Unavailable, ""},
+	} {
+		t.Run(c.refused.Reason.String(), func(t *testing.T) {
+			r := newRig(t)
+			r.declines = c.refused
+			plain := "GET /nowhere/info?token=xxx HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example\r\n\r\n"
+			for _, request := range []string{plain, strings.TrimSuffix(plain, "\r\n") +
+				"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"} {
+				r.refusals = nil
+				r.s.Input(r.open().conn, []byte(request))
+				if got := r.last(); got.Reason != c.refused.Reason || got.Subject != c.subject {
+					t.Errorf("%+v", got)
+				}
+			}
+		})
+	}
+}
+
 func (r *rig) upgrade(k *stubSocket) {
 	r.s.Input(k.conn, websocket.AppendRequest(nil, "host", "/ws", "dGhlIHNhbXBsZSBub25jZQ=="))
 }

@@ -9,6 +9,7 @@ import (
 
 	"stentor/engine/refusal"
 	"stentor/engine/session"
+	"stentor/engine/websocket"
 )
 
 // refuse tells the node why a client is refused, while its project is still known: a client that has left it has none. The
@@ -61,6 +62,17 @@ func (s *Shard) cut(c *Conn, why refusal.Reason, text string) {
 
 // logged is what the log says of a failure.
 func logged(f *session.Failure) string { return cmp.Or(f.Cause, f.Text) }
+
+// requested is what the log says that a refused request was for.
+func requested(r *websocket.Request, why refusal.Reason) string {
+	switch why {
+	case refusal.Path:
+		return plainPath(r.Path)
+	case refusal.Origin:
+		return r.Origin
+	}
+	return ""
+}
 
 // plainPath is a path cut before what may be an escaped query, which may have a token in it.
 func plainPath(path string) string {

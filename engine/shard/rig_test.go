@@ -40,6 +40,7 @@ type rig struct {
 	joined   map[*history.Log]int // sessions that Join and Leave have counted
 	closed   []*stubSocket
 	refusals []refusal.Record
+	declines *websocket.Refusal // what Plain and Admit answer
 
 	tokens map[string]Identity // of renewals; others are refused
 	// verifying are renewals that have no answer yet, when it is not nil.
@@ -127,7 +128,7 @@ func (k *stubSocket) fail([]byte) error {
 }
 
 func (r *rig) Plain(_ *websocket.Request, peer Peer, dst []byte) ([]byte, netip.AddrPort, *websocket.Refusal) {
-	return dst, peer.Address, nil
+	return dst, peer.Address, r.declines
 }
 
 func (r *rig) Admit(request *websocket.Request, peer Peer) (Admission, *websocket.Refusal) {
@@ -135,7 +136,7 @@ func (r *rig) Admit(request *websocket.Request, peer Peer) (Admission, *websocke
 		request.Compress = websocket.CompressAlways
 		return Admission{Address: peer.Address}, nil
 	}
-	return Admission{Address: peer.Address, Form: r.form}, nil
+	return Admission{Address: peer.Address, Form: r.form}, r.declines
 }
 
 func (r *rig) Authenticate(c Credentials, _ func(Identity, *session.Failure)) (Identity, *session.Failure, bool) {

@@ -125,13 +125,7 @@ func (s *Shard) admit(r *websocket.Request) *websocket.Refusal {
 	c := s.turn
 	admission, refused := s.env.Admit(r, s.peer(c))
 	if refused != nil {
-		s.handshake = refusal.Record{Address: admission.Address}
-		switch refused.Reason {
-		case refusal.Path:
-			s.handshake.Subject = plainPath(r.Path)
-		case refusal.Origin:
-			s.handshake.Subject = r.Origin
-		}
+		s.handshake = refusal.Record{Address: admission.Address, Subject: requested(r, refused.Reason)}
 		return refused
 	}
 	c.hello = &admission
@@ -145,7 +139,7 @@ func (s *Shard) plain(r *websocket.Request, dst []byte) ([]byte, *websocket.Refu
 	c := s.turn
 	answer, client, refused := s.env.Plain(r, s.peer(c), dst)
 	if refused != nil && refused != websocket.Answered {
-		s.handshake = refusal.Record{Address: client}
+		s.handshake = refusal.Record{Address: client, Subject: requested(r, refused.Reason)}
 	}
 	return answer, refused
 }
