@@ -1,6 +1,7 @@
 package xhr
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"strings"
@@ -80,15 +81,19 @@ var framings = map[string]framing{
 
 // append appends lines, of which the first begins in p where begins says so, and the last may not end.
 func (f framing) append(dst, p []byte, begins bool) []byte {
-	for _, c := range p {
+	if f.head == "" && f.tail == "\n" {
+		return append(dst, p...)
+	}
+	for len(p) > 0 {
 		if begins {
 			dst = append(dst, f.head...)
 		}
-		if begins = c == '\n'; begins {
-			dst = append(dst, f.tail...)
-		} else {
-			dst = append(dst, c)
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			return append(dst, p...)
 		}
+		dst = append(append(dst, p[:end]...), f.tail...)
+		p, begins = p[end+1:], true
 	}
 	return dst
 }
