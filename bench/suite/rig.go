@@ -33,7 +33,7 @@ type Rig struct {
 }
 
 // WithRig runs f with a fresh server of configuration c and no client yet. o has what f wants of its clients; the server's
-// address and path are added. It is an error when a message was not in order.
+// address and path are added where it has none. It is an error when a message was not in order.
 func (r *Run) WithRig(ctx context.Context, binary string, c server.Config, o client.Options, back server.Publisher, f func(context.Context, *Rig) error) error {
 	c.Credentials = r.Credentials
 	s, ctx, err := server.Start(ctx, binary, r.Dir, c)
@@ -41,7 +41,9 @@ func (r *Run) WithRig(ctx context.Context, binary string, c server.Config, o cli
 		return err
 	}
 	defer s.Stop()
-	o.Addresses = []netip.AddrPort{s.Client}
+	if o.Addresses == nil {
+		o.Addresses = []netip.AddrPort{s.Client}
+	}
 	if o.Path == "" {
 		o.Path = server.Path
 	}

@@ -9,6 +9,7 @@ import (
 	"stentor/bench/gen/client"
 	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
+	"stentor/bench/suite"
 	"stentor/bench/suite/baseline"
 	"stentor/bench/suite/report"
 	"stentor/engine/testkit/certificate"
@@ -104,7 +105,7 @@ func ratios(a, b []float64) (all []float64) {
 func (b *bench) connectCost(ctx context.Context, w way) (cost float64, err error) {
 	err = b.withRig(ctx, w, func(ctx context.Context, r *rig) error {
 		few := b.Connections / warmPart
-		cost, err = b.costOf(ctx, b.Connections-few, r.node.CPU, func(n int) error { return r.open(ctx, n) }, few)
+		cost, err = b.costOf(ctx, b.Connections-few, r.Server.CPU, func(n int) error { return r.open(ctx, n) }, few)
 		return err
 	})
 	return cost, err
@@ -160,5 +161,5 @@ func (b *bench) blockingCost(ctx context.Context, w way) (float64, error) {
 	defer c.Close()
 	few := b.Connections / warmPart
 	return b.costOf(ctx, b.Connections-few, func() (time.Duration, error) { return proc.CPU(p.PID()) },
-		func(n int) error { return openAll(ctx, c, n) }, few)
+		func(n int) error { return (&suite.Rig{Clients: c}).Open(ctx, client.Reading, n) }, few)
 }

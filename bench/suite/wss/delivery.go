@@ -48,17 +48,17 @@ func (b *bench) deliveryCost(ctx context.Context, w way) (cost float64, err erro
 		if err := r.open(ctx, b.Connections); err != nil {
 			return err
 		}
-		if err := r.rounds(ctx, warmUp); err != nil {
+		if err := r.Rounds(ctx, warmUp); err != nil {
 			return err
 		}
-		before, err := r.node.CPU()
+		before, err := r.Server.CPU()
 		if err != nil {
 			return err
 		}
-		if err := r.rounds(ctx, b.plan.pushes); err != nil {
+		if err := r.Rounds(ctx, b.plan.pushes); err != nil {
 			return err
 		}
-		after, err := r.node.CPU()
+		after, err := r.Server.CPU()
 		cost = report.Micros(after-before) / float64(b.plan.pushes*b.Connections)
 		return err
 	})

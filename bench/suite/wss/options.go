@@ -44,18 +44,11 @@ const (
 	warmPart       = 4
 	minConnections = 40
 	reserve        = 256 // descriptors of a process beside its connections
-	// restfulHeartbeat keeps heart-beats out of what is measured.
-	restfulHeartbeat = time.Minute
-
-	pushRate = 20 // a second, in the measurement of latencies
+	pushRate       = 20  // a second, in the measurement of latencies
 )
 
-// How long to wait at most.
-const (
-	openTimeout    = 3 * time.Minute
-	deliverTimeout = time.Minute
-	steadyTimeout  = 20 * time.Second
-)
+// steadyTimeout is how long to wait at most for what the node counts.
+const steadyTimeout = 20 * time.Second
 
 func (o *Options) check() error {
 	return o.Check(suite.Bounds{

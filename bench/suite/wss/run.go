@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"stentor/bench/gen/client"
-	"stentor/bench/gen/measure"
 	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
 	"stentor/bench/suite"
@@ -97,13 +96,10 @@ func (w way) resuming() way {
 	return w
 }
 
-// rig is a node, clients connected to it, and a back end.
+// rig is a node that also speaks TLS.
 type rig struct {
-	node    *server.Server
-	secure  netip.AddrPort // where it speaks TLS
-	clients *client.Client
-	back    server.Publisher
-	total   int64 // messages that the clients must have had by now
+	*suite.Rig
+	secure netip.AddrPort // where it does
 }
 
 // withRig runs f with a fresh node and no client yet. It is an error when a message was not in order, or a connection lost.
@@ -112,80 +108,36 @@ func (b *bench) withRig(ctx context.Context, w way, f func(context.Context, *rig
 	if err != nil {
 		return err
 	}
-	c := server.Config{Credentials: b.Credentials}
+	var c server.Config
 	if w.file != "" {
 		c.Listen, c.Certificate, c.Records, c.CipherBytes = []string{at.String() + " tls"}, w.file, w.records, w.ciphers
 	}
-	node, ctx, err := server.Start(ctx, b.Stentor, b.Dir, c)
-	if err != nil {
-		return err
-	}
-	defer node.Stop()
 	o := client.Options{
-		Addresses: []netip.AddrPort{node.Client}, Path: server.Path, Subscriptions: []string{server.Queue, server.Topic},
-		Heartbeat: restfulHeartbeat, Headers: server.Anonymous, Sources: client.Loopback(b.Connections),
+		Subscriptions: []string{server.Queue, server.Topic}, Heartbeat: suite.RestfulHeartbeat, Headers: server.Anonymous,
+		Sources: client.Loopback(b.Connections),
 	}
 	if w.trust != nil {
-		o.Addresses[0], o.TLS, o.Host = at, w.trust, certificate.Name
+		o.Addresses, o.TLS, o.Host = []netip.AddrPort{at}, w.trust, certificate.Name
 	}
-	r := &rig{node: node, secure: at, back: server.Publisher{Server: node, Size: payloadBytes}}
-	if r.clients, err = client.New(o); err != nil {
-		return err
-	}
-	defer r.clients.Close()
-	if err := f(ctx, r); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return cause
-		}
-		return err
-	}
-	if n := r.clients.Counts(); n.Order != (measure.Order{}) || len(n.Failures) > 0 {
-		return fmt.Errorf("messages or connections were lost or disordered: %+v, %v", n.Order, n.Failures)
-	}
-	return nil
+	return b.WithRig(ctx, b.Stentor, c, o, server.Publisher{Size: payloadBytes}, func(ctx context.Context, r *suite.Rig) error {
+		return f(ctx, &rig{r, at})
+	})
 }
 
 // open opens n connections more, and returns when the node has dealt with their last SUBSCRIBE.
 func (r *rig) open(ctx context.Context, n int) error {
-	if err := openAll(ctx, r.clients, n); err != nil {
+	if err := r.Open(ctx, client.Reading, n); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, steadyTimeout, fmt.Errorf("after %v the node does not count the subscriptions", steadyTimeout))
 	defer cancel()
 	for {
-		have, err := r.node.Subscriptions(ctx, server.Topic)
-		if err != nil || have == r.clients.Counts().Reading {
+		have, err := r.Server.Subscriptions(ctx, server.Topic)
+		if err != nil || have == r.Clients.Counts().Reading {
 			return err
 		}
 		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
-}
-
-func openAll(ctx context.Context, c *client.Client, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	return c.Open(ctx, client.Reading, n)
-}
-
-// rounds pushes n times, each time when all have had the push before, so that each delivery is a write of its own.
-func (r *rig) rounds(ctx context.Context, n int) error {
-	for range n {
-		if err := r.back.Push(ctx); err != nil {
-			return err
-		}
-		if err := r.expect(ctx, 1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// expect waits until all clients have got so many pushes more.
-func (r *rig) expect(ctx context.Context, pushes int) error {
-	r.total += int64(pushes) * int64(r.clients.Counts().Reading)
-	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
-	defer cancel()
-	return r.clients.WaitDelivered(ctx, r.total)
 }

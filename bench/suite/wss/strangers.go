@@ -27,7 +27,7 @@ func (b *bench) strangers(ctx context.Context) ([]report.Result, error) {
 			}
 			step := func(text string) { b.Progress.Step(nil, "strangers %d/%d: %s", i+1, b.plan.samples, text) }
 			step("none")
-			calm, err := r.late(ctx, b.plan.p99, r.node.CPU)
+			calm, err := r.late(ctx, b.plan.p99, r.Server.CPU)
 			if err != nil {
 				return err
 			}
@@ -35,13 +35,13 @@ func (b *bench) strangers(ctx context.Context) ([]report.Result, error) {
 			visit := visit{Address: r.secure.String(), Certificate: b.ecdsa.file, Rate: b.plan.rate, Stalled: b.plan.stalled}
 			var standing int64
 			busy, err := b.beside(ctx, r, Strangers, visit, func() (err error) {
-				standing, err = r.node.Metric(ctx, underWayMetric)
+				standing, err = r.Server.Metric(ctx, underWayMetric)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			count, err := r.node.Metric(ctx, handshakesMetric) // the node is fresh
+			count, err := r.Server.Metric(ctx, handshakesMetric) // the node is fresh
 			if err != nil {
 				return err
 			}
@@ -91,8 +91,8 @@ func (r *rig) late(ctx context.Context, d time.Duration, cpu ...func() (time.Dur
 	if err != nil {
 		return l, err
 	}
-	r.clients.ResetLatency()
-	pushed, err := r.back.Paced(ctx, pushRate, d)
+	r.Clients.ResetLatency()
+	pushed, err := r.Back.Paced(ctx, pushRate, d)
 	if err != nil {
 		return l, err
 	}
@@ -100,10 +100,10 @@ func (r *rig) late(ctx context.Context, d time.Duration, cpu ...func() (time.Dur
 	if err != nil {
 		return l, err
 	}
-	if err := r.expect(ctx, pushed); err != nil {
+	if err := r.Expect(ctx, pushed); err != nil {
 		return l, err
 	}
-	return lateness{r.clients.Latency().P99, after - before}, nil
+	return lateness{r.Clients.Latency().P99, after - before}, nil
 }
 
 // What the node says of handshakes.
@@ -126,7 +126,7 @@ func (b *bench) beside(ctx context.Context, r *rig, role Role, argument any, loo
 	if err := pace.Wait(ctx, b.plan.calm); err != nil {
 		return l, err
 	}
-	l, err = r.late(ctx, b.plan.p99, r.node.CPU, func() (time.Duration, error) { return proc.CPU(p.PID()) })
+	l, err = r.late(ctx, b.plan.p99, r.Server.CPU, func() (time.Duration, error) { return proc.CPU(p.PID()) })
 	if err == nil && look != nil {
 		err = look()
 	}
