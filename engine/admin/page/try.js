@@ -18,6 +18,7 @@ const projectName = () => $("project").value.trim();
 
 let connection = "idle";
 let countdown = 0;
+let met = false; // the server has accepted this client since Connect was pressed
 let user = ""; // of the session, "" for nobody
 
 const on = { state: showState, message: arrived, subscribed: showSubscriptions, refused: showRefused };
@@ -37,6 +38,7 @@ function showState(state, detail = {}) {
   const text = (s) => ($("status-text").textContent = s);
   switch (state) {
     case "idle":
+      met = false;
       text("Not connected");
       showAlert("");
       break;
@@ -44,6 +46,7 @@ function showState(state, detail = {}) {
       text("Connecting…");
       break;
     case "connected":
+      met = true;
       text("Connected" + (detail["user-name"] ? ` as ${detail["user-name"]}` : "") + ` · STOMP ${detail.version || "1.0"}` + (detail.session ? ` · session ${detail.session}` : ""));
       $("status").title = detail.session || "";
       user = detail["user-name"] || "";
@@ -52,13 +55,16 @@ function showState(state, detail = {}) {
       showAlert("");
       break;
     case "waiting": {
+      // No browser tells a page why a handshake failed.
+      const then = met ? "Subscriptions will resume where they stood." : `If the server refused, its log says why: the endpoint's origins may lack ${location.origin}.`;
       const tick = () => text(`Reconnecting in ${Math.max(0, Math.ceil((detail.until - performance.now()) / 1000))} s`);
       tick();
       countdown = setInterval(tick, 500);
-      showAlert(detail.why + ". Subscriptions will resume where they stood.");
+      showAlert(`${detail.why}. ${then}`);
       break;
     }
     case "failed":
+      met = false;
       text("Refused");
       showAlert(detail.message, detail.code, detail.body);
   }
