@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -144,7 +145,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain")
-	_, _ = fmt.Fprintln(w, signed)
+	_, _ = io.WriteString(w, signed) // no newline: in the header of a CONNECT it would end the line
 }
 
 // claim is the value that a text means: a list, an object or a truth value, else the text itself. A number is text, since
