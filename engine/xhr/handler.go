@@ -124,12 +124,12 @@ func handshakeOf(r *http.Request, path string) websocket.Request {
 // open lets the page that sent the request, which is allowed to, read the answer.
 func (x *exchange) open() {
 	h := x.w.Header()
-	origin := x.request.Origin
-	if origin == "" {
-		origin = "*"
+	if origin := x.request.Origin; origin == "" {
+		h.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true")
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
 	if wants := x.r.Header.Get("Access-Control-Request-Headers"); wants != "" {
 		h.Set("Access-Control-Allow-Headers", wants)
 	}

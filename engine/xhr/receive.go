@@ -12,12 +12,8 @@ import (
 
 // receive makes the request the receiver of its session, which it opens if there is none.
 func (x *exchange) receive(k key) {
-	if x.r.ContentLength != 0 { // nobody needs it
-		if n, err := io.Copy(io.Discard, io.LimitReader(x.r.Body, 1<<10)); err != nil || n == 1<<10 {
-			x.w.Header().Set("Connection", "close")
-			x.refuse(tooLarge)
-			return
-		}
+	if x.r.ContentLength != 0 && !x.skip() {
+		return
 	}
 	r := newReceiver(x.conn)
 	one, instead := x.join(k, r)
@@ -40,6 +36,23 @@ func (x *exchange) receive(k key) {
 	default:
 		x.stream(one, r, f)
 	}
+}
+
+// needless is how long the body of a request that receives may be. Nobody needs it.
+const needless = 1 << 10
+
+// skip reads such a body, and reports false when it is too long, which its client was told.
+func (x *exchange) skip() bool {
+	switch n, err := io.Copy(io.Discard, io.LimitReader(x.r.Body, needless+1)); {
+	case err != nil: // the client is gone, or too slow
+		x.conn.Abort()
+		panic(http.ErrAbortHandler)
+	case n > needless:
+		x.w.Header().Set("Connection", "close")
+		x.refuse(bodied)
+		return false
+	}
+	return true
 }
 
 // join attaches r to its session. When that cannot be, its client gets something instead; when there is no session, it was told
@@ -104,11 +117,11 @@ func (x *exchange) poll(one *Session, r *receiver) {
 	_ = control.SetReadDeadline(time.Time{}) // net/http reads on, to see that the client goes away
 	for wrote := false; ; {
 		p, whole, over := one.take(r)
+		_ = control.SetWriteDeadline(time.Now().Add(x.all.conf.AnswerTime))
 		if len(p) > 0 {
-			_ = control.SetWriteDeadline(time.Now().Add(x.all.conf.AnswerTime))
 			_, err := x.w.Write(p)
-			if wrote = true; err == nil && !whole {
-				err = control.Flush()
+			if wrote = true; err == nil {
+				err = control.Flush() // what has not left must not count as received
 			}
 			if err != nil {
 				break
@@ -118,7 +131,7 @@ func (x *exchange) poll(one *Session, r *receiver) {
 			if !wrote {
 				_, _ = x.w.Write(one.last())
 			}
-			one.leave(r)
+			one.leave(r) // before the end of the answer, after which the client polls again
 			return
 		}
 		if len(p) > 0 {

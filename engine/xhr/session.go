@@ -67,12 +67,15 @@ func (s *Session) Transport() string { return s.transport }
 
 // Write implements shard.Socket. It takes whole lines.
 func (s *Session) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return len(p), nil
+	}
 	if !s.known.Load() && s.conn != nil && s.conn.Known() {
 		s.known.Store(true)
 		s.all.conf.Host.Known(s.address)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if last := p[bytes.LastIndexByte(p[:max(0, len(p)-1)], '\n')+1:]; bytes.HasPrefix(last, closing) {
 		s.goodbye = bytes.Clone(last)
 	}
@@ -91,8 +94,12 @@ func (s *Session) Offer(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// put adds to what waits. The caller has mu.
+// put adds to what waits. What comes once the session is over, before the shard knows it, is dropped: behind what an interrupted
+// receiver lost, a client would take it for all there was. The caller has mu.
 func (s *Session) put(p []byte) {
+	if s.ended {
+		return
+	}
 	s.out = append(s.out, p...)
 	s.rouse()
 }

@@ -13,15 +13,20 @@ import (
 	"stentor/engine/websocket"
 )
 
-// stubShard is a loop whose tasks run at once.
+// stubShard is a loop whose tasks run at once, or never.
 type stubShard struct {
-	room  []shard.Ref // that Writable was called for
-	gone  int
-	input []string
-	conn  shard.Conn
+	stands bool        // they do not run
+	room   []shard.Ref // that Writable was called for
+	gone   int
+	input  []string
+	conn   shard.Conn
 }
 
-func (s *stubShard) Post(task func())              { task() }
+func (s *stubShard) Post(task func()) {
+	if !s.stands {
+		task()
+	}
+}
 func (s *stubShard) Writable(all []shard.Ref)      { s.room = append(s.room, all...) }
 func (s *stubShard) Gone(*shard.Conn)              { s.gone++ }
 func (s *stubShard) Input(_ *shard.Conn, b []byte) { s.input = append(s.input, string(b)) }
@@ -89,6 +94,21 @@ func (r *rig) write(p string) {
 	r.t.Helper()
 	if n, err := r.Write([]byte(p)); n != len(p) || err != nil {
 		r.t.Fatal(n, err)
+	}
+}
+
+// What a shard writes before it knows that a receiver was interrupted is lost like what that receiver had: a client that got it
+// would resume behind what it never got.
+func TestNothingFollowsAnInterruption(t *testing.T) {
+	r := newRig(t)
+	r.shard.stands = true
+	r.interrupt(r.first)
+	r.write("a[\"next\"]\n")
+	if n, err := r.Offer([]byte("a[\"large")); err != nil {
+		t.Error(n, err)
+	}
+	if got := r.attach(newReceiver(&r.conn)); string(got) != string(interrupted) {
+		t.Errorf("the next receiver gets %q", got)
 	}
 }
 

@@ -201,6 +201,7 @@ var (
 	badID    = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusNotFound, Text: "The id of a session has to have 8 to 128 characters, chosen at random."}
 	twice    = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusBadRequest, Text: "The headers Origin and Authorization must come once."}
 	guessing = &websocket.Refusal{Reason: refusal.SockJSUnknown, Status: http.StatusTooManyRequests, Text: "Your address asks for sessions that do not exist.", Header: "Retry-After: 5\r\n"}
+	bodied   = &websocket.Refusal{Reason: refusal.HandshakeMalformed, Status: http.StatusRequestEntityTooLarge, Text: "A request that receives needs no body: it may have up to 1,024 bytes."}
 	tooLarge = &websocket.Refusal{Reason: refusal.FrameBytes, Status: http.StatusRequestEntityTooLarge, Text: "The body is larger than the limits of a frame (limits.client_frame_bytes)."}
 	tooMuch  = &websocket.Refusal{Reason: refusal.SessionBytes, Status: http.StatusServiceUnavailable, Text: "There is no memory for so large a body now (limits.session_bytes).", Header: "Retry-After: 1\r\n"}
 )
