@@ -89,7 +89,7 @@ func (h *Lent) refuse(answer []byte) {
 	h.drop()
 	h.mu.Unlock()
 	if _, err := h.loop.write(h.socket, answer); err == nil {
-		h.loop.shard.Finish(h.conn)
+		h.post(func() { h.loop.shard.Finish(h.conn) }) // not within the turn of the shard, which would close at once what it finds closing
 	}
 }
 
@@ -270,6 +270,7 @@ func (h *Lent) fail(err error) {
 	if err != io.EOF {
 		h.drop()
 	}
+	h.untimed()
 	h.read.Broadcast()
 	h.write.Broadcast()
 }
@@ -300,6 +301,7 @@ func (h *Lent) shut(then func()) {
 	}
 	h.closed = true
 	h.drop()
+	h.untimed()
 	h.read.Broadcast()
 	h.write.Broadcast()
 	h.post(then)
@@ -399,6 +401,16 @@ func (h *Lent) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
+// untimed ends the timers, which would keep h in memory for as long. The caller has mu.
+func (h *Lent) untimed() {
+	for _, s := range []*waitSide{&h.read, &h.write} {
+		if s.timer != nil {
+			s.timer.Stop()
+			s.timer = nil
+		}
+	}
+}
+
 func (h *Lent) until(s *waitSide, t time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -409,7 +421,7 @@ func (h *Lent) until(s *waitSide, t time.Time) {
 	s.set++
 	s.over = false
 	switch left := time.Until(t); {
-	case t.IsZero():
+	case t.IsZero() || h.closed || h.err != nil: // nothing waits any more
 	case left <= 0:
 		s.over = true
 		s.Broadcast()
