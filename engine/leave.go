@@ -141,7 +141,7 @@ func closePaced(ctx context.Context, s *shard.Shard, over time.Duration) {
 func (n *Node) closeRest(ctx context.Context, s *shard.Shard, last time.Time) {
 	stats := s.Stats()
 	seen, moved := uint64(0), time.Now()
-	for n.sockets.Load() > 0 {
+	for n.sockets.Load() > 0 || stats.Connections.Load() > 0 { // a session over HTTP has no socket between two requests
 		if given := stats.Deliveries.Load() + stats.Pieces.Load(); given != seen {
 			seen, moved = given, time.Now()
 		}

@@ -33,15 +33,15 @@ func gauge(name, help string, of func(*shard.Stats) *atomic.Int64) metric {
 }
 
 var metrics = []metric{
-	gauge("connections", "Open sockets of clients.", func(s *shard.Stats) *atomic.Int64 { return &s.Connections }),
-	gauge("connections_unauthenticated", "Open sockets whose CONNECT has not been accepted.", func(s *shard.Stats) *atomic.Int64 { return &s.Greeting }),
+	gauge("connections", "Open sockets of clients, and sessions of SockJS over HTTP beside the connections of their requests.", func(s *shard.Stats) *atomic.Int64 { return &s.Connections }),
+	gauge("connections_unauthenticated", "Those of stentor_connections whose CONNECT has not been accepted.", func(s *shard.Stats) *atomic.Int64 { return &s.Greeting }),
 	gauge("sessions", "Connected sessions.", func(s *shard.Stats) *atomic.Int64 { return &s.Sessions }),
 	gauge("subscriptions", "Subscriptions.", func(s *shard.Stats) *atomic.Int64 { return &s.Subscriptions }),
 	gauge("subscriptions_detached", "Subscriptions that are served separately: slow, resuming or waiting for an ACK.", func(s *shard.Stats) *atomic.Int64 { return &s.Detached }),
 	gauge("transfers", "Pushes larger than one write that are being written to a client.", func(s *shard.Stats) *atomic.Int64 { return &s.Transfers }),
 	gauge("logs", "Subscribed destinations and patterns, counted in each loop.", func(s *shard.Stats) *atomic.Int64 { return &s.Logs }),
 
-	counter("accepted", "Connections accepted.", func(s *shard.Stats) *atomic.Uint64 { return &s.Accepted }),
+	counter("accepted", "Connections accepted, and sessions of SockJS over HTTP opened.", func(s *shard.Stats) *atomic.Uint64 { return &s.Accepted }),
 	counter("handshakes", "WebSockets opened.", func(s *shard.Stats) *atomic.Uint64 { return &s.Handshakes }),
 	counter("handshakes_refused", "Handshakes answered with an HTTP error.", func(s *shard.Stats) *atomic.Uint64 { return &s.Refused }),
 	counter("requests_answered", "Requests on the client port that asked for no WebSocket, and were answered.", func(s *shard.Stats) *atomic.Uint64 { return &s.Answered }),

@@ -84,7 +84,7 @@ func (f *scratch) appendEscaped(e *history.Entry, version stomp.Version, lines [
 // escapedWalk is where the escape of a large push stands: at a character of its frame, over bytes of whose escape are out.
 type escapedWalk struct{ at, over int }
 
-// begin measures a frame of SockJS and writes what comes before the escape to t.header.
+// beginEscaped measures a frame of SockJS and writes what comes before the escape to t.header.
 func (t *transfer) beginEscaped() {
 	n := t.entry.EscapedLen(t.version, t.lines) + sockjs.MessageExtra
 	header := t.header[:0]

@@ -34,7 +34,7 @@ func (f *scratch) appendPacked(e *history.Entry, v stomp.Version, lines []byte) 
 	return true
 }
 
-// beginPacked is begin for a client that is given the compressed form, if there is one.
+// beginPacked is beginEscaped for a client that is given the compressed form, if there is one.
 func (t *transfer) beginPacked() bool {
 	if t.form != session.Deflated {
 		return false

@@ -60,7 +60,7 @@ func TestSimVisitsStates(t *testing.T) {
 	}
 	var all visits
 	missing := func(row [2]state) bool { return !all[0][row[0]][row[1]] || !all[1][row[0]][row[1]] }
-	order := []uint64{70, 8, 354} // they reach all of them, which saves most of the time; after a change of the operations others will
+	order := []uint64{33, 123, 202} // they reach all of them, which saves most of the time; after a change of the operations others will
 	for seed := range uint64(seeds) {
 		order = append(order, seed+1)
 	}

@@ -10,7 +10,7 @@ import (
 // Stats are a shard's counters and gauges. The loop writes them; any goroutine may read them.
 type Stats struct {
 	// Gauges.
-	Connections   atomic.Int64 // sockets
+	Connections   atomic.Int64 // sockets, and sessions over HTTP
 	Greeting      atomic.Int64 // of them not yet authenticated
 	Sessions      atomic.Int64 // of them with CONNECTED sent
 	Subscriptions atomic.Int64
