@@ -102,6 +102,14 @@ func preflightHeader(r *websocket.Request, methods string) string {
 	return lines
 }
 
+// paths are those of all endpoints.
+func (n *Node) paths() (all []string) {
+	for _, e := range n.opts.Endpoints {
+		all = append(all, e.Path)
+	}
+	return all
+}
+
 // baseURL is where a client is to open its transports: at this node, so that nothing before it has to know which node has a
 // session. It is empty for where the client asked: when the node advertises no URL of the endpoint, or only one without TLS to
 // a page that came with it, from which no browser would go there. The query is the request's, since clients drop their own.
@@ -112,7 +120,7 @@ func (n *Node) baseURL(endpoint *Endpoint, r *websocket.Request, peer shard.Peer
 		if !tls {
 			rest = strings.TrimPrefix(url, "ws://")
 		}
-		if !tls && (secure || peer.Secure) || !strings.HasSuffix(rest, endpoint.Path) {
+		if !tls && (secure || peer.Secure) || !sockjs.Leads(rest, endpoint.Path, n.paths()) {
 			continue
 		}
 		base := "http://" + rest

@@ -78,3 +78,14 @@ func Parse(base, path string) Target {
 
 // name reports whether a segment of a path can name a server or a session: the protocol allows all but dots.
 func name(segment string) bool { return segment != "" && !strings.Contains(segment, ".") }
+
+// Leads reports whether a URL leads to the endpoint at path: it ends in it, and in the longer path of no other endpoint. A proxy may
+// have put something before it. all are the paths of all endpoints.
+func Leads(url, path string, all []string) bool {
+	for _, other := range all {
+		if len(other) > len(path) && strings.HasSuffix(url, other) {
+			return false
+		}
+	}
+	return strings.HasSuffix(url, path)
+}

@@ -63,3 +63,18 @@ func TestInfo(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func TestLeads(t *testing.T) {
+	all := []string{"/ws", "/app/ws", "/"}
+	for _, c := range []struct {
+		url, path string
+		want      bool
+	}{
+		{"h/ws", "/ws", true}, {"h/app/ws", "/ws", false}, {"h/app/ws", "/app/ws", true}, {"h/ws", "/app/ws", false}, {"h/a/ws", "/ws", true},
+		{"h/", "/", true}, {"h/ws", "/", false},
+	} {
+		if got := Leads(c.url, c.path, all); got != c.want {
+			t.Errorf("%s to %s: %v", c.url, c.path, got)
+		}
+	}
+}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"stentor/engine/loop"
+	"stentor/engine/sockjs"
 )
 
 // Warnings returns what works, but is dangerous or useless: short API keys, credentials that two projects share, files with
@@ -155,8 +155,12 @@ func (w *warner) pages() {
 
 // sockJS warns of endpoints in a cluster whose sessions of SockJS over HTTP are not sent to the node that has them.
 func (w *warner) sockJS() {
+	var paths []string
+	for _, e := range w.Endpoints {
+		paths = append(paths, e.Path)
+	}
 	for i, e := range w.Endpoints {
-		ends := func(url string) bool { return strings.HasSuffix(url, e.Path) }
+		ends := func(url string) bool { return sockjs.Leads(url, e.Path, paths) }
 		if w.Bus == "kafka" && e.SockJS && !slices.ContainsFunc(w.Advertise.Clients, ends) {
 			w.warn(item("endpoints", i)+".sockjs", "sessions of SockJS over HTTP find their node only if a proxy keeps them there (stentor proxy-config --sockjs): no URL of advertise.clients ends in this path, better: one that does")
 		}
