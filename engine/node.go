@@ -81,6 +81,9 @@ func New(opts Options, authenticator *auth.Authenticator) (*Node, error) {
 		n.refusals = refusal.NewLog(opts.Log)
 	}
 	n.packing = newPacking(n.now)
+	if opts.packClock != nil {
+		n.packing.now = opts.packClock
+	}
 	n.tenants.Store(&map[string]*project{})
 	n.budget = shard.NewBudget(opts.Limits.SessionBytes)
 	n.strangers = shard.NewBudget(opts.strangersBudget()).Share(0)

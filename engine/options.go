@@ -51,7 +51,9 @@ type Options struct {
 
 	TLS *loop.TLS // for the listeners that have it; nil when none has
 
-	expiry time.Duration // of sessions over HTTP without a receiver, in tests
+	// In tests: expiry of sessions over HTTP without a receiver, and the clock in ns of what compression may take.
+	expiry    time.Duration
+	packClock func() int64
 
 	Log *slog.Logger
 	// Refusals counts and logs refusals; nil for one of the node's own, which writes to Log.

@@ -76,19 +76,7 @@ func build(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	// Without the network where everything was fetched before: otherwise Maven may ask about each plugin.
-	goals := []string{"-q", "-B", "compiler:compile", "dependency:build-classpath", "-Dmdep.outputFile=classpath"}
-	for _, flags := range [][]string{{"-o"}, nil} {
-		mvn := exec.Command("mvn", append(flags, goals...)...)
-		mvn.Dir = dir
-		out, err := mvn.CombinedOutput()
-		if err == nil {
-			break
-		}
-		if flags == nil {
-			t.Fatalf("%v (kafka/dev/deps.sh installs Maven and Java)\n%s", err, out)
-		}
-	}
+	testkit.Maven(t, dir, "compiler:compile", "dependency:build-classpath", "-Dmdep.outputFile=classpath")
 	jars, err := os.ReadFile(filepath.Join(dir, "classpath"))
 	if err != nil {
 		t.Fatal(err)
