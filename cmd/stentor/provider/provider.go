@@ -70,7 +70,11 @@ func (p *Provider) Handler() http.Handler {
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.discovery)
 	mux.HandleFunc("GET /keys", p.set)
 	mux.HandleFunc("GET /token", p.token)
-	mux.HandleFunc("POST /rotate", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /rotate", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" { // any page may send a form here
+			http.Error(w, "a web page may not rotate the keys: use curl -X POST", http.StatusForbidden)
+			return
+		}
 		id, err := p.rotate()
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -80,7 +80,7 @@ func TestProvider(t *testing.T) {
 	if _, ok := verifies(t, h, ask(t, h, "GET", "/token?sub=ann&exp=-1m", 200)); ok {
 		t.Error("a token that has expired is valid")
 	}
-	if claims, ok := verifies(t, h, ask(t, h, "GET", "/token?sub=7&iss=http://other&iat=1", 200)); !ok || claims["sub"] != "7" || claims["iat"] == 1 {
+	if claims, ok := verifies(t, h, ask(t, h, "GET", "/token?sub=7&iss=http://other&iat=1", 200)); !ok || claims["sub"] != "7" || claims["iss"] != issuer || claims["iat"].(float64) < 1e9 {
 		t.Errorf("the query replaces what the provider says: %v", claims)
 	}
 
@@ -112,7 +112,13 @@ func TestProviderRefuses(t *testing.T) {
 			t.Errorf("%s: %s", target, got)
 		}
 	}
-	ask(t, h, "GET", "/rotate", http.StatusMethodNotAllowed) // any page's image could
+	ask(t, h, "GET", "/rotate", http.StatusMethodNotAllowed)   // any page's image could
+	form := httptest.NewRequest("POST", issuer+"/rotate", nil) // and its form
+	form.Header.Set("Origin", "https://evil.example")
+	answer := httptest.NewRecorder()
+	if h.ServeHTTP(answer, form); answer.Code != http.StatusForbidden {
+		t.Errorf("a page rotates the keys: %d", answer.Code)
+	}
 	r := httptest.NewRequest("GET", "http://rebound.example.com/token?sub=ann", nil)
 	w := httptest.NewRecorder()
 	if h.ServeHTTP(w, r); w.Code != http.StatusForbidden {
