@@ -145,24 +145,34 @@ func someSessions(_ *node, r report) error {
 	return nil
 }
 
-// request is one of a client that is known by two numbers.
+// request is one of a client that is known by two numbers. Both are in its session's id: the protocol ignores the server in the path.
 func request(worker, i int, transport, body string) string {
-	return fmt.Sprintf("POST /ws/%03d/session%08d/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", worker, i, transport, len(body), body)
+	return fmt.Sprintf("POST /ws/000/session%03d-%08d/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", worker, i, transport, len(body), body)
 }
 
-// exchange makes a request on a connection of its own, and counts what comes back.
+// exchange makes a request on a connection of its own, reads the whole answer, and counts it.
 func (h *hostile) exchange(request string) error {
 	c, err := h.dial()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return h.asks(c, request)
+	if err := h.asks(c, strings.Replace(request, "\r\n", "\r\nConnection: close\r\n", 1)); err != nil {
+		return err
+	}
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_, err = io.Copy(io.Discard, c)
+	return err
 }
 
-// tries is exchange for which an error is an answer.
+// tries makes a request on a connection of its own, and leaves within the answer. It counts also that none comes.
 func (h *hostile) tries(request string) error {
-	if h.exchange(request) != nil {
+	c, err := h.dial()
+	if err == nil {
+		err = h.asks(c, request)
+		c.Close()
+	}
+	if err != nil {
 		h.count("no answer", 1)
 	}
 	return nil
