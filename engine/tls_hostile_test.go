@@ -263,7 +263,7 @@ func reset(err error) bool {
 func TestTLSTrickle(t *testing.T) { inBoth(t, testTLSTrickle) }
 
 func testTLSTrickle(t *testing.T, ours bool) {
-	n, trust, stop := startSecure(t, ours, func(o *Options) { o.Shard.HandshakeTimeout, o.Session.Receives = time.Second, 300 })
+	n, trust, stop := startSecure(t, ours, func(o *Options) { o.Shard.HandshakeTimeout, o.Session.Receives = 3*time.Second, 300 })
 	defer stop()
 	hello := clientHello(t, trust)
 	trickle := func(c net.Conn) (outlived bool) {

@@ -49,7 +49,7 @@ projects: {demo: {keys: [{kid: a, alg: HS256, secret: "a-secret-of-a-length-that
 				return strings.Contains(cli(t, append([]string{"sessions", "--destination", "/topic/demo/all"}, access...)...).out, "127.0.0.1")
 			})
 			if got := cli(t, append(append([]string{"push", "--topic", "all"}, access...), "hello")...); got.code != 0 {
-				t.Errorf("push: %+v", got)
+				t.Fatalf("push: %+v", got)
 			}
 			if got := <-subscribed; got.code != 0 || !strings.Contains(got.out, "hello") {
 				t.Errorf("sub: %+v", got)

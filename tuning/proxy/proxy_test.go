@@ -9,19 +9,26 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
 // free is an address that nobody listens on.
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	lastFree.CompareAndSwap(0, int32(20000+os.Getpid()%10000))
+	for range 1000 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lastFree.Add(1))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
+
+// lastFree is the last result of free: outside of the range from which the kernel takes the ports of clients.
+var lastFree atomic.Int32
 
 // pair is a certificate with its key, made by openssl: both proxies look into them.
 func pair(t *testing.T) (certificate, key string) {

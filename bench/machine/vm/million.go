@@ -79,7 +79,7 @@ func (m *Million) Run(ctx context.Context) (*Proof, error) {
 		return nil, fmt.Errorf("found the way %q, allowed: %s, %s, %s", m.Via, Unix, Ports, Sources)
 	}
 	if m.TLS && m.Via != Direct {
-		return nil, errors.New("TLS ends in the server: there is no nginx before it")
+		return nil, fmt.Errorf("--tls: found with --via %s, allowed: without --via, since TLS ends in the server", m.Via)
 	}
 	secure := ""
 	if m.TLS {

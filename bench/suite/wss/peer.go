@@ -32,7 +32,7 @@ func Peer(role Role, argument string, in io.Reader, out io.Writer) error {
 	case Burner:
 		address, err = burn(argument)
 	default:
-		return fmt.Errorf("found the role %q", role)
+		return fmt.Errorf("found the role %q, allowed: %s, %s, %s", role, Blocking, Strangers, Burner)
 	}
 	if err != nil {
 		return err
