@@ -124,7 +124,11 @@ func TestHandshakeFails(t *testing.T) {
 		}
 		return n
 	}
-	hello := clientHello(t, trust)
+	first, err := certificate.ClientHello(trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello := string(first)
 	sends := func(text string) func(net.Conn) {
 		return func(c net.Conn) {
 			_, _ = io.WriteString(c, text)
@@ -191,21 +195,4 @@ func TestHandshakeFails(t *testing.T) {
 	if !strings.Contains(text, "msg=refused reason=tls_handshake code=0 address=127.0.0.1:") {
 		t.Errorf("the log is\n%s", text)
 	}
-}
-
-// clientHello is what a client begins with.
-func clientHello(t *testing.T, conf *tls.Config) string {
-	t.Helper()
-	ours, theirs := net.Pipe()
-	defer func() { _ = theirs.Close() }()
-	go func() {
-		_ = tls.Client(ours, conf).Handshake()
-		_ = ours.Close()
-	}()
-	b := make([]byte, 16<<10)
-	n, err := theirs.Read(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b[:n])
 }

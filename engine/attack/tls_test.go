@@ -7,8 +7,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"time"
+
+	"stentor/engine/testkit/certificate"
 )
 
 // overTLS gives the node a second listener, with TLS. The victim stays at the first.
@@ -45,7 +46,7 @@ var tlsAttacks = []attack{
 		name: "tls-trickle", does: "2,000 ClientHellos, a byte at a time",
 		set: overTLS, may: []memory{{"ClientHellos", 2000 * 32 * kib}},
 		prepare: func(h *hostile) (func(context.Context), error) {
-			hello, err := clientHello()
+			hello, err := certificate.ClientHello(&tls.Config{ServerName: certificate.Name})
 			return func(ctx context.Context) {
 				h.pace(ctx, 8, 1000, func(worker, i int) error {
 					if i*8+worker >= 2000 {
@@ -78,7 +79,7 @@ var tlsAttacks = []attack{
 		name: "tls-junk", does: "200 connections a second over TLS that go on with what is no record: half ones, plain HTTP, a second ClientHello",
 		set: overTLS, may: []memory{{"connections", 600 * (perSecure + 20*kib)}},
 		prepare: func(h *hostile) (func(context.Context), error) {
-			hello, err := clientHello()
+			hello, err := certificate.ClientHello(&tls.Config{ServerName: certificate.Name})
 			junk := [][]byte{[]byte("\x17\x03\x03\x40\x11half"), []byte("GET / HTTP/1.1\r\n\r\n"), hello, []byte("\x14\x03\x03\x00\x01\x01"), []byte("\x17\x03\x03\x00\x13never sealed by us.")}
 			return func(ctx context.Context) {
 				h.pace(ctx, 4, 200, func(_, i int) error {
@@ -128,7 +129,7 @@ func shaking(h *hostile) (func(context.Context), error) {
 
 // stalled begins handshakes again and again, and never goes on with one.
 func stalled(h *hostile) (func(context.Context), error) {
-	hello, err := clientHello()
+	hello, err := certificate.ClientHello(&tls.Config{ServerName: certificate.Name})
 	return func(ctx context.Context) {
 		h.pace(ctx, 8, stalledASec, func(int, int) error {
 			c, err := h.dialTo(h.Proxied)
@@ -146,19 +147,6 @@ func stalled(h *hostile) (func(context.Context), error) {
 			return nil
 		})
 	}, err
-}
-
-// clientHello is what a client begins with.
-func clientHello() ([]byte, error) {
-	ours, theirs := net.Pipe()
-	defer theirs.Close()
-	go func() {
-		_ = tls.Client(ours, &tls.Config{ServerName: "stentor.test"}).Handshake()
-		_ = ours.Close()
-	}()
-	b := make([]byte, 16<<10)
-	n, err := theirs.Read(b)
-	return b[:n], err
 }
 
 // leavesShakes looks whether the attacker's handshakes were bounded and are gone.

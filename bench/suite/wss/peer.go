@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"stentor/engine/testkit/certificate"
 )
 
 // Role is what another process of a measurement does.
@@ -113,7 +115,7 @@ func visitAll(argument string) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	hello, err := helloOf(conf)
+	hello, err := certificate.ClientHello(conf)
 	if err != nil {
 		return "", err
 	}

@@ -87,6 +87,19 @@ func (p Pair) Write(dir string) (file string, err error) {
 	return file, errors.Join(os.WriteFile(file, p.Certificate, 0o600), os.WriteFile(file+".key", p.Key, 0o600))
 }
 
+// ClientHello returns what a client of conf sends first: one record.
+func ClientHello(conf *tls.Config) ([]byte, error) {
+	ours, theirs := net.Pipe()
+	defer func() { _ = theirs.Close() }()
+	go func() {
+		_ = tls.Client(ours, conf).Handshake()
+		_ = ours.Close()
+	}()
+	b := make([]byte, 16<<10)
+	n, err := theirs.Read(b)
+	return b[:n], err
+}
+
 // Trusting returns the TLS configuration of a client that trusts the certificate. Each connection does a full handshake.
 func (p Pair) Trusting() *tls.Config {
 	trusted := x509.NewCertPool()

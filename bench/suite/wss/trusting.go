@@ -4,9 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"os"
-	"time"
 
 	"stentor/engine/testkit/certificate"
 )
@@ -22,17 +20,4 @@ func trusting(file string) (*tls.Config, error) {
 		return nil, errors.New(file + ": no certificate")
 	}
 	return &tls.Config{RootCAs: pool, ServerName: certificate.Name, CurvePreferences: []tls.CurveID{tls.X25519}}, nil
-}
-
-// helloOf is a ClientHello.
-func helloOf(conf *tls.Config) ([]byte, error) {
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	go func() { _ = tls.Client(theirs, conf).Handshake() }()
-	b := make([]byte, 4096)
-	if err := ours.SetReadDeadline(time.Now().Add(steadyTimeout)); err != nil {
-		return nil, err
-	}
-	n, err := ours.Read(b)
-	return b[:n], err
 }
