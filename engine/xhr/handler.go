@@ -61,7 +61,7 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.came = func() { s.conf.Host.End(client, x.conn.Peer()) }
 	defer func() { x.came() }()
-	x.open()
+	x.lines(sockjs.Readable(x.request.Origin))
 	allowed := http.MethodPost
 	if x.target.Transport == sockjs.EventSource {
 		allowed = http.MethodGet
@@ -121,28 +121,19 @@ func handshakeOf(r *http.Request, path string) websocket.Request {
 	}
 }
 
-// open lets the page that sent the request, which is allowed to, read the answer.
-func (x *exchange) open() {
-	h := x.w.Header()
-	if origin := x.request.Origin; origin == "" {
-		h.Set("Access-Control-Allow-Origin", "*")
-	} else {
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Allow-Credentials", "true")
-	}
-	if wants := x.r.Header.Get("Access-Control-Request-Headers"); wants != "" {
-		h.Set("Access-Control-Allow-Headers", wants)
+// lines sets header lines, each with its CR LF.
+func (x *exchange) lines(all string) {
+	for _, one := range strings.Split(all, "\r\n") {
+		if name, value, ok := strings.Cut(one, ": "); ok {
+			x.w.Header().Set(name, value)
+		}
 	}
 }
 
 // options answers what a browser asks before it sends a page's request.
 func (x *exchange) options(allowed string) {
-	const year = "31536000"
-	h := x.w.Header()
-	h.Set("Cache-Control", "public, max-age="+year)
-	h.Set("Expires", "Fri, 01 Jan 2500 00:00:00 GMT")
-	h.Set("Access-Control-Max-Age", year)
-	h.Set("Access-Control-Allow-Methods", "OPTIONS, "+allowed)
+	x.lines(sockjs.Preflight(x.request.Origin, x.r.Header.Get("Access-Control-Request-Headers"), "OPTIONS, "+allowed))
+	x.w.Header().Set("Expires", "Fri, 01 Jan 2500 00:00:00 GMT")
 	x.w.WriteHeader(http.StatusNoContent)
 }
 
@@ -163,11 +154,7 @@ func (x *exchange) rest() {
 func (x *exchange) refuse(why *websocket.Refusal) {
 	x.rest()
 	x.all.conf.Host.Refused(refusal.Record{Reason: why.Reason, Code: why.Status, Address: x.client(), Text: why.Text, Subject: x.request.Origin})
-	for _, one := range strings.Split(why.Header, "\r\n") {
-		if name, value, ok := strings.Cut(one, ": "); ok {
-			x.w.Header().Set(name, value)
-		}
-	}
+	x.lines(why.Header)
 	x.answer(why.Status, why.Text+"\n")
 }
 
