@@ -77,12 +77,18 @@ func (n *Node) endpoint(path string) (*Endpoint, session.Form, *websocket.Refusa
 	return nil, 0, websocket.NotFound
 }
 
-// welcomes reports whether a page of the request's origin may connect to an endpoint. X-Forwarded-Proto, -Host and -Port count
-// when a trusted proxy is at the other end, X-Forwarded-For when the client that is known so far is one: the PROXY protocol may
-// have named another client, and may come from a proxy that passes headers on unchanged.
+// target is where a client went, and whether over TLS. X-Forwarded-Proto, -Host and -Port count when a trusted proxy is at the
+// other end, X-Forwarded-For when the client that is known so far is one: the PROXY protocol may have named another client, and
+// may come from a proxy that passes headers on unchanged.
+func (n *Node) target(r *websocket.Request, peer shard.Peer) (host string, secure bool) {
+	host, secure = r.Target(n.trusts(peer.Address.Addr()) || peer.Proxied)
+	return host, secure || peer.Secure
+}
+
+// welcomes reports whether a page of the request's origin may connect to an endpoint.
 func (n *Node) welcomes(endpoint *Endpoint, r *websocket.Request, peer shard.Peer) bool {
-	host, secure := r.Target(n.trusts(peer.Address.Addr()) || peer.Proxied)
-	return endpoint.Origins.Allows(r.Origin, host, secure || peer.Secure, &n.opts.Names)
+	host, secure := n.target(r, peer)
+	return endpoint.Origins.Allows(r.Origin, host, secure, &n.opts.Names)
 }
 
 func (n *Node) trusts(a netip.Addr) bool {
@@ -104,6 +110,23 @@ func (n *Node) clientOf(r *websocket.Request, peer shard.Peer) netip.AddrPort {
 		return netip.AddrPortFrom(real, 0)
 	}
 	return peer.Address
+}
+
+// arrive, known, again and leave count a client among those of its address, for which trusted proxies have none.
+func (n *Node) arrive(of *addresses, client netip.AddrPort) *websocket.Refusal {
+	return of.arrive(client.Addr(), !n.trusts(client.Addr()))
+}
+
+func (n *Node) known(of *addresses, client netip.AddrPort) {
+	of.known(client.Addr(), !n.trusts(client.Addr()))
+}
+
+func (n *Node) again(of *addresses, client netip.AddrPort) {
+	of.again(client.Addr(), !n.trusts(client.Addr()))
+}
+
+func (n *Node) leave(of *addresses, client netip.AddrPort, stranger bool) {
+	of.leave(client.Addr(), !n.trusts(client.Addr()), stranger)
 }
 
 // identify counts a connection of a trusted proxy for the client that it turns out to be.

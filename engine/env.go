@@ -31,13 +31,13 @@ func (e *env) Plain(r *websocket.Request, peer shard.Peer, dst []byte) ([]byte, 
 func (e *env) Patience(quiet time.Duration) time.Duration { return e.node.addresses.patience(quiet) }
 
 func (e *env) Known(address netip.AddrPort) {
-	e.node.addresses.known(address.Addr(), !e.node.trusts(address.Addr()))
+	e.node.known(&e.node.addresses, address)
 }
 
 func (e *env) Stranger(address netip.AddrPort) {
-	e.node.addresses.again(address.Addr(), !e.node.trusts(address.Addr()))
+	e.node.again(&e.node.addresses, address)
 }
 
 func (e *env) Release(address netip.AddrPort, stranger bool) {
-	e.node.addresses.leave(address.Addr(), !e.node.trusts(address.Addr()), stranger)
+	e.node.leave(&e.node.addresses, address, stranger)
 }

@@ -20,7 +20,7 @@ func (g gate) Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool)
 	}
 	refused := websocket.Unavailable
 	if n.sockets.Add(1) <= int64(n.capacity)+loop.Headroom {
-		refused = n.addresses.arrive(peer.Addr(), !n.trusts(peer.Addr()))
+		refused = n.arrive(&n.addresses, peer)
 	}
 	if refused != nil {
 		n.sockets.Add(-1)
@@ -31,7 +31,7 @@ func (g gate) Arrive(peer netip.AddrPort, proxied bool) (answer []byte, ok bool)
 
 func (g gate) Lost(peer netip.AddrPort) {
 	g.node.sockets.Add(-1)
-	g.node.addresses.leave(peer.Addr(), !g.node.trusts(peer.Addr()), true)
+	g.node.leave(&g.node.addresses, peer, true)
 }
 
 func (g gate) Short(peer netip.AddrPort) {
@@ -51,7 +51,7 @@ func (g gate) Refused(peer netip.AddrPort, why refusal.Reason, text string) {
 
 func (g gate) Handshake(client netip.AddrPort) bool {
 	n := g.node
-	refused := n.shaking.arrive(client.Addr(), !n.trusts(client.Addr()))
+	refused := n.arrive(&n.shaking, client)
 	if refused == nil {
 		return true
 	}
@@ -64,7 +64,7 @@ func (g gate) Handshake(client netip.AddrPort) bool {
 }
 
 func (g gate) HandshakeOver(client netip.AddrPort) {
-	g.node.shaking.leave(client.Addr(), !g.node.trusts(client.Addr()), true)
+	g.node.leave(&g.node.shaking, client, true)
 }
 
 func (g gate) Panicked(where string, reason any) { g.node.panicked(where, reason) }

@@ -82,31 +82,27 @@ func (n *Node) openHTTP() {
 // connsEach is how many connections there may be for a session: a client receives on one, and sends on another.
 const connsEach = 2
 
-func (n *Node) known(of *addresses, client netip.AddrPort) {
-	of.known(client.Addr(), !n.trusts(client.Addr()))
-}
-
-func (n *Node) again(of *addresses, client netip.AddrPort) {
-	of.again(client.Addr(), !n.trusts(client.Addr()))
-}
-
-func (n *Node) leave(of *addresses, client netip.AddrPort, stranger bool) {
-	of.leave(client.Addr(), !n.trusts(client.Addr()), stranger)
+// overHTTP is the endpoint of a transport over HTTP, and what a path asks for there; nil when it is for none.
+func (n *Node) overHTTP(path string) (*Endpoint, sockjs.Target) {
+	e, at := n.sockJS(path)
+	if e == nil || !e.SockJS || n.opts.Limits.SockJS == 0 || at.Kind != sockjs.Session || at.Transport == sockjs.WebSocket {
+		return nil, sockjs.Target{}
+	}
+	return e, at
 }
 
 // elsewhere reports whether requests of a path are net/http's.
 func (n *Node) elsewhere(path string) bool {
-	_, _, refused := n.endpointHTTP(path)
-	return refused == nil
+	e, _ := n.overHTTP(path)
+	return e != nil
 }
 
-// endpointHTTP is the endpoint of a transport over HTTP.
+// endpointHTTP is what overHTTP finds, for check.
 func (n *Node) endpointHTTP(path string) (*Endpoint, session.Form, *websocket.Refusal) {
-	e, at := n.sockJS(path)
-	if e == nil || !e.SockJS || n.opts.Limits.SockJS == 0 || at.Kind != sockjs.Session || at.Transport == sockjs.WebSocket {
-		return nil, 0, websocket.NotFound
+	if e, _ := n.overHTTP(path); e != nil {
+		return e, session.SockJSHTTP, nil
 	}
-	return e, session.SockJSHTTP, nil
+	return nil, 0, websocket.NotFound
 }
 
 // restHTTP lets connections over HTTP end with their requests, or lets them stay open again.
@@ -132,7 +128,7 @@ var (
 
 // enterHTTP counts a client among those over HTTP, or refuses it.
 func (n *Node) enterHTTP(of *addresses, client netip.AddrPort) *websocket.Refusal {
-	switch of.arrive(client.Addr(), !n.trusts(client.Addr())) {
+	switch n.arrive(of, client) {
 	case nil:
 		return nil
 	case greedy:
@@ -161,11 +157,11 @@ func (g gate) Serve(c *loop.Lent) (answer []byte, ok bool) {
 
 // Target implements xhr.Host.
 func (h *overHTTP) Target(path string) (endpoint string, t sockjs.Target, ok bool) {
-	e, _, refused := h.node.endpointHTTP(path)
-	if refused != nil {
+	e, t := h.node.overHTTP(path)
+	if e == nil {
 		return "", t, false
 	}
-	return e.Path, sockjs.Parse(e.Path, path), true
+	return e.Path, t, true
 }
 
 // Allow implements xhr.Host.
@@ -218,7 +214,7 @@ func (h *overHTTP) Enter(client netip.AddrPort) *websocket.Refusal {
 	}
 	refused := n.enterHTTP(&h.places, client)
 	if refused == nil {
-		if refused = n.addresses.arrive(client.Addr(), !n.trusts(client.Addr())); refused == nil {
+		if refused = n.arrive(&n.addresses, client); refused == nil {
 			return nil
 		}
 		n.leave(&h.places, client, true)

@@ -15,6 +15,7 @@ import (
 
 	"stentor/engine/bus"
 	"stentor/engine/shard"
+	"stentor/engine/testkit"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -141,11 +142,7 @@ func (n testNode) says(t testing.TB, body string) {
 // eventually waits for a state that stays.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(what)
-		}
-	}
+	testkit.Eventually(t, 30*time.Second, func() string { return what }, ok)
 }
 
 // left waits until a node has no client any more, nor counts one.

@@ -62,11 +62,11 @@ func (n *Node) plainSockJS(r *websocket.Request, peer shard.Peer, dst []byte) (a
 		return dst, client, websocket.Forbidden
 	}
 	if r.Options {
-		return websocket.AppendNoContent(dst, preflightHeader(r, "OPTIONS, GET")), client, websocket.Answered
+		return websocket.AppendNoContent(dst, sockjs.Preflight(r.Origin, r.AskedHeaders, "OPTIONS, GET")), client, websocket.Answered
 	}
 	var scratch [1024]byte
 	body := sockjs.AppendInfo(scratch[:0], n.baseURL(endpoint, r, peer), rand.Uint32())
-	return websocket.AppendAnswer(dst, "application/json; charset=UTF-8", neverKept+sockJSHeader(r.Origin), body), client, websocket.Answered
+	return websocket.AppendAnswer(dst, "application/json; charset=UTF-8", neverKept+sockjs.Readable(r.Origin), body), client, websocket.Answered
 }
 
 // belowSockJS reports whether a path is below an endpoint with SockJS.
@@ -82,26 +82,6 @@ func (n *Node) belowSockJS(path string) bool {
 // neverKept are the header lines with which no cache keeps an answer.
 const neverKept = "Cache-Control: no-store, no-cache, must-revalidate, max-age=0\r\n"
 
-// sockJSHeader is the header lines with which a page of this origin, which is welcome, may read an answer. Clients send their
-// cookies with each request, whether there are any or not, and then no browser accepts "*".
-func sockJSHeader(origin string) string {
-	if origin == "" {
-		return "Vary: Origin\r\nAccess-Control-Allow-Origin: *\r\n"
-	}
-	return "Vary: Origin\r\nAccess-Control-Allow-Credentials: true\r\nAccess-Control-Allow-Origin: " + origin + "\r\n"
-}
-
-// preflightHeader is the header lines that allow a page, which is welcome, these methods and the headers that it asked for. It
-// may keep the answer, as the protocol wants it.
-func preflightHeader(r *websocket.Request, methods string) string {
-	const year = "31536000" // seconds
-	lines := "Cache-Control: public, max-age=" + year + "\r\nAccess-Control-Max-Age: " + year + "\r\nAccess-Control-Allow-Methods: " + methods + "\r\n" + sockJSHeader(r.Origin)
-	if r.AskedHeaders != "" {
-		lines += "Access-Control-Allow-Headers: " + r.AskedHeaders + "\r\n"
-	}
-	return lines
-}
-
 // paths are those of all endpoints.
 func (n *Node) paths() (all []string) {
 	for _, e := range n.opts.Endpoints {
@@ -114,19 +94,13 @@ func (n *Node) paths() (all []string) {
 // session. It is empty for where the client asked: when the node advertises no URL of the endpoint, or only one without TLS to
 // a page that came with it, from which no browser would go there. The query is the request's, since clients drop their own.
 func (n *Node) baseURL(endpoint *Endpoint, r *websocket.Request, peer shard.Peer) string {
-	_, secure := r.Target(n.trusts(peer.Address.Addr()) || peer.Proxied)
+	_, secure := n.target(r, peer)
+	all := n.paths()
 	for _, url := range n.opts.AdvertisedURLs {
-		rest, tls := strings.CutPrefix(url, "wss://")
-		if !tls {
-			rest = strings.TrimPrefix(url, "ws://")
-		}
-		if !tls && (secure || peer.Secure) || !sockjs.Leads(rest, endpoint.Path, n.paths()) {
+		if secure && !strings.HasPrefix(url, "wss://") || !sockjs.Leads(url, endpoint.Path, all) {
 			continue
 		}
-		base := "http://" + rest
-		if tls {
-			base = "https://" + rest
-		}
+		base := "http" + strings.TrimPrefix(url, "ws") // wss becomes https
 		if r.Query != "" {
 			base += "?" + r.Query
 		}

@@ -48,9 +48,16 @@ type Lent struct {
 // waitSide is where one side of the connection waits.
 type waitSide struct {
 	sync.Cond
-	timer *time.Timer
-	set   uint32 // how often the deadline was set
-	over  bool   // it has passed
+	timer *time.Timer // of the deadline that holds; nil when there is none, or it has passed
+	over  bool        // it has passed
+}
+
+// untimed ends the timer, which would keep the connection in memory for as long.
+func (s *waitSide) untimed() {
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
 }
 
 // lentPiece is how much is handed to the loop at once.
@@ -227,6 +234,7 @@ func (l *Loop) waitFor(h *Lent) {
 		l.full = map[shard.Ref]*Lent{}
 	}
 	l.full[h.conn.Ref()] = h
+	l.waits.Store(true) // before the watcher can tell
 	if !l.watcher.watch(h.socket, h.conn.Ref()) {
 		l.shard.Post(func() { l.Close(h.socket, refusal.None) }) // not within a Write, which has the lock
 	}
@@ -235,6 +243,9 @@ func (l *Loop) waitFor(h *Lent) {
 // writable is told of sockets that take more; the shard wants to know it too. Any goroutine may call it.
 func (l *Loop) writable(all []shard.Ref) {
 	l.shard.Writable(all)
+	if !l.waits.Load() {
+		return
+	}
 	l.shard.Post(func() {
 		for _, r := range all {
 			if h := l.full[r]; h != nil {
@@ -244,13 +255,19 @@ func (l *Loop) writable(all []shard.Ref) {
 	})
 }
 
+// waitsNoMore is called when a connection no longer waits for its socket, or never did.
+func (l *Loop) waitsNoMore(h *Lent) {
+	delete(l.full, h.conn.Ref())
+	l.waits.Store(len(l.full) > 0)
+}
+
 // drained lets Write go on.
 func (h *Lent) drained() {
 	if h.socket.OutboundBuffered() > 0 { // gnet has yet to write it
 		h.loop.watcher.watch(h.socket, h.conn.Ref())
 		return
 	}
-	delete(h.loop.full, h.conn.Ref())
+	h.loop.waitsNoMore(h)
 	h.loop.watcher.unwatch(h.socket)
 	h.mu.Lock()
 	h.full = false
@@ -260,7 +277,7 @@ func (h *Lent) drained() {
 
 // fail is called in the loop when the connection is gone, or is not net/http's any more.
 func (h *Lent) fail(err error) {
-	delete(h.loop.full, h.conn.Ref())
+	h.loop.waitsNoMore(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err == nil {
@@ -270,9 +287,15 @@ func (h *Lent) fail(err error) {
 	if err != io.EOF {
 		h.drop()
 	}
-	h.untimed()
-	h.read.Broadcast()
-	h.write.Broadcast()
+	h.letGo()
+}
+
+// letGo ends what Read and Write wait for. The caller has mu.
+func (h *Lent) letGo() {
+	for _, s := range []*waitSide{&h.read, &h.write} {
+		s.untimed()
+		s.Broadcast()
+	}
 }
 
 // Close implements net.Conn. What was written before reaches the client, if it reads.
@@ -301,9 +324,7 @@ func (h *Lent) shut(then func()) {
 	}
 	h.closed = true
 	h.drop()
-	h.untimed()
-	h.read.Broadcast()
-	h.write.Broadcast()
+	h.letGo()
 	h.post(then)
 }
 
@@ -401,24 +422,10 @@ func (h *Lent) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// untimed ends the timers, which would keep h in memory for as long. The caller has mu.
-func (h *Lent) untimed() {
-	for _, s := range []*waitSide{&h.read, &h.write} {
-		if s.timer != nil {
-			s.timer.Stop()
-			s.timer = nil
-		}
-	}
-}
-
 func (h *Lent) until(s *waitSide, t time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
-	}
-	s.set++
+	s.untimed()
 	s.over = false
 	switch left := time.Until(t); {
 	case t.IsZero() || h.closed || h.err != nil: // nothing waits any more
@@ -426,14 +433,15 @@ func (h *Lent) until(s *waitSide, t time.Time) {
 		s.over = true
 		s.Broadcast()
 	default:
-		set := s.set
-		s.timer = time.AfterFunc(left, func() {
+		var timer *time.Timer
+		timer = time.AfterFunc(left, func() {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			if s.set == set {
-				s.over = true
+			if s.timer == timer {
+				s.timer, s.over = nil, true
 				s.Broadcast()
 			}
 		})
+		s.timer = timer
 	}
 }

@@ -24,7 +24,8 @@ type Loop struct {
 	ticking atomic.Bool                    // the same of a tick
 	again   chan struct{}                  // the loop has more to do, once its sockets are served
 
-	full map[shard.Ref]*Lent // lent connections whose sockets take no more
+	full  map[shard.Ref]*Lent // lent connections whose sockets take no more
+	waits atomic.Bool         // there are some
 
 	layer   *tls13.Layer // of connections over TLS; nil when no listener has it
 	ciphers ciphers

@@ -6,9 +6,9 @@
 //	handler.go   what a request asks for: its path, method, origin, session
 //	sessions.go  all sessions of a node, by what names them
 //	session.go   one session: the socket of a shard, which receivers empty
-//	receive.go   a response that carries what a session has: poll.go one frame, stream.go up to 128 KiB
+//	receive.go   a response that carries what a session has: to a poll one frame, stream.go up to 128 KiB
 //	send.go      what a client sends
 //
-// A request costs a goroutine while it is served. One that streams is taken from net/http: it keeps its goroutine, and none of
-// net/http's buffers.
+// A request costs a goroutine while it is served. One that streams is taken from net/http: it has a small goroutine of its own,
+// and none of net/http's buffers.
 package xhr

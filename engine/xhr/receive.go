@@ -48,7 +48,6 @@ func (x *exchange) skip() bool {
 		x.conn.Abort()
 		panic(http.ErrAbortHandler)
 	case n > needless:
-		x.w.Header().Set("Connection", "close")
 		x.refuse(bodied)
 		return false
 	}
@@ -70,7 +69,6 @@ func (x *exchange) join(k key, r *receiver) (one *Session, instead []byte) {
 		x.refuse(refused)
 		return nil, nil
 	}
-	a.Token, a.Project = strings.Clone(a.Token), strings.Clone(a.Project)
 	one, added := x.all.add(k, a, x.target.Transport, r)
 	if !added {
 		host.Withdraw(a.Address)
@@ -109,6 +107,14 @@ func (f framing) append(dst, p []byte, begins bool) []byte {
 		p, begins = p[end+1:], true
 	}
 	return dst
+}
+
+// frame is append for all that was taken, which it may return as it is.
+func (f framing) frame(p []byte, begins bool) []byte {
+	if f.head == "" && f.tail == "\n" {
+		return p
+	}
+	return f.append(nil, p, begins)
 }
 
 // poll answers with what the session has, or will have.

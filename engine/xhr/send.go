@@ -19,7 +19,6 @@ func (x *exchange) send(k key) {
 	}
 	body, refused := x.body()
 	if refused != nil {
-		x.w.Header().Set("Connection", "close")
 		x.refuse(refused)
 		return
 	}

@@ -1,6 +1,7 @@
 package xhr
 
 import (
+	"container/list"
 	"context"
 	"log/slog"
 	"net"
@@ -38,20 +39,18 @@ type Server struct {
 	http  *http.Server
 	queue chan Conn
 	done  chan struct{}
-	once  sync.Once
 	runs  sync.WaitGroup
 
 	mu    sync.Mutex
 	conns map[Conn]*entry
-	idle  entry // a ring of idle ones: that which has been idle for the longest time comes first
-	rests int   // how many are in it
+	idle  list.List // of *entry: that which has been idle for the longest time comes first
 }
 
-// entry is a connection, with its place in the ring while it is idle.
+// entry is a connection.
 type entry struct {
-	prev, next *entry
-	conn       Conn
-	by         *Session // authenticated, and vouches for it; nil: nobody does
+	place *list.Element // among the idle ones; nil while it is not
+	conn  Conn
+	by    *Session // authenticated, and vouches for it; nil: nobody does
 }
 
 // vouches is how many connections a session vouches for at a time. A client needs two, and may leave as many idle.
@@ -80,7 +79,6 @@ const queued = 256
 // NewServer starts a server.
 func NewServer(conf ServerConfig) *Server {
 	s := &Server{conf: conf, queue: make(chan Conn, queued), done: make(chan struct{}), conns: map[Conn]*entry{}}
-	s.idle.prev, s.idle.next = &s.idle, &s.idle
 	s.http = &http.Server{
 		Handler:           conf.Handler,
 		MaxHeaderBytes:    conf.HeaderBytes,
@@ -124,21 +122,21 @@ func (s *Server) Take(c Conn) bool {
 // evict closes the connection that has been idle for the longest time, if there is one. It stays counted until it is gone. The
 // caller has mu.
 func (s *Server) evict() bool {
-	first := s.idle.next
-	if first == &s.idle {
+	first := s.idle.Front()
+	if first == nil {
 		return false
 	}
-	s.wake(first)
-	first.conn.Abort()
+	e := first.Value.(*entry)
+	s.wake(e)
+	e.conn.Abort()
 	return true
 }
 
 // wake takes a connection out of the idle ones. The caller has mu.
 func (s *Server) wake(e *entry) {
-	if e.prev != nil {
-		e.prev.next, e.next.prev = e.next, e.prev
-		e.prev, e.next = nil, nil
-		s.rests--
+	if e.place != nil {
+		s.idle.Remove(e.place)
+		e.place = nil
 	}
 }
 
@@ -151,10 +149,7 @@ func (s *Server) state(c net.Conn, state http.ConnState) {
 	case http.StateActive, http.StateHijacked:
 		s.wake(e)
 	case http.StateIdle:
-		last := s.idle.prev
-		e.prev, e.next = last, &s.idle
-		last.next, s.idle.prev = e, e
-		if s.rests++; s.rests > max(1, s.conf.Conns/2) {
+		if e.place = s.idle.PushBack(e); s.idle.Len() > max(1, s.conf.Conns/2) {
 			s.evict()
 		}
 	case http.StateClosed:
@@ -187,19 +182,20 @@ func (e *entry) trust(one *Session) {
 }
 
 // vouch says that a connection works for a session, which is authenticated. Were there no bound, one account would do for all
-// connections that there may be.
-func (s *Server) vouch(c Conn, one *Session) {
+// connections that there may be. It reports whether the session vouches for the connection from now on.
+func (s *Server) vouch(c Conn, one *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.conns[c]
 	if e == nil || e.by == one || one.parted || len(one.vouched) >= vouches {
-		return
+		return e != nil && e.by == one
 	}
 	if e.by == nil {
 		s.conf.Known(c)
 		c.Vouch()
 	}
 	e.trust(one)
+	return true
 }
 
 // part is called when a session is gone: nobody vouches for its connections any more.
@@ -233,9 +229,9 @@ func (s *Server) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener.
+// Close implements net.Listener. Serve of net/http, which alone calls it, does so once.
 func (s *Server) Close() error {
-	s.once.Do(func() { close(s.done) })
+	close(s.done)
 	return nil
 }
 

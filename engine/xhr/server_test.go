@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit"
 )
 
 // pipe is a connection that a test is the client of.
@@ -58,19 +60,14 @@ func TestIdleConnections(t *testing.T) {
 		}
 		return c, true
 	}
+	idle := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.idle.Len()
+	}
 	rests := func(n int) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-			s.mu.Lock()
-			now := s.rests
-			s.mu.Unlock()
-			if now == n {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%d are idle, want %d", now, n)
-			}
-		}
+		testkit.Eventually(t, 30*time.Second, func() string { return fmt.Sprintf("%d are idle, want %d", idle(), n) }, func() bool { return idle() == n })
 	}
 	first, _ := connect("/a")
 	rests(1)

@@ -21,7 +21,7 @@ type Host interface {
 	Target(path string) (endpoint string, t sockjs.Target, ok bool)
 	// Allow decides whether the page that sent r may use its endpoint.
 	Allow(r *websocket.Request, peer shard.Peer) *websocket.Refusal
-	// Admit decides whether r may open a session.
+	// Admit decides whether r may open a session. What it returns keeps nothing of r.
 	Admit(r *websocket.Request, peer shard.Peer) (shard.Admission, *websocket.Refusal)
 	// Credentials are what r says of who its client is.
 	Credentials(r *websocket.Request) (token, project string)

@@ -60,9 +60,10 @@ func (v *stream) run() {
 		return
 	}
 	v.head = nil
+	vouched := false
 	for {
 		p, whole, over := v.one.take(v.r)
-		if len(p) > 0 && !v.write(v.chunk(nil, v.f.append(nil, p, !v.cut))) {
+		if len(p) > 0 && !v.write(v.chunk(nil, v.f.frame(p, !v.cut))) {
 			return
 		}
 		v.left -= len(p)
@@ -84,8 +85,8 @@ func (v *stream) run() {
 		case <-v.all.stop:
 			return
 		}
-		if v.one.known.Load() {
-			v.all.server.vouch(conn, v.one)
+		if !vouched && v.one.known.Load() {
+			vouched = v.all.server.vouch(conn, v.one)
 		}
 	}
 }
