@@ -62,7 +62,8 @@ func NewPackedEntry(pos bus.Position, r *bus.Record, packed []byte, now, expires
 	return e
 }
 
-// measured is how many bytes of body are measured when a shard asks. A larger one would keep its loop for too long.
+// measured is the size up to which a body is measured when a shard asks. A larger one is measured before: it would keep a loop
+// for too long.
 const measured = 256 << 10
 
 // measure returns the length of the body as SockJS has it, with its NUL.
@@ -78,7 +79,7 @@ func (e *Entry) Expired(now int64) bool { return e.Expires != 0 && now >= e.Expi
 // EscapedLen is the length of the frame as a JSON string of SockJS. lines are the receiver's. The body, which all share, is
 // measured once. Any goroutine may call it.
 func (e *Entry) EscapedLen(v stomp.Version, lines []byte) int {
-	head := e.Message.Len(v, len(lines)) - len(e.Message.Body()) - 1
+	head := e.Message.HeadLen(v, len(lines))
 	n := int(e.escaped.Load())
 	if n == 0 {
 		n = e.measure()
@@ -90,6 +91,15 @@ func (e *Entry) EscapedLen(v stomp.Version, lines []byte) int {
 		at += len(p)
 	}
 	return n
+}
+
+// LongestLen is the length of the frame with so many bytes of lines in STOMP 1.2, which escapes most; escaped: as SockJS has it.
+// Any goroutine may call it.
+func (e *Entry) LongestLen(lines int, escaped bool) int {
+	if escaped {
+		return e.EscapedLen(stomp.V12, nil) + lines
+	}
+	return e.Message.Len(stomp.V12, lines)
 }
 
 // Evicted reports whether history has evicted e: a cursor that still needs it has lost it. Any goroutine may call it.

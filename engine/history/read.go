@@ -1,7 +1,5 @@
 package history
 
-import "stentor/stomp"
-
 // Budget bounds what Read gives.
 type Budget struct {
 	Pushes int
@@ -12,10 +10,7 @@ type Budget struct {
 }
 
 func (b *Budget) takes(e *Entry, n int) bool {
-	size := e.Message.Len(stomp.V12, b.Lines)
-	if b.Escaped {
-		size = e.EscapedLen(stomp.V12, nil) + b.Lines
-	}
+	size := e.LongestLen(b.Lines, b.Escaped)
 	if n > 0 && (n >= b.Pushes || size > b.Bytes) {
 		return false
 	}

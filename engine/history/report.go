@@ -8,9 +8,9 @@ import (
 // Report counts what became of one push on this node. Shards add to it, any goroutine may read it. Times are the
 // node's clock in ns, 0 for none.
 type Report struct {
-	// Matched are the subscriptions that it was for, Written those whose socket took it. Dropped lost it to the policy
-	// for slow clients, or have a transport that cannot carry it, Failed to a write that broke the connection or to a panic. What is in none of them waits, has
-	// expired, or its client left.
+	// Matched are the subscriptions that it was for, Written those whose socket took it. Dropped lost it to the policy for slow
+	// clients, or their transport cannot carry it. Failed lost it to a write that broke the connection, or to a panic. The others
+	// wait, or it has expired for them, or their client left.
 	Matched, Written, Dropped, Failed atomic.Int64
 	First, Last                       atomic.Int64 // write
 }

@@ -125,7 +125,7 @@ func (m *Machine) Fail(s *Session, f *Failure) {
 	if s.Phase == Closing {
 		return
 	}
-	if !f.Silent && s.Phase.opened() {
+	if !f.Silent && s.Phase.Opened() {
 		id, ok := m.Frame.Get("receipt")
 		m.fail(s, f, id, ok && (s.Phase == Connected || s.Phase == Leaving))
 	}

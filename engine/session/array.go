@@ -31,10 +31,8 @@ func (m *Machine) unwrap(s *Session) *Failure {
 	if err != nil {
 		return notArray
 	}
-	if !d.Idle() {
+	if s.partial != nil || !d.Idle() {
 		s.part().array = d
-	} else if s.partial != nil {
-		s.partial.array = d
 	}
 	m.Piece.Payload = data
 	return nil

@@ -99,18 +99,15 @@ func (m *Machine) Next(s *Session) Event {
 		switch {
 		case kind == Closed:
 			s.owed = nil
-		case kind == Data && s.Form == SockJS:
-			if failure = m.unwrap(s); failure != nil {
-				return failed(failure)
+		case kind == Data:
+			if s.Form == SockJS {
+				if failure = m.unwrap(s); failure != nil {
+					return failed(failure)
+				}
 			}
 			if m.data = m.Piece.Payload; len(m.data) > 0 {
 				continue
 			}
-			kind = Alive
-		case kind == Data && len(m.Piece.Payload) > 0:
-			m.data = m.Piece.Payload
-			continue
-		case kind == Data:
 			kind = Alive
 		case kind == More && m.Paused:
 			return m.wait(s, m.conf.InputBytes+m.conf.FrameBytes+m.conf.HeaderBytes, tooMuchInput)

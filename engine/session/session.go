@@ -28,8 +28,8 @@ const (
 	Elsewhere
 )
 
-// opened reports whether the client can read frames.
-func (p Phase) opened() bool { return p != Handshake && p != Elsewhere }
+// Opened reports whether the client can read frames.
+func (p Phase) Opened() bool { return p != Handshake && p != Elsewhere }
 
 // Session is the protocol state of one client. The zero value is a client that has just been accepted.
 type Session struct {
@@ -39,7 +39,7 @@ type Session struct {
 	// Phase is advanced by the Machine, except that the owner sets Connected after authentication.
 	Phase   Phase
 	Version stomp.Version
-	Form    Form // set when the handshake succeeds
+	Form    Form // set by the owner's check, or by Open; the handshake may make it Deflated
 	// Pauses is the owner's: it has asked for the turn that goes on with what Wire.Paused left.
 	Pauses bool
 }

@@ -187,7 +187,7 @@ func (w *Wire) Close(s *Session, code closeCode, reason string) {
 	if s.Phase == Closing {
 		return
 	}
-	if s.Phase.opened() {
+	if s.Phase.Opened() {
 		w.Out = s.Form.appendClose(w.Out, code, reason)
 	}
 	s.close()

@@ -227,13 +227,7 @@ func (s *Shard) depart(c *Conn) {
 		p.pool.leave()
 		user := c.user
 		c.project, c.rights, c.user = nil, nil, ""
-		p.counts.sessions.Add(-1)
-		p.packs(c.sess.Form, -1)
-		s.stats.Sessions.Add(-1)
-		s.stats.Forms[c.sess.Form].Add(-1)
-		if c.sess.Form.Escaped() {
-			s.escaping--
-		}
+		s.tally(p, c.sess.Form, -1)
 		s.env.Leave(p.settings, user)
 		s.dropProject(p)
 	}

@@ -143,12 +143,12 @@ func (t *transfer) advance(n int) {
 		if len(p) == 0 {
 			return // in the tail
 		}
-		used, over := sockjs.Skip(p, n)
+		used, left := sockjs.Skip(p, n)
 		t.walk.at += used
 		if used < len(p) {
-			t.walk.over = over
+			t.walk.over = left
 			return
 		}
-		n -= sockjs.Len(p)
+		n = left
 	}
 }

@@ -105,11 +105,12 @@ func TestEscapedDeliveries(t *testing.T) {
 			if n := r.s.stats.Transfers.Load(); n != 0 {
 				t.Errorf("%d transfers are left", n)
 			}
+			p := r.s.projects[rigProject]
 			for k := range r.all {
 				r.close(k)
 			}
-			if r.s.escaping != 0 {
-				t.Errorf("%d sessions are still counted", r.s.escaping)
+			if p.escaping != 0 {
+				t.Errorf("%d sessions are still counted", p.escaping)
 			}
 		}
 	}

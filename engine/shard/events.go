@@ -75,13 +75,9 @@ func (s *Shard) tooFast(c *Conn) bool {
 	return false
 }
 
-// inflatedFrame is how many bytes of compressed messages count as one frame, once they are inflated: a client may have them made
-// of a thousandth of what it sends.
+// inflatedFrame is how many bytes of compressed messages, inflated, count as one frame. A client may have to send only a
+// thousandth of them.
 const inflatedFrame = 4 << 10
-
-// inflatedBlock is how many of these bytes a block with codes of its own counts as: its tables take as long as those. 361 bytes
-// can have 32 that contain nothing, which a loop would work on for a tenth of a millisecond, and count as one frame.
-const inflatedBlock = 1 << 10
 
 // unpacked counts what compressed messages of c have cost, against its rate as well.
 func (s *Shard) unpacked(c *Conn) {
@@ -92,7 +88,7 @@ func (s *Shard) unpacked(c *Conn) {
 	s.stats.Unpacked.Add(uint64(u.Messages))
 	s.stats.UnpackedBytes.Add(uint64(u.Packed))
 	s.stats.InflatedBytes.Add(uint64(u.Bytes))
-	c.frames += int32((u.Packed + u.Bytes + u.Blocks*inflatedBlock) / inflatedFrame)
+	c.frames += int32((u.Packed + u.Bytes + u.Blocks*session.BlockCost) / inflatedFrame)
 	*u = session.Unpacked{}
 }
 
@@ -170,13 +166,7 @@ func (s *Shard) authenticated(c *Conn, id Identity, failure *session.Failure) {
 	s.uncount(c)
 	c.project = s.project(settings)
 	c.project.pool.enter()
-	c.project.counts.sessions.Add(1)
-	c.project.packs(c.sess.Form, 1)
-	s.stats.Sessions.Add(1)
-	s.stats.Forms[c.sess.Form].Add(1)
-	if c.sess.Form.Escaped() {
-		s.escaping++
-	}
+	s.tally(c.project, c.sess.Form, 1)
 	s.rememberUser(c)
 	s.machine.Connected(&c.sess, s.sessionID(c), c.user, least, s.endLine(c))
 	c.lastRead = s.millis()

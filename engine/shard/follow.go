@@ -6,7 +6,6 @@ import (
 	"stentor/engine/bus"
 	"stentor/engine/history"
 	"stentor/engine/refusal"
-	"stentor/engine/session"
 )
 
 // follow is the state of a subscription that goes at its own pace: it could not take its write in a round, waits for ACKs,
@@ -246,9 +245,9 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 		}
 	}
 	f.progress, f.fed, f.wait = s.millis(), s.millis(), 0
+	s.skipped(out)
 	if len(out.buf) == 0 {
 		s.unfinished = len(s.given) == 0 && !f.past.Empty()
-		s.skipped(out.form)
 		clear(s.given)
 		return !s.unfinished
 	}
@@ -267,15 +266,17 @@ func (s *Shard) feed(c *Conn, i uint32) bool {
 			e.AddFailed(1, s.now)
 		}
 	}
-	s.skipped(out.form)
 	clear(s.given)
 	return written
 }
 
-// skipped counts those that a detached subscription was given and whose form cannot carry them.
-func (s *Shard) skipped(form session.Form) {
+// skipped counts those that a detached subscription was given and that f left out because its form cannot carry them.
+func (s *Shard) skipped(f *scratch) {
+	if f.skipped == 0 {
+		return
+	}
 	for _, e := range s.given {
-		if !carries(form, e) {
+		if !carries(f.form, e) {
 			e.AddSkipped(1, s.now)
 		}
 	}

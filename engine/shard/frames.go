@@ -21,10 +21,7 @@ const linesGuess = 24
 
 // frameLen is the length of a frame of e in STOMP 1.2, which escapes most; escaped as SockJS has it.
 func frameLen(e *history.Entry, escaped bool) int {
-	if escaped {
-		return e.EscapedLen(stomp.V12, nil) + linesGuess
-	}
-	return e.Message.Len(stomp.V12, linesGuess)
+	return e.LongestLen(linesGuess, escaped)
 }
 
 // scratch keeps the last built bytes of a round: most subscribers of a destination chose the same id, and get the
@@ -87,7 +84,8 @@ func (s *Shard) roundFrames(f *scratch, l *log, b *sub) []byte {
 	return f.buf
 }
 
-// appendMessage adds b's frame of e to the scratch of its form, unless e has expired, or the form cannot carry it. note holds further header lines.
+// appendMessage adds b's frame of e to f. It leaves out what has expired, and what the form cannot carry. note holds further header
+// lines.
 func (s *Shard) appendMessage(f *scratch, b *sub, e *history.Entry, note []byte) (added bool) {
 	if e.Expired(s.now) {
 		s.stats.Expired.Add(1)

@@ -12,13 +12,15 @@ func (s *Shard) lend(c *Conn) {
 	s.env.Lend(c, c.socket, s.peer(c), s.machine.Lent)
 }
 
+func (c *Conn) lent() bool { return c.state == stateOpen && c.sess.Phase == session.Elsewhere }
+
 func (s *Shard) peer(c *Conn) Peer {
 	return Peer{Address: c.addrPort(), Proxied: c.proxied, Secure: c.secure}
 }
 
 // Vouch is told by the borrower that c works for a session that is authenticated: it is no stranger any more.
 func (s *Shard) Vouch(c *Conn) {
-	if c.state == stateOpen && c.sess.Phase == session.Elsewhere {
+	if c.lent() {
 		s.known(c)
 		s.greeted(c)
 	}
@@ -34,7 +36,7 @@ func (s *Shard) known(c *Conn) {
 
 // GiveBack makes c, which was lent, a connection that has just been accepted. in is what it has sent since its last request.
 func (s *Shard) GiveBack(c *Conn, in []byte) {
-	if c.state != stateOpen || c.sess.Phase != session.Elsewhere {
+	if !c.lent() {
 		return
 	}
 	c.sess = session.Session{}
@@ -50,7 +52,7 @@ func (s *Shard) GiveBack(c *Conn, in []byte) {
 
 // Finish closes c, which was lent, once its client has had time to read what was written.
 func (s *Shard) Finish(c *Conn) {
-	if c.state != stateOpen || c.sess.Phase != session.Elsewhere {
+	if !c.lent() {
 		return
 	}
 	s.clock()

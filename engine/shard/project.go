@@ -36,6 +36,7 @@ type project struct {
 	ids        map[subKey]*subID // of the subscriptions
 	pool       pool
 	packing    *atomic.Int64 // see Settings
+	escaping   int           // sessions of SockJS
 	gaps       uint16        // how often something was lost that any of its subscriptions may have wanted; it may wrap
 
 	transfers transfers
@@ -103,8 +104,14 @@ func (s *Shard) project(settings *Settings) *project {
 	return p
 }
 
-// packs counts n sessions of a form, which may be negative, among those that accept compressed pushes.
-func (p *project) packs(f session.Form, n int64) {
+// tally counts n sessions of a form, which may be negative.
+func (s *Shard) tally(p *project, f session.Form, n int64) {
+	p.counts.sessions.Add(n)
+	s.stats.Sessions.Add(n)
+	s.stats.Forms[f].Add(n)
+	if f.Escaped() {
+		p.escaping += int(n)
+	}
 	if f == session.Deflated && p.packing != nil {
 		p.packing.Add(n)
 	}

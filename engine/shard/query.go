@@ -287,7 +287,7 @@ func (s *Shard) endSome(slot uint32, n int, code ws.StatusCode, reason string, s
 		}
 		room -= endUnits
 		ended++
-		if c.sess.Phase == session.Handshake || c.sess.Phase == session.Elsewhere {
+		if !c.sess.Phase.Opened() {
 			s.env.Close(c.socket, refusal.None)
 			continue
 		}
@@ -299,7 +299,7 @@ func (s *Shard) endSome(slot uint32, n int, code ws.StatusCode, reason string, s
 // awaits reports whether something that was accepted for c waits in this process, or its handshake has yet to come, or it is
 // lent: who serves it is asked to end it.
 func (s *Shard) awaits(c *Conn) bool {
-	if c.moves || c.sess.Phase == session.Handshake || c.sess.Phase == session.Elsewhere {
+	if c.moves || !c.sess.Phase.Opened() {
 		return true
 	}
 	for i := c.subs; i != 0; i = s.subs.at(i).next {

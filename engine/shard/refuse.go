@@ -18,7 +18,7 @@ func (s *Shard) refuse(c *Conn, why refusal.Reason, code ws.StatusCode, text str
 	s.refuseAbout(c, why, code, text, "")
 }
 
-// refuseAbout is refuse with the subject. Without one it is, in a turn of c, that of its frame.
+// refuseAbout is refuse with the subject. An empty one stands, in a turn of c, for the subject of its frame.
 func (s *Shard) refuseAbout(c *Conn, why refusal.Reason, code ws.StatusCode, text, subject string) {
 	r := refusal.Record{Reason: why, Code: int(code), Address: c.addrPort(), Text: text, Subject: subject}
 	switch {

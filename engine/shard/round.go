@@ -118,7 +118,7 @@ func (s *Shard) beginRound(l *log) bool {
 	}
 	size := 0
 	end := l.head
-	escaped := s.escaping > 0 // subscriptions that come within the round begin behind it
+	escaped := l.p.escaping > 0 // subscriptions that come within the round begin behind it
 	for end < tail {
 		size += frameLen(l.at(end), escaped) + 4
 		if size > writeBytes && end > l.head {

@@ -55,7 +55,6 @@ type Shard struct {
 	spare        []*transfer          // for the next ones
 	moves        map[uint32]*transfer // by connection
 	most         int                  // of them, since the map was made
-	escaping     int                  // sessions of SockJS
 	renewals     map[uint32]*renewal  // by connection
 	mostRenewals int                  // since the map was made
 	given        []*history.Entry     // that a detached subscription is being given

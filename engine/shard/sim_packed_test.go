@@ -6,6 +6,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"stentor/engine/deflate"
+	"stentor/engine/session"
 	"stentor/engine/websocket"
 )
 
@@ -55,7 +56,7 @@ func (l *simLink) pack(stomp []byte) {
 		payload = append(deflate.AppendStored(nil, len(stomp)), stomp...)
 		payload = append(payload, 0)
 	}
-	for range (len(payload) + len(stomp) + inflatedBlock) / inflatedFrame {
+	for range (len(payload) + len(stomp) + session.BlockCost) / inflatedFrame {
 		l.paced = append(l.paced, l.w.now)
 	}
 	if l.frames() >= 2*l.w.profile.allowed().shard.FramesPerSecond {

@@ -64,14 +64,13 @@ func (s *Shard) beat(c *Conn) {
 	if s.noticeDue(c) && !s.notify(c) {
 		return
 	}
-	out := []byte(nil)
-	if c.sends > 0 && now-c.lastWrite >= c.sends*6/10 {
+	var out []byte
+	switch {
+	case c.sends > 0 && now-c.lastWrite >= c.sends*6/10:
 		out = c.sess.Form.Heartbeat()
-	} else if c.sess.Form == session.SockJSHTTP {
-		if s.conf.Limits.Heartbeat > 0 && now-c.lastWrite >= s.lineAfter() {
-			out = c.sess.Form.Ping()
-		}
-	} else if s.pinged(c) && silent >= s.pingAfter(c) && !s.grace.lasts {
+	case s.lined(c) && now-c.lastWrite >= s.lineAfter():
+		out = c.sess.Form.Ping()
+	case s.pinged(c) && silent >= s.pingAfter(c) && !s.grace.lasts:
 		out = c.sess.Form.Ping()
 		c.pings++
 	}
@@ -91,6 +90,11 @@ func (s *Shard) beat(c *Conn) {
 // pinged reports whether c gets pings: it sends no heart-beats, and its loss would otherwise go unnoticed.
 func (s *Shard) pinged(c *Conn) bool {
 	return c.receives == 0 && s.conf.Limits.Ping > 0 && c.sess.Form != session.SockJSHTTP
+}
+
+// lined reports whether c gets lines that say nothing: the answer of an HTTP transport must not be silent for long.
+func (s *Shard) lined(c *Conn) bool {
+	return c.sess.Form == session.SockJSHTTP && s.conf.Limits.Heartbeat > 0
 }
 
 // lineAfter is how many milliseconds the answer of an HTTP transport is silent before it gets a line that says nothing.
@@ -145,7 +149,7 @@ func (s *Shard) rearm(c *Conn) {
 	} else if s.pinged(c) {
 		judged(c.lastRead, s.pingAfter(c))
 	}
-	if c.sess.Form == session.SockJSHTTP && s.conf.Limits.Heartbeat > 0 {
+	if s.lined(c) {
 		nearer(c.lastWrite, s.lineAfter())
 	}
 	if t := s.moves[c.idx]; t != nil && !t.queued {

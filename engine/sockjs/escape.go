@@ -157,18 +157,18 @@ func AppendUpTo(dst, p []byte, most int) (_ []byte, used int) {
 	return dst, used
 }
 
-// Skip returns how many bytes of p stand behind the first n bytes of what Append appends, and how many of these n belong to
-// the escape of the character that follows.
-func Skip(p []byte, n int) (used, over int) {
+// Skip returns how many bytes of p the first n bytes of what Append appends stand for, and how many of these n are left: they
+// belong to the escape of the character that follows, or to what is behind p.
+func Skip(p []byte, n int) (used, left int) {
 	for n > 0 && used < len(p) {
 		size, escaped := one(p[used:])
 		if escaped > n {
-			return used, n
+			break
 		}
 		n -= escaped
 		used += size
 	}
-	return used, 0
+	return used, n
 }
 
 // putEscape writes the escape of one character, which dst has just room for.

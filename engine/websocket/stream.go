@@ -83,10 +83,12 @@ func (s *stream) next(b []byte, maxFrame uint64, side ws.State) (Event, int, err
 		Masked: b[1]&bitMasked != 0,
 		Length: int64(length),
 	}
-	packed := s.flags & flagPacked
-	if s.op != ws.OpContinuation {
+	packed := uint8(0)
+	switch {
+	case s.op != ws.OpContinuation:
 		side = side.Set(ws.StateFragmented)
-	} else if packed = 0; s.flags&flagUnpack != 0 && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation && b[0]&bitPacked != 0 {
+		packed = s.flags & flagPacked
+	case s.flags&flagUnpack != 0 && b[0]&bitPacked != 0 && !h.OpCode.IsControl() && h.OpCode != ws.OpContinuation:
 		packed = flagPacked
 		h.Rsv &^= bitPacked >> 4
 	}
