@@ -56,6 +56,8 @@ var metrics = []metric{
 	counter("dropped", "Pushes dropped by the policy for slow clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Dropped }),
 	counter("expired", "Pushes that expired before they were written to a subscription.", func(s *shard.Stats) *atomic.Uint64 { return &s.Expired }),
 	counter("unsendable", "Pushes that a session was not given because its transport cannot carry them: SockJS carries only UTF-8.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unsendable }),
+	counter("compression_saved_bytes", "Bytes that were not sent to clients because pushes were compressed.", func(s *shard.Stats) *atomic.Uint64 { return &s.Saved }),
+	counter("decompression_messages", "Compressed messages of clients.", func(s *shard.Stats) *atomic.Uint64 { return &s.Unpacked }),
 	counter("slow_closes", "Clients closed for reading too slowly.", func(s *shard.Stats) *atomic.Uint64 { return &s.SlowCloses }),
 	counter("shed", "Sessions closed so that their clients go to nodes that have more room.", func(s *shard.Stats) *atomic.Uint64 { return &s.Shed }),
 	counter("heartbeats", "Heart-beats and pings sent.", func(s *shard.Stats) *atomic.Uint64 { return &s.Heartbeats }),

@@ -71,19 +71,20 @@ func newPacking(now func() int64) *packing {
 	for range cap(p.free) {
 		p.free <- new(packer)
 	}
-	p.left.max = int64(packSavings)
 	return p
 }
 
 // allowance is time that may be used. It grows with the clock.
-type allowance struct{ left, max, at int64 }
+type allowance struct{ left, at int64 }
 
-// refill adds what has come since the last time: a part of the time that has passed.
+// refill adds what has come since the last time: a part of the time that has passed, and of packSavings at most as much as packing
+// has of it.
 func (a *allowance) refill(now, part int64) {
+	most := int64(packSavings) * packShare / part
 	if a.at == 0 {
-		a.left = a.max
+		a.left = most
 	}
-	a.left, a.at = min(a.max, a.left+(now-a.at)/part), now
+	a.left, a.at = min(most, a.left+(now-a.at)/part), now
 }
 
 // pack compresses the body of a push of t for the sessions that accept it. The result is valid until it is given back with
@@ -141,7 +142,6 @@ func (p *packing) allows(t *project) bool {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.packTime.max = int64(packSavings) / 2
 	p.left.refill(now, packShare)
 	t.packTime.refill(now, 2*packShare)
 	return p.left.left > 0 && t.packTime.left > 0

@@ -11,9 +11,7 @@ var (
 	packedDesc          = prometheus.NewDesc("stentor_compression_pushes_total", "Pushes to topics while a session accepted compressed ones, by what became of them: compressed, or plain because they were small, large or incompressible, because the time for it was used up (limited), or because other publishers were compressing (busy).", []string{"result"}, nil)
 	packedBytesDesc     = prometheus.NewDesc("stentor_compression_bytes_total", "Bytes of the pushes that were compressed, before and after it. Each push is compressed once.", []string{"when"}, nil)
 	packedSecondsDesc   = prometheus.NewDesc("stentor_compression_seconds_total", "Time that compression has taken.", nil, nil)
-	savedDesc           = prometheus.NewDesc("stentor_compression_saved_bytes_total", "Bytes that were not sent to clients because of it.", nil, nil)
-	inflatedDesc        = prometheus.NewDesc("stentor_decompression_messages_total", "Compressed messages of clients.", nil, nil)
-	inflatedBytesDesc   = prometheus.NewDesc("stentor_decompression_bytes_total", "Bytes of these messages, before and after decompression.", []string{"when"}, nil)
+	inflatedBytesDesc   = prometheus.NewDesc("stentor_decompression_bytes_total", "Bytes of stentor_decompression_messages_total, before and after decompression.", []string{"when"}, nil)
 	packingSessionsDesc = prometheus.NewDesc("stentor_compression_sessions", "Sessions that accept compressed pushes.", []string{"project"}, nil)
 )
 
@@ -23,14 +21,12 @@ func (n *Node) collectCompression(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	var handshakes [websocket.Compressions]uint64
-	var saved, messages, came, inflated uint64
+	var came, inflated uint64
 	for _, s := range n.shards {
 		stats := s.Stats()
 		for i := range handshakes {
 			handshakes[i] += stats.Compression[i].Load()
 		}
-		saved += stats.Saved.Load()
-		messages += stats.Unpacked.Load()
 		came += stats.UnpackedBytes.Load()
 		inflated += stats.InflatedBytes.Load()
 	}
@@ -43,8 +39,6 @@ func (n *Node) collectCompression(ch chan<- prometheus.Metric) {
 	count(packedBytesDesc, float64(n.packing.before.Load()), "before")
 	count(packedBytesDesc, float64(n.packing.after.Load()), "after")
 	count(packedSecondsDesc, float64(n.packing.took.Load())/1e9)
-	count(savedDesc, float64(saved))
-	count(inflatedDesc, float64(messages))
 	count(inflatedBytesDesc, float64(came), "before")
 	count(inflatedBytesDesc, float64(inflated), "after")
 	for name, p := range *n.tenants.Load() {
