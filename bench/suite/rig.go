@@ -30,6 +30,9 @@ type Rig struct {
 	// AnyOrder is set when pushes were posted at the same time, so that their order says nothing.
 	AnyOrder bool
 	total    int64 // messages that the clients must have received by now
+	// Also are further clients of the same pushes, nil without any. Who sets it closes them, after Check.
+	Also *client.Client
+	also int64 // see total
 }
 
 // WithRig runs f with a fresh server of configuration c and no client yet. o has what f wants of its clients; the server's
@@ -65,7 +68,16 @@ func (r *Run) WithRig(ctx context.Context, binary string, c server.Config, o cli
 
 // Check reports messages out of order and lost connections.
 func (r *Rig) Check() error {
-	got := r.Clients.Counts()
+	if r.Also != nil {
+		if err := r.check(r.Also); err != nil {
+			return err
+		}
+	}
+	return r.check(r.Clients)
+}
+
+func (r *Rig) check(c *client.Client) error {
+	got := c.Counts()
 	if r.AnyOrder {
 		got.Order.Reordered = 0
 	}
@@ -85,11 +97,33 @@ func (r *Rig) Open(ctx context.Context, kind client.Kind, n int) error {
 	return r.Clients.Open(ctx, kind, n)
 }
 
-// Expect waits until every reading client has received pushes more messages.
+// Subscribed waits until the server counts a subscription to the shared topic for every reading client.
+func (r *Rig) Subscribed(ctx context.Context, timeout time.Duration) error {
+	want := r.Clients.Counts().Reading
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("after %v the server does not count %d subscriptions", timeout, want))
+	defer cancel()
+	for {
+		have, err := r.Server.Subscriptions(ctx, server.Topic)
+		if err != nil || have == want {
+			return err
+		}
+		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// Expect waits until every reading client, those of Also too, has received pushes more messages.
 func (r *Rig) Expect(ctx context.Context, pushes int) error {
 	r.total += int64(pushes) * int64(r.Clients.Counts().Reading)
 	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
 	defer cancel()
+	if r.Also != nil {
+		r.also += int64(pushes) * int64(r.Also.Counts().Reading)
+		if err := r.Also.WaitDelivered(ctx, r.also); err != nil {
+			return err
+		}
+	}
 	return r.Clients.WaitDelivered(ctx, r.total)
 }
 
@@ -135,7 +169,11 @@ func (r *Rig) DeliveryCost(ctx context.Context, cpu time.Duration) (c Cost, err 
 		used = now - before
 	}
 	userNow, err := r.Server.UserCPU()
-	messages := float64(pushes * r.Clients.Counts().Reading)
+	reading := r.Clients.Counts().Reading
+	if r.Also != nil {
+		reading += r.Also.Counts().Reading
+	}
+	messages := float64(pushes * reading)
 	return Cost{report.Micros(used) / messages, report.Micros(userNow-userBefore) / messages}, err
 }
 

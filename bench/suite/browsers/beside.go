@@ -3,6 +3,7 @@ package browsers
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"stentor/bench/gen/client"
 	"stentor/bench/machine/server"
@@ -75,18 +76,33 @@ func (b *bench) sample(ctx context.Context, step string, back server.Publisher, 
 	return s, err
 }
 
-// mix is a sample of a way for half of the connections.
+// mix is a sample of a way for half of the connections, with plain ones as the other half.
 func (b *bench) mix(ctx context.Context, r *suite.Rig, s *sample) error {
 	if err := r.Open(ctx, client.Reading, b.Connections/2); err != nil {
 		return err
 	}
-	return b.withHalf(ctx, r, b.Connections-b.Connections/2, func(h *half) (err error) {
-		if err := h.rounds(ctx, r, warmUp); err != nil {
-			return err
-		}
-		s.cpu, err = h.cost(ctx, r, b.plan.cpu)
+	o := b.clients()
+	o.Addresses, o.Path, o.Threads = []netip.AddrPort{r.Server.Client}, server.Path, halfThreads()
+	c, err := client.New(o)
+	if err != nil {
 		return err
-	})
+	}
+	defer c.Close()
+	if err := c.Open(ctx, client.Reading, b.Connections-b.Connections/2); err != nil {
+		return err
+	}
+	r.Also = c
+	if err := r.Rounds(ctx, warmUp); err != nil {
+		return err
+	}
+	cost, err := r.DeliveryCost(ctx, b.plan.cpu)
+	if err != nil {
+		return err
+	}
+	s.cpu = cost.CPU
+	err = r.Check()
+	r.Also = nil // it is closed here
+	return err
 }
 
 // column is one number of each sample.

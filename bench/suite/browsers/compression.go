@@ -2,13 +2,9 @@ package browsers
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
 	"runtime"
-	"time"
 
 	"stentor/bench/gen/client"
-	"stentor/bench/gen/measure"
 	"stentor/bench/machine/server"
 	"stentor/bench/suite"
 	"stentor/bench/suite/report"
@@ -83,91 +79,16 @@ func (b *bench) frames(ctx context.Context, back server.Publisher, w way, pushes
 		if err := r.Open(ctx, client.Reading, fewClients); err != nil {
 			return err
 		}
-		var sizes []float64
 		for range pushes {
 			if err := r.Rounds(ctx, 1); err != nil {
 				return err
 			}
-			sizes = append(sizes, float64(len(r.Clients.LastMessage())))
+			mean += float64(len(r.Clients.LastMessage())) / float64(pushes)
 		}
-		mean = sum(sizes) / float64(len(sizes))
 		return nil
 	})
 	return mean, err
 }
 
-func sum(all []float64) (s float64) {
-	for _, v := range all {
-		s += v
-	}
-	return s
-}
-
-// half is the half of the connections of a rig that has its own form, with plain ones as the other half.
-type half struct {
-	clients *client.Client
-	total   int64
-}
-
 // halfThreads makes both halves together have as many threads as a whole: the kernel charges the node for waking them.
 func halfThreads() int { return max(1, runtime.GOMAXPROCS(0)/2) }
-
-// withHalf opens n plain connections to the server of r, and calls f.
-func (b *bench) withHalf(ctx context.Context, r *suite.Rig, n int, f func(*half) error) error {
-	o := b.clients()
-	o.Addresses, o.Path, o.Threads = []netip.AddrPort{r.Server.Client}, server.Path, halfThreads()
-	c, err := client.New(o)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.Open(ctx, client.Reading, n); err != nil {
-		return err
-	}
-	if err := f(&half{clients: c}); err != nil {
-		return err
-	}
-	if counts := c.Counts(); counts.Order != (measure.Order{}) || len(counts.Failures) > 0 {
-		return fmt.Errorf("of the plain half: %+v, %v", counts.Order, counts.Failures)
-	}
-	return nil
-}
-
-// rounds pushes n times to both halves, each time when all have had the push before.
-func (h *half) rounds(ctx context.Context, r *suite.Rig, n int) error {
-	for range n {
-		if err := r.Rounds(ctx, 1); err != nil {
-			return err
-		}
-		h.total += int64(h.clients.Counts().Reading)
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		err := h.clients.WaitDelivered(ctx, h.total)
-		cancel()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cost is Rig.DeliveryCost for both halves.
-func (h *half) cost(ctx context.Context, r *suite.Rig, cpu time.Duration) (float64, error) {
-	before, err := r.Server.CPU()
-	if err != nil {
-		return 0, err
-	}
-	used, pushes := time.Duration(0), 0
-	for used < cpu {
-		if err := h.rounds(ctx, r, 1); err != nil {
-			return 0, err
-		}
-		pushes++
-		now, err := r.Server.CPU()
-		if err != nil {
-			return 0, err
-		}
-		used = now - before
-	}
-	each := r.Clients.Counts().Reading + h.clients.Counts().Reading
-	return report.Micros(used) / float64(pushes*each), nil
-}

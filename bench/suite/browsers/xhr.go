@@ -18,7 +18,7 @@ const xhrClients = 1000
 func (b *bench) xhr(ctx context.Context) ([]report.Result, error) {
 	n := min(xhrClients, b.Connections/quarter)
 	var lost, cost, bytes, streams, idle []float64
-	for i := range max(1, b.plan.phases) {
+	for i := range b.plan.phases {
 		err := b.WithRig(ctx, b.Stentor, server.Config{Endpoint: sockjsEndpoint}, b.clients(), server.Publisher{Size: payloadBytes}, func(ctx context.Context, r *suite.Rig) error {
 			b.Progress.Step(nil, "xhr %d/%d: %d clients over xhr_streaming", i+1, b.plan.phases, n)
 			empty, err := r.Resting(ctx, b.plan.settle)

@@ -2,12 +2,9 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"stentor/bench/gen/client"
-	"stentor/bench/gen/pace"
-	"stentor/bench/machine/server"
 	"stentor/bench/suite"
 	"stentor/bench/suite/report"
 	"stentor/engine/testkit/proc"
@@ -71,19 +68,8 @@ func connectCost(ctx context.Context, r *suite.Rig, connections int) (cost, own,
 	if err := r.Open(ctx, client.Reading, connections); err != nil {
 		return 0, 0, 0, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, subscribedTimeout, fmt.Errorf("after %v the server does not count %d subscriptions", subscribedTimeout, connections))
-	defer cancel()
-	for {
-		n, err := r.Server.Subscriptions(ctx, server.Topic)
-		if err != nil {
-			return 0, 0, 0, err
-		}
-		if n == connections {
-			break
-		}
-		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
-			return 0, 0, 0, err
-		}
+	if err := r.Subscribed(ctx, subscribedTimeout); err != nil {
+		return 0, 0, 0, err
 	}
 	own = report.Micros(proc.OwnCPU()-ownBefore) / float64(connections)
 	rate = float64(connections) / time.Since(start).Seconds()

@@ -19,26 +19,20 @@ func (b *bench) delivery(ctx context.Context) ([]report.Result, error) {
 	secure := overTLS(b.ecdsa)
 	cold, golang := secure, secure
 	cold.ciphers, golang.records = "0", "go"
-	ways := []way{{}, secure, cold, golang}
-	names := []string{"without TLS", "warm", "cold", "records of crypto/tls"}
-	costs, ratios := make([][]float64, len(ways)), make([][]float64, len(ways))
-	for i := range b.plan.samples {
-		for j, w := range ways {
-			b.Progress.Step(nil, "delivery %d/%d: %s", i+1, b.plan.samples, names[j])
-			cost, err := b.deliveryCost(ctx, w)
-			if err != nil {
-				return nil, err
-			}
-			costs[j] = append(costs[j], cost)
-			ratios[j] = append(ratios[j], cost/costs[0][i])
-		}
+	c, err := b.costs(ctx, "delivery", []kind{
+		{"without TLS", b.deliveryCost, way{}}, {"warm", b.deliveryCost, secure},
+		{"cold", b.deliveryCost, cold}, {"records of crypto/tls", b.deliveryCost, golang},
+	})
+	if err != nil {
+		return nil, err
 	}
+	plain, warm, none, gone := c[0], c[1], c[2], c[3]
 	return []report.Result{
-		report.New("delivery", "node's CPU per message over TLS, against without, warm", "times", ratios[1],
-			report.With("over TLS", "us", costs[1]...), report.With("without", "us", costs[0]...),
-			report.With("with tls.records: go", "us", costs[3]...), report.With("the same, against without TLS", "times", ratios[3]...),
+		report.New("delivery", "node's CPU per message over TLS, against without, warm", "times", ratios(warm, plain),
+			report.With("over TLS", "us", warm...), report.With("without", "us", plain...),
+			report.With("with tls.records: go", "us", gone...), report.With("the same, against without TLS", "times", ratios(gone, plain)...),
 		).Most(warmTarget),
-		report.New("delivery", "the same, no cipher kept", "times", ratios[2], report.With("over TLS", "us", costs[2]...)).Most(coldTarget),
+		report.New("delivery", "the same, no cipher kept", "times", ratios(none, plain), report.With("over TLS", "us", none...)).Most(coldTarget),
 	}, nil
 }
 

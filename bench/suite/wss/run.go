@@ -7,10 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"time"
 
 	"stentor/bench/gen/client"
-	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
 	"stentor/bench/suite"
 	"stentor/bench/suite/report"
@@ -129,15 +127,5 @@ func (r *rig) open(ctx context.Context, n int) error {
 	if err := r.Open(ctx, client.Reading, n); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, steadyTimeout, fmt.Errorf("after %v the node does not count the subscriptions", steadyTimeout))
-	defer cancel()
-	for {
-		have, err := r.Server.Subscriptions(ctx, server.Topic)
-		if err != nil || have == r.Clients.Counts().Reading {
-			return err
-		}
-		if err := pace.Wait(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
+	return r.Subscribed(ctx, steadyTimeout)
 }
