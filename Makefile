@@ -63,7 +63,7 @@ test-clients: build bin/kafka-dev e2e-deps ## the client library as npm packs it
 
 ATTACK ?=
 .PHONY: test-attacks
-test-attacks: ## hostile clients against a real node, about 8 minutes: what another tenant feels, what memory it takes; ATTACK=resume for some
+test-attacks: ## hostile clients against a real node, about 10 minutes: what another tenant feels, what memory it takes; ATTACK=resume for some
 	$(GO) test -tags attacks -count 1 -timeout 40m ./engine/attack $(if $(ATTACK),-run 'TestAttacks/(alone|$(ATTACK))' -v)
 
 .PHONY: check-clients

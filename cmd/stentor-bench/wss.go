@@ -28,7 +28,7 @@ the handshake of crypto/tls on a blocking socket, full and resumed, and what cli
 handshakes beside a process that burns as much.
 
 Nodes are started and ended by this command, on free loopback ports; nothing needs to run. A whole run takes about
-6 minutes. It needs an idle machine. The exit status is 1 when a target is missed.`,
+7 minutes. It needs an idle machine. The exit status is 1 when a target is missed.`,
 		Example: `  stentor-bench tls --stentor bin/stentor
   stentor-bench tls --only connect --quick`,
 	}, &o.Options, wss.Measurements, "one sample of each: a minute, for orientation",
