@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +41,7 @@ func TestStartWarnsOfExpiryOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log logText
+	var log output
 	s, err := start(cfg, false, &log)
 	if err != nil {
 		t.Fatal(err)
@@ -75,22 +73,4 @@ func TestCheckWarnsOfExpiry(t *testing.T) {
 			t.Errorf("%s: %+v", c.args, got)
 		}
 	}
-}
-
-// logText is a log that can be read while it is written.
-type logText struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

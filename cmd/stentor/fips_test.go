@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,13 +76,12 @@ func hostOf(url string) string {
 // keptCiphers is the metric of ciphers of records that are not crypto/tls's.
 func keptCiphers(t *testing.T, api, ca string) string {
 	t.Helper()
-	text, err := os.ReadFile(ca)
+	c, err := (&trustFlags{ca: ca}).client()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
-	r, err := (&http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}).Get(api + "metrics")
+	c.Timeout = 20 * time.Second
+	r, err := c.Get(api + "metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

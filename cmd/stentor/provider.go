@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,7 +116,7 @@ func (p *tryProvider) announce(out io.Writer) {
 
   token     curl '%[1]s/token?sub=ann'
   rotate    curl -X POST %[1]s/rotate
-  keys      [{issuer_url: %[2]q}]
+  keys      [{issuer_url: %[1]q}]
 
-`, strings.TrimSuffix(p.issuer, "/"), p.issuer)
+`, p.issuer)
 }

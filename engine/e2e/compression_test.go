@@ -97,11 +97,7 @@ func (c *stomper) send(command stomp.Command, body []byte, headers ...string) {
 // sendIn sends a frame in several fragments.
 func (c *stomper) sendIn(fragments int, command stomp.Command, body []byte, headers ...string) {
 	c.t.Helper()
-	f := stomp.Frame{Command: command, Body: body}
-	for i := 0; i < len(headers); i += 2 {
-		f.Headers = append(f.Headers, stomp.Header{Name: []byte(headers[i]), Value: []byte(headers[i+1])})
-	}
-	text := stomp.AppendFrame(nil, stomp.V12, &f)
+	text := frame(stomp.V12, command, body, headers...)
 	c.do("send", fields{"base64": base64Text(text), "binary": !utf8.Valid(text), "fragments": fragments})
 }
 

@@ -3,7 +3,6 @@
 package provider
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -105,7 +104,7 @@ func (p *Provider) set(w http.ResponseWriter, _ *http.Request) {
 	var keys []jwks.Key
 	p.mu.Lock()
 	for _, k := range p.keys {
-		keys = append(keys, jwks.Key{ID: k.id, Alg: jwt.SigningMethodES256.Alg(), Public: crypto.PublicKey(&k.secret.PublicKey)})
+		keys = append(keys, jwks.Key{ID: k.id, Alg: jwt.SigningMethodES256.Alg(), Public: &k.secret.PublicKey})
 	}
 	p.mu.Unlock()
 	text, err := jwks.Format(keys...)
