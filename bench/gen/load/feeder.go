@@ -10,7 +10,8 @@ import (
 )
 
 // feeder pushes messages at a rate, open loop: pick chooses the stream of message i. With several generators each numbers
-// all messages, some time before they are due, and pushes its own.
+// all messages, some time before they are due, and pushes its own. The first is due that time after the feeder was made:
+// it too must be numbered everywhere before anybody pushes it.
 type feeder struct {
 	*run
 	start time.Time
@@ -31,7 +32,8 @@ const endless = 1 << 62
 type schedule interface{ At(i int) time.Duration }
 
 func (r *run) newFeeder(rate schedule, limit int, pick func(i int) int) *feeder {
-	return &feeder{run: r, start: time.Now(), rate: rate, pick: pick, ahead: r.part.ahead(), limit: limit, wake: make(chan struct{}, 1)}
+	ahead := r.part.ahead()
+	return &feeder{run: r, start: time.Now().Add(ahead), rate: rate, pick: pick, ahead: ahead, limit: limit, wake: make(chan struct{}, 1)}
 }
 
 // feed pushes at a rate for d.

@@ -187,6 +187,36 @@ func (c *collector) Send(_ context.Context, all []push.Message) (int, error) {
 
 func (c *collector) Close() {}
 
+// A connection of another generator may open in the very moment in which a feed begins. Nothing is pushed before the others have
+// had the time to number it: such a connection would expect what was pushed before it had subscribed.
+func TestFirstMessageIsNumberedAhead(t *testing.T) {
+	for _, count := range []int{1, 3} {
+		s := parse(t, "broadcast", "--connections=10")
+		if err := s.check(); err != nil {
+			t.Fatal(err)
+		}
+		x, err := newStreams(s, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := &collector{seen: map[uint32][]uint32{}}
+		r := &run{Spec: s, part: Part{Count: count, Group: alone{}}, streams: x, pusher: push.New(sent, 4, 1)}
+		t.Cleanup(r.pusher.Close)
+		began := time.Now()
+		f := r.newFeeder(pace.Rate(100), 1, r.toAll())
+		var queue []waiting
+		if _, _, err := f.number(&queue); err != nil {
+			t.Fatal(err)
+		}
+		if len(queue) != 1 || x.newest[0].Load() != 1 {
+			t.Fatalf("with %d generators the feeder begins with %d messages numbered", count, x.newest[0].Load())
+		}
+		if due := f.start.Add(queue[0].due); due.Before(began.Add(r.part.ahead())) {
+			t.Errorf("with %d generators the first message is due %v after it was numbered", count, due.Sub(began))
+		}
+	}
+}
+
 // However an endless feed is ended, all generators have numbered the same messages, and each was pushed by one of them.
 func TestFeedersEndTogether(t *testing.T) {
 	const n = 3
