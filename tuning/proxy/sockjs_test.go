@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -88,7 +89,7 @@ func TestSockJSStays(t *testing.T) {
 				t.Fatalf("%v (make tuning-deps installs it)", err)
 			}
 			t.Cleanup(func() {
-				_ = proxy.Process.Signal(os.Interrupt)
+				_ = proxy.Process.Signal(syscall.SIGTERM) // nginx's workers end with it; os.Interrupt is ignored by what a script runs beside itself
 				_ = proxy.Wait()
 			})
 			client := &http.Client{Timeout: 20 * time.Second}

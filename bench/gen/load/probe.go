@@ -89,8 +89,8 @@ func (r *run) probe(ctx context.Context, o client.Options) error {
 	}
 	before := int64(-1)
 	if api != "" {
-		found, err := look(ctx, &http.Client{Timeout: watchTimeout}, api)
-		if before = found.Connections; err != nil {
+		var err error
+		if before, err = everAccepted(ctx, &http.Client{Timeout: watchTimeout}, api); err != nil {
 			r.note("there are no figures of the server: %s%s: %s", api, r.guessed(), rootOf(err))
 			r.metrics, api = nil, ""
 		}
@@ -176,7 +176,7 @@ func (r *run) probeClients(ctx context.Context, o client.Options) (*client.Clien
 }
 
 // probeSame checks that the API belongs to the server that has the sessions: by their ids, or, without a key, by the number
-// of connections before them.
+// of connections accepted before them.
 func (r *run) probeSame(ctx context.Context, sessions []opened, metrics string, before int64) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -212,11 +212,11 @@ func (r *run) probeSame(ctx context.Context, sessions []opened, metrics string, 
 	return nil
 }
 
-// grown waits until a server holds more connections than before, for as long as figures may be old.
+// grown waits until a server has accepted more connections than before, for as long as figures may be old.
 func grown(ctx context.Context, metrics string, before int64) bool {
 	const every, most = 100 * time.Millisecond, 20
 	for range most {
-		if now, err := look(ctx, http.DefaultClient, metrics); err == nil && now.Connections > before {
+		if now, err := everAccepted(ctx, http.DefaultClient, metrics); err == nil && now > before {
 			return true
 		}
 		if pace.Wait(ctx, every) != nil {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -110,6 +111,20 @@ func TestAnotherServersAPI(t *testing.T) {
 	spec.apiGuessed = true
 	if r, err := Run(bounded(t), spec, Output{}); r != nil || err == nil || !strings.Contains(err.Error(), "name another with --api) is not the API of the server") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Connections of an earlier run that leave meanwhile do not hide the one that the probe has opened.
+func TestGrownWhileOthersLeave(t *testing.T) {
+	const before = 6
+	for accepted, want := range map[int]bool{before: false, before + 1: true} {
+		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "stentor_connections 1\nstentor_accepted_total %d\n", accepted)
+		}))
+		if got := grown(bounded(t), api.URL, before); got != want {
+			t.Errorf("%d accepted after %d: %v", accepted, before, got)
+		}
+		api.Close()
 	}
 }
 

@@ -97,19 +97,7 @@ func (s *stock) watch(ctx context.Context, w *watcher) {
 // look reads the metrics of one server. Those of the process have the names that every Prometheus client library gives
 // them. Its CPU is that of the process's whole life.
 func look(ctx context.Context, c *http.Client, url string) (r result.Server, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return r, err
-	}
-	answer, err := c.Do(request)
-	if err != nil {
-		return r, err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return r, fmt.Errorf("%s: %s", url, answer.Status)
-	}
-	all, err := metrics.Read(answer.Body)
+	all, err := scrape(ctx, c, url)
 	if err != nil {
 		return r, err
 	}
@@ -118,4 +106,32 @@ func look(ctx context.Context, c *http.Client, url string) (r result.Server, err
 	r.Connections, r.RSS = int64(connections), int64(rss)
 	r.CPUSeconds, _ = all.Sum("process_cpu_seconds_total")
 	return r, nil
+}
+
+// everAccepted is how many connections one server has accepted in its life. Unlike the number of those that are open it does not
+// fall when those of an earlier run leave.
+func everAccepted(ctx context.Context, c *http.Client, url string) (int64, error) {
+	all, err := scrape(ctx, c, url)
+	if err != nil {
+		return 0, err
+	}
+	n, _ := all.Sum("stentor_accepted_total") // another server has none
+	return int64(n), nil
+}
+
+// scrape reads all metrics of one server.
+func scrape(ctx context.Context, c *http.Client, url string) (metrics.Families, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", url, answer.Status)
+	}
+	return metrics.Read(answer.Body)
 }

@@ -36,6 +36,7 @@ func (s *Server) API(key string) http.Handler {
 		fmt.Fprint(w, "# TYPE stentor_history_bytes gauge\nstentor_history_bytes{project=\"bench\"} 1024\nstentor_kafka_lag 0\n")
 		fmt.Fprintln(w, "stentor_history_pushes", s.Pushes())
 		fmt.Fprintln(w, "stentor_connections", s.Sessions())
+		fmt.Fprintln(w, "stentor_accepted_total", len(s.Tokens()))
 		fmt.Fprintln(w, "stentor_directory_stale_seconds 0")
 	})
 	mux.HandleFunc("GET /v1/endpoints", func(w http.ResponseWriter, _ *http.Request) {
