@@ -26,13 +26,14 @@ type plan struct {
 	p99     time.Duration // of one sample of latencies
 	rate    int           // handshakes of strangers a second
 	stalled int           // strangers whose handshake does not go on
+	begin   time.Duration // they take to come: about as long as a node lets one stall
 }
 
 func (o *Options) plan() plan {
 	if o.Quick {
-		return plan{samples: 1, pushes: 20, look: time.Second / 5, calm: time.Second / 2, p99: 5 * time.Second, rate: 150, stalled: 2000}
+		return plan{samples: 1, pushes: 20, look: time.Second / 5, calm: time.Second / 2, p99: 5 * time.Second, rate: 150, stalled: 2000, begin: 8 * time.Second}
 	}
-	return plan{samples: 5, pushes: 50, look: time.Second / 5, calm: time.Second, p99: 15 * time.Second, rate: 150, stalled: 2000}
+	return plan{samples: 5, pushes: 50, look: time.Second / 5, calm: time.Second, p99: 15 * time.Second, rate: 150, stalled: 2000, begin: 8 * time.Second}
 }
 
 // The load, as the targets have it.

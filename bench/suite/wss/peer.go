@@ -100,9 +100,10 @@ func burn(argument string) (address string, err error) {
 // visit is what strangers do.
 type visit struct {
 	Address     string
-	Certificate string // the file that they trust
-	Rate        int    // handshakes a second
-	Stalled     int    // handshakes that do not go on behind the ClientHello
+	Certificate string        // the file that they trust
+	Rate        int           // handshakes a second
+	Stalled     int           // handshakes that do not go on behind the ClientHello
+	Within      time.Duration // those begin, one by one
 }
 
 // visitAll begins a visit, and returns when all that stall do so.
@@ -126,6 +127,9 @@ func visitAll(argument string) (address string, err error) {
 		go func() {
 			once := sync.OnceFunc(begun.Done)
 			defer once()
+			// The node closes each after the same time, and it comes again at once. Had all begun together they would come in
+			// waves for ever, and what clients feel would be those.
+			time.Sleep(v.Within * time.Duration(i) / time.Duration(v.Stalled))
 			for {
 				err := stall(i, v.Address, hello, once)
 				if err != nil {
@@ -168,7 +172,7 @@ func stall(i int, address string, hello []byte, begun func()) error {
 	return nil
 }
 
-// shake makes a handshake and leaves.
+// shake makes a handshake, and leaves when the node has its end too: a client that is gone before that made none.
 func shake(i int, address string, conf *tls.Config) {
 	d := net.Dialer{LocalAddr: from(i)}
 	c, err := d.Dial("tcp4", address)
@@ -176,5 +180,8 @@ func shake(i int, address string, conf *tls.Config) {
 		return
 	}
 	defer c.Close()
-	_ = tls.Client(c, conf).Handshake()
+	secure := tls.Client(c, conf)
+	if secure.Handshake() == nil && secure.CloseWrite() == nil {
+		_, _ = secure.Read(make([]byte, 1))
+	}
 }

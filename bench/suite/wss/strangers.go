@@ -32,7 +32,7 @@ func (b *bench) strangers(ctx context.Context) ([]report.Result, error) {
 				return err
 			}
 			step(fmt.Sprintf("%d handshakes a second, %d that stand", b.plan.rate, b.plan.stalled))
-			visit := visit{Address: r.secure.String(), Certificate: b.ecdsa.file, Rate: b.plan.rate, Stalled: b.plan.stalled}
+			visit := visit{Address: r.secure.String(), Certificate: b.ecdsa.file, Rate: b.plan.rate, Stalled: b.plan.stalled, Within: b.plan.begin}
 			var standing int64
 			busy, err := b.beside(ctx, r, Strangers, visit, func() (err error) {
 				standing, err = r.Server.Metric(ctx, underWayMetric)
