@@ -70,8 +70,9 @@ type conn struct {
 	plain   bool   // plain HTTP came instead of TLS
 
 	// Not guarded.
-	ends   atomic.Int32 // how many bytes of ends of lines may still be skipped
-	failed atomic.Bool  // the handshake of TLS
+	ends   atomic.Int32  // how many bytes of ends of lines may still be skipped
+	passed atomic.Uint32 // the last four bytes that net/http was given
+	failed atomic.Bool   // the handshake of TLS
 }
 
 // connKey is the context key of a request's *conn.
@@ -208,7 +209,6 @@ func (l *conns) state(nc net.Conn, s http.ConnState) {
 	case http.StateActive:
 		c.asked = true
 	case http.StateIdle:
-		c.ends.Store(leadingEnds)
 		c.rest()
 	}
 }
@@ -261,35 +261,6 @@ func (c *conn) forget() (first bool) {
 	c.gone = true
 	c.home.open--
 	return true
-}
-
-// leadingEnds is how many bytes of line ends may precede a request: one empty line, as RFC 9112 section 2.2 has it, or two.
-// net/http skips as much behind a POST that was sent with it at once, and answers 400 otherwise.
-const leadingEnds = 4
-
-// Read implements net.Conn. It skips empty lines before a request.
-func (c *conn) Read(p []byte) (n int, err error) {
-	for {
-		n, err = c.Conn.Read(p)
-		if err != nil && c.unshaken(err) {
-			return 0, io.EOF
-		}
-		left := c.ends.Load()
-		if left == 0 || n == 0 {
-			return n, err
-		}
-		skip := 0
-		for skip < n && skip < int(left) && (p[skip] == '\r' || p[skip] == '\n') {
-			skip++
-		}
-		if n > skip {
-			c.ends.Store(0)
-			return copy(p, p[skip:n]), err
-		}
-		if c.ends.Store(left - int32(skip)); err != nil {
-			return 0, err
-		}
-	}
 }
 
 // abandon notes that c's request will not be read to its end.

@@ -60,7 +60,7 @@ func NewServer(o ServerOptions) *Server {
 		Help: "Requests of the HTTP API that were refused because their key's owner uses up its share of the connections, or others use up all of them (full)."}, []string{"reason"})
 	s := &Server{
 		http: http.Server{
-			Handler:           o.Handler,
+			Handler:           skipping(o.Handler),
 			ReadHeaderTimeout: readHeaderTimeout, // bodies have deadlines of their own, see incoming
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,

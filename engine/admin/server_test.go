@@ -50,6 +50,12 @@ func start(t *testing.T, s *Server) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	startOn(t, s, l)
+	return l.Addr().String()
+}
+
+func startOn(t *testing.T, s *Server, l net.Listener) {
+	t.Helper()
 	served := make(chan error)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -58,7 +64,6 @@ func start(t *testing.T, s *Server) string {
 			t.Errorf("Serve returned %v", err)
 		}
 	})
-	return l.Addr().String()
 }
 
 // client is one keep-alive connection.
