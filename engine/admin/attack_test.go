@@ -18,7 +18,12 @@ import (
 // attacked runs the whole API with room for n connections.
 func attacked(t *testing.T, n int, change func(*Options)) (*Server, string) {
 	t.Helper()
-	h, _, _ := newTest(t, change)
+	h, _, _ := newTest(t, func(o *Options) {
+		o.bodyGrace = time.Minute
+		if change != nil {
+			change(o)
+		}
+	})
 	return serve(t, h, n)
 }
 
@@ -159,7 +164,7 @@ func from(t *testing.T, ip, addr string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	t.Cleanup(func() { _ = c.Close() })
 	return &client{c, bufio.NewReader(c)}
 }
@@ -210,7 +215,7 @@ func TestBodyDeadline(t *testing.T) {
 	d := &deadlines{}
 	r, w := io.Pipe()
 	const length = 10 * bodyRate
-	b := &incoming{ReadCloser: r, out: http.NewResponseController(d), left: length}
+	b := &incoming{ReadCloser: r, out: http.NewResponseController(d), grace: bodyGrace, left: length}
 	go func() { _, _ = w.Write(make([]byte, length)) }()
 	buf := make([]byte, bodyRate/16)
 	before := time.Now()

@@ -14,7 +14,8 @@
 // JSON in place, push.go turns a body into records and publish.go waits for the bus, batch.go and envelope.go are the
 // other two forms of a push, sessions.go and projects.go the listings and kicks, problem.go every error, server.go,
 // conns.go and crowd.go the bounded server, lines.go skips empty lines before requests, handshake.go what becomes of a
-// handshake of TLS that fails, shares.go what one may hold of what all have, incoming.go the deadline of a body, writer.go that of an answer, scrape.go the metrics, discovery.go the nodes of the cluster and where a client
+// handshake of TLS that fails, shares.go what one may hold of what all have, incoming.go the deadline of a body,
+// writer.go that of an answer, scrape.go the metrics, discovery.go the nodes of the cluster and where a client
 // should connect, registry.go what of all this a registry serves. Answers of all nodes: cluster.go has the sums,
 // sessions_all.go, destinations_all.go and projects_all.go the listings, pages.go asks for their parts, fanout.go bounds
 // what an owner may ask for, peers.go asks the others, here.go this node, missing.go says who did not answer, sign.go has

@@ -170,7 +170,7 @@ func newTest(t *testing.T, change func(*Options)) (http.Handler, *fakeNode, *pro
 	o := Options{Node: node, Projects: fakeProjects{}, Gatherer: registry, Registerer: registry, PushBytes: 1000, BatchBytes: 4000,
 		Directory: testDirectory(), Discovery: directory.NewLimiter(100, 100),
 		Console: Console{WS: "ws://:8080/ws", Project: "shop", APIKey: "shop-key"},
-		Log:     discard, Now: func() time.Time { return testTime }}
+		Log:     discard, Now: func() time.Time { return testTime }, PublishTimeout: time.Minute}
 	if change != nil {
 		change(&o)
 	}

@@ -60,6 +60,8 @@ type Options struct {
 	Refusals *refusal.Log
 	Log      *slog.Logger     // nil for slog's default
 	Now      func() time.Time // nil for time.Now
+
+	bodyGrace time.Duration // 0 stands for the constant
 }
 
 type api struct {
@@ -91,6 +93,9 @@ func newAPI(o Options) *api {
 	}
 	if o.PublishTimeout == 0 {
 		o.PublishTimeout = defaultPublishTimeout
+	}
+	if o.bodyGrace == 0 {
+		o.bodyGrace = bodyGrace
 	}
 	if o.Gatherer == nil {
 		o.Gatherer = prometheus.DefaultGatherer
@@ -190,7 +195,7 @@ func notFound(_ http.ResponseWriter, r *http.Request) *problem {
 func (a *api) around(route string, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		out := newWriter(w, r)
+		out := newWriter(w, r, a.o.bodyGrace)
 		defer func() {
 			if v := recover(); v != nil {
 				a.metrics.panics.Inc()

@@ -17,8 +17,9 @@ const (
 type incoming struct {
 	io.ReadCloser
 	out   *http.ResponseController
-	owner string // of the request's key: it is charged for what is kept
-	left  int64  // declared and not read; -1 for a chunked body that has not ended
+	grace time.Duration // bodyGrace, but in tests
+	owner string        // of the request's key: it is charged for what is kept
+	left  int64         // declared and not read; -1 for a chunked body that has not ended
 	begun time.Time
 	read  int64
 	until time.Time
@@ -29,7 +30,7 @@ func (b *incoming) Read(p []byte) (int, error) {
 	if b.begun.IsZero() {
 		b.begun = time.Now()
 	}
-	until := b.begun.Add(bodyGrace + time.Duration(b.read)*time.Second/bodyRate)
+	until := b.begun.Add(b.grace + time.Duration(b.read)*time.Second/bodyRate)
 	if until.Sub(b.until) >= time.Second { // setting it costs as much as a small read
 		b.until = until
 		_ = b.out.SetReadDeadline(until)

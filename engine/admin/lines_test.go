@@ -33,7 +33,7 @@ func TestEmptyLines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		answers := bufio.NewReader(conn)
 		sent, answered := "", 0
 		for _, piece := range pieces {
@@ -57,7 +57,7 @@ func TestEmptyLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(conn, strings.Repeat("\r\n", 3)+get)
 	if r, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || r.StatusCode != http.StatusBadRequest {
 		t.Errorf("empty lines without end are answered %v, %v", r, err)

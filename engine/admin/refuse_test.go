@@ -133,7 +133,7 @@ func TestConnectionRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		if _, err := io.WriteString(conn, "GET"); err != nil { // not whole
 			t.Fatal(err)
 		}

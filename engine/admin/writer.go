@@ -18,11 +18,11 @@ type writer struct {
 	status int       // 0 until the header was written
 }
 
-// newWriter watches r's body.
-func newWriter(w http.ResponseWriter, r *http.Request) *writer {
+// newWriter watches r's body, which has grace to begin.
+func newWriter(w http.ResponseWriter, r *http.Request, grace time.Duration) *writer {
 	out := &writer{ResponseWriter: w, out: http.NewResponseController(w), conn: connOf(r.Context())}
 	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
-		out.body = &incoming{ReadCloser: r.Body, out: out.out, left: r.ContentLength}
+		out.body = &incoming{ReadCloser: r.Body, out: out.out, grace: grace, left: r.ContentLength}
 		r.Body = out.body
 	}
 	return out
