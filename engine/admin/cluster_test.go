@@ -33,7 +33,7 @@ func newTestCluster(t *testing.T, n int, change func(i int, o *Options)) *testCl
 	c := &testCluster{view: directory.New(directory.Options{Key: testClusterKey})}
 	for i := range n {
 		h, node, _ := newTest(t, func(o *Options) {
-			o.Directory, o.Now, o.Cluster = c.view, time.Now, &Cluster{Key: testClusterKey, Self: name(i), Instance: name(i)}
+			o.Directory, o.Now, o.Cluster = c.view, time.Now, &Cluster{Key: testClusterKey, Self: name(i), Instance: name(i), answerTime: time.Minute}
 			if change != nil {
 				change(i, o)
 			}
@@ -220,7 +220,7 @@ func TestDestinationsOfAllNodes(t *testing.T) {
 
 // TestMissingNodes: nodes that do not answer, in whatever way, are named, and nobody waits for them for long.
 func TestMissingNodes(t *testing.T) {
-	c := newTestCluster(t, 2, nil)
+	c := newTestCluster(t, 2, func(_ int, o *Options) { o.Cluster.answerTime, o.Cluster.answerBytes = peerTime, 10<<10 })
 	leads := httptest.NewServer(http.RedirectHandler(c.servers[1].URL+"/v1/projects/shop/stats", http.StatusTemporaryRedirect))
 	defer leads.Close()
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -312,7 +312,11 @@ func TestFansAreShared(t *testing.T) {
 
 // TestSuspects: nobody waits long for a node whose lease has run out, but who closes sessions does.
 func TestSuspects(t *testing.T) {
-	c := newTestCluster(t, 2, nil)
+	c := newTestCluster(t, 2, func(i int, o *Options) {
+		if i == 1 { // which closes sessions
+			o.Cluster.answerTime = peerTime
+		}
+	})
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer silent.Close()
 	now := time.Now()
@@ -407,6 +411,9 @@ func TestLongNames(t *testing.T) {
 		if page.Missing == nil {
 			break // otherwise a slow machine: once more
 		}
+	}
+	if len(page.Destinations) == 0 {
+		t.Fatalf("%+v", page)
 	}
 	if page.Destinations[0].Destination != "/all" || page.Destinations[0].Subscriptions != 2*nodes {
 		t.Errorf("the first of %d is %.20s with %d subscriptions", len(page.Destinations), page.Destinations[0].Destination, page.Destinations[0].Subscriptions)
@@ -572,7 +579,7 @@ func TestDrain(t *testing.T) {
 	// Of another node.
 	view := directory.New(directory.Options{Key: testClusterKey, Self: "n0"})
 	h, _, _ := newTest(t, func(o *Options) {
-		o.Directory, o.Now, o.Cluster = view, time.Now, &Cluster{Key: testClusterKey, Self: "n0"}
+		o.Directory, o.Now, o.Cluster = view, time.Now, &Cluster{Key: testClusterKey, Self: "n0", answerTime: time.Minute}
 	})
 	(&testCluster{view: view}).beat(t, "n1", c.servers[1].URL)
 	for _, method := range []string{"DELETE", "POST", "POST"} {
@@ -594,7 +601,7 @@ func TestShed(t *testing.T) {
 	})
 	view := directory.New(directory.Options{Key: testClusterKey, Self: "n0"})
 	h, _, _ := newTest(t, func(o *Options) {
-		o.Directory, o.Now, o.Cluster = view, time.Now, &Cluster{Key: testClusterKey, Self: "n0"}
+		o.Directory, o.Now, o.Cluster = view, time.Now, &Cluster{Key: testClusterKey, Self: "n0", answerTime: time.Minute}
 	})
 	(&testCluster{view: view}).beat(t, "n1", c.servers[1].URL)
 	ask := func(h http.Handler, node, query, key string) *httptest.ResponseRecorder {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,6 +26,9 @@ type Cluster struct {
 	Instance string
 	// CA signs the certificates of the others' https addresses; nil for the system's CAs.
 	CA *x509.CertPool
+
+	answerTime  time.Duration // 0 stands for peerTime
+	answerBytes int64         // 0 stands for maxPeerAnswer
 }
 
 const (
@@ -46,6 +50,7 @@ type peers struct {
 }
 
 func newPeers(o Cluster, view *directory.View, now func() time.Time) *peers {
+	o.answerTime, o.answerBytes = cmp.Or(o.answerTime, peerTime), cmp.Or(o.answerBytes, maxPeerAnswer)
 	return &peers{o: o, view: view, now: now, client: http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig:     &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12},
@@ -98,7 +103,7 @@ func (p *peers) ask(ctx context.Context, n *directory.Node, method, path string,
 		re.why = notAskable
 		return re
 	}
-	most := peerTime
+	most := p.o.answerTime
 	if n.State == directory.Suspect && method == http.MethodGet {
 		most = suspectTime
 	}
@@ -114,7 +119,7 @@ func (p *peers) ask(ctx context.Context, n *directory.Node, method, path string,
 	if err == nil {
 		defer answer.Body.Close()
 		re.status = answer.StatusCode
-		re.body, err = room.read(answer.Body)
+		re.body, err = room.read(answer.Body, p.o.answerBytes)
 	}
 	switch {
 	case err == nil:
@@ -162,11 +167,11 @@ func newRoom(bytes int64) *room {
 	return r
 }
 
-// read reads an answer. Without a room it may have maxPeerAnswer bytes.
-func (r *room) read(from io.Reader) ([]byte, error) {
+// read reads an answer. Without a room it may have most bytes.
+func (r *room) read(from io.Reader, most int64) ([]byte, error) {
 	if r == nil {
-		all, err := io.ReadAll(io.LimitReader(from, maxPeerAnswer+1))
-		if err == nil && len(all) > maxPeerAnswer {
+		all, err := io.ReadAll(io.LimitReader(from, most+1))
+		if err == nil && int64(len(all)) > most {
 			return nil, errLong
 		}
 		return all, err
