@@ -43,11 +43,12 @@ func (n *Node) Stop(ctx context.Context, d Drain) error {
 	}
 	part := func(hundredths int) time.Duration { return time.Until(end) * time.Duration(hundredths) / 100 }
 	closing, patient := part(closingPart), began.Add(part(patientPart))
+	closed := began.Add(part(handOverPart + closingPart))
 	handing, cancel := context.WithTimeout(ctx, part(handOverPart))
 	n.bus.Flush(handing)
 	n.handOver(handing)
 	cancel()
-	n.closeClients(ctx, d, closing, patient)
+	n.closeClients(ctx, d, min(closing, time.Until(closed)), patient) // a late hand-over does not delay the last close
 	left := n.sockets.Load()
 	stopping, cancel := context.WithTimeout(context.Background(), max(time.Until(end), time.Second))
 	defer cancel()

@@ -12,10 +12,11 @@ import (
 	"stentor/stomp"
 )
 
-// lasting is a bus whose flush takes until it is let go, or its context ends.
+// lasting is a bus whose flush takes until it is let go, or its context ends, and then late.
 type lasting struct {
 	bus.Bus
 	flushing, flushed chan struct{}
+	late              time.Duration
 	gaveUp            error
 }
 
@@ -26,6 +27,7 @@ func (b *lasting) Flush(ctx context.Context) {
 	case <-b.flushed:
 	case <-ctx.Done():
 		b.gaveUp = ctx.Err()
+		time.Sleep(b.late)
 	}
 }
 
@@ -39,6 +41,7 @@ func leavingNode(t *testing.T) (n testNode, b *lasting, stopped chan error, stop
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), within)
 			defer cancel()
+			go part(ctx)
 			stopped <- n.Stop(ctx, d)
 		}()
 	}
@@ -76,7 +79,6 @@ func TestLeavingNodeReadsOn(t *testing.T) {
 	client.until(t, "of another node")
 	close(b.flushed)
 	client.until(t, "retry=")
-	_ = client.conn.Close()
 	if err := <-stopped; err != nil || b.gaveUp != nil {
 		t.Errorf("%v, %v", err, b.gaveUp)
 	}
@@ -84,7 +86,7 @@ func TestLeavingNodeReadsOn(t *testing.T) {
 
 // TestEmpty: a node whose clients are sent away takes none, until it is told to, and pushes all the while.
 func TestEmpty(t *testing.T) {
-	n, _, stopped, stop := leavingNode(t)
+	n, b, stopped, stop := leavingNode(t)
 	client := n.subscriber(t)
 	n.Empty(Drain{Chunk: 100, Interval: time.Millisecond})
 	n.Empty(Drain{Chunk: 100, Interval: time.Millisecond})
@@ -105,9 +107,11 @@ func TestEmpty(t *testing.T) {
 	if err := n.Ready(); err != nil || n.Draining() {
 		t.Errorf("ready: %v", err)
 	}
-	n.subscriber(t)
+	client = n.subscriber(t)
 	n.Empty(Drain{Chunk: 1, Interval: time.Hour}) // not done when the node leaves
-	stop(3*time.Second, Drain{Chunk: 100, Interval: time.Millisecond})
+	close(b.flushed)
+	stop(time.Minute, Drain{Chunk: 100, Interval: time.Millisecond})
+	client.until(t, "the node is stopping, come back")
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
@@ -136,10 +140,10 @@ func TestLeavesInTime(t *testing.T) {
 	for range 7 {
 		clients = append(clients, n.subscriber(t))
 	}
-	stop(3*time.Second, Drain{Chunk: 1, Interval: time.Hour})
+	b.late = 4 * time.Second
+	stop(8*time.Second, Drain{Chunk: 1, Interval: time.Hour})
 	for _, c := range clients {
 		c.until(t, "the node is stopping, come back")
-		_ = c.conn.Close()
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
