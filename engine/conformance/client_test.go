@@ -99,7 +99,10 @@ var pair = sync.OnceValues(func() (p struct {
 })
 
 func newEcho(o over, maxMessage int) (*loop.Echo, error) {
-	opts := loop.EchoOptions{Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler), Compress: o.compresses()}
+	opts := loop.EchoOptions{
+		Listen: "127.0.0.1:0", MaxMessage: maxMessage, Log: slog.New(slog.DiscardHandler), Compress: o.compresses(),
+		Linger: patience, // no client of a slow machine is cut while it writes
+	}
 	if o.secure() {
 		p, err := pair()
 		if err != nil {

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -34,19 +35,22 @@ type Echo struct {
 	conns map[*echoConn]struct{}
 }
 
-// EchoOptions of an Echo. All fields but TLS and Compress are required.
+// EchoOptions of an Echo. Listen, MaxMessage and Log are required.
 type EchoOptions struct {
 	Listen     string // host:port with a literal IP address; port 0 takes a free one
 	MaxMessage int    // bytes of a message; a larger one is answered with 1009
 	Log        *slog.Logger
 	TLS        *TLS // nil: plain
 	Compress   bool // messages of clients that offer it, both ways
+
+	// Linger is how long a client that is being closed may take to read the last bytes, and then to end; 0: 2 s.
+	Linger time.Duration
 }
 
 const (
 	echoConnections = 10_000
-	echoHandshake   = 8 << 10 // bytes
-	echoLinger      = 2 * time.Second
+	echoHandshake   = 8 << 10               // bytes
+	echoLinger      = 2 * time.Second       // unless the options say otherwise
 	echoRetry       = 10 * time.Millisecond // between two checks of a socket that has yet to take its last bytes
 	echoScratch     = 256 << 10             // what the wire and a connection keep allocated for their next message
 )
@@ -58,6 +62,7 @@ func (o *EchoOptions) unread() int { return 2*o.MaxMessage + 64<<10 }
 func NewEcho(o EchoOptions) (*Echo, error) {
 	e := &Echo{net: newNetwork(o.Log), opts: o, conns: map[*echoConn]struct{}{}}
 	e.net.keepAlive = keepAliveTime
+	e.opts.Linger = cmp.Or(o.Linger, echoLinger)
 	check := func(r *websocket.Request) *websocket.Refusal {
 		if o.Compress {
 			r.Compress = websocket.CompressAlways
@@ -147,6 +152,7 @@ type echoConn struct {
 	tls     *echoTLS // what runs it
 	sess    session.Session
 	message []byte // the beginning of the message under way
+	linger  time.Duration
 
 	gone     bool
 	fin      bool        // FIN was sent
@@ -170,7 +176,7 @@ func (e *Echo) short(netip.AddrPort) {}
 
 // open implements host.
 func (e *Echo) open(_ int, socket gnet.Conn, _ *arrival) {
-	c := &echoConn{socket: socket, tls: e.tls}
+	c := &echoConn{socket: socket, tls: e.tls, linger: e.opts.Linger}
 	e.mu.Lock()
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
@@ -302,7 +308,7 @@ func (c *echoConn) closing() {
 	now := time.Now()
 	if c.deadline.IsZero() {
 		c.message = nil
-		c.deadline = now.Add(echoLinger)
+		c.deadline = now.Add(c.linger)
 		c.timer = time.AfterFunc(echoRetry, func() { _ = c.socket.Wake(nil) })
 	}
 	switch {
@@ -313,7 +319,7 @@ func (c *echoConn) closing() {
 	case !c.fin:
 		c.fin = true
 		c.end()
-		c.deadline = now.Add(echoLinger)
-		c.timer.Reset(echoLinger)
+		c.deadline = now.Add(c.linger)
+		c.timer.Reset(c.linger)
 	}
 }
