@@ -171,9 +171,11 @@ func TestReaderIsNotWaitedFor(t *testing.T) {
 			l.Refuse(Record{Reason: r, Project: fmt.Sprint(i % 200)})
 		}
 	}
+	l.mu.Lock()
 	if len(l.waiting) > mostWaiting {
 		t.Errorf("%d lines wait", len(l.waiting))
 	}
+	l.mu.Unlock()
 	o.mu.Unlock()
 	o.after(l)
 }
