@@ -189,16 +189,16 @@ func (r *run) stages(ctx context.Context) error {
 		return err
 	}
 	return r.phases(ctx, step{"back", func(ctx context.Context) error {
-		if err := r.shrink(ctx, r.wanted(connections, connections.Length())); err != nil {
+		if err := r.shrink(ctx, r.shareOf(connections.Value(connections.Length()))); err != nil {
 			return err
 		}
 		return r.back(ctx)
 	}}, step{"settle", r.settle})
 }
 
-// wanted is this generator's share of the connections wanted after some time.
-func (r *run) wanted(all pace.Profile, after time.Duration) int {
-	return int(math.Round(all.Value(after) * float64(r.Connections) / float64(r.all)))
+// shareOf is this generator's share of the connections that are wanted.
+func (r *run) shareOf(all float64) int {
+	return int(math.Round(all * float64(r.Connections) / float64(r.all)))
 }
 
 // shrink drops connections above n once they are open: some were still opening when the last stage ended. It gives up after
@@ -223,11 +223,13 @@ func (r *run) keepTo(ctx context.Context, all pace.Profile) error {
 	for {
 		elapsed := time.Since(start)
 		for stage+1 < len(r.Stages) && elapsed >= ends {
+			// However late this comes, no stage's connections are left out.
+			r.resize(r.shareOf(all[stage].To), start.Add(seen))
 			stage++
 			ends += r.Stages[stage].Duration
 			r.stock.phase(stageName(stage))
 		}
-		r.resize(r.wanted(all, elapsed), start.Add(seen))
+		r.resize(r.shareOf(all.Value(elapsed)), start.Add(seen))
 		if elapsed >= all.Length() {
 			return nil
 		}
