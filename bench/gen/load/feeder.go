@@ -11,7 +11,7 @@ import (
 
 // feeder pushes messages at a rate, open loop: pick chooses the stream of message i. With several generators each numbers
 // all messages, some time before they are due, and pushes its own. The first is due that time after the feeder was made:
-// it too must be numbered everywhere before anybody pushes it.
+// it too must be numbered everywhere before anybody pushes it. After a stall messages are numbered late, and pushed late.
 type feeder struct {
 	*run
 	start time.Time
@@ -32,8 +32,7 @@ const endless = 1 << 62
 type schedule interface{ At(i int) time.Duration }
 
 func (r *run) newFeeder(rate schedule, limit int, pick func(i int) int) *feeder {
-	ahead := r.part.ahead()
-	return &feeder{run: r, start: time.Now().Add(ahead), rate: rate, pick: pick, ahead: ahead, limit: limit, wake: make(chan struct{}, 1)}
+	return &feeder{run: r, start: r.part.begins(), rate: rate, pick: pick, ahead: r.part.ahead(), limit: limit, wake: make(chan struct{}, 1)}
 }
 
 // feed pushes at a rate for d.
@@ -48,10 +47,10 @@ func (r *run) feed(ctx context.Context, rate float64, d time.Duration, pick func
 	return pace.Wait(ctx, time.Until(f.start.Add(d)))
 }
 
-// waiting is a numbered message and when it is due.
+// waiting is a numbered message and when it is pushed, counted from the start.
 type waiting struct {
 	message push.Message
-	due     time.Duration
+	at      time.Duration
 }
 
 // drive pushes until the limit, and returns when the pusher has the last of its own messages.
@@ -62,8 +61,8 @@ func (f *feeder) drive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(queue) > 0 && (!more || queue[0].due <= next) {
-			next = queue[0].due
+		if len(queue) > 0 && (!more || queue[0].at <= next) {
+			next = queue[0].at
 		} else if !more {
 			if f.done() {
 				return nil
@@ -73,7 +72,7 @@ func (f *feeder) drive(ctx context.Context) error {
 		if err := f.wait(ctx, next); err != nil {
 			return err
 		}
-		for len(queue) > 0 && queue[0].due <= time.Since(f.start) {
+		for len(queue) > 0 && queue[0].at <= time.Since(f.start) {
 			if err := f.pusher.Push(ctx, queue[0].message); err != nil {
 				return err
 			}
@@ -91,7 +90,8 @@ func (f *feeder) number(queue *[]waiting) (next time.Duration, more bool, err er
 		return 0, false, nil
 	}
 	due := f.rate.At(f.numbered)
-	if due-f.ahead > time.Since(f.start) {
+	now := time.Since(f.start)
+	if due-f.ahead > now {
 		return due - f.ahead, true, nil
 	}
 	m, mine, err := f.numberOne(f.pick(f.numbered), f.start.Add(due))
@@ -99,7 +99,8 @@ func (f *feeder) number(queue *[]waiting) (next time.Duration, more bool, err er
 		return 0, false, err
 	}
 	if mine {
-		*queue = append(*queue, waiting{m, due})
+		// A host that stalls stalls all its generators, and the others number it as late. Its payload says when it was due.
+		*queue = append(*queue, waiting{m, max(due, now+f.ahead/2)})
 	}
 	f.numbered++
 	return f.rate.At(f.numbered) - f.ahead, f.numbered < f.limit, nil
@@ -128,11 +129,15 @@ func (f *feeder) wait(ctx context.Context, at time.Duration) error {
 	return nil
 }
 
-// end makes drive return after a message that all generators agree on: the last one that any of them has numbered.
+// end makes drive return after a message that all generators agree on: the last one that any of them has numbered, or would
+// have by now if drive had not come late.
 func (f *feeder) end(ctx context.Context) error {
 	f.mu.Lock()
 	f.held = true
 	n := f.numbered
+	for now := time.Since(f.start); n < f.limit && f.rate.At(n)-f.ahead <= now; {
+		n++
+	}
 	f.mu.Unlock()
 	last, err := f.part.Group.Meet(ctx, "last message", int64(n))
 	f.mu.Lock()

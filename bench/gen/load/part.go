@@ -42,6 +42,10 @@ func (p Part) ahead() time.Duration {
 	return ahead
 }
 
+// begins is when what a phase does begins that is to happen at the same time: the pushes, and the connections that come and go
+// meanwhile. With several generators all number the first messages before that.
+func (p Part) begins() time.Time { return time.Now().Add(p.ahead()) }
+
 // owns reports whether this generator pushes the messages of a stream.
 func (p Part) owns(stream int) bool { return stream%p.Count == p.Index }
 

@@ -119,7 +119,7 @@ func (r *run) churn(ctx context.Context, rate float64, d time.Duration) error {
 	if rate == 0 {
 		return nil
 	}
-	start, p := time.Now(), pace.Rate(rate)
+	start, p := r.part.begins(), pace.Rate(rate)
 	total := p.Count(d)
 	for i := 0; i < total; {
 		if err := pace.Wait(ctx, time.Until(start.Add(p.At(i)))); err != nil {

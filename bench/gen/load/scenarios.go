@@ -96,14 +96,6 @@ func (r *run) churnAll(ctx context.Context) error { return r.churn(ctx, r.ChurnR
 // reconnect drops a share of the connections, which reconnect after --hold, while pushes continue. A third of --duration
 // comes before that, and a third after.
 func (r *run) reconnect(ctx context.Context) error {
-	if err := r.phases(ctx, r.openAll()); err != nil {
-		return err
-	}
-	// No generator pushes before the subscriptions of all generators are confirmed: otherwise these would not know where they
-	// begin.
-	if _, err := r.part.Group.Meet(ctx, "pushes", 0); err != nil {
-		return err
-	}
 	gone := max(1, int(float64(r.Connections)*r.DropShare))
 	pushes, stop := context.WithCancel(ctx)
 	defer stop()
@@ -112,11 +104,13 @@ func (r *run) reconnect(ctx context.Context) error {
 	if r.Rate == 0 || !r.streams.topic {
 		limit = 0
 	}
-	f := r.newFeeder(pace.Rate(r.Rate), limit, r.toAll())
-	go func() { feeding <- f.drive(pushes) }()
-	third := func(ctx context.Context) error { return pace.Wait(ctx, r.Duration/3) }
-	err := r.phases(ctx,
-		step{"before", third},
+	var f *feeder // nil until before has begun
+	err := r.phases(ctx, r.openAll(),
+		step{"before", func(ctx context.Context) error {
+			f = r.newFeeder(pace.Rate(r.Rate), limit, r.toAll())
+			go func() { feeding <- f.drive(pushes) }()
+			return pace.Wait(ctx, time.Until(f.start.Add(r.Duration/3)))
+		}},
 		step{"away", func(ctx context.Context) error {
 			if err := r.drop(gone); err != nil {
 				return err
@@ -124,8 +118,11 @@ func (r *run) reconnect(ctx context.Context) error {
 			return r.hold(ctx)
 		}},
 		step{"back", func(ctx context.Context) error { return r.comeBack(ctx, gone) }},
-		step{"after", third},
+		step{"after", func(ctx context.Context) error { return pace.Wait(ctx, r.Duration/3) }},
 	)
+	if f == nil {
+		return err
+	}
 	if err == nil {
 		err = f.end(ctx)
 	}

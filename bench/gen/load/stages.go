@@ -218,7 +218,7 @@ const resizeEvery = 10 * turn
 
 // keepTo opens and drops connections so that this generator has its share of those wanted.
 func (r *run) keepTo(ctx context.Context, all pace.Profile) error {
-	start, seen, stage := time.Now(), time.Duration(0), 0
+	start, seen, stage := r.part.begins(), time.Duration(0), 0
 	ends := r.Stages[0].Duration
 	for {
 		elapsed := time.Since(start)

@@ -97,9 +97,14 @@ func TestStages(t *testing.T) {
 
 // Several generators share the connections of each stage, and number the same messages.
 func TestStagesOfSeveralGenerators(t *testing.T) {
-	r := parts(t, "stages", append(node(t), "--stages=duration=500ms connections=61", "--stages=duration=1s pushes_per_second=100", "--stages=duration=500ms connections=0 pushes_per_second=0")...)
-	if all := r.Total(); !r.Verdict.Good || all.Opened != 61 || all.Dropped != 61 || all.Pushed != 75 {
-		t.Errorf("%+v %+v", r.Verdict, all)
+	r, all := parts(t, "stages", append(node(t), "--stages=duration=500ms connections=61", "--stages=duration=1s pushes_per_second=100", "--stages=duration=500ms connections=0 pushes_per_second=0")...)
+	if total := r.Total(); !r.Verdict.Good || total.Opened != 61 || total.Dropped != 61 || total.Pushed != 75 {
+		t.Errorf("%+v %+v", r.Verdict, total)
+	}
+	for i, p := range all {
+		if first := p.Phases[0]; first.Seconds < (ahead + 500*time.Millisecond).Seconds() {
+			t.Errorf("generator %d: the first stage's connections came before its pushes: it took %v s", i, first.Seconds)
+		}
 	}
 }
 
