@@ -83,6 +83,9 @@ func (s *stock) watch(ctx context.Context, w *watcher) {
 	defer t.Stop()
 	for {
 		sum := w.look(ctx)
+		if ctx.Err() != nil {
+			return // the run's last second keeps the figures of the look before
+		}
 		s.mu.Lock()
 		s.server = sum
 		s.mu.Unlock()

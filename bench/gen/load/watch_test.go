@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -29,6 +30,18 @@ func TestServersCPU(t *testing.T) {
 		if got := w.look(bounded(t)); got == nil || got.CPUSeconds != said[i].used {
 			t.Errorf("look %d: %+v, want %v s", i, got, said[i].used)
 		}
+	}
+}
+
+// The run's end cuts off a look. The last second keeps the figures of the one before.
+func TestLookThatIsCutOff(t *testing.T) {
+	ctx, end := context.WithCancel(bounded(t))
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { end() }))
+	defer s.Close()
+	st := &stock{server: &result.Server{Connections: 7}}
+	st.watch(ctx, newWatcher([]string{s.URL}))
+	if st.server == nil || st.server.Connections != 7 {
+		t.Errorf("%+v", st.server)
 	}
 }
 
