@@ -88,15 +88,15 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// Who is told of the seconds is told of each once, in their order.
+// Who is told of the seconds is told of each once, in their order, the last one included.
 func TestEachSecondOnce(t *testing.T) {
 	s := listen(t)
 	var told []float64
 	each := func(_ string, _ result.Totals, last result.Second) { told = append(told, last.At) }
-	args := []string{"--url=ws://" + s.Address().String() + "/ws", "--open-rate=0", "--connections=2", "--hold=3500ms", "--metrics=none"}
+	args := []string{"--url=ws://" + s.Address().String() + "/ws", "--open-rate=0", "--connections=2", "--hold=2500ms", "--metrics=none"}
 	r, err := Run(bounded(t), parse(t, "connect", args...), Output{Each: each})
-	if err != nil || len(told) < 2 || len(told) > len(r.Series) {
-		t.Fatalf("%v: told of %v", err, told)
+	if err != nil || len(told) < 2 || len(told) != len(r.Series) {
+		t.Fatalf("%v: told of %v, of %d seconds", err, told, len(r.Series))
 	}
 	for i, at := range told {
 		if at != r.Series[i].At {

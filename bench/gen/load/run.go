@@ -24,7 +24,7 @@ type Output struct {
 	Writer   io.Writer
 	Terminal bool              // Writer may be drawn over
 	Settings map[string]string // as Settings returns them
-	// Each, when it is set, is called once for every second with the run's progress. It must not block.
+	// Each, when it is set, is called once for every second of the result's series, with the run's progress. It must not block.
 	Each func(phase string, totals result.Totals, last result.Second)
 }
 
@@ -46,6 +46,7 @@ type run struct {
 	// there are never more than wanted.
 	balance sync.Mutex
 	kicked  atomic.Int64 // sessions that the server was asked to close
+	told    int          // seconds of which Output.Each was told
 
 	keyed    bool     // there is a key for the API
 	metrics  []string // where the servers' metrics are
@@ -182,9 +183,7 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	beside.Go(func() { r.stock.every(ctx) })
 	beside.Go(func() { r.bringBack(ctx) })
 	beside.Go(func() { r.giveUp(ctx, stop) })
-	if out.Each != nil {
-		beside.Go(func() { r.tell(ctx, out.Each) })
-	}
+	beside.Go(func() { r.tellAll(ctx, out.Each) })
 	p := &progress{out: out, scenario: r.Scenario, wanted: r.Connections, look: r.stock.look}
 	beside.Go(func() { p.show(ctx) })
 
@@ -204,6 +203,7 @@ func (r *run) run(ctx context.Context, out Output) (*result.Result, error) {
 	beside.Wait()
 	res := r.stock.result() // which ends the last second, and p shows that
 	p.last()
+	r.tell(out.Each)
 	res.Scenario, res.Settings, res.Notes = r.Scenario, r.settings(out.Settings), r.notes
 	if p := r.pusher.Counts(); p.Retried > 0 && p.Refused != "" {
 		res.Notes = append(res.Notes, fmt.Sprintf("pushes were refused temporarily and sent again, which makes them late; the last such answer: %s", p.Refused))
@@ -314,22 +314,30 @@ func inVain(again map[string]int) string {
 	return "; retries failed: " + causes(again)
 }
 
-// tell calls each once a second until ctx ends.
-func (r *run) tell(ctx context.Context, each func(string, result.Totals, result.Second)) {
-	told := 0
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
+// each is Output.Each.
+type each func(phase string, totals result.Totals, last result.Second)
+
+// tellAll tells each whenever a second has ended, until ctx ends.
+func (r *run) tellAll(ctx context.Context, e each) {
 	for {
 		select {
-		case <-t.C:
-			_, name, totals, _ := r.stock.look()
-			for _, s := range r.stock.after(told) {
-				each(name, totals, s)
-				told++
-			}
+		case <-r.stock.ended:
+			r.tell(e)
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// tell tells each of the seconds that are new. One goroutine at a time calls it.
+func (r *run) tell(e each) {
+	if e == nil {
+		return
+	}
+	_, name, totals, _ := r.stock.look()
+	for _, s := range r.stock.after(r.told) {
+		e(name, totals, s)
+		r.told++
 	}
 }
 

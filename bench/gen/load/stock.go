@@ -17,6 +17,7 @@ type stock struct {
 	run   *run
 	began time.Time
 	cpu   time.Duration // that this process had used by then
+	ended chan struct{} // a second has ended; one place
 
 	mu      sync.Mutex
 	counted result.Totals // what all phases have together
@@ -45,7 +46,7 @@ type second struct {
 
 func newStock(r *run) *stock {
 	base, _ := proc.OwnRSS() // 0 when it cannot be read
-	return &stock{run: r, began: time.Now(), cpu: proc.OwnCPU(), base: base, second: second{latency: measure.NewLatency()}}
+	return &stock{run: r, began: time.Now(), cpu: proc.OwnCPU(), base: base, ended: make(chan struct{}, 1), second: second{latency: measure.NewLatency()}}
 }
 
 func (s *stock) since() float64 { return time.Since(s.began).Seconds() }
@@ -129,6 +130,10 @@ func (s *stock) endSecond() {
 	s.series = append(s.series, e)
 	s.second.Totals = result.Totals{}
 	s.second.latency.Reset()
+	select {
+	case s.ended <- struct{}{}:
+	default:
+	}
 }
 
 // held returns how many connections the servers' metrics last reported, 0 when reading them failed.

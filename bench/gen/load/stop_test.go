@@ -49,7 +49,16 @@ func TestPushesRefused(t *testing.T) {
 		fmt.Fprint(w, `{"title":"Service Unavailable","detail":"the bus is away"}`)
 	}))
 	defer back.Close()
-	r := runs(t, "broadcast", "--url=ws://"+s.Address().String()+"/ws", "--push-url="+back.URL, "--open-rate=0", "--connections=20", "--rate=100", "--duration=100ms", "--settle=100ms")
+	ctx, stop := context.WithCancelCause(bounded(t))
+	out := Output{Each: func(phase string, all result.Totals, _ result.Second) {
+		if phase == "settle" && all.PushesRetried > 0 {
+			stop(errors.New("seen"))
+		}
+	}}
+	r, err := Run(ctx, parse(t, "broadcast", "--url=ws://"+s.Address().String()+"/ws", "--push-url="+back.URL, "--open-rate=0", "--connections=20", "--rate=100", "--duration=100ms", "--settle=30s"), out)
+	if err == nil || err.Error() != "seen" {
+		t.Fatal(err)
+	}
 	want := "10 pushes were not accepted; the last answer is push: 503 Service Unavailable: the bus is away"
 	if said := strings.Join(r.Verdict.Problems, "\n"); !strings.Contains(said, want) || r.Total().PushesRetried == 0 {
 		t.Errorf("%s\nwant %s\n%+v", said, want, r.Total())

@@ -66,7 +66,7 @@ func (e *Exporter) Close() {
 	<-e.ended
 }
 
-// Second adds a run's last whole second. The caller passes each second once.
+// Second adds a run's last second. The caller passes each second once.
 func (e *Exporter) Second(phase string, totals result.Totals, last result.Second) {
 	h, err := last.Latency.Decode()
 	e.mu.Lock()
