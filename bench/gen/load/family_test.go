@@ -5,8 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"stentor/bench/internal/fake"
 	"stentor/bench/machine/server"
@@ -40,16 +43,37 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
+// onlyIPv6 is a port that is free at ::1 and at which nobody listens at 127.0.0.1 until the test has ended.
+func onlyIPv6(t *testing.T) (port string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	const most = 100
+	for range most {
+		l, err := net.Listen("tcp6", "[::1]:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := l.Addr().(*net.TCPAddr).Port
+		err = unix.Bind(fd, &unix.SockaddrInet4{Port: at, Addr: [4]byte{127, 0, 0, 1}})
+		l.Close()
+		if err == nil {
+			return strconv.Itoa(at)
+		}
+	}
+	t.Fatalf("%d ports that are free at ::1 are all in use at 127.0.0.1", most)
+	return ""
+}
+
 // A name of which the server has the IPv6 address alone, and a real node.
 func TestIPv6Node(t *testing.T) {
 	ipv6(t)
 	c := server.NewCredentials()
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := l.Addr().String()
-	l.Close()
+	port := onlyIPv6(t)
+	client := "[::1]:" + port
 	s, _, err := server.Start(bounded(t), stentor, t.TempDir(), server.Config{Credentials: c, Listen: []string{client}})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +81,6 @@ func TestIPv6Node(t *testing.T) {
 	t.Cleanup(s.Stop)
 	urls := []string{client}
 	if all, err := net.LookupHost("localhost"); err == nil && slices.Contains(all, "::1") {
-		_, port, _ := net.SplitHostPort(client)
 		urls = append(urls, "localhost:"+port)
 	}
 	for _, at := range urls {
