@@ -43,8 +43,7 @@ func TestPageSecure(t *testing.T) {
 		a.do(name, arguments)
 		a.want(name)
 	}
-	step("open", nil)
-	step("key", fields{"key": "shop-key"})
+	step("early", fields{"key": "shop-key"})
 	step("connect", nil)
 	step("subscribe", fields{"destination": "/topic/shop/all"})
 	step("push", fields{"body": "over TLS"})

@@ -65,6 +65,7 @@ $("out").addEventListener("click", () => {
   $("views").querySelector("a").focus();
 });
 
+// start shows the first view when its fields are filled and its buttons do something: what a person typed before would be lost.
 async function start() {
   let first = null;
   try {

@@ -29,8 +29,9 @@ export async function open({ executablePath, address, options, expected = () => 
   page.on("request", (r) => new URL(r.url()).host !== new URL(address).host && foreign.push(r.url()));
 
   const end = async () => {
+    const texts = [...trouble]; // without the requests that the close aborts
     await browser.close();
-    emit({ client: "page", event: "trouble", texts: trouble });
+    emit({ client: "page", event: "trouble", texts });
     emit({ client: "page", event: "foreign", texts: foreign });
   };
 
