@@ -414,7 +414,7 @@ func TestCompressionOffers(t *testing.T) {
 
 // TestCompressionLibraries: the libraries can do what they can without compression.
 func TestCompressionLibraries(t *testing.T) {
-	s := start(t, setup{Config: compressingShop, Set: []string{"heartbeat.send=1s", "heartbeat.receive=1s", "heartbeat.ping=1s"}})
+	s := start(t, setup{Config: compressingShop, Set: beating})
 	converse(t, s, libraries)
 	counts := compression{s, t}
 	if n := counts.handshakes("agreed"); n != float64(len(libraries)) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A library is one client library in one of its ways to connect.
@@ -71,14 +72,14 @@ func (l library) connect(t testing.TB, s *server, d *script, name string, header
 // open makes a client of the library and waits for its WebSocket.
 func (l library) open(t testing.TB, s *server, d *script, name string, headers fields) *actor {
 	t.Helper()
-	beat := 0
+	beat := time.Duration(0)
 	if l.beats {
-		beat = 1000
+		beat = beatEvery
 	}
 	a := d.actor(t, name)
 	options := fields{
 		"library": l.name, "url": "ws://" + s.Client + "/ws", "headers": headers,
-		"versions": l.versions, "protocols": l.protocols, "binary": l.binary, "heartbeat": beat,
+		"versions": l.versions, "protocols": l.protocols, "binary": l.binary, "heartbeat": beat.Milliseconds(),
 	}
 	if l.sockjs != "" {
 		options["url"], options["sockjs"] = "http://"+s.Client+"/ws", l.sockjs
@@ -90,8 +91,16 @@ func (l library) open(t testing.TB, s *server, d *script, name string, headers f
 	return a
 }
 
+// beatEvery is the time between heart-beats. A library closes when nothing came for twice as long by its clock, and looks at
+// the clock before it reads what has come: a process that stands still for that long loses its connections.
+const beatEvery = 3 * time.Second
+
+// beating is a node with heart-beats in both directions.
+var beating = []string{fmt.Sprint("heartbeat.send=", beatEvery), fmt.Sprint("heartbeat.receive=", beatEvery), fmt.Sprint("heartbeat.ping=", beatEvery)}
+
 func TestLibraries(t *testing.T) {
-	converse(t, start(t, setup{Set: []string{"heartbeat.send=1s", "heartbeat.receive=1s", "heartbeat.ping=1s"}}), libraries)
+	t.Parallel()
+	converse(t, start(t, setup{Set: beating}), libraries)
 }
 
 // converse has a client of each library do what every library has to be able to do.

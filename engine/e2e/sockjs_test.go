@@ -44,7 +44,8 @@ func overSockJS() (all []library) {
 
 // TestSockJSLibraries: over each transport of sockjs-client by itself the libraries can do what they can over a WebSocket.
 func TestSockJSLibraries(t *testing.T) {
-	s := start(t, setup{Config: sockjsShop, Set: []string{"heartbeat.send=1s", "heartbeat.receive=1s", "heartbeat.ping=1s"}})
+	t.Parallel()
+	s := start(t, setup{Config: sockjsShop, Set: beating})
 	converse(t, s, overSockJS())
 }
 
