@@ -25,9 +25,10 @@ const (
 	patientPart  = 90 // when clients that are behind are closed as well
 )
 
-// stalled is how long clients that are behind may receive nothing before a drain gives them up. Rounds and retries of
-// subscriptions at their own pace come much more often.
-const stalled = 2 * time.Second
+// stalled is how many looks find that clients which are behind receive nothing, before a drain gives them up: 2 s of looks.
+// Rounds and retries of subscriptions at their own pace come much more often. It is no time, since clients receive nothing
+// either while the node itself stands still.
+const stalled = 20
 
 // Stop leaves: no new clients, no new pushes; what was accepted is handed over; then clients are closed with 1012, each
 // when it has received its pushes. Until they are gone the node reads the bus, and so delivers pushes that other nodes
@@ -141,13 +142,14 @@ func closePaced(ctx context.Context, s *shard.Shard, over time.Duration) {
 // there is no progress, or at last.
 func (n *Node) closeRest(ctx context.Context, s *shard.Shard, last time.Time) {
 	stats := s.Stats()
-	seen, moved := uint64(0), time.Now()
+	seen, still := uint64(0), 0                                // looks without progress since
 	for n.sockets.Load() > 0 || stats.Connections.Load() > 0 { // a session over HTTP has no socket between two requests
 		if given := stats.Deliveries.Load() + stats.Pieces.Load(); given != seen {
-			seen, moved = given, time.Now()
+			seen, still = given, 0
+		} else {
+			still++
 		}
-		now := time.Now()
-		patient := now.Before(last) && now.Sub(moved) < stalled
+		patient := time.Now().Before(last) && still < stalled
 		for slot, more := uint32(0), stats.Connections.Load() > 0; more; more = slot != 0 {
 			var err error
 			if _, slot, err = endSome(ctx, s, slot, endAtOnce, endSteps, leaves(patient)); err != nil {

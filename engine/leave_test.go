@@ -1,13 +1,17 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"testing"
 	"time"
 
 	"stentor/engine/bus"
+	"stentor/engine/shard"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -81,6 +85,51 @@ func TestLeavingNodeReadsOn(t *testing.T) {
 	client.until(t, "retry=")
 	if err := <-stopped; err != nil || b.gaveUp != nil {
 		t.Errorf("%v, %v", err, b.gaveUp)
+	}
+}
+
+// TestLeavesAfterStall: a node that stood still does not take that for its clients' lack of progress. One that is behind gets
+// its pushes, although it reads nothing for a moment.
+func TestLeavesAfterStall(t *testing.T) {
+	t.Parallel()
+	n, _ := startNodeWith(t, nil, func(o *Options) {
+		o.Loops, o.History.Bytes, o.Limits.PendingBytes = 1, 64<<20, 64<<20
+	})
+	t.Cleanup(n.auth.Close)
+	behind, other := n.subscriber(t), n.subscriber(t)
+	_ = behind.conn.SetDeadline(time.Now().Add(time.Minute))
+	_ = behind.conn.(*net.TCPConn).SetReadBuffer(32 << 10)
+	const pushes = 16
+	body := bytes.Repeat([]byte("x"), 1<<20) // more than the kernel takes
+	go func() {
+		_, _ = io.Copy(io.Discard, other.conn)
+		_ = other.conn.Close()
+	}()
+	for i := range int64(pushes) {
+		n.Deliver(bus.Position{Epoch: 1, Offset: i}, &bus.Record{Project: "shop", Destination: "/topic/shop/a", Body: body, Time: time.Now()})
+	}
+	n.Flush()
+	stopped := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		stopped <- n.Stop(ctx, Drain{Chunk: 100, Interval: time.Millisecond})
+	}()
+	eventually(t, "the client that is up to date is gone", func() bool {
+		return n.stat(func(s *shard.Stats) uint64 { return uint64(s.Connections.Load()) }) == 1
+	})
+	n.shards[0].Post(func() { time.Sleep(2500 * time.Millisecond) }) // the stall
+	if _, err := ask(context.Background(), n.shards[0], func(*shard.Shard) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // the client is slow, and the node looks at it meanwhile
+	got, err := io.ReadAll(behind.conn)
+	if whole := bytes.Count(got, body); whole != pushes || !bytes.Contains(got, []byte("retry=")) || err != nil {
+		t.Errorf("%d of %d pushes came in %d bytes, and then %v", whole, pushes, len(got), err)
+	}
+	_ = behind.conn.Close()
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }
 

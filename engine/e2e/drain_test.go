@@ -58,7 +58,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, setup{Set: []string{"drain.chunk=10", "drain.interval=20ms"}})
+			s := start(t, setup{Set: []string{"drain.chunk=10", "drain.interval=20ms", "drain.timeout=1m"}})
 			listeners := make([]*listener, one.clients)
 			for i := range listeners {
 				p := s.join(t)
@@ -139,7 +139,7 @@ func TestDrainUnderLoad(t *testing.T) {
 // when a client does not.
 func TestDrainRefuses(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup{})
+	s := start(t, setup{Set: []string{"drain.timeout=1m"}})
 	if r := s.Must(t, "GET", "/readyz", "", nil); r.Status != http.StatusOK {
 		t.Errorf("ready: %d", r.Status)
 	}
