@@ -69,7 +69,7 @@ var only = map[string]string{
 // tools says, for each part of the tree that only tests and measurements use, who may import it: in a package itself,
 // and in its tests beside. No package of the product imports any.
 var tools = []struct{ part, packages, tests string }{
-	{part: "engine/testkit", packages: "engine/testkit engine/e2e engine/attack bench", tests: "engine kafka cmd clients tuning/lvs"},
+	{part: "engine/testkit", packages: "engine/testkit engine/e2e engine/attack bench kafka/kafkatest", tests: "engine kafka cmd clients tuning/lvs"},
 	{part: "testing/synctest", packages: "engine/testkit/bubble"},
 	{part: "bench/gen", packages: "bench cmd/stentor-bench"},
 	{part: "bench/machine", packages: "bench/machine bench/suite cmd/stentor-bench", tests: "bench/gen"},

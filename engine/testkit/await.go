@@ -1,12 +1,11 @@
 package testkit
 
 import (
-	"fmt"
-	"net"
-	"os"
-	"sync/atomic"
+	"net/netip"
 	"testing"
 	"time"
+
+	"stentor/engine/testkit/ports"
 )
 
 // Eventually waits until ok returns true. It is for what can only be polled, such as a count; what describes what is missing.
@@ -19,21 +18,12 @@ func Eventually(t testing.TB, patience time.Duration, what func() string, ok fun
 	}
 }
 
-// lastPort is the last result of FreePort.
-var lastPort atomic.Int32
-
-// FreePort returns an address on which a node can be started again and again: its port is outside of the range from which
-// the kernel takes the ports of clients.
+// FreePort returns an address on which a node can be started again and again, as ports.Free does.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	lastPort.CompareAndSwap(0, int32(10000+os.Getpid()%10000))
-	for range 1000 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lastPort.Add(1)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	at, err := ports.Free(netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return at.String()
 }

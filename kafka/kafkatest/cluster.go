@@ -5,8 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"stentor/engine/testkit/ports"
 )
 
 // Cluster is a running Kafka. Brokers are counted from 0, and that number is their node id in Kafka's metadata too.
@@ -81,16 +82,21 @@ func New(n int, jvm ...string) (*Cluster, error) {
 }
 
 func (c *Cluster) start(n int) error {
-	ports, err := freePorts(5 * n)
-	if err != nil {
-		return err
+	// A broker that was killed must find its own ports free again.
+	free := make([]int, 5*n)
+	for i := range free {
+		at, err := ports.Free(netip.Addr{})
+		if err != nil {
+			return err
+		}
+		free[i] = int(at.Port())
 	}
 	var voters []string
 	replicas := min(n, 3)
 	for i := range n {
 		b := &broker{
 			ID: i, Dir: filepath.Join(c.dir, strconv.Itoa(i)),
-			Plain: ports[5*i], SASL: ports[5*i+1], Far: ports[5*i+2], Wire: ports[5*i+3], Controller: ports[5*i+4],
+			Plain: free[5*i], SASL: free[5*i+1], Far: free[5*i+2], Wire: free[5*i+3], Controller: free[5*i+4],
 			Replicas: replicas, InSync: max(1, replicas-1),
 		}
 		c.brokers = append(c.brokers, b)
@@ -191,21 +197,4 @@ func (c *Cluster) Stop() error {
 		return nil
 	})
 	return errors.Join(err, os.RemoveAll(c.dir))
-}
-
-// freePorts returns ports below those that the kernel gives to outgoing connections: a broker that was killed must
-// find its own ports free again.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range 100 * n {
-		l, err := net.Listen("tcp4", local(20_000+mathrand.IntN(12_000)))
-		if err != nil {
-			continue
-		}
-		defer l.Close() // all stay open until the last is found, so that none is found twice
-		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
-			return ports, nil
-		}
-	}
-	return nil, errors.New("no free ports on 127.0.0.1")
 }

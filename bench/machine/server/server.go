@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -20,6 +18,7 @@ import (
 
 	"stentor/bench/gen/metrics"
 	"stentor/bench/gen/pace"
+	"stentor/engine/testkit/ports"
 )
 
 // Timeouts, and how many connections to the API stay open.
@@ -69,11 +68,14 @@ func launch(ctx context.Context, name, binary, command, dir string, host netip.A
 	if err != nil {
 		return nil, nil, err
 	}
-	ports, err := freePorts(host, 2)
+	client, err := ports.Free(host)
 	if err != nil {
 		return nil, nil, err
 	}
-	client, api := ports[0], ports[1]
+	api, err := ports.Free(host)
+	if err != nil {
+		return nil, nil, err
+	}
 	file := filepath.Join(dir, "stentor.yaml")
 	if err := os.WriteFile(file, text(client, api), 0o600); err != nil {
 		return nil, nil, err
@@ -112,36 +114,6 @@ func serverEnv(env []string) (kept []string) {
 		}
 	}
 	return kept
-}
-
-// FreePort finds a free loopback port.
-func FreePort() (netip.AddrPort, error) {
-	ports, err := freePorts(netip.Addr{}, 1)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	return ports[0], nil
-}
-
-// freePorts finds ports below those that the kernel gives to outgoing connections: one of the thousands that a measurement
-// opens would have taken one of these before the server listens.
-func freePorts(host netip.Addr, n int) (ports []netip.AddrPort, err error) {
-	if !host.IsValid() {
-		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	for range 100 * n {
-		at := netip.AddrPortFrom(host, uint16(20_000+rand.IntN(12_000)))
-		l, e := net.Listen("tcp4", at.String())
-		if e != nil {
-			err = e
-			continue
-		}
-		defer l.Close() // all stay open until the last is found, so that none is found twice
-		if ports = append(ports, at); len(ports) == n {
-			return ports, nil
-		}
-	}
-	return nil, fmt.Errorf("no free ports on %s: %w", host, err)
 }
 
 func (s *Server) waitReady(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 
 	"stentor/bench/gen/pace"
 	"stentor/bench/internal/fake"
+	"stentor/engine/testkit/ports"
 )
 
 func bounded(t *testing.T) context.Context {
@@ -31,7 +32,7 @@ func TestServerThatDoesNotStart(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	client, err := FreePort()
+	client, err := ports.Free(netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,19 +140,5 @@ func TestServerEnv(t *testing.T) {
 	got := serverEnv([]string{"PATH=/bin", "GOGC=50", "STENTOR_LIMITS_CONNECTIONS=1", "GOMEMLIMIT=1GiB", "HOME=/"})
 	if strings.Join(got, " ") != "PATH=/bin HOME=/" {
 		t.Errorf("%v", got)
-	}
-}
-
-func TestFreePorts(t *testing.T) {
-	ports, err := freePorts(netip.Addr{}, 50)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[netip.AddrPort]bool{}
-	for _, p := range ports {
-		if p.Port() >= 32768 || seen[p] {
-			t.Errorf("%s: taken by outgoing connections, or twice in %v", p, ports)
-		}
-		seen[p] = true
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
+	"stentor/engine/testkit/ports"
 	"stentor/engine/testkit/proc"
 	"stentor/tuning/proxy"
 )
@@ -43,7 +44,7 @@ func startFront(ctx context.Context, dir string, r proxy.Request) (*front, conte
 		return nil, nil, err
 	}
 	f := &front{}
-	if f.address, err = server.FreePort(); err != nil {
+	if f.address, err = ports.Free(netip.Addr{}); err != nil {
 		return nil, nil, err
 	}
 	r.Listen, r.RunDir, r.User = f.address.String(), dir, me.Username

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"stentor/bench/machine/server"
+	"stentor/engine/testkit/ports"
 	"stentor/tuning/proxy"
 )
 
@@ -67,7 +68,7 @@ func (w way) place(c *server.Config, r *proxy.Request, dir string) error {
 		c.Listen = []string{"unix:" + r.Unix + " mode=0666" + option}
 		return nil
 	}
-	at, err := server.FreePort()
+	at, err := ports.Free(netip.Addr{})
 	if err != nil {
 		return err
 	}

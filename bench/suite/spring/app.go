@@ -13,6 +13,7 @@ import (
 
 	"stentor/bench/gen/pace"
 	"stentor/bench/machine/server"
+	"stentor/engine/testkit/ports"
 )
 
 // heap is the most that the Spring application's heap may take.
@@ -39,7 +40,7 @@ func javaVersion(ctx context.Context, java string) (string, error) {
 // startApp starts the application and waits until it listens, which it does last. The context that it returns ends when
 // the application does.
 func startApp(ctx context.Context, java, jar, dir string) (*app, context.Context, error) {
-	address, err := server.FreePort()
+	address, err := ports.Free(netip.Addr{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"stentor/bench/suite"
 	"stentor/bench/suite/report"
 	"stentor/engine/testkit/certificate"
+	"stentor/engine/testkit/ports"
 )
 
 type bench struct {
@@ -102,7 +103,7 @@ type rig struct {
 
 // withRig runs f with a fresh node and no client yet. It is an error when a message was not in order, or a connection lost.
 func (b *bench) withRig(ctx context.Context, w way, f func(context.Context, *rig) error) error {
-	at, err := server.FreePort()
+	at, err := ports.Free(netip.Addr{})
 	if err != nil {
 		return err
 	}
