@@ -25,6 +25,7 @@ type Agent struct {
 	token [sha256.Size]byte
 	load  func(context.Context, *load.Spec, load.Part, load.Output) (*result.Result, error)
 	quiet time.Duration // see silence
+	alive time.Duration // see aliveEvery
 
 	mu  sync.Mutex
 	now *session // nil when there is no run
@@ -45,7 +46,7 @@ type session struct {
 
 // New returns an agent that accepts orders with this token. log gets a line for each event, from any goroutine.
 func New(token string, log func(format string, args ...any)) *Agent {
-	return &Agent{log: log, token: sha256.Sum256([]byte(token)), load: load.RunPart, quiet: silence}
+	return &Agent{log: log, token: sha256.Sum256([]byte(token)), load: load.RunPart, quiet: silence, alive: aliveEvery}
 }
 
 // Serve serves l until ctx ends, which also ends a run.
@@ -144,7 +145,6 @@ func (a *Agent) run(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, errors.New("the agent is busy with another run"))
 		return
 	}
-	defer a.end()
 	a.log("run %08x: %s, part %d of %d", o.Run, spec.Scenario, o.Index+1, o.Count)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
@@ -152,7 +152,7 @@ func (a *Agent) run(w http.ResponseWriter, r *http.Request) {
 
 	watching, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
-	beside.Go(func() { s.watch(watching, a.quiet) })
+	beside.Go(func() { s.watch(watching, a.quiet, a.alive) })
 	part := load.Part{Index: o.Index, Count: o.Count, Run: o.Run, Group: s}
 	res, err := a.load(ctx, spec, part, load.Output{Each: s.progress})
 	last := done{Result: res}
@@ -164,6 +164,7 @@ func (a *Agent) run(w http.ResponseWriter, r *http.Request) {
 	}
 	stop()
 	beside.Wait()
+	a.end() // who has the result may begin another run
 	if err := s.write(&event{Done: &last}); err != nil {
 		a.log("run %08x: the result could not be returned: %v", o.Run, err)
 		return
@@ -289,12 +290,12 @@ func (s *session) said(m *say) {
 	}
 }
 
-// watch ends the run when the controller has been silent for too long, and sends it signals that the agent is alive, until
-// ctx ends.
-func (s *session) watch(ctx context.Context, quiet time.Duration) {
+// watch ends the run when the controller has been silent for too long, and sends it a signal in each interval that the agent
+// is alive, until ctx ends.
+func (s *session) watch(ctx context.Context, quiet, interval time.Duration) {
 	t := time.NewTimer(quiet)
 	defer t.Stop()
-	alive := time.NewTicker(aliveEvery)
+	alive := time.NewTicker(interval)
 	defer alive.Stop()
 	for {
 		select {

@@ -110,9 +110,25 @@ func TestTogether(t *testing.T) {
 	if !strings.Contains(progress.String(), "21 open") {
 		t.Errorf("progress does not add up: %s", progress.String())
 	}
-	// And again: an agent is free after a run.
-	if _, err := Run(bounded(t), spec(t, "--connections=30"), agents, token, load.Output{}); err != nil {
-		t.Error(err)
+}
+
+// Who has the result of a run may begin the next at once, whatever the agent still has to do.
+func TestFreeWithTheResult(t *testing.T) {
+	again := make(chan struct{})
+	a := New(token, func(format string, _ ...any) {
+		if strings.HasSuffix(format, "done") {
+			<-again
+		}
+	})
+	a.load = polite
+	address, _ := serve(t, a)
+	release := sync.OnceFunc(func() { close(again) })
+	defer release()
+	ctx := bounded(t)
+	for range 2 {
+		if _, err := Run(ctx, spec(t), []string{address}, token, load.Output{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -206,10 +222,12 @@ func (s silent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestAgentFallsSilent(t *testing.T) {
-	good, _ := start(t, polite)
+	lively := New(token, t.Logf)
+	lively.load, lively.alive = polite, 50*time.Millisecond
+	good, _ := serve(t, lively)
 	bad, _ := serve(t, silent{New(token, t.Logf)})
 	c := newController(spec(t), []string{good, bad}, token, load.Output{})
-	c.quiet = aliveEvery + aliveEvery/2
+	c.quiet = 3 * time.Second
 	r, err := c.run(bounded(t))
 	if err == nil || !strings.Contains(err.Error(), bad+": lost: no message from it for") || r == nil || r.Verdict.Good {
 		t.Errorf("%v, %+v", err, r)
@@ -218,21 +236,24 @@ func TestAgentFallsSilent(t *testing.T) {
 
 // An agent whose controller has gone ends its run, and takes the next.
 func TestControllerGoes(t *testing.T) {
-	for name, gone := range map[string]func(t *testing.T, a *remote, ctx context.Context, o *order){
-		"silent": func(t *testing.T, a *remote, ctx context.Context, o *order) {
+	for name, gone := range map[string]func(ctx context.Context, a *remote, o *order, begun <-chan struct{}){
+		"silent": func(ctx context.Context, a *remote, o *order, _ <-chan struct{}) {
 			_ = a.run(ctx, o, time.Minute, func(event) {})
 		},
-		"closes": func(t *testing.T, a *remote, ctx context.Context, o *order) {
-			go func() { _ = a.run(ctx, o, 100*time.Millisecond, func(event) {}) }()
+		"closes": func(ctx context.Context, a *remote, o *order, begun <-chan struct{}) {
+			ctx, leave := context.WithCancel(ctx)
+			go func() { <-begun; leave() }()
+			_ = a.run(ctx, o, time.Minute, func(event) {})
 		},
-		"tells to stop": func(t *testing.T, a *remote, ctx context.Context, o *order) {
+		"tells to stop": func(ctx context.Context, a *remote, o *order, _ <-chan struct{}) {
 			_ = a.run(ctx, o, time.Minute, func(event) { _ = a.say(ctx, say{Run: o.Run, Stop: "enough"}) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ended := make(chan error, 1)
+			begun, ended := make(chan struct{}), make(chan error, 1)
 			agent := New(token, t.Logf)
 			agent.load = func(ctx context.Context, s *load.Spec, p load.Part, o load.Output) (*result.Result, error) {
+				close(begun)
 				r, err := waits(ctx, s, p, o)
 				ended <- err
 				return r, err
@@ -246,7 +267,7 @@ func TestControllerGoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx := bounded(t)
-			gone(t, &remote{address, token, &http.Client{Transport: &http.Transport{}}}, ctx, &order{Version: Version, Run: 1, Count: 1, Spec: text})
+			gone(ctx, &remote{address, token, &http.Client{Transport: &http.Transport{}}}, &order{Version: Version, Run: 1, Count: 1, Spec: text}, begun)
 			select {
 			case err := <-ended:
 				if err == nil {

@@ -35,7 +35,7 @@ func Run(ctx context.Context, s *load.Spec, agents []string, token string, out l
 
 func newController(s *load.Spec, agents []string, token string, out load.Output) *controller {
 	c := &controller{
-		id: rand.Uint32(), spec: s, out: out, quiet: silence,
+		id: rand.Uint32(), spec: s, out: out, quiet: silence, alive: aliveEvery,
 		transport: &http.Transport{MaxIdleConnsPerHost: 2, ResponseHeaderTimeout: answerTimeout},
 		happened:  make(chan happening), stopped: make(chan struct{}),
 	}
@@ -60,6 +60,7 @@ type controller struct {
 	agents []*member
 	out    load.Output
 	quiet  time.Duration // see silence
+	alive  time.Duration // see aliveEvery
 
 	transport *http.Transport
 	happened  chan happening
@@ -157,7 +158,7 @@ func milliseconds(d time.Duration) float64 { return d.Seconds() * 1e3 }
 func (c *controller) follow(ctx context.Context, a *member, o *order) {
 	ctx, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
-	beside.Go(func() { a.talk(ctx, c.id) })
+	beside.Go(func() { a.talk(ctx, c.id, c.alive) })
 	err := a.remote.run(ctx, o, c.quiet, func(e event) { c.tell(happening{from: a, event: e}) })
 	c.tell(happening{from: a, over: true, err: err})
 	cancel()
@@ -171,10 +172,10 @@ func (c *controller) tell(h happening) {
 	}
 }
 
-// talk sends the pending messages, each until it is acknowledged, and in between signals that the controller is alive,
-// until ctx ends.
-func (a *member) talk(ctx context.Context, run uint32) {
-	t := time.NewTicker(aliveEvery)
+// talk sends the pending messages, each until it is acknowledged, and in each interval a signal that the controller is
+// alive, until ctx ends.
+func (a *member) talk(ctx context.Context, run uint32, interval time.Duration) {
+	t := time.NewTicker(interval)
 	defer t.Stop()
 	for {
 		var m say
