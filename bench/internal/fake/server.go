@@ -101,12 +101,14 @@ type session struct {
 	write   sync.Mutex
 	delayed []byte            // comes after the next message; guarded by write
 	ids     map[string]string // destination to subscription id; guarded by server.mu
+	seen    map[string]int    // destination to the last position it had elsewhere; guarded by server.mu
 	user    string
 	bare    bool // speaks no STOMP and gets all bodies
 }
 
 // pushed is a kept message. A user's message has its destination with /user.
 type pushed struct {
+	position          int
 	destination, user string
 	message           stomp.Message
 	body              []byte
@@ -121,7 +123,7 @@ func (p *pushed) to(c *session) (id string, ok bool) {
 		return "", false
 	}
 	id, ok = c.ids[p.destination]
-	return id, ok
+	return id, ok && p.position > c.seen[p.destination]
 }
 
 func (s *Server) serve(conn net.Conn) {
@@ -131,7 +133,7 @@ func (s *Server) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	c := &session{server: s, id: rand.Text(), conn: conn, ids: map[string]string{}, bare: shaken.Protocol == ""}
+	c := &session{server: s, id: rand.Text(), conn: conn, ids: map[string]string{}, seen: map[string]int{}, bare: shaken.Protocol == ""}
 	s.mu.Lock()
 	s.sessions[c] = true
 	s.mu.Unlock()
@@ -180,7 +182,7 @@ func (c *session) handle(f *stomp.Frame) {
 }
 
 // subscribe answers a SUBSCRIBE and sends the messages after position last, unless the server forgets. Concurrent pushes
-// wait for it.
+// wait for it. The position may be one that this server has still to read from Kafka.
 func (c *session) subscribe(destination, id, receipt, last string) {
 	c.write.Lock()
 	defer c.write.Unlock()
@@ -191,17 +193,17 @@ func (c *session) subscribe(destination, id, receipt, last string) {
 		c.put(frame(stomp.Receipt, "receipt-id", receipt, "subscribed", "false", "reason", "not-served"))
 		return
 	}
-	c.ids[destination] = id
 	log, forgets := s.log, s.forgets
-	s.mu.Unlock()
-	headers := []string{"receipt-id", receipt, "position", position(len(log))}
 	_, offset, resumes := strings.Cut(last, "-0-")
 	seen := len(log)
+	if n, err := strconv.Atoi(offset); err == nil && !forgets {
+		seen = n
+	}
+	c.ids[destination], c.seen[destination] = id, seen
+	s.mu.Unlock()
+	headers := []string{"receipt-id", receipt, "position", position(max(len(log), seen))}
 	if resumes {
 		headers = append(headers, "resumed", strconv.FormatBool(!forgets))
-		if n, err := strconv.Atoi(offset); err == nil && !forgets {
-			seen = n
-		}
 	}
 	if receipt != "" {
 		c.put(frame(stomp.Receipt, headers...))
@@ -276,7 +278,7 @@ func (s *Server) Push(destination string, body []byte) { s.PushUser("", destinat
 // PushUser sends a message to a user's subscribers of a destination, which begins with /user; without a user to all.
 func (s *Server) PushUser(user, destination string, body []byte) {
 	s.mu.Lock()
-	p := pushed{destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body), body}
+	p := pushed{len(s.log) + 1, destination, user, stomp.NewMessage(destination, position(len(s.log)+1), "application/json", nil, body), body}
 	s.log = append(s.log, p)
 	to := map[*session]string{}
 	for c := range s.sessions {

@@ -132,7 +132,7 @@ func TestNodeEnds(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if err == nil || !strings.Contains(err.Error(), "the server ended") {
+	if err == nil || !strings.Contains(err.Error(), "the server ended (signal: killed)") {
 		t.Errorf("error %v", err)
 	}
 }
