@@ -41,7 +41,7 @@ func startNode(t *testing.T) []string {
 	}
 	t.Cleanup(s.Stop)
 	return []string{"-q", "--url=ws://" + s.Client.String() + server.Path, "--api=" + s.API(), "--api-key=" + c.APIKey, "--project=" + server.Project,
-		"--open-rate=0", "--connections=20", "--rate=10", "--duration=500ms", "--settle=200ms"}
+		"--open-rate=0", "--connections=20", "--rate=10", "--duration=500ms"}
 }
 
 func TestRun(t *testing.T) {
@@ -75,7 +75,7 @@ func TestRun(t *testing.T) {
 	// A back end that takes every push and hands none on.
 	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer sink.Close()
-	out, err = command(t, append([]string{"run", "broadcast", "--json=-", "--push-url=" + sink.URL}, flags...)...)
+	out, err = command(t, append([]string{"run", "broadcast", "--json=-", "--push-url=" + sink.URL, "--settle=200ms"}, flags...)...)
 	if exitCode(err) != exitBad {
 		t.Errorf("lost messages: %v", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -19,6 +18,7 @@ import (
 	"stentor/engine/admin"
 	"stentor/engine/bus"
 	"stentor/engine/shard"
+	"stentor/engine/testkit"
 )
 
 // fakeNode stands behind the real API.
@@ -160,12 +160,7 @@ func TestNoAPI(t *testing.T) {
 		}
 	}))
 	defer proxy.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close() // nobody listens there now
-	closed := "http://" + l.Addr().String()
+	closed := "http://" + testkit.FreePort(t) // nobody listens there
 	secure := strings.Replace(proxy.URL, "http:", "https:", 1)
 	for _, one := range []struct{ api, user, want string }{
 		{proxy.URL, "html", "Bad Gateway (502): <html>\uFFFD[2J"},

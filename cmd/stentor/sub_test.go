@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"stentor/clients/go/clienttest"
 	"stentor/cmd/stentor/config"
+	"stentor/engine/testkit"
 )
 
 // subscribing runs `stentor sub` while the test plays the server.
@@ -137,12 +137,7 @@ func TestSubFails(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close() // nobody listens there now
-	url := fmt.Sprintf("ws://%s/ws", l.Addr())
+	url := fmt.Sprintf("ws://%s/ws", testkit.FreePort(t)) // nobody listens there
 	want := "stentor sub: cannot reach " + url + " (connect: connection refused); is the node running? --url names another endpoint\n"
 	if got := cli(t, "sub", "--url", url, "/topic/demo/a"); got != (result{exitFailure, "", want}) {
 		t.Errorf("%+v, want %s", got, want)

@@ -15,6 +15,7 @@ import (
 	"stentor/bench/gen/measure"
 	"stentor/bench/internal/fake"
 	"stentor/engine/bus"
+	"stentor/engine/testkit"
 	"stentor/engine/websocket"
 	"stentor/stomp"
 )
@@ -33,7 +34,12 @@ func bounded(t *testing.T) context.Context {
 
 func serve(t *testing.T) *fake.Server {
 	t.Helper()
-	s, err := fake.Listen("127.0.0.1:0")
+	return serveAt(t, "127.0.0.1:0")
+}
+
+func serveAt(t *testing.T, address string) *fake.Server {
+	t.Helper()
+	s, err := fake.Listen(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +57,10 @@ func connect(t *testing.T, o Options) *Client {
 	return c
 }
 
-func options(s *fake.Server) Options {
-	return Options{Addresses: []netip.AddrPort{s.Address()}, Path: "/ws", Subscriptions: []string{topic, queue}, Receipts: true, Threads: 2, Sources: Loopback(1)}
+func options(s *fake.Server) Options { return optionsAt(s.Address()) }
+
+func optionsAt(address netip.AddrPort) Options {
+	return Options{Addresses: []netip.AddrPort{address}, Path: "/ws", Subscriptions: []string{topic, queue}, Receipts: true, Threads: 2, Sources: Loopback(1)}
 }
 
 func payload(seq uint32) []byte {
@@ -62,9 +70,9 @@ func payload(seq uint32) []byte {
 // eventually polls cond: what it waits for happens on other goroutines and has no event of its own.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !cond(); {
+	for end := time.Now().Add(20 * time.Second); !cond(); {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
+			t.Fatalf("%s: not within 20 s", what)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -437,12 +445,7 @@ func TestTokens(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	s := serve(t)
-	refused := func() Options { // nobody listens there any more
-		gone := serve(t)
-		o := options(gone)
-		gone.Close()
-		return o
-	}()
+	refused := optionsAt(netip.MustParseAddrPort(testkit.FreePort(t))) // nobody listens there
 	bad := options(s)
 	bad.Headers = func(int) ([]stomp.Header, error) {
 		return []stomp.Header{{Name: []byte("token"), Value: []byte("bad")}}, nil
@@ -468,10 +471,7 @@ func TestFailures(t *testing.T) {
 
 // A connection that is tried again and again fails once.
 func TestFailsOnce(t *testing.T) {
-	gone := serve(t)
-	o := options(gone)
-	gone.Close()
-	c := connect(t, o)
+	c := connect(t, optionsAt(netip.MustParseAddrPort(testkit.FreePort(t)))) // nobody listens there
 	if err := c.Open(bounded(t), Reading, 5); err == nil {
 		t.Error("opened")
 	}
@@ -490,7 +490,7 @@ func TestFailsOnce(t *testing.T) {
 // A connection that was lost keeps its number until it is returned.
 func TestLostAndReturned(t *testing.T) {
 	const n = 7
-	s := serve(t)
+	s := serveAt(t, testkit.FreePort(t)) // nobody else listens there when it no longer does
 	type lost struct {
 		number int
 		loss   Loss
@@ -539,9 +539,7 @@ func TestGiveUp(t *testing.T) {
 	o := options(s)
 	o.Heartbeat, o.GiveUp = 50*time.Millisecond, true
 	c := connect(t, o)
-	if err := c.Open(bounded(t), Reading, 3); err != nil {
-		t.Fatal(err)
-	}
+	c.Begin(Reading, 3, time.Now())
 	eventually(t, "given up", func() bool { return c.Counts().Failures["the server is silent"] == 3 })
 }
 

@@ -75,10 +75,11 @@ func TestRun(t *testing.T) {
 
 // A server that leaves out one record is found out, by number and by count.
 func TestLostUnicast(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	m := fake.NewTopics(t)
 	o := testOptions(m)
 	b, d := testBench(t, m, o)
-	b.plan.warm, b.plan.patience = 0, 500*time.Millisecond
+	b.plan.warm, b.plan.patience = 0, 2*time.Second
 	skip := &ck.Message{TopicPartition: ck.TopicPartition{Topic: &d.kafka.Topic, Partition: 0}, Value: []byte(fake.Skip)}
 	if err := d.back.client.Produce(skip, nil); err != nil {
 		t.Fatal(err)
@@ -113,6 +114,7 @@ func testBench(t *testing.T, m *fake.Topics, o Options) (*bench, *bed) {
 
 // A node whose history does not hold what was produced must not pass for one that is ready.
 func TestShortHistory(t *testing.T) {
+	t.Parallel()
 	m := fake.NewTopics(t)
 	b, d := testBench(t, m, testOptions(m))
 	if err := d.back.produce(bounded(t), record{destination: server.Topic, seq: 1, due: time.Now(), size: 100}); err != nil {

@@ -114,7 +114,7 @@ func (f *front) CPU() (sum time.Duration, err error) {
 // Memory is what its processes hold; what they share is counted once.
 func (f *front) Memory() (sum int64, err error) {
 	for _, pid := range f.pids {
-		one, err := proc.PSS(pid)
+		one, err := proc.Data(pid)
 		if err != nil {
 			return 0, err
 		}

@@ -11,15 +11,23 @@ import (
 // be off by some hundred KiB, which is a lot when divided by a few thousand connections.
 func RSS(pid int) (int64, error) { return rollup(pid, "Rss:") }
 
-// PSS returns the proportional resident bytes of process pid: of shared pages only its share.
-func PSS(pid int) (int64, error) { return rollup(pid, "Pss:") }
+// Data returns the resident bytes of process pid that hold no file, and of those that it shares with others only its share.
+// Its share of its program's file would depend on who else runs that.
+func Data(pid int) (int64, error) { return rollup(pid, "Pss_Anon:", "Pss_Shmem:") }
 
-func rollup(pid int, key string) (int64, error) {
+func rollup(pid int, keys ...string) (sum int64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
-	return kilobytes(b, key)
+	for _, key := range keys {
+		n, err := kilobytes(b, key)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // kilobytes finds the line that begins with key and reads the "N kB" that follows.
