@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -95,12 +96,18 @@ func (h *hostile) count(what string, n int64) {
 	h.counts[what] += n
 }
 
-// met counts an error by its text; for the report only.
+// met counts an error by its text, without the ports and paths that differ each time; for the report only.
 func (h *hostile) met(err error) {
 	if err == nil || errors.Is(err, errDone) {
 		return
 	}
+	if request := (*url.Error)(nil); errors.As(err, &request) {
+		err = request.Err
+	}
 	text := err.Error()
+	if network := (*net.OpError)(nil); errors.As(err, &network) {
+		text = network.Op + ": " + network.Err.Error()
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		text = "deadline"
 	}
@@ -500,7 +507,8 @@ func (h *hostile) batch(text string) error {
 	}
 }
 
-// pace calls f at a rate a second in a number of goroutines together, until ctx ends or f fails.
+// pace calls f at a rate a second in a number of goroutines together, until ctx ends or f returns errDone. Other errors are
+// counted: the node may refuse, but the attack goes on.
 func (h *hostile) pace(ctx context.Context, goroutines int, rate float64, f func(worker, i int) error) {
 	var all sync.WaitGroup
 	for worker := range goroutines {
@@ -513,11 +521,14 @@ func (h *hostile) pace(ctx context.Context, goroutines int, rate float64, f func
 					return
 				case <-time.After(time.Until(due)):
 				}
-				if err := f(worker, i); err != nil {
-					h.met(err)
+				switch err := f(worker, i); {
+				case err == nil:
+					h.count("done", 1)
+				case errors.Is(err, errDone):
 					return
+				default:
+					h.met(err)
 				}
-				h.count("done", 1)
 			}
 		})
 	}

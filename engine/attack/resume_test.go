@@ -81,7 +81,7 @@ func resumeAll(h *hostile, read bool) (func(context.Context), error) {
 		return nil, err
 	}
 	all, err := h.joinAll(5, nil)
-	return func(context.Context) {
+	return func(ctx context.Context) {
 		h.met(together(len(all), func(i int) error {
 			if read {
 				go h.drain(all[i])
@@ -93,6 +93,7 @@ func resumeAll(h *hostile, read bool) (func(context.Context), error) {
 			}
 			return nil
 		}))
+		<-ctx.Done()
 	}, err
 }
 
