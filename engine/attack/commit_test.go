@@ -5,6 +5,7 @@ package attack
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"stentor/stomp"
@@ -32,38 +33,51 @@ var commits = []attack{
 					return err
 				}
 				for n := range commitSends {
-					if n == 380 {
-						time.Sleep(2100 * time.Millisecond)
+					header := []string{"destination", fmt.Sprint("/topic/hostile/commit/", i), "transaction", "t"}
+					if n == 379 {
+						header = append(header, "receipt", "first")
 					}
-					if err := all[i].send(stomp.Send, []byte("x"), "destination", fmt.Sprint("/topic/hostile/commit/", i), "transaction", "t"); err != nil {
+					if err := all[i].send(stomp.Send, []byte("x"), header...); err != nil {
 						return err
+					}
+					if n == 379 {
+						// The node's count of frames is as low as it gets some time before this receipt, not after the sending.
+						if _, err := all[i].receipt("first"); err != nil {
+							return err
+						}
+						time.Sleep(2100 * time.Millisecond)
 					}
 				}
 				return nil
 			})
+			h.spare()
 			return func(ctx context.Context) {
-				came := map[string]int64{}
-				go func() {
-					for {
+				late := time.Now().Add(30 * time.Second)
+				var outcomes sync.WaitGroup
+				outcomes.Go(func() {
+					_ = reader.SetDeadline(late)
+					for range len(all) * commitSends {
 						g, err := reader.next()
 						if err != nil {
-							break
+							h.met(err)
+							return
 						}
 						h.count(g.headers["destination"], 1)
-						came[g.headers["destination"]]++
 					}
-				}()
+				})
 				for _, w := range all {
+					_ = w.SetDeadline(late)
 					h.met(w.send(stomp.Commit, nil, "transaction", "t", "receipt", "c"))
-					go func() {
+					outcomes.Go(func() {
 						if _, err := w.receipt("c"); err != nil {
 							h.met(err)
 						} else {
 							h.count("committed", 1)
 						}
-					}()
+					})
 				}
 				<-ctx.Done()
+				outcomes.Wait()
 			}, err
 		},
 		check: func(_ *node, r report) error {

@@ -96,6 +96,13 @@ func (h *hostile) count(what string, n int64) {
 	h.counts[what] += n
 }
 
+// counted is a number of the report.
+func (h *hostile) counted(what string) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.counts[what]
+}
+
 // met counts an error by its text, without the ports and paths that differ each time; for the report only.
 func (h *hostile) met(err error) {
 	if err == nil || errors.Is(err, errDone) {
@@ -537,3 +544,25 @@ func (h *hostile) pace(ctx context.Context, goroutines int, rate float64, f func
 
 // errDone ends a worker of pace.
 var errDone = errors.New("done")
+
+// insist does up to n more things when the time is over and the report does not have this refusal yet: a slow machine
+// reaches a limit later than others, but reaches it.
+func (h *hostile) insist(refusal string, n int, f func(i int) error) {
+	_ = together(n, func(i int) error {
+		if h.counted(refusal) > 0 {
+			return errDone
+		}
+		h.met(f(i))
+		return nil
+	})
+	for end := time.Now().Add(20 * time.Second); h.counted(refusal) == 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// spare keeps the connections that are open now when the time is over: what comes on them is waited for, however late.
+func (h *hostile) spare() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open = nil
+}

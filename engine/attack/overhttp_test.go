@@ -34,6 +34,8 @@ var overHTTPAttacks = []attack{
 		prepare: func(h *hostile) (func(context.Context), error) {
 			return func(ctx context.Context) {
 				h.pace(ctx, 8, 2000, func(worker, i int) error { return h.tries(request(worker, i, "xhr", "")) })
+				// Those who stay: sessions that were left expire.
+				h.insist("503", 6000, func(i int) error { return h.held(ctx, request(999, i, "xhr_streaming", ""), nil) })
 			}, nil
 		},
 		check: someSessions,

@@ -16,8 +16,8 @@ type attack struct {
 
 	cluster bool // the node is one of two hundred
 
-	// prepare makes what the attack needs, in the attacker's process, and returns what attacks until ctx ends; nil when
-	// being there is all.
+	// prepare makes what the attack needs, in the attacker's process, and returns what attacks until ctx ends, and goes on
+	// if it has not reached by then what check looks for; nil when being there is all.
 	prepare func(h *hostile) (work func(ctx context.Context), err error)
 
 	// may is the memory that the node's limits let the attacker have.

@@ -5,8 +5,11 @@ package attack
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"time"
 
 	"stentor/engine/testkit/certificate"
@@ -23,15 +26,21 @@ const (
 	stalledASec = 1500
 )
 
+// patientTLS is overTLS with handshakes that last longer than a slow machine needs to begin shakesMost.
+var patientTLS = append(slices.Clip(overTLS), "limits.handshake_timeout=1m")
+
+// shakeRefused is, in the report, handshakes that the node ended.
+const shakeRefused = "ended by the node"
+
 var tlsAttacks = []attack{
 	{
 		name: "tls-stalled", does: "as many handshakes of TLS as 8 addresses may have, which stop behind the server's part",
-		set: overTLS, may: []memory{{"handshakes", shakesMost * perShake}, {"connections", 10_000 * perSession}},
+		set: patientTLS, may: []memory{{"handshakes", shakesMost * perShake}, {"connections", 10_000 * perSession}},
 		prepare: stalled, check: leavesShakes,
 	},
 	{
 		name: "tls-stalled-busy", does: "the same, and 150 whole handshakes a second",
-		set: overTLS, may: []memory{{"handshakes", shakesMost * perShake}, {"connections", 10_000 * perSession}, {"whole ones", 500 * perSecure}},
+		set: patientTLS, may: []memory{{"handshakes", shakesMost * perShake}, {"connections", 10_000 * perSession}, {"whole ones", 500 * perSecure}},
 		prepare: func(h *hostile) (func(context.Context), error) {
 			stall, err := stalled(h)
 			shake, _ := shaking(h)
@@ -131,21 +140,26 @@ func shaking(h *hostile) (func(context.Context), error) {
 func stalled(h *hostile) (func(context.Context), error) {
 	hello, err := certificate.ClientHello(&tls.Config{ServerName: certificate.Name})
 	return func(ctx context.Context) {
-		h.pace(ctx, 8, stalledASec, func(int, int) error {
+		begin := func() error {
 			c, err := h.dialTo(h.Proxied)
 			if err != nil {
 				return err
 			}
 			if _, err := c.Write(hello); err != nil {
+				h.count(shakeRefused, 1)
 				return err
 			}
 			h.count("begun", 1)
 			go func() {
-				_ = hold(ctx, c)
+				if err := hold(ctx, c); !errors.Is(err, os.ErrDeadlineExceeded) {
+					h.count(shakeRefused, 1)
+				}
 				c.Close()
 			}()
 			return nil
-		})
+		}
+		h.pace(ctx, 8, stalledASec, func(int, int) error { return begin() })
+		h.insist(shakeRefused, shakesMost, func(int) error { return begin() })
 	}, err
 }
 
