@@ -161,7 +161,11 @@ func (j *judge) run(t *testing.T, a *attack, cores float64, cluster bool) round 
 	if cluster {
 		must(n.ready())
 	}
-	v := spawn(t, "victim", victimArgument{n.Client, n.API})
+	allow := allowances{}
+	if a != nil {
+		allow = a.allow
+	}
+	v := spawn(t, "victim", victimArgument{n.Client, n.API, allow.shutOut})
 	must(v.ready())
 	var other *child
 	switch {
@@ -195,10 +199,6 @@ func (j *judge) run(t *testing.T, a *attack, cores float64, cluster bool) round 
 	r.Peak, err = n.peak()
 	must(err)
 	r.P50, r.P99, r.Max, r.Visit = r.Victim.P50, r.Victim.P99, r.Victim.Max, r.Victim.SlowestVisit
-	allow := allowances{}
-	if a != nil {
-		allow = a.allow
-	}
 	if err := n.stands(); err != nil {
 		t.Error(err)
 	} else if a != nil && a.check != nil {

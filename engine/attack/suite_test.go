@@ -35,7 +35,7 @@ type attack struct {
 
 // allowances are what others may feel of an attack that takes from the whole machine.
 type allowances struct {
-	shutOut bool // no new connections, neither clients nor probes
+	shutOut bool // no new connections: neither clients, nor probes, nor more of a back end
 }
 
 // memory is one addend of what a node may take.

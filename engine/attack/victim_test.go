@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/bits"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
 	"time"
@@ -25,10 +26,13 @@ const (
 	visitEvery    = 200 * time.Millisecond
 	victimTimeout = 5 * time.Second // of a request
 	victimFlight  = 512             // most pushes under way
-	warmUp        = 30              // pushes before the clock runs
+	warmUp        = 30              // pushes before the clock runs, each on a connection of its own
 )
 
-type victimArgument struct{ Client, API string }
+type victimArgument struct {
+	Client, API string
+	Settled     bool // its back end opens no connections once the attack has begun
+}
 
 // victimResult is what another tenant saw.
 type victimResult struct {
@@ -48,8 +52,9 @@ type victimResult struct {
 // A victim is a tenant whose back end pushes steadily to its clients.
 type victim struct {
 	victimArgument
-	http  *http.Client
-	began time.Time
+	http   *http.Client
+	health *http.Client // a new connection for each request
+	began  time.Time
 
 	flight chan struct{}
 	under  sync.WaitGroup
@@ -63,13 +68,18 @@ type victim struct {
 }
 
 func playVictim(s *stage, argument []byte) (any, error) {
+	pool := &http.Transport{MaxIdleConnsPerHost: victimFlight}
 	v := &victim{
-		http:  &http.Client{Timeout: victimTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: victimFlight}},
-		began: time.Now(), flight: make(chan struct{}, victimFlight),
+		http:   &http.Client{Timeout: victimTimeout, Transport: pool},
+		health: &http.Client{Timeout: victimTimeout, Transport: &http.Transport{DisableKeepAlives: true}},
+		began:  time.Now(), flight: make(chan struct{}, victimFlight),
 		accepted: map[int]time.Duration{}, came: map[int]uint64{},
 	}
 	if err := json.Unmarshal(argument, &v.victimArgument); err != nil {
 		return nil, err
+	}
+	if v.Settled {
+		pool.MaxConnsPerHost = warmUp
 	}
 	for n := range victimClients {
 		c, err := v.join()
@@ -78,11 +88,7 @@ func playVictim(s *stage, argument []byte) (any, error) {
 		}
 		go v.listen(n, c)
 	}
-	// All at once: the back end then has as many connections as it will need.
-	for n := range warmUp {
-		v.under.Go(func() { v.push(n, time.Since(v.began)) })
-	}
-	if !v.wait(victimTimeout) {
+	if !v.warm() {
 		return nil, fmt.Errorf("the victim does not work even before the attack: %v", v.result.Troubles)
 	}
 	ctx, err := s.begin()
@@ -99,6 +105,30 @@ func playVictim(s *stage, argument []byte) (any, error) {
 	visits.Wait()
 	v.wait(2 * victimTimeout)
 	return v.conclude(), nil
+}
+
+// warm pushes until all have come. No push is sent before each has a connection: the back end then has as many as it will
+// need.
+func (v *victim) warm() bool {
+	var connected sync.WaitGroup
+	connected.Add(warmUp)
+	all := make(chan struct{})
+	go func() {
+		connected.Wait()
+		close(all)
+	}()
+	for n := range warmUp {
+		came := sync.OnceFunc(connected.Done) // a request may get a second connection
+		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+			came()
+			select {
+			case <-all:
+			case <-time.After(victimTimeout):
+			}
+		}})
+		v.under.Go(func() { v.push(ctx, n, time.Since(v.began)) })
+	}
+	return v.wait(victimTimeout) && v.result.Refused == 0
 }
 
 // join is a client of the victim that has its subscription.
@@ -180,21 +210,21 @@ func (v *victim) work(ctx context.Context) {
 			continue
 		}
 		v.under.Go(func() {
-			v.push(warmUp+n, due)
+			v.push(context.Background(), warmUp+n, due)
 			<-v.flight
 		})
 	}
 }
 
-func (v *victim) push(number int, due time.Duration) {
+func (v *victim) push(ctx context.Context, number int, due time.Duration) {
 	text := fmt.Appendf(nil, `{"topic":"all","payload":"%d %d"}`, number, due)
-	req, err := http.NewRequest("POST", v.API+"/v1/projects/victim/push", bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, "POST", v.API+"/v1/projects/victim/push", bytes.NewReader(text))
 	if err != nil {
 		panic(err) // only for a bad URL
 	}
 	req.Header.Set("Authorization", "Bearer victim-key")
 	req.Header.Set("Content-Type", "application/json")
-	if err := v.ask(req); err != nil {
+	if err := ask(v.http, req); err != nil {
 		v.trouble(&v.result.Refused, "push refused after %v: %v", time.Since(v.began)-due, err)
 		return
 	}
@@ -205,8 +235,8 @@ func (v *victim) push(number int, due time.Duration) {
 }
 
 // ask sends a request that has to be answered with 200.
-func (v *victim) ask(req *http.Request) error {
-	res, err := v.http.Do(req)
+func ask(c *http.Client, req *http.Request) error {
+	res, err := c.Do(req)
 	if err != nil {
 		return err
 	}
@@ -242,8 +272,7 @@ func (v *victim) probe(ctx context.Context) {
 		if err != nil {
 			panic(err) // only for a bad URL
 		}
-		req.Close = true
-		if err := v.ask(req); err != nil {
+		if err := ask(v.health, req); err != nil {
 			v.trouble(&v.result.Unanswered, "no answer from /healthz: %v", err)
 			return
 		}
