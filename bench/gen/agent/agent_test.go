@@ -258,6 +258,7 @@ func TestControllerGoes(t *testing.T) {
 				ended <- err
 				return r, err
 			}
+			agent.alive = 10 * time.Millisecond
 			if agent.quiet = time.Minute; name == "silent" {
 				agent.quiet = 50 * time.Millisecond
 			}
