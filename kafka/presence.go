@@ -145,6 +145,7 @@ func (p *presence) read(m *ck.Message, live, other bool) (bool, error) {
 		return other, nil
 	}
 	if b.Instance == p.instance {
+		p.first.CompareAndSwap(-1, int64(m.TopicPartition.Offset)) // its delivery report may come later than a twin's beat
 		p.clear.Store(true)
 		p.nodes.Proven(p.began.Add(time.Duration(b.Sent) * time.Millisecond))
 		return other, nil
@@ -190,7 +191,7 @@ func (p *presence) compare(b *directory.Beat, offset int64, live bool) error {
 	return fmt.Errorf("%w: %s", ErrTwin, p.opts.Node)
 }
 
-// beat sends one. The delivery report of the first one brings its offset.
+// beat sends one. The delivery report of the first one brings its offset, or the beat itself when it is read.
 func (p *presence) beat(state string) {
 	if state == directory.Left && p.first.Load() < 0 {
 		return

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -114,6 +115,31 @@ func TestIDIsFreeAfterALeave(t *testing.T) {
 		if want := state == directory.Up; taken != want {
 			t.Errorf("beat %d, %s: taken %t", i, state, taken)
 		}
+	}
+}
+
+// Of two nodes that start together the one whose beat was first stays, even if it reads its twin's beat before it has the
+// delivery report of its own.
+func TestFirstOfTwins(t *testing.T) {
+	o := testOptions("", &sink{})
+	o.Directory = directory.New(directory.Options{})
+	p := newPresence(&o, nil, nil, nil, "own", nil, nil)
+	read := func(instance string, offset ck.Offset) error {
+		beat := directory.Beat{Instance: instance, State: directory.Up, First: -1, Sent: 1, At: time.Now().UnixMilli()}
+		_, err := p.read(&ck.Message{TopicPartition: ck.TopicPartition{Offset: offset}, Key: []byte(o.Node), Value: directory.Encode(beat, o.Node, nil)}, true, false)
+		return err
+	}
+	if err := read("own", 5); err != nil {
+		t.Fatal(err)
+	}
+	if !p.clear.Load() || p.first.Load() != 5 {
+		t.Errorf("clear %t, first %d", p.clear.Load(), p.first.Load())
+	}
+	if err := read("later", 6); err != nil {
+		t.Error("the first one ends:", err)
+	}
+	if err := read("earlier", 4); !errors.Is(err, ErrTwin) {
+		t.Error("the later one does not end:", err)
 	}
 }
 
