@@ -42,7 +42,7 @@ func (b *Bus) Behind() error {
 // noticeEvery is how old the results of Ready and Behind may be.
 const noticeEvery = 20 * time.Millisecond
 
-// notice updates what Ready, Serves and Behind return, and logs the changes, until ctx ends.
+// notice logs the changes of what Ready, Serves and Behind return, and then makes them, until ctx ends.
 func (b *Bus) notice(ctx context.Context) {
 	for ctx.Err() == nil {
 		projects := b.watcher.projects()
@@ -59,10 +59,10 @@ func (b *Bus) notice(ctx context.Context) {
 func (b *Bus) noticeServed(projects []wanted) {
 	for _, p := range projects {
 		if !p.life.served.Load() && p.life.caughtUp() {
-			p.life.served.Store(true)
 			if b.unready.Load() == nil {
 				b.opts.Log.Info("the project is served: everything that there was has been read", "project", p.Project)
 			}
+			p.life.served.Store(true)
 		}
 	}
 }
@@ -76,13 +76,13 @@ func (b *Bus) noticeReady(projects []wanted) {
 		return
 	}
 	b.start.waits = nil
-	b.unready.Store(nil)
 	b.opts.Log.Info("all pushes from before the start have been read")
 	for _, p := range projects {
 		if !p.life.served.Load() {
 			b.opts.Log.Error("the node is ready, but it does not serve this project", "project", p.Project, "error", p.life.why())
 		}
 	}
+	b.unready.Store(nil)
 }
 
 // starting returns why the node is not ready, nil when it is.
@@ -104,13 +104,13 @@ func (b *Bus) noticeLate() {
 	why := b.late()
 	switch before := b.lagging.Load(); {
 	case why == nil && before != nil:
-		b.lagging.Store(nil)
 		b.opts.Log.Warn("this node is no longer further behind than the others")
+		b.lagging.Store(nil)
 	case why != nil:
-		b.lagging.Store(&why)
 		if before == nil {
 			b.opts.Log.Warn("this node is behind in reading pushes and another one is not: it is not ready", "error", why)
 		}
+		b.lagging.Store(&why)
 	}
 }
 

@@ -250,9 +250,9 @@ func TestRights(t *testing.T) {
 			return errors.Is(err, bus.ErrUnavailable) && says(err.Error(), "in-shop", "ACL Create")
 		},
 			func() any { return err })
-		if !l.log.has("forwarded to the back ends", "project=shop") || !l.log.has("in-shop", "ACL Create") {
-			t.Error("the log does not say it:\n", l.log.text.String())
-		}
+		eventually(t, func() bool {
+			return l.log.has("forwarded to the back ends", "project=shop") && l.log.has("in-shop", "ACL Create")
+		}, func() any { return l.log.text.String() })
 		if n := metric(t, l, "stentor_kafka_forward_failed_total"); n < 1 {
 			t.Errorf("%v counted", n)
 		}
