@@ -29,16 +29,17 @@ type Bus struct {
 	producer *producer
 	presence *presence
 
-	doubts  doubts
-	flushed atomic.Bool                      // Flush has returned: no push is accepted any more
-	places  atomic.Pointer[map[string]place] // by project
-	away    atomic.Pointer[string]           // why the last look failed for all projects; nil when it did not
-	looked  atomic.Bool                      // a look has succeeded
-	start   start                            // of notice
-	unready atomic.Pointer[error]            // what Ready returns; nil for good once the node has been ready
-	lagging atomic.Pointer[error]            // what Behind returns
-	refused atomic.Pointer[string]           // why the brokers refuse this node; nil once a look succeeds
-	fault   atomic.Pointer[string]           // how the last connection to a broker failed
+	doubts    doubts
+	flushed   atomic.Bool                      // Flush has returned: no push is accepted any more
+	places    atomic.Pointer[map[string]place] // by project
+	away      atomic.Pointer[string]           // why the last look failed for all projects; nil when it did not
+	looked    atomic.Bool                      // a look has succeeded
+	start     start                            // of notice
+	unready   atomic.Pointer[error]            // what Ready returns; nil for good once the node has been ready
+	lagging   atomic.Pointer[error]            // what Behind returns
+	lateSince time.Time                        // when notice saw that this node is late, and has been since; zero: it is not
+	refused   atomic.Pointer[string]           // why the brokers refuse this node; nil once a look succeeds
+	fault     atomic.Pointer[string]           // how the last connection to a broker failed
 
 	forwardFailed sync.Map // project to *atomic.Uint64: messages of clients that Kafka did not accept
 	forwardLog    rate.Sometimes

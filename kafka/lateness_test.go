@@ -1,8 +1,14 @@
 package kafka
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"testing"
 	"time"
+
+	"stentor/engine/directory"
 )
 
 func TestLateness(t *testing.T) {
@@ -155,6 +161,174 @@ func TestBehindAfterOutage(t *testing.T) {
 		}
 		return all(func(b *Bus) bool { return b.reader.lateness() == 0 })
 	})
+}
+
+// speaker is a node in a simulation of the nodes' topic.
+type speaker struct {
+	*Bus
+	number int
+	queued []spoken // beats that Kafka does not have yet
+	read   int      // how much of the topic it has read
+	noted  bool     // it has noticed what was measured last
+}
+
+type spoken struct {
+	by    *speaker
+	at    time.Time
+	value []byte
+}
+
+func newSpeaker(number int) *speaker {
+	id := fmt.Sprint("n", number)
+	o := Options{Node: id, Lateness: time.Second, Directory: directory.New(directory.Options{Self: id}), Log: slog.New(slog.DiscardHandler)}
+	return &speaker{Bus: &Bus{opts: o, reader: &reader{}}, number: number}
+}
+
+func (s *speaker) measures(late time.Duration) {
+	s.reader.late.Store(int64(late))
+	s.noted = false
+}
+
+func (s *speaker) notices(now time.Time) {
+	s.noticeLate(now)
+	s.noted = true
+}
+
+func (s *speaker) beats(now time.Time) {
+	ready, late := s.status()
+	b := directory.Beat{
+		Instance: s.opts.Node, State: directory.Up, First: int64(s.number), Sent: now.UnixMilli(), Ready: ready, Late: late.Milliseconds(), At: now.UnixMilli(),
+	}
+	s.queued = append(s.queued, spoken{s, now, directory.Encode(b, s.opts.Node, nil)})
+}
+
+// writes returns the topic with the first beat of the queue.
+func (s *speaker) writes(topic []spoken) []spoken {
+	if len(s.queued) > 0 {
+		topic, s.queued = append(topic, s.queued[0]), s.queued[1:]
+	}
+	return topic
+}
+
+func (s *speaker) reads(topic []spoken, now time.Time) {
+	if s.read == len(topic) {
+		return
+	}
+	one := topic[s.read]
+	s.read++
+	s.opts.Directory.Hear(one.by.opts.Node, one.value, true, now)
+	if one.by == s {
+		s.opts.Directory.Proven(one.at)
+	}
+}
+
+// When the brokers go and come back, what a node said before it noticed comes late, or is the last that is known of it.
+func TestBehindByOldWords(t *testing.T) {
+	a, b := newSpeaker(1), newSpeaker(2)
+	var topic []spoken
+	now := time.Unix(1, 0)
+	step := func(after time.Duration, do ...func()) {
+		now = now.Add(after)
+		for _, one := range do {
+			one()
+		}
+		for _, s := range []*speaker{a, b} {
+			for range topic {
+				s.reads(topic, now)
+			}
+			s.notices(now)
+		}
+	}
+	is := func(what string, first, second bool) {
+		t.Helper()
+		if (a.Behind() != nil) != first || (b.Behind() != nil) != second {
+			t.Errorf("%s: %v, %v", what, a.Behind(), b.Behind())
+		}
+	}
+	beat := func(s *speaker) func() { return func() { s.beats(now) } }
+	write := func(s *speaker) func() { return func() { topic = s.writes(topic) } }
+	measure := func(s *speaker, late time.Duration) func() { return func() { s.measures(late) } }
+	const ms = time.Millisecond
+	for range 3 {
+		step(time.Second, beat(a), write(a), beat(b), write(b))
+	}
+	is("on time", false, false)
+	step(2900*ms, beat(a), beat(b)) // the brokers are gone
+	step(150*ms, measure(a, 3050*ms))
+	is("the first has noticed that it is late", false, false)
+	step(250*ms, measure(b, 3300*ms))
+	step(20*ms, beat(b))
+	is("both have", false, false)
+	step(50*ms, write(b), write(b), write(a)) // they are back, in this order
+	is("the first said before that it is not late", false, true)
+	step(50*ms, beat(a), write(a))
+	is("it is, too", false, false)
+	step(50*ms, measure(a, 0), beat(a), write(a))
+	is("it no longer is", false, true)
+	step(50*ms, measure(b, 0), beat(b), write(b))
+	is("on time again", false, false)
+}
+
+// A node that is on time again, and has not noticed it, does not say so: another one would send its clients there.
+func TestSaysThatItIsBehind(t *testing.T) {
+	s, why := newSpeaker(1), errors.New("by the test")
+	s.lagging.Store(&why)
+	if _, late := s.status(); late < s.opts.Lateness {
+		t.Errorf("it says that it is %s late", late)
+	}
+	s.measures(3 * time.Second)
+	if _, late := s.status(); late != 3*time.Second {
+		t.Errorf("it says that it is %s late", late)
+	}
+	s.measures(0)
+	s.notices(time.Now())
+	if _, late := s.status(); late != 0 {
+		t.Errorf("on time, it says that it is %s late", late)
+	}
+}
+
+// In whatever order things happen, there is a node to go to.
+func TestNeverAllBehind(t *testing.T) {
+	some := 0
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var nodes []*speaker
+		for i := range 2 + seed%2 {
+			nodes = append(nodes, newSpeaker(int(i)))
+		}
+		var topic []spoken
+		now := time.Unix(1, 0)
+		for range 200 {
+			now = now.Add(time.Duration(1+random.IntN(200)) * time.Millisecond)
+			switch s := nodes[random.IntN(len(nodes))]; random.IntN(6) {
+			case 0:
+				if s.noted { // it measures once a second, and notices 50 times
+					s.measures(time.Duration(random.IntN(4)) * time.Second)
+				}
+			case 1:
+				s.beats(now)
+			case 2:
+				topic = s.writes(topic)
+			case 3, 4:
+				s.reads(topic, now)
+			case 5:
+				s.notices(now)
+			}
+			behind := 0
+			for _, s := range nodes {
+				if s.Behind() != nil {
+					behind++
+				}
+			}
+			if behind == len(nodes) {
+				t.Fatalf("seed %d: all %d", seed, behind)
+			}
+			some += behind
+		}
+	}
+	if some == 0 {
+		t.Error("no node was ever behind")
+	}
 }
 
 // A project that the node does not serve, or whose topic no longer exists, makes no node late.

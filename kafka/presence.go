@@ -196,9 +196,9 @@ func (p *presence) beat(state string) {
 	if state == directory.Left && p.first.Load() < 0 {
 		return
 	}
-	ready, late := p.status()
-	p.drains = p.draining()
 	p.sent = max(p.sent+1, time.Since(p.began).Milliseconds()) // strictly ascending, so that two beats are in order
+	ready, late := p.status()                                  // asked after that: what a beat says is not older than its time
+	p.drains = p.draining()
 	b := directory.Beat{Instance: p.instance, State: state, First: p.first.Load(), Sent: p.sent, Ready: ready, Late: late.Milliseconds(), At: time.Now().UnixMilli()}
 	if p.opts.Status != nil {
 		b.Status = p.opts.Status()

@@ -28,8 +28,14 @@ func (b *Bus) Serves(project string) error {
 	return fmt.Errorf("kafka: %w", l.why())
 }
 
-// status is what this node's beats tell the other nodes.
-func (b *Bus) status() (ready bool, late time.Duration) { return b.Ready() == nil, b.reader.lateness() }
+// status is what this node's beats tell the other nodes. A node that still says that it is behind is no better one for them.
+func (b *Bus) status() (ready bool, late time.Duration) {
+	late = b.reader.lateness()
+	if b.lagging.Load() != nil {
+		late = max(late, b.opts.Lateness)
+	}
+	return b.Ready() == nil, late
+}
 
 // Behind returns why clients should go to another node: see late.
 func (b *Bus) Behind() error {
@@ -50,7 +56,7 @@ func (b *Bus) notice(ctx context.Context) {
 		if b.unready.Load() != nil {
 			b.noticeReady(projects)
 		}
-		b.noticeLate()
+		b.noticeLate(time.Now())
 		pause(ctx, noticeEvery)
 	}
 }
@@ -100,8 +106,8 @@ func (b *Bus) starting(projects []wanted) error {
 
 var errUnasked = errors.New("the brokers have not answered yet")
 
-func (b *Bus) noticeLate() {
-	why := b.late()
+func (b *Bus) noticeLate(now time.Time) {
+	why := b.late(now)
 	switch before := b.lagging.Load(); {
 	case why == nil && before != nil:
 		b.opts.Log.Warn("this node is no longer further behind than the others")
@@ -116,8 +122,9 @@ func (b *Bus) noticeLate() {
 
 // late returns why this node is behind, nil when it is not. A node is behind when it reads later than Options.Lateness while
 // another node is known to read less than half of that late. Once behind, it stays so until it is below half of the bound.
-// Trouble common to all nodes makes none of them behind.
-func (b *Bus) late() error {
+// Trouble common to all nodes makes none of them behind: what another one said before this node noticed that it is late, it may
+// have said before the trouble. So never are all nodes behind, in whatever order their beats come.
+func (b *Bus) late(now time.Time) error {
 	bound := b.opts.Lateness
 	if bound == 0 {
 		return nil
@@ -127,9 +134,13 @@ func (b *Bus) late() error {
 		limit = bound / 2
 	}
 	if late <= limit {
+		b.lateSince = time.Time{}
 		return nil
 	}
-	node, better := b.opts.Directory.Better(bound/2, silence, time.Now())
+	if b.lateSince.IsZero() {
+		b.lateSince = now
+	}
+	node, better := b.opts.Directory.Better(bound/2, min(silence, now.Sub(b.lateSince)), now)
 	if !better {
 		return nil
 	}
