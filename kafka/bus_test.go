@@ -294,12 +294,8 @@ func TestFullProjectIsPaused(t *testing.T) {
 	s := &sink{full: map[string]bool{testProject: true}}
 	b := open(t, testOptions(mc.BootstrapServers(), s))
 	ready(t, b)
-	const n = 200
-	for i := range n {
-		if _, err := push(b, "/topic/shop/a", fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	const n = moreThanABatch
+	pushAll(t, b, testProject, 0, n)
 	c := b.reader.count(testProject)
 	until(t, "paused", func() bool { return c.paused.Load() == 1 })
 	time.Sleep(200 * time.Millisecond)
@@ -378,10 +374,7 @@ func TestBrokerAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "a push", func() bool { _, err := push(b, "/topic/shop/a", "3"); return err == nil })
-	until(t, "delivered", func() bool {
-		n := s.count()
-		return n > 1 && s.records[n-1].ID == "3"
-	})
+	until(t, "delivered", func() bool { return s.last() == "3" })
 }
 
 // A node that cannot reach the brokers says so, and why.

@@ -41,7 +41,7 @@ func TestRealCutOff(t *testing.T) {
 	n := 0
 	push := func() {
 		t.Helper()
-		pushAll(t, nodes[0], n, n+100)
+		pushAll(t, nodes[0], testProject, n, n+100)
 		n += 100
 		until(t, "the pushes at the first node", func() bool { return sinks[0].count() == n })
 	}

@@ -75,14 +75,17 @@ func pushN(t *testing.T, b *Bus, project string, n int) {
 	}
 }
 
+// moreThanABatch is more records than the reader takes at once: it delivers all of them even if the first fills the project.
+const moreThanABatch = 300
+
 // A project at its bound waits alone, and continues in order.
 func TestOnlyTheFullProjectIsPaused(t *testing.T) {
-	const n = 100
+	const n = moreThanABatch
 	s := &sink{full: map[string]bool{testProject: true}}
 	b := openTwo(t, s)
-	pushN(t, b, testProject, n)
+	pushAll(t, b, testProject, 0, n)
 	until(t, "paused", func() bool { return b.reader.count(testProject).paused.Load() == 1 })
-	pushN(t, b, otherProject, n)
+	pushAll(t, b, otherProject, 0, n)
 	until(t, "the other project's pushes", func() bool { return len(s.of(otherProject)) == n })
 	if other := b.reader.count(otherProject); other.paused.Load() != 0 || other.pauses.Load() != 0 {
 		t.Error("the other project was paused too")
@@ -106,7 +109,7 @@ func TestProjectsComeAndGo(t *testing.T) {
 	pushN(t, b, otherProject, 1)
 	until(t, "a push to the project that came", func() bool { return len(s.of(otherProject)) == 1 })
 	s.set(func() { s.full = map[string]bool{otherProject: true} })
-	pushN(t, b, otherProject, 100)
+	pushAll(t, b, otherProject, 0, moreThanABatch)
 	c := b.reader.count(otherProject)
 	until(t, "paused, with a lag", func() bool { return c.paused.Load() == 1 && c.lag.Load() > 0 })
 
@@ -141,11 +144,11 @@ func TestProjectsComeAndGo(t *testing.T) {
 func TestLeftBeforeItsEnd(t *testing.T) {
 	s := &sink{full: map[string]bool{otherProject: true}}
 	b := openTwo(t, s)
-	pushN(t, b, otherProject, 50)
+	pushAll(t, b, otherProject, 0, moreThanABatch)
 	b.SetProjects(both[:1])
 	until(t, "left", func() bool { return len(*b.places.Load()) == 1 })
 
-	late := newPartition(both[1], 0, 7, 0, 50)
+	late := newPartition(both[1], 0, 7, 0, moreThanABatch)
 	b.reader.join([]*partition{late})
 	if late.life.caughtUp() {
 		t.Error("nothing to read, at once")
@@ -160,7 +163,7 @@ func TestLeftBeforeItsEnd(t *testing.T) {
 	if n := late.life.behind.Load(); n != 0 {
 		t.Errorf("behind with %d partitions that are not read", n)
 	}
-	again := newPartition(both[1], 0, 7, 0, 50)
+	again := newPartition(both[1], 0, 7, 0, moreThanABatch)
 	b.reader.join([]*partition{again})
 	b.reader.leave([]*partition{late}) // it has left, and is not the one that came in its place
 	inReader(b, func(r *reader) {
@@ -173,10 +176,10 @@ func TestLeftBeforeItsEnd(t *testing.T) {
 // A consumer that replaces another continues at its positions: nothing is lost or repeated, and a project at its bound keeps
 // waiting.
 func TestRebuild(t *testing.T) {
-	const n = 100
+	const n = 2 * moreThanABatch // one batch of each consumer
 	s := &sink{full: map[string]bool{testProject: true}}
 	b := openTwo(t, s)
-	pushN(t, b, testProject, n)
+	pushAll(t, b, testProject, 0, n)
 	c := b.reader.count(testProject)
 	until(t, "paused", func() bool { return c.paused.Load() == 1 })
 	inReader(b, func(r *reader) {
