@@ -42,8 +42,8 @@ type run struct {
 
 	// want is the wanted number of reading connections: those that the server ends are reopened. Below zero none are.
 	want atomic.Int64
-	// balance is held while missing connections are counted and opened, and while some are dropped and reopened, so that
-	// there are never more than wanted.
+	// balance is held while missing connections are counted and opened, while some are dropped and reopened, and while want
+	// changes, so that there are never more than wanted.
 	balance sync.Mutex
 	kicked  atomic.Int64 // sessions that the server was asked to close
 	told    int          // seconds of which Output.Each was told
@@ -366,6 +366,13 @@ func (r *run) bringBack(ctx context.Context) {
 		}
 		r.refill(every)
 	}
+}
+
+// keep sets how many connections are wanted once they all have begun to open.
+func (r *run) keep(n int) {
+	r.balance.Lock()
+	defer r.balance.Unlock()
+	r.want.Store(int64(n))
 }
 
 // refill opens what is missing, up to what may be opened in d.

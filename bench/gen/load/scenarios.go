@@ -75,7 +75,7 @@ func (r *run) openFirst(ctx context.Context, n int) error {
 		}
 		r.clients.Follow(r.newest)
 	}
-	r.want.Store(int64(n))
+	r.keep(n)
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (r *run) comeBack(ctx context.Context, n int) error {
 	if err := r.begin(ctx, n, func(n int, due time.Time) { r.clients.Begin(client.Reading, n, due) }); err != nil {
 		return err
 	}
-	r.want.Add(int64(n))
+	r.keep(int(r.want.Load()) + n)
 	return r.back(ctx)
 }
 
