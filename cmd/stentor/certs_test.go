@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"stentor/cmd/stentor/config"
 	"stentor/engine/testkit"
@@ -50,7 +49,7 @@ func TestStartWarnsOfExpiryOnce(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx, nil, nil) }()
 	warned := func() int { return strings.Count(log.String(), "expires at") }
-	testkit.Eventually(t, 20*time.Second, func() string { return "the log warns: " + log.String() }, func() bool { return warned() > 0 })
+	testkit.Eventually(t, patience, func() string { return "the log warns: " + log.String() }, func() bool { return warned() > 0 })
 	stop()
 	if err := <-ended; err != nil || warned() != 1 {
 		t.Errorf("%d warnings, %v\n%s", warned(), err, log.String())

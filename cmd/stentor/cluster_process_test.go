@@ -15,6 +15,7 @@ import (
 	"time"
 
 	client "stentor/clients/go"
+	"stentor/engine/testkit"
 )
 
 // gone reports whether a process has ended; nobody may have waited for it yet.
@@ -42,7 +43,7 @@ func (c *trial) pids(t *testing.T) (all []int) {
 
 // asks returns what a URL answers, whatever the status; "" when nobody answers.
 func asks(url string) string {
-	r, err := (&http.Client{Timeout: 10 * time.Second}).Get(url)
+	r, err := (&http.Client{Timeout: 20 * time.Second}).Get(url)
 	if err != nil {
 		return ""
 	}
@@ -87,7 +88,7 @@ func TestClusterOfProcesses(t *testing.T) {
 		}
 	}()
 	clients := regexp.MustCompile(`clients +(ws://\S+)`)
-	eventually(t, "the node of one's own does not start: "+said.String(), func() bool { return clients.MatchString(said.String()) })
+	testkit.Eventually(t, patience, func() string { return "the node of one's own starts: " + said.String() }, func() bool { return clients.MatchString(said.String()) })
 	url := clients.FindStringSubmatch(said.String())[1]
 	eventually(t, "the node of one's own is not handed to clients", func() bool { return strings.Contains(asks(c.registry+"?n=3"), url) })
 	conn, err := client.Dial(t.Context(), client.Options{URL: url, Project: "demo"})

@@ -17,6 +17,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	client "stentor/clients/go"
+	"stentor/engine/testkit"
 	"stentor/engine/testkit/ledger"
 	"stentor/engine/tls13"
 	"stentor/kafka"
@@ -40,13 +41,13 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// patience bounds the wait for any one thing, also for what several clusters of processes do at once on a busy machine.
+const patience = time.Minute
+
+// eventually waits until ok returns true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(what)
-		}
-	}
+	testkit.Eventually(t, patience, func() string { return what }, ok)
 }
 
 // TestMain turns the test binary into the program when it is started as a process of a cluster.

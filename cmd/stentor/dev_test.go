@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"stentor/cmd/stentor/config"
 )
@@ -51,7 +50,7 @@ func TestDevNodeAdvertisesItself(t *testing.T) {
 // The rate at which an address may ask for nodes is configured, and both ports count.
 func TestEndpointsRate(t *testing.T) {
 	s := startDev(t, "limits.endpoints_per_second=1", "limits.endpoints_burst=1")
-	c := http.Client{Timeout: 10 * time.Second}
+	c := http.Client{Timeout: patience}
 	for _, address := range []string{s.apiAddr.Addr().String(), s.node.Addresses()[0].String()} {
 		eventually(t, address+" always answers", func() bool {
 			r, err := c.Head("http://" + address + "/v1/endpoints")

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"stentor/engine/testkit"
 )
@@ -40,10 +39,10 @@ projects: {demo: {keys: [{kid: a, alg: HS256, secret: "a-secret-of-a-length-that
 				subscribed <- execute(t.Context(), "", "sub", "--url", clients, "--ca", ca, "-p", "demo", "--token", strings.TrimSpace(token.out), "--count", "1", "/topic/demo/all")
 			}()
 			access := []string{"--api", api, "--ca", ca, "-p", "demo", "--key", "demo-key-of-16-bytes"}
-			testkit.Eventually(t, 30*time.Second, func() string { return "a session: " + out.String() }, func() bool {
+			testkit.Eventually(t, patience, func() string { return "a session: " + out.String() }, func() bool {
 				return strings.Contains(cli(t, append([]string{"sessions"}, access...)...).out, "127.0.0.1")
 			})
-			testkit.Eventually(t, 30*time.Second, func() string { return "a subscription" }, func() bool {
+			testkit.Eventually(t, patience, func() string { return "a subscription" }, func() bool {
 				return strings.Contains(cli(t, append([]string{"sessions", "--destination", "/topic/demo/all"}, access...)...).out, "127.0.0.1")
 			})
 			if got := cli(t, append(append([]string{"push", "--topic", "all"}, access...), "hello")...); got.code != 0 {
@@ -55,7 +54,7 @@ projects: {demo: {keys: [{kid: a, alg: HS256, secret: "a-secret-of-a-length-that
 			if _, err := tls.Dial("tcp", hostOf(clients), &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519}}); err == nil {
 				t.Error("a client that has X25519 alone is accepted")
 			}
-			testkit.Eventually(t, 30*time.Second, func() string { return "its refusal is logged: " + out.String() }, func() bool {
+			testkit.Eventually(t, patience, func() string { return "its refusal is logged: " + out.String() }, func() bool {
 				return strings.Contains(out.String(), "no cipher suite, curve or signature in common")
 			})
 			if text := out.String(); strings.Contains(text, "panic") {
@@ -80,7 +79,7 @@ func keptCiphers(t *testing.T, api, ca string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Timeout = 20 * time.Second
+	c.Timeout = patience
 	r, err := c.Get(api + "metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +118,7 @@ func underFIPS(t *testing.T, mode, file string) (clients, api string, out *outpu
 	})
 	serving := regexp.MustCompile(`msg=serving .*clients=(wss://\S+) api=(https://\S+)`)
 	var found []string
-	testkit.Eventually(t, 30*time.Second, func() string { return "the node serves:\n" + out.String() }, func() bool {
+	testkit.Eventually(t, patience, func() string { return "the node serves:\n" + out.String() }, func() bool {
 		found = serving.FindStringSubmatch(out.String())
 		return found != nil
 	})

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	client "stentor/clients/go"
 	"stentor/engine/admin"
@@ -89,7 +88,7 @@ func TestNodesOverHTTPS(t *testing.T) {
 	own := node("own", "listen.api_tls=true", `tls.certificates=[{cert: "`+file+`", key: "`+file+`.key"}]`)
 	proxied, untrusted := behind("proxied", pair), behind("untrusted", other)
 
-	web := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: pair.Trusting()}}
+	web := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: pair.Trusting()}}
 	ask := func(s *server, method, path string) (page struct {
 		Sessions []admin.Session `json:"sessions"`
 		Missing  []admin.Missing `json:"missing"`

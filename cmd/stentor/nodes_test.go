@@ -68,7 +68,7 @@ func TestNodesWatch(t *testing.T) {
 		if got.code != exitOK || strings.Count(got.out, "push-1 *") < 2 || !strings.Contains(got.err, "503") {
 			t.Errorf("%+v", got)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("it does not end")
 	}
 }

@@ -45,7 +45,7 @@ func shedServer(t *testing.T, old int, back bool) (url string, asked func() []st
 }
 
 func rebalance(url string, change func(*rebalanceFlags)) (string, error) {
-	f := rebalanceFlags{apiFlags: apiFlags{base: url, key: "k", timeout: 10 * time.Second}, threshold: "10%", rate: "100/s", minAge: 10 * time.Minute, every: time.Millisecond}
+	f := rebalanceFlags{apiFlags: apiFlags{base: url, key: "k", timeout: patience}, threshold: "10%", rate: "100/s", minAge: 10 * time.Minute, every: time.Millisecond}
 	change(&f)
 	var out bytes.Buffer
 	err := f.run(context.Background(), &out)

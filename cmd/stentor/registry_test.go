@@ -11,9 +11,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"stentor/cmd/stentor/config"
+	"stentor/engine/testkit"
 	"stentor/engine/testkit/certificate"
 	"stentor/kafka"
 )
@@ -58,7 +58,7 @@ func TestRegistryCommand(t *testing.T) {
 	url := regexp.MustCompile(`endpoints=(https://\S+)/v1/endpoints`)
 	eventually(t, "no registry", func() bool { return url.MatchString(logs.String()) })
 	base := url.FindStringSubmatch(logs.String())[1]
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: pair.Trusting()}}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: pair.Trusting()}}
 	ask := func(path string) (int, string) {
 		r, err := client.Get(base + path)
 		if err != nil {
@@ -77,9 +77,11 @@ func TestRegistryCommand(t *testing.T) {
 	}
 	// The nodes answer the same, and list each other.
 	eventually(t, "a node does not tell", func() bool { return get(t, nodes[0].api+"v1/endpoints?n=2") == both })
-	if got := cli(t, "nodes", "--api", strings.TrimSuffix(nodes[1].api, "/"), "--key", "admin-key"); got.code != exitOK || !strings.Contains(got.out, "dev-1    up     yes") || !strings.Contains(got.out, "dev-2 *  up     yes") {
-		t.Errorf("%+v", got)
-	}
+	var list result // of the other node, which hears of each a little later or earlier
+	testkit.Eventually(t, patience, func() string { return fmt.Sprintf("both nodes in the list: %+v", list) }, func() bool {
+		list = cli(t, "nodes", "--api", strings.TrimSuffix(nodes[1].api, "/"), "--key", "admin-key")
+		return list.code == exitOK && strings.Contains(list.out, "dev-1    up     yes") && strings.Contains(list.out, "dev-2 *  up     yes")
+	})
 	cancel()
 	if err := <-ended; err != nil || !strings.Contains(logs.String(), "msg=stopped") {
 		t.Errorf("%v\n%s", err, logs)
@@ -125,7 +127,7 @@ func TestRegistryAsConfigured(t *testing.T) {
 	case err := <-ended:
 		t.Fatalf("%v\n%s", err, logs)
 	}
-	web := &http.Client{Timeout: 20 * time.Second}
+	web := &http.Client{Timeout: patience}
 	ask := func(client, origin string) *http.Response {
 		r, err := http.NewRequest(http.MethodGet, "http://"+address+"/v1/endpoints", nil)
 		if err != nil {
