@@ -132,7 +132,7 @@ func inGroups(t *testing.T, version, dir string) {
 // removeGroups removes a control group and those below it. The kernel may take a moment to see that nobody is in them.
 func removeGroups(t *testing.T, dir string) {
 	var out []byte
-	for range 500 {
+	for range 2000 {
 		var err error
 		if out, err = exec.Command("find", dir, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").CombinedOutput(); err == nil {
 			return
