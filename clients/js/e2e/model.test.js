@@ -107,6 +107,8 @@ test(`${total} messages, seed ${seed}`, { timeout: 400_000 }, async (t) => {
     assert.deepEqual(got.own, want, `${user}: its own messages`)
   }
   const counts = await Promise.all(published)
+  const observed = () => all.every(({ user }, i) => seen.get(user).length >= counts[i])
+  await until('the observer has all', observed).catch((e) => t.diagnostic(String(e))) // a RECEIPT says that the node has it, and no more
   await pause(100) // for one too many
   all.forEach(({ user }, i) => assert.deepEqual(seen.get(user), Array.from({ length: counts[i] }, (_, n) => n), `${user}: what it published`))
   const sum = counts.reduce((a, b) => a + b)

@@ -37,12 +37,29 @@ export function token(user, seconds = 3600, now = Date.now()) {
 const running = new Set()
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
+const given = new Set()
+
+/** An address on which a node can be started again and again: its port is outside of the range from which the kernel takes the ports of clients. */
+export async function freeAddress() {
+  for (let left = 1000; left; left--) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (given.has(port)) continue
+    given.add(port)
+    const server = createServer()
+    const free = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)))
+    if (!free) continue
+    await new Promise((resolve) => server.close(resolve))
+    return `127.0.0.1:${port}`
+  }
+  throw new Error('no free port')
+}
+
 /** A node that serves. `clients` and `api` are its addresses. */
 export class Node {
   #dir = mkdtempSync(join(tmpdir(), 'stentor-js-'))
   #process
-  client = '127.0.0.1:0'
-  listen = '127.0.0.1:0'
+  client // where it listens for clients
+  listen // and for its API
 
   constructor(text = config()) {
     writeFileSync(join(this.#dir, 'stentor.yaml'), text)
@@ -55,11 +72,13 @@ export class Node {
   }
 
   async start() {
+    this.client ??= await freeAddress()
+    this.listen ??= await freeAddress()
     for (let left = 50; ; left--) {
       try {
         return await this.#serve()
       } catch (e) {
-        // Somebody else's outgoing connection has the port of a node that was away.
+        // Another process chose the same port.
         if (!left || !/address already in use/.test(e)) throw e
         await new Promise((resolve) => setTimeout(resolve, 200))
       }
@@ -83,8 +102,6 @@ export class Node {
         if (said.msg !== 'serving') return
         this.clients = said.clients
         this.api = said.api.replace(/\/$/, '')
-        this.client = new URL(this.clients).host // the next one listens there too
-        this.listen = new URL(this.api).host
         resolve()
       })
       this.#process.once('exit', (code) => reject(new Error(`the node ended with ${code}:\n${log.join('\n')}`)))

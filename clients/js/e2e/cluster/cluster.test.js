@@ -2,9 +2,8 @@
 // find them by the nodes' own registries. Every client gets every message once and in order, and so do those that clients
 // publish: a node does not know what another one was sent, but by the bus.
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
 import test, { after } from 'node:test'
-import { Node, config, token, until } from '../node.js'
+import { Node, config, freeAddress, token, until } from '../node.js'
 import { StentorClient, WebSocket } from '../packed.js'
 import { pause } from '../random.js'
 
@@ -16,16 +15,8 @@ const unhandled = []
 process.on('unhandledRejection', (e) => unhandled.push(e))
 after(() => assert.deepEqual(unhandled, []))
 
-async function freePort() {
-  const server = createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 async function member(t, n) {
-  const port = await freePort()
+  const client = await freeAddress()
   const node = new Node(
     config({
       project: 'anonymous: true',
@@ -33,10 +24,10 @@ async function member(t, n) {
 kafka: {brokers: ["${process.env.KAFKA_BOOTSTRAP}"], topic_prefix: "push-${run}-", in_prefix: "in-${run}-", nodes_topic: "nodes-${run}", partitions: 3}
 push: {timeout: 3s}
 cluster: {key: "cluster-cluster-cluster-cluster-cluster"}
-advertise: {clients: ["ws://127.0.0.1:${port}/ws"]}`,
+advertise: {clients: ["ws://${client}/ws"]}`,
     }).replace('id: clients', `id: clients-${n}`).replace('    anonymous: true\n', ''),
   )
-  node.client = `127.0.0.1:${port}`
+  node.client = client
   t.after(() => node.end())
   await node.start()
   return node
