@@ -210,11 +210,11 @@ export class Way {
   }
 }
 
-/** Resolves when `holds` does. */
+/** Resolves when `holds` does. What is waited for may be a function, which can tell what there is instead. */
 export async function until(what, holds, ms = 60_000) {
   const late = Date.now() + ms
   while (!(await holds())) {
-    if (Date.now() > late) throw new Error(`waited in vain until ${what}`)
+    if (Date.now() > late) throw new Error(`waited in vain until ${typeof what === 'function' ? what() : what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
