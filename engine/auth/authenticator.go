@@ -77,7 +77,7 @@ func NewAuthenticator(projects *Projects, o Options) *Authenticator {
 		now:      o.Now,
 		cache:    newCache(cmp.Or(o.CacheEntries, 8192)),
 		queue:    newQueue(cmp.Or(o.Queue, 10000)),
-		parked:   parking{limit: cmp.Or(o.Queue, 10000), of: map[*jwks.Source]*queue{}},
+		parked:   parking{limit: cmp.Or(o.Queue, 10000), of: map[*jwks.Source]*queue{}, closing: make(chan struct{})},
 	}
 	if a.now == nil {
 		a.now = time.Now

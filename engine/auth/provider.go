@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -57,9 +58,12 @@ func olderThan(providers []*jwks.Source, at time.Time) *jwks.Source {
 // parking holds the tokens that no known key verifies, until their provider was asked: no worker waits for it. Each
 // provider's are a queue, with its bound and its turns.
 type parking struct {
-	limit int
-	mu    sync.Mutex
-	of    map[*jwks.Source]*queue
+	limit   int
+	mu      sync.Mutex
+	of      map[*jwks.Source]*queue
+	leaving sync.WaitGroup // those who have taken some, and answer them
+	closing chan struct{}
+	close   sync.Once
 }
 
 func (p *parking) len() (n int) {
@@ -84,15 +88,20 @@ func (p *parking) add(s *jwks.Source, j *job) (first bool, refused *job) {
 	return first, refused
 }
 
+// take returns what is parked for s. The caller calls leaving.Done when there is some and all of it is answered.
 func (p *parking) take(s *jwks.Source) []*job {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	q := p.of[s]
-	delete(p.of, s)
-	p.mu.Unlock()
 	if q == nil {
 		return nil
 	}
-	return q.drain()
+	delete(p.of, s)
+	all := q.drain()
+	if len(all) > 0 {
+		p.leaving.Add(1)
+	}
+	return all
 }
 
 // park has j wait until the provider was asked. A worker calls it.
@@ -110,13 +119,39 @@ func (a *Authenticator) park(s *jwks.Source, j *job) {
 // unpark verifies what waits for a provider that was asked; err is of one that does not answer. Tokens that came after the
 // question may park again.
 func (a *Authenticator) unpark(s *jwks.Source, err error) {
-	for _, j := range a.parked.take(s) {
-		if err != nil {
-			j.done(Identity{}, errProvider)
-			continue
-		}
+	all := a.parked.take(s)
+	switch {
+	case len(all) == 0:
+		return
+	case err != nil:
+		go a.parked.sendAway(all) // a source has more to do
+		return
+	}
+	defer a.parked.leaving.Done()
+	for _, j := range all {
 		if refused, why := a.put(a.queue, j); refused != nil {
 			refused.done(Identity{}, why)
+		}
+	}
+}
+
+// Those whose provider does not answer are sent away some at a time. They may be as many as came in 10 s: others' messages would
+// wait for the end of all their connections, and they would come back together.
+const (
+	awaySome  = 16
+	awayPause = 5 * time.Millisecond
+)
+
+// sendAway answers all, at once when the Authenticator closes.
+func (p *parking) sendAway(all []*job) {
+	defer p.leaving.Done()
+	for some := range slices.Chunk(all, awaySome) {
+		for _, j := range some {
+			j.done(Identity{}, errProvider)
+		}
+		select {
+		case <-time.After(awayPause):
+		case <-p.closing:
 		}
 	}
 }
@@ -132,4 +167,6 @@ func (a *Authenticator) unparkAll() {
 			j.done(Identity{}, errAuthenticator)
 		}
 	}
+	a.parked.close.Do(func() { close(a.parked.closing) })
+	a.parked.leaving.Wait()
 }

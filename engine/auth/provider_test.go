@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -214,12 +215,18 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 		k.set(func(k *keyServer) { k.takes = time.Hour })
 		time.Sleep(time.Minute)
 		var mu sync.Mutex
-		answers := map[refusal.Reason]int{}
+		answers, together := map[refusal.Reason]int{}, map[time.Time]int{}
 		answered := func() map[refusal.Reason]int { mu.Lock(); defer mu.Unlock(); return maps.Clone(answers) }
 		const crowd = 200
 		for i := range crowd {
 			who := Credentials{Project: "p", Token: s.sign(t, "new", jwt.MapClaims{"n": i}), Source: netip.AddrFrom4([4]byte{1, 2, 3, byte(i % 4)})}
-			_, err, ok := a.Authenticate(who, func(_ Identity, err *Error) { mu.Lock(); answers[err.Reason]++; mu.Unlock() })
+			_, err, ok := a.Authenticate(who, func(_ Identity, err *Error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if answers[err.Reason]++; err == errProvider {
+					together[time.Now()]++
+				}
+			})
 			if ok {
 				t.Fatal(err)
 			}
@@ -242,6 +249,41 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 		bubble.Wait()
 		if n := a.Stats().Parked; n != 0 || answered()[refusal.TokenProvider] != 50 {
 			t.Errorf("%d wait, %v are answered", n, answered())
+		}
+		if most := slices.Max(slices.Collect(maps.Values(together))); most > awaySome || len(together) != (50+awaySome-1)/awaySome {
+			t.Errorf("they are sent away together: %v", together)
+		}
+	})
+}
+
+// Who is being sent away some at a time is answered at once when the node ends.
+func TestCloseAnswersWhoIsSentAway(t *testing.T) {
+	s := signers()[es256]
+	k := &keyServer{keys: map[string]*signer{"a": s}, takes: time.Hour}
+	var mu sync.Mutex
+	got := 0
+	const crowd = 10 * awaySome
+	provided(t, Options{}, k, func(a *Authenticator) {
+		for i := range crowd {
+			a.Authenticate(Credentials{Project: "p", Token: s.sign(t, "a", jwt.MapClaims{"n": i})}, func(_ Identity, err *Error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if got++; err != errProvider {
+					t.Error(err)
+				}
+			})
+		}
+		bubble.Wait()
+		for begun := false; !begun; {
+			time.Sleep(awayPause)
+			mu.Lock()
+			begun = got > 0
+			mu.Unlock()
+		}
+		before := time.Now()
+		a.Close()
+		if got != crowd || time.Now() != before {
+			t.Errorf("%d of %d are answered after %v", got, crowd, time.Since(before))
 		}
 	})
 }
