@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"stentor/bench/gen/client"
 	"stentor/bench/gen/measure"
 	"stentor/bench/machine/server"
 	"stentor/engine/sockjs"
@@ -50,9 +52,11 @@ func stream(ctx context.Context, at netip.AddrPort, n int) (*streamers, error) {
 	s := &streamers{stop: stop, failed: make(chan error, 1)}
 	ready := make(chan struct{}, n)
 	turns := make(chan struct{}, atOnce)
+	from := client.Crowd(n) // all streams end together, and begin together
 	for i := range n {
+		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from[i%len(from)], 0))}
 		one := &streamer{base: fmt.Sprintf("http://%s%s/000/streamer-%d", at, server.Path, i), delivered: &s.delivered,
-			http: &http.Client{Transport: &http.Transport{DisableCompression: true}}} // with connections of its own, as a browser's
+			http: &http.Client{Transport: &http.Transport{DisableCompression: true, DialContext: dialer.DialContext}}} // with connections of its own, as a browser's
 		s.all = append(s.all, one)
 		s.running.Go(func() {
 			turns <- struct{}{}
