@@ -56,9 +56,9 @@ func TestResumeLimits(t *testing.T) {
 		name, destination, after string
 		resumed                  bool
 	}{
+		{"the last", "/topic/shop/busy", last, true}, // first: it waits until the node has read it
 		{"evicted", "/topic/shop/busy", busy, false},
 		{"evicted, by a pattern", "/topic/shop/*", busy, false},
-		{"the last", "/topic/shop/busy", last, true},
 		{"the last, by a pattern", "/topic/shop/*", last, true},
 		{"quiet", "/topic/shop/quiet", quiet, true},
 		{"quiet, from before its push", "/topic/shop/quiet", beginning, false},
