@@ -41,7 +41,7 @@ var allowed = map[string]struct{ own, modules []string }{
 		own:     []string{"engine/address", "engine/deflate", "engine/certs", "engine/proxyproto", "engine/refusal", "engine/session", "engine/shard", "engine/tls13", "engine/websocket"},
 		modules: []string{"github.com/gobwas/ws", "github.com/panjf2000/gnet/v2", "golang.org/x/sys", "golang.org/x/time"},
 	},
-	"engine/xhr": {own: []string{"engine/refusal", "engine/shard", "engine/sockjs", "engine/websocket"}},
+	"engine/xhr": {own: []string{"engine/fifo", "engine/refusal", "engine/shard", "engine/sockjs", "engine/websocket"}},
 	"engine": {
 		own:     []string{"stomp", "engine/address", "engine/auth", "engine/bus", "engine/deflate", "engine/destination", "engine/directory", "engine/fifo", "engine/history", "engine/loop", "engine/refusal", "engine/session", "engine/shard", "engine/sockjs", "engine/statefile", "engine/websocket", "engine/xhr"},
 		modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"stentor/engine/fifo"
 	"stentor/engine/shard"
 )
 
@@ -35,15 +36,16 @@ type Conn interface {
 
 // Server runs net/http over connections that loops feed.
 type Server struct {
-	conf  ServerConfig
-	http  *http.Server
-	queue chan Conn
-	done  chan struct{}
-	runs  sync.WaitGroup
+	conf ServerConfig
+	http *http.Server
+	runs sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[Conn]*entry
-	idle  list.List // of *entry: that which has been idle for the longest time comes first
+	mu     sync.Mutex
+	conns  map[Conn]*entry
+	idle   list.List       // of *entry: that which has been idle for the longest time comes first
+	queue  fifo.List[Conn] // those of conns that net/http has yet to accept: all clients of a topic come anew when their streams end
+	more   sync.Cond       // queue or closed has changed
+	closed bool
 }
 
 // entry is a connection.
@@ -73,12 +75,10 @@ type ServerConfig struct {
 	Log             *slog.Logger
 }
 
-// queued is how many connections may wait for the goroutine that accepts.
-const queued = 256
-
 // NewServer starts a server.
 func NewServer(conf ServerConfig) *Server {
-	s := &Server{conf: conf, queue: make(chan Conn, queued), done: make(chan struct{}), conns: map[Conn]*entry{}}
+	s := &Server{conf: conf, conns: map[Conn]*entry{}}
+	s.more.L = &s.mu
 	s.http = &http.Server{
 		Handler:           conf.Handler,
 		MaxHeaderBytes:    conf.HeaderBytes,
@@ -105,18 +105,13 @@ func connOf(r *http.Request) Conn { return r.Context().Value(connKey{}).(Conn) }
 func (s *Server) Take(c Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.conns) >= s.conf.Conns && !s.evict() {
+	if s.closed || len(s.conns) >= s.conf.Conns && !s.evict() {
 		return false
 	}
-	select {
-	case <-s.done:
-		return false
-	case s.queue <- c:
-		s.conns[c] = &entry{conn: c}
-		return true
-	default:
-		return false
-	}
+	s.conns[c] = &entry{conn: c}
+	s.queue.Push(c)
+	s.more.Signal()
+	return true
 }
 
 // evict closes the connection that has been idle for the longest time, if there is one. It stays counted until it is gone. The
@@ -221,17 +216,23 @@ func (s *Server) Rest(rests bool) { s.http.SetKeepAlivesEnabled(!rests) }
 
 // Accept implements net.Listener.
 func (s *Server) Accept() (net.Conn, error) {
-	select {
-	case c := <-s.queue:
-		return c, nil
-	case <-s.done:
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.queue.Len() == 0 && !s.closed {
+		s.more.Wait()
+	}
+	if s.closed {
 		return nil, net.ErrClosed
 	}
+	return s.queue.Pop(), nil
 }
 
-// Close implements net.Listener. Serve of net/http, which alone calls it, does so once.
+// Close implements net.Listener.
 func (s *Server) Close() error {
-	close(s.done)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.more.Signal()
 	return nil
 }
 

@@ -31,6 +31,26 @@ func (p *pipe) SetDeadline(t time.Time) error      { return p.Conn.SetDeadline(t
 func (p *pipe) SetReadDeadline(t time.Time) error  { return p.Conn.SetReadDeadline(t) }
 func (p *pipe) SetWriteDeadline(t time.Time) error { return p.Conn.SetWriteDeadline(t) }
 
+// All connections that there may be can come at once, before net/http has accepted one.
+func TestManyComeAtOnce(t *testing.T) {
+	const most = 2000
+	s := NewServer(ServerConfig{
+		Handler: http.NotFoundHandler(), Conns: most, HeaderBytes: 4096, HeaderTime: time.Minute, Idle: time.Minute, BodyTime: time.Minute, AnswerTime: time.Minute,
+		Known: func(Conn) {}, Gone: func(Conn, bool) {}, Log: slog.New(slog.DiscardHandler),
+	})
+	defer s.Stop()
+	for i := range most {
+		ours, theirs := net.Pipe()
+		defer func() { _ = ours.Close() }()
+		if !s.Take(&pipe{Conn: theirs}) {
+			t.Fatalf("number %d is refused", i+1)
+		}
+	}
+	if s.Take(&pipe{}) {
+		t.Error("one too many is not")
+	}
+}
+
 // Idle connections are given up for new ones, those first that have been idle for the longest time; connections that work for
 // somebody never are.
 func TestIdleConnections(t *testing.T) {
