@@ -135,22 +135,23 @@ func (a *Authenticator) unpark(s *jwks.Source, err error) {
 	}
 }
 
-// Those whose provider does not answer are sent away some at a time. They may be as many as came in 10 s: others' messages would
-// wait for the end of all their connections, and they would come back together.
+// Those whose provider does not answer are sent away one after the other. They may be as many as came in 10 s: others' messages
+// would wait for the end of all their connections, and they would come back together.
 const (
-	awaySome  = 16
-	awayPause = 5 * time.Millisecond
+	awayOver = 3 * time.Second
+	awayTurn = 10 * time.Millisecond
 )
 
 // sendAway answers all, at once when the Authenticator closes.
 func (p *parking) sendAway(all []*job) {
 	defer p.leaving.Done()
-	for some := range slices.Chunk(all, awaySome) {
+	const turns = int(awayOver / awayTurn)
+	for some := range slices.Chunk(all, (len(all)+turns-1)/turns) {
 		for _, j := range some {
 			j.done(Identity{}, errProvider)
 		}
 		select {
-		case <-time.After(awayPause):
+		case <-time.After(awayTurn):
 		case <-p.closing:
 		}
 	}
