@@ -44,7 +44,7 @@ type Stats struct {
 	Busy         uint64 // answers "unavailable" because the queue was full, to a client of the project and address with the most in it
 	Panics       uint64 // of the verification; the token was refused
 	Queued       int    // tokens that wait now
-	Parked       int    // and those that wait for the keys of a provider
+	Parked       int    // and those that wait for the keys of a provider, or that it has not answered
 	CacheEntries int    // slots of the cache in use
 }
 
@@ -55,7 +55,7 @@ type Authenticator struct {
 	now      func() time.Time
 	cache    *cache
 	queue    *queue
-	parked   parking
+	parked   *parking
 	workers  sync.WaitGroup
 
 	verified, refused, hits, busy, panics atomic.Uint64
@@ -77,7 +77,7 @@ func NewAuthenticator(projects *Projects, o Options) *Authenticator {
 		now:      o.Now,
 		cache:    newCache(cmp.Or(o.CacheEntries, 8192)),
 		queue:    newQueue(cmp.Or(o.Queue, 10000)),
-		parked:   parking{limit: cmp.Or(o.Queue, 10000), of: map[*jwks.Source]*queue{}, closing: make(chan struct{})},
+		parked:   newParking(cmp.Or(o.Queue, 10000)),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -97,8 +97,8 @@ func (a *Authenticator) Close() {
 }
 
 // Authenticate says who a client is. With ok the answer is id, or err when that is not nil, and done is never called.
-// Without ok done is called exactly once, possibly before Authenticate returns: by a worker, or by the caller that fills the queue
-// and has less in it. It must not block.
+// Without ok done is called exactly once, on any goroutine, possibly before Authenticate returns, even on the caller's. It must
+// not block.
 // Authenticate may be called from any goroutine and does not block.
 //
 // The project is the one that the client names, the endpoint's, the one whose issuer the token has, or the default one,

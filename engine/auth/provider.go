@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -58,17 +60,27 @@ func olderThan(providers []*jwks.Source, at time.Time) *jwks.Source {
 // parking holds the tokens that no known key verifies, until their provider was asked: no worker waits for it. Each
 // provider's are a queue, with its bound and its turns.
 type parking struct {
-	limit   int
-	mu      sync.Mutex
-	of      map[*jwks.Source]*queue
-	leaving sync.WaitGroup // those who have taken some, and answer them
-	closing chan struct{}
-	close   sync.Once
+	limit int
+	mu    sync.Mutex
+	of    map[*jwks.Source]*queue
+
+	leaving sync.WaitGroup // who has taken some, and answers them
+	left    atomic.Int64   // those that were taken and have no answer yet
+	closing context.Context
+	close   context.CancelFunc
 }
 
-func (p *parking) len() (n int) {
+func newParking(limit int) *parking {
+	p := &parking{limit: limit, of: map[*jwks.Source]*queue{}}
+	p.closing, p.close = context.WithCancel(context.Background())
+	return p
+}
+
+// len counts those too that are being sent away.
+func (p *parking) len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n := int(p.left.Load())
 	for _, q := range p.of {
 		n += q.len()
 	}
@@ -100,6 +112,7 @@ func (p *parking) take(s *jwks.Source) []*job {
 	all := q.drain()
 	if len(all) > 0 {
 		p.leaving.Add(1)
+		p.left.Add(int64(len(all)))
 	}
 	return all
 }
@@ -123,37 +136,37 @@ func (a *Authenticator) unpark(s *jwks.Source, err error) {
 	switch {
 	case len(all) == 0:
 		return
-	case err != nil:
+	case err != nil && len(all) > 1:
 		go a.parked.sendAway(all) // a source has more to do
 		return
 	}
 	defer a.parked.leaving.Done()
 	for _, j := range all {
-		if refused, why := a.put(a.queue, j); refused != nil {
+		a.parked.left.Add(-1)
+		if err != nil {
+			j.done(Identity{}, errProvider)
+		} else if refused, why := a.put(a.queue, j); refused != nil {
 			refused.done(Identity{}, why)
 		}
 	}
 }
 
-// Those whose provider does not answer are sent away one after the other. They may be as many as came in 10 s: others' messages
-// would wait for the end of all their connections, and they would come back together.
-const (
-	awayOver = 3 * time.Second
-	awayTurn = 10 * time.Millisecond
-)
-
-// sendAway answers all, at once when the Authenticator closes.
+// sendAway answers those whose provider does not answer, as fast as they came; at once when the Authenticator closes. They may
+// fill the queue: if all their connections ended together, others' messages would wait for that, and they would come back together.
 func (p *parking) sendAway(all []*job) {
 	defer p.leaving.Done()
-	const turns = int(awayOver / awayTurn)
-	for some := range slices.Chunk(all, (len(all)+turns-1)/turns) {
-		for _, j := range some {
-			j.done(Identity{}, errProvider)
+	slices.SortFunc(all, func(a, b *job) int { return a.asked.Compare(b.asked) })
+	ahead := time.Since(all[0].asked)
+	for i, j := range all {
+		if wait := time.Until(j.asked.Add(ahead)); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-p.closing.Done():
+			}
 		}
-		select {
-		case <-time.After(awayTurn):
-		case <-p.closing:
-		}
+		p.left.Add(-1)
+		j.done(Identity{}, errProvider)
+		all[i] = nil // with its token
 	}
 }
 
@@ -168,6 +181,6 @@ func (a *Authenticator) unparkAll() {
 			j.done(Identity{}, errAuthenticator)
 		}
 	}
-	a.parked.close.Do(func() { close(a.parked.closing) })
+	a.parked.close()
 	a.parked.leaving.Wait()
 }

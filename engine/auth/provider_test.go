@@ -214,18 +214,12 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 		k.set(func(k *keyServer) { k.takes = time.Hour })
 		time.Sleep(time.Minute)
 		var mu sync.Mutex
-		answers, together := map[refusal.Reason]int{}, map[time.Time]int{}
+		answers := map[refusal.Reason]int{}
 		answered := func() map[refusal.Reason]int { mu.Lock(); defer mu.Unlock(); return maps.Clone(answers) }
 		const crowd = 200
 		for i := range crowd {
 			who := Credentials{Project: "p", Token: s.sign(t, "new", jwt.MapClaims{"n": i}), Source: netip.AddrFrom4([4]byte{1, 2, 3, byte(i % 4)})}
-			_, err, ok := a.Authenticate(who, func(_ Identity, err *Error) {
-				mu.Lock()
-				defer mu.Unlock()
-				if answers[err.Reason]++; err == errProvider {
-					together[time.Now()]++
-				}
-			})
+			_, err, ok := a.Authenticate(who, func(_ Identity, err *Error) { mu.Lock(); answers[err.Reason]++; mu.Unlock() })
 			if ok {
 				t.Fatal(err)
 			}
@@ -249,8 +243,53 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 		if n := a.Stats().Parked; n != 0 || answered()[refusal.TokenProvider] != 50 {
 			t.Errorf("%d wait, %v are answered", n, answered())
 		}
-		if len(together) != 50 {
-			t.Errorf("they are sent away together: %v", together)
+	})
+}
+
+// awaits has so many clients come, each after some time, whose provider hangs. It returns how many have no answer yet, and when
+// each of the others got it.
+func awaits(t *testing.T, a *Authenticator, s *signer, crowd int, each time.Duration) (wait func() int, at []time.Time) {
+	var mu sync.Mutex
+	at = make([]time.Time, crowd)
+	left := crowd
+	for i := range crowd {
+		_, err, ok := a.Authenticate(Credentials{Project: "p", Token: s.sign(t, "a", jwt.MapClaims{"n": i})}, func(_ Identity, err *Error) {
+			mu.Lock()
+			defer mu.Unlock()
+			left--
+			if at[i] = time.Now(); err != errProvider {
+				t.Error(err)
+			}
+		})
+		if ok {
+			t.Fatal(err)
+		}
+		time.Sleep(each)
+	}
+	return func() int { mu.Lock(); defer mu.Unlock(); return left }, at
+}
+
+// Clients whose provider does not answer are sent away as fast as they came, and count until then.
+func TestSentAwayAsTheyCame(t *testing.T) {
+	const crowd, each = 100, 20 * time.Millisecond
+	s := signers()[es256]
+	k := &keyServer{keys: map[string]*signer{"a": s}, takes: time.Hour}
+	provided(t, Options{}, k, func(a *Authenticator) {
+		left, at := awaits(t, a, s, crowd, each)
+		for left() == crowd {
+			time.Sleep(each)
+		}
+		if n := a.Stats().Parked; n != left() || n < crowd/2 {
+			t.Errorf("%d count of %d", n, left())
+		}
+		time.Sleep(time.Minute)
+		if n := a.Stats().Parked; n != 0 || left() != 0 {
+			t.Errorf("%d wait, %d count", left(), n)
+		}
+		for i := range at[1:] {
+			if got := at[i+1].Sub(at[i]); got != each {
+				t.Fatalf("number %d is sent away %v after the one before", i+1, got)
+			}
 		}
 	})
 }
@@ -259,30 +298,15 @@ func TestHangingProviderHoldsUpNobody(t *testing.T) {
 func TestCloseAnswersWhoIsSentAway(t *testing.T) {
 	s := signers()[es256]
 	k := &keyServer{keys: map[string]*signer{"a": s}, takes: time.Hour}
-	var mu sync.Mutex
-	got := 0
-	const crowd = 400
 	provided(t, Options{}, k, func(a *Authenticator) {
-		for i := range crowd {
-			a.Authenticate(Credentials{Project: "p", Token: s.sign(t, "a", jwt.MapClaims{"n": i})}, func(_ Identity, err *Error) {
-				mu.Lock()
-				defer mu.Unlock()
-				if got++; err != errProvider {
-					t.Error(err)
-				}
-			})
-		}
-		bubble.Wait()
-		for begun := false; !begun; {
-			time.Sleep(awayTurn)
-			mu.Lock()
-			begun = got > 0
-			mu.Unlock()
+		left, _ := awaits(t, a, s, 100, 20*time.Millisecond)
+		for left() == 100 {
+			time.Sleep(time.Millisecond)
 		}
 		before := time.Now()
 		a.Close()
-		if got != crowd || time.Now() != before {
-			t.Errorf("%d of %d are answered after %v", got, crowd, time.Since(before))
+		if left() != 0 || time.Now() != before {
+			t.Errorf("%d are not answered after %v", left(), time.Since(before))
 		}
 	})
 }
